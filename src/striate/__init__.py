@@ -1,0 +1,42 @@
+"""striate: benchmarks that predict visual cortex.
+
+The names below are the public face; each is imported when it is first used, so that ``import striate``
+itself stays instant.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# public name -> the room that it lives in
+_PUBLIC: dict[str, str] = {
+    "Recording": "striate.recordings",
+    "StriateError": "striate.errors",
+    "check": "striate.recordings",
+    "convert": "striate.recordings",
+    "open": "striate.recordings",
+    "write": "striate.recordings",
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+if TYPE_CHECKING:
+    from striate.errors import StriateError as StriateError
+    from striate.recordings import Recording as Recording
+    from striate.recordings import check as check
+    from striate.recordings import convert as convert
+    from striate.recordings import open as open
+    from striate.recordings import write as write
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'striate' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

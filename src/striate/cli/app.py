@@ -1,0 +1,58 @@
+"""The program ``striate``: its commands, and how their errors reach the user."""
+
+import os
+import sys
+from importlib import import_module
+
+import typer
+from rich.console import Console
+
+from striate import __version__
+from striate.errors import StriateError
+
+app = typer.Typer(
+    name="striate",
+    help="Benchmarks that predict visual cortex: recordings, encoders, exact scores, submissions.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# Each module adds its commands to `app`; none imports a heavy library before a command runs.
+_GROUPS = ("recordings",)
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"striate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one sentence on standard error and exit status 1."""
+    for group in _GROUPS:
+        import_module(f"striate.cli.{group}")
+    try:
+        app()
+    except StriateError as error:
+        errors.print(f"[bold red]error:[/] {_plain(str(error))}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,44 @@
+"""What striate raises: one clear sentence that says what was got, what is allowed and how to mend it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class StriateError(Exception):
+    """Base of every error that striate raises on purpose; its text is meant for the user as it is."""
+
+
+class InputError(StriateError, ValueError):
+    """Something that the user gave (a file, a name, a setting, an array) cannot be used as it is."""
+
+
+class WithheldError(StriateError):
+    """Responses (or behaviour) were asked for that the recording withholds."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Say which valid names there are, nearest first: ``"did you mean 'train'? Valid: …"``.
+
+    Parameters
+    ----------
+    name
+        What the user typed.
+    valid
+        Every name that would have been accepted.
+
+    Returns
+    -------
+    str
+        A clause to append to an error's sentence.
+    """
+    names = [str(v) for v in valid]
+    close = get_close_matches(str(name), names, n=1, cutoff=0.5)
+    listed = ", ".join(names) if names else "none"
+    return f"did you mean {close[0]!r}? Valid: {listed}" if close else f"valid: {listed}"
+
+
+def listed(items: Iterable[object], limit: int = 3) -> str:
+    """Join the first few items for a message: ``"3, 7, 9 and 12 more"``."""
+    values = list(items)
+    shown = ", ".join(str(v) for v in values[:limit])
+    return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown

@@ -1,0 +1,180 @@
+"""Files that are whole or absent: written aside under a temporary name, then renamed into place."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from striate.errors import InputError
+
+_ASIDE = ".partial"
+_LOCK = ".being-written"
+_ABANDONED_AFTER = 3600.0  # seconds; for temporary folders without a lock file
+
+
+def refuse_existing(path: Path | str, overwrite: bool) -> None:
+    """Raise `InputError` if something stands at `path` and may not be replaced."""
+    if not overwrite and os.path.lexists(path):
+        raise InputError(f"{path} exists already: choose another name, or allow it to be replaced (--overwrite).")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
+    """Write a file aside; it appears at `path` only when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        Where the file shall stand in the end. Missing parent folders are made.
+    overwrite
+        Whether a file that is there already may be replaced.
+
+    Yields
+    ------
+    Path
+        The temporary name to write to.
+
+    Raises
+    ------
+    InputError
+        If something stands at `path` and `overwrite` is false, or the folder cannot be written.
+    """
+    target = Path(path)
+    refuse_existing(target, overwrite)
+    with _workplace(target) as aside:
+        new = aside / target.name
+        yield new
+        _sync(aside)
+        if overwrite:
+            os.replace(new, target)
+            return
+        try:
+            os.link(new, target)  # unlike a rename, refuses what appeared in the meantime
+        except FileExistsError:
+            refuse_existing(target, overwrite=False)
+        except OSError:  # a file system without hard links
+            os.replace(new, target)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path | str, *, overwrite: bool = False, keep_first: bool = False) -> Iterator[Path]:
+    """Fill a folder aside; it appears at `path` only when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        Where the folder shall stand in the end. Missing parent folders are made.
+    overwrite
+        Whether a folder that is there already may be replaced.
+    keep_first
+        If somebody else put a folder at `path` while this one was being filled, keep theirs and drop
+        this one instead of raising (for caches, where both are the same).
+
+    Yields
+    ------
+    Path
+        The temporary folder to fill.
+
+    Raises
+    ------
+    InputError
+        If something stands at `path` and neither `overwrite` nor `keep_first` allows it.
+    """
+    target = Path(path)
+    if not keep_first:
+        refuse_existing(target, overwrite)
+    with _workplace(target) as aside:
+        new = aside / target.name
+        new.mkdir()
+        yield new
+        _sync(new)
+        if overwrite and os.path.lexists(target):
+            os.rename(target, aside / f"{target.name}.replaced")
+        try:
+            os.rename(new, target)  # atomic; fails where a file or a filled folder stands
+        except OSError:
+            if not os.path.lexists(target):
+                raise
+            if not keep_first:
+                refuse_existing(target, overwrite=False)
+
+
+@contextlib.contextmanager
+def _workplace(target: Path) -> Iterator[Path]:
+    """Make a temporary folder beside `target` (so that a rename is atomic) and remove it in the end.
+
+    It is locked for as long as its writer lives: what a killed writer left behind is recognised by its
+    free lock, and removed by the next writer of the same target.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(target)
+        aside, lock = _locked_neighbour(target)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{target.parent} is not a folder: choose another place for {target.name}.") from error
+    except OSError as error:
+        raise InputError(f"{target} cannot be written ({error.strerror}): choose another folder.") from error
+    try:
+        yield aside
+    except OSError as error:
+        if (error.filename is not None and Path(str(error.filename)).is_relative_to(aside)) or error.errno == 28:
+            raise InputError(f"{target} could not be written ({error.strerror}); nothing was left there.") from error
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_neighbour(target: Path) -> tuple[Path, int]:
+    while True:
+        aside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}{_ASIDE}")
+        aside.mkdir()
+        lock = os.open(aside / _LOCK, os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # taken for abandoned in the instant before it was locked
+            os.close(lock)
+            continue
+        except OSError:  # a file system without locks
+            return aside, lock
+        if (aside / _LOCK).exists():
+            return aside, lock
+        os.close(lock)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove temporary neighbours of `target` whose writers are gone."""
+    for folder in target.parent.glob(f".{_escaped(target.name)}.*{_ASIDE}"):
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR)
+        except OSError:  # just being made, or killed in that instant
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
+                    shutil.rmtree(folder, ignore_errors=True)
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # held by a living writer
+            pass
+        finally:
+            os.close(lock)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _sync(folder: Path) -> None:
+    """Bring the bytes to the disk before the rename, so that a power cut cannot leave an empty whole file."""
+    for name in folder.rglob("*"):
+        if name.is_file() and name.name != _LOCK:
+            descriptor = os.open(name, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

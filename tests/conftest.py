@@ -1,0 +1,38 @@
+"""Fixtures for every test: small recordings, a cache of its own, the shared material where it is at hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from striate.recordings import Recording
+from tests.fixtures.recordings import small_recording
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the tests away from the user's cache."""
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("STRIATE_CACHE", str(cache))
+    return cache
+
+
+@pytest.fixture
+def recording() -> Recording:
+    """A small pre-training recording."""
+    return small_recording()
+
+
+@pytest.fixture
+def competition_recording() -> Recording:
+    """A small competition recording of track Sensorium+: test responses withheld."""
+    return small_recording("8-1-1", final_images=4, withhold=True, seed=1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of archives, published weights and golden values that no test may do without silently."""
+    folder = Path(os.environ.get("STRIATE_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "FACTS.md").exists():
+        pytest.skip(f"no shared material in {folder} (set STRIATE_SHARED)")
+    return folder
