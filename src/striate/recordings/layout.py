@@ -109,6 +109,19 @@ def statistics_member(variable: str, which: str, statistic: str) -> str:
     return f"meta/statistics/{variable}/{which}/{statistic}.npy"
 
 
+def written_members() -> list[str]:
+    """Members of ``meta`` that the tools of 2022 need, and that every written recording therefore has."""
+    neurons = [f"meta/neurons/{name}.npy" for name in (*NEURON_FIELDS, COORDINATES)]
+    trials = [f"meta/trials/{name}.npy" for name in (*TRIAL_FIELDS, "frame_image_class")]
+    statistics = [
+        statistics_member(variable, which, statistic)
+        for variable in VARIABLES
+        for which in STATISTICS_SETS
+        for statistic in STATISTICS
+    ]
+    return neurons + trials + statistics
+
+
 def archive_stem(session: str) -> str:
     """Name (without ``.zip``) that the tools of 2022 expect for the archive of a session."""
     return _STEM.format(session=valid_session(session))
@@ -120,6 +133,11 @@ def session_of_name(name: str) -> str | None:
     return match["session"] if match else None
 
 
+def is_session(name: str) -> bool:
+    """Whether `name` can name a session."""
+    return bool(_SESSION.match(name))
+
+
 def valid_session(session: str) -> str:
     """Return `session` if it can name a recording.
 
@@ -128,7 +146,7 @@ def valid_session(session: str) -> str:
     InputError
         If it has other characters than letters, digits, ``-`` and ``_``.
     """
-    if not _SESSION.match(session):
+    if not is_session(session):
         raise InputError(
             f"{session!r} cannot name a session: use letters, digits, '-' and '_', like 27204-5-13 (animal-session-scan)."
         )

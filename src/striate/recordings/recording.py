@@ -26,7 +26,8 @@ class Recording:
         Name of the session, ``animal-session-scan`` in the benchmark, for example ``"27204-5-13"``.
     neurons : DataFrame, N rows
         Columns ``unit_id`` (unique integers), ``x``, ``y``, ``z`` (cortical position in µm), and where known
-        ``area``, ``layer``, ``animal_id``, ``session``, ``scan_idx``. Row n is column n of `responses`.
+        ``area``, ``layer``, ``animal_id``, ``session``, ``scan_idx`` (filled in where missing: ``"unknown"``,
+        and the parts of the session's name). Row n is column n of `responses`.
     trials : DataFrame, T rows
         Columns ``tier``, ``image_id``, ``trial_idx`` (integers, or strings where the order is withheld), and
         whatever else ``meta/trials`` holds. Row t is trial t.
@@ -65,8 +66,8 @@ class Recording:
         withheld_tiers: frozenset[str] | None = None,
     ) -> None:
         self.session = layout.valid_session(session)
-        self.neurons = neurons
-        self.trials = trials
+        self.neurons = _completed(neurons, self._default_neuron_fields())
+        self.trials = _completed(trials, {"frame_image_class": "unknown"})
         self.images = images
         self.responses = responses
         self.behavior = behavior
@@ -77,6 +78,12 @@ class Recording:
         self._fingerprint = fingerprint
         self._withheld_tiers = withheld_tiers
         self._validate()
+
+    def _default_neuron_fields(self) -> dict[str, str | int]:
+        parts = self.session.split("-")
+        named = parts if len(parts) == 3 and all(p.isdecimal() for p in parts) else ["0", "0", "0"]
+        animal, session, scan = (int(part) for part in named)
+        return {"area": "unknown", "layer": "unknown", "animal_id": animal, "session": session, "scan_idx": scan}
 
     def _validate(self) -> None:
         where = f"Recording {self.session}"
@@ -209,6 +216,15 @@ class Recording:
         return f"<Recording {self.session}: {len(self.neurons)} neurons, {len(self.trials)} trials ({tiers}), {height}×{width}>"
 
 
+def _completed(table: pd.DataFrame, defaults: Mapping[str, str | int]) -> pd.DataFrame:
+    """Copy a table, with the columns that the layout has and the table lacks, and rows numbered from 0."""
+    complete = table.reset_index(drop=True)
+    for column, value in defaults.items():
+        if column not in complete:
+            complete[column] = value
+    return complete
+
+
 def content_hash(recording: Recording) -> str:
     """SHA-256 over the content of a recording, independent of how it is stored."""
     digest = hashlib.sha256()
@@ -224,10 +240,11 @@ def content_hash(recording: Recording) -> str:
         for column in sorted(table.columns):
             digest.update(column.encode())
             digest.update("\x1f".join(map(str, table[column].tolist())).encode())
-    for name, statistics in sorted(recording.stored_statistics.items()):
-        for field in ("mean", "std", "median", "min", "max"):
+    for name, statistics in sorted(recording.statistics.items()):
+        for field in layout.STATISTICS:
             digest.update(f"{name} {field}".encode())
-            digest.update(np.asarray(getattr(statistics, field), dtype=np.float64).tobytes())
+            # single precision, as some archives store them
+            digest.update((np.asarray(getattr(statistics, field), dtype=np.float32) + 0.0).tobytes())
     return digest.hexdigest()
 
 

@@ -1,0 +1,305 @@
+"""An archive as a container: a zip or a folder, seen as named members relative to the recording's root."""
+
+import os
+import re
+import threading
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from striate.errors import InputError, listed
+from striate.recordings import layout
+from striate.recordings.findings import Finding, UnreadableError
+from striate.recordings.rules import found
+
+LARGEST_MEMBER = 256 * 2**20  # bytes; a response vector of a million neurons has 8 MB
+
+_ROOTED = re.compile(r"^(?P<root>(?:.*/)?)(?:data/[^/]+/[^/]+\.npy|meta/(?:trials|neurons|statistics)/.+\.npy)$")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of an archive: its path in the archive and the size that the archive declares (bytes)."""
+
+    name: str
+    size: int
+
+
+class Archive(ABC):
+    """Members of a zip or a folder by their path below the recording's root (``data/…``, ``meta/…``).
+
+    Attributes
+    ----------
+    path
+        The zip or folder.
+    members
+        Files of the recording by path relative to its root.
+    findings
+        What is wrong or noteworthy about the container itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.findings: list[Finding] = []
+        self.members: dict[str, Member] = {}
+        self.root = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def read(self, member: str) -> bytes:
+        """Bytes of one member; safe to call from several threads.
+
+        Raises
+        ------
+        UnreadableError
+            If it is damaged, longer or shorter than declared, too large or encrypted.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of open files."""
+
+    def _index(self, files: list[Member]) -> None:
+        """Sort files into members of the recording and the rest, and note what is wrong with their names."""
+        unsafe = [m.name for m in files if _leads_out(m.name)]
+        for name in unsafe[:20]:
+            self.findings.append(
+                found("path-traversal", name, "the name leads out of the archive.", "Make the archive anew without it.")
+            )
+        safe = [m for m in files if not _leads_out(m.name)]
+        for name, count in Counter(m.name for m in safe).items():
+            if count > 1:
+                self.findings.append(
+                    found("duplicate-member", name, f"the archive has {count} members of this name.", "Keep one.")
+                )
+        useful = [m for m in safe if not layout.JUNK.search(m.name)]
+        roots = Counter(match["root"] for m in useful if (match := _ROOTED.match(m.name)))
+        self.root = _choose_root(self.path, roots, self.findings)
+        junk = [m.name for m in safe if layout.JUNK.search(m.name)]
+        for member in useful:
+            below = member.name.removeprefix(self.root) if member.name.startswith(self.root) else ""
+            if below.startswith(("data/", "meta/")):
+                self.members[below] = member
+            elif not _ROOTED.match(member.name):
+                junk.append(member.name)
+        if junk:
+            message = (
+                f"{len(junk)} file{'s do' if len(junk) > 1 else ' does'} not belong to a recording: {listed(junk)}."
+            )
+            self.findings.append(found("unrelated-file", self.path.name, message))
+
+    def too_large(self, member: str) -> Finding | None:
+        """Return a finding where a member declares more than `LARGEST_MEMBER` bytes."""
+        size = self.members[member].size
+        if size <= LARGEST_MEMBER:
+            return None
+        return found(
+            "oversized-member", member, f"{size} bytes; at most {LARGEST_MEMBER} are read.", "Split or mend it."
+        )
+
+
+def _leads_out(name: str) -> bool:
+    parts = name.replace("\\", "/").split("/")
+    return name.startswith(("/", "\\")) or ".." in parts or "\0" in name or bool(re.match(r"^[A-Za-z]:", name))
+
+
+def _choose_root(path: Path, roots: Counter[str], findings: list[Finding]) -> str:
+    complete = [r for r in roots if roots[r] > 1] or list(roots)
+    if not complete:
+        findings.append(
+            found(
+                "no-recording",
+                path.name,
+                "there is neither `data/` nor `meta/` with arrays in it.",
+                "Give a zip or folder in the SENSORIUM 2022 layout, or make one with `striate convert`.",
+            )
+        )
+        return ""
+    if len(complete) > 1:
+        findings.append(
+            found(
+                "several-recordings",
+                path.name,
+                f"{len(complete)} recordings are in it: {listed(sorted(complete))}.",
+                "Give each its own archive (or name one of the folders).",
+            )
+        )
+    return max(complete, key=lambda r: roots[r])
+
+
+class FolderArchive(Archive):
+    """A recording unpacked into a folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        files = []
+        for folder, subfolders, names in os.walk(path):
+            subfolders[:] = sorted(s for s in subfolders if not layout.JUNK.search(s))
+            for name in sorted(names):
+                file = Path(folder, name)
+                try:
+                    size = file.stat().st_size
+                except OSError:  # a link whose target is gone
+                    size = 0
+                files.append(Member(file.relative_to(path).as_posix(), size))
+        self._index(files)
+
+    def read(self, member: str) -> bytes:
+        """Bytes of one file."""
+        if finding := self.too_large(member):
+            raise UnreadableError(finding)
+        file = self.path / self.members[member].name
+        try:
+            return file.read_bytes()
+        except FileNotFoundError:
+            problem = "the file is a link whose target is missing (a git-annex file that was not fetched?)."
+            raise UnreadableError(found("not-an-array", member, problem, "Fetch its content first.")) from None
+        except OSError as error:
+            raise UnreadableError(
+                found("not-an-array", member, f"the file cannot be read ({error.strerror}).", "Mend its permissions.")
+            ) from error
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class ZipArchive(Archive):
+    """A recording in a zip, whose members are inflated in memory, by several threads at once."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
+            raise UnreadableError(_why_no_zip(path, error)) from None
+        self._handle = os.open(path, os.O_RDONLY)
+        self._lock = threading.Lock()
+        infos = [i for i in self._zip.infolist() if not i.is_dir()]
+        self._infos = {i.filename: i for i in infos}
+        self._index([Member(i.filename, i.file_size) for i in infos])
+        self._find_overlaps(infos)
+
+    def _find_overlaps(self, infos: list[zipfile.ZipInfo]) -> None:
+        ordered = sorted(infos, key=lambda i: i.header_offset)
+        for first, second in pairwise(ordered):
+            if first.header_offset + 30 + len(first.filename) + first.compress_size > second.header_offset:
+                message = f"its bytes overlap with those of {second.filename}."
+                self.findings.append(found("overlapping-members", first.filename, message, "Make the archive anew."))
+                return
+
+    def read(self, member: str) -> bytes:
+        """Inflated bytes of one member, with length and checksum verified."""
+        if finding := self.too_large(member):
+            raise UnreadableError(finding)
+        info = self._infos[self.members[member].name]
+        if info.flag_bits & 0x1:
+            raise UnreadableError(
+                found("encrypted-member", member, "the member is encrypted.", "Make the archive without a password.")
+            )
+        try:
+            data = self._inflate(info)
+        except (
+            zlib.error,
+            zipfile.BadZipFile,
+            EOFError,
+            OSError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ) as error:
+            raise UnreadableError(
+                found("truncated-member", member, f"the member is damaged ({error}).", "Download or make it again.")
+            ) from None
+        if len(data) != info.file_size:
+            rule = "truncated-member" if len(data) < info.file_size else "oversized-member"
+            message = f"the member inflates to {'more than ' if len(data) > info.file_size else ''}{min(len(data), info.file_size)} bytes; {info.file_size} are declared."
+            raise UnreadableError(found(rule, member, message, "Download or make the archive again."))
+        if zlib.crc32(data) != info.CRC:
+            raise UnreadableError(
+                found("truncated-member", member, "the checksum does not agree.", "Download or make the archive again.")
+            )
+        return data
+
+    def _inflate(self, info: zipfile.ZipInfo) -> bytes:
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            with self._lock:  # rare methods take the library's own road, one at a time
+                return self._zip.read(info)
+        header = os.pread(self._handle, 30, info.header_offset)
+        if header[:4] != b"PK\x03\x04":
+            raise zipfile.BadZipFile("no local header")
+        start = (
+            info.header_offset + 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+        )
+        raw = os.pread(self._handle, info.compress_size, start)
+        if info.compress_type == zipfile.ZIP_STORED:
+            return raw
+        inflater = zlib.decompressobj(-15)
+        return inflater.decompress(raw, info.file_size + 1)  # one byte more shows a lying header
+
+    def close(self) -> None:
+        """Close the file."""
+        self._zip.close()
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def _why_no_zip(path: Path, error: Exception) -> Finding:
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(512)
+    except OSError as problem:
+        return found("not-an-archive", path.name, f"it cannot be read ({problem.strerror}).", "Mend its permissions.")
+    if not head:
+        reason, mend = "the file is empty.", "Download or make it again."
+    elif b"/annex/objects/" in head[:64] or b".git/annex" in head[:64]:
+        reason = "this is a git-annex pointer, not the data."
+        mend = "Fetch the content first (git annex get, or download the file itself)."
+    elif head.lstrip()[:1] == b"<":
+        reason = "this is a web page, not a zip; the host may have been down when it was saved."
+        mend = "Download it again."
+    elif head[:2] == b"PK":
+        reason, mend = f"the zip is cut off or damaged ({error}).", "Download or make it again."
+    else:
+        reason, mend = "this is neither a zip nor a folder.", "Give a zip or folder in the SENSORIUM 2022 layout."
+    return found("not-an-archive", path.name, reason, mend)
+
+
+def open_archive(path: Path) -> Archive:
+    """Open a zip or a folder as an archive.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at `path`, or it is neither a zip nor a folder.
+    """
+    if path.is_dir():
+        return FolderArchive(path)
+    if not path.exists():
+        raise InputError(_nothing_at(path))
+    if not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder: give a zip or folder in the SENSORIUM 2022 layout.")
+    return ZipArchive(path)
+
+
+def _nothing_at(path: Path) -> str:
+    neighbours = (
+        sorted(p.name for p in path.parent.glob("*") if p.suffix == ".zip" or p.is_dir())
+        if path.parent.is_dir()
+        else []
+    )
+    beside = f"; beside it there are {listed(neighbours)}" if neighbours else ""
+    return f"There is no archive at {path}{beside}: give the path of a recording's zip or folder."

@@ -1,0 +1,82 @@
+"""Where packed stores are kept, and which one belongs to an archive."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from striate.errors import InputError
+from striate.files import whole_folder
+from striate.recordings import pack as packing
+from striate.recordings.archive import open_archive
+from striate.recordings.layout import valid_session
+from striate.recordings.recording import Recording
+
+
+def cache_folder() -> Path:
+    """Folder of packed recordings: ``$STRIATE_CACHE``, else the platform's place for caches."""
+    chosen = os.environ.get("STRIATE_CACHE")
+    return Path(chosen).expanduser() if chosen else user_cache_path("striate")
+
+
+def open_recording(path: str | os.PathLike[str], session: str | None = None) -> Recording:
+    """Open a recording: a zip or folder in the official layout, or a packed store.
+
+    The first opening packs it once into the cache, with a progress bar; every later one is instant. An
+    archive that has changed since (its size, or the time of its last change) is packed anew.
+
+    Parameters
+    ----------
+    path
+        Zip, folder, or packed store.
+    session
+        Name for the session, where the archive does not tell it or tells it wrongly.
+
+    Returns
+    -------
+    Recording
+        With memory-mapped, read-only arrays.
+
+    Raises
+    ------
+    InputError
+        If there is no recording at `path` or it cannot be read; the sentence names the first reason.
+        ``striate check`` lists all.
+    """
+    source = Path(path).expanduser()
+    if (source / packing.MANIFEST).is_file():
+        try:
+            return packing.load(source, session)
+        except packing.DamagedStoreError as error:
+            raise InputError(f"{error} Delete it, and open the archive that it was made from.") from error
+    if session is not None:
+        valid_session(session)
+    store = cache_folder() / "recordings" / _key(source)
+    if (store / packing.MANIFEST).exists():
+        try:
+            return packing.load(store, session, source)
+        except packing.DamagedStoreError:
+            pass  # a disk that was full, or a file that was deleted: pack it anew
+    damaged = store.exists()
+    with open_archive(source) as archive, whole_folder(store, keep_first=not damaged, overwrite=damaged) as folder:
+        packing.pack(archive, folder, session)
+    return packing.load(store, session, source)
+
+
+def _key(source: Path) -> str:
+    """Name of the store of an archive: changes when the archive does.
+
+    The zip's (or every file's) path, size and time of change stand for the content, because reading
+    all of it would cost as much as packing.
+    """
+    digest = hashlib.sha256(str(source.resolve()).encode())
+    for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        try:
+            status = file.stat()
+        except OSError:
+            continue
+        if source.is_dir() and file.is_dir():
+            continue
+        digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+    return f"{source.stem[:40]}-{digest.hexdigest()[:24]}"

@@ -1,0 +1,90 @@
+"""The check of a recording: everything that is read is held against the named rules."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from striate.progress import progress
+from striate.recordings import layout
+from striate.recordings.archive import Archive, open_archive
+from striate.recordings.checks import images, order, responses, statistics
+from striate.recordings.checks.survey import survey_trials
+from striate.recordings.findings import Finding, Report, Severity, UnreadableError
+from striate.recordings.pack import MANIFEST, session_of_neurons
+from striate.recordings.rules import found
+from striate.recordings.tables import read_tables
+from striate.recordings.trialdata import TrialData
+
+
+def check(path: str | os.PathLike[str]) -> Report:
+    """Hold a recording (zip or folder) against every rule of `striate.recordings.rules.RULES`.
+
+    Nothing is packed or written; every file is read once.
+
+    Parameters
+    ----------
+    path
+        Zip or folder in the official layout.
+
+    Returns
+    -------
+    Report
+        All findings: errors first, then warnings, then notes.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at `path`.
+    """
+    source = Path(path).expanduser()
+    report = Report(source.name)
+    if (source / MANIFEST).is_file():
+        message = "this is a packed store, which striate made itself from an archive."
+        report.findings.append(found("not-an-archive", source.name, message, "Check the archive that it came from."))
+        return report
+    try:
+        archive = open_archive(source)
+    except UnreadableError as error:
+        report.findings.append(error.finding)
+        return report
+    with archive:
+        report.findings += archive.findings
+        report.findings += _check_contents(archive)
+    ranks = list(Severity)
+    report.findings.sort(key=lambda f: ranks.index(f.severity))
+    return report
+
+
+def _check_contents(archive: Archive) -> list[Finding]:
+    if not archive.members:
+        return []
+    tables = read_tables(archive)
+    findings = tables.findings
+    neurons, trials = tables.neurons, tables.trials
+    if neurons is not None:
+        findings += _check_session(archive, neurons)
+    if trials is None or neurons is None:
+        return findings
+    data = TrialData(archive, len(trials), len(neurons))
+    findings += data.structure()
+    with progress(f"checking {archive.path.name}", len(layout.VARIABLES) * len(trials)) as advance:
+        survey = survey_trials(data, trials, advance)
+    findings += survey.findings
+    findings += images.check(survey, trials)
+    findings += responses.check(survey, trials, neurons)
+    findings += order.check(survey, trials)
+    findings += statistics.check(survey, trials, tables.statistics)
+    return findings
+
+
+def _check_session(archive: Archive, neurons: pd.DataFrame) -> list[Finding]:
+    told, named = session_of_neurons(neurons), layout.session_of_name(archive.path.name)
+    if told and named and told != named:
+        message = f"the name says session {named}, `meta/neurons` says {told}; the latter is used."
+        return [found("session-name", archive.path.name, message, "Rename the file, or open it with session=….")]
+    if not told and not named:
+        message = "neither `meta/neurons` nor the name tells the session."
+        mend = "Name it: striate.open(path, session='animal-session-scan')."
+        return [found("session-name", archive.path.name, message, mend)]
+    return []

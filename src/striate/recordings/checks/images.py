@@ -1,0 +1,76 @@
+"""Rules about images: their ids, their repeats, and where the same one is shown twice."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from striate.errors import listed
+from striate.recordings import layout
+from striate.recordings.checks.survey import Survey
+from striate.recordings.findings import Finding
+from striate.recordings.rules import found
+
+
+def check(survey: Survey, trials: pd.DataFrame) -> Iterator[Finding]:
+    """Hold image ids, images and repeats against the rules."""
+    shown = trials.assign(trial=np.arange(len(trials)), pixels=survey.image_hash)
+    shown = shown[survey.image_hash != b""]
+    yield from _ids_and_images(shown)
+    yield from _across_tiers(shown)
+    yield from _repeats(trials)
+
+
+def _ids_and_images(shown: pd.DataFrame) -> Iterator[Finding]:
+    images_of_id = shown.groupby("image_id")["pixels"].nunique()
+    several = images_of_id[images_of_id > 1].index.tolist()
+    if several:
+        first = int(shown.loc[shown["image_id"] == several[0], "trial"].iloc[0])
+        message = f"{len(several)} image ids stand for different images: {listed(several)}."
+        mend = "Give each image its own id in meta/trials/frame_image_id.npy."
+        yield found("one-image-one-id", layout.data_member("images", first), message, mend)
+    ids_of_image = shown.groupby("pixels")["image_id"].agg(lambda ids: tuple(sorted(set(ids))))
+    doubled = [ids for ids in ids_of_image if len(ids) > 1]
+    if doubled:
+        message = (
+            f"{len(doubled)} images are shown under more than one id: {listed('/'.join(map(str, d)) for d in doubled)}."
+        )
+        yield found("one-id-one-image", "meta/trials/frame_image_id.npy", message, "Give one image one id.")
+
+
+def _across_tiers(shown: pd.DataFrame) -> Iterator[Finding]:
+    member = "meta/trials/tiers.npy"
+    tiers_of_image = shown.groupby("pixels")["tier"].agg(set)
+    first_id = shown.groupby("pixels")["image_id"].first()
+    tests = set(layout.TEST_TIERS)
+    training = set(layout.TRAINING_TIERS)
+    leaked = first_id[[bool(t & tests) and bool(t & training) for t in tiers_of_image]].tolist()
+    if leaked:
+        message = (
+            f"{len(leaked)} images are shown both in a test tier and in training or validation: ids {listed(leaked)}."
+        )
+        yield found("image-across-tiers", member, message, "Take them out of training, or scores will be inflated.")
+    both = first_id[[training <= t for t in tiers_of_image]].tolist()
+    if both:
+        message = f"{len(both)} images are shown both in training and in validation: ids {listed(both)}."
+        yield found("image-in-training-and-validation", member, message, "Keep all trials of an image in one tier.")
+    live_and_final = first_id[[tests <= t for t in tiers_of_image]].tolist()
+    if live_and_final:
+        message = (
+            f"{len(live_and_final)} images are shown both in test and in final_test: ids {listed(live_and_final)}."
+        )
+        yield found("image-across-tiers", member, message, "Keep all trials of an image in one tier.")
+
+
+def _repeats(trials: pd.DataFrame) -> Iterator[Finding]:
+    for tier in layout.TEST_TIERS:
+        counts = trials.loc[trials["tier"] == tier, "image_id"].value_counts()
+        if counts.empty:
+            continue
+        low, high = int(counts.min()), int(counts.max())
+        if high == 1:
+            message = f"each of the {len(counts)} images of tier {tier} is shown once; FEVE and ceilings need repeats."
+            yield found("no-repeats", "meta/trials/frame_image_id.npy", message)
+        elif low != high:
+            message = f"the {len(counts)} images of tier {tier} are shown {low} to {high} times."
+            yield found("ragged-repeats", "meta/trials/frame_image_id.npy", message)

@@ -1,0 +1,205 @@
+"""The packed store: one array a variable, in the smallest type that loses nothing, made once and memory-mapped."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from striate.errors import InputError, StriateError
+from striate.progress import Advance, progress
+from striate.recordings import layout
+from striate.recordings.archive import Archive
+from striate.recordings.findings import Finding, Severity, UnreadableError
+from striate.recordings.recording import Recording
+from striate.recordings.rules import found
+from striate.recordings.statistics import VariableStatistics
+from striate.recordings.tables import read_tables
+from striate.recordings.trialdata import TrialData, narrowest
+
+SCHEMA_VERSION = 1
+MANIFEST = "recording.json"
+
+# From the smallest up. Responses and behaviour stay floats, because that is what they are computed with.
+_TYPES: dict[str, tuple[type[np.generic], ...]] = {
+    "images": (np.uint8, np.float32, np.float64),
+    "responses": (np.float32, np.float64),
+    "behavior": (np.float32, np.float64),
+    "pupil_center": (np.float32, np.float64),
+}
+
+
+class DamagedStoreError(StriateError):
+    """A packed store that is not whole (it is packed anew)."""
+
+
+def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
+    """Write an archive as a packed store into an empty folder.
+
+    Parameters
+    ----------
+    archive
+        The zip or folder to read. It is inflated by several threads straight into the packed arrays;
+        nothing is unpacked to disk.
+    folder
+        An empty folder; ``recording.json`` is written last.
+    session
+        Only says that the caller will name the session, so that the archive need not.
+
+    Raises
+    ------
+    UnreadableError
+        At the first thing that makes the archive unreadable (``striate check`` lists all).
+    """
+    tables = read_tables(archive)
+    for finding in (*archive.findings, *tables.findings):
+        if finding.severity == Severity.ERROR:
+            raise UnreadableError(finding)
+    neurons, trials = tables.neurons, tables.trials
+    assert neurons is not None  # a table is only missing where an error was found
+    assert trials is not None
+    data = TrialData(archive, len(trials), len(neurons))
+    for finding in data.structure():
+        if finding.severity == Severity.ERROR:
+            raise UnreadableError(finding)
+    arrays = {}
+    with progress(f"packing {archive.path.name}", 4 * len(trials)) as advance:
+        for variable in layout.VARIABLES:
+            arrays[variable] = _pack_variable(data, variable, folder / f"{variable}.npy", advance)
+    told = session_of_neurons(neurons) or layout.session_of_name(archive.path.name)
+    if told is None and session is None:
+        raise UnreadableError(_no_session(archive.path))
+    recording = Recording(
+        told or "unnamed",
+        neurons,
+        trials,
+        arrays["images"],
+        arrays["responses"],
+        arrays["behavior"],
+        arrays["pupil_center"],
+        statistics=tables.statistics,
+    )
+    _write_manifest(folder, recording, archive.path, told)
+
+
+def _pack_variable(data: TrialData, variable: str, path: Path, advance: Advance) -> NDArray[Any]:
+    """Fill one array; where a trial does not fit the type, start again with the wider one that it needs."""
+    shape = (data.trials, *data.shape(variable))
+    level = 0
+    while True:
+        packed = open_memmap(path, mode="w+", dtype=_TYPES[variable][level], shape=shape)
+        needed = _fill(data, variable, packed, level, advance)
+        if needed == level:
+            packed.flush()
+            return packed
+        level, advance = needed, lambda _steps: None
+
+
+def _fill(data: TrialData, variable: str, packed: NDArray[Any], level: int, advance: Advance) -> int:
+    """Copy all trials into `packed`; returns the level of the type that they turn out to need."""
+    needed = level
+
+    def keep(trial: int, values: NDArray[Any]) -> None:
+        nonlocal needed
+        if needed > level:
+            return  # this type is lost already; the rest is looked at with the next one
+        fits = narrowest(values, _TYPES[variable])
+        if fits > level:
+            needed = fits
+        else:
+            packed[trial] = values
+
+    if problems := data.for_each(variable, keep, advance):
+        raise UnreadableError(problems[0])
+    return needed
+
+
+def _write_manifest(folder: Path, recording: Recording, source: Path, session: str | None) -> None:
+    recording.neurons.to_parquet(folder / "neurons.parquet")
+    recording.trials.to_parquet(folder / "trials.parquet")
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "session": session,
+        "source": source.name,
+        "source_sha256": _sha256(source) if source.is_file() else None,
+        "fingerprint": recording.fingerprint,
+        "withheld_tiers": sorted(recording.withheld_tiers),
+        "stored_statistics": {
+            name: {field: getattr(statistics, field).tolist() for field in layout.STATISTICS}
+            for name, statistics in recording.stored_statistics.items()
+        },
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def load(folder: Path, session: str | None = None, source: Path | None = None) -> Recording:
+    """Open a packed store; its arrays are memory-mapped and read-only.
+
+    Raises
+    ------
+    DamagedStoreError
+        If it is not whole.
+    InputError
+        If it was written by a newer version of striate.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["schema_version"] > SCHEMA_VERSION:
+            raise InputError(
+                f"{folder} was packed by a newer striate (schema {manifest['schema_version']}; this one reads {SCHEMA_VERSION}): upgrade, or open the archive itself."
+            )
+        images, responses, behavior, pupil_center = (
+            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in layout.VARIABLES
+        )
+        statistics = {
+            name: VariableStatistics(**{key: np.asarray(fields[key], np.float64) for key in layout.STATISTICS})
+            for name, fields in manifest["stored_statistics"].items()
+        }
+        if (name := session or manifest["session"]) is None:
+            raise UnreadableError(_no_session(Path(manifest["source"])))
+        return Recording(
+            name,
+            pd.read_parquet(folder / "neurons.parquet"),
+            pd.read_parquet(folder / "trials.parquet"),
+            images,
+            responses,
+            behavior,
+            pupil_center,
+            statistics=statistics,
+            source=source or folder,
+            fingerprint=manifest["fingerprint"],
+            withheld_tiers=frozenset(manifest["withheld_tiers"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+        if isinstance(error, StriateError):
+            raise
+        raise DamagedStoreError(f"The packed store {folder} is not whole ({error}).") from error
+
+
+def _no_session(path: Path) -> Finding:
+    return found(
+        "session-name",
+        path.name,
+        "neither `meta/neurons` nor the file's name tells the session.",
+        "Name it: striate.open(path, session='animal-session-scan').",
+    )
+
+
+def session_of_neurons(neurons: pd.DataFrame) -> str | None:
+    """Session by animal, session and scan of the neurons; None where they are missing or differ."""
+    parts = []
+    for column in ("animal_id", "session", "scan_idx"):
+        if column not in neurons or neurons[column].nunique() != 1:
+            return None
+        parts.append(str(neurons[column].iloc[0]))
+    name = "-".join(parts)
+    return name if layout.is_session(name) else None

@@ -1,0 +1,250 @@
+"""The tables of a recording (its neurons, its trials, its stored statistics), read from the arrays of ``meta``."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from striate.errors import listed
+from striate.recordings import layout, npy
+from striate.recordings.archive import Archive
+from striate.recordings.findings import Finding, Severity, UnreadableError
+from striate.recordings.rules import found
+from striate.recordings.statistics import VariableStatistics
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Tables:
+    """What ``meta`` holds, as far as it could be read, and what was found on the way.
+
+    Attributes
+    ----------
+    neurons, trials
+        The two tables (see `Recording`); None where a needed field is missing or unreadable.
+    statistics
+        Stored statistics (the set ``all``) of those variables of which all five are there.
+    findings
+        Everything that was wrong or noteworthy.
+    """
+
+    neurons: pd.DataFrame | None = None
+    trials: pd.DataFrame | None = None
+    statistics: dict[str, VariableStatistics] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_tables(archive: Archive) -> Tables:
+    """Read neurons, trials and stored statistics of an archive; problems become findings."""
+    tables = Tables()
+    for member in layout.REQUIRED_MEMBERS:
+        if member not in archive.members:
+            tables.findings.append(
+                found("missing-file", member, "the file is missing; no recording can be read without it.", "Add it.")
+            )
+    present = {member.lower() for member in archive.members}  # the case of `stimulus_Frame` varies
+    for member in layout.written_members():
+        if member.lower() not in present and member not in layout.REQUIRED_MEMBERS:
+            rule = "missing-statistics" if member.startswith("meta/statistics/") else "missing-field"
+            tables.findings.append(
+                found(rule, member, "the file is missing; the tools of 2022 need it.", "`striate convert` adds it.")
+            )
+    tables.neurons = _read_neurons(archive, tables.findings)
+    tables.trials = _read_trials(archive, tables.findings)
+    _read_statistics(archive, tables, 0 if tables.neurons is None else len(tables.neurons))
+    return tables
+
+
+def _fields(archive: Archive, folder: str) -> dict[str, str]:
+    """Member of each field of one table: ``{"tiers": "meta/trials/tiers.npy", …}``."""
+    pattern = re.compile(rf"^meta/{folder}/([^/]+)\.npy$")
+    return {match[1]: name for name in sorted(archive.members) if (match := pattern.match(name))}
+
+
+def _read_fields(archive: Archive, folder: str, needed: set[str], findings: list[Finding]) -> dict[str, Array]:
+    fields: dict[str, Array] = {}
+    for name, member in _fields(archive, folder).items():
+        try:
+            fields[name] = _plain(npy.parse(archive.read(member), member), member)
+        except UnreadableError as error:
+            if name in needed:
+                findings.append(error.finding)
+            else:
+                message = f"the field is left out: {error.finding.message}"
+                findings.append(found("unreadable-field", member, message, error.finding.mend))
+    return fields
+
+
+def _plain(array: Array, member: str) -> Array:
+    """Numbers as they are, strings as Unicode; anything else cannot be used."""
+    if array.dtype.kind in "biufU":
+        return array
+    if array.dtype.kind == "S":
+        try:
+            return np.char.decode(array, "utf-8")
+        except UnicodeDecodeError:
+            raise UnreadableError(
+                found("dtype", member, "the byte strings are not UTF-8.", "Save them as text.")
+            ) from None
+    message = f"values are of type {array.dtype}; numbers or strings are expected."
+    raise UnreadableError(found("dtype", member, message, "Save them as such."))
+
+
+def _read_neurons(archive: Archive, findings: list[Finding]) -> pd.DataFrame | None:
+    needed = {"unit_ids", layout.COORDINATES}
+    fields = _read_fields(archive, "neurons", needed, findings)
+    if not needed <= fields.keys():
+        return None
+    place = "meta/neurons/{}.npy".format
+    unit_ids = _whole_numbers(fields.pop("unit_ids"), place("unit_ids"), "unit-ids", "unit ids", findings)
+    coordinates = fields.pop(layout.COORDINATES)
+    if unit_ids is None:
+        return None
+    count = len(unit_ids)
+    _report_doubled(unit_ids, place("unit_ids"), "unit-ids", "unit id", findings)
+    member = place(layout.COORDINATES)
+    if coordinates.shape != (count, 3) or coordinates.dtype.kind not in "iuf":
+        message = f"shape {coordinates.shape} of {coordinates.dtype}; {count} neurons need numbers of shape ({count}, 3): x, y, z in µm."
+        findings.append(found("shape", member, message, "Write one row a neuron."))
+        return None
+    if not np.isfinite(coordinates).all():
+        bad = np.flatnonzero(~np.isfinite(coordinates).all(axis=1))
+        findings.append(
+            found(
+                "coordinates",
+                member,
+                f"{len(bad)} neurons have no finite position (rows {listed(bad)}).",
+                "Give all three in µm.",
+            )
+        )
+    x, y, z = coordinates.astype(np.float64).T
+    table: dict[str, Array] = {"unit_id": unit_ids, "x": x, "y": y, "z": z}
+    for name, values in fields.items():
+        column = layout.NEURON_FIELDS.get(name, name)
+        if _fits(values, count, place(name), "neurons", name in layout.NEURON_FIELDS, findings):
+            table[column] = values
+    _report_unknown(fields.keys() - layout.NEURON_FIELDS.keys(), "neurons", findings)
+    return pd.DataFrame(table)
+
+
+def _read_trials(archive: Archive, findings: list[Finding]) -> pd.DataFrame | None:
+    fields = _read_fields(archive, "trials", set(layout.TRIAL_FIELDS), findings)
+    if not layout.TRIAL_FIELDS.keys() <= fields.keys():
+        return None
+    place = "meta/trials/{}.npy".format
+    tiers = fields.pop("tiers")
+    if tiers.ndim != 1 or tiers.dtype.kind != "U":
+        message = f"shape {tiers.shape} of {tiers.dtype}; one string a trial is expected."
+        findings.append(found("shape", place("tiers"), message, "Write a 1-d array of tier names."))
+        return None
+    count = len(tiers)
+    image_ids = _whole_numbers(
+        fields.pop("frame_image_id"), place("frame_image_id"), "dtype", "image ids", findings, or_strings=True
+    )
+    trial_idx = _whole_numbers(
+        fields.pop("trial_idx"), place("trial_idx"), "trial-ids", "trial indices", findings, or_strings=True
+    )
+    if image_ids is None or trial_idx is None:
+        return None
+    lengths = {"tiers": count, "frame_image_id": len(image_ids), "trial_idx": len(trial_idx)}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        findings.append(
+            found("table-length", "meta/trials", f"lengths differ: {said}.", "Each needs one entry a trial.")
+        )
+        return None
+    _report_doubled(trial_idx, place("trial_idx"), "trial-ids", "trial index", findings)
+    _report_tiers(tiers, place("tiers"), findings)
+    table: dict[str, Array] = {"tier": tiers, "image_id": image_ids, "trial_idx": trial_idx}
+    for name, values in fields.items():
+        if _fits(values, count, place(name), "trials", name in layout.OTHER_KNOWN_TRIAL_FIELDS, findings):
+            table[name] = values
+    _report_unknown(fields.keys() - set(layout.OTHER_KNOWN_TRIAL_FIELDS), "trials", findings)
+    return pd.DataFrame(table)
+
+
+def _report_tiers(tiers: Array, member: str, findings: list[Finding]) -> None:
+    for tier in sorted(set(tiers.tolist()) - set(layout.TIERS)):
+        message = f"{int((tiers == tier).sum())} trials are of tier {tier!r}; allowed are {', '.join(layout.TIERS)}."
+        alias = " (`live_test` is called `test`)" if tier == "live_test" else ""
+        findings.append(found("tiers", member, message, f"Rename the tier{alias}."))
+    for tier in ("train", "validation", "test"):
+        if tier not in tiers:
+            findings.append(
+                found(
+                    "missing-tier", member, f"no trial is of tier {tier!r}.", "Fine for prediction; training needs it."
+                )
+            )
+
+
+def _whole_numbers(
+    values: Array, member: str, rule: str, what: str, findings: list[Finding], *, or_strings: bool = False
+) -> Array | None:
+    """Ids as int64 (floats that are whole included), or as strings where those are allowed."""
+    problem = None
+    if values.ndim != 1:
+        problem = f"shape {values.shape}; {what} are a 1-d array."
+    elif values.dtype.kind == "U":
+        if or_strings:
+            return values
+        problem = f"{what} are strings; integers are expected."
+    elif values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.round(values)).all()):
+        problem = f"{what} are not whole numbers."
+    if problem:
+        findings.append(found(rule, member, problem, "Write one id each."))
+        return None
+    return values.astype(np.int64)
+
+
+def _report_doubled(values: Array, member: str, rule: str, what: str, findings: list[Finding]) -> None:
+    unique, counts = np.unique(values, return_counts=True)
+    doubled = unique[counts > 1]
+    if len(doubled):
+        findings.append(
+            found(rule, member, f"{what} {listed(doubled.tolist())} stands more than once.", "Each must be unique.")
+        )
+
+
+def _fits(values: Array, count: int, member: str, table: str, known: bool, findings: list[Finding]) -> bool:
+    if values.shape == (count,):
+        return True
+    message = f"shape {values.shape}; the table of {table} has {count} rows. The field is left out."
+    severity = None if known else Severity.NOTE
+    findings.append(found("table-length", member, message, "Write one entry each.", severity))
+    return False
+
+
+def _report_unknown(names: set[str], table: str, findings: list[Finding]) -> None:
+    for name in sorted(names):
+        findings.append(
+            found(
+                "unknown-field", f"meta/{table}/{name}.npy", f"the layout names no such field; it is kept as {name!r}."
+            )
+        )
+
+
+def _read_statistics(archive: Archive, tables: Tables, neurons: int) -> None:
+    """Read the set ``all``, which the evaluation uses; of other sets only that they are arrays matters."""
+    shapes = {"images": (), "responses": (neurons,), "behavior": (3,), "pupil_center": (2,)}
+    for variable, shape in shapes.items():
+        values: dict[str, Array] = {}
+        for statistic in layout.STATISTICS:
+            member = layout.statistics_member(variable, "all", statistic)
+            if member not in archive.members:
+                continue
+            try:
+                array = npy.parse(archive.read(member), member)
+            except UnreadableError as error:
+                tables.findings.append(error.finding)
+                continue
+            if array.dtype.kind not in "biuf" or array.size != int(np.prod(shape)):
+                message = f"shape {array.shape} of {array.dtype}; numbers of shape {shape} are expected."
+                tables.findings.append(found("shape", member, message, "Compute it again."))
+                continue
+            values[statistic] = array.astype(np.float64).reshape(shape)
+        if len(values) == len(layout.STATISTICS):
+            tables.statistics[variable] = VariableStatistics(**values)
