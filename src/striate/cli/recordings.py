@@ -1,1 +1,239 @@
-"""Commands about recordings: ``info``, ``check``, ``convert``."""
+"""Commands about recordings: ``info``, ``check``, ``convert``, ``cache``."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from striate.cli.app import app
+
+if TYPE_CHECKING:
+    from striate.recordings import Recording, Report
+
+console = Console(highlight=False)
+
+ArchivePath = Annotated[Path, typer.Argument(help="Zip or folder of a recording.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+@app.command("info")
+def info(archive: ArchivePath, as_json: AsJson = False) -> None:
+    """Show what a recording holds: neurons, trials by tier, repeats, values, what is withheld."""
+    import striate
+
+    recording = striate.open(archive)
+    if as_json:
+        print(json.dumps(_facts(recording), indent=1, ensure_ascii=False))
+        return
+    _print_info(recording)
+
+
+def _facts(recording: "Recording") -> dict[str, Any]:
+    from striate.recordings import layout
+
+    tiers = {}
+    for tier in recording.tiers:
+        repeats = recording.trials.loc[recording.trials["tier"] == tier, "image_id"].value_counts()
+        tiers[tier] = {
+            "trials": int(repeats.sum()),
+            "images": len(repeats),
+            "repeats": [int(repeats.min()), int(repeats.max())],
+            "withheld": tier in recording.withheld_tiers,
+        }
+    return {
+        "session": recording.session,
+        "neurons": len(recording.neurons),
+        "areas": recording.neurons["area"].value_counts().to_dict(),
+        "layers": recording.neurons["layer"].value_counts().to_dict(),
+        "trials": len(recording.trials),
+        "image_shape": list(recording.image_shape),
+        "tiers": tiers,
+        "behavior_withheld": recording.behavior_withheld,
+        "pupil_center_withheld": recording.pupil_center_withheld,
+        "order_withheld": recording.trials["trial_idx"].dtype.kind not in "iu",
+        "trial_fields": list(recording.trials.columns),
+        "neuron_fields": list(recording.neurons.columns),
+        "statistics": {v: "stored" if v in recording.stored_statistics else "computed" for v in layout.VARIABLES},
+        "fingerprint": recording.fingerprint,
+    }
+
+
+def _print_info(recording: "Recording") -> None:
+    from striate.recordings import layout
+
+    facts = _facts(recording)
+    x, y, z = recording.coordinates.T
+    overview = Table(title=f"Recording {recording.session}", show_header=False, title_justify="left")
+    overview.add_row("neurons", f"{facts['neurons']:,}")
+    for what in ("areas", "layers"):
+        overview.add_row(what, ", ".join(f"{name} {count:,}" for name, count in facts[what].items()))
+    if len(x):
+        overview.add_row("cortical field", f"{_span(x)} × {_span(y)} × {_span(z)} µm")
+    height, width = recording.image_shape
+    overview.add_row("images", f"{height} × {width} pixels")
+    overview.add_row(
+        "trial order", "withheld (trial_idx is hashed)" if facts["order_withheld"] else "known (trial_idx)"
+    )
+    overview.add_row("fingerprint", facts["fingerprint"][:16])
+    console.print(overview)
+
+    trials = Table(title="Trials", title_justify="left")
+    for column in ("tier", "trials", "images", "repeats", "responses"):
+        trials.add_column(column, justify="left" if column in ("tier", "responses") else "right")
+    for tier, row in facts["tiers"].items():
+        low, high = row["repeats"]
+        repeats = str(low) if low == high else f"{low}–{high}"
+        trials.add_row(
+            tier, f"{row['trials']:,}", f"{row['images']:,}", repeats, "withheld" if row["withheld"] else "given"
+        )
+    console.print(trials)
+
+    values = Table(title="Values (statistics that the evaluation uses)", title_justify="left")
+    for column in ("variable", "component", "mean", "std", "min", "max", "from"):
+        values.add_column(column, justify="left" if column in ("variable", "component", "from") else "right")
+    for name, variable in layout.VARIABLES.items():
+        statistics = recording.statistics[name]
+        source = facts["statistics"][name]
+        withheld = {"behavior": recording.behavior_withheld, "pupil_center": recording.pupil_center_withheld}.get(name)
+        if withheld:
+            values.add_row(name, "withheld", "", "", "", "", source)
+        elif variable.components:
+            for index, component in enumerate(variable.components):
+                row_values = [f"{getattr(statistics, s)[index]:.4g}" for s in ("mean", "std", "min", "max")]
+                values.add_row(name if index == 0 else "", component, *row_values, source if index == 0 else "")
+        else:
+            over = "median neuron" if name == "responses" else "all pixels"
+            row_values = [f"{_middle(getattr(statistics, s)):.4g}" for s in ("mean", "std", "min", "max")]
+            values.add_row(name, over, *row_values, source)
+    console.print(values)
+
+
+def _span(values: Any) -> str:
+    return f"{values.max() - values.min():.0f}"
+
+
+def _middle(values: Any) -> float:
+    import numpy as np
+
+    return float(np.median(values)) if np.size(values) else float("nan")
+
+
+@app.command("check")
+def check(
+    archive: ArchivePath,
+    as_json: AsJson = False,
+    rules: Annotated[bool, typer.Option("--rules", help="List all rules first.")] = False,
+) -> None:
+    """Hold a recording against every named rule; exit status 1 if there is an error.
+
+    Errors make a recording invalid; warnings deserve a look; notes are true and harmless.
+    """
+    from striate.recordings import RULES
+    from striate.recordings import check as check_recording
+
+    if rules and not as_json:
+        table = Table(title="Rules", title_justify="left")
+        for column in ("rule", "severity", "demand"):
+            table.add_column(column)
+        for name, rule in RULES.items():
+            table.add_row(name, rule.severity, rule.demand)
+        console.print(table)
+    report = check_recording(archive)
+    print(report.to_json()) if as_json else _print_report(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+_COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+def _print_report(report: "Report") -> None:
+    from rich.markup import escape
+
+    for finding in report:
+        colour = _COLOURS[finding.severity]
+        console.print(f"[{colour}]{finding.severity}[/] [bold]{finding.rule}[/] {escape(finding.file)}", soft_wrap=True)
+        mend = f" [dim]{escape(finding.mend)}[/]" if finding.mend else ""
+        console.print(f"    {escape(finding.message)}{mend}", soft_wrap=True)
+    counts = ", ".join(
+        f"{len(report.of(s))} {s}{'' if len(report.of(s)) == 1 else 's'}" for s in ("error", "warning", "note")
+    )
+    verdict = "[bold green]valid[/]" if report.ok else "[bold red]not valid[/]"
+    console.print(f"{report.name}: {verdict} ({counts})", soft_wrap=True)
+
+
+@app.command("convert")
+def convert(
+    out: Annotated[Path, typer.Option(help="Zip (a name ending in .zip) or folder to write.", show_default=False)],
+    session: Annotated[str, typer.Option(help="Name: animal-session-scan, such as 12-3-1.", show_default=False)],
+    arrays: Annotated[
+        Path | None, typer.Argument(help="One .npz or HDF5 file with everything.", show_default=False)
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help=".npy, (trials, height, width), grey values 0–255.")] = None,
+    responses: Annotated[Path | None, typer.Option(help=".npy, (trials, neurons), ≥ 0.")] = None,
+    neurons: Annotated[Path | None, typer.Option(help="Table (CSV, TSV, Parquet) with x, y, z in µm.")] = None,
+    trials: Annotated[
+        Path | None, typer.Option(help="Table with image_id, tier, trial_idx; each may be left out.")
+    ] = None,
+    behavior: Annotated[Path | None, typer.Option(help=".npy, (trials, 3): pupil, its derivative, speed.")] = None,
+    pupil_center: Annotated[Path | None, typer.Option(help=".npy, (trials, 2): eye position.")] = None,
+    seed: Annotated[int, typer.Option(help="For the choice of validation images.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --out.")] = False,
+) -> None:
+    """Make a recording in the official layout of a lab's own arrays, and check it."""
+    from striate.errors import InputError
+    from striate.recordings import array_files
+    from striate.recordings import check as check_recording
+    from striate.recordings import convert as convert_arrays
+
+    given: dict[str, Any] = array_files.read_arrays(arrays) if arrays else {}
+    for name, path in (
+        ("images", images),
+        ("responses", responses),
+        ("behavior", behavior),
+        ("pupil_center", pupil_center),
+    ):
+        if path is not None:
+            given[name] = array_files.read_array(path)
+    for name, path in (("neurons", neurons), ("trials", trials)):
+        if path is not None:
+            given[name] = array_files.read_table(path)
+    if missing := [name for name in ("images", "responses", "neurons") if name not in given]:
+        raise InputError(
+            f"{', '.join(missing)} not given: name them by --{missing[0]} …, or give one .npz or HDF5 file."
+        )
+    recording = convert_arrays(session=session, out=out, seed=seed, overwrite=overwrite, **given)
+    console.print(f"wrote {recording.source}: {recording!r}", markup=False, soft_wrap=True)
+    report = check_recording(recording.source or out)
+    _print_report(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command("cache")
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Delete all packed recordings.")] = False,
+) -> None:
+    """Show where packed recordings are kept and how large they are (``STRIATE_CACHE`` moves the place)."""
+    from striate.recordings import cache_folder
+
+    folder = cache_folder() / "recordings"
+    stores = sorted(p for p in folder.glob("*") if p.is_dir()) if folder.is_dir() else []
+    total = 0
+    table = Table(title=str(folder), title_justify="left")
+    table.add_column("packed recording")
+    table.add_column("MB", justify="right")
+    for store in stores:
+        size = sum(f.stat().st_size for f in store.rglob("*") if f.is_file())
+        total += size
+        table.add_row(store.name, f"{size / 1e6:.0f}")
+        if clear:
+            shutil.rmtree(store, ignore_errors=True)
+    table.add_row("all", f"{total / 1e6:.0f}")
+    console.print(table)
+    if clear:
+        console.print(f"deleted {len(stores)} packed recordings")

@@ -29,12 +29,10 @@ def _ids_and_images(shown: pd.DataFrame) -> Iterator[Finding]:
         message = f"{len(several)} image ids stand for different images: {listed(several)}."
         mend = "Give each image its own id in meta/trials/frame_image_id.npy."
         yield found("one-image-one-id", layout.data_member("images", first), message, mend)
-    ids_of_image = shown.groupby("pixels")["image_id"].agg(lambda ids: tuple(sorted(set(ids))))
-    doubled = [ids for ids in ids_of_image if len(ids) > 1]
+    ids_of_image = shown.groupby("pixels")["image_id"].unique()
+    doubled = ["/".join(map(str, ids)) for ids in ids_of_image if len(ids) > 1]
     if doubled:
-        message = (
-            f"{len(doubled)} images are shown under more than one id: {listed('/'.join(map(str, d)) for d in doubled)}."
-        )
+        message = f"{len(doubled)} images are shown under more than one id: {listed(doubled)}."
         yield found("one-id-one-image", "meta/trials/frame_image_id.npy", message, "Give one image one id.")
 
 

@@ -1,0 +1,131 @@
+"""Arrays and tables read from the files that labs keep them in: npy, npz, HDF5, CSV, Parquet."""
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from striate.errors import InputError, nearest
+
+Array = NDArray[Any]
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the arguments of `convert` from one file of arrays.
+
+    Parameters
+    ----------
+    path
+        ``.npz`` or HDF5 (``.h5``, ``.hdf5``) with the arrays ``images``, ``responses`` and, as names with a
+        slash (``neurons/x``, ``trials/tier``; groups in HDF5), the columns of the tables; also
+        ``behavior``, ``pupil_center``.
+
+    Returns
+    -------
+    dict
+        Keyword arguments of `convert`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or holds names that are not known.
+    """
+    source = Path(path).expanduser()
+    if not source.is_file():
+        raise InputError(f"There is no file {source}: give an .npz or HDF5 file of arrays.")
+    arrays = _read_hdf5(source) if source.suffix in (".h5", ".hdf5") else _read_npz(source)
+    arguments: dict[str, Any] = {}
+    allowed = ("images", "responses", "behavior", "pupil_center", "neurons", "trials")
+    for name, values in arrays.items():
+        table, _, column = name.partition("/")
+        if table not in allowed or (column and table not in ("neurons", "trials")):
+            raise InputError(f"{source} holds {name!r}: {nearest(table, allowed)} (columns as neurons/x, trials/tier).")
+        if column:
+            arguments.setdefault(table, {})[column] = values
+        else:
+            arguments[table] = values
+    for name in ("images", "responses", "neurons"):
+        if name not in arguments:
+            raise InputError(f"{source} has no {name}: it needs images, responses and the columns neurons/x, /y, /z.")
+    return arguments
+
+
+def _read_npz(source: Path) -> dict[str, Array]:
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise InputError(f"{source} holds a single array: give an .npz with images, responses and neurons.")
+            return {name: _text(file[name]) for name in file.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{source} is no readable .npz of plain arrays ({error}): save it again with numpy.savez."
+        ) from None
+
+
+def _read_hdf5(source: Path) -> dict[str, Array]:
+    import h5py
+
+    arrays: dict[str, Array] = {}
+
+    def keep(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = _text(item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()])
+
+    try:
+        with h5py.File(source, "r") as file:
+            file.visititems(keep)
+    except (OSError, RuntimeError, TypeError) as error:
+        raise InputError(f"{source} is no readable HDF5 file ({error}): write it again.") from None
+    return arrays
+
+
+def _text(values: Any) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8")
+    return array.astype(np.str_) if array.dtype.kind == "O" else array
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a table of neurons or trials from CSV, TSV or Parquet.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    source = Path(path).expanduser()
+    if not source.is_file():
+        raise InputError(f"There is no table {source}: give a CSV, TSV or Parquet file.")
+    try:
+        if source.suffix == ".parquet":
+            return pd.read_parquet(source)
+        return pd.read_csv(source, sep="\t" if source.suffix == ".tsv" else ",")
+    except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(
+            f"{source} is no readable table ({error}): give CSV, TSV or Parquet with a header line."
+        ) from None
+
+
+def read_array(path: str | os.PathLike[str]) -> Array:
+    """Read one array from a ``.npy`` file, memory-mapped.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or holds pickled objects.
+    """
+    source = Path(path).expanduser()
+    if not source.is_file():
+        raise InputError(f"There is no file {source}: give a .npy file.")
+    try:
+        return np.asarray(np.load(source, mmap_mode="r", allow_pickle=False))
+    except (ValueError, OSError, EOFError, AttributeError) as error:
+        raise InputError(f"{source} is no readable .npy array ({error}): save it with numpy.save.") from None

@@ -1,0 +1,223 @@
+"""A lab's own arrays made into a recording."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from striate.errors import InputError, listed, nearest
+from striate.recordings import layout
+from striate.recordings.recording import Recording
+from striate.recordings.write import write
+
+Array = NDArray[Any]
+Table = pd.DataFrame | Mapping[str, ArrayLike]
+
+# Names that labs use for the columns that striate needs.
+_NEURON_ALIASES = {"unit_ids": "unit_id", "id": "unit_id", "animal_ids": "animal_id", "sessions": "session"}
+_TRIAL_ALIASES = {"tiers": "tier", "frame_image_id": "image_id", "image_ids": "image_id", "trial_index": "trial_idx"}
+_COORDINATE_ALIASES = (layout.COORDINATES, "coordinates", "positions")
+
+_VALIDATION_SHARE = 0.1  # of the images that are shown once, where no tiers are given
+
+
+def convert(
+    *,
+    session: str,
+    images: ArrayLike,
+    responses: ArrayLike,
+    neurons: Table,
+    trials: Table | None = None,
+    behavior: ArrayLike | None = None,
+    pupil_center: ArrayLike | None = None,
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Recording:
+    """Make a recording of arrays, and optionally write it in the official layout.
+
+    Parameters
+    ----------
+    session
+        Name of the recording, by the benchmark's custom ``animal-session-scan``, for example ``"12-3-1"``.
+    images : (T, H, W) or (T, 1, H, W), or (I, H, W)
+        The image of each trial, grey values 0–255; or, where `trials` has ``image_id`` with the numbers
+        0 to I − 1, each distinct image once.
+    responses : (T, N)
+        One row a trial, one column a neuron, in raw units, ≥ 0.
+    neurons : DataFrame or dict of arrays, N rows
+        ``x``, ``y``, ``z`` in µm (or ``coordinates`` of shape (N, 3)); optionally ``unit_id`` (else 1 to N),
+        ``area``, ``layer`` and whatever else shall be kept.
+    trials : DataFrame or dict of arrays, T rows, optional
+        ``image_id`` (else trials with equal pixels get the same id), ``tier`` (else images that are shown
+        several times make the test tier, and a tenth of the others the validation tier, drawn by `seed`),
+        ``trial_idx`` (else 0 to T − 1, the order of the rows), and whatever else shall be kept.
+    behavior : (T, 3), optional
+        Pupil dilation, its derivative, running speed; zero ("withheld") where not given.
+    pupil_center : (T, 2), optional
+        Horizontal and vertical eye position; zero ("withheld") where not given.
+    out
+        Zip (a name ending in ``.zip``) or folder to write to.
+    seed
+        For the choice of validation images, where no tiers are given.
+    overwrite
+        Whether something at `out` may be replaced.
+
+    Returns
+    -------
+    Recording
+        Opened from `out` where that is given, else in memory.
+
+    Raises
+    ------
+    InputError
+        If the arrays do not fit each other; the sentence names the two that disagree.
+    """
+    measured = _numbers(responses, "responses", 2)
+    count, cells = measured.shape
+    _check_responses(measured)
+    table = _trial_table(trials, count)
+    pictures, image_ids = _images(images, table, count)
+    table["image_id"] = image_ids
+    if "tier" not in table:
+        table["tier"] = _choose_tiers(np.asarray(table["image_id"]), seed)
+    table["tier"] = [layout.tier_name(str(tier)) for tier in table["tier"]]
+    if "trial_idx" not in table:
+        table["trial_idx"] = np.arange(count)
+    recording = Recording(
+        session,
+        _neuron_table(neurons, cells, count),
+        table,
+        pictures,
+        measured,
+        _companion(behavior, "behavior", count, 3),
+        _companion(pupil_center, "pupil_center", count, 2),
+    )
+    if out is None:
+        return recording
+    from striate.recordings.cache import open_recording
+
+    return open_recording(write(recording, out, overwrite=overwrite), session)
+
+
+def _numbers(values: ArrayLike, name: str, dimensions: int) -> Array:
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(f"{name} is no regular array ({error}): give rows of equal length.") from None
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name} holds {array.dtype} values: give integers or floats.")
+    if array.ndim != dimensions:
+        raise InputError(f"{name} has shape {array.shape}: give {dimensions} dimensions.")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+        raise InputError(
+            f"{name} has values that are not finite, in rows {listed(rows)}: replace them or leave them out."
+        )
+    if array.dtype.kind == "f" and array.dtype.itemsize < 4:
+        return array.astype(np.float32)
+    return array
+
+
+def _check_responses(responses: Array) -> None:
+    if (responses < 0).any():
+        rows = np.flatnonzero((responses < 0).any(axis=1))
+        raise InputError(
+            f"responses are negative in {len(rows)} trials (rows {listed(rows)}): give deconvolved responses or rates, which are ≥ 0."
+        )
+
+
+def _images(images: ArrayLike, trials: pd.DataFrame, count: int) -> tuple[Array, Array]:
+    """Images of all trials, (T, 1, H, W), and their ids."""
+    array = np.asarray(images)
+    array = _numbers(array[:, None] if array.ndim == 3 else array, "images", 4)
+    if array.shape[1] != 1:
+        raise InputError(f"images have shape {array.shape}: give grey images, (trials, height, width).")
+    if array.size and (array.min() < 0 or array.max() > 255):
+        raise InputError(f"images hold values from {array.min()} to {array.max()}: give grey values of 0–255.")
+    if array.size and array.dtype.kind == "f" and array.max() <= 1:
+        raise InputError(
+            f"images hold values from {array.min()} to {array.max()}: multiply by 255, grey values are 0–255."
+        )
+    if len(array) == count:
+        return array, np.asarray(trials["image_id"]) if "image_id" in trials else _ids_by_pixels(array)
+    if "image_id" not in trials:
+        raise InputError(
+            f"there are {len(array)} images and {count} rows of responses: give one image a trial, or trials with image_id."
+        )
+    ids = np.asarray(trials["image_id"])
+    if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= len(array):
+        raise InputError(
+            f"image_id must number the {len(array)} images from 0 to {len(array) - 1}, because there are fewer images than trials."
+        )
+    return array[ids], ids
+
+
+def _ids_by_pixels(images: Array) -> Array:
+    ids: dict[bytes, int] = {}
+    return np.array([ids.setdefault(image.tobytes(), len(ids)) for image in images], dtype=np.int64)
+
+
+def _choose_tiers(image_ids: Array, seed: int) -> Array:
+    ids, index, counts = np.unique(image_ids, return_inverse=True, return_counts=True)
+    once = np.flatnonzero(counts == 1)
+    tier_of_image = np.full(len(ids), "train", dtype="<U10")
+    tier_of_image[counts > 1] = "test"
+    chosen = np.random.default_rng(seed).permutation(once)[: max(1, round(_VALIDATION_SHARE * len(once)))]
+    tier_of_image[chosen] = "validation"
+    return tier_of_image[index]
+
+
+def _as_table(table: Table, name: str, aliases: Mapping[str, str]) -> pd.DataFrame:
+    if isinstance(table, pd.DataFrame):
+        frame = table.reset_index(drop=True)
+    else:
+        lengths = {key: len(np.asarray(values)) for key, values in table.items() if np.ndim(np.asarray(values))}
+        if len(set(lengths.values())) > 1:
+            said = ", ".join(f"{key} {length}" for key, length in lengths.items())
+            raise InputError(f"{name} has columns of different lengths: {said}.")
+        frame = pd.DataFrame({key: list(values) if np.ndim(values) > 1 else values for key, values in table.items()})  # type: ignore[arg-type]
+    renamed = {old: new for old, new in aliases.items() if old in frame and new not in frame}
+    return frame.rename(columns=renamed)
+
+
+def _trial_table(trials: Table | None, count: int) -> pd.DataFrame:
+    table = pd.DataFrame(index=range(count)) if trials is None else _as_table(trials, "trials", _TRIAL_ALIASES)
+    if len(table) != count:
+        raise InputError(f"trials has {len(table)} rows, responses has {count}: each row of responses is one trial.")
+    return table.copy()
+
+
+def _neuron_table(neurons: Table, cells: int, trials: int) -> pd.DataFrame:
+    table = _as_table(neurons, "neurons", _NEURON_ALIASES)
+    if len(table) != cells:
+        turned = " Are the responses turned over? Rows are trials, columns neurons." if len(table) == trials else ""
+        raise InputError(f"neurons has {len(table)} rows, responses has {cells} columns.{turned}")
+    for name in _COORDINATE_ALIASES:
+        if name in table and "x" not in table:
+            places = np.array(table[name].tolist(), dtype=np.float64)
+            if places.shape != (cells, 3):
+                raise InputError(f"neurons' {name} has shape {places.shape}: give x, y, z of {cells} neurons in µm.")
+            table = table.drop(columns=name).assign(x=places[:, 0], y=places[:, 1], z=places[:, 2])
+    if missing := [c for c in ("x", "y", "z") if c not in table]:
+        raise InputError(
+            f"neurons has no {', '.join(missing)} (it has {', '.join(map(str, table.columns))}): give cortical positions in µm ({nearest(missing[0], table.columns)})."
+        )
+    if not np.isfinite(table[["x", "y", "z"]].to_numpy(dtype=np.float64)).all():
+        raise InputError("neurons' x, y, z are not all finite: give a position for each neuron, in µm.")
+    if "unit_id" not in table:
+        table = table.assign(unit_id=np.arange(1, cells + 1))
+    return table
+
+
+def _companion(values: ArrayLike | None, name: str, count: int, width: int) -> Array:
+    if values is None:
+        return np.zeros((count, width), dtype=np.float32)
+    array = _numbers(values, name, 2)
+    if array.shape != (count, width):
+        parts = ", ".join(layout.VARIABLES[name].components)
+        raise InputError(f"{name} has shape {array.shape}: {count} trials need ({count}, {width}): {parts}.")
+    return array
