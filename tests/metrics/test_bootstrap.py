@@ -1,0 +1,140 @@
+"""The bootstrap over images is what resampling the trials literally would give."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.metrics import reference
+from tests.metrics.populations import population, populations
+
+from striate.errors import InputError
+from striate.metrics import bootstrap, evaluate, paired_bootstrap
+from striate.metrics.bootstrap import draw_images
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def literal_resamples(r, p, image_ids, resamples, seed):
+    """Draw rows of images, name each draw an image of its own, and score with the plain metrics."""
+    images = np.unique(image_ids)
+    values = []
+    for drawn in draw_images(len(images), resamples, seed).astype(int):
+        rows, names = [], []
+        for image in np.repeat(images, drawn):
+            of_image = np.flatnonzero(image_ids == image)
+            names += [len(rows)] * len(of_image)
+            rows += of_image.tolist()
+        values.append(reference.means(r[rows], p[rows], np.array(names)))
+    return np.array(values).T
+
+
+@settings(deadline=None, max_examples=25)
+@given(populations, st.integers(0, 1000))
+def test_equals_scoring_the_resampled_rows(data, seed):
+    r, p, image_ids = data
+    result = bootstrap(r, p, image_ids, resamples=6, seed=seed)
+    single, average, feve = literal_resamples(r, p, image_ids, 6, seed)
+    np.testing.assert_allclose(result.single_trial_correlation, single, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(result.correlation_to_average, average, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(result.feve, feve, rtol=1e-6)
+
+
+def test_a_neuron_that_answers_one_image_alone_is_constant_without_it():
+    r, p, image_ids = population(images=4)
+    r[:, 0] = np.where(image_ids == image_ids[0], r[:, 0], 0.7)
+    result = bootstrap(r, p, image_ids, resamples=60)
+    single, average, feve = literal_resamples(r, p, image_ids, 60, 0)
+    np.testing.assert_allclose(result.single_trial_correlation, single, atol=1e-9)
+    np.testing.assert_allclose(result.correlation_to_average, average, atol=1e-9)
+    np.testing.assert_allclose(result.feve, feve, rtol=1e-6)
+
+
+def test_follows_its_seed_and_not_the_order_of_trials():
+    r, p, image_ids = population(images=20)
+    one = bootstrap(r, p, image_ids, resamples=50, seed=5)
+    again = bootstrap(r, p, image_ids, resamples=50, seed=5)
+    np.testing.assert_array_equal(one.single_trial_correlation, again.single_trial_correlation)
+    order = np.random.default_rng(0).permutation(len(r))
+    permuted = bootstrap(r[order], p[order], image_ids[order], resamples=50, seed=5)
+    np.testing.assert_allclose(permuted.feve, one.feve, rtol=1e-9)
+    assert (bootstrap(r, p, image_ids, resamples=50, seed=6).feve != one.feve).all()
+
+
+def test_the_interval_holds_the_mean():
+    r, p, image_ids = population(images=60, neurons=30)
+    result = bootstrap(r, p, image_ids, resamples=300)
+    for metric, mean in evaluate(r, p, image_ids).means.items():
+        interval = result.interval(metric)
+        assert interval.low < mean < interval.high
+        assert interval.level == 0.95
+    wide, narrow = result.interval("feve"), bootstrap(r, p, image_ids, resamples=300, level=0.5).interval("feve")
+    assert narrow.high - narrow.low < wide.high - wide.low
+
+
+def test_the_interval_covers_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(60):
+        tuning = np.repeat(rng.normal(0, 1, (40, 5)), 3, axis=0)
+        r, p = tuning + rng.normal(0, 1, tuning.shape), tuning
+        interval = bootstrap(r, p, np.repeat(np.arange(40), 3), resamples=200, level=0.8).interval(
+            "single_trial_correlation"
+        )
+        covered.append(interval.low < np.sqrt(0.5) < interval.high)
+    assert 0.62 < np.mean(covered) < 0.95
+
+
+def test_feve_has_no_interval_where_it_is_not_defined():
+    r, p, image_ids = population()
+    image_ids[0] = 987654
+    result = bootstrap(r, p, image_ids, resamples=20)
+    assert result.interval("feve") is None
+    assert result.interval("single_trial_correlation") is not None
+    assert paired_bootstrap(r, p, p, image_ids, resamples=20).feve is None
+
+
+def test_one_image_is_enough_for_the_rest():
+    r, p, _ = population()
+    result = bootstrap(r, p, np.zeros(len(r)), resamples=5)
+    np.testing.assert_allclose(
+        result.single_trial_correlation, reference.single_trial_correlation(r, p).mean(), rtol=1e-9
+    )
+    assert (result.correlation_to_average == 0).all()
+
+
+def test_a_paired_difference_uses_the_same_resamples():
+    r, p, image_ids = population(images=30, neurons=10)
+    better, worse = p, p + np.random.default_rng(0).normal(0, 1, p.shape)
+    difference = paired_bootstrap(r, better, worse, image_ids, resamples=200, seed=2)
+    one, other = (bootstrap(r, q, image_ids, resamples=200, seed=2) for q in (better, worse))
+    expected = np.quantile(one.feve - other.feve, [0.025, 0.975])
+    assert (difference.feve.interval.low, difference.feve.interval.high) == pytest.approx(tuple(expected))
+    means = [evaluate(r, q, image_ids).means for q in (better, worse)]
+    for metric in means[0]:
+        assert getattr(difference, metric).value == pytest.approx(means[0][metric] - means[1][metric])
+    assert difference.single_trial_correlation.decided
+    swapped = paired_bootstrap(r, worse, better, image_ids, resamples=200, seed=2)
+    assert swapped.feve.interval.high == pytest.approx(-difference.feve.interval.low)
+
+
+def test_the_same_prediction_twice_is_no_difference():
+    r, p, image_ids = population()
+    difference = paired_bootstrap(r, p, p.copy(), image_ids, resamples=50).correlation_to_average
+    assert difference.value == difference.interval.low == difference.interval.high == 0
+    assert not difference.decided
+
+
+@pytest.mark.parametrize(("settings_", "words"), [({"resamples": 0}, "at least one"), ({"level": 95}, "0.95")])
+def test_senseless_settings_are_named(settings_, words):
+    data = population()
+    with pytest.raises(InputError, match=words):
+        bootstrap(*data, **settings_)
+    with pytest.raises(InputError, match=words):
+        paired_bootstrap(data[0], data[1], data[1], data[2], **settings_)
