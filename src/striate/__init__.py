@@ -15,6 +15,7 @@ _PUBLIC: dict[str, str] = {
     "StriateError": "striate.errors",
     "check": "striate.recordings",
     "convert": "striate.recordings",
+    "loaders": "striate.loading",
     "open": "striate.recordings",
     "write": "striate.recordings",
 }
@@ -23,6 +24,7 @@ __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
     from striate.errors import StriateError as StriateError
+    from striate.loading import loaders as loaders
     from striate.recordings import Recording as Recording
     from striate.recordings import check as check
     from striate.recordings import convert as convert

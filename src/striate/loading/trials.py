@@ -1,0 +1,81 @@
+"""The trials of one tier as a PyTorch dataset: rows in, one batch out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from striate.loading.batch import Batch
+from striate.loading.sampler import BatchSampler
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from striate.loading.prepared import PreparedRecording
+
+
+class TrialDataset(Dataset[Batch]):
+    """Trials of one tier; indexed with row numbers of the recording it gives one `Batch` of them.
+
+    Attributes
+    ----------
+    session, tier
+        Where the trials are from.
+    with_responses
+        Whether batches carry responses: false where those are withheld, or not asked for.
+    """
+
+    def __init__(
+        self, prepared: PreparedRecording, tier: str, rows: NDArray[np.int64], *, with_responses: bool
+    ) -> None:
+        self.session = prepared.session
+        self.tier = tier
+        self.with_responses = with_responses
+        self._prepared = prepared
+        self._rows = rows
+
+    def __len__(self) -> int:
+        """Return the number of trials."""
+        return self._rows.size
+
+    def __getitem__(self, rows: int | Sequence[int] | NDArray[np.int64]) -> Batch:
+        index = np.atleast_1d(np.asarray(rows, dtype=np.int64))
+        images, behavior, pupil_center = self._prepared.inputs(index)
+        responses = self._prepared.responses(index) if self.with_responses else None
+        where = torch.from_numpy(index).to(images.device)
+        return Batch(self.session, self.tier, where, images, responses, behavior, pupil_center)
+
+
+class TrialLoader(DataLoader[Batch]):
+    """A PyTorch loader of whole batches of one tier.
+
+    Its `sampler` (a `BatchSampler`) says which trials make up each batch; ``loader.set_epoch(e)`` makes the
+    next pass that of epoch e, whatever was drawn before.
+    """
+
+    sampler: BatchSampler
+    dataset: TrialDataset
+
+    def __init__(self, dataset: TrialDataset, sampler: BatchSampler, *, workers: int, pin_memory: bool) -> None:
+        super().__init__(
+            dataset,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            pin_memory=pin_memory,
+            persistent_workers=workers > 0,
+            generator=torch.Generator(),  # its own, so that loading draws nothing from the global one
+        )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to the start of an epoch, counted from 0."""
+        self.sampler.set_epoch(epoch)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
