@@ -1,6 +1,7 @@
 """Fixtures for every test: small recordings, a cache of its own, the shared material where it is at hand."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,19 @@ from striate.recordings import Recording
 from tests.fixtures.recordings import small_recording
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Keep the tests away from the user's cache."""
     cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRIATE_CACHE", str(cache))
+        yield cache
+
+
+@pytest.fixture
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, for tests about packing itself."""
+    cache = tmp_path_factory.mktemp("own-cache")
     monkeypatch.setenv("STRIATE_CACHE", str(cache))
     return cache
 

@@ -57,16 +57,15 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _read_npz(source: Path) -> dict[str, Array]:
     try:
-        with np.load(source, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise InputError(f"{source} holds a single array: give an .npz with images, responses and neurons.")
-            return {name: _text(file[name]) for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, InputError):
-            raise
+        file = np.load(source, allow_pickle=False)
+        if isinstance(file, np.lib.npyio.NpzFile):
+            with file:
+                return {name: _text(file[name]) for name in file.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"{source} is no readable .npz of plain arrays ({error}): save it again with numpy.savez."
         ) from None
+    raise InputError(f"{source} holds a single array: give an .npz with images, responses and neurons.")
 
 
 def _read_hdf5(source: Path) -> dict[str, Array]:

@@ -58,10 +58,22 @@ def open_recording(path: str | os.PathLike[str], session: str | None = None) -> 
             return packing.load(store, session, source)
         except packing.DamagedStoreError:
             pass  # a disk that was full, or a file that was deleted: pack it anew
+    _make_cache(store.parent)
     damaged = store.exists()
     with open_archive(source) as archive, whole_folder(store, keep_first=not damaged, overwrite=damaged) as folder:
         packing.pack(archive, folder, session)
     return packing.load(store, session, source)
+
+
+def _make_cache(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return
+        reason = "no permission"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise InputError(f"The cache {folder} cannot be written ({reason}): set STRIATE_CACHE to a folder that can.")
 
 
 def _key(source: Path) -> str:

@@ -79,6 +79,7 @@ def convert(
     measured = _numbers(responses, "responses", 2)
     count, cells = measured.shape
     _check_responses(measured)
+    cortex = _neuron_table(neurons, cells, count)
     table = _trial_table(trials, count)
     pictures, image_ids = _images(images, table, count)
     table["image_id"] = image_ids
@@ -89,7 +90,7 @@ def convert(
         table["trial_idx"] = np.arange(count)
     recording = Recording(
         session,
-        _neuron_table(neurons, cells, count),
+        cortex,
         table,
         pictures,
         measured,
@@ -138,7 +139,7 @@ def _images(images: ArrayLike, trials: pd.DataFrame, count: int) -> tuple[Array,
         raise InputError(f"images have shape {array.shape}: give grey images, (trials, height, width).")
     if array.size and (array.min() < 0 or array.max() > 255):
         raise InputError(f"images hold values from {array.min()} to {array.max()}: give grey values of 0–255.")
-    if array.size and array.dtype.kind == "f" and array.max() <= 1:
+    if array.size and array.dtype.kind == "f" and 0 < array.max() <= 1:
         raise InputError(
             f"images hold values from {array.min()} to {array.max()}: multiply by 255, grey values are 0–255."
         )

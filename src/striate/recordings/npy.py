@@ -2,6 +2,7 @@
 
 import functools
 import io
+import tokenize
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,19 @@ from striate.recordings.rules import found
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
+
+# All that parsing a damaged header was seen to raise.
+_DAMAGED = (
+    ValueError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    RecursionError,
+    tokenize.TokenError,
+)
 
 
 def parse(data: bytes, member: str) -> NDArray[Any]:
@@ -39,7 +53,7 @@ def parse(data: bytes, member: str) -> NDArray[Any]:
         raise UnreadableError(_not_an_array(data, member))
     try:
         start, dtype, shape, fortran = _header(data[: _header_length(data)])
-    except (ValueError, SyntaxError, TypeError, IndexError, MemoryError, RecursionError) as error:
+    except _DAMAGED as error:
         raise UnreadableError(
             found("not-an-array", member, f"the array's header is damaged ({_first_line(error)}).", "Write it again.")
         ) from None

@@ -1,0 +1,49 @@
+# Every target sets up what it needs: a virtual environment of its own, with the versions of constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Where pip looks for torch; empty means the usual place. See "Choosing torch" in README.md.
+TORCH_INDEX ?=
+INSTALLED := $(VENV)/.installed
+
+export STRIATE_SHARED ?= ../shared
+
+.PHONY: help setup demo test test-slow lint types docs clean
+
+help: ## Say what can be made.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+setup: $(INSTALLED) ## Make the virtual environment and install striate into it.
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "== setting up $(VENV) (the first time this takes a few minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "striate needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup ## Simulate, train, predict, score, and draw a report (at most 6 minutes).
+	@echo "== demo: two simulated recordings, two models, one table, one report"
+	@$(BIN)/striate demo --out demo --overwrite
+
+lint: setup ## Hold the code against the style.
+	@echo "== lint (ruff)"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup ## Hold the code against its types.
+	@echo "== types (mypy, strict)"
+	@$(BIN)/mypy
+
+test: setup lint types ## Lint, types, and the fast tests.
+	@echo "== fast tests"
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: setup ## The tests that take longer.
+	@echo "== slow tests"
+	@$(BIN)/python -m pytest -q -m slow
+
+clean: ## Remove the virtual environment and what the demo wrote.
+	rm -rf $(VENV) demo

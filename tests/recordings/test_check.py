@@ -1,0 +1,260 @@
+"""Each rule finds what it is for, and a sound recording has no finding above a note."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.fixtures.archives import Members, array_of, members_of, replace, write_zip
+from tests.fixtures.command import run_in_process
+from tests.fixtures.recordings import small_recording
+from tests.recordings.test_broken_archives import CASES
+
+from striate.recordings import RULES, Recording, check, write
+
+WIDE = {"neurons": 60, "training": 12, "validation": 3, "test_images": 2, "repeats": 3, "final_images": 2}
+
+
+def test_a_sound_recording_has_only_notes(tmp_path: Path, recording: Recording) -> None:
+    report = check(write(recording, tmp_path / "static7-1-1-x.zip"))
+    assert report.rules == {"ragged-repeats"}
+
+
+def test_a_competition_recording_has_only_notes(tmp_path: Path) -> None:
+    made = small_recording("8-1-1", final_images=4, withhold=True, without_behavior=True)
+    made.trials["trial_idx"] = [f"{i:032x}" for i in made.trials["trial_idx"]]
+    report = check(write(made, tmp_path / "static8-1-1-x.zip"))
+    assert report.rules == {"ragged-repeats", "withheld-tier", "zeroed-behavior", "zeroed-pupil-center"}
+    assert {f.severity for f in report} == {"note"}
+
+
+def negative(made: Recording) -> None:
+    made.responses[5, 1] = -0.5
+
+
+def infinite(made: Recording) -> None:
+    made.behavior[4, 2] = np.inf
+
+
+def too_bright(made: Recording) -> None:
+    made.images = made.images.astype(np.float32)
+    made.images[7, 0, 0, 0] = 300
+
+
+def partly_withheld(made: Recording) -> None:
+    made.responses[made.rows("test")[1:]] = 0
+
+
+def open_though_hidden(made: Recording) -> None:
+    made.trials["trial_idx"] = [f"{i:032x}" for i in made.trials["trial_idx"]]
+
+
+def no_training_responses(made: Recording) -> None:
+    made.responses[made.rows("train")] = 0
+
+
+def silent_neuron(made: Recording) -> None:
+    made.responses[:, 7] = 0
+
+
+def integers_though_withheld(made: Recording) -> None:
+    made.responses[np.isin(made.trials["tier"], ("test", "final_test"))] = 0
+
+
+def clock_though_withheld(made: Recording) -> None:
+    integers_though_withheld(made)
+    open_though_hidden(made)
+    made.trials["frame_trial_ts"] = [f"Timestamp('2021-06-01 10:{i:02}:00')" for i in range(len(made.trials))]
+
+
+def counter_though_withheld(made: Recording) -> None:
+    integers_though_withheld(made)
+    open_though_hidden(made)
+    made.trials["presentation"] = np.arange(len(made.trials))
+
+
+def same_image_in_test_and_training(made: Recording) -> None:
+    made.images[made.rows("train")[0]] = made.images[made.rows("test")[0]]
+
+
+def same_image_in_live_and_final(made: Recording) -> None:
+    live, final = made.rows("test")[0], made.rows("final_test")[0]
+    made.images[final] = made.images[live]
+
+
+def same_image_in_training_and_validation(made: Recording) -> None:
+    made.images[made.rows("train")[0]] = made.images[made.rows("validation")[0]]
+
+
+def one_id_two_images(made: Recording) -> None:
+    made.images[made.rows("test")[0], 0, 0] ^= 1
+
+
+def never_repeated(made: Recording) -> None:
+    tests = made.rows("test")
+    made.trials.loc[tests, "image_id"] = np.arange(5000, 5000 + len(tests))
+    made.images[tests, 0, 0, 0] = np.arange(len(tests))
+
+
+def no_validation(made: Recording) -> None:
+    made.trials.loc[made.rows("validation"), "tier"] = "train"
+
+
+def behavior_half_zeroed(made: Recording) -> None:
+    made.behavior[: len(made.behavior) // 2] = 0
+
+
+def of_another_animal(made: Recording) -> None:
+    made.neurons["animal_id"] = 99
+
+
+# rule: (what makes a breach, severity)
+BREACHES: dict[str, list[tuple[Callable[[Recording], None], str]]] = {
+    "negative-responses": [(negative, "error")],
+    "non-finite": [(infinite, "error")],
+    "image-range": [(too_bright, "warning")],
+    "withheld-not-zero": [(partly_withheld, "error"), (open_though_hidden, "warning")],
+    "withheld-training": [(no_training_responses, "error")],
+    "silent-neurons": [(silent_neuron, "warning")],
+    "trial-order": [
+        (integers_though_withheld, "warning"),
+        (clock_though_withheld, "warning"),
+        (counter_though_withheld, "warning"),
+    ],
+    "image-across-tiers": [(same_image_in_test_and_training, "error"), (same_image_in_live_and_final, "error")],
+    "image-in-training-and-validation": [(same_image_in_training_and_validation, "warning")],
+    "one-id-one-image": [(same_image_in_training_and_validation, "warning")],
+    "one-image-one-id": [(one_id_two_images, "error")],
+    "no-repeats": [(never_repeated, "warning")],
+    "missing-tier": [(no_validation, "warning")],
+    "zeroed-behavior": [(behavior_half_zeroed, "warning")],
+    "session-name": [(of_another_animal, "warning")],
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "breach", "severity"), [(rule, *case) for rule, cases in BREACHES.items() for case in cases]
+)
+def test_a_breach_is_found(rule: str, breach: Callable[[Recording], None], severity: str, tmp_path: Path) -> None:
+    made = small_recording(**WIDE)  # type: ignore[arg-type]
+    breach(made)
+    report = check(write(made, tmp_path / "static7-1-1-x.zip"))
+    found = [f for f in report if f.rule == rule]
+    assert found
+    assert found[0].severity == severity
+    assert report.ok == (severity != "error" and not report.of("error"))
+
+
+def wrong_statistics(files: Members) -> None:
+    name = "meta/statistics/responses/all/std.npy"
+    replace(files, name, array_of(files, name) * 1.1)
+
+
+def no_statistics(files: Members) -> None:
+    for name in list(files):
+        if name.startswith("meta/statistics/behavior/"):
+            files.pop(name)
+
+
+def no_area(files: Members) -> None:
+    files.pop("meta/neurons/area.npy")
+
+
+def further_fields(files: Members) -> None:
+    replace(files, "meta/trials/animal_state.npy", np.zeros(len(array_of(files, "meta/trials/tiers.npy"))))
+
+
+def further_variable(files: Members) -> None:
+    replace(files, "data/licks/0.npy", np.zeros(3))
+
+
+def short_extra_field(files: Members) -> None:
+    replace(files, "meta/trials/scores.npy", np.zeros(3))
+
+
+def odd_file(files: Members) -> None:
+    files["data/images/first.npy"] = files["data/images/0.npy"]
+
+
+def pickled_extra_field(files: Members) -> None:
+    files["meta/trials/notes.npy"] = b"\x80\x04]."
+
+
+FILE_BREACHES: dict[str, tuple[Callable[[Members], None], str]] = {
+    "statistics-disagree": (wrong_statistics, "warning"),
+    "missing-statistics": (no_statistics, "warning"),
+    "missing-field": (no_area, "warning"),
+    "unknown-field": (further_fields, "note"),
+    "unknown-variable": (further_variable, "note"),
+    "table-length": (short_extra_field, "note"),
+    "unrelated-file": (odd_file, "note"),
+    "unreadable-field": (pickled_extra_field, "warning"),
+}
+
+
+@pytest.mark.parametrize("rule", FILE_BREACHES)
+def test_a_breach_in_the_files_is_found(rule: str, tmp_path: Path) -> None:
+    change, severity = FILE_BREACHES[rule]
+    files = members_of(small_recording())
+    change(files)
+    report = check(write_zip(tmp_path / "static7-1-1-x.zip", files))
+    found = [f for f in report if f.rule == rule]
+    assert found
+    assert found[0].severity == severity
+    assert report.ok
+
+
+def test_statistics_over_all_trials_are_named_as_such(tmp_path: Path) -> None:
+    made = small_recording(training=40, test_images=10, repeats=8)
+    made.responses[made.rows("test")] *= 3
+    files = members_of(made)
+    replace(files, "meta/statistics/responses/all/mean.npy", made.responses.mean(0))
+    replace(files, "meta/statistics/responses/all/std.npy", made.responses.std(0))
+    (finding,) = (f for f in check(write_zip(tmp_path / "static7-1-1-x.zip", files)) if f.rule == "statistics-disagree")
+    assert "agree with all" in finding.message
+
+
+def test_every_rule_has_a_test() -> None:
+    tested = set(BREACHES) | set(FILE_BREACHES) | {rule for _, rule, _ in CASES.values()}
+    elsewhere = {"ragged-repeats", "withheld-tier", "zeroed-pupil-center", "overlapping-members"}
+    assert set(RULES) <= tested | elsewhere
+
+
+def test_overlapping_members_are_found(tmp_path: Path) -> None:
+    """A quoting zip bomb: many entries of the directory share one member's bytes."""
+    import struct
+
+    path = write_zip(tmp_path / "x.zip", members_of(small_recording()))
+    data = bytearray(path.read_bytes())
+    first = data.index(b"PK\x01\x02")
+    second = data.index(b"PK\x01\x02", first + 4)
+    offset = struct.unpack("<I", data[first + 42 : first + 46])[0]
+    data[second + 42 : second + 46] = struct.pack("<I", offset + 8)
+    path.write_bytes(data)
+    assert "overlapping-members" in check(path).rules
+
+
+def test_the_command_prints_tables_or_json(tmp_path: Path, recording: Recording) -> None:
+    path = write(recording, tmp_path / "static7-1-1-x.zip")
+    outcome = run_in_process("check", path, "--json")
+    assert outcome.status == 0
+    document = json.loads(outcome.out)
+    assert document["ok"]
+    assert document["counts"] == {"error": 0, "warning": 0, "note": 1}
+    assert document["findings"][0]["rule"] == "ragged-repeats"
+    outcome = run_in_process("check", path, "--rules")
+    assert "path-traversal" in outcome.out
+    assert "valid" in outcome.out
+
+
+def test_archives_of_others_have_only_true_findings(shared: Path) -> None:
+    expected = {
+        "90001-1-1": {"ragged-repeats"},
+        "90002-1-1": {"ragged-repeats", "withheld-tier", "zeroed-behavior", "zeroed-pupil-center"},
+    }
+    for session, rules in expected.items():
+        (path,) = (shared / "archives").glob(f"static{session}-*.zip")
+        report = check(path)
+        assert report.ok
+        assert report.rules == rules

@@ -1,0 +1,166 @@
+"""A lab's own arrays become a recording, or are refused with the two things that disagree."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from tests.fixtures.command import assert_one_sentence, run_in_process
+
+import striate
+from striate.errors import InputError
+from striate.recordings import check
+
+TRIALS, NEURONS, IMAGES = 60, 7, 40
+
+
+def arrays() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (IMAGES, 12, 20), dtype=np.uint8)
+    shown = np.concatenate([np.arange(IMAGES), np.repeat(np.arange(4), 5)])
+    return {
+        "session": "12-3-1",
+        "images": pictures[shown],
+        "responses": rng.exponential(1, (TRIALS, NEURONS)),
+        "neurons": {"x": rng.normal(size=NEURONS), "y": rng.normal(size=NEURONS), "z": rng.normal(size=NEURONS)},
+    }
+
+
+def test_tiers_ids_and_order_are_made_where_they_are_not_given() -> None:
+    recording = striate.convert(**arrays())
+    assert recording.session == "12-3-1"
+    assert recording.trials["image_id"].nunique() == IMAGES
+    assert {t: len(recording.rows(t)) for t in recording.tiers} == {"train": 32, "validation": 4, "test": 24}
+    assert recording.trials["trial_idx"].tolist() == list(range(TRIALS))
+    assert recording.unit_ids.tolist() == list(range(1, NEURONS + 1))
+    assert recording.behavior_withheld
+    again = striate.convert(**arrays(), seed=1)
+    assert set(again.rows("validation")) != set(recording.rows("validation"))
+
+
+def test_distinct_images_with_the_ids_of_trials() -> None:
+    given = arrays()
+    shown = np.concatenate([np.arange(IMAGES), np.repeat(np.arange(4), 5)])
+    pictures = given["images"][:IMAGES]
+    recording = striate.convert(**{**given, "images": pictures}, trials={"image_id": shown})
+    assert np.array_equal(recording.images[:, 0], pictures[shown])
+
+
+def test_everything_given_is_kept(tmp_path: Path) -> None:
+    given = arrays()
+    tiers = np.array(["train"] * 30 + ["validation"] * 10 + ["live_test"] * 20)
+    behavior, pupil = (
+        np.random.default_rng(1).normal(size=(TRIALS, 3)),
+        np.random.default_rng(2).normal(size=(TRIALS, 2)),
+    )
+    recording = striate.convert(
+        **{**given, "neurons": pd.DataFrame(given["neurons"]).assign(area="LM", depth_group=np.arange(NEURONS))},
+        trials=pd.DataFrame(
+            {"tier": tiers, "image_id": np.arange(TRIALS), "trial_idx": np.arange(TRIALS)[::-1], "block": 1}
+        ),
+        behavior=behavior,
+        pupil_center=pupil,
+        out=tmp_path / "mouse.zip",
+    )
+    assert (tmp_path / "mouse.zip").is_file()
+    assert recording.tiers == ("train", "validation", "test")
+    assert set(recording.neurons["area"]) == {"LM"}
+    assert recording.neurons["depth_group"].tolist() == list(range(NEURONS))
+    assert set(recording.trials["block"]) == {1}
+    assert np.array_equal(recording.behavior, behavior)
+    assert np.array_equal(recording.responses, given["responses"])
+
+
+def test_what_is_converted_passes_the_check(tmp_path: Path) -> None:
+    striate.convert(**arrays(), out=tmp_path / "static12-3-1-x.zip")
+    report = check(tmp_path / "static12-3-1-x.zip")
+    assert report.ok
+    assert report.rules <= {"ragged-repeats", "zeroed-behavior", "zeroed-pupil-center"}
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "responses turned over": ({"responses": np.ones((NEURONS, TRIALS))}, "rows are trials|Are the responses turned over|neurons has"),
+    "responses that are negative": ({"responses": -np.ones((TRIALS, NEURONS))}, "negative"),
+    "responses that are not finite": ({"responses": np.full((TRIALS, NEURONS), np.nan)}, "not finite"),
+    "responses in three dimensions": ({"responses": np.ones((TRIALS, NEURONS, 2))}, "2 dimensions"),
+    "responses that are words": ({"responses": np.full((TRIALS, NEURONS), "a")}, "integers or floats"),
+    "ragged responses": ({"responses": [[1.0], [1.0, 2.0]]}, "equal length"),
+    "colour images": ({"images": np.zeros((TRIALS, 3, 12, 20))}, "grey images"),
+    "images of 0 to 1": ({"images": np.random.default_rng(0).uniform(0, 1, (TRIALS, 12, 20))}, "multiply by 255"),
+    "images out of range": ({"images": np.full((TRIALS, 12, 20), 300.0)}, "0–255"),
+    "fewer images than trials, no ids": ({"images": np.zeros((5, 12, 20))}, "image_id"),
+    "ids beyond the images": (
+        {"images": np.zeros((5, 12, 20)), "trials": {"image_id": np.arange(TRIALS)}}, "from 0 to 4",
+    ),
+    "trials of another length": ({"trials": {"image_id": np.arange(3)}}, "trials has 3 rows"),
+    "columns of different length": ({"trials": {"image_id": np.arange(60), "tier": ["train"]}}, "different lengths"),
+    "an unknown tier": ({"trials": {"tier": ["training"] * TRIALS}}, "did you mean 'train'"),
+    "no z": ({"neurons": {"x": np.zeros(NEURONS), "y": np.zeros(NEURONS)}}, "has no z"),
+    "neurons of another length": ({"neurons": {"x": [0], "y": [0], "z": [0]}}, "7 columns"),
+    "coordinates of two columns": ({"neurons": {"coordinates": np.zeros((NEURONS, 2))}}, "x, y, z"),
+    "positions that are not finite": ({"neurons": dict.fromkeys("xyz", np.full(NEURONS, np.nan))}, "finite"),
+    "doubled unit ids": (
+        {"neurons": {"unit_id": np.ones(NEURONS, int), **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "stands twice",
+    ),
+    "behaviour of two columns": ({"behavior": np.zeros((TRIALS, 2))}, "pupil dilation"),
+    "eye position of three columns": ({"pupil_center": np.zeros((TRIALS, 3))}, "horizontal"),
+    "a session with a slash": ({"session": "a/b"}, "cannot name a session"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_does_not_fit_is_refused(name: str, tmp_path: Path) -> None:
+    change, message = BAD[name]
+    with pytest.raises(InputError, match=message):
+        striate.convert(**{**arrays(), **change}, out=tmp_path / "mouse.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_reads_npz_hdf5_and_single_files(tmp_path: Path) -> None:
+    given = arrays()
+    columns = {f"neurons/{name}": values for name, values in given["neurons"].items()}
+    np.savez(tmp_path / "a.npz", images=given["images"], responses=given["responses"], **columns)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"], file["responses"] = given["images"], given["responses"]
+        for name, values in columns.items():
+            file[name] = values
+        file["trials/tier"] = ["train"] * 30 + ["validation"] * 30
+    np.save(tmp_path / "images.npy", given["images"])
+    np.save(tmp_path / "responses.npy", given["responses"])
+    pd.DataFrame(given["neurons"]).to_csv(tmp_path / "neurons.csv", index=False)
+    single = ("--images", tmp_path / "images.npy", "--responses", tmp_path / "responses.npy", "--neurons", tmp_path / "neurons.csv")  # fmt: skip
+    for number, source in enumerate(((tmp_path / "a.npz",), (tmp_path / "a.h5",), single)):
+        out = tmp_path / f"{number}.zip"
+        outcome = run_in_process("convert", *source, "--session", "12-3-1", "--out", out)
+        assert outcome.status == 0, outcome
+        assert np.allclose(striate.open(out).responses, given["responses"])
+    assert striate.open(tmp_path / "1.zip").tiers == ("train", "validation")
+    assert_one_sentence(
+        run_in_process("convert", tmp_path / "a.npz", "--session", "12-3-1", "--out", tmp_path / "0.zip"),
+        "exists already",
+    )
+
+
+def unreadable(folder: Path) -> dict[str, Path]:
+    files = {
+        name: folder / name for name in ("cut.npz", "text.h5", "pickle.npz", "single.npz", "unknown.npz", "few.npz")
+    }
+    np.savez(files["cut.npz"], images=np.zeros((5, 5, 5)))
+    files["cut.npz"].write_bytes(files["cut.npz"].read_bytes()[:100])
+    files["text.h5"].write_text("not HDF5")
+    np.savez(files["pickle.npz"], images=np.array([{}], dtype=object))
+    with files["single.npz"].open("wb") as handle:
+        np.save(handle, np.zeros(3))
+    np.savez(files["unknown.npz"], pictures=np.zeros(3))
+    np.savez(files["few.npz"], images=np.zeros((3, 4, 5)))
+    return {**files, "absent.npz": folder / "absent.npz"}
+
+
+def test_the_command_refuses_files_that_cannot_be_read(tmp_path: Path) -> None:
+    for name, path in unreadable(tmp_path).items():
+        out = tmp_path / "out.zip"
+        assert_one_sentence(run_in_process("convert", path, "--session", "1-1-1", "--out", out), name)
+        assert not out.exists()
+    assert_one_sentence(run_in_process("convert", "--session", "1-1-1", "--out", tmp_path / "out.zip"), "not given")

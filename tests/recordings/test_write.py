@@ -1,0 +1,91 @@
+"""Writing: the same content gives the same bytes, whole or not at all, and all that the tools of 2022 need."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.fixtures.archives import members_of
+from tests.fixtures.recordings import small_recording
+
+import striate
+from striate.errors import InputError
+from striate.recordings import Recording, layout, write
+
+
+def test_same_content_same_bytes(tmp_path: Path) -> None:
+    first = write(small_recording(), tmp_path / "a" / "x.zip")
+    second = write(small_recording(), tmp_path / "b" / "x.zip")
+    assert first.read_bytes() == second.read_bytes()
+    write(small_recording(), tmp_path / "c")
+    write(small_recording(), tmp_path / "d")
+    files = sorted(p.relative_to(tmp_path / "c") for p in (tmp_path / "c").rglob("*.npy"))
+    assert len(files) == 4 * 66 + 7 + 4 + 40
+    for file in files:
+        assert (tmp_path / "c" / file).read_bytes() == (tmp_path / "d" / file).read_bytes()
+
+
+def test_official_name_top_folder_and_members(tmp_path: Path, recording: Recording) -> None:
+    tmp_path.mkdir(exist_ok=True)
+    path = write(recording, tmp_path)
+    assert path.name == "static7-1-1-GrayImageNet-94c6ff995dac583098847cfecd43e7b6.zip"
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        assert all(name.startswith(path.stem + "/") for name in names)
+        assert {i.date_time for i in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    below = {name.split("/", 1)[1] for name in names}
+    assert set(layout.written_members()) <= below
+    assert {f"data/{v}/{t}.npy" for v in layout.VARIABLES for t in range(66)} <= below
+
+
+def test_types_are_those_that_the_tools_of_2022_compute_with(recording: Recording) -> None:
+    import io
+
+    files = members_of(recording)
+    kinds = {
+        "data/images/0.npy": (np.uint8, (1, 18, 32)),
+        "data/responses/0.npy": (np.float32, (12,)),
+        "data/behavior/0.npy": (np.float64, (3,)),
+        "data/pupil_center/0.npy": (np.float64, (2,)),
+        "meta/neurons/cell_motor_coordinates.npy": (np.float64, (12, 3)),
+        "meta/statistics/images/all/mean.npy": (np.float64, ()),
+        "meta/statistics/responses/all/std.npy": (np.float64, (12,)),
+    }
+    for name, (dtype, shape) in kinds.items():
+        array = np.load(io.BytesIO(files[name]), allow_pickle=False)
+        assert (array.dtype, array.shape) == (np.dtype(dtype), shape), name
+    assert np.load(io.BytesIO(files["meta/trials/tiers.npy"])).dtype.kind == "U"
+
+
+def test_nothing_is_overwritten_unless_asked(tmp_path: Path, recording: Recording) -> None:
+    path = write(recording, tmp_path / "a.zip")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        write(small_recording(seed=9), path)
+    assert path.read_bytes() == before
+    write(small_recording(seed=9), path, overwrite=True)
+    assert path.read_bytes() != before
+    folder = write(recording, tmp_path / "folder")
+    with pytest.raises(InputError, match="exists already"):
+        write(small_recording(seed=9), folder)
+    write(small_recording(seed=9), folder, overwrite=True)
+    assert striate.open(folder).fingerprint == small_recording(seed=9).fingerprint
+
+
+def test_a_failure_leaves_nothing(tmp_path: Path, recording: Recording) -> None:
+    recording.trials["frame_image_class"] = [object()] * len(recording.trials)
+    for name in ("a.zip", "b"):
+        with pytest.raises(InputError, match="frame_image_class"):
+            write(recording, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stored_statistics_are_kept(tmp_path: Path, recording: Recording) -> None:
+    opened = striate.open(write(recording, tmp_path / "a.zip"))
+    statistics = dict(opened.statistics)
+    odd = Recording(
+        opened.session, opened.neurons, opened.trials, opened.images, opened.responses * 2, opened.behavior,
+        opened.pupil_center, statistics=statistics,
+    )  # fmt: skip
+    again = striate.open(write(odd, tmp_path / "b.zip"))
+    assert np.array_equal(again.statistics["responses"].std, statistics["responses"].std)

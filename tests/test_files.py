@@ -1,0 +1,91 @@
+"""Files and folders are whole or absent, whatever happens while they are written."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from striate.errors import InputError
+from striate.files import whole_file, whole_folder
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.txt"
+    with whole_file(target) as aside:
+        aside.write_text("half")
+        assert not target.exists()
+    assert target.read_text() == "half"
+    assert os.listdir(target.parent) == ["a.txt"]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError, match="on purpose"), whole_file(target, overwrite=True) as aside:
+        aside.write_text("new")
+        raise RuntimeError("on purpose")
+    assert target.read_text() == "old"
+    with pytest.raises(RuntimeError, match="on purpose"), whole_folder(tmp_path / "folder") as folder:
+        (folder / "x").write_text("x")
+        raise RuntimeError("on purpose")
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_what_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    with pytest.raises(InputError, match="exists already"), whole_file(target) as aside:
+        aside.write_text("mine")
+        target.write_text("theirs")
+    assert target.read_text() == "theirs"
+    folder = tmp_path / "folder"
+    with whole_folder(folder, keep_first=True) as aside:
+        (aside / "x").write_text("mine")
+        folder.mkdir()
+        (folder / "x").write_text("theirs")
+    assert (folder / "x").read_text() == "theirs"
+    with whole_folder(folder, overwrite=True) as aside:
+        (aside / "y").write_text("mine")
+    assert os.listdir(folder) == ["y"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="not a folder"), whole_file(tmp_path / "file" / "a.txt"):
+        pass
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from striate.files import whole_folder
+with whole_folder(Path(sys.argv[1])) as folder:
+    (folder / "half").write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    target = tmp_path / "result"
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, target], stdout=subprocess.PIPE) for _ in range(2)]
+    try:
+        for writer in writers:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+        assert len(list(tmp_path.iterdir())) == 2
+        writers[0].send_signal(signal.SIGKILL)
+        writers[0].wait()
+        time.sleep(0.05)
+        with whole_folder(target) as folder:
+            (folder / "whole").write_text("whole")
+        left = sorted(p.name for p in tmp_path.iterdir())
+        assert left[-1] == "result"
+        assert len(left) == 2, "the living writer's folder stays"
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait()
