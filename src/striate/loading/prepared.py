@@ -174,7 +174,7 @@ def _refuse_withheld_inputs(recording: Recording, settings: DataSettings) -> Non
         if getattr(settings, key) and getattr(recording, f"{key}_withheld"):
             raise InputError(
                 f"The {name} of {recording.session} is withheld (all zero in the archive), so it cannot be an input: "
-                f"set {key} = false for this recording."
+                f"set {key} = false, or leave this recording out."
             )
 
 

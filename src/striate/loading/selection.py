@@ -110,8 +110,6 @@ def _columns_of(recording: Recording, unit_ids: tuple[int, ...]) -> NDArray[np.i
 
 
 def _named(recording: Recording, column: str, names: tuple[str, ...]) -> NDArray[np.bool_]:
-    if column not in recording.neurons.columns:
-        raise InputError(f"{recording.session} does not say the {column} of its neurons: drop the key {column}s.")
     present: pd.Series[str] = recording.neurons[column].astype(str)
     known = sorted(set(present))
     for name in names:

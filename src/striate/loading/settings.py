@@ -23,7 +23,11 @@ def _image_size(given: object) -> object:
 
 _ImageSize = Annotated[tuple[PositiveInt, PositiveInt] | Literal["original"], BeforeValidator(_image_size)]
 _Names = Annotated[tuple[str, ...], Field(min_length=1)]
-_Ids = Annotated[tuple[int, ...], Field(min_length=1)]
+_Ids = Annotated[
+    tuple[int, ...],
+    BeforeValidator(lambda ids: ids.tolist() if hasattr(ids, "tolist") else ids),  # an array, as recordings hold them
+    Field(min_length=1),
+]
 
 
 class DataSettings(BaseModel):
