@@ -37,10 +37,15 @@ def _options(
     pass
 
 
-def main() -> None:
-    """Run the command line; an error of ours is one sentence on standard error and exit status 1."""
+def load_commands() -> None:
+    """Import every module of commands, so that `app` has them all."""
     for group in _GROUPS:
         import_module(f"striate.cli.{group}")
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one sentence on standard error and exit status 1."""
+    load_commands()
     try:
         app()
     except StriateError as error:
@@ -52,6 +57,10 @@ def main() -> None:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:  # a full disk, a folder without permission
+        place = f"{error.filename}: " if error.filename else ""
+        errors.print(f"[bold red]error:[/] {_plain(place + (error.strerror or str(error)))}.")
+        sys.exit(1)
 
 
 def _plain(text: str) -> str:

@@ -1,0 +1,75 @@
+"""The code of a page of the documentation, run block by block as a reader would."""
+
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+_BLOCK = re.compile(r"^```(?P<kind>python|console)(?P<flags>[^\n]*)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
+_SKIPPED = re.compile(r"<!-- not run: (?P<why>[^>]+) -->\s*$")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: Python to execute, or a console session whose lines after ``$ `` are commands."""
+
+    kind: str
+    code: str
+    line: int
+    not_run: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    """All Python and console blocks of a page, in order.
+
+    A comment ``<!-- not run: why -->`` right before a block keeps it from being run.
+    """
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for match in _BLOCK.finditer(text):
+        skipped = _SKIPPED.search(text[: match.start()])
+        line = text.count("\n", 0, match.start()) + 1
+        found.append(Block(match["kind"], match["code"], line, skipped["why"] if skipped else None))
+    return found
+
+
+def run_page(page: Path, folder: Path, environment: dict[str, str]) -> int:
+    """Run the blocks of a page in order, in one folder; Python blocks share their names.
+
+    Returns
+    -------
+    int
+        How many blocks were run.
+    """
+    script = []
+    for block in blocks(page):
+        if block.not_run:
+            continue
+        if block.kind == "python":
+            script.append(f"# line {block.line} of {page.name}\n{block.code}")
+        else:
+            script += [_as_python(command) for command in _commands(block.code)]
+    done = subprocess.run(
+        [sys.executable, "-c", "import subprocess\n" + "\n".join(script)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, f"{page}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return len(script)
+
+
+def _commands(session: str) -> list[str]:
+    joined = session.replace("\\\n", " ")
+    return [line[2:].split("  #")[0] for line in joined.splitlines() if line.startswith("$ ")]
+
+
+def _as_python(command: str) -> str:
+    words = shlex.split(command)
+    program = [sys.executable, "-m", "striate"] if words[0] == "striate" else [words[0]]
+    return f"subprocess.run({[*program, *words[1:]]!r}, check=True)"
