@@ -288,9 +288,9 @@ def test_memory_mapped_recordings_reach_other_processes_as_maps(tmp_path: Path, 
     sent = pickle.dumps(loader.dataset)
     assert len(sent) < recording.images.nbytes / 4
     received = pickle.loads(sent)
-    rows = recording.rows("validation")
-    assert torch.equal(received[rows].images, loader.dataset[rows].images)
-    assert torch.equal(received[rows].responses, loader.dataset[rows].responses)
+    everything = range(len(received))
+    assert torch.equal(received[everything].images, loader.dataset[everything].images)
+    assert torch.equal(received[everything].responses, loader.dataset[everything].responses)
 
 
 def test_a_part_of_a_mapped_array_reaches_other_processes_as_it_is(tmp_path: Path) -> None:
@@ -299,8 +299,17 @@ def test_a_part_of_a_mapped_array_reaches_other_processes_as_it_is(tmp_path: Pat
     arrays = {name: values[some] for name, values in whole.arrays.items()}
     part = Recording("7-1-1", whole.neurons, whole.trials.iloc[some].reset_index(drop=True), **arrays)
     dataset = striate.loaders(part, resident_gib=0).validation.dataset
-    rows = part.rows("validation")
-    assert torch.equal(pickle.loads(pickle.dumps(dataset))[rows].images, dataset[rows].images)
+    everything = range(len(dataset))
+    assert torch.equal(pickle.loads(pickle.dumps(dataset))[everything].images, dataset[everything].images)
+
+
+def test_a_dataset_is_indexed_by_position_among_its_trials() -> None:
+    recording = small_recording()
+    dataset = striate.loaders(recording).validation.dataset
+    assert dataset[2].rows.tolist() == [recording.rows("validation")[2]]
+    assert dataset[[3, 0]].rows.tolist() == recording.rows("validation")[[3, 0]].tolist()
+    with pytest.raises(IndexError):
+        _ = dataset[len(dataset)]
 
 
 def test_real_archives(shared: Path) -> None:

@@ -9,10 +9,10 @@ from torch.utils.data import Sampler
 from striate.errors import InputError
 from striate.loading.selection import seed_of
 
-Rows = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 
-class BatchSampler(Sampler[Rows]):
+class BatchSampler(Sampler[Positions]):
     """Split trials into batches; the last one may be shorter, none is dropped.
 
     The order depends on the seed, the session, the epoch and on how often the loader has been started within
@@ -21,21 +21,21 @@ class BatchSampler(Sampler[Rows]):
 
     Parameters
     ----------
-    rows : (T,)
-        The trials to split.
+    trials
+        Number of trials to split; batches are made of their positions, 0 to trials − 1.
     batch_size
         Trials in a batch.
     shuffle
-        Whether to shuffle; else batches follow `rows`.
+        Whether to shuffle; else the positions ascend.
     seed
         Seed of the order, ≥ 0.
     session
         Name of the recording, so that several recordings are shuffled independently.
     """
 
-    def __init__(self, rows: Rows, batch_size: int, *, shuffle: bool, seed: int = 0, session: str = "") -> None:
-        self.rows = rows
-        self.shuffle = shuffle
+    def __init__(self, trials: int, batch_size: int, *, shuffle: bool, seed: int = 0, session: str = "") -> None:
+        self._trials = trials
+        self._shuffle = shuffle
         self._batch_size = batch_size
         self._seed = seed
         self._session = session
@@ -56,13 +56,13 @@ class BatchSampler(Sampler[Rows]):
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return -(-self.rows.size // self._batch_size)
+        return -(-self._trials // self._batch_size)
 
-    def __iter__(self) -> Iterator[Rows]:
-        order = self.rows
-        if self.shuffle:
+    def __iter__(self) -> Iterator[Positions]:
+        order = np.arange(self._trials)
+        if self._shuffle:
             seed = seed_of(self._seed, self._session, self._epoch, self._starts)
-            order = order[np.random.default_rng(seed).permutation(order.size)]
+            order = np.random.default_rng(seed).permutation(order)
         self._starts += 1  # counted at the first batch: a loader with workers makes one iterator that it never reads
-        for start in range(0, order.size, self._batch_size):
+        for start in range(0, self._trials, self._batch_size):
             yield order[start : start + self._batch_size]

@@ -161,7 +161,9 @@ class Loaders(Mapping[str, TrialLoader]):
     def _loader(self, tier: str, rows: NDArray[np.int64], *, shuffle: bool, with_responses: bool) -> TrialLoader:
         options = self._options
         dataset = TrialDataset(self._prepared, tier, rows, with_responses=with_responses)
-        sampler = BatchSampler(rows, self.settings.batch_size, shuffle=shuffle, seed=options.seed, session=self.session)
+        sampler = BatchSampler(
+            rows.size, self.settings.batch_size, shuffle=shuffle, seed=options.seed, session=self.session
+        )
         return TrialLoader(dataset, sampler, workers=options.workers, pin_memory=options.pin_memory)
 
 

@@ -1,4 +1,4 @@
-"""The trials of one tier as a PyTorch dataset: rows in, one batch out."""
+"""The trials of one tier as a PyTorch dataset: positions in, one batch out."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 class TrialDataset(Dataset[Batch]):
-    """Trials of one tier; indexed with row numbers of the recording it gives one `Batch` of them.
+    """Trials of one tier; indexed with positions among them it gives one `Batch` of those trials.
 
     Attributes
     ----------
     session, tier
         Where the trials are from.
+    rows : (T,)
+        Row number of each trial in the recording.
     with_responses
         Whether batches carry responses: false where those are withheld, or not asked for.
     """
@@ -36,14 +38,14 @@ class TrialDataset(Dataset[Batch]):
         self.tier = tier
         self.with_responses = with_responses
         self._prepared = prepared
-        self._rows = rows
+        self.rows = rows
 
     def __len__(self) -> int:
         """Return the number of trials."""
-        return self._rows.size
+        return self.rows.size
 
-    def __getitem__(self, rows: int | Sequence[int] | NDArray[np.int64]) -> Batch:
-        index = np.atleast_1d(np.asarray(rows, dtype=np.int64))
+    def __getitem__(self, positions: int | Sequence[int] | NDArray[np.int64]) -> Batch:
+        index = np.atleast_1d(self.rows[np.asarray(positions, dtype=np.int64)])
         images, behavior, pupil_center = self._prepared.inputs(index)
         responses = self._prepared.responses(index) if self.with_responses else None
         where = torch.from_numpy(index).to(images.device)
