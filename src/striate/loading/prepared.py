@@ -42,7 +42,7 @@ class _Resident:
         slots = self.slots[rows]
         if slots.size and slots.min() < 0:
             return None
-        return self.values.index_select(0, torch.from_numpy(slots).to(self.values.device))
+        return _gathered(self.values, slots)
 
 
 class PreparedRecording:
@@ -136,13 +136,11 @@ class PreparedRecording:
         images = None if self._images is None else self._images.take(rows)
         if images is None:
             images = self._on_device(self._prepared_images(rows))
-        index = torch.from_numpy(rows).to(self._device)
         behavior, pupil_center = (
-            None if values is None else values.index_select(0, index) for values in (self._behavior, self._pupil_center)
+            None if values is None else _gathered(values, rows) for values in (self._behavior, self._pupil_center)
         )
         if behavior is not None:
-            planes = behavior[:, :, None, None].expand(-1, -1, *self.image_size)
-            images = torch.cat([images, planes], dim=1)
+            images = _joined(images, behavior[:, :, None, None].expand(-1, -1, *self.image_size))
         return images, behavior, pupil_center
 
     def responses(self, rows: Rows) -> Tensor:
@@ -167,6 +165,24 @@ class PreparedRecording:
 
     def _on_device(self, values: Tensor | NDArray[Any]) -> Tensor:
         return torch.as_tensor(values).to(self._device)
+
+
+# In RAM both of these are NumPy's: copies this small gain nothing from PyTorch's threads, and waiting for all of
+# them costs up to 50 times the copy where other processes keep the cores busy.
+
+
+def _gathered(values: Tensor, index: Rows) -> Tensor:
+    """Copy some rows of a tensor."""
+    if values.device.type == "cpu":
+        return torch.from_numpy(values.numpy()[index])
+    return values.index_select(0, torch.from_numpy(index).to(values.device))
+
+
+def _joined(images: Tensor, planes: Tensor) -> Tensor:
+    """Append planes to images as channels."""
+    if images.device.type == "cpu":
+        return torch.from_numpy(np.concatenate([images.numpy(), planes.numpy()], axis=1))
+    return torch.cat([images, planes], dim=1)
 
 
 def _refuse_withheld_inputs(recording: Recording, settings: DataSettings) -> None:
