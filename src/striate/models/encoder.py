@@ -1,0 +1,212 @@
+"""The encoder: one core that all recordings share, a readout (and a shifter) for each."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.errors import InputError, nearest
+from striate.models.cores import ConvolutionalCore
+from striate.models.readouts import GaussianReadout, cortical_positions
+from striate.models.settings import ModelSettings
+from striate.models.shifters import Shifter
+
+if TYPE_CHECKING:
+    from striate.loading import Batch
+
+PREFIX = "session_"  # a module may not be called like a method ("keys", "pop"), but a session may
+
+
+class Encoder(nn.Module):
+    """Predicts the responses of the neurons of one or several recordings from images.
+
+    Made by `build_encoder`, `striate.models.load` or `striate.models.published.load`.
+
+    Parameters
+    ----------
+    settings
+        What core, readouts and shifters look like.
+    core
+        The shared core.
+    positions : session → (N, 2)
+        Cortical positions of each recording's neurons, from `cortical_positions`.
+    """
+
+    def __init__(
+        self, settings: ModelSettings, core: ConvolutionalCore, positions: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.core = core
+        self.readouts = nn.ModuleDict()
+        self.shifters = nn.ModuleDict()
+        for session, place in positions.items():
+            self.readouts[PREFIX + session] = GaussianReadout(settings.readout, place, core.channels)
+            if settings.shifter is not None:
+                self.shifters[PREFIX + session] = Shifter(settings.shifter)
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """The recordings that the encoder has a readout for."""
+        return tuple(key.removeprefix(PREFIX) for key in self.readouts)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Planes, height and width of one standardised input."""
+        return self.core.input_shape
+
+    @property
+    def uses_pupil_center(self) -> bool:
+        """Whether the encoder has shifters, and so needs the position of the pupil."""
+        return self.settings.shifter is not None
+
+    def neurons(self, session: str) -> int:
+        """Number of neurons of one recording."""
+        return len(self.readout(session).bias)
+
+    def readout(self, session: str) -> GaussianReadout:
+        """The readout of one recording.
+
+        Raises
+        ------
+        InputError
+            If the encoder has none for it.
+        """
+        key = PREFIX + session
+        if key not in self.readouts:
+            raise InputError(
+                f"The encoder has no readout for recording {session!r}: {nearest(session, self.sessions)}. "
+                "Train one for it on this encoder's core (--core)."
+            )
+        module = self.readouts[key]
+        assert isinstance(module, GaussianReadout)
+        return module
+
+    def forward(self, batch: "Batch") -> Tensor:
+        """Predicted responses, (B, N), to a batch of one recording, ≥ 0, in standardised units."""
+        return self.rates(batch.images, batch.session, batch.pupil_center if self.uses_pupil_center else None)
+
+    def rates(self, images: Tensor, session: str, pupil_center: Tensor | None = None) -> Tensor:
+        """Predict the responses of one recording's neurons.
+
+        Parameters
+        ----------
+        images : (B, C, height, width)
+            Standardised images with their planes.
+        session
+            Whose neurons.
+        pupil_center : (B, 2), optional
+            Standardised position of the pupil; an encoder with shifters needs it, another has no use for it.
+
+        Returns
+        -------
+        Tensor, (B, N)
+            Rates ≥ 0, in the units of the standardised responses.
+
+        Raises
+        ------
+        InputError
+            If the images have another shape, the recording is unknown, or a needed `pupil_center` is missing.
+        """
+        readout = self.readout(session)
+        if images.ndim != 4 or tuple(images.shape[1:]) != self.input_shape:
+            raise InputError(
+                f"Images have shape {tuple(images.shape)}; this encoder needs (batch, {_shape(self.input_shape)})."
+            )
+        shift = None
+        if self.uses_pupil_center:
+            if pupil_center is None:
+                raise InputError(
+                    "This encoder shifts its receptive fields with the eye: it needs pupil_center, (batch, 2), standardised."
+                )
+            if tuple(pupil_center.shape) != (len(images), 2):
+                raise InputError(f"pupil_center has shape {tuple(pupil_center.shape)}; expected ({len(images)}, 2).")
+            shift = self.shifters[PREFIX + session](pupil_center)
+        return F.elu(readout(self.core(images), shift)) + 1
+
+    def regulariser(self, session: str) -> Tensor:
+        """Penalties that belong to the loss of one batch of one recording: the core's and its readout's; a scalar."""
+        return self.core.regulariser() + self.readout(session).regulariser()
+
+    def transfer(self, neurons: Mapping[str, ArrayLike]) -> "Encoder":
+        """Make an encoder for other recordings on a frozen copy of this one's core.
+
+        Parameters
+        ----------
+        neurons : session → (N, 2 or 3)
+            Cortical coordinates; the readouts (and shifters) are new, also of recordings that this one knows.
+
+        Returns
+        -------
+        Encoder
+            Whose core neither learns nor updates its batch normalisation.
+        """
+        core = copy.deepcopy(self.core)
+        core.freeze()
+        return Encoder(self.settings, core, {s: cortical_positions(c) for s, c in neurons.items()})
+
+    @torch.no_grad()
+    def receptive_field_positions(self, session: str) -> NDArray[np.float64]:
+        """Mean position of each neuron's receptive field in the core's map, shape (N, 2).
+
+        Horizontal, vertical; −1 is the centre of the map's first column (row), 1 that of its last. The eye
+        looks straight ahead (no shift).
+        """
+        return self.readout(session).mean_positions().cpu().numpy().astype(np.float64)
+
+    def receptive_field_pixels(self, session: str, screen: tuple[int, int] = (144, 256)) -> NDArray[np.float64]:
+        """Centre of each neuron's receptive field on the screen, shape (N, 2): column and row, in pixels.
+
+        Parameters
+        ----------
+        session
+            Whose neurons.
+        screen
+            Height and width of the screen's image in pixels; the encoder sees it rescaled whole. Pixel centres
+            have whole numbers.
+        """
+        positions = self.receptive_field_positions(session)
+        margin = (self.core.settings.input_kernel - 1) / 2  # a unit of the map looks at the middle of its kernel
+        pixels = np.empty_like(positions)
+        for axis in (0, 1):
+            size, seen, shown = self.core.map_shape[1 - axis], self.input_shape[2 - axis], screen[1 - axis]
+            seen_at = (positions[:, axis] + 1) / 2 * (size - 1) + margin
+            pixels[:, axis] = (seen_at + 0.5) * shown / seen - 0.5
+        return pixels
+
+
+def build_encoder(settings: ModelSettings, neurons: Mapping[str, ArrayLike], input_shape: Sequence[int]) -> Encoder:
+    """Make an untrained encoder; weights are drawn from PyTorch's global generator.
+
+    Parameters
+    ----------
+    settings
+        What core, readouts and shifters look like.
+    neurons : session → (N, 2 or 3)
+        Cortical coordinates of each recording's neurons, in any unit.
+    input_shape : (C, height, width)
+        Planes, height and width of a standardised input.
+
+    Returns
+    -------
+    Encoder
+
+    Raises
+    ------
+    InputError
+        If there is no recording, a coordinate is not finite, or an image is smaller than the first kernel.
+    """
+    if not neurons:
+        raise InputError("An encoder needs the neurons of at least one recording.")
+    planes, height, width = (int(n) for n in input_shape)
+    positions = {session: cortical_positions(values) for session, values in neurons.items()}
+    return Encoder(settings, ConvolutionalCore(settings.core, (planes, height, width)), positions)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return ", ".join(str(n) for n in shape)
