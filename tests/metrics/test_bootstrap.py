@@ -41,9 +41,9 @@ def test_equals_scoring_the_resampled_rows(data, seed):
     r, p, image_ids = data
     result = bootstrap(r, p, image_ids, resamples=6, seed=seed)
     single, average, feve = literal_resamples(r, p, image_ids, 6, seed)
-    np.testing.assert_allclose(result.single_trial_correlation, single, rtol=1e-8, atol=1e-9)
-    np.testing.assert_allclose(result.correlation_to_average, average, rtol=1e-8, atol=1e-9)
-    np.testing.assert_allclose(result.feve, feve, rtol=1e-6)
+    np.testing.assert_allclose(result.single_trial_correlation.samples, single, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(result.correlation_to_average.samples, average, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(result.feve.samples, feve, rtol=1e-6)
 
 
 def test_a_neuron_that_answers_one_image_alone_is_constant_without_it():
@@ -51,31 +51,34 @@ def test_a_neuron_that_answers_one_image_alone_is_constant_without_it():
     r[:, 0] = np.where(image_ids == image_ids[0], r[:, 0], 0.7)
     result = bootstrap(r, p, image_ids, resamples=60)
     single, average, feve = literal_resamples(r, p, image_ids, 60, 0)
-    np.testing.assert_allclose(result.single_trial_correlation, single, atol=1e-9)
-    np.testing.assert_allclose(result.correlation_to_average, average, atol=1e-9)
-    np.testing.assert_allclose(result.feve, feve, rtol=1e-6)
+    np.testing.assert_allclose(result.single_trial_correlation.samples, single, atol=1e-9)
+    np.testing.assert_allclose(result.correlation_to_average.samples, average, atol=1e-9)
+    np.testing.assert_allclose(result.feve.samples, feve, rtol=1e-6)
 
 
 def test_follows_its_seed_and_not_the_order_of_trials():
     r, p, image_ids = population(images=20)
     one = bootstrap(r, p, image_ids, resamples=50, seed=5)
     again = bootstrap(r, p, image_ids, resamples=50, seed=5)
-    np.testing.assert_array_equal(one.single_trial_correlation, again.single_trial_correlation)
+    np.testing.assert_array_equal(one.single_trial_correlation.samples, again.single_trial_correlation.samples)
     order = np.random.default_rng(0).permutation(len(r))
     permuted = bootstrap(r[order], p[order], image_ids[order], resamples=50, seed=5)
-    np.testing.assert_allclose(permuted.feve, one.feve, rtol=1e-9)
-    assert (bootstrap(r, p, image_ids, resamples=50, seed=6).feve != one.feve).all()
+    np.testing.assert_allclose(permuted.feve.samples, one.feve.samples, rtol=1e-9)
+    assert (bootstrap(r, p, image_ids, resamples=50, seed=6).feve.samples != one.feve.samples).all()
 
 
-def test_the_interval_holds_the_mean():
+def test_the_interval_holds_the_mean_and_has_the_width_of_the_percentiles():
     r, p, image_ids = population(images=60, neurons=30)
     result = bootstrap(r, p, image_ids, resamples=300)
     for metric, mean in evaluate(r, p, image_ids).means.items():
-        interval = result.interval(metric)
-        assert interval.low < mean < interval.high
-        assert interval.level == 0.95
-    wide, narrow = result.interval("feve"), bootstrap(r, p, image_ids, resamples=300, level=0.5).interval("feve")
-    assert narrow.high - narrow.low < wide.high - wide.low
+        resampled = getattr(result, metric)
+        assert resampled.value == pytest.approx(mean, rel=1e-12)
+        assert resampled.interval.low < mean < resampled.interval.high
+        assert resampled.interval.level == 0.95
+        low, high = np.quantile(resampled.samples, [0.025, 0.975])
+        assert resampled.interval.high - resampled.interval.low == pytest.approx(high - low)
+    narrow = bootstrap(r, p, image_ids, resamples=300, level=0.5).feve.interval
+    assert narrow.high - narrow.low < result.feve.interval.high - result.feve.interval.low
 
 
 def test_the_interval_covers_as_often_as_it_says():
@@ -84,9 +87,8 @@ def test_the_interval_covers_as_often_as_it_says():
     for _ in range(60):
         tuning = np.repeat(rng.normal(0, 1, (40, 5)), 3, axis=0)
         r, p = tuning + rng.normal(0, 1, tuning.shape), tuning
-        interval = bootstrap(r, p, np.repeat(np.arange(40), 3), resamples=200, level=0.8).interval(
-            "single_trial_correlation"
-        )
+        result = bootstrap(r, p, np.repeat(np.arange(40), 3), resamples=200, level=0.8)
+        interval = result.single_trial_correlation.interval
         covered.append(interval.low < np.sqrt(0.5) < interval.high)
     assert 0.62 < np.mean(covered) < 0.95
 
@@ -95,18 +97,21 @@ def test_feve_has_no_interval_where_it_is_not_defined():
     r, p, image_ids = population()
     image_ids[0] = 987654
     result = bootstrap(r, p, image_ids, resamples=20)
-    assert result.interval("feve") is None
-    assert result.interval("single_trial_correlation") is not None
-    assert paired_bootstrap(r, p, p, image_ids, resamples=20).feve is None
+    assert result.feve.value is None
+    assert result.feve.interval is None
+    assert result.single_trial_correlation.interval is not None
+    difference = paired_bootstrap(r, p, p, image_ids, resamples=20).feve
+    assert difference.interval is None
+    assert not difference.decided
 
 
 def test_one_image_is_enough_for_the_rest():
     r, p, _ = population()
     result = bootstrap(r, p, np.zeros(len(r)), resamples=5)
     np.testing.assert_allclose(
-        result.single_trial_correlation, reference.single_trial_correlation(r, p).mean(), rtol=1e-9
+        result.single_trial_correlation.samples, reference.single_trial_correlation(r, p).mean(), rtol=1e-9
     )
-    assert (result.correlation_to_average == 0).all()
+    assert (result.correlation_to_average.samples == 0).all()
 
 
 def test_a_paired_difference_uses_the_same_resamples():
@@ -114,8 +119,7 @@ def test_a_paired_difference_uses_the_same_resamples():
     better, worse = p, p + np.random.default_rng(0).normal(0, 1, p.shape)
     difference = paired_bootstrap(r, better, worse, image_ids, resamples=200, seed=2)
     one, other = (bootstrap(r, q, image_ids, resamples=200, seed=2) for q in (better, worse))
-    expected = np.quantile(one.feve - other.feve, [0.025, 0.975])
-    assert (difference.feve.interval.low, difference.feve.interval.high) == pytest.approx(tuple(expected))
+    np.testing.assert_allclose(difference.feve.samples, one.feve.samples - other.feve.samples)
     means = [evaluate(r, q, image_ids).means for q in (better, worse)]
     for metric in means[0]:
         assert getattr(difference, metric).value == pytest.approx(means[0][metric] - means[1][metric])

@@ -5,14 +5,7 @@ ceilings (jackknife oracle, split-half) and a bootstrap over images. Responses a
 trials × neurons, of one tier; `Repeats` says which trials showed the same image.
 """
 
-from striate.metrics.bootstrap import (
-    Bootstrap,
-    Difference,
-    Interval,
-    PairedBootstrap,
-    bootstrap,
-    paired_bootstrap,
-)
+from striate.metrics.bootstrap import Bootstrap, Interval, Resampled, bootstrap, paired_bootstrap
 from striate.metrics.ceilings import Ceiling, jackknife_oracle, split_half
 from striate.metrics.correlations import correlation_to_average, single_trial_correlation
 from striate.metrics.evaluate import MetricSet, evaluate
@@ -27,11 +20,10 @@ __all__ = [
     "METRICS_VERSION",
     "Bootstrap",
     "Ceiling",
-    "Difference",
     "Interval",
     "MetricSet",
-    "PairedBootstrap",
     "Repeats",
+    "Resampled",
     "bootstrap",
     "correlation_to_average",
     "evaluate",

@@ -17,7 +17,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval.
+    """An interval about a mean metric, or a difference of two.
 
     Attributes
     ----------
@@ -31,78 +31,59 @@ class Interval:
     high: float
     level: float
 
-    @classmethod
-    def of(cls, samples: Floats, level: float) -> "Interval | None":
-        """Interval of the samples that are defined; None if none is."""
-        defined = samples[np.isfinite(samples)]
-        if not defined.size:
-            return None
-        low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-        return cls(float(low), float(high), level)
-
 
 @dataclass(frozen=True)
-class Bootstrap:
-    """Mean metrics over neurons in each of B resamples of the images, with all their repeats.
-
-    Attributes
-    ----------
-    single_trial_correlation, correlation_to_average, feve : (B,)
-        FEVE is NaN in a resample where it is not defined.
-    level
-        Level of the intervals.
-    """
-
-    single_trial_correlation: Floats
-    correlation_to_average: Floats
-    feve: Floats
-    level: float
-
-    def interval(self, metric: str) -> Interval | None:
-        """Percentile interval of one metric's mean; None where it is not defined.
-
-        Parameters
-        ----------
-        metric
-            ``single_trial_correlation``, ``correlation_to_average`` or ``feve``.
-        """
-        return Interval.of(getattr(self, metric), self.level)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Difference of one mean metric between two predictions, first − second.
+class Resampled:
+    """One mean metric, or the difference of two, on the trials as they are and in each of B resamples.
 
     Attributes
     ----------
     value
-        Difference on the trials as they are.
-    interval
-        Percentile interval over the resamples.
+        On the trials as they are; None where it is not defined.
+    samples : (B,)
+        In each resample of the images; NaN where it is not defined there.
+    level
+        Level of the interval.
     """
 
-    value: float
-    interval: Interval
+    value: float | None
+    samples: Floats
+    level: float
+
+    @property
+    def interval(self) -> Interval | None:
+        """Percentiles of the resamples, moved by the bias of their mean; None where the metric is not defined.
+
+        Without the move the interval would lie aside of the score: images drawn twice make every resample less varied
+        than the images are.
+        """
+        defined = self.samples[np.isfinite(self.samples)]
+        if self.value is None or not defined.size:
+            return None
+        bias = defined.mean() - self.value
+        low, high = np.quantile(defined, [(1 - self.level) / 2, (1 + self.level) / 2]) - bias
+        return Interval(float(low), float(high), self.level)
 
     @property
     def decided(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return self.interval.low > 0 or self.interval.high < 0
+        """Whether the interval leaves out zero: of a difference, whether the images tell the two apart."""
+        interval = self.interval
+        return interval is not None and (interval.low > 0 or interval.high < 0)
 
 
 @dataclass(frozen=True)
-class PairedBootstrap:
-    """Differences of the mean metrics of two predictions of the same responses, first − second.
+class Bootstrap:
+    """The three mean metrics over resamples of the images, or their differences between two predictions.
 
     Attributes
     ----------
     single_trial_correlation, correlation_to_average, feve
-        None where the metric is not defined.
+        Mean over neurons, on the trials as they are and in each resample.
     """
 
-    single_trial_correlation: Difference | None
-    correlation_to_average: Difference | None
-    feve: Difference | None
+    single_trial_correlation: Resampled
+    correlation_to_average: Resampled
+    feve: Resampled
 
 
 def bootstrap(
@@ -140,11 +121,10 @@ def bootstrap(
     InputError
         If the shapes do not agree, or `resamples` or `level` makes no sense.
     """
-    _check_level(level)
     r, p = same_shape(responses, predictions)
     repeats = Repeats.of(image_ids, len(r))
-    drawn = draw_images(len(repeats.images), resamples, seed)
-    return Bootstrap(*_means(r, p, repeats, drawn, threshold), level)
+    drawn = _as_they_are_and_drawn(repeats, resamples, seed, level)
+    return Bootstrap(*(_resampled(values, level) for values in _means(r, p, repeats, drawn, threshold)))
 
 
 def paired_bootstrap(
@@ -157,7 +137,7 @@ def paired_bootstrap(
     seed: int = 0,
     level: float = LEVEL,
     threshold: float = THRESHOLD,
-) -> PairedBootstrap:
+) -> Bootstrap:
     """Compare two predictions of the same responses on the same resamples of the images.
 
     What makes an image hard makes it hard for both, so the interval of the difference is far narrower than the
@@ -170,19 +150,22 @@ def paired_bootstrap(
     image_ids, resamples, seed, level, threshold
         As for `bootstrap`.
 
+    Returns
+    -------
+    Bootstrap
+        Of the differences, first − second.
+
     Raises
     ------
     InputError
         As for `bootstrap`.
     """
-    _check_level(level)
     r, a = same_shape(responses, first)
     _, b = same_shape(responses, second)
     repeats = Repeats.of(image_ids, len(r))
-    once = np.ones((1, len(repeats.images)))
-    drawn = np.concatenate([once, draw_images(len(repeats.images), resamples, seed)])
+    drawn = _as_they_are_and_drawn(repeats, resamples, seed, level)
     means = zip(_means(r, a, repeats, drawn, threshold), _means(r, b, repeats, drawn, threshold), strict=True)
-    return PairedBootstrap(*(_difference(x - y, level) for x, y in means))
+    return Bootstrap(*(_resampled(one - other, level) for one, other in means))
 
 
 def draw_images(images: int, resamples: int, seed: int) -> Floats:
@@ -198,6 +181,14 @@ def draw_images(images: int, resamples: int, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     drawn: NDArray[np.int64] = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
     return drawn.astype(np.float64)
+
+
+def _as_they_are_and_drawn(repeats: Repeats, resamples: int, seed: int, level: float) -> Floats:
+    """One row of ones, then a row for each resample."""
+    if not 0 < level < 1:
+        raise InputError(f"The level of an interval is {level}; it must lie between 0 and 1, for example 0.95.")
+    images = len(repeats.images)
+    return np.concatenate([np.ones((1, images)), draw_images(images, resamples, seed)])
 
 
 def _means(
@@ -218,14 +209,6 @@ def _means(
     return single / neurons, average / neurons, np.divide(feve, kept, out=np.full(len(drawn), np.nan), where=defined)
 
 
-def _difference(values: Floats, level: float) -> Difference | None:
+def _resampled(values: Floats, level: float) -> Resampled:
     """The first value is that of the trials as they are."""
-    interval = Interval.of(values[1:], level)
-    if interval is None or not np.isfinite(values[0]):
-        return None
-    return Difference(float(values[0]), interval)
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise InputError(f"The level of an interval is {level}; it must lie between 0 and 1, for example 0.95.")
+    return Resampled(float(values[0]) if np.isfinite(values[0]) else None, values[1:], level)

@@ -72,7 +72,7 @@ def jackknife_oracle(responses: ArrayLike, image_ids: ArrayLike | Repeats) -> Ce
             others = (between + squares / (k - 1) ** 2).sum(axis=0)
             products = (between - squares / (k - 1)).sum(axis=0)
             total = (k * mean).sum(axis=0)
-            values[columns] = Spread.of(total, total, trial, others, products, k.sum()).correlation()
+            values[columns] = Spread.of(k.sum(), total, total, trial, others, products).correlation()
     return Ceiling(values, float(values.mean()), None)
 
 

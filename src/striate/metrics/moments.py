@@ -102,26 +102,42 @@ def scores(moments: Moments, drawn: Floats) -> Scores:
     trials = drawn @ k
     images = drawn.sum(axis=1, keepdims=True)
 
-    over_trials = Spread.of(
-        drawn @ (k * r),
-        drawn @ (k * p),
-        drawn @ (moments.response_squares + k * r * r),
-        drawn @ (moments.prediction_squares + k * p * p),
-        drawn @ (moments.products + k * r * p),
-        trials,
-    )
-    over_images = Spread.of(drawn @ r, drawn @ p, drawn @ (r * r), drawn @ (p * p), drawn @ (r * p), images)
     difference = moments.response_mean - moments.prediction_mean
     squared_error = moments.response_squares - 2 * moments.products + moments.prediction_squares + k * difference**2
-
     with np.errstate(divide="ignore", invalid="ignore"):  # k = 1: NaN
         variance_over_repeats = moments.response_squares / (k - 1)
-        noise = drawn @ variance_over_repeats / images
+
+    sums = _drawn_sums(
+        drawn,
+        # over trials
+        k * r,
+        k * p,
+        moments.response_squares + k * r * r,
+        moments.prediction_squares + k * p * p,
+        moments.products + k * r * p,
+        squared_error,
+        # over images
+        r,
+        p,
+        r * r,
+        p * p,
+        r * p,
+        variance_over_repeats,
+    )
+    over_trials = Spread.of(trials, *sums[:5])
+    over_images = Spread.of(images, *sums[6:11])
+    mean_squared_error, noise = sums[5] / trials, sums[11] / images
+    with np.errstate(divide="ignore", invalid="ignore"):  # a constant neuron: 0/0
         total = over_trials.x_squares / (trials - 1)
         explainable = total - noise
-        fev = explainable / total  # a constant neuron: 0/0
-        feve = 1 - (drawn @ squared_error / trials - noise) / explainable
+        fev = explainable / total
+        feve = 1 - (mean_squared_error - noise) / explainable
     return Scores(over_trials.correlation(), over_images.correlation(), fev, feve)
+
+
+def _drawn_sums(drawn: Floats, *of_images: Floats) -> list[Floats]:
+    """Sums over the drawn images of several quantities: one matrix product, as many small ones would wait for threads."""
+    return np.split(drawn @ np.concatenate(of_images, axis=1), len(of_images), axis=1)
 
 
 def scores_of_trials(responses: NDArray[Any], predictions: NDArray[Any], repeats: Repeats) -> Scores:
@@ -153,10 +169,10 @@ class Spread:
     x_squares: Floats
     y_squares: Floats
     products: Floats
-    count: Floats
+    count: Floats | float
 
     @classmethod
-    def of(cls, x: Floats, y: Floats, xx: Floats, yy: Floats, xy: Floats, count: Floats) -> "Spread":
+    def of(cls, count: Floats | float, x: Floats, y: Floats, xx: Floats, yy: Floats, xy: Floats) -> "Spread":
         """From plain sums of x, y, x², y², xy."""
         x_squares, y_squares = _or_zero(xx - x * x / count, xx), _or_zero(yy - y * y / count, yy)
         products = np.where((x_squares == 0) | (y_squares == 0), 0.0, xy - x * y / count)
