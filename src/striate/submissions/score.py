@@ -1,0 +1,172 @@
+"""Score a submission, or any array of predictions, against the truth."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from striate.errors import InputError
+from striate.metrics import METRICS_VERSION, Ceiling, Repeats, evaluate, jackknife_oracle, split_half
+from striate.metrics import bootstrap as resample
+from striate.metrics.bootstrap import RESAMPLES, Bootstrap
+from striate.metrics.evaluate import METRICS, MetricSet
+from striate.recordings.layout import tier_name
+from striate.submissions.match import match, matched_tiers
+from striate.submissions.scorecard import BootstrapSettings, IntervalScore, Score, Scorecard, TierScores
+from striate.submissions.submission import Submission
+from striate.submissions.truth import Truth
+
+
+def score(
+    submission: Submission,
+    truth: Truth,
+    *,
+    tiers: Sequence[str] | str | None = None,
+    bootstrap: int = RESAMPLES,
+    seed: int = 0,
+) -> Scorecard:
+    """Score a submission against the truth.
+
+    Rows are matched by trial index and columns by unit id, in any order.
+
+    Parameters
+    ----------
+    submission
+        Predictions of every trial and neuron of the truth.
+    truth
+        The standardised responses.
+    tiers
+        The tiers to score; by default all, which then must be the same in both.
+    bootstrap
+        Number of resamples of the images for the intervals; 0 for none.
+    seed
+        Of the resamples, and of the random halves of the split-half ceiling.
+
+    Returns
+    -------
+    Scorecard
+        With the neurons in the order of the truth.
+
+    Raises
+    ------
+    InputError
+        If a trial, neuron or tier is missing, extra, or shows another image.
+    """
+    if bootstrap < 0:
+        raise InputError(
+            f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {RESAMPLES}."
+        )
+    if tiers is None:
+        wanted = matched_tiers(submission.tiers, truth.tiers)
+    else:
+        named = (tiers,) if isinstance(tiers, str) else tiers
+        wanted = tuple(dict.fromkeys(tier_name(tier) for tier in named))
+    if not wanted:
+        raise InputError("No tier is to be scored; name at least one.")
+    matches = {tier: match(submission, truth, tier) for tier in wanted}  # all, before any work
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        fingerprints = [pool.submit(getattr, table, "fingerprint") for table in (submission, truth)]
+        scored = {}
+        for tier in wanted:
+            rows = truth.rows(tier)
+            responses = truth.responses if len(rows) == len(truth.tier) else truth.responses[rows]
+            predictions = matches[tier].take(submission.predictions)
+            scored[tier] = _score_tier(responses, predictions, truth.image_id[rows], bootstrap, seed, pool)
+        of_submission, of_truth = (future.result() for future in fingerprints)
+    return Scorecard(
+        metrics_version=METRICS_VERSION,
+        session=submission.session or truth.session,
+        track=submission.track,
+        protocol=submission.protocol,
+        submission_fingerprint=of_submission,
+        truth_fingerprint=of_truth,
+        bootstrap=BootstrapSettings(resamples=bootstrap, seed=seed),
+        unit_ids=truth.unit_ids.tolist(),
+        tiers=scored,
+    )
+
+
+def score_array(
+    predictions: ArrayLike,
+    truth: Truth,
+    *,
+    bootstrap: int = RESAMPLES,
+    seed: int = 0,
+) -> Scorecard:
+    """Score an array, such as the expected response of a simulation or an oracle, as if it were a submission.
+
+    Parameters
+    ----------
+    predictions : (T, N)
+        A row for each row of the truth and a column for each of its unit ids, in the same order; standardised units.
+    truth
+        The standardised responses.
+    bootstrap, seed
+        As for `score`.
+
+    Raises
+    ------
+    InputError
+        If the shape is not that of the truth's responses, or a value is not finite.
+    """
+    submission = Submission(
+        session=truth.session,
+        track=None,
+        protocol=None,
+        unit_ids=truth.unit_ids,
+        tier=truth.tier,
+        trial_idx=truth.trial_idx,
+        image_id=truth.image_id,
+        predictions=np.asarray(predictions),
+    )
+    return score(submission, truth, bootstrap=bootstrap, seed=seed)
+
+
+def _score_tier(
+    responses: NDArray[np.float32],
+    predictions: NDArray[np.float32],
+    image_ids: NDArray[np.generic],
+    resamples: int,
+    seed: int,
+    pool: ThreadPoolExecutor,
+) -> TierScores:
+    repeats = Repeats(image_ids)
+    metrics = pool.submit(evaluate, responses, predictions, repeats)
+    reliability = pool.submit(split_half, responses, repeats, seed=seed)
+    oracle = pool.submit(jackknife_oracle, responses, repeats)
+    intervals = resample(responses, predictions, repeats, resamples=resamples, seed=seed) if resamples else None
+    return TierScores(
+        trials=repeats.trials,
+        images=len(repeats.images),
+        **{name: _metric(metrics.result(), name, intervals) for name in METRICS},
+        jackknife_oracle=_ceiling(oracle.result()),
+        split_half=_ceiling(reliability.result()),
+    )
+
+
+def _metric(metrics: MetricSet, name: str, bootstrap: Bootstrap | None) -> Score:
+    values = metrics.feve.values if name == "feve" else getattr(metrics, name)
+    interval = getattr(bootstrap, name).interval if bootstrap else None
+    return Score(
+        mean=metrics.means[name],
+        reason=metrics.feve.reason if name == "feve" else None,
+        interval=IntervalScore(low=interval.low, high=interval.high, level=interval.level) if interval else None,
+        neurons=int(np.isfinite(values).sum()),
+        per_neuron=_or_none(values),
+    )
+
+
+def _ceiling(ceiling: Ceiling) -> Score:
+    return Score(
+        mean=ceiling.mean,
+        reason=ceiling.reason,
+        interval=None,
+        neurons=int(np.isfinite(ceiling.values).sum()),
+        per_neuron=_or_none(ceiling.values),
+    )
+
+
+def _or_none(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if value != value else value for value in values.tolist()]

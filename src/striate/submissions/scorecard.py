@@ -1,0 +1,270 @@
+"""A scorecard: what a submission scored, per neuron and on average, with intervals and ceilings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from striate import __version__
+from striate.errors import InputError
+from striate.files import whole_file
+from striate.metrics.evaluate import METRICS
+from striate.recordings.layout import TIERS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LABELS = {
+    "single_trial_correlation": "single-trial correlation",
+    "correlation_to_average": "correlation to average",
+    "feve": "FEVE",
+    "jackknife_oracle": "jackknife oracle",
+    "split_half": "split-half reliability",
+}
+CEILINGS = ("jackknife_oracle", "split_half")
+
+_LARGEST_FILE = 2**27  # bytes
+_PerNeuron = list[float | None]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class IntervalScore(_Strict):
+    """A percentile interval over resamples of the images.
+
+    Attributes
+    ----------
+    low, high
+        Its ends.
+    level
+        Share of the resamples within it.
+    """
+
+    low: float
+    high: float
+    level: float
+
+
+class Score(_Strict):
+    """One metric or ceiling of one tier.
+
+    Attributes
+    ----------
+    mean
+        Mean over the neurons that count; None where it is not defined.
+    reason
+        Why it is not defined; None where it is.
+    interval
+        Bootstrap interval of the mean; None for ceilings, where not defined, or without a bootstrap.
+    neurons
+        How many neurons count.
+    per_neuron
+        One value for each unit id; None where the neuron does not count.
+    """
+
+    mean: float | None
+    reason: str | None
+    interval: IntervalScore | None
+    neurons: int
+    per_neuron: _PerNeuron
+
+
+class TierScores(_Strict):
+    """The scores of one tier.
+
+    Attributes
+    ----------
+    trials, images
+        How many there are of each.
+    single_trial_correlation, correlation_to_average, feve
+        The three metrics.
+    jackknife_oracle, split_half
+        The noise ceilings: of the single-trial correlation, and the reliability of the average responses.
+    """
+
+    trials: int
+    images: int
+    single_trial_correlation: Score
+    correlation_to_average: Score
+    feve: Score
+    jackknife_oracle: Score
+    split_half: Score
+
+
+class BootstrapSettings(_Strict):
+    """How the intervals were made.
+
+    Attributes
+    ----------
+    resamples
+        Number of resamples; 0 for none.
+    seed
+        Of the resamples and of the random halves of the split-half ceiling.
+    """
+
+    resamples: int
+    seed: int
+
+
+class Scorecard(_Strict):
+    """What a submission scored.
+
+    Attributes
+    ----------
+    metrics_version
+        `striate.metrics.METRICS_VERSION`: scores of different versions must not be compared.
+    striate_version
+        The version of striate that scored.
+    session, track, protocol
+        Of the submission; None where not known.
+    submission_fingerprint, truth_fingerprint
+        SHA-256 of the keys and values that were compared.
+    unit_ids
+        What `Score.per_neuron` is about.
+    bootstrap
+        How the intervals were made.
+    tiers
+        The scores of each tier.
+    """
+
+    format: Literal["striate scorecard 1"] = "striate scorecard 1"
+    metrics_version: str
+    striate_version: str = __version__
+    session: str | None
+    track: str | None
+    protocol: str | None
+    submission_fingerprint: str
+    truth_fingerprint: str
+    bootstrap: BootstrapSettings
+    unit_ids: list[int]
+    tiers: Annotated[dict[Literal[TIERS], TierScores], Field(min_length=1)]  # type: ignore[valid-type]
+
+    def write(self, path: Path | str, *, overwrite: bool = False) -> None:
+        """Write JSON, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            If the file exists already.
+        """
+        with whole_file(path, overwrite=overwrite) as aside:
+            aside.write_text(self.model_dump_json() + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Scorecard":
+        """Read what `write` has written, without trusting it.
+
+        Raises
+        ------
+        InputError
+            If it is no scorecard, or a damaged one.
+        """
+        file = Path(path)
+        try:
+            if file.stat().st_size > _LARGEST_FILE:
+                raise InputError(f"{file} is larger than any scorecard ({_LARGEST_FILE} bytes).")
+            text = file.read_bytes()
+        except OSError as error:
+            raise InputError(f"{file} cannot be read ({error.strerror}).") from error
+        try:
+            card = cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "JSON"
+            raise InputError(f"{file} is not a whole scorecard ({where}: {first['msg']}); score again.") from error
+        for tier, scores in card.tiers.items():
+            for name in (*METRICS, *CEILINGS):
+                if len(getattr(scores, name).per_neuron) != len(card.unit_ids):
+                    raise InputError(
+                        f"{file}: {tier}.{name} has not one value for each of the {len(card.unit_ids)} unit ids; score again."
+                    )
+        return card
+
+    def summary(self) -> dict[str, object]:
+        """All but the values per neuron, ready for JSON."""
+        per_neuron = {"per_neuron": True}
+        tier = dict.fromkeys((*METRICS, *CEILINGS), per_neuron)
+        said = self.model_dump(exclude={"unit_ids": True, "tiers": dict.fromkeys(self.tiers, tier)})
+        return {**said, "neurons": len(self.unit_ids)}
+
+    def per_neuron(self, tier: str) -> "pd.DataFrame":
+        """Table of one tier: a row for each unit id, a column for each metric and ceiling.
+
+        Raises
+        ------
+        InputError
+            If the tier was not scored.
+        """
+        import pandas as pd
+
+        if tier not in self.tiers:
+            raise InputError(f"Tier {tier!r} was not scored, only {', '.join(self.tiers)}.")
+        columns = {name: getattr(self.tiers[tier], name).per_neuron for name in (*METRICS, *CEILINGS)}
+        index = pd.Index(self.unit_ids, name="unit_id")
+        return pd.DataFrame(columns, index=index, dtype="float64")
+
+
+class Means(_Strict):
+    """Both means of one metric across recordings.
+
+    Attributes
+    ----------
+    over_neurons
+        Mean over the neurons of all recordings; None where it is defined in none.
+    over_recordings
+        Mean of the recordings' means; None likewise.
+    neurons, recordings
+        How many count.
+    """
+
+    over_neurons: float | None
+    over_recordings: float | None
+    neurons: int
+    recordings: int
+
+
+def across(scorecards: Sequence[Scorecard], tier: str) -> dict[str, Means]:
+    """Both means of each metric across recordings: over all neurons, and over recordings.
+
+    Parameters
+    ----------
+    scorecards
+        One of each recording, of the same protocol and version of the metrics.
+    tier
+        The tier whose scores are averaged.
+
+    Raises
+    ------
+    InputError
+        If there are none, protocols or versions differ, or one recording stands twice or lacks the tier.
+    """
+    if not scorecards:
+        raise InputError("There is no scorecard to average.")
+    for what in ("protocol", "metrics_version"):
+        different = sorted({str(getattr(card, what)) for card in scorecards})
+        if len(different) > 1:
+            raise InputError(
+                f"The scorecards differ in {what} ({', '.join(different)}), so they have no common mean: average them apart."
+            )
+    sessions = [card.session for card in scorecards if card.session is not None]
+    doubled = sorted({s for s in sessions if sessions.count(s) > 1})
+    if doubled:
+        raise InputError(f"There are several scorecards of session {doubled[0]}; give one of each recording.")
+    lacking = [card.session for card in scorecards if tier not in card.tiers]
+    if lacking:
+        raise InputError(f"The scorecard of session {lacking[0]} has no tier {tier!r}.")
+    return {metric: _means([getattr(card.tiers[tier], metric) for card in scorecards]) for metric in METRICS}
+
+
+def _means(scores: Sequence[Score]) -> Means:
+    defined = [(score.mean, score.neurons) for score in scores if score.mean is not None]
+    neurons = sum(count for _, count in defined)
+    return Means(
+        over_neurons=sum(mean * count for mean, count in defined) / neurons if neurons else None,
+        over_recordings=sum(mean for mean, _ in defined) / len(defined) if defined else None,
+        neurons=neurons,
+        recordings=len(defined),
+    )

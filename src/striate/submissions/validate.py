@@ -1,0 +1,48 @@
+"""Check a submission against the archive that it answers, before it is sent."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from striate.errors import InputError
+from striate.submissions.keyed import Keys
+from striate.submissions.match import match
+from striate.submissions.submission import Submission
+
+if TYPE_CHECKING:
+    from striate.recordings import Recording
+
+
+def validate(submission: Submission, recording: "Recording", *, tiers: Sequence[str] | None = None) -> dict[str, int]:
+    """Check that a submission predicts every neuron in every test trial of a recording, and nothing else.
+
+    Parameters
+    ----------
+    submission
+        What is to be sent.
+    recording
+        The archive that it answers; its test responses may be withheld.
+    tiers
+        The tiers that must be predicted; by default ``test`` and ``final_test``, as far as the recording has them.
+
+    Returns
+    -------
+    dict
+        Number of predicted trials by tier.
+
+    Raises
+    ------
+    InputError
+        If a tier, trial or neuron is missing or extra, a trial names another image, or a prediction is negative.
+    """
+    wanted = Keys.of(recording, tiers)
+    missing = [tier for tier in wanted.tiers if tier not in submission.tiers]
+    extra = [tier for tier in submission.tiers if tier not in wanted.tiers]
+    if missing or extra:
+        raise InputError(
+            f"The submission has the tiers {', '.join(submission.tiers)}; {recording.session} asks for "
+            f"{', '.join(wanted.tiers)}: predict these and no others."
+        )
+    for tier in wanted.tiers:
+        match(submission, wanted, tier)
+    submission.refuse_negative()
+    return {tier: len(wanted.rows(tier)) for tier in wanted.tiers}
