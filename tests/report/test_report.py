@@ -1,0 +1,114 @@
+"""A report holds what it says, needs nothing but itself, and grows with what is known."""
+
+import base64
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.fixtures.recordings import small_recording
+
+from striate.errors import InputError
+from striate.loading import Standardisation
+from striate.recordings import Recording
+from striate.report import Material, contend, differences, write_report
+from striate.submissions import Submission, Truth
+
+
+@pytest.fixture(scope="module")
+def material() -> Material:
+    recording = small_recording(neurons=40, training=30, test_images=12, final_images=10, repeats=6)
+    truth = Truth.of(recording)
+    rng = np.random.default_rng(0)
+    standardised = Standardisation.of(recording)
+    rows = np.concatenate([recording.rows(tier) for tier in truth.tiers])
+    measured = standardised.responses(recording.responses[rows])
+    constant = np.broadcast_to(standardised.responses(recording.measured_responses("train")).mean(0), measured.shape)
+
+    def contender(name: str, share: float):  # type: ignore[no-untyped-def]
+        guess = share * measured + (1 - share) * constant * rng.uniform(0.5, 1.5, measured.shape)
+        return contend(name, Submission.from_array(recording, guess, protocol="image"), truth, bootstrap=50)
+
+    contenders = [contender("constant", 0.0), contender("LN", 0.3), contender("CNN", 0.7)]
+    history = pd.DataFrame(
+        {
+            "epoch": range(9),
+            "validation_correlation": np.linspace(0, 0.4, 9),
+            "learning_rate": [0.009] * 5 + [0.0027] * 4,
+        }
+    )
+    return Material(
+        "Mouse 7 & <others>",
+        ["A summary."],
+        recording,
+        truth,
+        contenders,
+        differences(contenders, truth, resamples=50),
+        contender("oracle", 0.95),
+        {"LN": history, "CNN": history},
+        rng.uniform(0, 18, (40, 2)),
+        recording.unit_ids,
+        rng.uniform(0, 18, (40, 2)),
+        {"recipe": "cnn"},
+    )
+
+
+def sections(text: str) -> list[str]:
+    return re.findall(r"<h2>(.*?)</h2>", text)
+
+
+def test_a_full_report_is_one_file_with_everything_in_it(material: Material, tmp_path: Path) -> None:
+    write_report(material, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert sections(text) == [
+        "The recording",
+        "Scores: live test",
+        "Scores: final test",
+        "Example trials",
+        "Predicted against measured",
+        "Training",
+        "Scores beside their ceiling",
+        "Receptive fields and retinotopy",
+        "Provenance",
+    ]
+    assert "Mouse 7 &amp; &lt;others&gt;" in text
+    assert not re.findall(r'(?:src|href)="(?!data:)', text), "nothing is fetched from elsewhere"
+    pictures = re.findall(r'alt="([^"]+)" src="data:image/png;base64,([^"]+)"', text)
+    assert len(pictures) == 8
+    assert all(base64.b64decode(data).startswith(b"\x89PNG") for _, data in pictures)
+    card = material.contenders[2].scorecard.tiers["test"].single_trial_correlation
+    assert card.mean is not None
+    assert f"<td>{card.mean:.3f} <small>[" in text
+    assert "CNN − LN" in text
+
+
+def test_differences_tell_the_better_from_the_worse(material: Material) -> None:
+    assert [(d.better, d.worse, d.tier) for d in material.differences] == [
+        ("LN", "constant", "test"),
+        ("CNN", "LN", "test"),
+        ("LN", "constant", "final_test"),
+        ("CNN", "LN", "final_test"),
+    ]
+    for difference in material.differences:
+        assert difference.metrics.single_trial_correlation.decided
+
+
+def test_what_is_not_known_is_left_out(recording: Recording, material: Material, tmp_path: Path) -> None:
+    write_report(Material("Only a recording", [], recording), tmp_path / "a.html")
+    assert sections((tmp_path / "a.html").read_text()) == ["The recording"]
+    write_report(
+        Material("Trained, not scored", [], recording, histories=material.histories, positions=np.zeros((12, 2)), unit_ids=recording.unit_ids),
+        tmp_path / "b.html",
+    )  # fmt: skip
+    found = sections((tmp_path / "b.html").read_text())
+    assert found == ["The recording", "Training", "Receptive fields and retinotopy"]
+
+
+def test_a_report_is_not_overwritten_unless_asked(recording: Recording, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(Material("First", [], recording), path)
+    with pytest.raises(InputError, match="exists already"):
+        write_report(Material("Second", [], recording), path)
+    write_report(Material("Second", [], recording), path, overwrite=True)
+    assert "Second" in path.read_text()
