@@ -133,13 +133,15 @@ class Encoder(nn.Module):
         """Penalties that belong to the loss of one batch of one recording: the core's and its readout's; a scalar."""
         return self.core.regulariser() + self.readout(session).regulariser()
 
-    def transfer(self, neurons: Mapping[str, ArrayLike]) -> "Encoder":
+    def transfer(self, neurons: Mapping[str, ArrayLike], settings: ModelSettings | None = None) -> "Encoder":
         """Make an encoder for other recordings on a frozen copy of this one's core.
 
         Parameters
         ----------
         neurons : session → (N, 2 or 3)
             Cortical coordinates; the readouts (and shifters) are new, also of recordings that this one knows.
+        settings
+            What the new readouts and shifters look like; as this encoder's by default. The core stays as it is.
 
         Returns
         -------
@@ -148,7 +150,8 @@ class Encoder(nn.Module):
         """
         core = copy.deepcopy(self.core)
         core.freeze()
-        return Encoder(self.settings, core, {s: cortical_positions(c) for s, c in neurons.items()})
+        new = (settings or self.settings).model_copy(update={"core": self.settings.core})
+        return Encoder(new, core, {s: cortical_positions(c) for s, c in neurons.items()})
 
     @torch.no_grad()
     def receptive_field_positions(self, session: str) -> NDArray[np.float64]:

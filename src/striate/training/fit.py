@@ -1,0 +1,267 @@
+"""Training from beginning to end: check everything, claim the folder, train or go on, leave a finished run."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning_fabric import Fabric
+
+import striate
+from striate.errors import InputError
+from striate.loading import Loaders, SessionLoaders, loaders
+from striate.models import Encoder, build_encoder, save
+from striate.recordings import Recording
+from striate.training import run as files
+from striate.training.checkpoints import Progress
+from striate.training.core_of import CoreOf
+from striate.training.devices import device_for
+from striate.training.display import TensorBoard, terminal_bar
+from striate.training.overrides import Overrides
+from striate.training.recipe import Recipe, load_recipe
+from striate.training.run import Run
+from striate.training.schedule import Schedule
+from striate.training.trainer import Trainer, Watcher, initial_seed
+
+if TYPE_CHECKING:
+    from striate.training.trainer import Row
+
+
+def train(
+    recipe: str | Path | Mapping[str, Any] | Recipe,
+    recordings: Recording | Iterable[Recording] | Mapping[str, Recording],
+    out: str | Path,
+    *,
+    core: str | Path | Run | Encoder | None = None,
+    seed: int = 0,
+    overrides: Overrides | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Run:
+    """Train an encoder as a recipe says.
+
+    A training that was killed goes on when the same call is made again, and ends (on a CPU, with the same number of
+    threads) with the weights that it would have had. A finished run is never overwritten unless asked.
+
+    Parameters
+    ----------
+    recipe
+        Name of a recipe that comes with striate, path of a TOML file, or a `Recipe`.
+    recordings
+        One recording or several; their encoders share one core.
+    out
+        Folder of the run; it may not exist yet, or hold the same run, unfinished.
+    core
+        An earlier run (or encoder) whose core is taken and frozen: only new readouts are trained.
+    seed
+        Of initial weights, order of trials, and positions drawn by the readouts.
+    overrides
+        Settings of the recipe to change, such as ``{"data.batch_size": 64}``.
+    device
+        ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+    overwrite
+        Whether a run that stands at `out` may be replaced.
+    progress
+        Whether to draw a bar, where a terminal is watching.
+
+    Returns
+    -------
+    Run
+        The finished run.
+
+    Raises
+    ------
+    InputError
+        If anything that was given cannot be used; nothing has been written then.
+    """
+    plan = load_recipe(recipe, overrides)
+    several = _several(recordings)
+    if seed < 0:
+        raise InputError(f"seed must not be negative, got {seed}.")
+    where = device_for(device)
+    given = CoreOf.given(core)
+    folder = Path(out)
+    _refuse_finished(folder, overwrite)
+    with ExitStack() as stack:
+        stack.enter_context(files.claimed(folder))
+        _refuse_finished(folder, overwrite)
+        facts = _facts(plan, several, seed, given)
+        if not overwrite:
+            _refuse_another(folder, plan, facts)
+        data = loaders(several, plan.data, tiers=("train", "validation"), seed=seed, device=where)
+        encoder = _encoder(plan, data, seed, given)
+        if overwrite:
+            files.emptied(folder)
+        facts = _start(folder, plan, facts, data, where)
+        bars = stack.enter_context(terminal_bar(plan.schedule.max_epochs, progress))
+
+        def watchers(standing: Progress) -> list[Watcher]:
+            events = TensorBoard(folder / files.TENSORBOARD, len(standing.history))
+            stack.callback(events.close)
+            return [_HistoryFile(folder, standing), events, *bars]
+
+        checkpoint = folder / files.CHECKPOINT
+        fabric = fabric_for(plan, where)
+        trainer = Trainer(plan, encoder, data, seed=seed, fabric=fabric, checkpoint=checkpoint, watchers=watchers)
+        trainer.run()
+        _finish(folder, trainer, facts)
+    return Run.open(folder)
+
+
+def fabric_for(recipe: Recipe, device: torch.device) -> Fabric:
+    """Set up the device, and the precision that the recipe asks for."""
+    precision: Any = "bf16-mixed" if recipe.compute.precision == "bfloat16" else "32-true"
+    devices: Any = [device.index or 0] if device.type == "cuda" else 1
+    return Fabric(accelerator=device.type, devices=devices, precision=precision)
+
+
+class _HistoryFile:
+    """Keeps the history where everybody can read it while training goes on."""
+
+    def __init__(self, folder: Path, standing: Progress) -> None:
+        self._path = folder / files.HISTORY
+        self._standing = standing
+        self.write()
+
+    def write(self) -> None:
+        files.write_table(self._path, pd.DataFrame(self._standing.history))
+
+    def on_round(self, done: int, rounds: int, loss: float) -> None:
+        pass
+
+    def on_epoch(self, row: Row, schedule: Schedule) -> None:
+        self.write()
+
+
+def _several(recordings: Any) -> list[Recording]:
+    if isinstance(recordings, Recording):
+        return [recordings]
+    several = list(recordings.values() if isinstance(recordings, Mapping) else recordings)
+    for recording in several:
+        if not isinstance(recording, Recording):
+            raise InputError(f"Expected recordings, got {recording!r}: open it first, with striate.open(...).")
+    sessions = [recording.session for recording in several]
+    if doubled := [session for session in sessions if sessions.count(session) > 1]:
+        raise InputError(f"Recording {doubled[0]} is given twice: give it once.")
+    if not several:
+        raise InputError("There are no recordings to train on: give at least one.")
+    return several
+
+
+def _refuse_finished(folder: Path, overwrite: bool) -> None:
+    if not overwrite and (folder / files.PROVENANCE).is_file() and Run.open(folder).finished:
+        raise InputError(
+            f"{folder} holds a finished run: choose another folder, or allow it to be replaced (--overwrite)."
+        )
+
+
+def _facts(plan: Recipe, several: list[Recording], seed: int, core: CoreOf | None) -> dict[str, Any]:
+    """What decides the outcome of a training besides the recipe."""
+    return {
+        "protocol": plan.protocol,
+        "seed": seed,
+        "recordings": [
+            {
+                "session": recording.session,
+                "fingerprint": recording.fingerprint,
+                "source": str(recording.source) if recording.source else None,
+                "trials": len(recording.trials),
+                "neurons": len(recording.neurons),
+            }
+            for recording in several
+        ],
+        "core": core.facts if core else None,
+    }
+
+
+def _refuse_another(folder: Path, plan: Recipe, facts: Mapping[str, Any]) -> None:
+    """An unfinished run goes on only as what it began."""
+    if not (folder / files.PROVENANCE).exists():
+        return
+    there = Run.open(folder)
+    reason = files.difference(there.recipe, plan)
+    if reason is None and there.provenance.get("seed") != facts["seed"]:
+        reason = f"the seed is {there.provenance.get('seed')} there and {facts['seed']} now"
+    old, new = ([(r["session"], r["fingerprint"]) for r in f["recordings"]] for f in (there.provenance, facts))
+    if reason is None and old != new:
+        sessions = ", ".join(session for session, _ in old)
+        reason = f"it was trained on other recordings ({sessions}), in another order, or with other content"
+    cores = [(c or {}).get("sha256") for c in (there.provenance.get("core"), facts["core"])]
+    if reason is None and cores[0] != cores[1]:
+        reason = "it has another core"
+    if reason is not None:
+        raise InputError(
+            f"{folder} holds an unfinished run of something else: {reason}. Go on with what it began with, choose another "
+            "folder, or allow it to be replaced (--overwrite)."
+        )
+
+
+def _encoder(plan: Recipe, data: SessionLoaders, seed: int, core: CoreOf | None) -> Encoder:
+    """Make the untrained encoder, without disturbing the global generator."""
+    shape = data.input_shape
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(initial_seed(seed))
+        if core is None:
+            return build_encoder(plan.model, data.coordinates, shape)
+        core.refuse_unless_fits(plan.model.core, shape)
+        return core.encoder.transfer(data.coordinates, plan.model)
+
+
+def _start(
+    folder: Path, plan: Recipe, facts: dict[str, Any], data: SessionLoaders, device: torch.device
+) -> dict[str, Any]:
+    """Write down what is about to be trained; a run that goes on notes that it did."""
+    attempt = {
+        "started": _now(),
+        "command": sys.argv,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "striate": striate.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+    attempts: list[Any] = []
+    if (folder / files.PROVENANCE).exists():
+        attempts = list(Run.open(folder).provenance.get("attempts", []))
+    else:
+        files.write_text(folder / files.RECIPE, plan.to_toml())
+        tables = [_neuron_table(session, loaders) for session, loaders in data.items()]
+        files.write_table(folder / files.NEURONS, pd.concat(tables, ignore_index=True))
+    facts = {"format": 1, "status": files.TRAINING, **facts, "attempts": [*attempts, attempt]}
+    files.write_json(folder / files.PROVENANCE, facts)
+    return facts
+
+
+def _neuron_table(session: str, loaders: Loaders) -> pd.DataFrame:
+    x, y, z = loaders.coordinates.T
+    return pd.DataFrame({"recording": session, "unit_id": loaders.unit_ids, "x": x, "y": y, "z": z})
+
+
+def _finish(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) -> None:
+    """Leave the result, then say that it is whole, then drop what is needed no more."""
+    save(trainer.encoder, folder / files.WEIGHTS, overwrite=True)
+    schedule = trainer.schedule
+    results = {
+        "status": files.FINISHED,
+        "finished": _now(),
+        "epochs": schedule.epoch,
+        "best_epoch": schedule.best_epoch,
+        "best_validation_correlation": schedule.best,
+    }
+    files.write_json(folder / files.PROVENANCE, {**facts, **results})
+    (folder / files.CHECKPOINT).unlink(missing_ok=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,210 @@
+"""Recipes: everything that decides how an encoder is trained, in one TOML file that is checked whole before any work."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from striate.errors import InputError, nearest
+from striate.loading.settings import DataSettings
+from striate.models.settings import ModelSettings
+from striate.training.overrides import Overrides, apply, parsed
+from striate.training.validation import validated
+
+IMAGE = "image"
+IMAGE_BEHAVIOR = "image + behaviour"
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ObjectiveSettings(_Settings):
+    """What training minimises, besides the penalties of the model.
+
+    Attributes
+    ----------
+    loss
+        ``"poisson"``: Σ (p − r log p); ``"squared"``: Σ (p − r)².
+    """
+
+    loss: Literal["poisson", "squared"] = "poisson"
+
+
+class ScheduleSettings(_Settings):
+    """How long to train, and at what learning rate.
+
+    Attributes
+    ----------
+    learning_rate
+        Of Adam, in the beginning.
+    patience
+        Epochs in a row without improvement that make a stall.
+    reductions
+        Number of stalls at which the best weights are restored and the rate is reduced; the next one ends
+        the training.
+    reduction_factor
+        What the rate is multiplied by.
+    tolerance
+        An epoch improves if the validation correlation exceeds the best so far by more than this.
+    max_epochs
+        Most epochs in all.
+    """
+
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.009
+    patience: Annotated[int, Field(ge=1)] = 5
+    reductions: Annotated[int, Field(ge=0, le=100)] = 3
+    reduction_factor: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-6
+    max_epochs: Annotated[int, Field(ge=1)] = 200
+
+
+class ComputeSettings(_Settings):
+    """How the computer does it.
+
+    Attributes
+    ----------
+    precision
+        Of the forward pass: ``"float32"``, or ``"bfloat16"`` (faster on GPUs; weights stay float32).
+    checkpoint_minutes
+        Longest time between two checkpoints within an epoch; there is one after each epoch in any case.
+    """
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 5.0
+
+
+class Recipe(_Settings):
+    """How an encoder is trained.
+
+    Attributes
+    ----------
+    description
+        One sentence that `striate recipes` shows.
+    data
+        What the model sees of the recordings.
+    model
+        What the encoder looks like.
+    objective
+        What training minimises.
+    schedule
+        How long, and at what rate.
+    compute
+        Precision, checkpoints.
+    """
+
+    description: str = ""
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    objective: ObjectiveSettings = ObjectiveSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    compute: ComputeSettings = ComputeSettings()
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Self:
+        if self.model.shifter is not None and not self.data.pupil_center:
+            raise InputError(
+                "model.shifter moves receptive fields with the eye, but data.pupil_center is false: set "
+                "data.pupil_center = true, or model.shifter = false."
+            )
+        if self.model.shifter is None and self.data.pupil_center:
+            raise InputError(
+                "data.pupil_center = true has no effect without a shifter: add the table [model.shifter], or set "
+                "data.pupil_center = false."
+            )
+        kernel, size = self.model.core.input_kernel, self.data.image_size
+        if not isinstance(size, str) and kernel > min(size):
+            raise InputError(
+                f"model.core.input_kernel = {kernel} is larger than the images, data.image_size = {list(size)}: use at "
+                f"most {min(size)}."
+            )
+        return self
+
+    @property
+    def protocol(self) -> str:
+        """What the model knows: ``"image"`` or ``"image + behaviour"``."""
+        return IMAGE_BEHAVIOR if self.data.behavior or self.data.pupil_center else IMAGE
+
+    def to_toml(self) -> str:
+        """Write the recipe out in full, defaults and all."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the recipes that come with striate."""
+    folder = resources.files("striate.training") / "recipes"
+    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
+
+
+def recipe_text(name: str) -> str:
+    """Text of a recipe that comes with striate, comments and all.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    if name not in recipe_names():
+        raise InputError(
+            f"There is no recipe {name!r}: {nearest(name, recipe_names())}; or give the path of a .toml file."
+        )
+    return (resources.files("striate.training") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def load_recipe(recipe: str | Path | Mapping[str, Any] | Recipe, overrides: Overrides | None = None) -> Recipe:
+    """Read and check a recipe.
+
+    Parameters
+    ----------
+    recipe
+        The name of a recipe that comes with striate, the path of a TOML file, or a recipe already.
+    overrides
+        Settings to change: ``{"data.batch_size": 64}``, or texts such as ``"data.batch_size=64"`` whose values are
+        written as in TOML.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    InputError
+        If there is no such recipe, it is no TOML, or a key is unknown, of the wrong type or not allowed; the
+        sentence names the file and the key.
+    """
+    changes = parsed(overrides)
+    if isinstance(recipe, Recipe):
+        tables, source = recipe.model_dump(mode="json", exclude_none=True), "recipe"
+    elif isinstance(recipe, Mapping):
+        tables, source = dict(recipe), "recipe"
+    else:
+        tables, source = _read(recipe)
+    return validated(Recipe, apply(tables, changes, source), source, frozenset(changes))
+
+
+def _read(recipe: str | Path) -> tuple[dict[str, Any], str]:
+    path = Path(recipe)
+    if isinstance(recipe, str) and recipe in recipe_names():
+        source, content = f"recipe {recipe}", recipe_text(recipe).encode()
+    elif path.suffix != ".toml" and not path.exists():
+        return {}, recipe_text(str(recipe))  # raises: neither a name nor a file
+    else:
+        source = str(recipe)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be read ({error.strerror}): give the path of a .toml file, or a name."
+            ) from error
+    try:
+        return tomllib.loads(content.decode("utf-8")), source
+    except UnicodeDecodeError as error:
+        raise InputError(f"{source} is not text in UTF-8 (byte {error.start}): a recipe is a TOML file.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source} is not valid TOML: {error}.") from error

@@ -1,0 +1,260 @@
+"""A run: the folder that a training leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from striate.errors import InputError, nearest
+from striate.files import whole_file
+from striate.training.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from striate.models import Encoder
+
+RECIPE = "recipe.toml"
+WEIGHTS = "weights.safetensors"
+NEURONS = "neurons.parquet"
+HISTORY = "history.parquet"
+PROVENANCE = "provenance.json"
+CHECKPOINT = "checkpoint.safetensors"
+TENSORBOARD = "tensorboard"
+SCORECARD = "scorecard.json"
+_LOCK = ".lock"
+_ALL = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD)
+
+# Settings that do not change what is learnt.
+_NO_MATTER = {"description", "data.resident_gib", "compute.checkpoint_minutes"}
+
+TRAINING = "training"
+FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training: its recipe, its weights, its history, and where they came from.
+
+    Attributes
+    ----------
+    folder
+        The folder that holds it.
+    recipe
+        What was trained, in full.
+    provenance
+        Versions, seed, fingerprints of the recordings, command, results.
+    """
+
+    folder: Path
+    recipe: Recipe
+    provenance: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Run:
+        """Open the folder of a run, finished or not.
+
+        Raises
+        ------
+        InputError
+            If it is no run, or its files are damaged.
+        """
+        place = Path(folder)
+        for name in (RECIPE, PROVENANCE):
+            if not (place / name).is_file():
+                raise InputError(
+                    f"{place} is no run (it has no {name}): give the folder that was --out of striate train."
+                )
+        try:
+            provenance = json.loads((place / PROVENANCE).read_text(encoding="utf-8"))
+            if provenance["status"] not in (TRAINING, FINISHED):
+                raise ValueError("unknown status")
+            if not all({"session", "fingerprint"} <= set(entry) for entry in provenance["recordings"]):
+                raise ValueError("a recording has no fingerprint")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{place / PROVENANCE} is damaged ({error}): train the run anew (--overwrite).") from error
+        return cls(place, load_recipe(place / RECIPE), provenance)
+
+    @property
+    def finished(self) -> bool:
+        """Whether training has come to its end."""
+        return bool(self.provenance["status"] == FINISHED)
+
+    @property
+    def protocol(self) -> str:
+        """What the model knows: ``"image"`` or ``"image + behaviour"``."""
+        return self.recipe.protocol
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """The recordings that it was trained on."""
+        return tuple(entry["session"] for entry in self.provenance["recordings"])
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: epoch (0 is the untrained model), loss, validation_correlation, learning_rate, ….
+
+        Raises
+        ------
+        InputError
+            If the first epoch is not complete yet.
+        """
+        if not (self.folder / HISTORY).is_file():
+            raise InputError(f"{self.folder} has no history yet: its first epoch is not complete.")
+        return pd.read_parquet(self.folder / HISTORY)
+
+    def encoder(self) -> Encoder:
+        """Load the trained encoder, in evaluation mode, on the CPU.
+
+        Raises
+        ------
+        InputError
+            If the run is not finished, or its weights are damaged.
+        """
+        from striate.models import load
+
+        if not self.finished:
+            raise InputError(f"{self.folder} is not finished: start the same striate train again, and it goes on.")
+        return load(self.folder / WEIGHTS)
+
+    def unit_ids(self, session: str) -> NDArray[np.int64]:
+        """Unit id of each neuron that the encoder predicts for a recording, shape (N,).
+
+        Raises
+        ------
+        InputError
+            If the run was not trained on that recording.
+        """
+        if session not in self.sessions:
+            raise InputError(
+                f"{self.folder} was not trained on recording {session!r}: {nearest(session, self.sessions)}. Train new "
+                "readouts on its core (striate train --core)."
+            )
+        try:
+            table = pd.read_parquet(self.folder / NEURONS)
+            return table.loc[table["recording"] == session, "unit_id"].to_numpy(dtype=np.int64)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{self.folder / NEURONS} is missing or damaged: train the run anew (--overwrite)."
+            ) from error
+
+    def __repr__(self) -> str:
+        best = self.provenance.get("best_validation_correlation")
+        state = f"validation {best:.4f}" if self.finished and best is not None else self.provenance["status"]
+        return f"<Run {self.folder}: {', '.join(self.sessions)}, {self.protocol}, {state}>"
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON, whole, in the place of an earlier file."""
+    with whole_file(path, overwrite=True) as aside:
+        aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write text, whole, in the place of an earlier file."""
+    with whole_file(path, overwrite=True) as aside:
+        aside.write_text(content, encoding="utf-8")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as Parquet, whole, in the place of an earlier file."""
+    with whole_file(path, overwrite=True) as aside:
+        table.to_parquet(aside, index=False)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run for this process alone, and make it if there is none.
+
+    A folder that was made here and is still empty in the end is removed again.
+
+    Raises
+    ------
+    InputError
+        If another process trains there, the place is no folder, or it holds something else than a run.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{folder} cannot be a run: a file stands there, or above it. Choose another place."
+        ) from error
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error.strerror}): choose another place.") from error
+    lock = _locked(folder)
+    try:
+        others = [p.name for p in folder.iterdir() if p.name != _LOCK]
+        if others and not (folder / PROVENANCE).exists() and not (folder / RECIPE).exists():
+            raise InputError(f"{folder} holds something else than a run ({others[0]}): choose a new folder.")
+        yield
+    finally:
+        left = [p for p in folder.iterdir() if p.name != _LOCK]
+        (folder / _LOCK).unlink(missing_ok=True)
+        if not left:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        os.close(lock)
+
+
+def _locked(folder: Path) -> int:
+    path = folder / _LOCK
+    while True:
+        try:
+            lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be written ({error.strerror}): choose another place.") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(lock, 32).decode(errors="replace").strip()
+            os.close(lock)
+            raise InputError(
+                f"{folder} is being trained by another process ({holder}): wait, or choose another folder."
+            ) from error
+        except OSError:  # a file system without locks
+            return lock
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                os.truncate(lock, 0)
+                os.write(lock, str(os.getpid()).encode())
+                return lock
+        os.close(lock)  # its holder removed it in this instant: make a new one
+
+
+def emptied(folder: Path) -> None:
+    """Remove the files of an earlier run, and nothing else."""
+    for name in reversed(_ALL):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def difference(there: Recipe, now: Recipe) -> str | None:
+    """Say the first setting in which two recipes differ; None if they train the same."""
+    old, new = (_flat(tomllib.loads(recipe.to_toml())) for recipe in (there, now))
+    for key in sorted({*old, *new} - _NO_MATTER):
+        if old.get(key) != new.get(key):
+            return f"{key} is {old.get(key, 'not set')} there and {new.get(key, 'not set')} now"
+    return None
+
+
+def _flat(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{above}{key}.")
+        else:
+            flat[f"{above}{key}"] = value
+    return flat

@@ -1,0 +1,93 @@
+"""Settings from outside, checked by pydantic; what it finds is said in one sentence."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from striate.errors import InputError, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
+_SHOWN = 60  # characters of a wrong value
+
+
+def validated(
+    model: type[Model], tables: Mapping[str, Any], source: str, overridden: frozenset[tuple[str, ...]] = frozenset()
+) -> Model:
+    """Check tables as TOML gives them; a number is no text, and a text no number.
+
+    Parameters
+    ----------
+    model
+        What they should be.
+    tables
+        Keys and values.
+    source
+        Where they are from, for the sentence.
+    overridden
+        Keys that are from the command line instead.
+
+    Raises
+    ------
+    InputError
+        On the first key that is unknown or whose value is not allowed.
+    """
+    try:
+        # as JSON because pydantic, when strict, takes lists for tuples only there
+        return model.model_validate_json(json.dumps(tables, default=str), strict=True)
+    except ValidationError as error:
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        names = _names(model, first["loc"])
+        where = (
+            "--set" if any(names[: len(path)] == path or path[: len(names)] == names for path in overridden) else source
+        )
+        if first["type"] == "extra_forbidden":
+            *tables_above, key = names
+            table = f"table [{'.'.join(tables_above)}]" if tables_above else "recipe"
+            valid = _fields(model, tuple(tables_above))
+            raise InputError(f"{where}: the {table} has no key {key!r}: {nearest(key, valid)}.") from error
+        message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+        got = (
+            f"{'.'.join(names)} = {_shown(first['input'])}: " if names and not isinstance(first["input"], dict) else ""
+        )
+        table = f"[{'.'.join(names)}]: " if names and not got else ""
+        raise InputError(f"{where}: {got}{table}{message}.") from error
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _names(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Keys of a location; what pydantic adds to them (a member of a union, a position in a list) is left out."""
+    names: list[str] = []
+    for part in location:
+        fields = _fields(model, tuple(names))
+        if not fields or not isinstance(part, str):
+            break
+        names.append(part)
+        if part not in fields:
+            break
+    return tuple(names)
+
+
+def _fields(model: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the keys of the table at `path`; empty if a single value stands there."""
+    for name in path:
+        field = model.model_fields.get(name)
+        inner = _model_of(field.annotation) if field else None
+        if inner is None:
+            return ()
+        model = inner
+    return tuple(model.model_fields)
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in get_args(annotation):
+        if (found := _model_of(part)) is not None:
+            return found
+    return None
