@@ -5,6 +5,7 @@ A `Submission` holds predictions of the test trials of one recording, a `Truth` 
 """
 
 from striate.submissions import legacy
+from striate.submissions.convert import convert
 from striate.submissions.protocol import PROTOCOLS, TRACKS, protocol_name, track_name
 from striate.submissions.score import score, score_array
 from striate.submissions.scorecard import Means, Score, Scorecard, TierScores, across
@@ -23,6 +24,7 @@ __all__ = [
     "TierScores",
     "Truth",
     "across",
+    "convert",
     "legacy",
     "open_submission",
     "open_truth",

@@ -108,16 +108,10 @@ def _read(path: Path, column: str) -> Rows:
                 f"{path}: trial {_text(names[0])} has {values.shape[1]} values for {len(unit_ids)} unit ids; "
                 "each neuron needs one value."
             )
-        for row in np.flatnonzero(~pc.equal(ids, pa.scalar(ids_text, pa.binary())).to_numpy(zero_copy_only=False)):
-            other = _ids_of_row(path, ids[int(row)].as_py(), names[row])
-            columns = columns_of(other, unit_ids)
-            if columns is None:
-                differ = np.setxor1d(other, unit_ids).tolist()
-                raise InputError(
-                    f"{path}, trial {_text(names[row])}: its unit ids are not those of the first row "
-                    f"({listed(differ) if differ else 'one is doubled'}); every row needs the same neurons."
-                )
-            values[row] = values[row][columns]
+        differ = np.flatnonzero(~pc.equal(ids, pa.scalar(ids_text, pa.binary())).to_numpy(zero_copy_only=False))
+        for row in differ.tolist():
+            values = values if values.flags.writeable else values.copy()
+            values[row] = values[row][_columns_of_row(path, ids[row].as_py(), unit_ids, names[row])]
         parts.append(values)
         if len(trials) * len(unit_ids) > MOST_VALUES:
             raise InputError(f"{path} has more than {MOST_VALUES} values; a recording of the benchmark has far fewer.")
@@ -155,7 +149,7 @@ def _batches(path: Path, column: str, block: int) -> Iterator[pa.RecordBatch]:
     columns = [TRIALS, IMAGES, column, NEURONS]
     reader = pa_csv.open_csv(
         path,
-        read_options=pa_csv.ReadOptions(block_size=block),
+        read_options=pa_csv.ReadOptions(block_size=block, use_threads=False),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.binary()), include_columns=columns, strings_can_be_null=False
         ),
@@ -181,6 +175,18 @@ def _ids_of_row(path: Path, text: bytes, trial: bytes) -> NDArray[np.int64]:
         return read_integers(text)
     except InputError as error:
         raise InputError(f"{path}, trial {_text(trial)}: {NEURONS}: {error}.") from None
+
+
+def _columns_of_row(path: Path, text: bytes, wanted: NDArray[np.int64], trial: bytes) -> NDArray[np.intp]:
+    ids = _ids_of_row(path, text, trial)
+    columns = columns_of(ids, wanted)
+    if columns is None:
+        differ = np.setxor1d(ids, wanted).tolist()
+        raise InputError(
+            f"{path}, trial {_text(trial)}: its unit ids are not those of the first row "
+            f"({listed(differ) if differ else 'one is doubled'}); every row needs the same neurons."
+        )
+    return columns
 
 
 def _ids(path: Path, cells: list[bytes], column: str) -> Ids:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from striate.errors import InputError
 
 _SEPARATOR = b", "
-_SPACES = b" \t\r\n"
+_SPACES = " \t\r\n"
 
 
 def write_lists(values: NDArray[np.float32]) -> Iterator[bytes]:
@@ -62,21 +62,21 @@ def read_floats(cells: pa.Array) -> NDArray[np.float32]:
     InputError
         If a cell is not a list of finite numbers, or the lists differ in length.
     """
-    lists = _split(cells)
-    lengths = np.diff(lists.offsets.to_numpy())
+    try:
+        texts, lengths = _split(cells, _SEPARATOR)
+        numbers = texts.cast(pa.float32())
+    except pa.ArrowInvalid:
+        texts, lengths = _split_anyhow(cells)
+        numbers = _floats(texts)
     if (lengths != lengths[0]).any():
         other = lengths[lengths != lengths[0]][0]
         raise InputError(f"one row has {lengths[0]} values and another {other}; each needs one for each neuron")
-    try:
-        numbers = lists.flatten().cast(pa.string()).cast(pa.float32()).to_numpy(zero_copy_only=False)
-    except pa.ArrowInvalid:
-        numbers = _plain_floats(lists.flatten().to_pylist())
-    finite = np.isfinite(numbers)
+    values: NDArray[np.float32] = numbers.to_numpy(zero_copy_only=False)
+    finite = np.isfinite(values)
     if not finite.all():
-        text = lists.flatten()[int(np.argmin(finite))].as_py().decode(errors="replace")
-        raise InputError(f"one value is {_shown(text)}; every value must be a finite number")
-    values: NDArray[np.float32] = numbers.reshape(len(cells), int(lengths[0]))
-    return values
+        wrong = _plain(texts[int(np.argmin(finite))])
+        raise InputError(f"one value is {_shown(wrong)}; every value must be a finite number")
+    return values.reshape(len(cells), int(lengths[0]))
 
 
 def read_integers(cell: bytes) -> NDArray[np.int64]:
@@ -87,45 +87,54 @@ def read_integers(cell: bytes) -> NDArray[np.int64]:
     InputError
         If the cell is not a list of integers.
     """
-    texts = _split(pa.array([cell], type=pa.binary())).flatten()
+    texts, _ = _split_anyhow(pa.array([cell], type=pa.binary()))
     try:
-        integers: NDArray[np.int64] = texts.cast(pa.string()).cast(pa.int64()).to_numpy()
+        integers: NDArray[np.int64] = texts.cast(pa.int64()).to_numpy()
     except pa.ArrowInvalid:
-        wrong = next((t for t in texts.to_pylist() if not t.strip().lstrip(b"-").isdigit()), b"an empty list")
-        raise InputError(f"{_shown(wrong.decode(errors='replace'))} is not a unit id; ids are integers") from None
+        wrong = next((t for t in map(_plain, texts) if not t.removeprefix(b"-").isdigit()), b"one id of over 64 bits")
+        raise InputError(f"{_shown(wrong)} is not a unit id; ids are integers") from None
     return integers
 
 
-def _split(cells: pa.Array) -> pa.ListArray:
-    """Split lists at their commas, whatever the spaces."""
-    if cells.null_count or not pc.all(pc.and_(pc.starts_with(cells, b"["), pc.ends_with(cells, b"]"))).as_py():
-        trimmed = [(cell or b"").strip(_SPACES) for cell in cells.to_pylist()]
-        wrong = next((c for c in trimmed if not (c.startswith(b"[") and c.endswith(b"]") and len(c) > 1)), None)
-        if wrong is not None:
-            raise InputError(
-                f"a list is {_shown(wrong.decode(errors='replace'))}; expected numbers in brackets, [0.1, 0.2]"
-            )
-        cells = pa.array(trimmed, type=pa.binary())
-    inner = pc.binary_slice(cells, 1, -1)
-    lists = pc.split_pattern(inner, _SEPARATOR)
-    if pc.any(pc.match_substring(lists.flatten(), b",")).as_py():  # commas without spaces
-        tight = [bytes(text.translate(None, _SPACES)) for text in inner.to_pylist()]
-        lists = pc.split_pattern(pa.array(tight, type=pa.binary()), b",")
-    return lists
+def _split(cells: pa.Array, separator: bytes) -> tuple[pa.Array, NDArray[np.int32]]:
+    """The elements of all lists, as one string array, and how many each list has."""
+    bracketed = pc.and_(pc.starts_with(cells, b"["), pc.ends_with(cells, b"]"))
+    if not pc.all(bracketed).as_py():
+        raise pa.ArrowInvalid("not a list")
+    lists = pc.split_pattern(pc.binary_slice(cells, 1, -1), separator)
+    return lists.flatten().view(pa.string()), np.diff(lists.offsets.to_numpy())
 
 
-def _plain_floats(texts: list[bytes]) -> NDArray[np.float32]:
-    """What PyArrow would not take: numbers that Python reads nonetheless, else the first that is none."""
-    values = np.empty(len(texts), dtype=np.float32)
-    for i, text in enumerate(texts):
+def _split_anyhow(cells: pa.Array) -> tuple[pa.Array, NDArray[np.int32]]:
+    """As `_split`, with any spaces around lists and elements."""
+    trimmed = pc.ascii_trim(cells.view(pa.string()), _SPACES).view(pa.binary())
+    try:
+        texts, lengths = _split(trimmed, b",")
+    except pa.ArrowInvalid:
+        wrong = next(t for t in map(_plain, trimmed) if not (t.startswith(b"[") and t.endswith(b"]")))
+        raise InputError(f"a list is {_shown(wrong)}; expected numbers in brackets, [0.1, 0.2]") from None
+    return pc.ascii_trim(texts, _SPACES), lengths
+
+
+def _floats(texts: pa.Array) -> pa.Array:
+    """What PyArrow takes for numbers, or Python does; else say which is the first that is none."""
+    try:
+        return texts.cast(pa.float32())
+    except pa.ArrowInvalid:
+        values = []
+    for text in map(_plain, texts):
         try:
-            values[i] = float(text)
+            values.append(float(text))
         except ValueError:
-            shown = _shown(text.decode(errors="replace"))
-            hint = " (write plain floats: predictions.tolist() before the list is written)" if b"np." in text else ""
-            raise InputError(f"{shown} is not a number{hint}") from None
-    return values
+            hint = ": write plain floats, as predictions.tolist() gives them" if b"np." in text else ""
+            raise InputError(f"{_shown(text)} is not a number{hint}") from None
+    return pa.array(values, type=pa.float64()).cast(pa.float32())
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
+def _plain(text: pa.Scalar) -> bytes:
+    return bytes(text.as_buffer())
+
+
+def _shown(text: bytes) -> str:
+    whole = text.decode(errors="replace")
+    return repr(whole if len(whole) <= 40 else whole[:37] + "...")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,13 +16,14 @@ from striate.metrics.evaluate import METRICS, MetricSet
 from striate.recordings.layout import tier_name
 from striate.submissions.match import match, matched_tiers
 from striate.submissions.scorecard import BootstrapSettings, IntervalScore, Score, Scorecard, TierScores
+from striate.submissions.sources import open_submission, open_truth
 from striate.submissions.submission import Submission
 from striate.submissions.truth import Truth
 
 
 def score(
-    submission: Submission,
-    truth: Truth,
+    submission: Submission | Path | str,
+    truth: Truth | Path | str,
     *,
     tiers: Sequence[str] | str | None = None,
     bootstrap: int = RESAMPLES,
@@ -34,9 +36,9 @@ def score(
     Parameters
     ----------
     submission
-        Predictions of every trial and neuron of the truth.
+        Predictions of every trial and neuron of the truth, or a path that `open_submission` takes.
     truth
-        The standardised responses.
+        The standardised responses, or a path that `open_truth` takes.
     tiers
         The tiers to score; by default all, which then must be the same in both.
     bootstrap
@@ -52,19 +54,20 @@ def score(
     Raises
     ------
     InputError
-        If a trial, neuron or tier is missing, extra, or shows another image.
+        If a trial, neuron or tier is missing, extra, or shows another image, or a file is damaged.
+    WithheldError
+        If the truth is an archive that withholds the responses.
     """
     if bootstrap < 0:
         raise InputError(
             f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {RESAMPLES}."
         )
-    if tiers is None:
-        wanted = matched_tiers(submission.tiers, truth.tiers)
-    else:
-        named = (tiers,) if isinstance(tiers, str) else tiers
-        wanted = tuple(dict.fromkeys(tier_name(tier) for tier in named))
-    if not wanted:
+    named = [tiers] if isinstance(tiers, str) else tiers
+    asked = None if named is None else tuple(dict.fromkeys(tier_name(tier) for tier in named))
+    if asked == ():
         raise InputError("No tier is to be scored; name at least one.")
+    submission, truth = _opened(submission, truth, asked)
+    wanted = matched_tiers(submission.tiers, truth.tiers) if asked is None else asked
     matches = {tier: match(submission, truth, tier) for tier in wanted}  # all, before any work
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         fingerprints = [pool.submit(getattr, table, "fingerprint") for table in (submission, truth)]
@@ -122,6 +125,17 @@ def score_array(
         predictions=np.asarray(predictions),
     )
     return score(submission, truth, bootstrap=bootstrap, seed=seed)
+
+
+def _opened(
+    submission: Submission | Path | str, truth: Truth | Path | str, tiers: tuple[str, ...] | None
+) -> tuple[Submission, Truth]:
+    """Open both at once: parsing 200 MB of text each is most of the work."""
+    only = tiers[0] if tiers and len(tiers) == 1 else None
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        opening = pool.submit(lambda: truth if isinstance(truth, Truth) else open_truth(truth, tiers=tiers))
+        opened = submission if isinstance(submission, Submission) else open_submission(submission, tier=only)
+        return opened, opening.result()
 
 
 def _score_tier(

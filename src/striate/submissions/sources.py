@@ -10,7 +10,14 @@ from striate.submissions.submission import Submission
 from striate.submissions.truth import Truth
 
 
-def open_submission(path: Path | str, *, tier: str | None = None) -> Submission:
+def open_submission(
+    path: Path | str,
+    *,
+    tier: str | None = None,
+    session: str | None = None,
+    track: str | None = None,
+    protocol: str | None = None,
+) -> Submission:
     """Open a native submission, a CSV of 2022, or a folder with its CSVs.
 
     Parameters
@@ -18,7 +25,9 @@ def open_submission(path: Path | str, *, tier: str | None = None) -> Submission:
     path
         The file or folder.
     tier
-        The tier of a CSV whose name does not tell it.
+        The tier of a CSV whose name does not tell it; of a folder, the one tier to read. A native submission tells its own.
+    session, track, protocol
+        What CSVs do not say, where it is known. A native submission states its own.
 
     Raises
     ------
@@ -26,14 +35,12 @@ def open_submission(path: Path | str, *, tier: str | None = None) -> Submission:
         If there is nothing of the kind, or it is damaged.
     """
     where = _existing(path)
-    if where.is_dir():
-        if not legacy.holds(where, legacy.SUBMISSION_FILES):
-            names = " or ".join(legacy.SUBMISSION_FILES.values())
-            raise InputError(f"The folder {where} is no submission: it has no {names}.")
-        return legacy.read(where)
-    if _is_parquet(where):
+    if is_native(where):
         return Submission.read(where)
-    return legacy.read(where, tier=tier)
+    if where.is_dir() and not legacy.holds(where, legacy.SUBMISSION_FILES):
+        names = " or ".join(legacy.SUBMISSION_FILES.values())
+        raise InputError(f"The folder {where} is no submission: it has no {names}.")
+    return legacy.read(where, tier=tier, session=session, track=track, protocol=protocol)
 
 
 def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth:
@@ -55,17 +62,22 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
         If the archive withholds the responses.
     """
     where = _existing(path)
-    if where.is_dir() and legacy.holds(where, legacy.TRUTH_FILES):
-        return legacy.read_truth(where)
-    if where.is_file():
-        if _is_parquet(where):
-            return Truth.read(where)
-        if where.suffix.lower() == ".csv":
-            known = where.name in legacy.TRUTH_FILES.values()
-            return legacy.read_truth(where, tier=None if known or not tiers or len(tiers) > 1 else tiers[0])
+    if is_native(where):
+        return Truth.read(where)
+    if legacy.holds(where, legacy.TRUTH_FILES) or (where.is_file() and where.suffix.lower() == ".csv"):
+        return legacy.read_truth(where, tier=tiers[0] if tiers and len(tiers) == 1 else None)
     from striate.recordings import open as open_recording
 
     return Truth.of(open_recording(where), None if tiers is None else [tier_name(tier) for tier in tiers])
+
+
+def is_native(path: Path | str) -> bool:
+    """Whether a path is a file that begins like the native form, or claims to be it by its name."""
+    file = Path(path)
+    try:
+        return file.is_file() and (file.suffix.lower() in (".parquet", ".pq") or parquet.is_parquet(file))
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}).") from error
 
 
 def _existing(path: Path | str) -> Path:
@@ -73,10 +85,3 @@ def _existing(path: Path | str) -> Path:
     if not where.exists():
         raise InputError(f"{where} does not exist; give the path of a file or folder that does.")
     return where
-
-
-def _is_parquet(file: Path) -> bool:
-    try:
-        return parquet.is_parquet(file) or file.suffix.lower() in (".parquet", ".pq")
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}).") from error

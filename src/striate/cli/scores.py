@@ -1,0 +1,137 @@
+"""Commands about submissions: ``score``, ``validate``, ``submission convert``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from striate.cli.app import app
+
+if TYPE_CHECKING:
+    from striate.submissions import Score, Scorecard, TierScores
+
+console = Console(highlight=False)
+
+submission_app = typer.Typer(no_args_is_help=True, help="Turn submissions from one form of file into the other.")
+app.add_typer(submission_app, name="submission")
+
+SubmissionPath = Annotated[
+    Path,
+    typer.Argument(help="Native Parquet file, a CSV of 2022, or a folder with its CSVs.", show_default=False),
+]
+Tier = Annotated[
+    str | None,
+    typer.Option(help="Score this tier only: test (the live test) or final_test.", show_default=False),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.")]
+
+
+@app.command("score")
+def score(
+    submission: SubmissionPath,
+    truth: Annotated[
+        Path,
+        typer.Argument(
+            help="Archive with measured responses, native truth, or ground-truth CSV of 2022.", show_default=False
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the scorecard, with each neuron, as JSON.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the images for the intervals; 0 for none.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
+    tier: Tier = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Score a submission: single-trial correlation, correlation to average, FEVE, with intervals and noise ceilings."""
+    from striate.files import refuse_existing
+    from striate.submissions import score as score_submission
+
+    if out is not None:
+        refuse_existing(out, overwrite)
+    card = score_submission(submission, truth, tiers=tier, bootstrap=bootstrap, seed=seed)
+    if out is not None:
+        card.write(out, overwrite=overwrite)
+    if as_json:
+        print(json.dumps(card.summary(), indent=1, ensure_ascii=False))
+        return
+    _print_scorecard(card)
+
+
+def _print_scorecard(card: "Scorecard") -> None:
+    said = [f"{name} {value}" for name in ("session", "track", "protocol") if (value := getattr(card, name))]
+    print(" · ".join([*said, f"{len(card.unit_ids)} neurons", f"metrics version {card.metrics_version}"]))
+    for tier, scores in card.tiers.items():
+        console.print(_table(tier, scores))
+
+
+def _table(tier: str, scores: "TierScores") -> Table:
+    from striate.metrics.evaluate import METRICS
+    from striate.submissions.scorecard import CEILINGS, LABELS
+
+    table = Table(
+        title=f"{tier}: {scores.trials} trials of {scores.images} images", title_justify="left", title_style="bold"
+    )
+    for heading, side in (("", "left"), ("mean", "right"), ("95 % interval", "right"), ("neurons", "right")):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    for name in METRICS:
+        table.add_row(LABELS[name], *_cells(getattr(scores, name)))
+    table.add_section()
+    for name in CEILINGS:
+        table.add_row(f"ceiling: {LABELS[name]}", *_cells(getattr(scores, name)))
+    return table
+
+
+def _cells(score: "Score") -> tuple[str, str, str]:
+    if score.mean is None:
+        return "not defined", f"{score.reason}", "0"
+    interval = "" if score.interval is None else f"{score.interval.low:.4f} – {score.interval.high:.4f}"
+    return f"{score.mean:.4f}", interval, str(score.neurons)
+
+
+@app.command("validate")
+def validate(
+    submission: SubmissionPath,
+    archive: Annotated[
+        Path, typer.Argument(help="Zip or folder of the recording that it answers.", show_default=False)
+    ],
+    tier: Tier = None,
+) -> None:
+    """Check a submission against the archive that it answers, before it is sent."""
+    from striate.recordings import open as open_recording
+    from striate.submissions import open_submission
+    from striate.submissions import validate as validate_submission
+
+    recording = open_recording(archive)
+    trials = validate_submission(
+        open_submission(submission, tier=tier), recording, tiers=None if tier is None else [tier]
+    )
+    counts = ", ".join(f"{count} trials of tier {name}" for name, count in trials.items())
+    print(f"complete: {counts}, {len(recording.neurons)} neurons of session {recording.session}")
+
+
+@submission_app.command("convert")
+def convert(
+    source: SubmissionPath,
+    target: Annotated[
+        Path, typer.Argument(help="A folder or .csv for the form of 2022, a .parquet for the native one.")
+    ],
+    tier: Annotated[str | None, typer.Option(help="Tier of a CSV whose name does not tell it.")] = None,
+    session: Annotated[str | None, typer.Option(help="Session that a CSV is about, like 27204-5-13.")] = None,
+    track: Annotated[str | None, typer.Option(help="Track of a CSV: sensorium or sensorium+.")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Protocol of a CSV: image, image + behaviour, or image + behaviour + past responses."),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Turn a native submission into the CSVs of 2022, or those into a native submission."""
+    from striate.submissions import convert as convert_submission
+
+    written = convert_submission(
+        source, target, tier=tier, session=session, track=track, protocol=protocol, overwrite=overwrite
+    )
+    for path in written:
+        print(f"wrote {path}")
