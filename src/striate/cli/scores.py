@@ -101,13 +101,10 @@ def validate(
 ) -> None:
     """Check a submission against the archive that it answers, before it is sent."""
     from striate.recordings import open as open_recording
-    from striate.submissions import open_submission
     from striate.submissions import validate as validate_submission
 
     recording = open_recording(archive)
-    trials = validate_submission(
-        open_submission(submission, tier=tier), recording, tiers=None if tier is None else [tier]
-    )
+    trials = validate_submission(submission, recording, tiers=None if tier is None else [tier])
     counts = ", ".join(f"{count} trials of tier {name}" for name, count in trials.items())
     print(f"complete: {counts}, {len(recording.neurons)} neurons of session {recording.session}")
 

@@ -1,10 +1,12 @@
 """What submissions and truths have in common: one row of values a trial, known by tier, trial index and unit ids."""
 
+import contextlib
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,6 +23,17 @@ Ids = NDArray[np.int64] | NDArray[np.str_]
 # More than ten recordings of the benchmark; what claims more was not made by it.
 MOST_VALUES = 2**28
 LONGEST_ID = 200  # characters
+
+
+@contextlib.contextmanager
+def naming(source: object) -> Iterator[None]:
+    """Put the file that was given before what is wrong with it; a table in memory has no name."""
+    try:
+        yield
+    except InputError as error:
+        if isinstance(source, str | Path):
+            raise InputError(f"{source}: {error}") from error
+        raise
 
 
 class Keyed:

@@ -10,7 +10,7 @@ from striate.errors import InputError, listed
 from striate.files import refuse_existing
 from striate.recordings.layout import tier_name
 from striate.submissions.csv_file import Rows, columns_of, read_file, write_file
-from striate.submissions.keyed import Ids, Table
+from striate.submissions.keyed import Ids, Table, naming
 from striate.submissions.submission import Submission
 from striate.submissions.truth import Truth
 
@@ -76,19 +76,15 @@ def read(
         If a file is missing, damaged or of another form.
     """
     rows = _read(Path(path), _PREDICTION, SUBMISSION_FILES, tier)
-    try:
+    with naming(path):
         return Submission(session, track, protocol, predictions=rows.pop("values"), **rows)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def read_truth(path: Path | str, *, tier: str | None = None, session: str | None = None) -> Truth:
     """Read a truth from ground-truth CSVs of 2022; as `read`."""
     rows = _read(Path(path), _RESPONSES, TRUTH_FILES, tier)
-    try:
+    with naming(path):
         return Truth(session, responses=rows.pop("values"), **rows)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def holds(folder: Path, files: dict[str, str]) -> bool:

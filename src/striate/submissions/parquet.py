@@ -123,11 +123,11 @@ def read(path: Path | str, kind: str, column: str) -> Contents:
     file = Path(path)
     _refuse_what_is_not_whole(file)
     try:
-        with pq.ParquetFile(file, read_dictionary=list(_KEYS)) as parquet:
+        with pq.ParquetFile(file) as parquet:
             header = _header(file, kind, parquet.schema_arrow)
             _check_columns(file, parquet.schema_arrow, column, len(header.unit_ids))
             _check_sizes(file, parquet.metadata, len(header.unit_ids))
-            keys = _read_keys(file, parquet)
+            keys = _read_keys(file, parquet.metadata)
             return Contents(header, keys, _read_values(file, parquet, column, len(header.unit_ids)))
     except InputError:
         raise
@@ -220,8 +220,10 @@ def _check_sizes(file: Path, metadata: pq.FileMetaData, neurons: int) -> None:
                 )
 
 
-def _read_keys(file: Path, parquet: pq.ParquetFile) -> dict[str, NDArray[Any]]:
-    table = parquet.read(columns=list(_KEYS))
+def _read_keys(file: Path, metadata: pq.FileMetaData) -> dict[str, NDArray[Any]]:
+    # As dictionaries, so that a long string a million times over is seen before it is spelt out.
+    with pq.ParquetFile(file, metadata=metadata, read_dictionary=list(_KEYS)) as parquet:
+        table = parquet.read(columns=list(_KEYS))
     keys = {}
     for name in _KEYS:
         column = table.column(name)

@@ -14,6 +14,7 @@ from striate.metrics import bootstrap as resample
 from striate.metrics.bootstrap import RESAMPLES, Bootstrap
 from striate.metrics.evaluate import METRICS, MetricSet
 from striate.recordings.layout import tier_name
+from striate.submissions.keyed import naming
 from striate.submissions.match import match, matched_tiers
 from striate.submissions.scorecard import BootstrapSettings, IntervalScore, Score, Scorecard, TierScores
 from striate.submissions.sources import open_submission, open_truth
@@ -66,9 +67,11 @@ def score(
     asked = None if named is None else tuple(dict.fromkeys(tier_name(tier) for tier in named))
     if asked == ():
         raise InputError("No tier is to be scored; name at least one.")
+    given = submission
     submission, truth = _opened(submission, truth, asked)
-    wanted = matched_tiers(submission.tiers, truth.tiers) if asked is None else asked
-    matches = {tier: match(submission, truth, tier) for tier in wanted}  # all, before any work
+    with naming(given):
+        wanted = matched_tiers(submission.tiers, truth.tiers) if asked is None else asked
+        matches = {tier: match(submission, truth, tier) for tier in wanted}  # all, before any work
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         fingerprints = [pool.submit(getattr, table, "fingerprint") for table in (submission, truth)]
         scored = {}

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from striate.errors import InputError
 from striate.progress import progress
 from striate.submissions import parquet
-from striate.submissions.keyed import Ids, Keys, Table, tier_rows
+from striate.submissions.keyed import Ids, Keys, Table, naming, tier_rows
 from striate.submissions.protocol import protocol_name, track_name
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Submission(Table):
         header = contents.header
         if header.protocol is None:
             raise InputError(f"{path} does not state its protocol; write it with Submission.write.")
-        try:
+        with naming(path):
             submission = cls(
                 session=header.session,
                 track=header.track,
@@ -188,8 +188,6 @@ class Submission(Table):
                 **contents.keys,
             )
             submission.refuse_negative()
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
         return submission
 
     def refuse_negative(self) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError
 from striate.submissions import parquet
-from striate.submissions.keyed import Ids, Keys, Table, tier_rows
+from striate.submissions.keyed import Ids, Keys, Table, naming, tier_rows
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -107,10 +107,8 @@ class Truth(Table):
         """
         contents = parquet.read(path, "truth", _COLUMN)
         header = contents.header
-        try:
+        with naming(path):
             return cls(header.session, parquet.ids_of(header), **contents.keys, responses=contents.values)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
 
     def __repr__(self) -> str:
         trials = ", ".join(f"{t} {(self.tier == t).sum()}" for t in self.tiers)

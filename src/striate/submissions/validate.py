@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from striate.errors import InputError
-from striate.submissions.keyed import Keys
+from striate.submissions.keyed import Keys, naming
 from striate.submissions.match import match
+from striate.submissions.sources import open_submission
 from striate.submissions.submission import Submission
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
 
 
-def validate(submission: Submission, recording: "Recording", *, tiers: Sequence[str] | None = None) -> dict[str, int]:
+def validate(
+    submission: Submission | Path | str, recording: "Recording", *, tiers: Sequence[str] | None = None
+) -> dict[str, int]:
     """Check that a submission predicts every neuron in every test trial of a recording, and nothing else.
 
     Parameters
     ----------
     submission
-        What is to be sent.
+        What is to be sent, or a path that `open_submission` takes.
     recording
         The archive that it answers; its test responses may be withheld.
     tiers
@@ -35,14 +38,15 @@ def validate(submission: Submission, recording: "Recording", *, tiers: Sequence[
         If a tier, trial or neuron is missing or extra, a trial names another image, or a prediction is negative.
     """
     wanted = Keys.of(recording, tiers)
-    missing = [tier for tier in wanted.tiers if tier not in submission.tiers]
-    extra = [tier for tier in submission.tiers if tier not in wanted.tiers]
-    if missing or extra:
-        raise InputError(
-            f"The submission has the tiers {', '.join(submission.tiers)}; {recording.session} asks for "
-            f"{', '.join(wanted.tiers)}: predict these and no others."
-        )
-    for tier in wanted.tiers:
-        match(submission, wanted, tier)
-    submission.refuse_negative()
+    only = wanted.tiers[0] if tiers is not None and len(wanted.tiers) == 1 else None
+    opened = submission if isinstance(submission, Submission) else open_submission(submission, tier=only)
+    with naming(submission):
+        if opened.tiers != wanted.tiers:
+            raise InputError(
+                f"The submission has the tiers {', '.join(opened.tiers)}; {recording.session} asks for "
+                f"{', '.join(wanted.tiers)}: predict these and no others."
+            )
+        for tier in wanted.tiers:
+            match(opened, wanted, tier)
+        opened.refuse_negative()
     return {tier: len(wanted.rows(tier)) for tier in wanted.tiers}
