@@ -17,6 +17,8 @@ _PUBLIC: dict[str, str] = {
     "convert": "striate.recordings",
     "loaders": "striate.loading",
     "open": "striate.recordings",
+    "predict": "striate.training",
+    "train": "striate.training",
     "write": "striate.recordings",
 }
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from striate.recordings import convert as convert
     from striate.recordings import open as open
     from striate.recordings import write as write
+    from striate.training import predict as predict
+    from striate.training import train as train
 
 
 def __getattr__(name: str) -> Any:

@@ -90,10 +90,10 @@ def train(
     where = device_for(device)
     given = CoreOf.given(core)
     folder = Path(out)
-    _refuse_finished(folder, overwrite)
+    Run.refuse_finished(folder, overwrite)
     with ExitStack() as stack:
         stack.enter_context(files.claimed(folder))
-        _refuse_finished(folder, overwrite)
+        Run.refuse_finished(folder, overwrite)
         facts = _facts(plan, several, seed, given)
         if not overwrite:
             _refuse_another(folder, plan, facts)
@@ -155,13 +155,6 @@ def _several(recordings: Any) -> list[Recording]:
     if not several:
         raise InputError("There are no recordings to train on: give at least one.")
     return several
-
-
-def _refuse_finished(folder: Path, overwrite: bool) -> None:
-    if not overwrite and (folder / files.PROVENANCE).is_file() and Run.open(folder).finished:
-        raise InputError(
-            f"{folder} holds a finished run: choose another folder, or allow it to be replaced (--overwrite)."
-        )
 
 
 def _facts(plan: Recipe, several: list[Recording], seed: int, core: CoreOf | None) -> dict[str, Any]:

@@ -123,9 +123,21 @@ class Run:
         """
         from striate.models import load
 
+        self.refuse_unfinished()
+        return load(self.folder / WEIGHTS)
+
+    def refuse_unfinished(self) -> None:
+        """Raise `InputError` unless training has come to its end."""
         if not self.finished:
             raise InputError(f"{self.folder} is not finished: start the same striate train again, and it goes on.")
-        return load(self.folder / WEIGHTS)
+
+    @classmethod
+    def refuse_finished(cls, folder: Path | str, overwrite: bool) -> None:
+        """Raise `InputError` if a finished run stands at `folder` and may not be replaced."""
+        if not overwrite and (Path(folder) / PROVENANCE).is_file() and cls.open(folder).finished:
+            raise InputError(
+                f"{folder} holds a finished run: choose another folder, or allow it to be replaced (--overwrite)."
+            )
 
     def unit_ids(self, session: str) -> NDArray[np.int64]:
         """Unit id of each neuron that the encoder predicts for a recording, shape (N,).
