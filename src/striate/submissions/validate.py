@@ -1,6 +1,7 @@
 """Check a submission against the archive that it answers, before it is sent."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.errors import InputError
