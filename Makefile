@@ -45,5 +45,15 @@ test-slow: setup ## The tests that take longer.
 	@echo "== slow tests"
 	@$(BIN)/python -m pytest -q -m slow
 
+$(VENV)/.docs-installed: $(INSTALLED)
+	@echo "== setting up what builds the documentation"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs-installed ## Build the documentation into docs/_build (a warning is an error).
+	@echo "== documentation: docs/_build/index.html"
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m sphinx -W --keep-going -q -E -b html docs docs/_build
+
 clean: ## Remove the virtual environment and what the demo wrote.
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo docs/_build

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.docs.pages import DOCS, blocks, run_page
 
 import striate
-from tests.docs.pages import DOCS, blocks, run_page
 
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 WITH_CODE = [page for page in PAGES if any(block.not_run is None for block in blocks(page))]
@@ -20,7 +20,9 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, shared_cache: Path)
     assert run_page(page, tmp_path, environment) > 0
 
 
-@pytest.mark.parametrize("page", [*PAGES, DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"], ids=lambda p: p.name
+)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):

@@ -1,0 +1,292 @@
+"""Write the pages of the reference that follow from the code: commands, rules, keys of a recipe.
+
+``python docs/generate.py`` writes them anew (``make docs`` does so first); a test compares what is committed with what the
+code says today.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+DOCS = Path(__file__).parent
+NOTICE = "<!-- Written by docs/generate.py: change the code, then run `make docs`. -->"
+
+# The class of rules that begins with each of these (RULES is in this order).
+RULE_CLASSES = {
+    "not-an-archive": "The archive as a container",
+    "not-an-array": "Arrays",
+    "missing-file": "Tables of neurons and trials",
+    "missing-trial": "Values of the trials",
+    "one-image-one-id": "Images and repeats",
+    "withheld-not-zero": "Withholding",
+    "missing-statistics": "Statistics",
+}
+
+_SHOWN = "cnn-2022-behavior"
+
+
+def pages() -> dict[str, Callable[[], str]]:
+    """Path of each generated page below ``docs``, and what makes its text."""
+    return {"reference/cli.md": cli, "reference/rules.md": rules, "reference/recipes.md": recipes}
+
+
+def cli() -> str:
+    """Every command with its arguments and options, from the Typer app."""
+    from striate.cli.app import app, load_commands
+
+    load_commands()
+    group: Any = typer.main.get_command(app)
+    lines = [
+        "# Commands",
+        NOTICE,
+        "",
+        "Each command says the same about itself with `--help`. Where a command is given something that it cannot use, it prints "
+        "one sentence on standard error and exits with status 1; nothing is half written. `striate --version` prints the version, "
+        "and `striate --install-completion` teaches your shell to complete commands and options.",
+        "",
+        "| command | what it does |",
+        "|---|---|",
+    ]
+    commands = list(_commands(group, "striate"))
+    for name, command in commands:
+        lines.append(f"| [`{name}`](#{name.replace(' ', '-')}) | {_first_sentence(_help(command))} |")
+    for name, command in commands:
+        lines += ["", f"## {name}", "", *_command(name, command)]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if command.hidden:
+            continue
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
+    yield _help(command)
+    yield ""
+    yield "```text"
+    said = [_metavar(p) if p.required else f"[{_metavar(p)}]" for p in arguments]
+    yield " ".join(
+        [name, *said, *(f"{p.opts[0]} {_type(p)}" for p in options if p.required), "[options]" if options else ""]
+    ).strip()
+    yield "```"
+    if arguments:
+        yield ""
+        yield "| argument | |"
+        yield "|---|---|"
+        for p in arguments:
+            yield f"| `{_metavar(p)}` | {_cell(p.help)} |"
+    if options:
+        yield ""
+        yield "| option | | default |"
+        yield "|---|---|---|"
+        for p in options:
+            yield f"| {_option(p)} | {_cell(p.help)} | {_default(p)} |"
+
+
+def _help(command: Any) -> str:
+    text = (command.help or "").split("\f")[0].strip()
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", text)]
+    return "\n\n".join(paragraphs).replace("``", "`")
+
+
+def _first_sentence(text: str) -> str:
+    first = text.split("\n\n")[0]
+    return re.split(r"(?<=\.)\s", first)[0].rstrip(".")
+
+
+def _metavar(parameter: Any) -> str:
+    name = parameter.metavar or parameter.name
+    return f"{name}..." if parameter.nargs == -1 else name
+
+
+def _type(parameter: Any) -> str:
+    annotation = parameter.type_descriptor.annotation
+    for part in getattr(annotation, "__args__", ()):
+        if isinstance(part, type) and part is not type(None):
+            annotation = part
+    return f"<{getattr(annotation, '__name__', str(annotation)).lower()}>"
+
+
+def _option(parameter: Any) -> str:
+    names = ", ".join([*parameter.opts, *parameter.secondary_opts])
+    kind = "" if parameter.is_flag else f" {_type(parameter)}"
+    return f"`{names}{kind}`" + (" (may be given several times)" if parameter.multiple else "")
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    default = parameter.default
+    if default is None or default is False or default in ("", (), []) or callable(default):
+        return ""
+    return f"`{'yes' if default is True else default}`"
+
+
+def _cell(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", r"\|")
+
+
+def rules() -> str:
+    """Every rule of ``striate check``, by class."""
+    from striate.recordings import RULES
+
+    lines = [
+        "# Rules of `striate check`",
+        NOTICE,
+        "",
+        "A finding of `striate check` begins with its severity and the name of a rule. An **error** makes the recording invalid: it "
+        "cannot be read, or results would be wrong. A **warning** deserves a look before you rely on the recording. A **note** is "
+        "true and harmless. A finding may weigh less than its rule, where only part of a recording is concerned. What to do "
+        "about each class of finding is told in [Open and check a recording](../how-to/open-and-check.md#what-to-do-about-a-finding).",
+    ]
+    for name, rule in RULES.items():
+        if name in RULE_CLASSES:
+            lines += ["", f"## {RULE_CLASSES[name]}", "", "| rule | severity | what it demands |", "|---|---|---|"]
+        lines.append(f"| `{name}` | {rule.severity} | {_cell(rule.demand)} |")
+    return "\n".join(lines) + "\n"
+
+
+def recipes() -> str:
+    """Every key of a recipe, from the models that check it, and the recipes that come with striate."""
+    from striate.training import Recipe, load_recipe, recipe_names, recipe_text
+
+    lines = [
+        "# Recipes",
+        NOTICE,
+        "",
+        "A recipe is a TOML file that decides how an encoder is trained. It is checked whole before any work: an unknown key is an "
+        "error that names the nearest valid one. Every key may be left out, and then has the default below. On the command line, "
+        "`--set table.key=value` changes one key. [Train an encoder](../how-to/train.md) shows them at work; "
+        "[Models](../explanation/models.md) explains what they mean.",
+        "",
+        "## Keys",
+        "",
+        "| key | type | default | meaning |",
+        "|---|---|---|---|",
+        *_rows(Recipe, ()),
+    ]
+    for table, model in _tables(Recipe, ()):
+        lines += [
+            "",
+            f"### [{table}]",
+            "",
+            _summary(model),
+            "",
+            "| key | type | default | meaning |",
+            "|---|---|---|---|",
+        ]
+        lines += list(_rows(model, tuple(table.split("."))))
+    lines += [
+        "",
+        "## The recipes that come with striate",
+        "",
+        "`striate train` takes these by name, and `striate recipes NAME` prints one in full, to be changed and kept as your own.",
+        "",
+        "| name | what it is |",
+        "|---|---|",
+        *(f"| `{name}` | {_cell(load_recipe(name).description)} |" for name in recipe_names()),
+        "",
+        f"In full, `{_SHOWN}`:",
+        "",
+        "```toml",
+        recipe_text(_SHOWN).strip(),
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tables(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in model.model_fields.items():
+        inner = _model_in(field.annotation)
+        if inner is not None:
+            if any(_is_key(f) for f in inner.model_fields.values()):
+                yield ".".join((*path, name)), inner
+            yield from _tables(inner, (*path, name))
+
+
+def _rows(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+    schema = model.model_json_schema()
+    meanings = attributes(model)
+    for name, field in model.model_fields.items():
+        if not _is_key(field):
+            continue
+        if _model_in(field.annotation) is not None:
+            kind, default = f"table, true or false (see [{'.'.join((*path, name))}])", "`false`"
+        else:
+            kind, default = schema_type(schema["properties"][name]), _toml(field.get_default(call_default_factory=True))
+        yield f"| `{name}` | {_cell(kind)} | {default} | {_cell(meanings[name])} |"
+
+
+def _is_key(field: FieldInfo) -> bool:
+    """Whether a field stands in its table as a key: it is no table, or one that may be left out."""
+    return _model_in(field.annotation) is None or field.default is None
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    inner = [found for part in getattr(annotation, "__args__", ()) if (found := _model_in(part))]
+    return inner[0] if inner else None
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+
+
+def attributes(model: type[BaseModel]) -> dict[str, str]:
+    """The section "Attributes" of a NumPy docstring: text by name."""
+    section = re.split(r"\n\s*Attributes\n\s*-+\n", model.__doc__ or "")[1]
+    section = re.split(r"\n\s*(?:Raises|References|Notes|Examples)\n\s*-+\n", section)[0]
+    found: dict[str, str] = {}
+    for entry in re.finditer(r"^    (?P<names>\S[^\n]*)\n(?P<text>(?:(?:        [^\n]*)?\n?)+)", section, re.MULTILINE):
+        names = entry["names"].split(" : ")[0].split(", ")
+        text = " ".join(entry["text"].split()).replace("``", "`")
+        for name in names:
+            found[name] = text
+    return found
+
+
+def schema_type(schema: dict[str, Any]) -> str:
+    """A JSON schema in words: ``integer ≥ 1``, ``list of text``."""
+    if "anyOf" in schema:
+        return " or ".join(schema_type(part) for part in schema["anyOf"] if part.get("type") != "null")
+    if "const" in schema:
+        return f'"{schema["const"]}"'
+    if "enum" in schema:
+        return " or ".join(f'"{value}"' for value in schema["enum"])
+    if schema.get("type") == "array":
+        if "prefixItems" in schema:
+            return f"[{', '.join(schema_type(item) for item in schema['prefixItems'])}]"
+        return f"list of {schema_type(schema['items'])}"
+    word = {"integer": "integer", "number": "number", "boolean": "true or false", "string": "text"}[schema["type"]]
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+    return f"{word} {' and '.join(limits)}".strip()
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, str):
+        return f'`"{value}"`'
+    return f"`{list(value) if isinstance(value, tuple) else value}`"
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        (DOCS / path).parent.mkdir(parents=True, exist_ok=True)
+        (DOCS / path).write_text(text(), encoding="utf-8")

@@ -1,0 +1,39 @@
+"""The pages that follow from the code say what the code says today."""
+
+import importlib.util
+from types import ModuleType
+
+import pytest
+from tests.docs.pages import DOCS
+
+
+def _generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+GENERATE = _generator()
+
+
+@pytest.mark.parametrize("page", GENERATE.pages())
+def test_generated_page_is_up_to_date(page: str) -> None:
+    assert (DOCS / page).read_text(encoding="utf-8") == GENERATE.pages()[page](), "run `make docs`"
+
+
+def test_every_rule_has_its_class() -> None:
+    from striate.recordings import RULES
+
+    assert next(iter(RULES)) in GENERATE.RULE_CLASSES
+    assert set(RULES) >= set(GENERATE.RULE_CLASSES)
+
+
+def test_a_docstring_is_read_key_by_key() -> None:
+    from striate.loading import DataSettings
+
+    meanings = GENERATE.attributes(DataSettings)
+    assert set(meanings) == set(DataSettings.model_fields)
+    assert meanings["pupil_center"] == "Give the eye position (standardised) with each batch."
