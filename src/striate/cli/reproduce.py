@@ -1,0 +1,49 @@
+"""The command ``reproduce``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from striate.cli.app import app
+
+console = Console(highlight=False)
+
+
+@app.command("reproduce")
+def reproduce(
+    recordings: Annotated[Path | None, typer.Option(help="Folder with the recordings of 2022, or the archive.")] = None,
+    weights: Annotated[list[Path] | None, typer.Option(help="Published weights (.pth); may be given again.")] = None,
+) -> None:
+    """Compute a published result of SENSORIUM 2022 again, or say what is missing for it.
+
+    Exit status 0 if every published score is met to its last decimal, 1 if one is not, 3 if something is missing.
+    """
+    from striate.reproduce import reproduce as attempt
+    from striate.submissions.scorecard import LABELS
+
+    outcome = attempt(recordings, weights or [])
+    result = outcome.result
+    console.print(f"{result.name}, on {result.session}, tier {result.tier} (source: {result.source})", soft_wrap=True)
+    if outcome.missing:
+        console.print("It cannot be computed here. Missing:")
+        for sentence in outcome.missing:
+            console.print(f"  - {sentence}", markup=False, soft_wrap=True)
+        raise typer.Exit(3)
+    table = Table()
+    for column in ("metric", "published", "here", "difference"):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for metric, published in result.scores.items():
+        here = outcome.scores.get(metric)
+        table.add_row(
+            LABELS[metric],
+            f"{published:.3f}",
+            "not defined" if here is None else f"{here:.4f}",
+            "" if here is None else f"{here - published:+.4f}",
+        )
+    console.print(table)
+    console.print("reproduced" if outcome.reproduced else "not reproduced")
+    if not outcome.reproduced:
+        raise typer.Exit(1)
