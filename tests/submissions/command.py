@@ -27,7 +27,7 @@ def one_sentence(capsys, monkeypatch, folder, *arguments):
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert "Traceback" not in err
-    assert err.strip()[-1] in ".)"
+    assert err.strip()[-1] in ".)]"
     assert len(err) < 700
     assert sorted(folder.rglob("*")) == before
     return err

@@ -45,7 +45,7 @@ def test_every_float32_is_written_as_python_would_and_read_back(values):
 
     texts = list(write_lists(values))
     assert texts == [str(row.tolist()).encode() for row in values]
-    np.testing.assert_array_equal(read_floats(pa.array(texts, type=pa.binary())), values)
+    np.testing.assert_array_equal(read_floats(pa.array(texts, type=pa.binary()), values.shape[1]), values)
 
 
 def test_a_submission_of_both_tiers_makes_two_files(tmp_path):

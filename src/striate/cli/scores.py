@@ -24,7 +24,7 @@ SubmissionPath = Annotated[
 ]
 Tier = Annotated[
     str | None,
-    typer.Option(help="Score this tier only: test (the live test) or final_test.", show_default=False),
+    typer.Option(help="This tier only: test (the live test) or final_test.", show_default=False),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.")]
 

@@ -98,16 +98,11 @@ def _read(path: Path, column: str) -> Rows:
         trials += batch.column(TRIALS).to_pylist()
         images += batch.column(IMAGES).to_pylist()
         names = trials[-len(batch) :]
-        values = _values(path, batch.column(column), names)
         ids = batch.column(NEURONS)
         if unit_ids is None:
             ids_text = ids[0].as_py()
             unit_ids = _ids_of_row(path, ids_text, names[0])
-        if values.shape[1] != len(unit_ids):
-            raise InputError(
-                f"{path}: trial {_text(names[0])} has {values.shape[1]} values for {len(unit_ids)} unit ids; "
-                "each neuron needs one value."
-            )
+        values = _values(path, batch.column(column), len(unit_ids), names)
         differ = np.flatnonzero(~pc.equal(ids, pa.scalar(ids_text, pa.binary())).to_numpy(zero_copy_only=False))
         for row in differ.tolist():
             values = values if values.flags.writeable else values.copy()
@@ -158,16 +153,16 @@ def _batches(path: Path, column: str, block: int) -> Iterator[pa.RecordBatch]:
         yield from (batch for batch in reader if batch.num_rows)
 
 
-def _values(path: Path, cells: pa.Array, trials: Sequence[bytes]) -> NDArray[np.float32]:
+def _values(path: Path, cells: pa.Array, neurons: int, trials: Sequence[bytes]) -> NDArray[np.float32]:
     try:
-        return read_floats(cells)
-    except InputError as error:
-        for row, trial in enumerate(trials):
+        return read_floats(cells, neurons)
+    except InputError:
+        for row, trial in enumerate(trials):  # which one was it?
             try:
-                read_floats(cells.slice(row, 1))
-            except InputError as of_row:
-                raise InputError(f"{path}, trial {_text(trial)}: {of_row}.") from None
-        raise InputError(f"{path}, trials {_text(trials[0])} to {_text(trials[-1])}: {error}.") from None
+                read_floats(cells.slice(row, 1), neurons)
+            except InputError as error:
+                raise InputError(f"{path}, trial {_text(trial)}: {error}.") from None
+        raise
 
 
 def _ids_of_row(path: Path, text: bytes, trial: bytes) -> NDArray[np.int64]:

@@ -45,13 +45,15 @@ def write_lists(values: NDArray[np.float32]) -> Iterator[bytes]:
             yield b"[" + row.as_buffer().to_pybytes() + b"]"
 
 
-def read_floats(cells: pa.Array) -> NDArray[np.float32]:
+def read_floats(cells: pa.Array, neurons: int) -> NDArray[np.float32]:
     """Parse the lists of a few rows.
 
     Parameters
     ----------
     cells
         Binary array, one list a row.
+    neurons
+        How many numbers each list must have, N.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def read_floats(cells: pa.Array) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If a cell is not a list of finite numbers, or the lists differ in length.
+        If a cell is not a list of N finite numbers.
     """
     try:
         texts, lengths = _split(cells, _SEPARATOR)
@@ -68,15 +70,15 @@ def read_floats(cells: pa.Array) -> NDArray[np.float32]:
     except pa.ArrowInvalid:
         texts, lengths = _split_anyhow(cells)
         numbers = _floats(texts)
-    if (lengths != lengths[0]).any():
-        other = lengths[lengths != lengths[0]][0]
-        raise InputError(f"one row has {lengths[0]} values and another {other}; each needs one for each neuron")
+    if (lengths != neurons).any():
+        other = lengths[lengths != neurons][0]
+        raise InputError(f"there are {other} values for {neurons} unit ids; each neuron needs one value")
     values: NDArray[np.float32] = numbers.to_numpy(zero_copy_only=False)
     finite = np.isfinite(values)
     if not finite.all():
         wrong = _plain(texts[int(np.argmin(finite))])
         raise InputError(f"one value is {_shown(wrong)}; every value must be a finite number")
-    return values.reshape(len(cells), int(lengths[0]))
+    return values.reshape(len(cells), neurons)
 
 
 def read_integers(cell: bytes) -> NDArray[np.int64]:

@@ -1,5 +1,6 @@
 """Open what a user names: a native file, CSVs of 2022, or an archive; told apart by what is in it."""
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,10 @@ def open_submission(
     if where.is_dir() and not legacy.holds(where, legacy.SUBMISSION_FILES):
         names = " or ".join(legacy.SUBMISSION_FILES.values())
         raise InputError(f"The folder {where} is no submission: it has no {names}.")
+    if where.is_file() and where.suffix.lower() in (".zip", ".npz", ".npy", ".h5", ".json"):
+        raise InputError(
+            f"{where} is no submission: give a native Parquet file, a CSV of 2022, or a folder with its CSVs."
+        )
     return legacy.read(where, tier=tier, session=session, track=track, protocol=protocol)
 
 
@@ -66,6 +71,10 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
         return Truth.read(where)
     if legacy.holds(where, legacy.TRUTH_FILES) or (where.is_file() and where.suffix.lower() == ".csv"):
         return legacy.read_truth(where, tier=tiers[0] if tiers and len(tiers) == 1 else None)
+    if where.is_file() and not zipfile.is_zipfile(where):
+        raise InputError(
+            f"{where} is no truth: give an archive, a native truth, a ground-truth CSV, or a folder of these."
+        )
     from striate.recordings import open as open_recording
 
     return Truth.of(open_recording(where), None if tiers is None else [tier_name(tier) for tier in tiers])

@@ -1,0 +1,126 @@
+"""The commands ``score``, ``validate`` and ``submission convert``."""
+
+import json
+
+import numpy as np
+import pytest
+from tests.fixtures.recordings import small_recording
+from tests.submissions.command import one_sentence, run
+from tests.submissions.examples import example, without
+
+from striate.recordings import write
+from striate.submissions import Scorecard, Submission, legacy, score
+
+
+@pytest.fixture
+def files(tmp_path):
+    recording, submission, truth = example()
+    write(recording, tmp_path / "static7-1-1.zip")
+    submission.write(tmp_path / "s.parquet")
+    truth.write(tmp_path / "t.parquet")
+    legacy.write(submission, tmp_path / "csv")
+    legacy.write_truth(truth, tmp_path / "csv")
+    return tmp_path
+
+
+def test_score_prints_a_table_for_each_tier(files, capsys, monkeypatch):
+    code, out, err = run(capsys, monkeypatch, "score", files / "s.parquet", files / "t.parquet", "--bootstrap", "20")
+    assert (code, err) == (0, "")
+    for words in ("test: ", "final_test: ", "single-trial correlation", "FEVE", "jackknife oracle", "protocol image"):
+        assert words in out
+    card = score(files / "s.parquet", files / "t.parquet", bootstrap=20)
+    assert f"{card.tiers['test'].feve.mean:.4f}" in out
+    assert f"{card.tiers['test'].feve.interval.low:.4f}" in out
+
+
+@pytest.mark.parametrize("truth", ["t.parquet", "csv", "static7-1-1.zip"])
+@pytest.mark.parametrize("submission", ["s.parquet", "csv"])
+def test_every_form_scores_alike(files, capsys, monkeypatch, submission, truth):
+    code, out, _ = run(
+        capsys,
+        monkeypatch,
+        "score",
+        files / submission,
+        files / truth,
+        "--json",
+        "--bootstrap",
+        "0",
+        "--tier",
+        "live_test",
+    )
+    assert code == 0
+    expected = score(files / "s.parquet", files / "t.parquet", tiers=["test"], bootstrap=0).summary()
+    assert json.loads(out)["tiers"] == expected["tiers"]
+
+
+def test_the_scorecard_is_written_and_never_overwritten_unasked(files, capsys, monkeypatch):
+    arguments = ("score", files / "s.parquet", files / "t.parquet", "--bootstrap", "5", "--out", files / "card.json")
+    assert run(capsys, monkeypatch, *arguments)[0] == 0
+    card = Scorecard.read(files / "card.json")
+    assert card == score(files / "s.parquet", files / "t.parquet", bootstrap=5)
+    code, out, err = run(capsys, monkeypatch, *arguments)
+    assert (code, out) == (1, "")
+    assert "exists already" in err
+    assert run(capsys, monkeypatch, *arguments, "--overwrite", "--seed", "9")[0] == 0
+    assert Scorecard.read(files / "card.json").bootstrap.seed == 9
+
+
+def test_feve_that_is_not_defined_says_why(tmp_path, capsys, monkeypatch):
+    _, submission, truth = example(final_images=0)
+    keep = [np.flatnonzero(truth.image_id == image)[0] for image in np.unique(truth.image_id)]
+    rows = np.setdiff1d(np.arange(len(truth.tier)), keep)
+    without(submission, rows=rows).write(tmp_path / "s.parquet")
+    without(truth, rows=rows).write(tmp_path / "t.parquet")
+    code, out, err = run(capsys, monkeypatch, "score", tmp_path / "s.parquet", tmp_path / "t.parquet")
+    assert (code, err) == (0, "")
+    assert "not defined" in out
+    assert "only once" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("score", "s.parquet", "nowhere"), "nowhere does not exist"),
+        (("score", "nowhere", "t.parquet"), "nowhere does not exist"),
+        (("score", "t.parquet", "t.parquet"), "is a truth, and a submission is needed"),
+        (("score", "s.parquet", "s.parquet"), "is a submission, and a truth is needed"),
+        (("score", "static7-1-1.zip", "t.parquet"), "is no submission"),
+        (("score", "s.parquet", "t.parquet", "--tier", "tset"), "no tier 'tset'"),
+        (("score", "s.parquet", "t.parquet", "--tier", "validation"), "no trials of tier 'validation'"),
+        (("score", "s.parquet", "t.parquet", "--bootstrap", "-3"), "-3 resamples"),
+        (("score", "s.parquet", "withheld.zip"), "withheld"),
+        (("score", "s.parquet", "notes.txt"), "is no truth: give an archive"),
+        (("validate", "s.parquet", "withheld.zip"), "session 7-1-1"),
+        (("validate", "s.parquet", "t.parquet"), "t.parquet"),
+        (("submission", "convert", "s.parquet", "t.parquet"), "native submission already"),
+        (("submission", "convert", "csv", "x.parquet"), "--session"),
+        (("submission", "convert", "s.parquet", "x.csv"), "holds one tier"),
+        (("submission", "convert", "s.parquet", "csv"), "exists already"),
+    ],
+)
+def test_wrong_input_is_one_sentence(files, capsys, monkeypatch, arguments, words):
+    write(small_recording("8-1-1", final_images=4, withhold=True), files / "withheld.zip")
+    (files / "notes.txt").write_text("predictions of today\n")
+    places = [files / a if (files / a).exists() or "." in a or a == "nowhere" else a for a in arguments]
+    assert words in one_sentence(capsys, monkeypatch, files, *places)
+
+
+def test_validate_says_what_is_complete(files, capsys, monkeypatch):
+    code, out, _ = run(capsys, monkeypatch, "validate", files / "csv", files / "static7-1-1.zip")
+    assert code == 0
+    assert "18 trials of tier test, 18 trials of tier final_test, 12 neurons of session 7-1-1" in out
+    live = files / "csv" / "submission_file_live_test.csv"
+    code, out, _ = run(capsys, monkeypatch, "validate", live, files / "static7-1-1.zip", "--tier", "test")
+    assert (code, "18 trials of tier test, 12" in out) == (0, True)
+    code, _, err = run(capsys, monkeypatch, "validate", live, files / "static7-1-1.zip")
+    assert (code, "asks for test, final_test" in err) == (1, True)
+
+
+def test_convert_there_and_back(files, capsys, monkeypatch):
+    code, out, _ = run(capsys, monkeypatch, "submission", "convert", files / "s.parquet", files / "2022")
+    assert code == 0
+    assert "submission_file_final_test.csv" in out
+    said = ("--session", "7-1-1", "--track", "sensorium", "--protocol", "image")
+    assert run(capsys, monkeypatch, "submission", "convert", files / "2022", files / "back.parquet", *said)[0] == 0
+    assert (files / "back.parquet").read_bytes() == (files / "s.parquet").read_bytes()
+    assert Submission.read(files / "back.parquet").track == "sensorium"
