@@ -12,12 +12,16 @@ __version__ = "0.1.0"
 # public name -> the room that it lives in
 _PUBLIC: dict[str, str] = {
     "Recording": "striate.recordings",
+    "Scorecard": "striate.submissions",
     "StriateError": "striate.errors",
+    "Submission": "striate.submissions",
+    "Truth": "striate.submissions",
     "check": "striate.recordings",
     "convert": "striate.recordings",
     "loaders": "striate.loading",
     "open": "striate.recordings",
     "predict": "striate.training",
+    "score": "striate.submissions",
     "train": "striate.training",
     "write": "striate.recordings",
 }
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
     from striate.recordings import convert as convert
     from striate.recordings import open as open
     from striate.recordings import write as write
+    from striate.submissions import Scorecard as Scorecard
+    from striate.submissions import Submission as Submission
+    from striate.submissions import Truth as Truth
+    from striate.submissions import score as score
     from striate.training import predict as predict
     from striate.training import train as train
 
