@@ -7,8 +7,8 @@ A `Submission` holds predictions of the test trials of one recording, a `Truth` 
 from striate.submissions import legacy
 from striate.submissions.convert import convert
 from striate.submissions.protocol import PROTOCOLS, TRACKS, protocol_name, track_name
-from striate.submissions.score import score, score_array
 from striate.submissions.scorecard import Means, Score, Scorecard, TierScores, across
+from striate.submissions.scoring import score, score_array
 from striate.submissions.sources import open_submission, open_truth
 from striate.submissions.submission import Submission
 from striate.submissions.truth import Truth
