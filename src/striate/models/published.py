@@ -6,37 +6,37 @@ the core has nonlinearities or how large its images are.
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from striate.errors import InputError, listed
 from striate.models.encoder import PREFIX, Encoder
 from striate.models.settings import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
-from striate.models.weights import fill, skeleton
+from striate.models.weights import check_tensor, skeleton
 
-# Names of the published tensors -> ours. They name the layers, channels and recordings that there are.
-_FIRST = "core.features.layer0.conv.weight"
+State = Mapping[str, Tensor]
+
+# Names of our tensors -> the published ones.
 _NAMES = (
-    (r"core\.features\.layer0\.conv\.weight", "core.layers.0.convolution.weight"),
-    (r"core\.features\.layer([1-9]\d*)\.conv\.weight", r"core.layers.\1.convolution.weight"),
-    (r"core\.features\.layer([1-9]\d*)\.ds_conv\.in_depth_conv\.weight", r"core.layers.\1.convolution.0.weight"),
-    (r"core\.features\.layer([1-9]\d*)\.ds_conv\.spatial_conv\.weight", r"core.layers.\1.convolution.1.weight"),
-    (r"core\.features\.layer([1-9]\d*)\.ds_conv\.out_depth_conv\.weight", r"core.layers.\1.convolution.2.weight"),
-    (
-        r"core\.features\.layer(\d+)\.norm\.(weight|bias|running_mean|running_var|num_batches_tracked)",
-        r"core.layers.\1.norm.\2",
-    ),
-    (r"readout\.([^.]+)\.sigma", rf"readouts.{PREFIX}\1.spread"),
-    (r"readout\.([^.]+)\._features", rf"readouts.{PREFIX}\1.features"),
-    (r"readout\.([^.]+)\.bias", rf"readouts.{PREFIX}\1.bias"),
-    (r"readout\.([^.]+)\.source_grid", rf"readouts.{PREFIX}\1.cortical_positions"),
-    (r"readout\.([^.]+)\.mu_transform\.([02])\.(weight|bias)", rf"readouts.{PREFIX}\1.position_network.\2.\3"),
+    (r"core\.layers\.(\d+)\.convolution\.weight", r"core.features.layer\1.conv.weight"),
+    (r"core\.layers\.(\d+)\.convolution\.0\.weight", r"core.features.layer\1.ds_conv.in_depth_conv.weight"),
+    (r"core\.layers\.(\d+)\.convolution\.1\.weight", r"core.features.layer\1.ds_conv.spatial_conv.weight"),
+    (r"core\.layers\.(\d+)\.convolution\.2\.weight", r"core.features.layer\1.ds_conv.out_depth_conv.weight"),
+    (r"core\.layers\.(\d+)\.norm\.(\w+)", r"core.features.layer\1.norm.\2"),
+    (rf"readouts\.{PREFIX}([^.]+)\.spread", r"readout.\1.sigma"),
+    (rf"readouts\.{PREFIX}([^.]+)\.features", r"readout.\1._features"),
+    (rf"readouts\.{PREFIX}([^.]+)\.bias", r"readout.\1.bias"),
+    (rf"readouts\.{PREFIX}([^.]+)\.cortical_positions", r"readout.\1.source_grid"),
+    (rf"readouts\.{PREFIX}([^.]+)\.position_network\.(\d+)\.(\w+)", r"readout.\1.mu_transform.\2.\3"),
 )
-_SHIFTER = re.compile(r"shifter\.([^.]+)\.mlp\.(\d*[02468])\.(weight|bias)")
-_NOT_NEEDED = re.compile(r"core\._input_weights_regularizer\.laplace\.filter")
+_SHIFTER = rf"shifters\.{PREFIX}([^.]+)\.layers\.(\d+)\.(\w+)"
+_FIRST = "core.features.layer0.conv.weight"
+_NOT_NEEDED = "core._input_weights_regularizer.laplace.filter"
 
 
 def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, int] = (36, 64)) -> Encoder:
@@ -63,10 +63,18 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
         baseline.
     """
     state = _tensors(path)
-    renamed, settings, neurons = _understood(state, nonlinear, path)
-    planes = state[_FIRST].shape[1]
-    encoder = skeleton(settings, (planes, *image_shape), neurons)
-    fill(encoder, renamed, path)
+    neurons = _neurons(state, path)
+    settings = _settings(state, nonlinear, next(iter(neurons)), path)
+    encoder = skeleton(settings, (state[_FIRST].shape[1], *image_shape), neurons)
+    own = encoder.state_dict()
+    published = {ours: _published_name(ours) for ours in own}
+    if extra := [name for name in state if name not in {*published.values(), _NOT_NEEDED}]:
+        raise InputError(f"{path} holds {listed(extra)}, which such a 2022 baseline does not have; nothing was loaded.")
+    if missing := [name for name in published.values() if name not in state]:
+        raise InputError(f"{path} lacks {listed(missing)}; it is not whole, or not a 2022 baseline.")
+    encoder.load_state_dict(
+        {n: _in_our_axes(state[published[n]], v, f"{path}: {published[n]}") for n, v in own.items()}
+    )
     return encoder.eval()
 
 
@@ -74,7 +82,8 @@ def _tensors(path: Path | str) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such file.")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # about what it refuses in the next moment
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path} is no file of weights, or holds more than weights: only tensors are loaded, because anything else "
@@ -94,116 +103,71 @@ def _tensors(path: Path | str) -> dict[str, Tensor]:
     return dict(state)
 
 
-def _understood(
-    state: Mapping[str, Tensor], nonlinear: bool, path: Path | str
-) -> tuple[dict[str, Tensor], ModelSettings, dict[str, int]]:
-    """Tensors by our names, the settings that their names and shapes imply, and the neurons of each recording."""
-    renamed = {}
-    shifter_layers: dict[str, int] = {}
-    unknown = []
-    for name, tensor in state.items():
-        if _NOT_NEEDED.fullmatch(name):
-            continue
-        if match := _SHIFTER.fullmatch(name):
-            session, layer = match[1], int(match[2]) // 2
-            shifter_layers[session] = max(shifter_layers.get(session, 0), layer + 1)
-            renamed[f"shifters.{PREFIX}{session}.layers.{layer}.{match[3]}"] = tensor
-            continue
-        ours = _renamed(name)
-        if ours is None:
-            unknown.append(name)
-            continue
-        renamed[ours] = _ours(tensor, name, path)
-    if unknown:
-        raise InputError(
-            f"{path} holds {listed(unknown)}, which a 2022 baseline does not have; its tensors are not loaded."
-        )
-    neurons = _neurons(state, path)
-    _shifters_of_all(shifter_layers, neurons, path)
-    return renamed, _settings(state, nonlinear, neurons, shifter_layers, path), neurons
+def _published_name(ours: str) -> str:
+    if match := re.fullmatch(_SHIFTER, ours):  # theirs counts the nonlinearities between the layers too
+        return f"shifter.{match[1]}.mlp.{2 * int(match[2])}.{match[3]}"
+    for pattern, theirs in _NAMES:
+        if match := re.fullmatch(pattern, ours):
+            return match.expand(theirs)
+    return ours
 
 
-def _renamed(name: str) -> str | None:
-    for pattern, ours in _NAMES:
-        if match := re.fullmatch(pattern, name):
-            return match.expand(ours)
-    return None
-
-
-def _ours(tensor: Tensor, name: str, path: Path | str) -> Tensor:
-    """Bring a readout's tensors to our axes: features (1, C, 1, N) → (N, C), Σ (1, N, 2, 2) → (N, 2, 2)."""
-    axes = {"._features": 4, ".sigma": 4}
-    for ending, count in axes.items():
-        if name.endswith(ending) and (tensor.ndim != count or tensor.shape[0] != 1):
-            expected = "(1, channels, 1, neurons)" if ending == "._features" else "(1, neurons, 2, 2)"
-            raise InputError(f"{path}: {name} has shape {tuple(tensor.shape)}; expected {expected}.")
+def _in_our_axes(tensor: Tensor, own: Tensor, name: str) -> Tensor:
+    """Check a tensor; features become (N, C) from (1, C, 1, N), Σ (N, 2, 2) from (1, N, 2, 2)."""
     if name.endswith("._features"):
-        return tensor.flatten(0, 2).T if tensor.shape[2] == 1 else tensor
-    return tensor[0] if name.endswith(".sigma") else tensor
+        neurons, channels = own.shape
+        check_tensor(tensor, (1, channels, 1, neurons), own.dtype, name)
+        return tensor[0, :, 0].T
+    if name.endswith(".sigma"):
+        check_tensor(tensor, (1, *own.shape), own.dtype, name)
+        return tensor[0]
+    check_tensor(tensor, tuple(own.shape), own.dtype, name)
+    return tensor
 
 
-def _neurons(state: Mapping[str, Tensor], path: Path | str) -> dict[str, int]:
-    grids = {m[1]: v for k, v in state.items() if (m := re.fullmatch(r"readout\.([^.]+)\.source_grid", k))}
-    named = {m[1] for k in state if (m := re.match(r"readout\.([^.]+)\.", k))}
-    if not named:
+def _neurons(state: State, path: Path | str) -> dict[str, int]:
+    """Number of neurons of each recording that there is a readout for."""
+    sessions = dict.fromkeys(m[1] for name in state if (m := re.match(r"readout\.([A-Za-z0-9_-]+)\.", name)))
+    if not sessions:
         raise InputError(f"{path} has no readout of any recording; it is not a 2022 baseline.")
-    if without := sorted(named - set(grids)):
-        raise InputError(f"{path} lacks readout.{without[0]}.source_grid; it is not whole, so fetch it anew.")
-    for session, grid in grids.items():
-        if grid.ndim != 2 or grid.shape[1] != 2 or len(grid) == 0:
-            raise InputError(
-                f"{path}: readout.{session}.source_grid has shape {tuple(grid.shape)}; expected (neurons, 2)."
-            )
-    return {session: len(grid) for session, grid in grids.items()}
+    return {session: _shape(state, f"readout.{session}.source_grid", 2, path)[0] for session in sessions}
 
 
-def _shifters_of_all(layers: Mapping[str, int], neurons: Mapping[str, int], path: Path | str) -> None:
-    if not layers:
-        return
-    if set(layers) != set(neurons):
-        odd = sorted(set(layers) ^ set(neurons))
-        raise InputError(
-            f"{path}: {listed(odd)} has a readout or a shifter, but not both; it is not whole, so fetch it anew."
-        )
-
-
-def _settings(
-    state: Mapping[str, Tensor],
-    nonlinear: bool,
-    neurons: Mapping[str, int],
-    shifter_layers: Mapping[str, int],
-    path: Path | str,
-) -> ModelSettings:
-    def shape(name: str, axes: int) -> tuple[int, ...]:
-        if name not in state:
-            raise InputError(f"{path} lacks {name}; it is not whole, or not a 2022 baseline.")
-        if state[name].ndim != axes or 0 in state[name].shape:
-            raise InputError(f"{path}: {name} has shape {tuple(state[name].shape)}; expected {axes} axes, none empty.")
-        return tuple(state[name].shape)
-
-    channels, _, kernel, _ = shape(_FIRST, 4)
-    indices = {int(m[1]) for k in state if (m := re.match(r"core\.features\.layer(\d+)\.", k))}
+def _settings(state: State, nonlinear: bool, session: str, path: Path | str) -> ModelSettings:
+    """The settings that the names and shapes imply."""
+    channels, _, kernel, _ = _shape(state, _FIRST, 4, path)
+    layers = 1 + max(int(m[1]) for name in state if (m := re.match(r"core\.features\.layer(\d{1,3})\.", name)))
     separable = "core.features.layer1.conv.weight" not in state
     hidden = 1
-    if len(indices) > 1:
+    if layers > 1:
         kind = "ds_conv.spatial_conv" if separable else "conv"
-        hidden = shape(f"core.features.layer1.{kind}.weight", 4)[-1]
-    session = next(iter(neurons))
-    width = shape(f"readout.{session}.mu_transform.0.weight", 2)[0]
+        hidden = _shape(state, f"core.features.layer1.{kind}.weight", 4, path)[3]
+    position_hidden = _shape(state, f"readout.{session}.mu_transform.0.weight", 2, path)[0]
     shifter = None
-    if shifter_layers:
-        depth = shifter_layers[session]
-        units = shape(f"shifter.{session}.mlp.0.weight", 2)[0] if depth > 1 else 1
-        shifter = ShifterSettings(layers=depth, hidden=units)
+    prefix = rf"shifter\.{re.escape(session)}\.mlp\.(\d{{1,3}})\."
+    if indices := [int(m[1]) for name in state if (m := re.match(prefix, name))]:
+        units = _shape(state, f"shifter.{session}.mlp.0.weight", 2, path)[0]
+        shifter = {"layers": max(indices) // 2 + 1, "hidden": units}
     try:
         core = CoreSettings(
-            layers=max(indices) + 1,
+            layers=layers,
             channels=channels,
             input_kernel=kernel,
             hidden_kernel=hidden,
             nonlinear=nonlinear,
             depth_separable=separable,
         )
-        return ModelSettings(core=core, readout=ReadoutSettings(position_hidden=width), shifter=shifter)
-    except ValueError as error:
-        raise InputError(f"{path} is not a 2022 baseline: {str(error).splitlines()[2].strip()}.") from error
+        readout = ReadoutSettings(position_hidden=position_hidden)
+        return ModelSettings(core=core, readout=readout, shifter=ShifterSettings(**shifter) if shifter else None)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path} is not a 2022 baseline ({first['msg'].removeprefix('Value error, ')}).") from error
+
+
+def _shape(state: State, name: str, axes: int, path: Path | str) -> tuple[int, ...]:
+    if name not in state:
+        raise InputError(f"{path} lacks {name}; it is not whole, or not a 2022 baseline.")
+    shape = tuple(state[name].shape)
+    if len(shape) != axes or 0 in shape:
+        raise InputError(f"{path}: {name} has shape {shape}; expected {axes} axes, none empty.")
+    return shape
