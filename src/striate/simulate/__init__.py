@@ -1,0 +1,73 @@
+"""Simulated recordings: populations whose truth is known, written like real ones.
+
+Natural-like images are shown to model mice: V1-like neurons on a retinotopic map, gains that follow behaviour,
+receptive fields that follow the eyes, noise like that of deconvolved calcium traces. The truth (expected responses,
+receptive fields, what a recording withholds) is kept apart, so that every tool of striate can be checked against it.
+The room itself can be called, for one recording: ``striate.simulate(neurons=300, track="sensorium+")``.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from striate.simulate.benchmark import FIRST_ANIMAL, Written, benchmark, write_benchmark
+from striate.simulate.oracle import GIVEN, measured_responses, oracle_scores
+from striate.simulate.population import Population, population
+from striate.simulate.recording import Simulated, recording
+from striate.simulate.seeds import Seed
+from striate.simulate.settings import TRACKS, PopulationSettings, RecordingSettings, Track, split_settings
+from striate.simulate.truth import SimulatedTruth
+
+__all__ = [
+    "FIRST_ANIMAL",
+    "GIVEN",
+    "TRACKS",
+    "Population",
+    "PopulationSettings",
+    "RecordingSettings",
+    "Seed",
+    "Simulated",
+    "SimulatedTruth",
+    "Track",
+    "Written",
+    "benchmark",
+    "measured_responses",
+    "oracle_scores",
+    "population",
+    "recording",
+    "simulate",
+    "write_benchmark",
+]
+
+
+def simulate(*, seed: Seed | int | None = None, **settings: Any) -> Simulated:
+    """Simulate one recording in memory, with the truth about it.
+
+    Parameters
+    ----------
+    seed
+        Secret from which everything follows; 128 random bits if not given.
+    **settings
+        Any of those of `PopulationSettings` (neurons, reliability …) and `RecordingSettings` (train, track …).
+
+    Returns
+    -------
+    Simulated
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or impossible.
+    """
+    of_neurons, of_recording = split_settings(settings)
+    return recording(of_recording, of_neurons, seed)
+
+
+class _CallableRoom(ModuleType):
+    """The public face has `striate.simulate` both as this room and as the function above."""
+
+    def __call__(self, *, seed: Seed | int | None = None, **settings: Any) -> Simulated:
+        return simulate(seed=seed, **settings)
+
+
+sys.modules[__name__].__class__ = _CallableRoom

@@ -1,0 +1,163 @@
+"""One simulated recording, and the truth about it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from striate.errors import InputError
+from striate.progress import progress
+from striate.recordings import Recording
+from striate.recordings.layout import TEST_TIERS
+from striate.simulate.behavior import behavior_course, eye_course
+from striate.simulate.population import Population, population
+from striate.simulate.schedule import hidden_indices, schedule
+from striate.simulate.seeds import Seed, as_seed
+from striate.simulate.settings import PopulationSettings, RecordingSettings
+from striate.simulate.truth import SimulatedTruth
+from striate.stimuli import natural_like
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated recording as it may be published, and the truth about it, which may not.
+
+    Attributes
+    ----------
+    recording
+        The recording, with whatever it withholds withheld.
+    truth
+        The truth about it.
+    """
+
+    recording: Recording
+    truth: SimulatedTruth
+
+
+def recording(
+    settings: RecordingSettings | None = None,
+    neurons: PopulationSettings | Population | None = None,
+    seed: Seed | int | None = None,
+) -> Simulated:
+    """Simulate one recording.
+
+    Recordings of the same seed show the same live (and final) test images, each under the same image id, and differ
+    in everything else if their sessions differ.
+
+    Parameters
+    ----------
+    settings
+        How long it is, what it shows and withholds.
+    neurons
+        What its neurons are like, or the neurons themselves.
+    seed
+        Secret from which it follows; 128 random bits if not given.
+
+    Returns
+    -------
+    Simulated
+
+    Raises
+    ------
+    InputError
+        If the given neurons were drawn for images of another shape.
+    """
+    settings, seed = settings or RecordingSettings(), as_seed(seed)
+    if not isinstance(neurons, Population):
+        neurons = population(neurons, seed, mouse=settings.session, image_shape=settings.image_shape)
+    if neurons.image_shape != settings.image_shape:
+        raise InputError(
+            f"The neurons were drawn for images of {neurons.image_shape}, the recording shows {settings.image_shape}: "
+            "give both the same image_shape."
+        )
+    trials, shown = schedule(settings, seed)
+    order = trials["order"].to_numpy()
+    behavior = behavior_course(shown, seed.generator(f"behavior of {settings.session}"))[order]
+    pupil_center = eye_course(shown, seed.generator(f"eye of {settings.session}"))[order]
+    images, kinds = _images(trials["image_id"].to_numpy(), settings, seed)
+    expected = neurons.expected(images, behavior, pupil_center)
+    responses = _measured(neurons, expected, trials["tier"].to_numpy(), settings, seed)
+
+    hidden = settings.withheld
+    withheld = np.flatnonzero(trials["tier"].isin(TEST_TIERS).to_numpy()) if hidden else np.empty(0, dtype=np.int64)
+    without_behavior = hidden and settings.track == "sensorium"
+    trial_idx = hidden_indices(order, settings.session, seed) if hidden else order
+    public = Recording(
+        session=settings.session,
+        neurons=_public_neurons(neurons.neurons, settings.session),
+        trials=pd.DataFrame(
+            {
+                "tier": trials["tier"],
+                "image_id": trials["image_id"],
+                "trial_idx": trial_idx,
+                "frame_image_class": kinds,
+            }
+        ),
+        images=images,
+        responses=_zeroed(responses, withheld),
+        behavior=np.zeros_like(behavior) if without_behavior else behavior,
+        pupil_center=np.zeros_like(pupil_center) if without_behavior else pupil_center,
+    )
+    return Simulated(
+        public,
+        SimulatedTruth(
+            session=settings.session,
+            seed=seed.value,
+            trial_idx=np.asarray(trial_idx),
+            order=order,
+            expected=expected,
+            withheld=withheld,
+            withheld_responses=responses[withheld],
+            behavior=behavior,
+            pupil_center=pupil_center,
+            gaze=neurons.gaze(pupil_center),
+            centers=neurons.centers,
+            neurons=neurons.neurons,
+        ),
+    )
+
+
+def _images(
+    image_ids: NDArray[np.int64], settings: RecordingSettings, seed: Seed
+) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
+    """Draw the image of every trial, each image once; and its kind."""
+    height, width = settings.image_shape
+    images = np.empty((len(image_ids), 1, height, width), dtype=np.uint8)
+    kinds = np.empty(len(image_ids), dtype="<U16")
+    by_image = np.argsort(image_ids, kind="stable")
+    groups = np.split(by_image, np.flatnonzero(np.diff(image_ids[by_image])) + 1)
+    with progress("images", len(groups)) as advance:
+        for rows in groups:
+            picture, kind = natural_like((height, width), seed.generator("images", int(image_ids[rows[0]])))
+            images[rows, 0], kinds[rows] = picture, kind
+            advance(1)
+    return images, kinds
+
+
+def _measured(
+    neurons: Population,
+    expected: NDArray[np.float32],
+    tiers: NDArray[np.str_],
+    settings: RecordingSettings,
+    seed: Seed,
+) -> NDArray[np.float32]:
+    """Draw the measured responses, each tier from a generator of its own: public noise tells nothing of withheld noise."""
+    responses = np.empty_like(expected)
+    for tier in np.unique(tiers):
+        rows = np.flatnonzero(tiers == tier)
+        responses[rows] = neurons.measure(expected[rows], seed.generator(f"noise of {settings.session}: {tier}"))
+    return responses
+
+
+def _zeroed(responses: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    public = responses.copy() if rows.size else responses
+    public[rows] = 0
+    return public
+
+
+def _public_neurons(neurons: pd.DataFrame, session: str) -> pd.DataFrame:
+    """Only what an experimenter knows of the neurons."""
+    animal, scan_session, scan = (int(part) for part in session.split("-"))
+    table = neurons[["unit_id", "area", "layer", "x", "y", "z"]]
+    return table.assign(animal_id=animal, session=scan_session, scan_idx=scan)

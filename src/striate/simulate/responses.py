@@ -1,0 +1,54 @@
+"""The response model: energy, divisive normalisation, threshold and power, and the gain of behaviour."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from striate.simulate.receptive_fields import Filters
+
+Floats = NDArray[np.float32]
+
+_SEMI_SATURATION = 0.35  # of the mean energy of a neuron
+_LARGEST_LOG_GAIN = 1.5
+GAINS = ("gain_dilation", "gain_derivative", "gain_running")
+
+
+def column(neurons: pd.DataFrame, name: str) -> Floats:
+    """One property of every neuron, as a row to broadcast over trials."""
+    return neurons[name].to_numpy(dtype=np.float32)[None, :]
+
+
+def energy(neurons: pd.DataFrame, filters: Filters, seen: Floats) -> Floats:
+    """Squared response of the receptive fields to what the retina has seen; (T, n).
+
+    A simple cell half-squares its Gabor (Heeger 1992), with the opposite contrast weighed by ``on_off``; a complex
+    cell adds up the squares of the quadrature pair (Adelson & Bergen 1985).
+    """
+    even, odd = filters.amplitudes(seen)
+    on, off = np.maximum(even, 0), np.minimum(even, 0)
+    simple = on * on + column(neurons, "on_off") * off * off
+    complexity = column(neurons, "complexity")
+    return np.asarray((1 - complexity) * simple + complexity * 0.5 * (even * even + odd * odd))
+
+
+def normalized(neurons: pd.DataFrame, energies: Floats, contrasts: Floats, strength: float) -> Floats:
+    """Divide energies by local contrast (Heeger 1992), both relative to their means over images; (T, n)."""
+    relative = energies / column(neurons, "energy")
+    return np.asarray(relative / (_SEMI_SATURATION + np.float32(strength) * contrasts / column(neurons, "contrast")))
+
+
+def rectified(neurons: pd.DataFrame, values: Floats) -> Floats:
+    """What is above the threshold, raised to the power; (T, n)."""
+    return np.asarray(np.maximum(values - column(neurons, "threshold"), 0) ** column(neurons, "power"))
+
+
+def answered(neurons: pd.DataFrame, values: Floats) -> Floats:
+    """Add the baseline and scale to a mean of 1 over images; (T, n)."""
+    baseline = column(neurons, "baseline")
+    return np.asarray(baseline + (1 - baseline) * values / column(neurons, "drive"))
+
+
+def log_gain(neurons: pd.DataFrame, scores: Floats) -> Floats:
+    """Logarithm of the gain, before its offset, for behaviour in z-scores (T, 3); (T, n)."""
+    total = sum(scores[:, [i]] * column(neurons, name) for i, name in enumerate(GAINS))
+    return np.clip(np.asarray(total, dtype=np.float32), -_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN)

@@ -1,0 +1,93 @@
+"""The retina: what the eye makes of the screen, at the acuity of a mouse and shifted by the gaze."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.stimuli import GREY_MEAN
+
+Floats = NDArray[np.float32]
+
+SCREEN_DEGREES = 128.0  # width of the screen in degrees of visual angle
+_CELLS = 64  # retinal cells along the width of the screen: half a cell a degree, as fine as a mouse sees
+_BLOCK = 128  # trials at a time
+_EXACT = 2**24  # whole numbers below are exact in float32
+
+
+class Retina:
+    """Averages the screen over a coarse grid of cells that moves with the gaze.
+
+    What it returns are whole numbers, and so are its weights: sums of their products are exact in float32,
+    in any order. Responses therefore do not depend on how many threads a matrix product runs on.
+
+    Parameters
+    ----------
+    image_shape
+        Height and width of the images in pixels.
+    """
+
+    def __init__(self, image_shape: tuple[int, int]) -> None:
+        height, width = image_shape
+        columns = min(_CELLS, width)
+        self.image_shape = (height, width)
+        self.shape = (max(1, round(height * columns / width)), columns)
+        self.cells_per_degree = columns / SCREEN_DEGREES
+        self.pixels_per_degree = width / SCREEN_DEGREES
+
+    @property
+    def cells(self) -> int:
+        """Number of cells."""
+        return self.shape[0] * self.shape[1]
+
+    def cell_positions(self) -> tuple[Floats, Floats]:
+        """Horizontal and vertical position of every cell in degrees from the middle of the screen, each (cells,)."""
+        rows, columns = self.shape
+        x = (np.arange(columns) - (columns - 1) / 2) / self.cells_per_degree
+        y = (np.arange(rows) - (rows - 1) / 2) / self.cells_per_degree
+        grid_y, grid_x = np.meshgrid(y, x, indexing="ij")
+        return grid_x.ravel().astype(np.float32), grid_y.ravel().astype(np.float32)
+
+    def see(self, images: NDArray[Any], shift: NDArray[np.floating] | None = None) -> Floats:
+        """Return what each cell sees in each trial.
+
+        Parameters
+        ----------
+        images : (T, 1, H, W) or (T, H, W)
+            Grey values 0–255.
+        shift : (T, 2), optional
+            Horizontal and vertical shift of the gaze in pixels (to 1/8); beyond the screen all is grey.
+
+        Returns
+        -------
+        (T, cells) float32
+            Grey values above the mean grey, whole numbers.
+        """
+        height, width = self.image_shape
+        screen = images.reshape(len(images), height, width)
+        seen = np.empty((len(screen), self.cells), dtype=np.float32)
+        for block in _blocks(len(screen)):
+            contrast = screen[block].astype(np.float32) - np.float32(GREY_MEAN)
+            gaze = np.zeros((1, 2)) if shift is None else shift[block]
+            upright, tall = _box_weights(height, self.shape[0], gaze[:, 1])
+            across, wide = _box_weights(width, self.shape[1], gaze[:, 0])
+            sums = upright @ contrast @ across.transpose(0, 2, 1)
+            seen[block] = np.rint(sums / np.float32(tall * wide)).reshape(len(contrast), -1)
+        return seen
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
+
+
+def _box_weights(pixels: int, cells: int, shift: NDArray[np.floating]) -> tuple[Floats, float]:
+    """Overlap of each cell with each pixel, in whole fractions of a pixel: (len(shift), cells, pixels), and their sum."""
+    size = pixels / cells
+    parts = 8
+    while parts > 1 and 150 * (size * parts) ** 2 > _EXACT:
+        parts //= 2
+    start = np.arange(cells)[None, :, None] * size + np.rint(np.asarray(shift) * 8)[:, None, None] / 8
+    pixel = np.arange(pixels)[None, None, :]
+    overlap = np.minimum(start + size, pixel + 1) - np.maximum(start, pixel)
+    return np.rint(np.clip(overlap, 0, 1) * parts).astype(np.float32), size * parts

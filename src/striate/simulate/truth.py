@@ -1,0 +1,156 @@
+"""The truth about a simulated recording, kept apart from it."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from striate.errors import InputError
+from striate.files import whole_file
+from striate.recordings import Recording
+
+_FORMAT = "striate simulated truth 1"
+_NEURON = "neurons/"
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedTruth:
+    """What only the maker of a simulated recording knows. Rows are the trials, columns the neurons of the recording.
+
+    Attributes
+    ----------
+    session
+        The recording that it belongs to.
+    seed
+        The seed from which everything follows.
+    trial_idx : (T,)
+        Trial indices as the recording gives them.
+    order : (T,)
+        Place of each trial in the order of presentation.
+    expected : (T, N) float32
+        Expected response of each trial given its image, behaviour and eye position, raw units.
+    withheld : (W,)
+        Rows of the trials whose responses the recording withholds.
+    withheld_responses : (W, N) float32
+        Their measured responses, raw units.
+    behavior : (T, 3)
+        Behaviour, whether or not the recording withholds it.
+    pupil_center : (T, 2)
+        Eye positions, likewise.
+    gaze : (T, 2)
+        Shift of all receptive fields in pixels (x, y).
+    centers : (N, 2)
+        Receptive-field centres in pixels (x, y) for a gaze straight ahead.
+    neurons : DataFrame, N rows
+        Everything else about the neurons; see `Population`.
+    """
+
+    session: str
+    seed: int
+    trial_idx: NDArray[Any]
+    order: NDArray[np.int64]
+    expected: NDArray[np.float32]
+    withheld: NDArray[np.int64]
+    withheld_responses: NDArray[np.float32]
+    behavior: NDArray[np.float32]
+    pupil_center: NDArray[np.float32]
+    gaze: NDArray[np.float64]
+    centers: NDArray[np.float64]
+    neurons: pd.DataFrame
+
+    def revealed(self, recording: Recording) -> Recording:
+        """Return the recording with everything that it withholds, except the order of its trials.
+
+        Its statistics are those of the given recording for responses and images, so that standardised responses
+        stay the same, and computed anew for behaviour and eye position.
+
+        Raises
+        ------
+        InputError
+            If it is not the recording that this truth belongs to.
+        """
+        self.require(recording)
+        responses = np.array(recording.responses, dtype=np.float32)
+        responses[self.withheld] = self.withheld_responses
+        return Recording(
+            session=recording.session,
+            neurons=recording.neurons,
+            trials=recording.trials,
+            images=recording.images,
+            responses=responses,
+            behavior=self.behavior,
+            pupil_center=self.pupil_center,
+            statistics={name: recording.statistics[name] for name in ("images", "responses")},
+        )
+
+    def require(self, recording: Recording) -> None:
+        """Raise `InputError` unless this is the truth about that recording."""
+        same = (
+            self.session == recording.session
+            and np.array_equal(self.trial_idx.astype(str), recording.trials["trial_idx"].to_numpy().astype(str))
+            and np.array_equal(self.neurons["unit_id"].to_numpy(), recording.unit_ids)
+        )
+        if not same:
+            raise InputError(
+                f"This is the truth about another recording: it has session {self.session}, {self.expected.shape[0]} trials "
+                f"and {self.expected.shape[1]} neurons; the recording is {recording!r}. Take the one written with it."
+            )
+
+    def write(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the truth as one ``.npz`` file (NumPy arrays, no pickle).
+
+        Raises
+        ------
+        InputError
+            If something stands there already, or it cannot be written.
+        """
+        target = Path(path).expanduser()
+        with whole_file(target, overwrite=overwrite) as aside, aside.open("wb") as file:
+            np.savez(file, allow_pickle=False, **self._arrays())
+        return target
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        arrays = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name not in ("neurons", "seed")}
+        arrays |= {f"{_NEURON}{name}": _plain(self.neurons[name]) for name in self.neurons.columns}
+        # the seed may have any number of bits
+        return {"format": np.array(_FORMAT), "seed": np.array(str(self.seed)), **arrays}
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> "SimulatedTruth":
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged, or not such a file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls._of_arrays({name: file[name] for name in file.files})
+        except FileNotFoundError:
+            raise InputError(f"There is no truth file {path}.") from None
+        except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{path} is not a truth file of a simulation, or it is damaged ({error}): write it anew with the same seed."
+            ) from None
+
+    @classmethod
+    def _of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "SimulatedTruth":
+        if str(arrays["format"]) != _FORMAT:
+            raise ValueError(f"its format is {arrays['format']}, not {_FORMAT}")
+        columns = {name.removeprefix(_NEURON): v for name, v in arrays.items() if name.startswith(_NEURON)}
+        plain = {f.name: arrays[f.name] for f in fields(cls) if f.name not in ("session", "seed", "neurons")}
+        return cls(
+            session=str(arrays["session"]), seed=int(str(arrays["seed"])), neurons=pd.DataFrame(columns), **plain
+        )
+
+
+def _plain(column: "pd.Series[Any]") -> NDArray[Any]:
+    values = column.to_numpy()
+    return values if values.dtype.kind in "biuf" else np.array(values.tolist(), dtype=np.str_)
