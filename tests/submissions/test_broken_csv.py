@@ -169,11 +169,12 @@ def test_a_folder_without_the_usual_files_is_no_submission(tmp_path, capsys, mon
         legacy.read(tmp_path)
 
 
-def test_a_file_of_too_many_values_is_refused_while_it_is_read(tmp_path, monkeypatch):
+@pytest.mark.parametrize("limit", ["MOST_VALUES", "MOST_TRIALS"])
+def test_a_file_of_too_many_values_is_refused_while_it_is_read(tmp_path, monkeypatch, limit):
     _, submission, _ = example(final_images=0)
     legacy.write(submission, tmp_path)
-    monkeypatch.setattr("striate.submissions.csv_file.MOST_VALUES", 100)
-    with pytest.raises(InputError, match="more than 100 values"):
+    monkeypatch.setattr(f"striate.submissions.csv_file.{limit}", 10)
+    with pytest.raises(InputError, match="too many rows"):
         legacy.read(tmp_path / LIVE)
 
 

@@ -147,12 +147,16 @@ def test_a_broken_file_gives_one_sentence(tmp_path, capsys, monkeypatch, broken)
     assert str(path) in said
 
 
-def test_a_file_that_claims_too_much_is_refused_before_it_is_read(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("limit", "value"), [("MOST_VALUES", 36 * 12 - 1), ("MOST_TRIALS", 35), ("_LONGEST_HEADER", 99)]
+)
+def test_a_file_that_claims_too_much_is_refused_before_it_is_read(tmp_path, monkeypatch, limit, value):
     _, submission, _ = example()
     submission.write(tmp_path / "s.parquet")
-    monkeypatch.setattr("striate.submissions.parquet.MOST_VALUES", 36 * 12 - 1)
-    monkeypatch.setattr("striate.submissions.parquet._read_values", lambda *_: pytest.fail("values were read"))
-    with pytest.raises(InputError, match="36 trials × 12 neurons; at most 431 values"):
+    monkeypatch.setattr(f"striate.submissions.parquet.{limit}", value)
+    for reading in ("_read_keys", "_read_values"):
+        monkeypatch.setattr(f"striate.submissions.parquet.{reading}", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(InputError, match=f"at most .*{value}"):
         Submission.read(tmp_path / "s.parquet")
 
 

@@ -68,13 +68,19 @@ def _print_scorecard(card: "Scorecard") -> None:
 
 
 def _table(tier: str, scores: "TierScores") -> Table:
+    from striate.metrics.bootstrap import LEVEL
     from striate.metrics.evaluate import METRICS
     from striate.submissions.scorecard import CEILINGS, LABELS
 
     table = Table(
         title=f"{tier}: {scores.trials} trials of {scores.images} images", title_justify="left", title_style="bold"
     )
-    for heading, side in (("", "left"), ("mean", "right"), ("95 % interval", "right"), ("neurons", "right")):
+    for heading, side in (
+        ("", "left"),
+        ("mean", "right"),
+        (f"{LEVEL * 100:g} % interval", "right"),
+        ("neurons", "right"),
+    ):
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
     for name in METRICS:
         table.add_row(LABELS[name], *_cells(getattr(scores, name)))

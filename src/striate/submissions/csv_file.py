@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from striate.errors import InputError, listed, nearest
 from striate.files import whole_file
 from striate.submissions.csv_lists import read_floats, read_integers, write_lists
-from striate.submissions.keyed import MOST_VALUES, Ids
+from striate.submissions.keyed import MOST_TRIALS, MOST_VALUES, Ids
 
 TRIALS, IMAGES, NEURONS = "trial_indices", "image_ids", "neuron_ids"
 
@@ -108,8 +108,10 @@ def _read(path: Path, column: str) -> Rows:
             values = values if values.flags.writeable else values.copy()
             values[row] = values[row][_columns_of_row(path, ids[row].as_py(), unit_ids, names[row])]
         parts.append(values)
-        if len(trials) * len(unit_ids) > MOST_VALUES:
-            raise InputError(f"{path} has more than {MOST_VALUES} values; a recording of the benchmark has far fewer.")
+        if len(trials) > MOST_TRIALS or len(trials) * len(unit_ids) > MOST_VALUES:
+            raise InputError(
+                f"{path} has too many rows: at most {MOST_TRIALS} trials and {MOST_VALUES} values are read."
+            )
     if unit_ids is None:
         raise InputError(f"{path} has no rows; a row is needed for each trial.")
     return Rows(_ids(path, trials, TRIALS), _ids(path, images, IMAGES), unit_ids, np.concatenate(parts))

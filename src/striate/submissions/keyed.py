@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 Ids = NDArray[np.int64] | NDArray[np.str_]
 
-# More than ten recordings of the benchmark; what claims more was not made by it.
+# Some ten times a whole recording of the benchmark: what claims more is refused before it fills the memory.
+MOST_TRIALS = 2**17
 MOST_VALUES = 2**28
 LONGEST_ID = 200  # characters
 

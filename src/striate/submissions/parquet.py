@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 
 from striate.errors import InputError, listed
 from striate.files import whole_file
-from striate.submissions.keyed import LONGEST_ID, MOST_VALUES, Table
+from striate.submissions.keyed import LONGEST_ID, MOST_TRIALS, MOST_VALUES, Table
 
 MAGIC = b"PAR1"
 VERSION = 1
@@ -26,6 +26,7 @@ VERSION = 1
 _HEADER = b"striate"  # the key of the schema's metadata
 _KEYS = ("tier", "trial_idx", "image_id")
 _ROWS_AT_ONCE = 128
+_LONGEST_HEADER = 2**24  # bytes, enough for a million unit ids
 _PYARROW_ERRORS = (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError)
 
 
@@ -161,6 +162,8 @@ def _header(file: Path, kind: str, schema: pa.Schema) -> Header:
             f"{file} does not say what it is (no {_HEADER.decode()!r} in the schema's metadata); "
             "write it with Submission.write, which adds session, track, protocol and unit ids."
         )
+    if len(text) > _LONGEST_HEADER:
+        raise InputError(f"{file} has {len(text)} bytes of metadata; at most {_LONGEST_HEADER} are read.")
     try:
         header = Header.model_validate_json(text)
     except ValidationError as error:
@@ -203,8 +206,10 @@ def _check_sizes(file: Path, metadata: pq.FileMetaData, neurons: int) -> None:
     rows = metadata.num_rows
     if rows < 1:
         raise InputError(f"{file} has no rows; a row is needed for each trial.")
-    if rows * neurons > MOST_VALUES:
-        raise InputError(f"{file} claims {rows} trials × {neurons} neurons; at most {MOST_VALUES} values are read.")
+    if rows > MOST_TRIALS or rows * neurons > MOST_VALUES:
+        raise InputError(
+            f"{file} claims {rows} trials × {neurons} neurons; at most {MOST_TRIALS} trials and {MOST_VALUES} values are read."
+        )
     groups = [metadata.row_group(g) for g in range(metadata.num_row_groups)]
     if sum(group.num_rows for group in groups) != rows:
         raise InputError(f"{file} is damaged: its parts do not add up to its {rows} rows. Write it again.")
