@@ -26,6 +26,7 @@ def one_sentence(capsys, monkeypatch, folder, *arguments):
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+    assert err[:-1].isprintable()
     assert "Traceback" not in err
     assert err.strip()[-1] in ".)]"
     assert len(err) < 700

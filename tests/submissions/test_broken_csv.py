@@ -111,6 +111,8 @@ BROKEN = {
     "unknown trial": (cell(3, 0, lambda v: "777777"), "lacks 1 trial"),
     "other image": (cell(3, 1, lambda v: "5"), "another image"),
     "great trial index": (cell(3, 0, lambda v: "7" * 300), "longer than 200 characters"),
+    "control characters": (cell(3, 0, lambda v: "\x1b[2J"), "cannot be printed"),
+    "control characters in a broken row": (lines(lambda r: [*r[:3], "\x1b[2J\x07,1\n"]), "write or copy it again"),
     "bytes that are no text": (
         lambda p: p.write_bytes(p.read_bytes().replace(b", 0.", b", \xff0.", 1)),
         "is not a number",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from striate.errors import InputError, listed, nearest
 from striate.files import whole_file
 from striate.submissions.csv_lists import read_floats, read_integers, write_lists
-from striate.submissions.keyed import MOST_TRIALS, MOST_VALUES, Ids
+from striate.submissions.keyed import MOST_TRIALS, MOST_VALUES, Ids, printable
 
 TRIALS, IMAGES, NEURONS = "trial_indices", "image_ids", "neuron_ids"
 
@@ -70,9 +70,8 @@ def read_file(path: Path, column: str) -> Rows:
     try:
         return _read(path, column)
     except pa.ArrowInvalid as error:
-        said = " ".join(str(error).split())[:120]
         raise InputError(
-            f"{path} is not a whole CSV of {TRIALS}, {IMAGES}, {column}, {NEURONS} ({said}): write or copy it again."
+            f"{path} is not a whole CSV of {TRIALS}, {IMAGES}, {column}, {NEURONS} ({printable(str(error))}): write or copy it again."
         ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}).") from error
@@ -200,4 +199,4 @@ def _cells(ids: Ids) -> list[str]:
 
 
 def _text(cell: bytes) -> str:
-    return cell.decode(errors="replace")[:60]
+    return printable(cell.decode(errors="replace"), 60)

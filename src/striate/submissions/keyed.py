@@ -198,7 +198,16 @@ def as_ids(values: ArrayLike, name: str, count: int) -> Ids:
         raise InputError(f"The {name} are of type {ids.dtype}; expected integers or strings.")
     if ids.dtype.itemsize > 4 * LONGEST_ID:
         raise InputError(f"One of the {name} is longer than {LONGEST_ID} characters.")
+    unprintable = next((i for i in ids.tolist() if not i.isprintable()), None)
+    if unprintable is not None:
+        raise InputError(f"One of the {name}, {unprintable!r}, has characters that cannot be printed.")
     return ids
+
+
+def printable(text: str, most: int = 120) -> str:
+    """A text of unknown origin, fit to stand in a message: on one line, without control characters, cut to length."""
+    plain = "".join(c if c.isprintable() else "?" for c in " ".join(text[: 10 * most].split()))
+    return plain if len(plain) <= most else plain[: most - 3] + "..."
 
 
 def _unit_ids(values: ArrayLike) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 
 from striate.errors import InputError, listed
 from striate.files import whole_file
-from striate.submissions.keyed import LONGEST_ID, MOST_TRIALS, MOST_VALUES, Table
+from striate.submissions.keyed import LONGEST_ID, MOST_TRIALS, MOST_VALUES, Table, printable
 
 MAGIC = b"PAR1"
 VERSION = 1
@@ -133,7 +133,9 @@ def read(path: Path | str, kind: str, column: str) -> Contents:
     except InputError:
         raise
     except _PYARROW_ERRORS as error:
-        raise InputError(f"{file} is damaged: {_first_line(error)}. Write or download it again.") from error
+        raise InputError(
+            f"{file} is damaged: {printable(str(error)).rstrip('.') or type(error).__name__}. Write or download it again."
+        ) from error
 
 
 def _refuse_what_is_not_whole(file: Path) -> None:
@@ -256,7 +258,3 @@ def _read_values(file: Path, parquet: pq.ParquetFile, column: str, neurons: int)
     if done != len(values):
         raise InputError(f"{file} is cut short: {done} of {len(values)} rows are there. Copy or upload it again.")
     return values
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
