@@ -21,11 +21,17 @@ def _image_size(given: object) -> object:
     raise InputError('give height and width in pixels, such as [36, 64], or "original".')
 
 
+def _ids(given: object) -> object:
+    """Take an array, as recordings hold ids, or a list."""
+    plain = given.tolist() if hasattr(given, "tolist") else given
+    return tuple(plain) if isinstance(plain, list) else plain
+
+
 _ImageSize = Annotated[tuple[PositiveInt, PositiveInt] | Literal["original"], BeforeValidator(_image_size)]
 _Names = Annotated[tuple[str, ...], Field(min_length=1)]
 _Ids = Annotated[
     tuple[int, ...],
-    BeforeValidator(lambda ids: ids.tolist() if hasattr(ids, "tolist") else ids),  # an array, as recordings hold them
+    BeforeValidator(_ids),
     Field(min_length=1),
 ]
 

@@ -78,8 +78,7 @@ class Trainer:
         trained = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=recipe.schedule.learning_rate)
         self._fabric = fabric
-        self._model, self._optimiser = fabric.setup(encoder, optimiser)
-        self._model.mark_forward_method("rates")
+        _, self._optimiser = fabric.setup(encoder, optimiser)
         self._adam = optimiser
         self._loss = LOSSES[recipe.objective.loss]
         self._trials = {session: len(loaders.recording.trials) for session, loaders in data.items()}
@@ -121,7 +120,7 @@ class Trainer:
         rounds = len(cycle)
         before, started = progress.seconds, time.monotonic()
         saved = started
-        self._model.train()
+        self.encoder.train()
         with _own_generator(self._fabric.device):
             for done, batches in enumerate(cycle):
                 if done < progress.round:  # before the interruption
@@ -156,13 +155,13 @@ class Trainer:
 
     def _rates(self, batch: Batch) -> Tensor:
         """Predictions of a batch, in float32, computed in the precision that the recipe asks for."""
-        pupil_center = batch.pupil_center if self.encoder.uses_pupil_center else None
-        rates: Tensor = self._model.rates(batch.images, batch.session, pupil_center)
+        with self._fabric.autocast():
+            rates: Tensor = self.encoder(batch)
         return rates.float()
 
     def validate(self) -> float:
         """Mean single-trial correlation over all neurons of all recordings; undefined ones count as 0."""
-        self._model.eval()
+        self.encoder.eval()
         correlations = []
         with torch.inference_mode():
             for session, loaders in self.data.items():

@@ -1,0 +1,164 @@
+"""Recipes: those that come with striate, overrides, and that every key is there and does something."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from pydantic import BaseModel
+
+from striate.errors import InputError
+from striate.training import Recipe, load_recipe, recipe_names, recipe_text
+from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
+from striate.training.validation import _model_of
+
+
+def keys(settings: type[BaseModel], above: str = "") -> set[str]:
+    found = set()
+    for name, field in settings.model_fields.items():
+        inner = _model_of(field.annotation)
+        found |= keys(inner, f"{above}{name}.") if inner else {f"{above}{name}"}
+    return found
+
+
+def test_the_recipes_that_come_with_striate() -> None:
+    assert recipe_names() == tuple(
+        sorted(
+            f"{kind}{size}{inputs}"
+            for kind in ("ln", "cnn")
+            for size in ("", "-2022", "-small")
+            for inputs in ("", "-behavior")
+        )
+    )
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_each_is_whole_and_says_what_it_is(name: str) -> None:
+    recipe = load_recipe(name)
+    written = {
+        f"{table}.{key}" if table else key
+        for table, values in _tables(tomllib.loads(recipe_text(name))).items()
+        for key in values
+    }
+    optional = {f"data.{k}" for k in Recipe.model_fields["data"].annotation.model_fields} - {  # type: ignore[union-attr]
+        "data.behavior",
+        "data.pupil_center",
+        "data.image_size",
+        "data.batch_size",
+    }
+    needed = keys(Recipe) - optional
+    if not name.endswith("-behavior"):
+        needed -= {"model.shifter.layers", "model.shifter.hidden"}
+    assert needed <= written, "a reader finds every setting of training in the file"
+    assert recipe.description.endswith(".")
+    assert recipe.protocol == (IMAGE_BEHAVIOR if name.endswith("-behavior") else IMAGE)
+    assert (recipe.model.shifter is not None) == name.endswith("-behavior")
+    assert recipe.model.core.nonlinear == name.startswith("cnn")
+
+
+def _tables(tables: dict[str, Any], above: str = "") -> dict[str, dict[str, Any]]:
+    flat: dict[str, dict[str, Any]] = {above: {k: v for k, v in tables.items() if not isinstance(v, dict)}}
+    for name, value in tables.items():
+        if isinstance(value, dict):
+            flat |= _tables(value, f"{above}.{name}" if above else name)
+    return flat
+
+
+@pytest.mark.parametrize("kind", ["ln", "cnn"])
+@pytest.mark.parametrize("inputs", ["", "-behavior"])
+def test_the_recipes_of_2022_are_those_of_2022(kind: str, inputs: str) -> None:
+    recipe = load_recipe(f"{kind}-2022{inputs}")
+    core, schedule = recipe.model.core, recipe.schedule
+    assert (core.layers, core.channels, core.input_kernel, core.hidden_kernel) == (4 if kind == "cnn" else 3, 64, 9, 7)
+    assert (core.smoothness, recipe.model.readout.sparsity, recipe.model.readout.position_hidden) == (
+        6.3831,
+        0.0076,
+        30,
+    )
+    assert (schedule.learning_rate, schedule.patience, schedule.reductions) == (0.009, 5, 3)
+    assert (schedule.reduction_factor, schedule.tolerance, schedule.max_epochs) == (0.3, 1e-6, 200)
+    assert (recipe.data.batch_size, recipe.data.image_size, recipe.objective.loss) == (128, (36, 64), "poisson")
+    if inputs:
+        assert recipe.model.shifter is not None
+        assert (recipe.model.shifter.layers, recipe.model.shifter.hidden) == (3, 5)
+
+
+def test_a_recipe_is_written_out_in_full_and_read_back(tmp_path: Path) -> None:
+    for name in recipe_names():
+        recipe = load_recipe(name, {"data.areas": ["V1"], "data.neurons": 10})
+        path = tmp_path / f"{name}.toml"
+        path.write_text(recipe.to_toml())
+        assert load_recipe(path) == recipe
+        assert load_recipe(str(path)) == recipe
+    assert load_recipe(recipe) == recipe
+
+
+def test_an_empty_recipe_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("")
+    assert load_recipe(tmp_path / "mine.toml") == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("override", "path", "value"),
+    [
+        ("data.batch_size=64", "data.batch_size", 64),
+        (" data.batch_size = 64 ", "data.batch_size", 64),
+        ("schedule.learning_rate=1", "schedule.learning_rate", 1.0),
+        ("schedule.tolerance=1e-3", "schedule.tolerance", 1e-3),
+        ("objective.loss=squared", "objective.loss", "squared"),
+        ('objective.loss="squared"', "objective.loss", "squared"),
+        ("data.image_size=[18, 32]", "data.image_size", (18, 32)),
+        ("data.image_size=original", "data.image_size", "original"),
+        ("data.behavior=true", "data.behavior", True),
+        ("data.areas=['V1', 'LM']", "data.areas", ("V1", "LM")),
+        ("model.core.layers=2", "model.core.layers", 2),
+        ("description=Mine", "description", "Mine"),
+    ],
+)
+def test_overrides_are_written_as_in_toml(override: str, path: str, value: object) -> None:
+    got: Any = load_recipe("cnn", [override])
+    for name in path.split("."):
+        got = getattr(got, name)
+    assert got == value
+
+
+def test_overrides_may_switch_the_shifter() -> None:
+    on = load_recipe("cnn", ["data.pupil_center=true", "model.shifter.hidden=7"])
+    assert on.model.shifter is not None
+    assert (on.model.shifter.layers, on.model.shifter.hidden) == (3, 7)
+    off = load_recipe("cnn-behavior", {"data.pupil_center": False, "model.shifter": False})
+    assert off.model.shifter is None
+    assert off.protocol == IMAGE_BEHAVIOR
+
+
+def test_overrides_leave_the_rest_alone() -> None:
+    before, after = load_recipe("cnn-behavior"), load_recipe("cnn-behavior", ["model.core.channels=8"])
+    assert after.model.core.model_copy(update={"channels": 64}) == before.model.core
+    assert (after.data, after.schedule, after.model.shifter) == (before.data, before.schedule, before.model.shifter)
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("data.batch_size", "expected key=value"),
+        ("=3", "not a key|expected key=value"),
+        ("data.batch_size=", "expected key=value"),
+        ("data.batch_size=6 4", "not written as in TOML"),
+        ("data.batch_size=1\nseed=2", "one setting a time"),
+        ("data batch=1", "is not a key"),
+        ("data.batch_sise=64", "^--set: the table .data. has no key 'batch_sise': did you mean 'batch_size'"),
+        ("data.batch_size=many", '^--set: data.batch_size = "many"'),
+        ("data.batch_size.x=1", "no table|should be"),
+        ("batch_size=64", "the recipe has no key 'batch_size'"),
+    ],
+)
+def test_overrides_that_cannot_be_meant(override: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        load_recipe("cnn", [override])
+
+
+def test_errors_of_a_file_are_not_blamed_on_overrides(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(tomli_w.dumps({"schedule": {"patience": "five"}}))
+    with pytest.raises(InputError, match=r"^/.*mine\.toml: schedule\.patience = \"five\""):
+        load_recipe(tmp_path / "mine.toml", ["data.batch_size=64"])
