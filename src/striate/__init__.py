@@ -22,6 +22,7 @@ _PUBLIC: dict[str, str] = {
     "open": "striate.recordings",
     "predict": "striate.training",
     "score": "striate.submissions",
+    "simulate": "striate.simulate",
     "train": "striate.training",
     "write": "striate.recordings",
 }

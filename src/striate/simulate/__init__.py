@@ -40,34 +40,31 @@ __all__ = [
 ]
 
 
-def simulate(*, seed: Seed | int | None = None, **settings: Any) -> Simulated:
-    """Simulate one recording in memory, with the truth about it.
-
-    Parameters
-    ----------
-    seed
-        Secret from which everything follows; 128 random bits if not given.
-    **settings
-        Any of those of `PopulationSettings` (neurons, reliability …) and `RecordingSettings` (train, track …).
-
-    Returns
-    -------
-    Simulated
-
-    Raises
-    ------
-    InputError
-        If a setting is unknown or impossible.
-    """
-    of_neurons, of_recording = split_settings(settings)
-    return recording(of_recording, of_neurons, seed)
-
-
-class _CallableRoom(ModuleType):
-    """The public face has `striate.simulate` both as this room and as the function above."""
+class _Room(ModuleType):
+    """Lets `striate.simulate` be both this room and the function that simulates one recording."""
 
     def __call__(self, *, seed: Seed | int | None = None, **settings: Any) -> Simulated:
-        return simulate(seed=seed, **settings)
+        """Simulate one recording in memory, with the truth about it.
+
+        Parameters
+        ----------
+        seed
+            Secret from which everything follows; 128 random bits if not given.
+        **settings
+            Any of those of `PopulationSettings` (neurons, reliability …) and `RecordingSettings` (train, track …).
+
+        Returns
+        -------
+        Simulated
+
+        Raises
+        ------
+        InputError
+            If a setting is unknown or impossible.
+        """
+        of_neurons, of_recording = split_settings(settings)
+        return recording(of_recording, of_neurons, seed)
 
 
-sys.modules[__name__].__class__ = _CallableRoom
+simulate = sys.modules[__name__]
+simulate.__class__ = _Room

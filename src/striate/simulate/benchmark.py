@@ -127,7 +127,7 @@ def write_benchmark(
     if secret is None and seed is None and any(one.withheld for one in plans):
         raise InputError(
             "The withheld responses would be lost, and nothing could ever be scored: "
-            "say where to keep the truth (--truth FOLDER), or withhold nothing (--no-withhold)."
+            "say where to keep the truth (--truth FOLDER), give a seed, or withhold nothing (--no-withhold)."
         )
     if secret is not None:
         _require_apart(public, secret)
@@ -152,10 +152,13 @@ def _written(
     overwrite: bool,
 ) -> Iterator[Written]:
     for one, target, truth in zip(plans, targets, truths, strict=True):
-        simulated = recording(one, neurons, seed)
-        if truth is not None:  # first: a recording whose truth is lost could not be scored
-            simulated.truth.write(truth, overwrite=overwrite)
-        yield Written(simulated, write_recording(simulated.recording, target, overwrite=overwrite), truth)
+        yield _written_one(recording(one, neurons, seed), target, truth, overwrite)  # keeps no recording meanwhile
+
+
+def _written_one(simulated: Simulated, target: Path, truth: Path | None, overwrite: bool) -> Written:
+    if truth is not None:  # first: a recording whose truth is lost could not be scored
+        simulated.truth.write(truth, overwrite=overwrite)
+    return Written(simulated, write_recording(simulated.recording, target, overwrite=overwrite), truth)
 
 
 def _require_apart(public: Path, secret: Path) -> None:

@@ -1,5 +1,7 @@
 """Calibration: thresholds, scales and noise of simulated neurons, set by what natural-like images evoke in them."""
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -9,7 +11,6 @@ from striate.simulate.neurons import Draws
 from striate.simulate.receptive_fields import Filters
 from striate.simulate.responses import answered, energy, log_gain, normalized, rectified
 from striate.simulate.retina import Retina
-from striate.simulate.seeds import Seed
 from striate.simulate.settings import PopulationSettings
 from striate.stimuli import natural_like
 
@@ -26,7 +27,6 @@ def calibrated(
     settings: PopulationSettings,
     image_shape: tuple[int, int],
     eye_to_screen: Floats,
-    seed: Seed,
     draws: Draws,
 ) -> pd.DataFrame:
     """Complete a table of `draw_neurons`: the columns that depend on responses.
@@ -35,12 +35,18 @@ def calibrated(
     and the noise is made such that the signal takes the fraction ``reliability`` of the variance of repeats.
     """
     retina = Retina(image_shape)
-    images = np.stack([natural_like(image_shape, seed.generator("calibration images", i))[0] for i in range(_IMAGES)])
+    images = _calibration_images(image_shape)
     eyes = draws("calibration gaze").standard_normal((2, _IMAGES, 2))
     seen = np.concatenate([retina.see(images, eye @ eye_to_screen.T) for eye in eyes])
     scores = arousal_scores(behavior_course(_TRIALS, draws("calibration behavior"))[::_EVERY])
     blocks = (neurons.iloc[start : start + _BLOCK] for start in range(0, len(neurons), _BLOCK))
     return pd.concat([_block(block, settings, retina, seen, scores) for block in blocks], ignore_index=True)
+
+
+@lru_cache(maxsize=2)
+def _calibration_images(shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Images that any population sees first; no recording shows them."""
+    return np.stack([natural_like(shape, np.random.default_rng([2022, i]))[0] for i in range(_IMAGES)])
 
 
 def _block(

@@ -163,5 +163,5 @@ def population(
     pixels = settings.eye_shift * image_shape[1] / 256
     eye_to_screen = pixels * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     neurons = draw_neurons(settings, image_shape, draws)
-    neurons = calibrated(neurons, settings, image_shape, eye_to_screen, seed, draws)
+    neurons = calibrated(neurons, settings, image_shape, eye_to_screen, draws)
     return Population(settings, image_shape, neurons, eye_to_screen)

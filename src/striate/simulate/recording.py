@@ -103,6 +103,7 @@ def recording(
         public,
         SimulatedTruth(
             session=settings.session,
+            track=settings.track,
             seed=seed.value,
             trial_idx=np.asarray(trial_idx),
             order=order,

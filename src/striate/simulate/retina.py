@@ -84,10 +84,8 @@ def _blocks(count: int) -> Iterator[slice]:
 def _box_weights(pixels: int, cells: int, shift: NDArray[np.floating]) -> tuple[Floats, float]:
     """Overlap of each cell with each pixel, in whole fractions of a pixel: (len(shift), cells, pixels), and their sum."""
     size = pixels / cells
-    parts = 8
-    while parts > 1 and 150 * (size * parts) ** 2 > _EXACT:
-        parts //= 2
+    parts = 2.0 ** np.floor(np.log2(np.sqrt(_EXACT / 150) / size))  # as fine as sums over a box remain exact
     start = np.arange(cells)[None, :, None] * size + np.rint(np.asarray(shift) * 8)[:, None, None] / 8
     pixel = np.arange(pixels)[None, None, :]
     overlap = np.minimum(start + size, pixel + 1) - np.maximum(start, pixel)
-    return np.rint(np.clip(overlap, 0, 1) * parts).astype(np.float32), size * parts
+    return np.rint(np.clip(overlap, 0, 1) * parts).astype(np.float32), float(size * parts)

@@ -62,7 +62,7 @@ class PopulationSettings(Settings):
     reliability_spread: float = Field(default=0.16, gt=0, le=0.4)
     normalization: float = Field(default=1.0, ge=0, le=10)
     behavior_gain: float = Field(default=0.3, ge=0, le=1)
-    eye_shift: float = Field(default=2.0, ge=0, le=20)
+    eye_shift: float = Field(default=1.5, ge=0, le=20)
     position_scatter: float = Field(default=2.5, ge=0, le=20)
 
     @model_validator(mode="after")

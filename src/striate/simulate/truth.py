@@ -17,6 +17,7 @@ from striate.recordings import Recording
 
 _FORMAT = "striate simulated truth 1"
 _NEURON = "neurons/"
+_NOT_ARRAYS = ("session", "track", "seed", "neurons")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,8 @@ class SimulatedTruth:
     ----------
     session
         The recording that it belongs to.
+    track
+        Its track; None for a pre-training scan.
     seed
         The seed from which everything follows.
     trial_idx : (T,)
@@ -52,6 +55,7 @@ class SimulatedTruth:
     """
 
     session: str
+    track: str | None
     seed: int
     trial_idx: NDArray[Any]
     order: NDArray[np.int64]
@@ -116,10 +120,11 @@ class SimulatedTruth:
         return target
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name not in ("neurons", "seed")}
-        arrays |= {f"{_NEURON}{name}": _plain(self.neurons[name]) for name in self.neurons.columns}
-        # the seed may have any number of bits
-        return {"format": np.array(_FORMAT), "seed": np.array(str(self.seed)), **arrays}
+        # as text: the seed may have any number of bits
+        texts = {"format": _FORMAT, "session": self.session, "track": self.track or "", "seed": str(self.seed)}
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_ARRAYS}
+        columns = {f"{_NEURON}{name}": _plain(self.neurons[name]) for name in self.neurons.columns}
+        return {name: np.asarray(value) for name, value in {**texts, **plain, **columns}.items()}
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "SimulatedTruth":
@@ -131,8 +136,11 @@ class SimulatedTruth:
             If the file is missing, damaged, or not such a file.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls._of_arrays({name: file[name] for name in file.files})
+            with Path(path).expanduser().open("rb") as file:
+                content = np.load(file, allow_pickle=False)
+                if not isinstance(content, np.lib.npyio.NpzFile):
+                    raise ValueError("it holds a single array")
+                return cls._of_arrays({name: content[name] for name in content.files})
         except FileNotFoundError:
             raise InputError(f"There is no truth file {path}.") from None
         except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
@@ -145,10 +153,35 @@ class SimulatedTruth:
         if str(arrays["format"]) != _FORMAT:
             raise ValueError(f"its format is {arrays['format']}, not {_FORMAT}")
         columns = {name.removeprefix(_NEURON): v for name, v in arrays.items() if name.startswith(_NEURON)}
-        plain = {f.name: arrays[f.name] for f in fields(cls) if f.name not in ("session", "seed", "neurons")}
-        return cls(
-            session=str(arrays["session"]), seed=int(str(arrays["seed"])), neurons=pd.DataFrame(columns), **plain
+        plain = {f.name: arrays[f.name] for f in fields(cls) if f.name not in _NOT_ARRAYS}
+        truth = cls(
+            session=str(arrays["session"]),
+            track=str(arrays["track"]) or None,
+            seed=int(str(arrays["seed"])),
+            neurons=pd.DataFrame(columns),
+            **plain,
         )
+        truth._require_consistent()
+        return truth
+
+    def _require_consistent(self) -> None:
+        trials, neurons, hidden = len(self.trial_idx), len(self.neurons["unit_id"]), len(self.withheld)
+        shapes = {
+            "trial_idx": (trials,),
+            "order": (trials,),
+            "expected": (trials, neurons),
+            "withheld": (hidden,),
+            "withheld_responses": (hidden, neurons),
+            "behavior": (trials, 3),
+            "pupil_center": (trials, 2),
+            "gaze": (trials, 2),
+            "centers": (neurons, 2),
+        }
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} has the shape {getattr(self, name).shape}, not {shape}")
+        if hidden and (self.withheld.min() < 0 or self.withheld.max() >= trials):
+            raise ValueError(f"withheld trials are not among its {trials}")
 
 
 def _plain(column: "pd.Series[Any]") -> NDArray[Any]:
