@@ -13,14 +13,13 @@ Floats = NDArray[np.float32]
 SCREEN_DEGREES = 128.0  # width of the screen in degrees of visual angle
 _CELLS = 64  # retinal cells along the width of the screen: half a cell a degree, as fine as a mouse sees
 _BLOCK = 128  # trials at a time
-_EXACT = 2**24  # whole numbers below are exact in float32
 
 
 class Retina:
     """Averages the screen over a coarse grid of cells that moves with the gaze.
 
-    What it returns are whole numbers, and so are its weights: sums of their products are exact in float32,
-    in any order. Responses therefore do not depend on how many threads a matrix product runs on.
+    What it returns are whole numbers, and so are the weights of the receptive fields: sums of their products are
+    exact in float32, in any order. Responses therefore do not depend on how many threads a matrix product runs on.
 
     Parameters
     ----------
@@ -57,7 +56,7 @@ class Retina:
         images : (T, 1, H, W) or (T, H, W)
             Grey values 0–255.
         shift : (T, 2), optional
-            Horizontal and vertical shift of the gaze in pixels (to 1/8); beyond the screen all is grey.
+            Horizontal and vertical shift of the gaze in pixels; beyond the screen all is grey.
 
         Returns
         -------
@@ -69,11 +68,10 @@ class Retina:
         seen = np.empty((len(screen), self.cells), dtype=np.float32)
         for block in _blocks(len(screen)):
             contrast = screen[block].astype(np.float32) - np.float32(GREY_MEAN)
-            gaze = np.zeros((1, 2)) if shift is None else shift[block]
-            upright, tall = _box_weights(height, self.shape[0], gaze[:, 1])
-            across, wide = _box_weights(width, self.shape[1], gaze[:, 0])
-            sums = upright @ contrast @ across.transpose(0, 2, 1)
-            seen[block] = np.rint(sums / np.float32(tall * wide)).reshape(len(contrast), -1)
+            gaze = np.zeros((len(contrast), 2)) if shift is None else shift[block]
+            rows = _box_means(contrast, self.shape[0], gaze[:, 1], axis=1)
+            means = _box_means(rows, self.shape[1], gaze[:, 0], axis=2)
+            seen[block] = np.rint(means).reshape(len(contrast), -1)
         return seen
 
 
@@ -81,11 +79,20 @@ def _blocks(count: int) -> Iterator[slice]:
     return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
 
 
-def _box_weights(pixels: int, cells: int, shift: NDArray[np.floating]) -> tuple[Floats, float]:
-    """Overlap of each cell with each pixel, in whole fractions of a pixel: (len(shift), cells, pixels), and their sum."""
+def _box_means(values: Floats, cells: int, shift: NDArray[np.floating], axis: int) -> Floats:
+    """Average along one axis over boxes that move by `shift` pixels, of each trial its own; beyond the values all is 0.
+
+    A box's sum is the difference of two running sums: no matrix product, whose small threads would cost more than they do.
+    """
+    pixels = values.shape[axis]
     size = pixels / cells
-    parts = 2.0 ** np.floor(np.log2(np.sqrt(_EXACT / 150) / size))  # as fine as sums over a box remain exact
-    start = np.arange(cells)[None, :, None] * size + np.rint(np.asarray(shift) * 8)[:, None, None] / 8
-    pixel = np.arange(pixels)[None, None, :]
-    overlap = np.minimum(start + size, pixel + 1) - np.maximum(start, pixel)
-    return np.rint(np.clip(overlap, 0, 1) * parts).astype(np.float32), float(size * parts)
+    edges = np.clip(np.arange(cells + 1) * size + np.asarray(shift)[:, None], 0, pixels)
+    last = np.minimum(edges.astype(np.int64), pixels - 1)  # the pixel that each edge cuts
+    place: tuple[slice | None, ...] = (
+        (slice(None), slice(None), None) if axis == 1 else (slice(None), None, slice(None))
+    )
+    at = np.broadcast_to(last[place], (*values.shape[:axis], cells + 1, *values.shape[axis + 1 :]))
+    cut = np.take_along_axis(values, at, axis)
+    before = np.take_along_axis(np.cumsum(values, axis=axis, dtype=np.float32), at, axis) - cut
+    running = before + (edges - last).astype(np.float32)[place] * cut
+    return np.asarray(np.diff(running, axis=axis) / np.float32(size))
