@@ -13,7 +13,8 @@ CORRELATIONS = st.lists(st.floats(-1, 1, width=16), min_size=1, max_size=120)
 SETTINGS = st.builds(
     ScheduleSettings,
     patience=st.integers(1, 6),
-    reductions=st.integers(0, 4),
+    stalls=st.integers(1, 5),
+    rate_patience=st.integers(1, 8),
     max_epochs=st.integers(1, 100),
     tolerance=st.sampled_from([0.0, 1e-6, 0.01]),
 )
@@ -51,7 +52,7 @@ def test_an_improvement_starts_the_wait_anew() -> None:
 
 
 def test_the_untrained_model_is_the_first_best() -> None:
-    schedule = Schedule(ScheduleSettings(patience=1, reductions=0), best=0.3)
+    schedule = Schedule(ScheduleSettings(patience=1, stalls=1), best=0.3)
     assert schedule.complete_epoch(0.3) == Verdict(improved=False, restore=True, finished=True)
     assert schedule.best_epoch == 0
 
@@ -66,6 +67,19 @@ def test_the_last_epoch_ends_it() -> None:
     assert run(better, [0.1, 0.2, 0.3])[-1] == Verdict(improved=True, restore=False, finished=True)
     worse = Schedule(ScheduleSettings(max_epochs=2), best=0.0)
     assert run(worse, [0.1, 0.0, 0.3])[-1] == Verdict(improved=False, restore=True, finished=True)
+
+
+def test_one_more_epoch_at_the_old_rate() -> None:
+    """With a longer patience of the rate, the restored weights get an epoch at the old rate; if it improves, it stays."""
+    schedule = Schedule(ScheduleSettings(rate_patience=6), best=0.5)
+    rates = []
+    while not schedule.finished:
+        rates.append(schedule.learning_rate)
+        schedule.complete_epoch(0.1)
+    assert rates == pytest.approx([0.009] * 6 + [0.0027] * 6 + [0.00081] * 6 + [0.000243] * 2)
+    lucky = Schedule(ScheduleSettings(rate_patience=6), best=0.5)
+    run(lucky, [0.1] * 5 + [0.6] + [0.1] * 5)
+    assert (lucky.stalls, lucky.learning_rate) == (2, 0.009)
 
 
 @settings(deadline=None)
@@ -91,7 +105,8 @@ def test_laws_of_a_course(chosen: ScheduleSettings, correlations: list[float]) -
         if verdict.finished:
             assert held == best, "training ends with the best weights"
     assert schedule.epoch <= chosen.max_epochs
-    assert schedule.stalls <= chosen.reductions + 1
+    assert schedule.stalls <= chosen.stalls
+    assert schedule.reductions <= schedule.epoch // chosen.rate_patience
 
 
 @settings(deadline=None)

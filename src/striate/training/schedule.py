@@ -29,8 +29,10 @@ class Verdict:
 class Schedule:
     """The course of a training, as far as its validation correlations decide it.
 
-    The untrained model is the first best. After `patience` epochs in a row that do not improve on the best, the best
-    weights are restored and the rate is reduced; after `reductions` of these, the next such stall ends the training.
+    The untrained model is the first best. `patience` epochs in a row that do not improve on the best are a stall: the
+    best weights are restored, and the last of `stalls` ends the training. The rate has a counter of its own: it is
+    reduced after `rate_patience` epochs in a row without improvement, whether or not the weights were restored among
+    them.
 
     Attributes
     ----------
@@ -46,6 +48,10 @@ class Schedule:
         Epochs since the last improvement or stall.
     stalls
         Stalls so far.
+    rate_waited
+        Epochs since the last improvement or reduction.
+    reductions
+        Reductions of the rate so far.
     """
 
     settings: ScheduleSettings
@@ -54,17 +60,18 @@ class Schedule:
     epoch: int = 0
     waited: int = 0
     stalls: int = 0
+    rate_waited: int = 0
+    reductions: int = 0
 
     @property
     def learning_rate(self) -> float:
         """The rate of the coming epoch."""
-        reductions = min(self.stalls, self.settings.reductions)
-        return self.settings.learning_rate * self.settings.reduction_factor**reductions
+        return self.settings.learning_rate * self.settings.reduction_factor**self.reductions
 
     @property
     def finished(self) -> bool:
         """Whether the training is over."""
-        return self.stalls > self.settings.reductions or self.epoch >= self.settings.max_epochs
+        return self.stalls >= self.settings.stalls or self.epoch >= self.settings.max_epochs
 
     def complete_epoch(self, validation: float) -> Verdict:
         """Record the validation correlation after an epoch.
@@ -76,16 +83,17 @@ class Schedule:
         """
         self.epoch += 1
         improved = validation > self.best + self.settings.tolerance
-        stalled = False
         if improved:
-            self.best, self.best_epoch, self.waited = validation, self.epoch, 0
-        else:
-            self.waited += 1
-            stalled = self.waited == self.settings.patience
+            self.best, self.best_epoch, self.waited, self.rate_waited = validation, self.epoch, 0, 0
+            return Verdict(improved=True, restore=False, finished=self.finished)
+        self.waited += 1
+        self.rate_waited += 1
+        stalled = self.waited == self.settings.patience
         if stalled:
-            self.stalls += 1
-            self.waited = 0
-        return Verdict(improved, restore=stalled or (self.finished and not improved), finished=self.finished)
+            self.stalls, self.waited = self.stalls + 1, 0
+        if self.rate_waited == self.settings.rate_patience and not self.finished:
+            self.reductions, self.rate_waited = self.reductions + 1, 0
+        return Verdict(improved=False, restore=stalled or self.finished, finished=self.finished)
 
     def state(self) -> dict[str, Any]:
         """Everything but the settings, as plain numbers."""
