@@ -1,7 +1,9 @@
 """Sphinx settings: Markdown pages, and a reference made of the docstrings."""
 
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import striate
 
@@ -45,3 +47,14 @@ html_show_sourcelink = False
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True
 copybutton_line_continuation_character = "\\"
+
+
+def _plain_references(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Turn the references of a docstring, which all begin with 1, into a list: as footnotes they would clash on a page."""
+    lines[:] = [re.sub(r"\[(\d+)\]_", r"[\1]", line) for line in lines]
+    lines[:] = [re.sub(r"^(\s*)\.\. \[(\d+)\] ", r"\1\2. ", line) for line in lines]
+
+
+def setup(app: Any) -> None:
+    """Register what changes docstrings."""
+    app.connect("autodoc-process-docstring", _plain_references)

@@ -17,7 +17,8 @@ settings = {
     "model.core.input_kernel": 5,
     "model.core.hidden_kernel": 5,
     "schedule.patience": 4,
-    "schedule.reductions": 3,
+    "schedule.stalls": 4,
+    "schedule.rate_patience": 4,
     "schedule.max_epochs": 120,
 }
 with TemporaryDirectory() as folder:

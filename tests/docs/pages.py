@@ -10,6 +10,17 @@ from pathlib import Path
 DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"^```(?P<kind>python|console)(?P<flags>[^\n]*)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
 _SKIPPED = re.compile(r"<!-- not run: (?P<why>[^>]+) -->\s*$")
+_REFUSED = re.compile(r"<!-- exit status (?P<status>\d+) -->\s*$")
+
+# What a console block needs of a shell: patterns such as *.zip, and an exit status that is checked.
+_SHELL = """
+import glob, subprocess
+
+def _run(words, expected):
+    expanded = [name for word in words for name in (sorted(glob.glob(word)) if "*" in word else [word])]
+    status = subprocess.run(expanded).returncode
+    assert status == expected, f"{words}: exit status {status}, expected {expected}"
+"""
 
 
 @dataclass(frozen=True)
@@ -20,19 +31,23 @@ class Block:
     code: str
     line: int
     not_run: str | None
+    status: int = 0
 
 
 def blocks(page: Path) -> list[Block]:
     """All Python and console blocks of a page, in order.
 
-    A comment ``<!-- not run: why -->`` right before a block keeps it from being run.
+    A comment ``<!-- not run: why -->`` right before a block keeps it from being run; ``<!-- exit status 1 -->``
+    says how the commands of a console block end.
     """
     text = page.read_text(encoding="utf-8")
     found = []
     for match in _BLOCK.finditer(text):
-        skipped = _SKIPPED.search(text[: match.start()])
-        line = text.count("\n", 0, match.start()) + 1
-        found.append(Block(match["kind"], match["code"], line, skipped["why"] if skipped else None))
+        before = text[: match.start()]
+        skipped, refused = _SKIPPED.search(before), _REFUSED.search(before)
+        line = before.count("\n") + 1
+        status = int(refused["status"]) if refused else 0
+        found.append(Block(match["kind"], match["code"], line, skipped["why"] if skipped else None, status))
     return found
 
 
@@ -51,9 +66,9 @@ def run_page(page: Path, folder: Path, environment: dict[str, str]) -> int:
         if block.kind == "python":
             script.append(f"# line {block.line} of {page.name}\n{block.code}")
         else:
-            script += [_as_python(command) for command in _commands(block.code)]
+            script += [_as_python(command, block.status) for command in _commands(block.code)]
     done = subprocess.run(
-        [sys.executable, "-c", "import subprocess\n" + "\n".join(script)],
+        [sys.executable, "-c", "\n".join([_SHELL, *script])],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -69,7 +84,8 @@ def _commands(session: str) -> list[str]:
     return [line[2:].split("  #")[0] for line in joined.splitlines() if line.startswith("$ ")]
 
 
-def _as_python(command: str) -> str:
+def _as_python(command: str, status: int) -> str:
     words = shlex.split(command)
-    program = [sys.executable, "-m", "striate"] if words[0] == "striate" else [words[0]]
-    return f"subprocess.run({[*program, *words[1:]]!r}, check=True)"
+    programs = {"striate": [sys.executable, "-m", "striate"], "python": [sys.executable]}
+    program = programs.get(words[0], words[:1])
+    return f"_run({[*program, *words[1:]]!r}, {status})"
