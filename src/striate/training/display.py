@@ -23,17 +23,21 @@ class TerminalBar:
         self._epoch = 0
         self._text = ""
 
+    def begin(self, epoch: int) -> None:
+        """Start after so many epochs that are complete already."""
+        self._epoch = epoch
+
     def on_round(self, done: int, rounds: int, loss: float) -> None:
         """Advance within the epoch."""
         total, completed = self._max_epochs * rounds, self._epoch * rounds + done
-        text = f"epoch {self._epoch + 1} · loss {loss:.4g}{self._text}"
+        text = f"epoch {self._epoch + 1} loss {loss:.4g}{self._text}"
         self._bar.update(self._task, total=total, completed=completed, text=text)
 
     def on_epoch(self, row: dict[str, Any], schedule: Schedule) -> None:
         """Show what the epoch has brought."""
         self._epoch = int(row["epoch"])
-        correlation = f"validation {row['validation_correlation']:.4f} (best {schedule.best:.4f})"
-        self._text = f" · {correlation} · rate {schedule.learning_rate:.3g}"
+        correlation = f"validation {row['validation_correlation']:.4f} best {schedule.best:.4f}"
+        self._text = f" {correlation} rate {schedule.learning_rate:.3g}"
 
 
 @contextlib.contextmanager
@@ -43,10 +47,11 @@ def terminal_bar(max_epochs: int, wanted: bool) -> Iterator[list[TerminalBar]]:
         yield []
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(bar_width=20), TextColumn("{task.fields[text]}"), TimeElapsedColumn(), TextColumn("at most"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+    # the time that is left if no stall ends the training before its last epoch
+    columns = (BarColumn(bar_width=6), TextColumn("{task.fields[text]}"), TextColumn("≤"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         yield [TerminalBar(bar, max_epochs)]
 
 

@@ -107,6 +107,8 @@ def train(
         def watchers(standing: Progress) -> list[Watcher]:
             events = TensorBoard(folder / files.TENSORBOARD, len(standing.history))
             stack.callback(events.close)
+            for bar in bars:
+                bar.begin(len(standing.history) - 1)
             return [_HistoryFile(folder, standing), events, *bars]
 
         checkpoint = folder / files.CHECKPOINT
