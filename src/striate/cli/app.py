@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 # Each module adds its commands to `app`; none imports a heavy library before a command runs.
-_GROUPS = ("recordings", "scores", "simulate", "training", "reproduce")
+_GROUPS = ("recordings", "scores", "simulate", "training", "demo", "reproduce")
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
