@@ -1,9 +1,7 @@
 """Sphinx settings: Markdown pages, and a reference made of the docstrings."""
 
-import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import striate
 
@@ -20,17 +18,24 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "docstrings",
     "formulas",
 ]
-myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = [
+    "attrs_block",
+    "attrs_inline",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+]
 myst_heading_anchors = 4
 exclude_patterns = ["_build"]
 default_role = "py:obj"  # `name` in a docstring is a link where there is such a name
 
 autodoc_typehints = "none"  # the docstrings say types and shapes
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
-autodoc_class_signature = "mixed"
+autodoc_default_options = {"members": True}
+autodoc_preserve_defaults = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
@@ -47,14 +52,3 @@ html_show_sourcelink = False
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True
 copybutton_line_continuation_character = "\\"
-
-
-def _plain_references(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Turn the references of a docstring, which all begin with 1, into a list: as footnotes they would clash on a page."""
-    lines[:] = [re.sub(r"\[(\d+)\]_", r"[\1]", line) for line in lines]
-    lines[:] = [re.sub(r"^(\s*)\.\. \[(\d+)\] ", r"\1\2. ", line) for line in lines]
-
-
-def setup(app: Any) -> None:
-    """Register what changes docstrings."""
-    app.connect("autodoc-process-docstring", _plain_references)

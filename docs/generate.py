@@ -32,7 +32,11 @@ _SHOWN = "cnn-2022-behavior"
 
 def pages() -> dict[str, Callable[[], str]]:
     """Path of each generated page below ``docs``, and what makes its text."""
-    return {"reference/cli.md": cli, "reference/rules.md": rules, "reference/recipes.md": recipes}
+    return {
+        "reference/cli.md": cli,
+        "reference/rules.md": rules,
+        "reference/recipes.md": recipes,
+    }
 
 
 def cli() -> str:
@@ -54,7 +58,9 @@ def cli() -> str:
     ]
     commands = list(_commands(group, "striate"))
     for name, command in commands:
-        lines.append(f"| [`{name}`](#{name.replace(' ', '-')}) | {_first_sentence(_help(command))} |")
+        lines.append(
+            f"| [`{name}`](#{name.replace(' ', '-')}) | {_first_sentence(_help(command))} |"
+        )
     for name, command in commands:
         lines += ["", f"## {name}", "", *_command(name, command)]
     return "\n".join(lines) + "\n"
@@ -72,13 +78,20 @@ def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _command(name: str, command: Any) -> Iterator[str]:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
-    options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
+    options = [
+        p for p in command.params if p.param_type_name == "option" and p.name != "help"
+    ]
     yield _help(command)
     yield ""
     yield "```text"
     said = [_metavar(p) if p.required else f"[{_metavar(p)}]" for p in arguments]
     yield " ".join(
-        [name, *said, *(f"{p.opts[0]} {_type(p)}" for p in options if p.required), "[options]" if options else ""]
+        [
+            name,
+            *said,
+            *(f"{p.opts[0]} {_type(p)}" for p in options if p.required),
+            "[options]" if options else "",
+        ]
     ).strip()
     yield "```"
     if arguments:
@@ -122,14 +135,21 @@ def _type(parameter: Any) -> str:
 def _option(parameter: Any) -> str:
     names = ", ".join([*parameter.opts, *parameter.secondary_opts])
     kind = "" if parameter.is_flag else f" {_type(parameter)}"
-    return f"`{names}{kind}`" + (" (may be given several times)" if parameter.multiple else "")
+    return f"`{names}{kind}`" + (
+        " (may be given several times)" if parameter.multiple else ""
+    )
 
 
 def _default(parameter: Any) -> str:
     if parameter.required:
         return "required"
     default = parameter.default
-    if default is None or default is False or default in ("", (), []) or callable(default):
+    if (
+        default is None
+        or default is False
+        or default in ("", (), [])
+        or callable(default)
+    ):
         return ""
     return f"`{'yes' if default is True else default}`"
 
@@ -153,7 +173,13 @@ def rules() -> str:
     ]
     for name, rule in RULES.items():
         if name in RULE_CLASSES:
-            lines += ["", f"## {RULE_CLASSES[name]}", "", "| rule | severity | what it demands |", "|---|---|---|"]
+            lines += [
+                "",
+                f"## {RULE_CLASSES[name]}",
+                "",
+                "| rule | severity | what it demands |",
+                "|---|---|---|",
+            ]
         lines.append(f"| `{name}` | {rule.severity} | {_cell(rule.demand)} |")
     return "\n".join(lines) + "\n"
 
@@ -196,7 +222,10 @@ def recipes() -> str:
         "",
         "| name | what it is |",
         "|---|---|",
-        *(f"| `{name}` | {_cell(load_recipe(name).description)} |" for name in recipe_names()),
+        *(
+            f"| `{name}` | {_cell(load_recipe(name).description)} |"
+            for name in recipe_names()
+        ),
         "",
         f"In full, `{_SHOWN}`:",
         "",
@@ -207,7 +236,9 @@ def recipes() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _tables(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, type[BaseModel]]]:
+def _tables(
+    model: type[BaseModel], path: tuple[str, ...]
+) -> Iterator[tuple[str, type[BaseModel]]]:
     for name, field in model.model_fields.items():
         inner = _model_in(field.annotation)
         if inner is not None:
@@ -223,9 +254,15 @@ def _rows(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
         if not _is_key(field):
             continue
         if _model_in(field.annotation) is not None:
-            kind, default = f"table, true or false (see [{'.'.join((*path, name))}])", "`false`"
+            kind, default = (
+                f"table, true or false (see [{'.'.join((*path, name))}])",
+                "`false`",
+            )
         else:
-            kind, default = schema_type(schema["properties"][name]), _toml(field.get_default(call_default_factory=True))
+            kind, default = (
+                schema_type(schema["properties"][name]),
+                _toml(field.get_default(call_default_factory=True)),
+            )
         yield f"| `{name}` | {_cell(kind)} | {default} | {_cell(meanings[name])} |"
 
 
@@ -237,7 +274,11 @@ def _is_key(field: FieldInfo) -> bool:
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    inner = [found for part in getattr(annotation, "__args__", ()) if (found := _model_in(part))]
+    inner = [
+        found
+        for part in getattr(annotation, "__args__", ())
+        if (found := _model_in(part))
+    ]
     return inner[0] if inner else None
 
 
@@ -248,9 +289,15 @@ def _summary(model: type[BaseModel]) -> str:
 def attributes(model: type[BaseModel]) -> dict[str, str]:
     """The section "Attributes" of a NumPy docstring: text by name."""
     section = re.split(r"\n\s*Attributes\n\s*-+\n", model.__doc__ or "")[1]
-    section = re.split(r"\n\s*(?:Raises|References|Notes|Examples)\n\s*-+\n", section)[0]
+    section = re.split(r"\n\s*(?:Raises|References|Notes|Examples)\n\s*-+\n", section)[
+        0
+    ]
     found: dict[str, str] = {}
-    for entry in re.finditer(r"^    (?P<names>\S[^\n]*)\n(?P<text>(?:(?:        [^\n]*)?\n?)+)", section, re.MULTILINE):
+    for entry in re.finditer(
+        r"^    (?P<names>\S[^\n]*)\n(?P<text>(?:(?:        [^\n]*)?\n?)+)",
+        section,
+        re.MULTILINE,
+    ):
         names = entry["names"].split(" : ")[0].split(", ")
         text = " ".join(entry["text"].split()).replace("``", "`")
         for name in names:
@@ -261,7 +308,9 @@ def attributes(model: type[BaseModel]) -> dict[str, str]:
 def schema_type(schema: dict[str, Any]) -> str:
     """A JSON schema in words: ``integer ≥ 1``, ``list of text``."""
     if "anyOf" in schema:
-        return " or ".join(schema_type(part) for part in schema["anyOf"] if part.get("type") != "null")
+        return " or ".join(
+            schema_type(part) for part in schema["anyOf"] if part.get("type") != "null"
+        )
     if "const" in schema:
         return f'"{schema["const"]}"'
     if "enum" in schema:
@@ -270,8 +319,18 @@ def schema_type(schema: dict[str, Any]) -> str:
         if "prefixItems" in schema:
             return f"[{', '.join(schema_type(item) for item in schema['prefixItems'])}]"
         return f"list of {schema_type(schema['items'])}"
-    word = {"integer": "integer", "number": "number", "boolean": "true or false", "string": "text"}[schema["type"]]
-    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    word = {
+        "integer": "integer",
+        "number": "number",
+        "boolean": "true or false",
+        "string": "text",
+    }[schema["type"]]
+    signs = {
+        "minimum": "≥",
+        "exclusiveMinimum": ">",
+        "maximum": "≤",
+        "exclusiveMaximum": "<",
+    }
     limits = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
     return f"{word} {' and '.join(limits)}".strip()
 

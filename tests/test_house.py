@@ -28,6 +28,8 @@ ROOMS = (
     "report",
     "competition",
     "portal",
+    "reproduce",
+    "demo",
     "cli",
 )
 FREE = {"errors", "files", "progress"}  # every room stands on these; they import no room

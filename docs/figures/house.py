@@ -15,7 +15,10 @@ ROOMS = (
         ("training", "recipes, runs,\npredictions"),
         ("submissions", "files, matching,\nscorecards"),
     ),
-    (("report", "figures on\none page"), ("cli", "the command line:\nparses and prints")),
+    (
+        ("report", "figures on\none page"),
+        ("cli", "the command line:\nparses and prints"),
+    ),
 )
 
 with look():
@@ -25,12 +28,34 @@ with look():
         for column, (name, what) in enumerate(rooms):
             x = 0.15 + 1.88 * column
             box(axes, x, y, 1.55, 0.72, "", colour="#eef5fa", edge=BLUE)
-            axes.text(x + 0.775, y + 0.55, name, ha="center", va="center", fontsize=9.5, fontweight="bold")
-            axes.text(x + 0.775, y + 0.25, what, ha="center", va="center", fontsize=8, color=GREY, linespacing=1.2)
+            axes.text(
+                x + 0.775,
+                y + 0.55,
+                name,
+                ha="center",
+                va="center",
+                fontsize=9.5,
+                fontweight="bold",
+            )
+            axes.text(
+                x + 0.775,
+                y + 0.25,
+                what,
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=GREY,
+                linespacing=1.2,
+            )
             if column < len(rooms) - 1:
                 arrow(axes, (x + 1.58, y + 0.36), (x + 1.85, y + 0.36))
         if row < len(ROOMS) - 1:
             last = 0.15 + 1.88 * (len(rooms) - 1) + 0.775
-            axes.plot([last, last, 0.925, 0.925], [y - 0.03, y - 0.165, y - 0.165, y - 0.2], color=GREY, lw=1.1)
+            axes.plot(
+                [last, last, 0.925, 0.925],
+                [y - 0.03, y - 0.165, y - 0.165, y - 0.2],
+                color=GREY,
+                lw=1.1,
+            )
             arrow(axes, (0.925, y - 0.19), (0.925, y - 0.31))
     save(figure, "house")

@@ -33,7 +33,9 @@ __all__ = [
 
 def save(figure: Figure, name: str) -> None:
     """Write ``<name>.png`` beside the scripts."""
-    figure.savefig(HERE / f"{name}.png", dpi=140, facecolor="white", metadata={"Software": None})
+    figure.savefig(
+        HERE / f"{name}.png", dpi=140, facecolor="white", metadata={"Software": None}
+    )
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
@@ -46,17 +48,42 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def box(axes: Axes, x: float, y: float, width: float, height: float, text: str, **style: Any) -> None:
+def box(
+    axes: Axes, x: float, y: float, width: float, height: float, text: str, **style: Any
+) -> None:
     """Draw a rounded box with text in its middle; (x, y) is its lower left corner."""
     colour = style.pop("colour", PALE)
     edge = style.pop("edge", GREY)
-    shape = FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.08", fc=colour, ec=edge, lw=0.9)
+    shape = FancyBboxPatch(
+        (x, y),
+        width,
+        height,
+        boxstyle="round,pad=0,rounding_size=0.08",
+        fc=colour,
+        ec=edge,
+        lw=0.9,
+    )
     axes.add_patch(shape)
-    style = {"ha": "center", "va": "center", "fontsize": 9, "color": INK, "linespacing": 1.35} | style
+    style = {
+        "ha": "center",
+        "va": "center",
+        "fontsize": 9,
+        "color": INK,
+        "linespacing": 1.35,
+    } | style
     axes.text(x + width / 2, y + height / 2, text, **style)
 
 
-def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], **style: Any) -> None:
+def arrow(
+    axes: Axes, start: tuple[float, float], end: tuple[float, float], **style: Any
+) -> None:
     """Draw an arrow."""
-    style = {"arrowstyle": "-|>", "mutation_scale": 11, "lw": 1.1, "color": GREY, "shrinkA": 0, "shrinkB": 0} | style
+    style = {
+        "arrowstyle": "-|>",
+        "mutation_scale": 11,
+        "lw": 1.1,
+        "color": GREY,
+        "shrinkA": 0,
+        "shrinkB": 0,
+    } | style
     axes.add_patch(FancyArrowPatch(start, end, **style))

@@ -20,12 +20,27 @@ past = rng.gamma(0.6, 1.0, (14, 3))
 
 with look():
     figure, axes = canvas(7.6, 3.5)
-    for x, heading in ((3.0, "the image"), (4.75, "pupil, running, gaze"), (6.5, "earlier trials")):
+    for x, heading in (
+        (3.0, "the image"),
+        (4.75, "pupil, running, gaze"),
+        (6.5, "earlier trials"),
+    ):
         axes.text(x, 3.32, heading, ha="center", va="center", fontsize=9, color=GREY)
     for index, (name, seen) in enumerate(ROWS):
         y = 2.25 - 1.06 * index
-        axes.text(0.12, y + 0.42, name, ha="left", va="center", fontsize=10, color=INK, linespacing=1.3)
-        axes.axhline(y - 0.1, color="#e3e7ec", lw=0.8) if index < len(ROWS) - 1 else None
+        axes.text(
+            0.12,
+            y + 0.42,
+            name,
+            ha="left",
+            va="center",
+            fontsize=10,
+            color=INK,
+            linespacing=1.3,
+        )
+        axes.axhline(y - 0.1, color="#e3e7ec", lw=0.8) if index < len(
+            ROWS
+        ) - 1 else None
         shown = figure.add_axes((2.25 / 7.6, y / 3.5, 1.5 / 7.6, 0.84 / 3.5))
         shown.imshow(picture, cmap="gray", vmin=0, vmax=255)
         shown.axis("off")
@@ -36,7 +51,16 @@ with look():
             traces.set_ylim(-0.15, 2.1)
             traces.axis("off")
         else:
-            axes.text(4.75, y + 0.42, "not seen", ha="center", va="center", fontsize=8.5, color=GREY, style="italic")
+            axes.text(
+                4.75,
+                y + 0.42,
+                "not seen",
+                ha="center",
+                va="center",
+                fontsize=8.5,
+                color=GREY,
+                style="italic",
+            )
         if "past" in seen:
             before = figure.add_axes((5.95 / 7.6, y / 3.5, 1.1 / 7.6, 0.84 / 3.5))
             before.imshow(past.T, cmap="Greens", aspect="auto", vmax=2.5)
@@ -46,5 +70,14 @@ with look():
                 spine.set_visible(True)
                 spine.set_color(GREEN)
         else:
-            axes.text(6.5, y + 0.42, "not seen", ha="center", va="center", fontsize=8.5, color=GREY, style="italic")
+            axes.text(
+                6.5,
+                y + 0.42,
+                "not seen",
+                ha="center",
+                va="center",
+                fontsize=8.5,
+                color=GREY,
+                style="italic",
+            )
     save(figure, "protocols")

@@ -9,7 +9,14 @@ import striate
 from striate.report.figures import training_curves
 
 simulated = striate.simulate(
-    neurons=120, train=900, validation=150, test_images=2, repeats=2, image_shape=(36, 64), reliability=0.5, seed=3
+    neurons=120,
+    train=900,
+    validation=150,
+    test_images=2,
+    repeats=2,
+    image_shape=(36, 64),
+    reliability=0.5,
+    seed=3,
 )
 settings = {
     "data.image_size": [18, 32],
@@ -22,7 +29,13 @@ settings = {
     "schedule.max_epochs": 120,
 }
 with TemporaryDirectory() as folder:
-    run = striate.train("cnn-small", simulated.recording, Path(folder) / "run", overrides=settings, progress=False)
+    run = striate.train(
+        "cnn-small",
+        simulated.recording,
+        Path(folder) / "run",
+        overrides=settings,
+        progress=False,
+    )
     figure = training_curves({"CNN": run.history}, {"CNN": BLUE})
 figure.set_size_inches(7.0, 2.8)
 save(figure, "schedule")

@@ -17,7 +17,9 @@ WITH_CODE = [page for page in PAGES if any(block.not_run is None for block in bl
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(DOCS)))
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "STRIATE_CACHE": str(tmp_path / "cache"), "MPLBACKEND": "agg", "COLUMNS": "120"}
-    environment.setdefault("OMP_NUM_THREADS", "1")  # on busy cores, threads that wait for each other cost ten times more
+    environment.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # on busy cores, threads that wait for each other cost ten times more
     folder = tmp_path / "work"
     folder.mkdir()
     assert run_page(page, folder, environment) > 0
