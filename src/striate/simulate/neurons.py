@@ -59,6 +59,7 @@ def draw_neurons(settings: PopulationSettings, image_shape: tuple[int, int], dra
             "aspect": draws("aspect").uniform(1.0, 1.7, count),
             "pool_size": size * draws("pool").uniform(1.4, 2.2, count),
             "complexity": np.where(is_complex, 1 - complexity, complexity),
+            "luminance": draws("luminance").uniform(-0.2, 0.15, count),
             "on_off": draws("on and off").beta(0.5, 2.5, count),
             "threshold": draws("threshold").uniform(0.0, 0.4, count),
             "power": draws("power").uniform(0.6, 1.0, count),

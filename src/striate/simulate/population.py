@@ -29,8 +29,8 @@ class Population:
 
     The response of a neuron follows the energy model (Adelson & Bergen 1985, J. Opt. Soc. Am. A 2, 284) with
     divisive normalisation (Heeger 1992, Vis. Neurosci. 9, 181): two Gabors in quadrature see the image; a simple cell
-    squares the positive part of one (and some of the negative part: ON and OFF), a complex cell adds up the squares
-    of both; the sum is divided by the local contrast, passes a threshold and a power, and is multiplied by a gain
+    squares the positive part of one and of some local light (and some of the negative part: ON and OFF), a complex
+    cell adds up the squares of both; the sum is divided by the local contrast, passes a threshold and a power, and is multiplied by a gain
     that follows behaviour.
 
     Attributes
@@ -44,7 +44,8 @@ class Population:
         What they see: ``azimuth``, ``elevation`` (receptive-field centre in degrees from the middle of the screen,
         elevation downwards), ``orientation``, ``phase`` (degrees), ``frequency`` (cycles per degree), ``size``
         (standard deviation across the stripes, degrees), ``aspect`` (length over width), ``pool_size`` (of the
-        normalisation, degrees). How they answer: ``complexity`` (0 simple – 1 complex), ``on_off`` (weight of the
+        normalisation, degrees). How they answer: ``complexity`` (0 simple – 1 complex), ``luminance`` (weight of local
+        light in a simple cell: ON above 0, OFF below), ``on_off`` (weight of the
         opposite contrast in a simple cell), ``threshold``, ``power``, ``baseline`` (fraction of the mean response),
         ``energy``, ``contrast`` (means of the two that normalise), ``drive`` (mean), ``amplitude`` (mean response in
         raw units), ``burst``, ``burst_shape`` (noise, see `measure`), ``gain_dilation``, ``gain_derivative``,

@@ -21,15 +21,18 @@ class Filters:
     Attributes
     ----------
     even, odd : (cells, n)
-        The two Gabors of each neuron, a quarter of a cycle apart.
+        The two Gabors of each neuron, a quarter of a cycle apart; blind to uniform light.
+    simple : (cells, n)
+        What its simple part sees: the even Gabor, and by the neuron's ``luminance`` some of the light in its window.
     pool : (cells, n)
         The neighbourhood whose contrast normalises it.
     unit
-        What `even` and `odd` are multiplied by: without it each has length 1.
+        What the Gabors are multiplied by: without it each has length 1.
     """
 
     even: Floats
     odd: Floats
+    simple: Floats
     pool: Floats
     unit: float
 
@@ -49,16 +52,20 @@ class Filters:
         pool = np.exp(-0.5 * (dx**2 + dy**2) / (each("pool_size") ** 2))
         unit = 110_000 / np.sqrt(retina.cells)  # so that sums over all cells stay below 2^24
         total = np.maximum(pool.sum(axis=0), 1e-6)
+        even, odd = (_of_length_one(_balanced(window * part, window)) for part in (np.cos(wave), np.sin(wave)))
+        simple = _of_length_one(even + each("luminance") * _of_length_one(window))
         return cls(
-            even=np.rint(_balanced(window * np.cos(wave), window) * unit),
-            odd=np.rint(_balanced(window * np.sin(wave), window) * unit),
+            even=np.rint(even * unit),
+            odd=np.rint(odd * unit),
+            simple=np.rint(simple * unit),
             pool=np.rint(pool / total * _POOL_UNIT),
             unit=float(unit),
         )
 
-    def amplitudes(self, seen: Floats) -> tuple[Floats, Floats]:
-        """Return what the two Gabors make of what the retina has seen, in grey values, each (T, n)."""
-        return seen @ self.even / np.float32(self.unit), seen @ self.odd / np.float32(self.unit)
+    def amplitudes(self, seen: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return what `even`, `odd` and `simple` make of what the retina has seen, in grey values, each (T, n)."""
+        unit = np.float32(self.unit)
+        return seen @ self.even / unit, seen @ self.odd / unit, seen @ self.simple / unit
 
     def local_contrast(self, seen: Floats) -> Floats:
         """Variance of the grey values within each neuron's pool, (T, n)."""
@@ -68,8 +75,12 @@ class Filters:
 
 
 def _balanced(pattern: Floats, window: Floats) -> Floats:
-    """Blind to uniform light and of length 1; one beyond the screen stays zero."""
+    """Subtract so much of the window that uniform light cancels."""
     weight = np.maximum(window.sum(axis=0), 1e-6)
-    pattern = pattern - window * (pattern.sum(axis=0) / weight)
+    return np.asarray(pattern - window * (pattern.sum(axis=0) / weight), dtype=np.float32)
+
+
+def _of_length_one(pattern: Floats) -> Floats:
+    """Scale each column to length 1; one that lies beyond the screen stays zero."""
     length = np.sqrt((pattern**2).sum(axis=0))
     return np.asarray(pattern / np.maximum(length, 1e-6), dtype=np.float32)

@@ -21,11 +21,11 @@ def column(neurons: pd.DataFrame, name: str) -> Floats:
 def energy(neurons: pd.DataFrame, filters: Filters, seen: Floats) -> Floats:
     """Squared response of the receptive fields to what the retina has seen; (T, n).
 
-    A simple cell half-squares its Gabor (Heeger 1992), with the opposite contrast weighed by ``on_off``; a complex
+    A simple cell half-squares its field (Heeger 1992), with the opposite contrast weighed by ``on_off``; a complex
     cell adds up the squares of the quadrature pair (Adelson & Bergen 1985).
     """
-    even, odd = filters.amplitudes(seen)
-    on, off = np.maximum(even, 0), np.minimum(even, 0)
+    even, odd, one = filters.amplitudes(seen)
+    on, off = np.maximum(one, 0), np.minimum(one, 0)
     simple = on * on + column(neurons, "on_off") * off * off
     complexity = column(neurons, "complexity")
     return np.asarray((1 - complexity) * simple + complexity * 0.5 * (even * even + odd * odd))
