@@ -30,6 +30,7 @@ myst_enable_extensions = [
 ]
 myst_heading_anchors = 4
 exclude_patterns = ["_build"]
+smartquotes = False  # --out is an option, not a dash
 default_role = "py:obj"  # `name` in a docstring is a link where there is such a name
 
 autodoc_typehints = "none"  # the docstrings say types and shapes

@@ -6,6 +6,7 @@ code says today.
 
 import re
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +126,14 @@ def _metavar(parameter: Any) -> str:
 
 
 def _type(parameter: Any) -> str:
+    if parameter.metavar:
+        return str(parameter.metavar)
     annotation = parameter.type_descriptor.annotation
     for part in getattr(annotation, "__args__", ()):
         if isinstance(part, type) and part is not type(None):
             annotation = part
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "/".join(str(choice.value) for choice in annotation)
     return f"<{getattr(annotation, '__name__', str(annotation)).lower()}>"
 
 
@@ -155,7 +160,8 @@ def _default(parameter: Any) -> str:
 
 
 def _cell(text: str | None) -> str:
-    return " ".join((text or "").split()).replace("|", r"\|")
+    plain = " ".join((text or "").split()).replace("|", r"\|")
+    return re.sub(r"(?<![`\w=-])(--[a-z][\w-]*)", r"`\1`", plain)
 
 
 def rules() -> str:

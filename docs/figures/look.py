@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 
-def save(figure: Figure, name: str) -> None:
+def save(figure: Figure, name: str, dpi: int = 140) -> None:
     """Write ``<name>.png`` beside the scripts."""
     figure.savefig(
-        HERE / f"{name}.png", dpi=140, facecolor="white", metadata={"Software": None}
+        HERE / f"{name}.png", dpi=dpi, facecolor="white", metadata={"Software": None}
     )
 
 

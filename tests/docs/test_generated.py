@@ -37,3 +37,22 @@ def test_a_docstring_is_read_key_by_key() -> None:
     meanings = GENERATE.attributes(DataSettings)
     assert set(meanings) == set(DataSettings.model_fields)
     assert meanings["pupil_center"] == "Give the eye position (standardised) with each batch."
+
+
+def test_every_room_has_its_page_of_the_reference() -> None:
+    from tests.test_house import FILES, OUTSIDE, room_of
+
+    rooms = {room_of(file) for file in FILES if file.name == "__init__.py"} - OUTSIDE - {"cli"}
+    missing = [room for room in sorted(rooms) if not (DOCS / "reference" / f"{room}.md").exists()]
+    assert not missing
+
+
+def test_every_figure_is_shown_small_and_made_by_a_script() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md") if "_build" not in page.parts)
+    scripts = "".join(script.read_text(encoding="utf-8") for script in (DOCS / "figures").glob("*.py"))
+    figures = sorted((DOCS / "figures").glob("*.png"))
+    assert figures
+    for figure in figures:
+        assert figure.stat().st_size < 200_000, figure
+        assert f"figures/{figure.name}" in pages, figure
+        assert figure.stem in scripts, figure
