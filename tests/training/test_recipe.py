@@ -76,7 +76,7 @@ def test_the_recipes_of_2022_are_those_of_2022(kind: str, inputs: str) -> None:
         0.0076,
         30,
     )
-    assert (schedule.learning_rate, schedule.patience, schedule.stalls) == (0.009, 5, 4)
+    assert (schedule.learning_rate, schedule.patience, schedule.stalls, schedule.rate_patience) == (0.009, 5, 4, 6)
     assert (schedule.reduction_factor, schedule.tolerance, schedule.max_epochs) == (0.3, 1e-6, 200)
     assert (recipe.data.batch_size, recipe.data.image_size, recipe.objective.loss) == (128, (36, 64), "poisson")
     if inputs:

@@ -29,9 +29,9 @@ def run(schedule: Schedule, correlations: list[float]) -> list[Verdict]:
     return verdicts
 
 
-def test_the_schedule_of_2022_without_any_improvement() -> None:
+def test_the_rate_reduced_at_each_stall() -> None:
     """Four stalls of five epochs; three reductions, to 0.000243."""
-    schedule = Schedule(ScheduleSettings(), best=0.5)
+    schedule = Schedule(ScheduleSettings(rate_patience=5), best=0.5)
     rates, restored = [], []
     while not schedule.finished:
         rates.append(schedule.learning_rate)
@@ -43,7 +43,7 @@ def test_the_schedule_of_2022_without_any_improvement() -> None:
 
 
 def test_an_improvement_starts_the_wait_anew() -> None:
-    schedule = Schedule(ScheduleSettings(), best=0.0)
+    schedule = Schedule(ScheduleSettings(rate_patience=5), best=0.0)
     verdicts = run(schedule, [0.1, 0, 0, 0, 0, 0.2, 0, 0, 0, 0, 0])
     assert [v.improved for v in verdicts] == [True] + [False] * 4 + [True] + [False] * 5
     assert [v.restore for v in verdicts] == [False] * 10 + [True]
@@ -69,15 +69,15 @@ def test_the_last_epoch_ends_it() -> None:
     assert run(worse, [0.1, 0.0, 0.3])[-1] == Verdict(improved=False, restore=True, finished=True)
 
 
-def test_one_more_epoch_at_the_old_rate() -> None:
-    """With a longer patience of the rate, the restored weights get an epoch at the old rate; if it improves, it stays."""
-    schedule = Schedule(ScheduleSettings(rate_patience=6), best=0.5)
+def test_the_schedule_of_2022_without_any_improvement() -> None:
+    """The restored weights get one more epoch at the old rate; it is reduced only if that does not improve either."""
+    schedule = Schedule(ScheduleSettings(), best=0.5)
     rates = []
     while not schedule.finished:
         rates.append(schedule.learning_rate)
         schedule.complete_epoch(0.1)
     assert rates == pytest.approx([0.009] * 6 + [0.0027] * 6 + [0.00081] * 6 + [0.000243] * 2)
-    lucky = Schedule(ScheduleSettings(rate_patience=6), best=0.5)
+    lucky = Schedule(ScheduleSettings(), best=0.5)
     run(lucky, [0.1] * 5 + [0.6] + [0.1] * 5)
     assert (lucky.stalls, lucky.learning_rate) == (2, 0.009)
 

@@ -50,7 +50,7 @@ class ScheduleSettings(_Settings):
         The last of so many stalls ends the training.
     rate_patience
         Epochs in a row without improvement after which the rate is reduced. If it is that of a stall, every stall
-        reduces it; if it is one more, the best weights get one more epoch at the old rate first.
+        reduces it; if it is one more, as in the tools of 2022, the best weights get one more epoch at the old rate first.
     reduction_factor
         What the rate is multiplied by.
     tolerance
@@ -62,7 +62,7 @@ class ScheduleSettings(_Settings):
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.009
     patience: Annotated[int, Field(ge=1)] = 5
     stalls: Annotated[int, Field(ge=1, le=1000)] = 4
-    rate_patience: Annotated[int, Field(ge=1)] = 5
+    rate_patience: Annotated[int, Field(ge=1)] = 6
     reduction_factor: Annotated[float, Field(gt=0, lt=1)] = 0.3
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-6
     max_epochs: Annotated[int, Field(ge=1)] = 200
