@@ -77,9 +77,17 @@ def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path:
             assert writer.stdout is not None
             writer.stdout.readline()
         assert len(list(tmp_path.iterdir())) == 2
+        (tmp_path / ".download.partial").write_text("somebody else's")
         writers[0].send_signal(signal.SIGKILL)
         writers[0].wait()
         time.sleep(0.05)
+        with whole_folder(tmp_path / "another") as folder:
+            (folder / "whole").write_text("whole")
+        (tmp_path / "another" / "whole").unlink()
+        (tmp_path / "another").rmdir()
+        assert len(list(tmp_path.glob(".result.*"))) == 1, "the dead writer's folder goes, whatever is written next"
+        assert (tmp_path / ".download.partial").read_text() == "somebody else's"
+        (tmp_path / ".download.partial").unlink()
         with whole_folder(target) as folder:
             (folder / "whole").write_text("whole")
         left = sorted(p.name for p in tmp_path.iterdir())

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from striate.errors import InputError
 
 _ASIDE = ".partial"
+_OURS = re.compile(r"^\..+\.[0-9]+-[0-9a-f]{8}\.partial$")
 _LOCK = ".being-written"
 _ABANDONED_AFTER = 3600.0  # seconds; for temporary folders without a lock file
 
@@ -147,8 +149,10 @@ def _locked_neighbour(target: Path) -> tuple[Path, int]:
 
 
 def _remove_abandoned(target: Path) -> None:
-    """Remove temporary neighbours of `target` whose writers are gone."""
-    for folder in target.parent.glob(f".{_escaped(target.name)}.*{_ASIDE}"):
+    """Remove temporary folders beside `target`, whatever they were for, whose writers are gone."""
+    for folder in target.parent.glob(f".*{_ASIDE}"):
+        if not _OURS.match(folder.name) or not folder.is_dir():
+            continue
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)
         except OSError:  # just being made, or killed in that instant
@@ -163,10 +167,6 @@ def _remove_abandoned(target: Path) -> None:
             pass
         finally:
             os.close(lock)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def _sync(folder: Path) -> None:
