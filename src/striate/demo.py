@@ -15,7 +15,7 @@ from striate.recordings import Recording, check
 from striate.recordings import open as open_recording
 from striate.simulate import PopulationSettings, RecordingSettings, SimulatedTruth
 from striate.submissions import Submission, Truth, validate
-from striate.training import Run, predict, train
+from striate.training import Run, load_recipe, predict, train
 
 Say = Callable[[str], None]
 
@@ -188,13 +188,18 @@ def _simulate(out: Path, plan: DemoSettings) -> tuple[Path, Path, Path]:
 
 
 def _trained(recipe: str, recordings: list[Recording], folder: Path, seed: int, overwrite: bool) -> Run:
-    """Train, go on with what was interrupted, or begin anew where that is another training."""
+    """Train, go on with what was interrupted, or take what an interrupted demonstration had finished."""
     try:
-        return train(recipe, recordings, folder, seed=seed, overwrite=False)
+        return train(recipe, recordings, folder, seed=seed)
     except InputError:
-        if not overwrite:
-            raise
-        return train(recipe, recordings, folder, seed=seed, overwrite=True)
+        if overwrite:
+            return train(recipe, recordings, folder, seed=seed, overwrite=True)
+        there = Run.open(folder)
+        learnt_from = [entry["fingerprint"] for entry in there.provenance["recordings"]]
+        same = there.recipe == load_recipe(recipe) and there.provenance["seed"] == seed
+        if there.finished and same and learnt_from == [recording.fingerprint for recording in recordings]:
+            return there
+        raise
 
 
 def _predicted(run: Run, recording: Recording) -> Submission:
