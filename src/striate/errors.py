@@ -37,6 +37,19 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? Valid: {listed}" if close else f"valid: {listed}"
 
 
+def checked_seed(seed: int) -> int:
+    """Return a seed that random generators take.
+
+    Raises
+    ------
+    InputError
+        If it is negative.
+    """
+    if seed < 0:
+        raise InputError(f"The seed must not be negative, got {seed}.")
+    return seed
+
+
 def listed(items: Iterable[object], limit: int = 3) -> str:
     """Join the first few items for a message: ``"3, 7, 9 and 12 more"``."""
     values = list(items)

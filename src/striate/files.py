@@ -89,6 +89,8 @@ def whole_folder(path: Path | str, *, overwrite: bool = False, keep_first: bool 
     target = Path(path)
     if not keep_first:
         refuse_existing(target, overwrite)
+    if target.is_file():
+        raise InputError(f"{target} is a file, and a folder would take its place: choose another name.")
     with _workplace(target) as aside:
         new = aside / target.name
         new.mkdir()

@@ -3,28 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from striate.errors import InputError, nearest
-
-TIERS = ("train", "validation", "test", "final_test")
-TRAINING_TIERS = ("train", "validation")
-TEST_TIERS = ("test", "final_test")
-
-# The data's own page once calls the final tier `live_test`; the live test is `test`. Accepted when typed, never written.
-_TIER_ALIASES = {"live_test": "test", "live": "test", "final": "final_test"}
-
-
-def tier_name(typed: str) -> str:
-    """Turn what a user typed into the name of a tier.
-
-    Raises
-    ------
-    InputError
-        If it is neither one of `TIERS` nor an alias of one.
-    """
-    tier = _TIER_ALIASES.get(typed, typed)
-    if tier not in TIERS:
-        raise InputError(f"There is no tier {typed!r}: {nearest(typed, TIERS)}.")
-    return tier
+from striate.names import TEST_TIERS as TEST_TIERS
+from striate.names import TIERS as TIERS
+from striate.names import TRAINING_TIERS as TRAINING_TIERS
+from striate.names import is_session as is_session
+from striate.names import tier_name as tier_name
+from striate.names import valid_session as valid_session
 
 
 @dataclass(frozen=True)
@@ -87,7 +71,6 @@ JUNK = re.compile(
 
 _DATA_MEMBER = re.compile(r"^data/(?P<variable>[^/]+)/(?P<trial>0|[1-9][0-9]*)\.npy$")
 _FILE_STEM = re.compile(r"^static(?P<session>[0-9]+-[0-9]+-[0-9]+)-")
-_SESSION = re.compile(r"^[A-Za-z0-9_-]+$")
 
 # The tools of 2022 recognise an archive by `GrayImageNet` in its name; the hash is that of the original release.
 _STEM = "static{session}-GrayImageNet-94c6ff995dac583098847cfecd43e7b6"
@@ -131,23 +114,3 @@ def session_of_name(name: str) -> str | None:
     """Session in a file name such as ``static27204-5-13-GrayImageNet-….zip``; None if it holds none."""
     match = _FILE_STEM.match(name)
     return match["session"] if match else None
-
-
-def is_session(name: str) -> bool:
-    """Whether `name` can name a session."""
-    return bool(_SESSION.match(name))
-
-
-def valid_session(session: str) -> str:
-    """Return `session` if it can name a recording.
-
-    Raises
-    ------
-    InputError
-        If it has other characters than letters, digits, ``-`` and ``_``.
-    """
-    if not is_session(session):
-        raise InputError(
-            f"{session!r} cannot name a session: use letters, digits, '-' and '_', like 27204-5-13 (animal-session-scan)."
-        )
-    return session
