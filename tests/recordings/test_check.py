@@ -258,3 +258,17 @@ def test_archives_of_others_have_only_true_findings(shared: Path) -> None:
         report = check(path)
         assert report.ok
         assert report.rules == rules
+
+
+def test_the_rules_are_listed_without_an_archive() -> None:
+    listed = run_in_process("check", "--rules")
+    assert listed.status == 0
+    assert all(rule in listed.out for rule in RULES)
+    assert run_in_process("check").status == 1
+
+
+def test_a_folder_of_archives_says_which_to_give(tmp_path: Path, recording: Recording) -> None:
+    write(recording, tmp_path / "static7-1-1-x.zip")
+    (finding,) = [one for one in check(tmp_path) if one.rule == "no-recording"]
+    assert "holds 1 zip: static7-1-1-x.zip" in finding.message
+    assert finding.mend == "Give one of them."

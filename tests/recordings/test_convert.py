@@ -12,6 +12,7 @@ from tests.fixtures.command import assert_one_sentence, run_in_process
 import striate
 from striate.errors import InputError
 from striate.recordings import check
+from striate.recordings.array_files import read_table
 
 TRIALS, NEURONS, IMAGES = 60, 7, 40
 
@@ -164,3 +165,32 @@ def test_the_command_refuses_files_that_cannot_be_read(tmp_path: Path) -> None:
         assert_one_sentence(run_in_process("convert", path, "--session", "1-1-1", "--out", out), name)
         assert not out.exists()
     assert_one_sentence(run_in_process("convert", "--session", "1-1-1", "--out", tmp_path / "out.zip"), "not given")
+
+
+def test_what_a_recording_is_made_of_is_never_lost(tmp_path: Path) -> None:
+    given = arrays()
+    np.savez(tmp_path / "all.npz", images=given["images"], responses=given["responses"], **given["neurons"])
+    before = (tmp_path / "all.npz").read_bytes()
+    place = tmp_path / "all.npz"
+    arguments = ("convert", place, "--session", "1-1-1", "--out", place, "--overwrite")
+    assert_one_sentence(run_in_process(*arguments), "would be lost")
+    with pytest.raises(InputError, match="a folder would take its place"):
+        striate.convert(**given, out=place, overwrite=True)
+    assert place.read_bytes() == before
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    recording = striate.convert(**given)
+    with pytest.raises(InputError, match="something else than a recording"):
+        striate.write(recording, tmp_path / "thesis", overwrite=True)
+    assert (tmp_path / "thesis" / "chapter.txt").exists()
+
+
+def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must not be negative, got -1"):
+        striate.convert(**arrays(), seed=-1)
+
+
+def test_a_table_with_semicolons_is_called_that(tmp_path: Path) -> None:
+    (tmp_path / "neurons.csv").write_text("x;y;z\n1;2;3\n")
+    with pytest.raises(InputError, match="seems to be separated by ';'"):
+        read_table(tmp_path / "neurons.csv")

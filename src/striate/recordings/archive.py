@@ -20,6 +20,8 @@ from striate.recordings.rules import found
 
 LARGEST_MEMBER = 256 * 2**20  # bytes; a response vector of a million neurons has 8 MB
 
+# an absolute path, a drive, a step upwards, or an end of text within
+_LEADS_OUT = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\0")
 _ROOTED = re.compile(r"^(?P<root>(?:.*/)?)(?:data/[^/]+/[^/]+\.npy|meta/(?:trials|neurons|statistics)/.+\.npy)$")
 
 
@@ -74,21 +76,23 @@ class Archive(ABC):
 
     def _index(self, files: list[Member]) -> None:
         """Sort files into members of the recording and the rest, and note what is wrong with their names."""
-        unsafe = [m.name for m in files if _leads_out(m.name)]
+        unsafe = [m.name for m in files if _LEADS_OUT.search(m.name)]
         for name in unsafe[:20]:
             self.findings.append(
                 found("path-traversal", name, "the name leads out of the archive.", "Make the archive anew without it.")
             )
-        safe = [m for m in files if not _leads_out(m.name)]
+        outside = set(unsafe)
+        safe = [m for m in files if m.name not in outside]
         for name, count in Counter(m.name for m in safe).items():
             if count > 1:
                 self.findings.append(
                     found("duplicate-member", name, f"the archive has {count} members of this name.", "Keep one.")
                 )
-        useful = [m for m in safe if not layout.JUNK.search(m.name)]
+        junk = [m.name for m in safe if layout.JUNK.search(m.name)]
+        no_use = set(junk)
+        useful = [m for m in safe if m.name not in no_use]
         roots = Counter(match["root"] for m in useful if (match := _ROOTED.match(m.name)))
         self.root = _choose_root(self.path, roots, self.findings)
-        junk = [m.name for m in safe if layout.JUNK.search(m.name)]
         for member in useful:
             below = member.name.removeprefix(self.root) if member.name.startswith(self.root) else ""
             if below.startswith(("data/", "meta/")):
@@ -111,22 +115,15 @@ class Archive(ABC):
         )
 
 
-def _leads_out(name: str) -> bool:
-    parts = name.replace("\\", "/").split("/")
-    return name.startswith(("/", "\\")) or ".." in parts or "\0" in name or bool(re.match(r"^[A-Za-z]:", name))
-
-
 def _choose_root(path: Path, roots: Counter[str], findings: list[Finding]) -> str:
     complete = [r for r in roots if roots[r] > 1] or list(roots)
     if not complete:
-        findings.append(
-            found(
-                "no-recording",
-                path.name,
-                "there is neither `data/` nor `meta/` with arrays in it.",
-                "Give a zip or folder in the SENSORIUM 2022 layout, or make one with `striate convert`.",
-            )
-        )
+        problem = "there is neither `data/` nor `meta/` with arrays in it."
+        mend = "Give a zip or folder in the SENSORIUM 2022 layout, or make one with `striate convert`."
+        if path.is_dir() and (zips := sorted(file.name for file in path.glob("*.zip"))):
+            problem = f"the folder holds {len(zips)} zip{'s' * (len(zips) > 1)}: {listed(zips)}."
+            mend = "Give one of them."
+        findings.append(found("no-recording", path.name, problem, mend))
         return ""
     if len(complete) > 1:
         findings.append(

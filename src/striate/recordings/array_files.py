@@ -106,11 +106,16 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     try:
         if source.suffix == ".parquet":
             return pd.read_parquet(source)
-        return pd.read_csv(source, sep="\t" if source.suffix == ".tsv" else ",")
+        table = pd.read_csv(source, sep="\t" if source.suffix == ".tsv" else ",")
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
             f"{source} is no readable table ({error}): give CSV, TSV or Parquet with a header line."
         ) from None
+    if len(table.columns) == 1 and (found := next((s for s in ";\t|" if s in str(table.columns[0])), None)):
+        raise InputError(
+            f"{source} seems to be separated by {found!r}: save it with commas, or as TSV with a name that ends in .tsv."
+        )
+    return table
 
 
 def read_array(path: str | os.PathLike[str]) -> Array:

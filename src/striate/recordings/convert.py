@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import InputError, listed, nearest
+from striate.errors import InputError, checked_seed, listed
 from striate.recordings import layout
 from striate.recordings.recording import Recording
 from striate.recordings.write import write
@@ -167,7 +167,7 @@ def _choose_tiers(image_ids: Array, seed: int) -> Array:
     once = np.flatnonzero(counts == 1)
     tier_of_image = np.full(len(ids), "train", dtype="<U10")
     tier_of_image[counts > 1] = "test"
-    chosen = np.random.default_rng(seed).permutation(once)[: max(1, round(_VALIDATION_SHARE * len(once)))]
+    chosen = np.random.default_rng(checked_seed(seed)).permutation(once)[: max(1, round(_VALIDATION_SHARE * len(once)))]
     tier_of_image[chosen] = "validation"
     return tier_of_image[index]
 
@@ -205,7 +205,7 @@ def _neuron_table(neurons: Table, cells: int, trials: int) -> pd.DataFrame:
             table = table.drop(columns=name).assign(x=places[:, 0], y=places[:, 1], z=places[:, 2])
     if missing := [c for c in ("x", "y", "z") if c not in table]:
         raise InputError(
-            f"neurons has no {', '.join(missing)} (it has {', '.join(map(str, table.columns))}): give cortical positions in µm ({nearest(missing[0], table.columns)})."
+            f"neurons has no {', '.join(missing)} (it has {', '.join(map(str, table.columns))}): give cortical positions in µm."
         )
     if not np.isfinite(table[["x", "y", "z"]].to_numpy(dtype=np.float64)).all():
         raise InputError("neurons' x, y, z are not all finite: give a position for each neuron, in µm.")

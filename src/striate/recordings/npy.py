@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 import tokenize
 from typing import Any
 
@@ -66,7 +67,7 @@ def parse(data: bytes, member: str) -> NDArray[Any]:
                 "Save it with a plain numeric or string dtype: numpy.save(..., allow_pickle=False).",
             )
         )
-    count = int(np.prod(shape, dtype=object)) if shape else 1
+    count = math.prod(shape)
     expected = start + count * dtype.itemsize
     if len(data) != expected:
         rule = "truncated-member" if len(data) < expected else "oversized-member"

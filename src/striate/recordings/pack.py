@@ -21,7 +21,7 @@ from striate.recordings.statistics import VariableStatistics
 from striate.recordings.tables import read_tables
 from striate.recordings.trialdata import TrialData, narrowest
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "recording.json"
 
 # From the smallest up. Responses and behaviour stay floats, because that is what they are computed with.

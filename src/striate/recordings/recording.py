@@ -1,7 +1,9 @@
 """What a recording is: neurons, trials, and one array for each variable, trials first."""
 
 import hashlib
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from striate.recordings import layout
 from striate.recordings.statistics import VariableStatistics, compute
 
 Array = NDArray[Any]
+
+_HASHED = 2**22  # values that are hashed at a time
 
 
 class Recording:
@@ -110,7 +114,7 @@ class Recording:
         for column, table in (("unit_id", self.neurons), ("trial_idx", self.trials)):
             doubled = table[column][table[column].duplicated()]
             if len(doubled):
-                raise InputError(f"{where}: {column} {doubled.iloc[0]!r} stands twice; each must be unique.")
+                raise InputError(f"{where}: {column} {doubled.iloc[0]} stands twice; each must be unique.")
         unknown = sorted(set(self.trials["tier"]) - set(layout.TIERS))
         if unknown:
             raise InputError(f"{where}: unknown tier {unknown[0]!r}; allowed are {', '.join(layout.TIERS)}.")
@@ -230,12 +234,11 @@ def content_hash(recording: Recording) -> str:
     digest = hashlib.sha256()
     for name, values in recording.arrays.items():
         digest.update(f"{name} {values.shape}".encode())
-        step = max(1, 2**24 // max(1, int(np.prod(values.shape[1:]))))
-        for start in range(0, len(values), step):
-            # one canonical type, and no negative zero
-            block = values[start : start + step]
-            canonical = block if block.dtype == np.uint8 else _narrow(block)
-            digest.update(canonical.tobytes())
+        step = max(1, _HASHED // max(1, int(np.prod(values.shape[1:]))))
+        blocks = (values[start : start + step] for start in range(0, len(values), step))
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for of_block in pool.map(_block_hash, blocks):
+                digest.update(of_block)
     for table in (recording.neurons, recording.trials):
         for column in sorted(table.columns):
             digest.update(column.encode())
@@ -248,8 +251,22 @@ def content_hash(recording: Recording) -> str:
     return digest.hexdigest()
 
 
-def _narrow(block: Array) -> Array:
-    wide = np.asarray(block, dtype=np.float64) + 0.0
-    if np.all(wide == np.clip(np.round(wide), 0, 255)):
-        return wide.astype(np.uint8)
-    return wide
+def _block_hash(block: Array) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(_canonical(block)).data).digest()
+
+
+def _canonical(block: Array) -> Array:
+    """The same values in the narrowest of three types that loses nothing, whatever they are stored as."""
+    if block.dtype == np.uint8:
+        return block
+    few = block.reshape(-1)[:4096]
+    for part in (few, block):  # a few values mostly suffice to rule the narrowest out
+        if not np.array_equal(part, np.clip(np.rint(part), 0, 255)):
+            break
+    else:
+        return block.astype(np.uint8)
+    single = np.asarray(block, dtype=np.float32)
+    lossless = block.dtype.kind == "f" and block.dtype.itemsize <= single.itemsize
+    if not lossless and not np.array_equal(single, block, equal_nan=block.dtype.kind == "f"):
+        single = np.asarray(block, dtype=np.float64)
+    return single + single.dtype.type(0)  # there is no negative zero

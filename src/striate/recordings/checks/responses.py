@@ -39,7 +39,8 @@ def check(survey: Survey, trials: pd.DataFrame, neurons: pd.DataFrame) -> Iterat
         dead = np.flatnonzero(~survey.active)
         if dead.size:
             units = neurons["unit_id"].to_numpy()[dead]
-            message = f"{dead.size} neurons respond in no training trial: unit ids {listed(units)}."
+            silent_ones = "1 neuron responds" if dead.size == 1 else f"{dead.size} neurons respond"
+            message = f"{silent_ones} in no training trial: unit ids {listed(units)}."
             yield found(
                 "silent-neurons", "data/responses", message, "They cannot be predicted; consider leaving them out."
             )

@@ -140,7 +140,8 @@ def _survey_variable(survey: Survey, data: TrialData, name: str, train: NDArray[
         if where:
             what, mend = said[rule]
             where.sort()
-            message = f"{len(where)} trials have {what}: {listed(where)}."
+            trials = "1 trial has" if len(where) == 1 else f"{len(where)} trials have"
+            message = f"{trials} {what}: {listed(where)}."
             survey.findings.append(found(rule, layout.data_member(name, where[0]), message, mend))
 
 
