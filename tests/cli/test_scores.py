@@ -1,6 +1,7 @@
 """The commands ``score``, ``validate`` and ``submission convert``."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from tests.fixtures.recordings import small_recording
 from tests.submissions.command import one_sentence, run
 from tests.submissions.examples import example, without
 
+from striate.errors import InputError
 from striate.recordings import write
 from striate.submissions import Scorecard, Submission, legacy, score
 
@@ -54,10 +56,10 @@ def test_every_form_scores_alike(files, capsys, monkeypatch, submission, truth):
 
 
 def test_the_scorecard_is_written_and_never_overwritten_unasked(files, capsys, monkeypatch):
-    arguments = ("score", files / "s.parquet", files / "t.parquet", "--bootstrap", "5", "--out", files / "card.json")
+    arguments = ("score", files / "s.parquet", files / "t.parquet", "--bootstrap", "20", "--out", files / "card.json")
     assert run(capsys, monkeypatch, *arguments)[0] == 0
     card = Scorecard.read(files / "card.json")
-    assert card == score(files / "s.parquet", files / "t.parquet", bootstrap=5)
+    assert card == score(files / "s.parquet", files / "t.parquet", bootstrap=20)
     code, out, err = run(capsys, monkeypatch, *arguments)
     assert (code, out) == (1, "")
     assert "exists already" in err
@@ -124,3 +126,46 @@ def test_convert_there_and_back(files, capsys, monkeypatch):
     assert run(capsys, monkeypatch, "submission", "convert", files / "2022", files / "back.parquet", *said)[0] == 0
     assert (files / "back.parquet").read_bytes() == (files / "s.parquet").read_bytes()
     assert Submission.read(files / "back.parquet").track == "sensorium"
+
+
+def test_what_the_noise_allows_is_said(files, capsys, monkeypatch):
+    _, out, _ = run(capsys, monkeypatch, "score", files / "s.parquet", files / "t.parquet", "--bootstrap", "0")
+    out = " ".join(out.split())
+    card = score(files / "s.parquet", files / "t.parquet", bootstrap=0).tiers["test"]
+    assert f"its root, {card.split_half.mean**0.5:.3f}, limits the correlation to average" in out
+    assert f"the {card.feve.neurons} neurons whose explainable variance is at least 15 %" in out
+
+
+def test_a_submission_of_another_recording_is_called_that(files, capsys, monkeypatch):
+    write(small_recording("8-1-1"), files / "static8-1-1.zip")
+    err = one_sentence(capsys, monkeypatch, files, "validate", files / "s.parquet", files / "static8-1-1.zip")
+    assert "is for session 7-1-1, and the archive is of session 8-1-1" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("score", "s.parquet", "t.parquet", "--seed", "-1"), "must not be negative, got -1"),
+        (("score", "s.parquet", "t.parquet", "--bootstrap", "1"), "usually 1000, or 0 for none"),
+        (("submission", "convert", "nothing", "b"), "does not exist"),
+        (("submission", "convert", "s.parquet", "b.txt"), "another kind of file"),
+        (("submission", "convert", "s.parquet", "run"), "holds a run"),
+        (("validate", "s.parquet", ""), "An argument is empty"),
+    ],
+)
+def test_more_that_is_refused(files, capsys, monkeypatch, arguments, words):
+    (files / "run").mkdir()
+    (files / "run" / "recipe.toml").write_text("")
+    monkeypatch.chdir(files)
+    assert words in one_sentence(capsys, monkeypatch, files, *arguments)
+
+
+def test_a_native_file_is_not_called_csv(files):
+    with pytest.raises(InputError, match=r"let it end in \.parquet"):
+        Submission.read(files / "s.parquet").write(files / "s.csv")
+
+
+def test_track_sensorium_is_for_images_alone():
+    _, submission, _ = example()
+    with pytest.raises(InputError, match=r"know the image alone.*track sensorium\+, or none"):
+        replace(submission, track="sensorium", protocol="image + behaviour")

@@ -91,7 +91,7 @@ def test_one_tier_of_several():
         (lambda s: without(s, columns=[3]), "lacks 1 unit id: {unit}"),
         (lambda s: replace(s, unit_ids=np.append(s.unit_ids[:-1], 10**6)), "lacks 1 unit id"),
         (lambda s: replace(s, trial_idx=np.append(-7, s.trial_idx[1:])), "lacks 1 trial of tier 'test'"),
-        (lambda s: replace(s, session="1-1-1"), "session 1-1-1 and the truth for 7-1-1"),
+        (lambda s: replace(s, session="1-1-1"), "session 1-1-1, and the truth is of session 7-1-1"),
         (lambda s: replace(s, image_id=np.append(77, s.image_id[1:])), "another image.*77 instead of"),
         (
             lambda s: replace(s, tier=np.where(s.tier == "test", "validation", "final_test")),

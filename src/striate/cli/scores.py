@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False)
 
+_FEWEST_RESAMPLES = 20
+
 submission_app = typer.Typer(no_args_is_help=True, help="Turn submissions from one form of file into the other.")
 app.add_typer(submission_app, name="submission")
 
@@ -46,9 +48,15 @@ def score(
     overwrite: Overwrite = False,
 ) -> None:
     """Score a submission: single-trial correlation, correlation to average, FEVE, with intervals and noise ceilings."""
+    from striate.errors import InputError
     from striate.files import refuse_existing
     from striate.submissions import score as score_submission
 
+    if 0 < bootstrap < _FEWEST_RESAMPLES:
+        raise InputError(
+            f"An interval from {bootstrap} resample{'s' * (bootstrap > 1)} says nothing: give --bootstrap at least "
+            f"{_FEWEST_RESAMPLES}, usually 1000, or 0 for none."
+        )
     if out is not None:
         refuse_existing(out, overwrite)
     card = score_submission(submission, truth, tiers=tier, bootstrap=bootstrap, seed=seed)
@@ -86,13 +94,31 @@ def _table(tier: str, scores: "TierScores") -> Table:
         table.add_row(LABELS[name], *_cells(getattr(scores, name)))
     table.add_section()
     for name in CEILINGS:
-        table.add_row(f"ceiling: {LABELS[name]}", *_cells(getattr(scores, name)))
+        table.add_row(LABELS[name], *_cells(getattr(scores, name)))
+    table.caption, table.caption_justify = _explained(scores), "left"
     return table
+
+
+def _explained(scores: "TierScores") -> str:
+    """What is not defined and why, what the noise lets a model reach, and which neurons count."""
+    from striate.metrics.evaluate import METRICS
+    from striate.submissions.scorecard import CEILINGS, LABELS
+
+    named = {name: getattr(scores, name) for name in (*METRICS, *CEILINGS)}
+    said = [f"{LABELS[name]} is not defined: {one.reason}" for name, one in named.items() if one.mean is None]
+    if scores.jackknife_oracle.mean is not None:
+        said.append("jackknife oracle: single trials, predicted by the other repeats of their image")
+    if scores.split_half.mean is not None and scores.split_half.mean >= 0:
+        limit = scores.split_half.mean**0.5
+        said.append(f"split-half reliability: its root, {limit:.3f}, limits the correlation to average")
+    if scores.feve.neurons:
+        said.append(f"FEVE: the {scores.feve.neurons} neurons whose explainable variance is at least 15 %")
+    return "\n".join(said)
 
 
 def _cells(score: "Score") -> tuple[str, str, str]:
     if score.mean is None:
-        return "not defined", f"{score.reason}", "0"
+        return "not defined", "", "0"
     interval = "" if score.interval is None else f"{score.interval.low:.4f} – {score.interval.high:.4f}"
     return f"{score.mean:.4f}", interval, str(score.neurons)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import InputError
+from striate.errors import InputError, checked_seed
 from striate.metrics.arrays import Floats, neuron_blocks, trials_by_neurons
 from striate.metrics.moments import Moments, Spread, centred, pearson
 from striate.metrics.repeats import Group, Repeats
@@ -114,7 +114,7 @@ def split_half(responses: ArrayLike, image_ids: ArrayLike | Repeats, splits: int
     images = sum(len(group.images) for group in groups)
     if images < 2:
         return Ceiling.undefined(r.shape[1], "fewer than two images were shown more than once")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(checked_seed(seed))
     halves = [_random_halves(group, splits, rng) for group in groups]
     values = np.empty(r.shape[1])
     with np.errstate(invalid="ignore"):

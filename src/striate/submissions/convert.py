@@ -4,10 +4,8 @@ from pathlib import Path
 
 from striate.errors import InputError
 from striate.files import refuse_existing
-from striate.submissions import legacy
-from striate.submissions.sources import is_native, open_submission
-
-_NATIVE_SUFFIXES = (".parquet", ".pq")
+from striate.submissions import legacy, parquet
+from striate.submissions.sources import existing, is_native, open_submission
 
 
 def convert(
@@ -46,8 +44,9 @@ def convert(
     InputError
         If the source is damaged, the target does not fit it, or something is not said.
     """
+    existing(source)
     into = Path(target)
-    to_native = into.suffix.lower() in _NATIVE_SUFFIXES
+    to_native = into.suffix.lower() in parquet.SUFFIXES
     if is_native(source):
         if to_native:
             raise InputError(f"{source} is a native submission already; name a folder or a .csv for the form of 2022.")
@@ -57,7 +56,7 @@ def convert(
         return legacy.write(open_submission(source), into, overwrite=overwrite)
     if not to_native:
         raise InputError(
-            f"{source} is in the form of 2022; name a target that ends in {_NATIVE_SUFFIXES[0]}, not {into}."
+            f"{source} is in the form of 2022; name a target that ends in {parquet.SUFFIXES[0]}, not {into}."
         )
     for name, value in (("session", session), ("protocol", protocol)):
         if value is None:

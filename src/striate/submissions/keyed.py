@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import InputError
-from striate.recordings.layout import TEST_TIERS, TIERS, tier_name, valid_session
+from striate.names import TEST_TIERS, TIERS, tier_name, valid_session
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -24,6 +24,8 @@ Ids = NDArray[np.int64] | NDArray[np.str_]
 MOST_TRIALS = 2**17
 MOST_VALUES = 2**28
 LONGEST_ID = 200  # characters
+
+OTHER_SUFFIXES = (".txt", ".tsv", ".json", ".zip", ".npy", ".npz")  # of files that are neither form of a table
 
 
 @contextlib.contextmanager

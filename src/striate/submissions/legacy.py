@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError, listed
 from striate.files import refuse_existing
-from striate.recordings.layout import tier_name
+from striate.names import tier_name
+from striate.submissions import parquet
 from striate.submissions.csv_file import Rows, columns_of, read_file, write_file
-from striate.submissions.keyed import Ids, Table, naming
+from striate.submissions.keyed import OTHER_SUFFIXES, Ids, Table, naming
 from striate.submissions.submission import Submission
 from striate.submissions.truth import Truth
 
@@ -99,6 +100,10 @@ def _write(table: Table, path: Path, column: str, files: dict[str, str], overwri
                 f"A CSV of 2022 holds one tier, not {', '.join(table.tiers)}: name a folder instead of {path}."
             )
         targets = dict.fromkeys(table.tiers, path)
+    elif path.suffix.lower() in (*parquet.SUFFIXES, *OTHER_SUFFIXES):
+        raise InputError(f"{path} is the name of another kind of file: name a folder, or a .csv for a single tier.")
+    elif (path / "recipe.toml").exists():
+        raise InputError(f"{path} holds a run, not submissions: name another folder.")
     else:
         homeless = [tier for tier in table.tiers if tier not in files]
         if homeless:

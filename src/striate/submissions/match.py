@@ -28,6 +28,20 @@ class Match:
         return rows if _in_order(self.columns, values.shape[1]) else rows[:, self.columns]
 
 
+def same_session(given: Keyed, wanted: Keyed, what: str) -> None:
+    """Refuse a submission that is about another recording than what it is held against.
+
+    Raises
+    ------
+    InputError
+        If both say their session, and the sessions differ.
+    """
+    if None not in (given.session, wanted.session) and given.session != wanted.session:
+        raise InputError(
+            f"The submission is for session {given.session}, and the {what} is of session {wanted.session}: take its own."
+        )
+
+
 def matched_tiers(given: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
     """The tiers of both, which must be the same.
 
@@ -60,12 +74,8 @@ def match(given: Keyed, wanted: Keyed, tier: str) -> Match:
     Raises
     ------
     InputError
-        If the sessions differ, an id is missing or extra, or the same trial shows another image.
+        If an id is missing or extra, or the same trial shows another image.
     """
-    if None not in (given.session, wanted.session) and given.session != wanted.session:
-        raise InputError(
-            f"The submission is for session {given.session} and the truth for {wanted.session}; score it against its own."
-        )
     rows_given, rows_wanted = given.rows(tier), wanted.rows(tier)
     columns = _positions(given.unit_ids, wanted.unit_ids, "unit id", "Predict every neuron once, and no other.")
     places = _positions(

@@ -18,9 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 
 from striate.errors import InputError, listed
 from striate.files import whole_file
-from striate.submissions.keyed import LONGEST_ID, MOST_TRIALS, MOST_VALUES, Table, printable
+from striate.submissions.keyed import LONGEST_ID, MOST_TRIALS, MOST_VALUES, OTHER_SUFFIXES, Table, printable
 
 MAGIC = b"PAR1"
+SUFFIXES = (".parquet", ".pq")
 VERSION = 1
 
 _HEADER = b"striate"  # the key of the schema's metadata
@@ -74,6 +75,8 @@ def is_parquet(path: Path) -> bool:
 
 def write(rows: Table, path: Path | str, column: str, header: Mapping[str, Any], *, overwrite: bool) -> None:
     """Write keys and values, whole or not at all."""
+    if Path(path).suffix.lower() in (".csv", *OTHER_SUFFIXES):
+        raise InputError(f"{path} would be a Parquet file under another name: let it end in .parquet.")
     said = {"version": VERSION, "session": rows.session, "unit_ids": rows.unit_ids.tolist(), **header}
     numbers = pa.list_(pa.field("element", pa.float32(), nullable=False), rows.unit_ids.size)
     keys = {name: pa.array(getattr(rows, name).tolist()) for name in _KEYS}

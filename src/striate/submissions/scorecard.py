@@ -10,7 +10,7 @@ from striate import __version__
 from striate.errors import InputError
 from striate.files import whole_file
 from striate.metrics.evaluate import METRICS
-from striate.recordings.layout import TIERS
+from striate.names import TIERS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import InputError
+from striate.errors import InputError, checked_seed
 from striate.metrics import METRICS_VERSION, Ceiling, Repeats, evaluate, jackknife_oracle, split_half
 from striate.metrics import bootstrap as resample
 from striate.metrics.bootstrap import RESAMPLES, Bootstrap
 from striate.metrics.evaluate import METRICS, MetricSet
-from striate.recordings.layout import tier_name
+from striate.names import tier_name
 from striate.submissions.keyed import naming
-from striate.submissions.match import match, matched_tiers
+from striate.submissions.match import match, matched_tiers, same_session
 from striate.submissions.scorecard import BootstrapSettings, IntervalScore, Score, Scorecard, TierScores
 from striate.submissions.sources import open_submission, open_truth
 from striate.submissions.submission import Submission
@@ -63,6 +63,7 @@ def score(
         raise InputError(
             f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {RESAMPLES}."
         )
+    checked_seed(seed)
     named = [tiers] if isinstance(tiers, str) else tiers
     asked = None if named is None else tuple(dict.fromkeys(tier_name(tier) for tier in named))
     if asked == ():
@@ -70,6 +71,7 @@ def score(
     given = submission
     submission, truth = _opened(submission, truth, asked)
     with naming(given):
+        same_session(submission, truth, "truth")
         wanted = matched_tiers(submission.tiers, truth.tiers) if asked is None else asked
         matches = {tier: match(submission, truth, tier) for tier in wanted}  # all, before any work
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from striate.errors import InputError
-from striate.recordings.layout import tier_name
+from striate.names import tier_name
 from striate.submissions import legacy, parquet
 from striate.submissions.submission import Submission
 from striate.submissions.truth import Truth
@@ -35,7 +35,7 @@ def open_submission(
     InputError
         If there is nothing of the kind, or it is damaged.
     """
-    where = _existing(path)
+    where = existing(path)
     if is_native(where):
         return Submission.read(where)
     if where.is_dir() and not legacy.holds(where, legacy.SUBMISSION_FILES):
@@ -66,11 +66,16 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
     WithheldError
         If the archive withholds the responses.
     """
-    where = _existing(path)
+    where = existing(path)
     if is_native(where):
         return Truth.read(where)
     if legacy.holds(where, legacy.TRUTH_FILES) or (where.is_file() and where.suffix.lower() == ".csv"):
         return legacy.read_truth(where, tier=tiers[0] if tiers and len(tiers) == 1 else None)
+    if where.suffix.lower() == ".npz":
+        raise InputError(
+            f"{where} is no truth to score against, but arrays. Of a simulated recording, give the .parquet file that "
+            "stands beside it; of your own recording, its archive."
+        )
     if where.is_file() and not zipfile.is_zipfile(where):
         raise InputError(
             f"{where} is no truth: give an archive, a native truth, a ground-truth CSV, or a folder of these."
@@ -84,12 +89,13 @@ def is_native(path: Path | str) -> bool:
     """Whether a path is a file that begins like the native form, or claims to be it by its name."""
     file = Path(path)
     try:
-        return file.is_file() and (file.suffix.lower() in (".parquet", ".pq") or parquet.is_parquet(file))
+        return file.is_file() and (file.suffix.lower() in parquet.SUFFIXES or parquet.is_parquet(file))
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}).") from error
 
 
-def _existing(path: Path | str) -> Path:
+def existing(path: Path | str) -> Path:
+    """Return a path that something stands at; raise `InputError` if nothing does."""
     where = Path(path)
     if not where.exists():
         raise InputError(f"{where} does not exist; give the path of a file or folder that does.")

@@ -12,7 +12,7 @@ from striate.errors import InputError
 from striate.progress import progress
 from striate.submissions import parquet
 from striate.submissions.keyed import Ids, Keys, Table, naming, tier_rows
-from striate.submissions.protocol import protocol_name, track_name
+from striate.submissions.protocol import IMAGE, protocol_name, track_name
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -64,6 +64,11 @@ class Submission(Table):
             object.__setattr__(self, "track", track_name(self.track))
         if self.protocol is not None:
             object.__setattr__(self, "protocol", protocol_name(self.protocol))
+        if self.track == "sensorium" and self.protocol not in (None, IMAGE):
+            raise InputError(
+                f"Track sensorium is for models that know the image alone, and this one's protocol is {self.protocol!r}: "
+                "name track sensorium+, or none."
+            )
 
     @property
     def values(self) -> NDArray[np.float32]:

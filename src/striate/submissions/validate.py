@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from striate.errors import InputError
 from striate.submissions.keyed import Keys, naming
-from striate.submissions.match import match
+from striate.submissions.match import match, same_session
 from striate.submissions.sources import open_submission
 from striate.submissions.submission import Submission
 
@@ -42,6 +42,7 @@ def validate(
     only = wanted.tiers[0] if tiers is not None and len(wanted.tiers) == 1 else None
     opened = submission if isinstance(submission, Submission) else open_submission(submission, tier=only)
     with naming(submission):
+        same_session(opened, wanted, "archive")
         if opened.tiers != wanted.tiers:
             raise InputError(
                 f"The submission has the tiers {', '.join(opened.tiers)}; {recording.session} asks for "
