@@ -1,6 +1,9 @@
 """Fixtures for every test: small recordings, a cache of its own, the shared material where it is at hand."""
 
 import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before anything imports PyTorch
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from striate.models.ops import sample_and_project, sampling
+from striate.models.ops import plain, sample_and_project
 
 
 def by_the_formula(maps: Tensor, positions: Tensor, features: Tensor, bias: Tensor) -> Tensor:
@@ -69,8 +69,8 @@ def test_blocks_of_neurons_change_nothing(monkeypatch: pytest.MonkeyPatch, kept:
         return [out.detach(), *(t.grad for t in inputs if t.grad is not None)]
 
     whole = outcome()
-    monkeypatch.setattr(sampling, "_BLOCK_BYTES", 8 * 3 * 4 * 2)  # two neurons at a time
-    monkeypatch.setattr(sampling, "_KEPT_BYTES", kept)
+    monkeypatch.setattr(plain, "_BLOCK_BYTES", 8 * 3 * 4 * 2)  # two neurons at a time
+    monkeypatch.setattr(plain, "_KEPT_BYTES", kept)
     assert len(whole) == 5
     for a, b in zip(whole, outcome(), strict=True):
         torch.testing.assert_close(a, b)

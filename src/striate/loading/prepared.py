@@ -174,14 +174,18 @@ class PreparedRecording:
 def _gathered(values: Tensor, index: Rows) -> Tensor:
     """Copy some rows of a tensor."""
     if values.device.type == "cpu":
-        return torch.from_numpy(values.numpy()[index])
+        gathered = torch.empty((index.size, *values.shape[1:]), dtype=values.dtype)  # aligned, as NumPy's need not be
+        np.take(values.numpy(), index, axis=0, out=gathered.numpy(), mode="clip")
+        return gathered
     return values.index_select(0, torch.from_numpy(index).to(values.device))
 
 
 def _joined(images: Tensor, planes: Tensor) -> Tensor:
     """Append planes to images as channels."""
     if images.device.type == "cpu":
-        return torch.from_numpy(np.concatenate([images.numpy(), planes.numpy()], axis=1))
+        joined = torch.empty((len(images), images.shape[1] + planes.shape[1], *images.shape[2:]), dtype=images.dtype)
+        np.concatenate([images.numpy(), planes.numpy()], axis=1, out=joined.numpy())
+        return joined
     return torch.cat([images, planes], dim=1)
 
 

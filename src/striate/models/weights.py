@@ -1,6 +1,7 @@
 """Encoders on disk: one safetensors file that says in its header what it holds; nothing in it is ever executed."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,14 @@ def write_tensors(
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path, overwrite=overwrite) as aside:
         save_file(plain, aside, metadata=dict(header))
+        aside.chmod(0o666 & ~_umask())  # the library lets only its writer read
+
+
+def _umask() -> int:
+    """The rights that new files do not get."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,16 +1,15 @@
-"""Read each neuron's features out of the core's maps at its own position: the plain PyTorch form.
+"""Read each neuron's features out of the core's maps at its own position, by the fastest form that works here."""
 
-This is where the time of an encoder goes, so the operation stands alone: a fused kernel that agrees with
-`sample_and_project` can take its place.
-"""
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
-_BLOCK_BYTES = 64 * 2**20  # that the sampled features of one block of neurons may take
-_KEPT_BYTES = 512 * 2**20  # that those of all neurons may take until the backward pass
+from striate.models.ops import plain
+from striate.models.ops.choice import form, fused_kernels
+
+_FUSED = (torch.float32, torch.float64)
+_LARGEST = 2**31  # kernels count in 32 bits
 
 
 def sample_and_project(maps: Tensor, positions: Tensor, features: Tensor, bias: Tensor) -> Tensor:
@@ -21,7 +20,7 @@ def sample_and_project(maps: Tensor, positions: Tensor, features: Tensor, bias: 
     Parameters
     ----------
     maps : (B, C, H, W)
-        Feature maps of a batch of images.
+        Feature maps of a batch of images; fastest in the memory format ``torch.channels_last``.
     positions : (N, 2) or (B, N, 2)
         Position of each neuron, the same for all images or one for each; horizontal, then vertical; −1 is the
         centre of the first column (row), 1 that of the last. Outside, the maps are zero.
@@ -36,32 +35,62 @@ def sample_and_project(maps: Tensor, positions: Tensor, features: Tensor, bias: 
 
     Notes
     -----
-    Neurons are taken in blocks, so that no more than a block's worth of intermediate values exists at a time. What
-    the backward pass needs of them, the sampled features (0.25 GB for 7,776 neurons and 128 images of 64 maps), is
-    computed again there if it would take more than 0.5 GB. Positions that are the same for all images are not
-    repeated.
+    Where numba (on a CPU) or Triton (on a GPU) works, a fused kernel goes from maps to values, and back, without
+    the sampled features, (B, C, N), ever being there. It can be differentiated once. Otherwise, and within
+    ``use_form("plain")``, plain PyTorch does the same, and defines what is right.
     """
-    batch, channels = maps.shape[:2]
-    neuron_bytes = maps.element_size() * max(1, batch * channels)
-    width = max(1, _BLOCK_BYTES // neuron_bytes)
-    recompute = torch.is_grad_enabled() and len(features) * neuron_bytes > _KEPT_BYTES
-    blocks = []
-    for start in range(0, max(1, len(features)), width):
-        part = slice(start, start + width)
-        block = (maps, positions[..., part, :], features[part], bias[part])
-        if recompute:
-            blocks.append(checkpoint(_block, *block, use_reentrant=False, preserve_rng_state=False))
-        else:
-            blocks.append(_block(*block))
-    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)
+    kernels = None if form() == "plain" else fused_kernels(maps.device)
+    same_type = maps.dtype in _FUSED and maps.dtype == positions.dtype == features.dtype
+    sizes = (maps.numel(), features.numel(), positions.numel())
+    if kernels is None or not same_type or min(sizes) == 0 or max(sizes) >= _LARGEST:
+        return plain.sample_and_project(maps, positions, features, bias)
+    if positions.ndim == 2:
+        positions = positions[None]
+    value: Tensor = _sample_and_project(maps, positions, features)
+    return value + bias
 
 
-def _block(maps: Tensor, positions: Tensor, features: Tensor, bias: Tensor) -> Tensor:
+@torch.library.custom_op("striate::sample_and_project", mutates_args=())
+def _sample_and_project(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
+    kernels = fused_kernels(maps.device)
+    assert kernels is not None
+    value: Tensor = kernels.forward(maps, positions, features)
+    return value
+
+
+@_sample_and_project.register_fake
+def _(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
+    return maps.new_empty((maps.shape[0], features.shape[0]))
+
+
+@torch.library.custom_op("striate::sample_and_project_gradients", mutates_args=())
+def _gradients(
+    slopes: Tensor, maps: Tensor, positions: Tensor, features: Tensor, maps_wanted: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    kernels = fused_kernels(maps.device)
+    assert kernels is not None
+    of_maps, of_positions, of_features = kernels.backward(slopes, maps, positions, features, maps_wanted)
+    return of_maps, of_positions, of_features
+
+
+@_gradients.register_fake
+def _(
+    slopes: Tensor, maps: Tensor, positions: Tensor, features: Tensor, maps_wanted: bool
+) -> tuple[Tensor, Tensor, Tensor]:
     batch, channels, height, width = maps.shape
-    if positions.ndim == 2:  # one grid for all: images and channels are sampled alike
-        maps = maps.reshape(1, batch * channels, height, width)
-        grid = positions[None, :, None]
-    else:
-        grid = positions[:, :, None]
-    sampled = F.grid_sample(maps, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
-    return (sampled.reshape(batch, channels, -1) * features.T).sum(dim=1) + bias
+    of_maps = maps.new_empty((batch if maps_wanted else 0, height, width, channels)).permute(0, 3, 1, 2)
+    return of_maps, positions.new_empty(positions.shape), features.new_empty(features.shape)
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _differentiate(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    maps, positions, features = ctx.saved_tensors
+    wanted = ctx.needs_input_grad[0]
+    of_maps, of_positions, of_features = _gradients(slopes, maps, positions, features, wanted)
+    return (of_maps if wanted else None), of_positions, of_features
+
+
+_sample_and_project.register_autograd(_differentiate, setup_context=_keep)

@@ -65,7 +65,7 @@ class GaussianReadout(nn.Module):
         super().__init__()
         self.settings = settings
         neurons, spread = len(positions), settings.position_spread
-        self.register_buffer("cortical_positions", torch.from_numpy(positions.copy()))
+        self.register_buffer("cortical_positions", torch.tensor(positions))  # in memory of PyTorch's, aligned
         self.position_network = nn.Sequential(
             nn.Linear(2, settings.position_hidden), nn.ELU(), nn.Linear(settings.position_hidden, 2)
         )

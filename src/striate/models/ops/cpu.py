@@ -1,0 +1,175 @@
+"""The fused forms for CPUs: loops that numba compiles, parallel over images, vectorised over feature maps.
+
+Maps are read channels-last: the features of one place lie side by side, so the four places around a neuron's position
+are four runs of memory. Each thread writes to images (or to sums) of its own, so nothing is added atomically, and the
+same number of threads gives the same bits. Compiled code is kept on disk: only the first process on a machine waits.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+# sums may be taken in another order (to use vector units), but NaN and infinity keep their meaning
+_FAST = {"reassoc", "contract", "nsz", "arcp"}
+# not all of numba's threading layers bear two callers at once
+_ONE_AT_A_TIME = Lock()
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+    options |= {"nogil": True, "fastmath": _FAST, "error_model": "numpy"}
+    try:
+        return numba.njit(function, cache=True, **options)
+    except RuntimeError:  # there is no folder where compiled code could be kept
+        return numba.njit(function, **options)
+
+
+def _corner_weights(x: Any, y: Any, width: int, height: int) -> Any:
+    """Bilinear weights of the four places around a position, how they change with x and y, and where the places are.
+
+    Places outside the map have weight 0 and stand for the nearest one inside.
+    """
+    column, row = (x + 1) / 2 * (width - 1), (y + 1) / 2 * (height - 1)
+    column, row = min(max(column, -2.0), width + 1.0), min(max(row, -2.0), height + 1.0)
+    left, top = int(np.floor(column)), int(np.floor(row))
+    right_part, lower_part = column - left, row - top
+    west, east = 1.0 * (0 <= left < width), 1.0 * (-1 <= left < width - 1)
+    north, south = 1.0 * (0 <= top < height), 1.0 * (-1 <= top < height - 1)
+    across = (west * (1 - right_part), east * right_part)
+    down = (north * (1 - lower_part), south * lower_part)
+    weights = (across[0] * down[0], across[1] * down[0], across[0] * down[1], across[1] * down[1])
+    per_column, per_row = (width - 1) / 2, (height - 1) / 2
+    in_x = (
+        -west * down[0] * per_column,
+        east * down[0] * per_column,
+        -west * down[1] * per_column,
+        east * down[1] * per_column,
+    )
+    in_y = (
+        -north * across[0] * per_row,
+        -north * across[1] * per_row,
+        south * across[0] * per_row,
+        south * across[1] * per_row,
+    )
+    columns = min(max(left, 0), width - 1), min(max(left + 1, 0), width - 1)
+    rows = min(max(top, 0), height - 1) * width, min(max(top + 1, 0), height - 1) * width
+    corners = (rows[0] + columns[0], rows[0] + columns[1], rows[1] + columns[0], rows[1] + columns[1])
+    return weights, in_x, in_y, corners
+
+
+_corners = _compiled(_corner_weights)
+
+
+def _forward_loop(maps: Any, positions: Any, features: Any, out: Any) -> None:
+    number = maps.dtype.type
+    images, height, width, channels = maps.shape
+    each = positions.shape[0] > 1
+    for image in numba.prange(images):
+        b = np.int64(image)
+        places = maps[b].reshape(height * width, channels)
+        at = positions[b if each else 0]
+        for n in range(features.shape[0]):
+            x, y = at[n, 0], at[n, 1]
+            if np.isnan(x) or np.isnan(y):
+                out[b, n] = np.nan
+                continue
+            weights, _, _, corners = _corners(x, y, width, height)
+            w0, w1, w2, w3 = number(weights[0]), number(weights[1]), number(weights[2]), number(weights[3])
+            p0, p1, p2, p3 = places[corners[0]], places[corners[1]], places[corners[2]], places[corners[3]]
+            f = features[n]
+            total = number(0)
+            for c in range(channels):
+                total += f[c] * (w0 * p0[c] + w1 * p1[c] + w2 * p2[c] + w3 * p3[c])
+            out[b, n] = total
+
+
+def _backward_loop(
+    slopes: Any, maps: Any, positions: Any, features: Any, of_maps: Any, of_positions: Any, of_features: Any
+) -> None:
+    number = maps.dtype.type
+    images, height, width, channels = maps.shape
+    shares = of_features.shape[0]
+    each, maps_wanted = positions.shape[0] > 1, of_maps.shape[0] > 0
+    for part in numba.prange(shares):
+        share = np.int64(part)
+        for b in range(share * images // shares, (share + 1) * images // shares):
+            places = maps[b].reshape(height * width, channels)
+            of_places = of_maps[b].reshape(height * width, channels) if maps_wanted else places
+            at = positions[b if each else 0]
+            for n in range(features.shape[0]):
+                slope, x, y = slopes[b, n], at[n, 0], at[n, 1]
+                if np.isnan(x) or np.isnan(y):
+                    of_positions[b, n, :] = np.nan
+                    continue
+                weights, in_x, in_y, corners = _corners(x, y, width, height)
+                w0, w1, w2, w3 = number(weights[0]), number(weights[1]), number(weights[2]), number(weights[3])
+                p0, p1, p2, p3 = places[corners[0]], places[corners[1]], places[corners[2]], places[corners[3]]
+                f, of_f = features[n], of_features[share, n]
+                s0, s1, s2, s3 = number(0), number(0), number(0), number(0)
+                for c in range(channels):
+                    s0 += f[c] * p0[c]
+                    s1 += f[c] * p1[c]
+                    s2 += f[c] * p2[c]
+                    s3 += f[c] * p3[c]
+                    of_f[c] += slope * (w0 * p0[c] + w1 * p1[c] + w2 * p2[c] + w3 * p3[c])
+                of_positions[b, n, 0] = slope * (in_x[0] * s0 + in_x[1] * s1 + in_x[2] * s2 + in_x[3] * s3)
+                of_positions[b, n, 1] = slope * (in_y[0] * s0 + in_y[1] * s1 + in_y[2] * s2 + in_y[3] * s3)
+                if maps_wanted:
+                    # one after another: on the border, two of the four may be the same place
+                    for i in range(4):
+                        weight = slope * number(weights[i])
+                        of_p = of_places[corners[i]]
+                        for c in range(channels):
+                            of_p[c] += weight * f[c]
+
+
+_forward = _compiled(_forward_loop, parallel=True)
+_backward = _compiled(_backward_loop, parallel=True)
+
+
+def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
+    """Value of `sample_and_project` without bias; positions are (1 or B, N, 2)."""
+    values = _channels_last(maps)
+    out = torch.empty((len(values), len(features)), dtype=maps.dtype)
+    with _ONE_AT_A_TIME:
+        numba.set_num_threads(_threads())
+        _forward(values, _array(positions), _array(features), out.numpy())
+    return out
+
+
+def backward(
+    slopes: Tensor, maps: Tensor, positions: Tensor, features: Tensor, maps_wanted: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients in maps (empty if not wanted), positions and features, given that in the value, (B, N)."""
+    values = _channels_last(maps)
+    # memory of PyTorch's, which begins at whole cache lines: matrix products round differently where it does not
+    of_maps = torch.zeros(values.shape if maps_wanted else (0, *values.shape[1:]), dtype=maps.dtype)
+    of_positions = torch.zeros((len(values), len(features), 2), dtype=maps.dtype)
+    shares = min(_threads(), max(1, len(values)))
+    of_features = torch.zeros((shares, *features.shape), dtype=maps.dtype)
+    with _ONE_AT_A_TIME:
+        numba.set_num_threads(_threads())
+        written = of_maps.numpy(), of_positions.numpy(), of_features.numpy()
+        _backward(_array(slopes), values, _array(positions), _array(features), *written)
+    if len(positions) == 1 and len(values) != 1:  # one for all images
+        of_positions = of_positions.sum(dim=0, keepdim=True)
+    return of_maps.permute(0, 3, 1, 2), of_positions, of_features.sum(dim=0)
+
+
+def _threads() -> int:
+    available: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    return max(1, min(torch.get_num_threads(), available))
+
+
+def _channels_last(maps: Tensor) -> NDArray[Any]:
+    return _array(maps.permute(0, 2, 3, 1))
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.detach().contiguous().numpy()
+    return array
