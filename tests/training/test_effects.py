@@ -43,6 +43,8 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "model.shifter.layers": (2, {"model.shifter": True, "data.pupil_center": True}),
     "model.shifter.hidden": (3, {"model.shifter": True, "data.pupil_center": True}),
     "objective.loss": ("squared", {}),
+    "start.positions": ("estimated", {}),
+    "start.biases": ("mean", {}),
     "schedule.learning_rate": (0.001, {}),
     "schedule.patience": (1, {"schedule.tolerance": 0.9}),
     "schedule.stalls": (1, {"schedule.tolerance": 0.9, "schedule.patience": 1}),
@@ -50,6 +52,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "schedule.reduction_factor": (0.9, {"schedule.tolerance": 0.9, "schedule.rate_patience": 1}),
     "schedule.tolerance": (0.9, {"schedule.patience": 1}),
     "schedule.max_epochs": (1, {}),
+    "schedule.averaging": (0.9, {}),
     "compute.precision": ("bfloat16", {}),
     "compute.checkpoint_minutes": (1e-9, {}),
 }

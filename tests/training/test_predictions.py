@@ -115,7 +115,7 @@ def test_functions_that_do_not_predict(function: Any, says: str) -> None:
 
 
 def test_what_a_run_cannot_predict(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="was not trained on recording '8-1-1'"):
+    with pytest.raises(InputError, match="was not trained on recording 8-1-1"):
         predict(run, recorded(session="8-1-1"))
     with pytest.raises(InputError, match="behaviour of 7-1-1 is withheld"):
         predict(run, recorded(without_behavior=True))

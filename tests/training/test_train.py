@@ -14,8 +14,10 @@ from tests.training.small import small_recipe
 
 import striate
 from striate.errors import InputError, StriateError
+from striate.loading import loaders
+from striate.metrics import single_trial_correlation
 from striate.recordings import Recording
-from striate.training import Run, fit, train
+from striate.training import Run, fit, predict, train
 from striate.training.trainer import Trainer
 
 Weights = dict[str, torch.Tensor]
@@ -107,6 +109,20 @@ def test_the_result_is_the_best_and_not_the_last(tmp_path: Path) -> None:
     assert reached == pytest.approx(correlations.max(), abs=1e-6)
 
 
+def test_the_running_average_is_what_is_validated_and_kept(tmp_path: Path) -> None:
+    recipe = small_recipe(schedule__averaging=0.5, schedule__max_epochs=2, schedule__learning_rate=1e-3)
+    plain = small_recipe(schedule__max_epochs=2, schedule__learning_rate=1e-3)
+    run, without = (train(one, small_recording(), tmp_path / str(i)) for i, one in enumerate((recipe, plain)))
+    assert run.history["loss"].equals(without.history["loss"])  # each step is the same
+    columns = ["validation_correlation"]
+    assert not run.history[columns][1:].equals(without.history[columns][1:])
+    best = run.history["validation_correlation"].max()
+    data = loaders(small_recording(), recipe.data, tiers=("validation",))
+    predicted = predict(run, small_recording(), "validation").values
+    correlation = np.nan_to_num(single_trial_correlation(data.responses("validation"), predicted)).mean()
+    assert correlation == pytest.approx(best, abs=1e-6)
+
+
 def test_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(small_recipe(data__behavior=True), recordings(), tmp_path / name, seed=seed)
@@ -123,10 +139,15 @@ def test_global_generators_are_left_alone(tmp_path: Path) -> None:
     assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
 
 
+@pytest.mark.parametrize(
+    "more", [{}, {"schedule__averaging": 0.8, "start__positions": "estimated", "start__biases": "mean"}]
+)
 @pytest.mark.parametrize("minutes", [1e-9, 60.0])
-def test_killed_anywhere_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: float) -> None:
+def test_killed_anywhere_it_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes: float, more: dict[str, Any]
+) -> None:
     """Also after several kills, and in the middle of an epoch."""
-    recipe = small_recipe(compute__checkpoint_minutes=minutes, schedule__patience=1, schedule__max_epochs=3)
+    recipe = small_recipe(compute__checkpoint_minutes=minutes, schedule__patience=1, schedule__max_epochs=3, **more)
 
     def start(name: str) -> Run:
         return train(recipe, recordings(), tmp_path / name, seed=5)
@@ -142,6 +163,7 @@ def test_killed_anywhere_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.Mo
         columns = ["epoch", "loss", "validation_correlation", "learning_rate", "improved", "restored"]
         assert again.history[columns].equals(whole.history[columns])
         assert len(again.provenance["attempts"]) == len(kills) + 1
+        assert again.provenance["start"] == whole.provenance["start"]
 
 
 def test_killed_at_the_very_end_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +274,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         ({"recipe": {"data": {"behavior": True}}, "recordings": small_recording(without_behavior=True)}, "behaviour of 7-1-1"),
         ({"recordings": []}, "no recordings"),
         ({"recordings": ["recording.zip"]}, "open it first"),
-        ({"recordings": [small_recording(), small_recording()]}, "given twice"),
+        ({"recordings": [small_recording(), small_recording()]}, "Two recordings have the session"),
         ({"recordings": small_recording(validation=0)}, "no trials of tier 'validation'"),
         ({"seed": -1}, "seed must not be negative"),
         ({"device": "gpu"}, "no device 'gpu'"),

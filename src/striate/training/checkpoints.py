@@ -1,6 +1,6 @@
 """Checkpoints: all that a killed training needs to go on as if it had never been killed.
 
-One safetensors file, replaced as a whole: the weights, the best weights, the state of Adam, and in its header the
+One safetensors file, replaced as a whole: the weights, their running average if there is one, the best weights, the state of Adam, and in its header the
 counters as JSON. The random numbers need no state: each step draws from a seed of its own (see `Trainer`).
 """
 
@@ -45,9 +45,13 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def write(path: Path, encoder: nn.Module, best: Tensors, optimiser: Adam, progress: Progress) -> None:
+def write(
+    path: Path, encoder: nn.Module, average: nn.Module | None, best: Tensors, optimiser: Adam, progress: Progress
+) -> None:
     """Write a checkpoint, in the place of an earlier one."""
     tensors = {f"encoder/{name}": value for name, value in encoder.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average/{name}": value for name, value in average.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in best.items()}
     for index, values in optimiser.state_dict()["state"].items():
         tensors |= {f"adam/{index}/{name}": value for name, value in values.items()}
@@ -55,7 +59,7 @@ def write(path: Path, encoder: nn.Module, best: Tensors, optimiser: Adam, progre
     write_tensors(path, tensors, header, overwrite=True)
 
 
-def read(path: Path, encoder: nn.Module, optimiser: Adam) -> tuple[Tensors, Progress]:
+def read(path: Path, encoder: nn.Module, average: nn.Module | None, optimiser: Adam) -> tuple[Tensors, Progress]:
     """Put a checkpoint back.
 
     Returns
@@ -75,11 +79,13 @@ def read(path: Path, encoder: nn.Module, optimiser: Adam) -> tuple[Tensors, Prog
         if header["format"] != _FORMAT:
             raise ValueError("another format")
         progress = Progress(**json.loads(header["progress"]))
-        parts: dict[str, Tensors] = {"encoder": {}, "best": {}, "adam": {}}
+        parts: dict[str, Tensors] = {"encoder": {}, "average": {}, "best": {}, "adam": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition("/")
             parts[part][rest] = value
         encoder.load_state_dict(parts["encoder"])
+        if average is not None:
+            average.load_state_dict(parts["average"])
         _restore_adam(optimiser, parts["adam"])
     except (KeyError, ValueError, TypeError, RuntimeError, IndexError) as error:
         reason = str(error).splitlines()[0]

@@ -16,7 +16,7 @@ import torch
 from lightning_fabric import Fabric
 
 import striate
-from striate.errors import InputError
+from striate.errors import InputError, checked_seed
 from striate.loading import Loaders, SessionLoaders, loaders
 from striate.models import Encoder, build_encoder, save
 from striate.recordings import Recording
@@ -29,6 +29,7 @@ from striate.training.overrides import Overrides
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.schedule import Schedule
+from striate.training.start import set_start
 from striate.training.trainer import Trainer, Watcher, initial_seed
 
 if TYPE_CHECKING:
@@ -85,8 +86,7 @@ def train(
     """
     plan = load_recipe(recipe, overrides)
     several = _several(recordings)
-    if seed < 0:
-        raise InputError(f"seed must not be negative, got {seed}.")
+    checked_seed(seed)
     where = device_for(device)
     given = CoreOf.given(core)
     folder = Path(out)
@@ -101,7 +101,10 @@ def train(
         encoder = _encoder(plan, data, seed, given)
         if overwrite:
             files.emptied(folder)
-        facts = _start(folder, plan, facts, data, where)
+        checkpoint = folder / files.CHECKPOINT
+        if not checkpoint.exists():
+            facts["start"] = set_start(encoder, data, plan.start, seed)
+        facts = _begin(folder, plan, facts, data, where)
         bars = stack.enter_context(terminal_bar(plan.schedule.max_epochs, progress))
 
         def watchers(standing: Progress) -> list[Watcher]:
@@ -111,7 +114,6 @@ def train(
                 bar.begin(len(standing.history) - 1)
             return [_HistoryFile(folder, standing), events, *bars]
 
-        checkpoint = folder / files.CHECKPOINT
         fabric = fabric_for(plan, where)
         trainer = Trainer(plan, encoder, data, seed=seed, fabric=fabric, checkpoint=checkpoint, watchers=watchers)
         trainer.run()
@@ -153,7 +155,9 @@ def _several(recordings: Any) -> list[Recording]:
             raise InputError(f"Expected recordings, got {recording!r}: open it first, with striate.open(...).")
     sessions = [recording.session for recording in several]
     if doubled := [session for session in sessions if sessions.count(session) > 1]:
-        raise InputError(f"Recording {doubled[0]} is given twice: give it once.")
+        raise InputError(
+            f"Two recordings have the session {doubled[0]}: give each once, and name those of your own differently."
+        )
     if not several:
         raise InputError("There are no recordings to train on: give at least one.")
     return several
@@ -211,7 +215,7 @@ def _encoder(plan: Recipe, data: SessionLoaders, seed: int, core: CoreOf | None)
         return core.encoder.transfer(data.coordinates, plan.model)
 
 
-def _start(
+def _begin(
     folder: Path, plan: Recipe, facts: dict[str, Any], data: SessionLoaders, device: torch.device
 ) -> dict[str, Any]:
     """Write down what is about to be trained; a run that goes on notes that it did."""
@@ -228,7 +232,9 @@ def _start(
     }
     attempts: list[Any] = []
     if (folder / files.PROVENANCE).exists():
-        attempts = list(Run.open(folder).provenance.get("attempts", []))
+        there = Run.open(folder).provenance
+        attempts = list(there.get("attempts", []))
+        facts = {"start": there.get("start", {}), **facts}
     else:
         files.write_text(folder / files.RECIPE, plan.to_toml())
         tables = [_neuron_table(session, loaders) for session, loaders in data.items()]

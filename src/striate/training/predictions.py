@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from striate.errors import InputError, listed
 from striate.loading import Batch, DataSettings, Loaders, loaders
 from striate.models import Encoder
+from striate.models.ops import freed_memory_kept
 from striate.progress import progress
 from striate.recordings.layout import TEST_TIERS, tier_name
 from striate.training.devices import device_for
@@ -102,7 +103,7 @@ def predict(
     rows = np.concatenate([recording.rows(tier) for tier in wanted])
     values = np.empty((rows.size, given.unit_ids.size), dtype=np.float32)
     start = 0
-    with progress(f"Predicting {recording.session}", rows.size) as advance:
+    with freed_memory_kept(), progress(f"Predicting {recording.session}", rows.size) as advance:
         for batch in _batches(given, wanted):
             values[start : start + len(batch)] = _rates(function, batch, given.unit_ids.size)
             start += len(batch)

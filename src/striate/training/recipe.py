@@ -37,6 +37,22 @@ class ObjectiveSettings(_Settings):
     loss: Literal["poisson", "squared"] = "poisson"
 
 
+class StartSettings(_Settings):
+    """Where training starts from, as far as the recordings decide it.
+
+    Attributes
+    ----------
+    positions
+        ``"drawn"``: the network of receptive-field positions starts from chance. ``"estimated"``: from the retinotopy
+        that the training responses show, an affine map from cortex to screen.
+    biases
+        Of the neurons: ``"zero"``, or ``"mean"``: what gives each neuron's mean response to the training images.
+    """
+
+    positions: Literal["drawn", "estimated"] = "drawn"
+    biases: Literal["zero", "mean"] = "zero"
+
+
 class ScheduleSettings(_Settings):
     """How long to train, and at what learning rate.
 
@@ -57,6 +73,10 @@ class ScheduleSettings(_Settings):
         An epoch improves if the validation correlation exceeds the best so far by more than this.
     max_epochs
         Most epochs in all.
+    averaging
+        0: the weights after each epoch are validated. Otherwise a running average of the weights is validated and kept
+        as the result: after each step it keeps this share of itself, and takes the rest from the new weights. It
+        evens out the noise of single steps.
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.009
@@ -66,6 +86,7 @@ class ScheduleSettings(_Settings):
     reduction_factor: Annotated[float, Field(gt=0, lt=1)] = 0.3
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-6
     max_epochs: Annotated[int, Field(ge=1)] = 200
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class ComputeSettings(_Settings):
@@ -96,6 +117,8 @@ class Recipe(_Settings):
         What the encoder looks like.
     objective
         What training minimises.
+    start
+        Where training starts from.
     schedule
         How long, and at what rate.
     compute
@@ -106,6 +129,7 @@ class Recipe(_Settings):
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     objective: ObjectiveSettings = ObjectiveSettings()
+    start: StartSettings = StartSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     compute: ComputeSettings = ComputeSettings()
 

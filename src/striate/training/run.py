@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.errors import InputError, nearest
+from striate.errors import InputError
 from striate.files import whole_file
 from striate.training.recipe import Recipe, load_recipe
 
@@ -149,7 +149,7 @@ class Run:
         """
         if session not in self.sessions:
             raise InputError(
-                f"{self.folder} was not trained on recording {session!r}: {nearest(session, self.sessions)}. Train new "
+                f"{self.folder} was not trained on recording {session}, only on {', '.join(self.sessions)}. Train new "
                 "readouts on its core (striate train --core)."
             )
         try:

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from striate.errors import StriateError
 from striate.loading import Batch, SessionLoaders
 from striate.metrics import single_trial_correlation
 from striate.models import Encoder
+from striate.models.ops import freed_memory_kept
 from striate.training import checkpoints
 from striate.training.checkpoints import Progress, Tensors
 from striate.training.losses import LOSSES, batch_weight
@@ -80,13 +82,14 @@ class Trainer:
         self._fabric = fabric
         _, self._optimiser = fabric.setup(encoder, optimiser)
         self._adam = optimiser
+        self._average = _average(encoder, recipe.schedule.averaging)
         self._loss = LOSSES[recipe.objective.loss]
         self._trials = {session: len(loaders.recording.trials) for session, loaders in data.items()}
         self._measured = {session: loaders.responses("validation") for session, loaders in data.items()}
         self.best: Tensors
         self.progress = Progress()
         if checkpoint.exists():
-            self.best, self.progress = checkpoints.read(checkpoint, encoder, optimiser)
+            self.best, self.progress = checkpoints.read(checkpoint, encoder, self._average, optimiser)
             self.schedule = Schedule.from_state(recipe.schedule, self.progress.schedule)
         else:
             self._begin()
@@ -94,16 +97,17 @@ class Trainer:
 
     def run(self) -> None:
         """Train until the schedule ends it; the encoder then has the best weights."""
-        while not self.schedule.finished:
-            self._train_epoch()
-            self._complete_epoch()
+        with freed_memory_kept():
+            while not self.schedule.finished:
+                self._train_epoch()
+                self._complete_epoch()
         self.encoder.load_state_dict(self.best)
         self.encoder.eval()
 
     def _begin(self) -> None:
         """Validate the untrained model: it is the first best."""
         started = time.monotonic()
-        self.best = _copy(self.encoder)
+        self.best = _copy(self._candidate)
         correlation = self.validate()
         self.schedule = Schedule(self.recipe.schedule, best=correlation)
         row = {"epoch": 0, "loss": float("nan"), "validation_correlation": correlation, "improved": True}
@@ -140,11 +144,13 @@ class Trainer:
         total = torch.zeros((), device=self._fabric.device)
         for session, batch in batches.items():
             # each is differentiated at once, so that the memory of one batch suffices; gradients add up
-            loss = self._loss(self._rates(batch), batch.measured_responses())
+            loss = self._loss(self._rates(batch, self.encoder), batch.measured_responses())
             loss = loss * batch_weight(self._trials[session], len(batch)) + self.encoder.regulariser(session)
             self._fabric.backward(loss)
             total += loss.detach()
         self._optimiser.step()
+        if self._average is not None:
+            self._average.update_parameters(self.encoder)
         value = float(total)
         if not np.isfinite(value):
             raise StriateError(
@@ -153,19 +159,29 @@ class Trainer:
             )
         return value
 
-    def _rates(self, batch: Batch) -> Tensor:
+    @property
+    def _candidate(self) -> Encoder:
+        """What is validated, and is the result if it is the best: the encoder, or its running average."""
+        if self._average is None:
+            return self.encoder
+        average = self._average.module
+        assert isinstance(average, Encoder)
+        return average
+
+    def _rates(self, batch: Batch, encoder: Encoder) -> Tensor:
         """Predictions of a batch, in float32, computed in the precision that the recipe asks for."""
         with self._fabric.autocast():
-            rates: Tensor = self.encoder(batch)
+            rates: Tensor = encoder(batch)
         return rates.float()
 
     def validate(self) -> float:
         """Mean single-trial correlation over all neurons of all recordings; undefined ones count as 0."""
-        self.encoder.eval()
+        candidate = self._candidate
+        candidate.eval()
         correlations = []
         with torch.inference_mode():
             for session, loaders in self.data.items():
-                predicted = [self._rates(batch).cpu().numpy() for batch in loaders.prediction("validation")]
+                predicted = [self._rates(batch, candidate).cpu().numpy() for batch in loaders.prediction("validation")]
                 correlations.append(single_trial_correlation(self._measured[session], np.concatenate(predicted)))
         return float(np.nan_to_num(np.concatenate(correlations)).mean())
 
@@ -185,13 +201,14 @@ class Trainer:
 
     def _obey(self, verdict: Verdict) -> None:
         if verdict.improved:
-            self.best = _copy(self.encoder)
+            self.best = _copy(self._candidate)
         elif verdict.restore:
-            self.encoder.load_state_dict(self.best)
+            for encoder in {self.encoder, self._candidate}:
+                encoder.load_state_dict(self.best)
 
     def _save(self) -> None:
         self.progress.schedule = self.schedule.state()
-        checkpoints.write(self.checkpoint, self.encoder, self.best, self._adam, self.progress)
+        checkpoints.write(self.checkpoint, self.encoder, self._average, self.best, self._adam, self.progress)
 
 
 def initial_seed(seed: int) -> int:
@@ -208,6 +225,14 @@ def _seed(*parts: int | str) -> int:
 def _own_generator(device: torch.device) -> Any:
     """Give back the global generators as they were."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
+def _average(encoder: Encoder, share: float) -> AveragedModel | None:
+    """Set up the running average of an encoder; None if there shall be none."""
+    if share == 0:
+        return None
+    rule = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]
+    return AveragedModel(encoder, multi_avg_fn=rule, use_buffers=True)
 
 
 def _copy(encoder: Encoder) -> Tensors:

@@ -1,0 +1,140 @@
+"""Where on the screen the neurons of a recording look, estimated from their responses before any training.
+
+Neighbours in cortex look at neighbouring places (retinotopy), and over the field of a microscope the map from cortex to
+screen is close to an affine one. Its six numbers follow from all neurons together, though the responses of one alone
+would say little: each neuron's responses are correlated with the brightness and the contrast at every place, and the
+affine map is sought that leads the neurons to the places where their squared correlations are highest.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+_SCALES = (1 / 64, 1 / 32)  # of brightness and contrast, as fractions of the width of the image
+_ROUNDS, _CANDIDATES, _KEPT = 30, 2000, 50  # of the search
+_FIRST, _FINER = 20_000, 0.85
+
+
+@dataclass(frozen=True)
+class Retinotopy:
+    """An affine map from cortex to the core's map: position = offset + matrix · cortical position.
+
+    Attributes
+    ----------
+    matrix : (2, 2)
+        Rows: horizontal and vertical position in the core's map, −1 to 1; columns: cortical x and y, without units.
+    offset : (2,)
+        Position of a neuron in the middle of the recording.
+    evidence
+        Mean squared correlation at the neurons' places, in units of what chance would give, less one.
+    evidence_elsewhere
+        The same if each neuron were where another is. What is above it is retinotopy.
+    """
+
+    matrix: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    evidence: float
+    evidence_elsewhere: float
+
+    def positions(self, cortical: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Position of each neuron in the core's map, (N, 2), from its cortical position, (N, 2)."""
+        return self.offset + cortical @ self.matrix.T
+
+
+def estimate_retinotopy(
+    images: Tensor,
+    responses: NDArray[np.float32],
+    cortical: NDArray[np.float32],
+    map_shape: tuple[int, int],
+    seed: int,
+) -> Retinotopy:
+    """Estimate the map from cortex to screen.
+
+    Parameters
+    ----------
+    images : (T, h, w)
+        Brightness of the training images.
+    responses : (T, N)
+        Responses to them.
+    cortical : (N, 2)
+        Cortical positions of the neurons, from `cortical_positions`.
+    map_shape
+        Height and width of the core's map, whose units look at the middle of the image.
+    seed
+        Of the search.
+    """
+    evidence = _evidence(images, responses, map_shape)
+    random = np.random.default_rng(seed)
+    found = random.normal(0, 0.3, (_FIRST, 6))
+    found[:, :2] = random.uniform(-0.9, 0.9, (_FIRST, 2))
+    scores = _scores(evidence, cortical, found)
+    for round_ in range(_ROUNDS):
+        kept = found[np.argsort(-scores)[:_KEPT]]
+        steps = random.normal(0, 0.15 * _FINER**round_, (_CANDIDATES, 6))
+        found = np.concatenate([kept, kept[random.integers(0, len(kept), _CANDIDATES)] + steps])
+        scores = _scores(evidence, cortical, found)
+    best = found[np.argmax(scores)][None]
+    elsewhere = _scores(evidence, cortical[random.permutation(len(cortical))], best)
+    return Retinotopy(best[0, 2:].reshape(2, 2), best[0, :2], float(scores.max()), float(elsewhere[0]))
+
+
+def _scores(
+    evidence: NDArray[np.float32], cortical: NDArray[np.float32], maps: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean evidence at the places where each affine map, (K, 6), leads the neurons; none outside."""
+    neurons, height, width = evidence.shape
+    offset, matrix = maps[:, :2], maps[:, 2:].reshape(-1, 2, 2)
+    total = np.zeros(len(maps))
+    for start in range(0, len(maps), 1000):
+        part = slice(start, start + 1000)
+        places = offset[part, None] + cortical @ matrix[part].transpose(0, 2, 1)
+        columns = np.rint((places[..., 0] + 1) / 2 * (width - 1)).astype(np.int64)
+        rows = np.rint((places[..., 1] + 1) / 2 * (height - 1)).astype(np.int64)
+        inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+        found = evidence[np.arange(neurons), rows.clip(0, height - 1), columns.clip(0, width - 1)]
+        total[part] = np.where(inside, found, 0).mean(axis=1)
+    return total
+
+
+def _evidence(images: Tensor, responses: NDArray[np.float32], map_shape: tuple[int, int]) -> NDArray[np.float32]:
+    """How strongly each neuron's responses follow what is at each place of the map, (N, height, width)."""
+    trials = len(images)
+    varying = _standardised(responses)
+    total = np.zeros((varying.shape[1], *map_shape), dtype=np.float32)
+    for scale in _SCALES:
+        width = scale * images.shape[-1]
+        smooth = _blurred(images[:, None], width)
+        fine = _blurred(images[:, None], width / 2) - smooth
+        contrast = _blurred(fine.square(), 1.5 * width).sqrt()
+        for feature in (smooth, contrast):
+            values = _standardised(_middle(feature[:, 0], map_shape).reshape(trials, -1).numpy())
+            correlations = varying.T @ values / trials
+            total += (trials * correlations**2 - 1).reshape(total.shape).astype(np.float32)
+    pooled = _blurred(torch.from_numpy(total)[:, None], 1.5 * _SCALES[0] * images.shape[-1])
+    return np.asarray(pooled[:, 0].numpy() / (2 * len(_SCALES)), dtype=np.float32)
+
+
+def _middle(images: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The part of images, (T, h, w), that the units of a core's map look at."""
+    top, left = (images.shape[-2] - shape[0]) // 2, (images.shape[-1] - shape[1]) // 2
+    return images[:, top : top + shape[0], left : left + shape[1]]
+
+
+def _standardised(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each column with mean 0 and standard deviation 1; a constant one is all zero."""
+    centred = values - values.mean(axis=0)
+    spread = centred.std(axis=0)
+    return np.asarray(centred / np.where(spread > 1e-6, spread, np.inf), dtype=np.float32)
+
+
+def _blurred(images: Tensor, width: float) -> Tensor:
+    """Images, (T, 1, h, w), blurred by a Gaussian of that standard deviation in pixels; mirrored at the border."""
+    reach = min(max(1, round(3 * width)), min(images.shape[-2:]) - 1)
+    kernel = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * width**2))
+    kernel /= kernel.sum()
+    padded = F.pad(images, (reach, reach, reach, reach), mode="reflect")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
