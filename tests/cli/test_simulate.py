@@ -3,12 +3,15 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from tests.submissions.command import run
 
 import striate
+from striate.loading import Standardisation
 from striate.recordings.layout import archive_stem
 from striate.simulate import PopulationSettings, RecordingSettings, SimulatedTruth, oracle_scores
+from striate.submissions import Submission
 
 SMALL = [
     "--neurons",
@@ -52,8 +55,38 @@ def test_a_benchmark_with_truth(capsys, monkeypatch, tmp_path):
         assert oracle_scores(truth, recording).means == pytest.approx(row["oracle"]["image and behavior"])
         assert row["trials"] == {t: int((recording.trials["tier"] == t).sum()) for t in recording.tiers}
         assert set(row["withheld"]) == recording.withheld_tiers
+        assert (row["scoring_truth"] is not None) == bool(recording.withheld_tiers)
     assert len({SimulatedTruth.read(row["truth"]).seed for row in rows}) == 1
     assert str(SimulatedTruth.read(rows[0]["truth"]).seed) not in out
+
+
+def test_what_is_withheld_can_be_scored_with_the_file_that_is_printed(capsys, monkeypatch, tmp_path):
+    arguments = ("--truth", tmp_path / "secret", "--competition", "sensorium", *SMALL)
+    code, out, _ = run(capsys, monkeypatch, "simulate", tmp_path / "public", *arguments)
+    assert code == 0
+    truth = tmp_path / "secret" / "90001-1-1-truth.parquet"
+    assert f"Score a submission for 90001-1-1:  striate score SUBMISSION {truth}" in out
+    archive = next((tmp_path / "public").iterdir())
+    recording = striate.open(archive)
+    known = SimulatedTruth.read(truth.with_suffix(".npz"))
+    rows = np.concatenate([recording.rows(tier) for tier in ("test", "final_test")])
+    rates = Standardisation.of(recording).responses(known.expected[rows])
+    submission = tmp_path / "oracle.parquet"
+    Submission.from_array(recording, rates, protocol="image", track="sensorium").write(submission)
+    code, out, _ = run(capsys, monkeypatch, "score", submission, truth, "--json", "--bootstrap", 0)
+    assert code == 0
+    scored = json.loads(out)["tiers"]["test"]["single_trial_correlation"]["mean"]
+    assert scored == pytest.approx(oracle_scores(known, recording).means["single_trial_correlation"], abs=1e-5)
+
+    code, _, err = run(capsys, monkeypatch, "score", submission, truth.with_suffix(".npz"))
+    assert code != 0
+    assert "give the .parquet file that stands beside it" in " ".join(err.split())
+
+    (tmp_path / "secret" / "90001-1-1-truth.npz").unlink()
+    code, _, err = run(capsys, monkeypatch, "simulate", tmp_path / "another", *arguments)
+    assert code != 0  # before any work, and with nothing lost
+    assert "truth.parquet" in err
+    assert not (tmp_path / "another").exists()
 
 
 def test_the_same_seed_gives_the_same_bytes_and_a_warning(capsys, monkeypatch, tmp_path):

@@ -128,7 +128,7 @@ REFUSED: dict[str, tuple[Arguments, str]] = {
     ),
     "the same twice": (
         lambda p, t: ["train", p / "quick.toml", p / "archive.zip", p / "archive.zip", "--out", t / "x"],
-        "7-1-1 is given twice",
+        "Two recordings have the session 7-1-1",
     ),
     "predict by no run": (lambda p, t: ["predict", p, p / "archive.zip", "--out", t / "x"], "is no run"),
     "predict by half a run": (
@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[Arguments, str]] = {
     ),
     "predict another": (
         lambda p, t: ["predict", p / "run", p / "other.zip", "--out", t / "x"],
-        "not trained on recording '8-1-1'",
+        "not trained on recording 8-1-1",
     ),
     "predict no tier": (
         lambda p, t: ["predict", p / "run", p / "archive.zip", "--out", t / "x", "--tier", "tst"],

@@ -124,24 +124,31 @@ def _middle(values: Any) -> float:
 
 @app.command("check")
 def check(
-    archive: ArchivePath,
+    archive: Annotated[
+        Path | None, typer.Argument(help="Zip or folder in the SENSORIUM 2022 layout.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
-    rules: Annotated[bool, typer.Option("--rules", help="List all rules first.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="List all rules; an archive may be left out.")] = False,
 ) -> None:
     """Hold a recording against every named rule; exit status 1 if there is an error.
 
     Errors make a recording invalid; warnings deserve a look; notes are true and harmless.
     """
+    from striate.errors import InputError
     from striate.recordings import RULES
     from striate.recordings import check as check_recording
 
     if rules and not as_json:
         table = Table(title="Rules", title_justify="left")
         for column in ("rule", "severity", "demand"):
-            table.add_column(column)
+            table.add_column(column, no_wrap=column == "rule")
         for name, rule in RULES.items():
             table.add_row(name, rule.severity, rule.demand)
         console.print(table)
+    if archive is None:
+        if rules:
+            return
+        raise InputError("There is nothing to check: give an archive, or --rules to list the rules.")
     report = check_recording(archive)
     print(report.to_json()) if as_json else _print_report(report)
     if not report.ok:
@@ -190,6 +197,9 @@ def convert(
     from striate.recordings import check as check_recording
     from striate.recordings import convert as convert_arrays
 
+    inputs = (arrays, images, responses, neurons, trials, behavior, pupil_center)
+    if any(path is not None and path.exists() and out.exists() and path.samefile(out) for path in inputs):
+        raise InputError(f"{out} is what the recording would be made of, and would be lost: choose another --out.")
     given: dict[str, Any] = array_files.read_arrays(arrays) if arrays else {}
     for name, path in (
         ("images", images),
@@ -207,7 +217,8 @@ def convert(
             f"{', '.join(missing)} not given: name them by --{missing[0]} …, or give one .npz or HDF5 file."
         )
     recording = convert_arrays(session=session, out=out, seed=seed, overwrite=overwrite, **given)
-    console.print(f"wrote {recording.source}: {recording!r}", markup=False, soft_wrap=True)
+    size = f"{len(recording.trials)} trials × {len(recording.neurons)} neurons"
+    console.print(f"wrote {recording.source}: recording {recording.session}, {size}", markup=False, soft_wrap=True)
     report = check_recording(recording.source or out)
     _print_report(report)
     if not report.ok:

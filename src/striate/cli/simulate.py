@@ -158,6 +158,7 @@ def simulate(
     )
     if pretraining is None:
         pretraining = 0 if tracks[competition] else 1
+    _refuse_scoring_truths(truth, pretraining, tracks[competition], first_animal, withhold, overwrite)
     written = write_benchmark(
         out,
         truth=truth,
@@ -170,7 +171,7 @@ def simulate(
         seed=seed,
         first_animal=first_animal,
     )
-    rows = [_facts(one) for one in written]
+    rows = [_facts(one, _write_scoring_truth(one, overwrite)) for one in written]
     if as_json:
         print(json.dumps({"recordings": rows}, indent=1, ensure_ascii=False))
     else:
@@ -202,7 +203,41 @@ def _shape(typed: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def _facts(one: "Written") -> dict[str, Any]:
+def _scoring_truth(truth: Path, session: str) -> Path:
+    return truth.expanduser() / f"{session}-truth.parquet"
+
+
+def _refuse_scoring_truths(
+    truth: Path | None,
+    pretraining: int,
+    tracks: "tuple[Track, ...]",
+    first_animal: int,
+    withhold: bool,
+    overwrite: bool,
+) -> None:
+    """Refuse to write over a truth before anything is simulated."""
+    from striate.files import refuse_existing
+    from striate.simulate.benchmark import plan
+
+    if truth is not None and withhold:
+        for one in plan(pretraining, tracks, None, first_animal):
+            if one.track is not None:
+                refuse_existing(_scoring_truth(truth, one.session), overwrite)
+
+
+def _write_scoring_truth(one: "Written", overwrite: bool) -> Path | None:
+    """Write what ``striate score`` takes, beside the truth about a recording that withholds responses."""
+    from striate.submissions import Truth
+
+    recording = one.simulated.recording
+    if one.truth is None or not recording.withheld_tiers:
+        return None
+    path = _scoring_truth(one.truth.parent, recording.session)
+    Truth.of(one.simulated.truth.revealed(recording)).write(path, overwrite=overwrite)
+    return path
+
+
+def _facts(one: "Written", scoring: Path | None) -> dict[str, Any]:
     from striate.simulate import GIVEN, oracle_scores
 
     recording, truth = one.simulated.recording, one.simulated.truth
@@ -218,6 +253,7 @@ def _facts(one: "Written") -> dict[str, Any]:
         "oracle": oracle,
         "recording": str(one.recording),
         "truth": None if one.truth is None else str(one.truth),
+        "scoring_truth": None if scoring is None else str(scoring),
     }
 
 
@@ -242,9 +278,12 @@ def _print(rows: list[dict[str, Any]]) -> None:
     console.print(table)
     for row in rows:
         print(row["recording"])
-    truths = [row["truth"] for row in rows if row["truth"]]
+    truths = [row[kind] for row in rows for kind in ("truth", "scoring_truth") if row[kind]]
     if truths:
         print("Truth, to be kept secret:", *truths, sep="\n")
+    for row in rows:
+        if row["scoring_truth"]:
+            print(f"Score a submission for {row['session']}:  striate score SUBMISSION {row['scoring_truth']}")
 
 
 def _warn_of_short_seed(seed: int | None) -> None:

@@ -124,5 +124,7 @@ def predict(
         submission.write(out, overwrite=overwrite)
     else:
         written = legacy.write(submission, out, overwrite=overwrite)
+    counts = ", ".join(f"{(predictions.tier == tier).sum()} trials of tier {tier}" for tier in submission.tiers)
+    console.print(f"predicted {counts} of {predictions.session}, {len(predictions.unit_ids)} neurons", soft_wrap=True)
     for path in written:
-        console.print(f"wrote {path}: {predictions!r}", markup=False, soft_wrap=True)
+        console.print(f"wrote {path}", markup=False, soft_wrap=True)

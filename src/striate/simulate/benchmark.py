@@ -140,7 +140,10 @@ def write_benchmark(
     for path in (*targets, *truths):
         if path is not None:
             refuse_existing(path, overwrite)
-    return _written(plans, targets, truths, neurons, as_seed(seed), overwrite)
+    drawn = as_seed(seed)
+    if secret is not None and not secret.exists():
+        secret.mkdir(mode=0o700, parents=True)  # for nobody else
+    return _written(plans, targets, truths, neurons, drawn, overwrite)
 
 
 def _written(
