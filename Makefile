@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 
 export STRIATE_SHARED ?= ../shared
 
-.PHONY: help setup demo test test-slow lint types docs clean
+.PHONY: help setup demo test test-slow lint types docs bench bench-all clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "striate needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -c constraints.txt torch
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	@touch $@
 
 demo: setup ## Simulate, train, predict, score, and draw a report (at most 6 minutes).
@@ -54,6 +54,18 @@ docs: $(VENV)/.docs-installed ## Build the documentation into docs/_build (a war
 	@echo "== documentation: docs/_build/index.html"
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python -m sphinx -W --keep-going -q -E -b html docs docs/_build
+
+bench: setup ## How fast it is, against the same work written plainly (under 10 minutes; the first time two more).
+	@echo "== benchmarks: both forms in turn, medians"
+	@$(BIN)/python -m benchmarks
+
+bench-all: bench ## Also the time to accuracy, and how cost grows (half an hour).
+	@echo "== time to accuracy, on recording 90001-1-1"
+	@$(BIN)/python -m benchmarks.accuracy --recipes cnn-behavior cnn-2022-behavior
+	@echo "== where the time goes, and what the machine allows"
+	@$(BIN)/python -m benchmarks.limits
+	@echo "== how cost grows: docs/figures/scaling.png"
+	@$(BIN)/python -m benchmarks.scaling
 
 clean: ## Remove the virtual environment and what the demo wrote.
 	rm -rf $(VENV) demo docs/_build

@@ -1,0 +1,1 @@
+"""How fast striate works, against the same work written plainly; see docs/benchmarks.md."""

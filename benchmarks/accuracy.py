@@ -1,0 +1,113 @@
+"""Time to accuracy: from an archive to the validation correlation that the existing tools reach in the end.
+
+``python -m benchmarks.accuracy``: on recording 90001-1-1 with behaviour. The reference time is the number of epochs that
+the existing tools took, from their curve, times the seconds that an epoch of the plain form takes here.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+RECIPES = ("cnn-behavior", "cnn-2022-behavior")
+_EPOCHS = 3  # of the plain form, to know how long one takes; the first warms up
+
+
+def seconds_of_a_plain_epoch(archive: Path) -> float:
+    """Train the plain form for a few epochs, validation included."""
+    import numpy as np
+    import torch
+
+    import striate
+    from benchmarks.data import scratch
+    from benchmarks.reference import Encoder, Trials, step
+    from striate.models.readouts import cortical_positions
+
+    trials = Trials(archive, scratch("accuracy") / "files")
+    encoder = Encoder(cortical_positions(striate.open(archive).coordinates), planes=4)
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=0.009)
+    seconds = []
+    for _ in range(_EPOCHS):
+        start = time.perf_counter()
+        encoder.train()
+        for batch in trials.batches():
+            step(encoder, optimiser, batch["images"], batch["responses"], batch["pupil_center"], len(trials.tiers))
+        encoder.eval()
+        with torch.inference_mode():
+            pairs = [
+                (encoder(batch["images"], batch["pupil_center"]), batch["responses"])
+                for batch in trials.batches("validation")
+            ]
+        predicted, measured = (torch.cat(part).numpy() for part in zip(*pairs, strict=True))
+        with np.errstate(invalid="ignore"):  # a neuron may be predicted the same in all trials
+            np.mean([np.corrcoef(p, r)[0, 1] for p, r in zip(predicted.T, measured.T, strict=True)])
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])
+
+
+def seconds_to(archive: Path, recipe: str, goal: float, seed: int) -> dict[str, Any]:
+    """Train to the end, and say when the goal was reached: opening, preparing and starting included."""
+    import striate
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["STRIATE_CACHE"] = f"{folder}/cache"
+        start = time.perf_counter()
+        run = striate.train(recipe, striate.open(archive), f"{folder}/run", seed=seed)
+        wall = time.perf_counter() - start
+        history = run.history
+    reached = history.index[history["validation_correlation"] >= goal]
+    before = wall - history["seconds"].sum()
+    return {
+        "recipe": recipe,
+        "seed": seed,
+        "epochs": len(history) - 1,
+        "seconds": wall,
+        "validation": float(history["validation_correlation"].max()),
+        "epochs_to_goal": int(reached[0]) if len(reached) else None,
+        "seconds_to_goal": float(before + history["seconds"].loc[: reached[0]].sum()) if len(reached) else None,
+    }
+
+
+def main() -> None:
+    """Measure, print, write JSON."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from benchmarks.data import shared
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--recipes", nargs="*", default=RECIPES[:1])
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/accuracy.json"))
+    given = parser.parse_args()
+    folder = shared()
+    if folder is None:
+        parser.error("this needs recording 90001-1-1: say in STRIATE_SHARED where its folder archives/ is")
+    archive = next(folder.glob("static90001-1-1*.zip"))
+    theirs = json.loads((folder / "90001-1-1-existing-tools.json").read_text())
+    goal = float(theirs["final_validation"])
+    epoch = seconds_of_a_plain_epoch(archive)
+    reference = epoch * int(theirs["epochs"])
+    print(f"plain form: {epoch:.2f} s an epoch × {theirs['epochs']} epochs = {reference:.0f} s to {goal:.3f}")
+    rows = []
+    for recipe in given.recipes:
+        for seed in range(given.seeds):
+            row = seconds_to(archive, recipe, goal, seed)
+            rows.append(row)
+            if row["seconds_to_goal"] is None:
+                print(f"{recipe}, seed {seed}: not reached; best {row['validation']:.3f} after {row['seconds']:.0f} s")
+                continue
+            ratio = reference / row["seconds_to_goal"]
+            print(
+                f"{recipe}, seed {seed}: {row['seconds_to_goal']:.0f} s ({row['epochs_to_goal']} epochs), {ratio:.1f}× less; "
+                f"in the end {row['validation']:.3f} after {row['seconds']:.0f} s"
+            )
+            sys.stdout.flush()
+    given.out.write_text(json.dumps({"plain_epoch": epoch, "reference": reference, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""What is measured: each case prepares the same work in two forms, and each form is a function to be timed.
+
+A case's function takes the form, "reference" or "striate", and returns what is to be timed. It runs in a process of its
+own, so that neither form meets the other's memory or threads.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks import data
+
+Work = Callable[[], Any]
+_kept = ExitStack()  # until the process ends
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison.
+
+    Attributes
+    ----------
+    name, what
+        For the command line, for the table.
+    prepare
+        Form → the work.
+    repeats
+        Times that each process does the work, after once to warm up (0: the first is timed as it is).
+    target
+        How many times faster than the reference it shall be.
+    limit
+        Seconds that it shall take at most on two cores; None for no such limit.
+    """
+
+    name: str
+    what: str
+    prepare: Callable[[str], Work]
+    repeats: int
+    target: float | None = None
+    limit: float | None = None
+
+
+def _cortex(neurons: int) -> Any:
+    return np.random.default_rng(0).uniform(-1, 1, (neurons, 2)).astype(np.float32)
+
+
+def _encoder(form: str, neurons: int, planes: int = 1) -> Any:
+    import torch
+
+    torch.manual_seed(0)
+    if form == "reference":
+        from benchmarks.reference import Encoder
+
+        return Encoder(_cortex(neurons), planes)
+    from striate.models import build_encoder
+    from striate.models.ops import freed_memory_kept
+    from striate.training import load_recipe
+
+    _kept.enter_context(freed_memory_kept())  # as in striate.train and striate.predict
+    recipe = load_recipe("cnn-2022" if planes == 1 else "cnn-2022-behavior")
+    return build_encoder(recipe.model, {"mouse": _cortex(neurons)}, (planes, 36, 64))
+
+
+def training_step(form: str, neurons: int = data.NEURONS) -> Work:
+    """One step of training: forward, backward, Adam."""
+    import torch
+
+    encoder = _encoder(form, neurons).train()
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=0.001)
+    images, responses = torch.randn(data.BATCH, 1, 36, 64), torch.rand(data.BATCH, neurons)
+    if form == "reference":
+        from benchmarks.reference import step
+
+        return partial(step, encoder, optimiser, images, responses)
+    from striate.training.losses import LOSSES, batch_weight
+
+    def step_() -> float:
+        optimiser.zero_grad()
+        loss = LOSSES["poisson"](encoder.rates(images, "mouse"), responses) * batch_weight(6990, data.BATCH)
+        loss = loss + encoder.regulariser("mouse")
+        loss.backward()
+        optimiser.step()
+        return float(loss.detach())
+
+    return step_
+
+
+def inference(form: str) -> Work:
+    """Rates of one batch, in evaluation mode."""
+    import torch
+
+    encoder = _encoder(form, data.NEURONS).eval()
+    images = torch.randn(data.BATCH, 1, 36, 64)
+
+    @torch.inference_mode()
+    def predict() -> Any:
+        return encoder(images) if form == "reference" else encoder.rates(images, "mouse")
+
+    return predict
+
+
+def readout(form: str) -> Work:
+    """The readout alone, forward and backward."""
+    import torch
+    from torch.nn import functional as F
+
+    from striate.models.ops import sample_and_project
+
+    maps = torch.randn(128, 64, 28, 56)
+    if form == "striate":
+        maps = maps.contiguous(memory_format=torch.channels_last)
+    maps.requires_grad_()
+    positions = (0.4 * torch.randn(128, data.NEURONS, 2)).clamp(-1, 1).requires_grad_()
+    features, bias = torch.randn(data.NEURONS, 64, requires_grad=True), torch.zeros(data.NEURONS)
+
+    def run() -> None:
+        for tensor in (maps, positions, features):
+            tensor.grad = None
+        if form == "reference":
+            sampled = F.grid_sample(maps, positions[:, :, None], align_corners=True)[..., 0]
+            value = (sampled * features.T).sum(1) + bias
+        else:
+            value = sample_and_project(maps, positions, features, bias)
+        value.sum().backward()
+
+    return run
+
+
+def first_epoch(form: str) -> Work:
+    """From the archive to the end of the first epoch of batches."""
+    archive = data.mouse()
+    place = data.scratch("first-epoch")
+    shutil.rmtree(place)
+    os.sync()  # or the disk would still be busy with what the other form wrote
+    os.environ["STRIATE_CACHE"] = str(place / "cache")
+
+    def run() -> int:
+        if form == "reference":
+            from benchmarks.reference import Trials
+
+            return sum(len(batch["images"]) for batch in Trials(archive, place / "files").batches())
+        import striate
+
+        loaders = striate.loaders(
+            striate.open(archive), behavior=True, pupil_center=True, batch_size=128, tiers=("train",)
+        )
+        return sum(len(batch) for batch in loaders.train)
+
+    import striate.loading  # noqa: F401 - so that no import is timed, in either form
+
+    return run
+
+
+def later_epoch(form: str) -> Work:
+    """An epoch of batches after the first."""
+    archive = data.mouse()
+    if form == "reference":
+        from benchmarks.reference import Trials
+
+        trials = Trials(archive, data.scratch("later-epoch") / "files")
+        run = lambda: sum(len(batch["images"]) for batch in trials.batches())  # noqa: E731
+        run()
+        return run
+    import striate
+
+    loaders = striate.loaders(striate.open(archive), behavior=True, pupil_center=True, batch_size=128, tiers=("train",))
+    return lambda: sum(len(batch) for batch in loaders.train)
+
+
+def _tables() -> tuple[Any, Any, Any]:
+    """A submission and a truth of 1,000 trials of 100 images, in all forms, written once."""
+    from striate.submissions import Submission, Truth, legacy
+
+    folder = data.scratch("tables")
+    random = np.random.default_rng(0)
+    images = np.repeat(np.arange(100), 10)
+    rates = random.gamma(2, 0.5, (100, data.NEURONS))[images]
+    responses = random.gamma(1, rates).astype(np.float32)
+    keys = {
+        "unit_ids": np.arange(1, data.NEURONS + 1),
+        "tier": np.full(1000, "test"),
+        "trial_idx": np.array([f"{i:064x}" for i in range(1000)]),
+        "image_id": images,
+    }
+    truth = Truth(session="27204-5-13", responses=responses, **keys)
+    submission = Submission(
+        session="27204-5-13", track="sensorium", protocol="image", predictions=rates.astype(np.float32), **keys
+    )
+    if not (folder / "submission.parquet").exists():
+        legacy.write(submission, folder, overwrite=True)
+        legacy.write_truth(truth, folder, overwrite=True)
+        truth.write(folder / "truth.parquet", overwrite=True)
+        submission.write(folder / "submission.parquet", overwrite=True)
+    return folder, submission, truth
+
+
+def score_csv(form: str) -> Work:
+    """Read a submission and a truth of 2022 and score them, imports included."""
+    folder, _, _ = _tables()
+    submission, truth = folder / "submission_file_live_test.csv", folder / "ground_truth_file_test.csv"
+    import subprocess
+    import sys
+
+    code = f"from benchmarks.reference import score_csv; from pathlib import Path; score_csv(Path({str(submission)!r}), Path({str(truth)!r}))"
+    command = [sys.executable, "-c", code]
+    if form == "striate":
+        command = [sys.executable, "-m", "striate", "score", str(submission), str(truth), "--bootstrap", "0", "--json"]
+    return lambda: subprocess.run(command, check=True, capture_output=True)
+
+
+def score_native(form: str) -> Work:
+    """Read a native submission and truth and score them, in a process that runs already."""
+    folder, _, _ = _tables()
+    if form == "reference":
+        from benchmarks.reference import score_csv as plain
+
+        return partial(plain, folder / "submission_file_live_test.csv", folder / "ground_truth_file_test.csv")
+    from striate.submissions import score
+
+    return partial(score, folder / "submission.parquet", folder / "truth.parquet", bootstrap=0)
+
+
+def write_submission(form: str) -> Work:
+    """Write a submission: natively, and as a table of 2022 by the reference."""
+    folder, submission, _ = _tables()
+    if form == "reference":
+        from benchmarks.reference import write_csv
+
+        arguments = (submission.trial_idx.tolist(), submission.image_id.tolist(), submission.predictions, "prediction")
+        return partial(write_csv, folder / "plain.csv", *arguments)
+    return partial(submission.write, folder / "again.parquet", overwrite=True)
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("step", "training step, CNN, batch 128", training_step, 5, 4, 1.6),
+        Case("inference", "inference, batch 128", inference, 5, 8, 0.3),
+        Case("readout", "readout alone, forward and backward", readout, 5),
+        Case("first-epoch", "zip → packed → end of the first epoch of batches", first_epoch, 0, 5),
+        Case("later-epoch", "a later epoch of batches", later_epoch, 3, 25),
+        Case("score-csv", "read two CSVs of 2022 and score, new process", score_csv, 0, 40),
+        Case("score-native", "read a native submission and truth and score", score_native, 3, None, 0.35),
+        Case("write-submission", "write a native submission (reference: CSV)", write_submission, 1, 20),
+    )
+}

@@ -1,0 +1,118 @@
+"""How cost grows: ``python -m benchmarks.scaling``. Draws docs/figures/scaling.png and writes JSON.
+
+A step of training against the number of neurons, the size of the images and the number of recordings that are trained
+jointly; an epoch of batches against the number of trials.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cases import training_step
+from benchmarks.timing import median
+
+NEURONS = (500, 1000, 2000, 4000, 8000, 16_000, 32_000, 50_000)
+HEIGHTS = (18, 36, 72)
+RECORDINGS = (1, 2, 4, 7)
+TRIALS = (500, 1000, 2000, 4490)
+_REFERENCE_NEURONS = 16_000  # more of them need more memory than a laptop has
+_REPEATS = 3
+
+
+def striate_step(neurons: int, height: int, recordings: int) -> float:
+    """Seconds of one step, a batch of 128 of each recording."""
+    import torch
+
+    from striate.models import build_encoder
+    from striate.models.ops import freed_memory_kept
+    from striate.training import load_recipe
+    from striate.training.losses import LOSSES
+
+    random = np.random.default_rng(0)
+    sessions = {f"{i}-1-1": random.uniform(-1, 1, (neurons, 2)) for i in range(recordings)}
+    width = height * 64 // 36
+    encoder = build_encoder(load_recipe("cnn-2022").model, sessions, (1, height, width)).train()
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=0.001)
+    images, responses = torch.randn(128, 1, height, width), torch.rand(128, neurons)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        for session in sessions:
+            loss = LOSSES["poisson"](encoder.rates(images, session), responses) + encoder.regulariser(session)
+            loss.backward()
+        optimiser.step()
+
+    with freed_memory_kept():
+        return median(step, _REPEATS)
+
+
+def epoch_of_batches(trials: int) -> float:
+    """Seconds of a later epoch of batches."""
+    import striate
+    from benchmarks.data import mouse
+
+    loaders = striate.loaders(
+        striate.open(mouse()), behavior=True, training_images=trials, batch_size=128, tiers=("train",)
+    )
+    return median(lambda: sum(len(batch) for batch in loaders.train), _REPEATS)
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """Draw all of it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 5.6), layout="constrained")
+    axes = figure.subplots(2, 2).ravel()
+    panels = (
+        ("neurons", "neurons", "one step of training"),
+        ("heights", "height of the images in pixels", "one step of training"),
+        ("recordings", "recordings trained jointly (2,000 neurons each)", "one step of training"),
+        ("trials", "training trials", "an epoch of batches"),
+    )
+    for place, (name, label, work) in zip(axes, panels, strict=True):
+        for form, colour in (("plain", "#9a9a9a"), ("striate", "#2f6db5")):
+            points = found[name].get(form)
+            if points:
+                x, y = np.array([float(k) for k in points]), np.array(list(points.values()))
+                place.plot(x, y, "o-", color=colour, label=f"{form} form" if form == "plain" else form)
+        place.set_xscale("log", base=2)
+        place.set_xticks([float(k) for k in found[name]["striate"]], [f"{int(k):,}" for k in found[name]["striate"]])
+        place.minorticks_off()
+        place.set_ylim(bottom=0)
+        place.set_xlabel(label)
+        place.set_ylabel(f"{work} (s)")
+        place.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(frameon=False)
+    axes[0].tick_params(axis="x", rotation=45)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Measure, draw, write JSON."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
+    parser.add_argument("--figure", type=Path, default=Path("docs/figures/scaling.png"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/scaling.json"))
+    given = parser.parse_args()
+    found: dict[str, Any] = {
+        "neurons": {
+            "striate": {n: striate_step(n, 36, 1) for n in NEURONS},
+            "plain": {n: median(training_step("reference", n), _REPEATS) for n in NEURONS if n <= _REFERENCE_NEURONS},
+        },
+        "heights": {"striate": {h: striate_step(2000, h, 1) for h in HEIGHTS}},
+        "recordings": {"striate": {r: striate_step(2000, 36, r) for r in RECORDINGS}},
+        "trials": {"striate": {t: epoch_of_batches(t) for t in TRIALS}},
+    }
+    given.out.write_text(json.dumps(found, indent=1) + "\n")
+    draw(found, given.figure)
+    print(json.dumps(found, indent=1))
+    print(f"wrote {given.figure} and {given.out}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
