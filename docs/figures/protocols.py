@@ -11,6 +11,14 @@ ROWS = (
     ("image + behaviour\n+ past responses", ("image", "behaviour", "past")),
 )
 
+NOT_SEEN = {
+    "ha": "center",
+    "va": "center",
+    "fontsize": 8.5,
+    "color": GREY,
+    "style": "italic",
+}
+
 rng = np.random.default_rng(3)
 picture = natural_like((72, 128), rng, "dead_leaves")[0]
 time = np.linspace(0, 1, 60)
@@ -51,16 +59,7 @@ with look():
             traces.set_ylim(-0.15, 2.1)
             traces.axis("off")
         else:
-            axes.text(
-                4.75,
-                y + 0.42,
-                "not seen",
-                ha="center",
-                va="center",
-                fontsize=8.5,
-                color=GREY,
-                style="italic",
-            )
+            axes.text(4.75, y + 0.42, "not seen", **NOT_SEEN)
         if "past" in seen:
             before = figure.add_axes((5.95 / 7.6, y / 3.5, 1.1 / 7.6, 0.84 / 3.5))
             before.imshow(past.T, cmap="Greens", aspect="auto", vmax=2.5)
@@ -70,14 +69,5 @@ with look():
                 spine.set_visible(True)
                 spine.set_color(GREEN)
         else:
-            axes.text(
-                6.5,
-                y + 0.42,
-                "not seen",
-                ha="center",
-                va="center",
-                fontsize=8.5,
-                color=GREY,
-                style="italic",
-            )
+            axes.text(6.5, y + 0.42, "not seen", **NOT_SEEN)
     save(figure, "protocols")
