@@ -119,6 +119,20 @@ def test_forms_are_chosen_within_a_block() -> None:
         pass
 
 
+def test_pytorch_keeps_its_threads() -> None:
+    """Both may share OpenMP; with other threads, PyTorch rounds otherwise from the second step on."""
+    script = (
+        "import torch\n"
+        "from striate.models.ops import sample_and_project\n"
+        "maps = torch.randn(2, 3, 4, 5, requires_grad=True)\n"
+        "sample_and_project(maps, torch.rand(2, 6, 2), torch.randn(6, 3), torch.zeros(6)).sum().backward()\n"
+        "print(torch.get_num_threads())\n"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["1"]
+
+
 @pytest.mark.slow
 def test_a_second_process_finds_what_the_first_compiled(tmp_path: Path) -> None:
     script = (

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +77,18 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists already"):
         save(small_encoder(), tmp_path / "w.safetensors")
     save(small_encoder(), tmp_path / "w.safetensors", overwrite=True)
+
+
+def test_the_same_encoder_makes_the_same_file(tmp_path: Path) -> None:
+    save(small_encoder(), tmp_path / "1.safetensors")
+    script = (
+        "import sys; from striate.models import load, save\n"
+        "save(load(sys.argv[1]), sys.argv[2])"  # another process orders sets and hash maps in another way
+    )
+    for index in range(1, 4):
+        here, there = (tmp_path / f"{index + i}.safetensors" for i in range(2))
+        subprocess.run([sys.executable, "-c", script, here, there], check=True)
+        assert here.read_bytes() == there.read_bytes()
 
 
 def test_loading_draws_no_random_numbers(tmp_path: Path) -> None:
@@ -228,10 +242,10 @@ def rewritten(change: Callable[[dict[str, torch.Tensor], dict[str, Any]], None])
 
         save(small_encoder(), path)
         with safe_open(path, framework="pt") as file:
-            header = dict(file.metadata())
-        tensors, described = load_file(path), json.loads(header["encoder"])
-        change(tensors, described)
-        save_file(tensors, path, metadata=header | {"encoder": json.dumps(described)})
+            header = json.loads(file.metadata()["striate"])
+        tensors = load_file(path)
+        change(tensors, header["encoder"])
+        save_file(tensors, path, metadata={"striate": json.dumps(header)})
 
     return make
 
@@ -250,8 +264,16 @@ OWN: dict[str, tuple[Callable[[Path], None], str]] = {
     "a pickle": (content(published_state()), "not a whole safetensors file"),
     "other tensors": (lambda path: save_file({"a": torch.zeros(2)}, path), "holds no encoder of striate"),
     "no description": (
-        lambda path: save_file({"a": torch.zeros(2)}, path, metadata={"format": "striate-encoder-1"}),
+        lambda path: save_file({"a": torch.zeros(2)}, path, metadata={"striate": '{"format": "striate-encoder-1"}'}),
         "description of the encoder is damaged",
+    ),
+    "a header that is no JSON": (
+        lambda path: save_file({"a": torch.zeros(2)}, path, metadata={"striate": "{"}),
+        "not a whole safetensors file",
+    ),
+    "a header that is no object": (
+        lambda path: save_file({"a": torch.zeros(2)}, path, metadata={"striate": "[1]"}),
+        "not a whole safetensors file",
     ),
     "tensor missing": (rewritten(lambda t, d: t.pop("core.layers.0.norm.bias", None)), "lacks core.layers.0.norm.bias"),
     "tensor too many": (rewritten(lambda t, d: t.update(extra=torch.zeros(1))), "holds extra"),

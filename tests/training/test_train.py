@@ -16,6 +16,7 @@ import striate
 from striate.errors import InputError, StriateError
 from striate.loading import loaders
 from striate.metrics import single_trial_correlation
+from striate.models.weights import write_tensors
 from striate.recordings import Recording
 from striate.training import Run, fit, predict, train
 from striate.training.trainer import Trainer
@@ -235,9 +236,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError, match="not a whole safetensors file"):
         train(small_recipe(), small_recording(), tmp_path / "run")
     weights_ = {"encoder/core.layers.0.norm.bias": torch.zeros(99)}
-    from safetensors.torch import save_file
-
-    save_file(weights_, path, metadata={"format": "striate-checkpoint-1", "progress": "{}"})
+    write_tensors(path, weights_, {"format": "striate-checkpoint-1", "progress": {}}, overwrite=True)
     with pytest.raises(InputError, match="no checkpoint of this run"):
         train(small_recipe(), small_recording(), tmp_path / "run")
 

@@ -19,6 +19,7 @@ from striate.models.encoder import Encoder
 from striate.models.settings import ModelSettings
 
 _FORMAT = "striate-encoder-1"
+_HEADER = "striate"  # its name among the metadata of the file
 
 
 def save(encoder: Encoder, path: Path | str, *, overwrite: bool = False) -> None:
@@ -34,9 +35,7 @@ def save(encoder: Encoder, path: Path | str, *, overwrite: bool = False) -> None
         "input_shape": list(encoder.input_shape),
         "neurons": {s: encoder.neurons(s) for s in encoder.sessions},
     }
-    write_tensors(
-        path, encoder.state_dict(), {"format": _FORMAT, "encoder": json.dumps(described)}, overwrite=overwrite
-    )
+    write_tensors(path, encoder.state_dict(), {"format": _FORMAT, "encoder": described}, overwrite=overwrite)
 
 
 def load(path: Path | str) -> Encoder:
@@ -51,7 +50,7 @@ def load(path: Path | str) -> Encoder:
     if header.get("format") != _FORMAT:
         raise InputError(f"{path} holds no encoder of striate: give the weights.safetensors of a finished run.")
     try:
-        described = json.loads(header["encoder"])
+        described = header["encoder"]
         settings = ModelSettings.model_validate(described["settings"])
         planes, height, width = (int(n) for n in described["input_shape"])
         neurons = {str(s): int(n) for s, n in described["neurons"].items()}
@@ -96,12 +95,12 @@ def check_tensor(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, nam
 
 
 def write_tensors(
-    path: Path | str, tensors: Mapping[str, Tensor], header: Mapping[str, str], *, overwrite: bool
+    path: Path | str, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, overwrite: bool
 ) -> None:
-    """Write tensors and a header of text as one safetensors file, whole or not at all."""
+    """Write tensors and a header of JSON values as one safetensors file, whole or not at all; the same make the same file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path, overwrite=overwrite) as aside:
-        save_file(plain, aside, metadata=dict(header))
+        save_file(plain, aside, metadata={_HEADER: json.dumps(header)})  # the library would order several at random
         aside.chmod(0o666 & ~_umask())  # the library lets only its writer read
 
 
@@ -125,7 +124,10 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(str(path), framework="pt") as file:
             names = file.keys()
-            return {name: file.get_tensor(name) for name in names}, dict(file.metadata() or {})
+            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+            if not isinstance(header, dict):
+                raise ValueError("its header is no JSON object")
+            return {name: file.get_tensor(name) for name in names}, header
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
         raise InputError(f"{path} is not a whole safetensors file ({error}); copy or train it anew.") from error
 

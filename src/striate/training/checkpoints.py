@@ -1,10 +1,9 @@
 """Checkpoints: all that a killed training needs to go on as if it had never been killed.
 
-One safetensors file, replaced as a whole: the weights, their running average if there is one, the best weights, the state of Adam, and in its header the
-counters as JSON. The random numbers need no state: each step draws from a seed of its own (see `Trainer`).
+One safetensors file, replaced as a whole: the weights, their running average if there is one, the best weights, the state
+of Adam, and in its header the counters. The random numbers need no state: each step draws from a seed of its own (see `Trainer`).
 """
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def write(
     tensors |= {f"best/{name}": value for name, value in best.items()}
     for index, values in optimiser.state_dict()["state"].items():
         tensors |= {f"adam/{index}/{name}": value for name, value in values.items()}
-    header = {"format": _FORMAT, "progress": json.dumps(asdict(progress))}
+    header = {"format": _FORMAT, "progress": asdict(progress)}
     write_tensors(path, tensors, header, overwrite=True)
 
 
@@ -78,7 +77,7 @@ def read(path: Path, encoder: nn.Module, average: nn.Module | None, optimiser: A
     try:
         if header["format"] != _FORMAT:
             raise ValueError("another format")
-        progress = Progress(**json.loads(header["progress"]))
+        progress = Progress(**header["progress"])
         parts: dict[str, Tensors] = {"encoder": {}, "average": {}, "best": {}, "adam": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition("/")

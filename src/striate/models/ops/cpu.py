@@ -5,7 +5,8 @@ are four runs of memory. Each thread writes to images (or to sums) of its own, s
 same number of threads gives the same bits. Compiled code is kept on disk: only the first process on a machine waits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -136,8 +137,7 @@ def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
     """Value of `sample_and_project` without bias; positions are (1 or B, N, 2)."""
     values = _channels_last(maps)
     out = torch.empty((len(values), len(features)), dtype=maps.dtype)
-    with _ONE_AT_A_TIME:
-        numba.set_num_threads(_threads())
+    with _threads():
         _forward(values, _array(positions), _array(features), out.numpy())
     return out
 
@@ -147,13 +147,10 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients in maps (empty if not wanted), positions and features, given that in the value, (B, N)."""
     values = _channels_last(maps)
-    # memory of PyTorch's, which begins at whole cache lines: matrix products round differently where it does not
     of_maps = torch.zeros(values.shape if maps_wanted else (0, *values.shape[1:]), dtype=maps.dtype)
     of_positions = torch.zeros((len(values), len(features), 2), dtype=maps.dtype)
-    shares = min(_threads(), max(1, len(values)))
-    of_features = torch.zeros((shares, *features.shape), dtype=maps.dtype)
-    with _ONE_AT_A_TIME:
-        numba.set_num_threads(_threads())
+    with _threads() as threads:
+        of_features = torch.zeros((min(threads, max(1, len(values))), *features.shape), dtype=maps.dtype)
         written = of_maps.numpy(), of_positions.numpy(), of_features.numpy()
         _backward(_array(slopes), values, _array(positions), _array(features), *written)
     if len(positions) == 1 and len(values) != 1:  # one for all images
@@ -161,9 +158,19 @@ def backward(
     return of_maps.permute(0, 3, 1, 2), of_positions, of_features.sum(dim=0)
 
 
-def _threads() -> int:
+@contextmanager
+def _threads() -> Iterator[int]:
+    """Take as many threads as PyTorch does, and leave it as many as it had: both may share OpenMP, which numba sets."""
+    of_torch = torch.get_num_threads()
     available: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    return max(1, min(torch.get_num_threads(), available))
+    threads = max(1, min(of_torch, available))
+    with _ONE_AT_A_TIME:
+        numba.set_num_threads(threads)
+        try:
+            yield threads
+        finally:
+            if torch.get_num_threads() != of_torch:
+                torch.set_num_threads(of_torch)
 
 
 def _channels_last(maps: Tensor) -> NDArray[Any]:
