@@ -10,8 +10,9 @@ from tests.fixtures.recordings import small_recording
 
 import striate
 from striate.errors import InputError, WithheldError
-from striate.loading import Cycle, SessionLoaders, TrialLoader, cycle
+from striate.loading import Batch, Cycle, SessionLoaders, TrialLoader, cycle
 from striate.loading.sampler import BatchSampler
+from striate.loading.trials import TrialDataset
 
 
 def order(loader: TrialLoader) -> list[list[int]]:
@@ -86,6 +87,34 @@ def test_workers_change_nothing(resident_gib: float | None) -> None:
     for loader in (here, there):
         loader.sampler.set_epoch(7)
     assert order(here) == order(there) != first
+
+
+@pytest.mark.parametrize("ahead", [1, 20_000, 100_000, 2**28])
+def test_what_does_not_fit_is_read_forwards_and_dealt_to_the_same_batches(
+    ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("striate.loading.trials._AHEAD", ahead)
+    recording = small_recording()
+    chosen = {"behavior": True, "pupil_center": True, "image_size": (9, 16), "batch_size": 8, "seed": 5}
+    kept, read = (striate.loaders(recording, resident_gib=gib, **chosen).train for gib in (1, 0))
+    reads: list[list[int]] = []
+    fetch = TrialDataset.__getitem__
+
+    def watched(dataset: TrialDataset, positions: np.ndarray) -> Batch:
+        if dataset is read.dataset:
+            reads.append(dataset.rows[positions].tolist())
+        return fetch(dataset, positions)
+
+    monkeypatch.setattr(TrialDataset, "__getitem__", watched)
+    for _ in range(2):
+        for one, other in zip(kept, read, strict=True):
+            for name in ("rows", "images", "responses", "behavior", "pupil_center"):
+                np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert all(rows == sorted(rows) for rows in reads)
+    trial = 4 * (4 * 9 * 16 + len(recording.neurons))
+    assert max(map(len, reads)) * trial <= max(ahead, 8 * trial)
+    if ahead == 2**28:
+        assert len(reads) == 2, "a pass is one read where it fits"
 
 
 def test_the_seed_and_the_epoch_set_the_order_of_a_loader() -> None:

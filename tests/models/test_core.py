@@ -91,3 +91,22 @@ def test_frozen_it_neither_learns_nor_updates_its_norms() -> None:
 def test_a_kernel_larger_than_the_image_is_refused() -> None:
     with pytest.raises(InputError, match="input_kernel = 9 is larger than the images of 8×32"):
         core((1, 8, 32))
+
+
+@pytest.mark.parametrize("settings", [{}, {"nonlinear": False}, {"depth_separable": False}, {"layers": 1}])
+def test_without_gradients_normalisation_is_part_of_the_convolution_and_changes_nothing(settings: dict) -> None:
+    model = core(**settings)
+    images = torch.randn(5, 1, 18, 32)
+    model(images)  # moves the running statistics
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.weight, mean=1.0, std=0.5)
+            torch.nn.init.normal_(module.bias)
+    model.eval()
+    expected = model(images)
+    with torch.no_grad():
+        torch.testing.assert_close(model(images), expected.detach(), rtol=1e-4, atol=1e-5)
+    before = images.clone()
+    with torch.inference_mode():
+        model(images)
+    assert torch.equal(images, before), "what is given is left alone"

@@ -71,6 +71,10 @@ class Batch:
         """Return the batch in page-locked memory, from which copies to a GPU need not wait."""
         return self._each(lambda tensor: tensor.pin_memory())
 
+    def some(self, places: Tensor) -> Batch:
+        """Return some trials of the batch, by their places in it, as a batch."""
+        return self._each(lambda tensor: tensor[places])
+
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         responses, behavior, pupil_center = (
             None if tensor is None else change(tensor) for tensor in (self.responses, self.behavior, self.pupil_center)

@@ -20,7 +20,7 @@ from striate.loading.standardisation import Standardisation
 from striate.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from striate.recordings import Recording
 
@@ -37,12 +37,13 @@ class _Resident:
     values: Tensor
     slots: NDArray[np.int64]
 
+    def holds(self, rows: Rows) -> bool:
+        """Tell whether the values of some trials are all there."""
+        return bool((self.slots[rows] >= 0).all())
+
     def take(self, rows: Rows) -> Tensor | None:
         """Gather the values of some trials; None if any of them is not there."""
-        slots = self.slots[rows]
-        if slots.size and slots.min() < 0:
-            return None
-        return _gathered(self.values, slots)
+        return _gathered(self.values, self.slots[rows]) if self.holds(rows) else None
 
 
 class PreparedRecording:
@@ -108,9 +109,7 @@ class PreparedRecording:
             return
         values = torch.empty((distinct.size, 1, *self.image_size), device=self._device)
         with progress(f"Preparing the images of {self.session}", distinct.size) as advance:
-            for block in _blocks(np.arange(distinct.size), self._raw_images.array):
-                values[block[0] : block[-1] + 1] = self._prepared_images(distinct[block])
-                advance(block.size)
+            self._prepare_images(distinct, values, advance)
         self._images = _Resident(values, _slots(len(image_ids), rows, places))
 
     def keep_responses(self, rows: Rows, budget: Budget) -> None:
@@ -122,6 +121,12 @@ class PreparedRecording:
             values[block[0] : block[-1] + 1] = torch.from_numpy(self.standardised_responses(rows[block]))
         places = np.arange(rows.size)
         self._responses = _Resident(values, _slots(len(self._raw_responses.array), rows, places))
+
+    def not_kept(self, rows: Rows, *, with_responses: bool) -> int:
+        """Bytes that each of some trials takes, as float32, of what is not kept for all of them."""
+        images = 0 if self._images and self._images.holds(rows) else int(np.prod(self.input_shape))
+        responses = 0 if self._responses and self._responses.holds(rows) else self.columns.size
+        return 4 * (images + responses * with_responses)
 
     def inputs(self, rows: Rows) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Gather what a model is given for some trials.
@@ -135,7 +140,8 @@ class PreparedRecording:
         """
         images = None if self._images is None else self._images.take(rows)
         if images is None:
-            images = self._on_device(self._prepared_images(rows))
+            images = torch.empty((rows.size, 1, *self.image_size), device=self._device)
+            self._prepare_images(rows, images)
         behavior, pupil_center = (
             None if values is None else _gathered(values, rows) for values in (self._behavior, self._pupil_center)
         )
@@ -155,6 +161,12 @@ class PreparedRecording:
     def standardise(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Select the neurons of raw responses, shape (B, all neurons), and standardise them."""
         return self._of_columns.responses(raw if self._every_neuron else raw[:, self.columns])
+
+    def _prepare_images(self, rows: Rows, out: Tensor, advance: Callable[[int], None] = lambda _: None) -> None:
+        """Rescale and standardise the images of some trials into `out`, (B, 1, h, w), in bounded memory."""
+        for block in _blocks(np.arange(rows.size), self._raw_images.array):
+            out[block[0] : block[-1] + 1] = self._prepared_images(rows[block])
+            advance(block.size)
 
     def _prepared_images(self, rows: Rows) -> Tensor:
         """Rescale and standardise, shape (B, 1, h, w); both are affine, so rescaling first only costs less."""

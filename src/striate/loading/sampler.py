@@ -36,7 +36,7 @@ class BatchSampler(Sampler[Positions]):
     def __init__(self, trials: int, batch_size: int, *, shuffle: bool, seed: int = 0, session: str = "") -> None:
         self._trials = trials
         self._shuffle = shuffle
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._seed = seed
         self._session = session
         self.set_epoch(0)
@@ -56,7 +56,7 @@ class BatchSampler(Sampler[Positions]):
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return -(-self._trials // self._batch_size)
+        return -(-self._trials // self.batch_size)
 
     def __iter__(self) -> Iterator[Positions]:
         order = np.arange(self._trials)
@@ -64,5 +64,5 @@ class BatchSampler(Sampler[Positions]):
             seed = seed_of(self._seed, self._session, self._epoch, self._starts)
             order = np.random.default_rng(seed).permutation(order)
         self._starts += 1  # counted at the first batch: a loader with workers makes one iterator that it never reads
-        for start in range(0, self._trials, self._batch_size):
-            yield order[start : start + self._batch_size]
+        for start in range(0, self._trials, self.batch_size):
+            yield order[start : start + self.batch_size]

@@ -69,7 +69,7 @@ class DataSettings(BaseModel):
         Trials in a batch; the last batch of a tier may be shorter.
     resident_gib
         Memory, in GiB, that prepared inputs and responses of all recordings together may take; what does
-        not fit is prepared batch by batch. None: a quarter of the machine's (or of the GPU's free)
+        not fit is read anew in each epoch. None: a quarter of the machine's (or of the GPU's free)
         memory. 0: keep nothing.
     """
 

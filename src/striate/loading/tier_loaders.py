@@ -249,8 +249,8 @@ def loaders(
     """Make PyTorch loaders by tier, with the standardisation that the evaluation requires.
 
     Inputs and responses of the tiers asked for are prepared here, once, and stay in memory as far as
-    `DataSettings.resident_gib` allows; what does not fit is prepared batch by batch. Each loader yields
-    `Batch` after `Batch`.
+    `DataSettings.resident_gib` allows; what does not fit is read forwards from the disk, for many batches at a
+    time. Each loader yields `Batch` after `Batch`.
 
     Parameters
     ----------

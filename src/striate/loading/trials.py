@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from striate.loading.prepared import PreparedRecording
+
+_AHEAD = 256 * 2**20  # bytes of prepared inputs and responses that are read at a time
 
 
 class TrialDataset(Dataset[Batch]):
@@ -43,6 +46,11 @@ class TrialDataset(Dataset[Batch]):
     def __len__(self) -> int:
         """Return the number of trials."""
         return self.rows.size
+
+    @property
+    def not_kept(self) -> int:
+        """Bytes a trial that are not in memory and have to be prepared for each batch."""
+        return self._prepared.not_kept(self.rows, with_responses=self.with_responses)
 
     def __getitem__(self, positions: int | Sequence[int] | NDArray[np.int64]) -> Batch:
         index = np.atleast_1d(self.rows[np.asarray(positions, dtype=np.int64)])
@@ -77,6 +85,28 @@ class TrialLoader(DataLoader[Batch]):
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch, counted from 0."""
         self.sampler.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        size = self.dataset.not_kept
+        if self.num_workers or self.pin_memory or not size:
+            return super().__iter__()
+        return self._read_in_order(max(1, _AHEAD // (size * self.sampler.batch_size)))
+
+    def _read_in_order(self, batches: int) -> Iterator[Batch]:
+        """Read the trials of several batches in the order of the file, and then deal them to their batches.
+
+        The batches are those of the sampler, trial by trial, so a recording that does not fit into memory trains
+        as one that does; a disk only reads forwards instead of here and there.
+        """
+        order = iter(self.sampler)
+        while window := list(islice(order, batches)):
+            positions = np.concatenate(window)
+            in_file_order = np.argsort(positions, kind="stable")
+            read = self.dataset[positions[in_file_order]]
+            places = np.argsort(in_file_order, kind="stable")
+            for part in np.split(places, np.cumsum([one.size for one in window])[:-1]):
+                yield read.some(torch.from_numpy(part).to(read.images.device))
+            del read  # before the next ones are read
 
 
 def _as_it_is(batch: Any) -> Any:

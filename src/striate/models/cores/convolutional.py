@@ -30,8 +30,25 @@ class Layer(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Feature maps, (B, C, H, W), of the layer."""
-        maps = self.norm(self.convolution(maps))
-        return F.elu(maps) if self.nonlinear else maps
+        if self.training or torch.is_grad_enabled():
+            maps = self.norm(self.convolution(maps))
+        else:
+            maps = self._normalised_convolution(maps)
+        # in place: neither the convolution nor the normalisation needs what it put out to be differentiated
+        return F.elu(maps, inplace=True) if self.nonlinear else maps
+
+    def _normalised_convolution(self, maps: Tensor) -> Tensor:
+        """Both in one pass: with fixed statistics, the normalisation is a scale and a bias of the last convolution."""
+        *before, last = [part for part in self.convolution.modules() if isinstance(part, nn.Conv2d)]
+        for part in before:
+            maps = part(maps)
+        norm = self.norm
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        bias = norm.bias - norm.running_mean * scale
+        weight = last.weight * scale[:, None, None, None]
+        return F.conv2d(maps, weight, bias, padding=last.padding, groups=last.groups)
 
 
 class ConvolutionalCore(nn.Module):
