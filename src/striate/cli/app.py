@@ -48,16 +48,23 @@ def load_commands() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one sentence on standard error and exit status 1."""
+    """Run the command line; an error is one sentence on standard error and exit status 1, or 2 where the call was wrong."""
     load_commands()
     try:
         if "" in sys.argv[1:]:  # as a path it would mean the current folder
             raise InputError("An argument is empty; perhaps a variable of the shell is not set.")
-        app()
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:
+        if said := error.format_message():  # without any argument, the help is what was said
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else app.info.name
+            stop = "" if said[-1] in ".?!" else "."
+            errors.print(f"[bold red]error:[/] {_plain(said)}{stop} See {command} -h.")
+        sys.exit(2)
     except StriateError as error:
         errors.print(f"[bold red]error:[/] {_plain(str(error))}")
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         errors.print("interrupted")
         sys.exit(130)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough

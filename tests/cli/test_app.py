@@ -1,0 +1,41 @@
+"""The program itself: what a wrong call is answered, and with which status."""
+
+import subprocess
+import sys
+
+import pytest
+
+from striate import __version__
+
+
+def striate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "striate", *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "see"),
+    [
+        (["scor", "a", "b"], "Did you mean 'score'?", "striate -h"),
+        (["score", "a", "b", "--format", "csv"], "No such option: --format", "striate score -h"),
+        (["train"], "Missing argument 'recipe'", "striate train -h"),
+        (["simulate", "out", "--neurons", "many"], "Invalid value for '--neurons'", "striate simulate -h"),
+        (["score", "a", "b", "--out"], "Option '--out' requires an argument", "striate -h"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence_and_where_to_look(arguments: list[str], says: str, see: str) -> None:
+    ran = striate(*arguments)
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert ran.stderr.startswith("error: ")
+    assert says in ran.stderr
+    assert ran.stderr.rstrip().endswith(f"{see}.")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_the_status_of_a_command_is_that_of_the_program() -> None:
+    assert striate("--version").stdout.split() == ["striate", __version__]
+    assert striate("--version").returncode == 0
+    assert "score" in striate().stdout + striate().stderr
+    assert striate("check", "/no/such/archive").returncode == 1
+    empty = striate("info", "")
+    assert (empty.returncode, empty.stderr.count("\n")) == (1, 1)
