@@ -162,3 +162,11 @@ def test_errors_of_a_file_are_not_blamed_on_overrides(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(tomli_w.dumps({"schedule": {"patience": "five"}}))
     with pytest.raises(InputError, match=r"^/.*mine\.toml: schedule\.patience = \"five\""):
         load_recipe(tmp_path / "mine.toml", ["data.batch_size=64"])
+
+
+@pytest.mark.parametrize("name", ["mouse.zip", "mouse"])
+def test_a_recording_in_the_place_of_the_recipe_is_recognised(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"PK\x05\x06" + bytes(18)) if path.suffix else path.mkdir()
+    with pytest.raises(InputError, match="the recipe comes first"):
+        load_recipe(path)

@@ -221,6 +221,10 @@ def _read(recipe: str | Path) -> tuple[dict[str, Any], str]:
         source, content = f"recipe {recipe}", recipe_text(recipe).encode()
     elif path.suffix != ".toml" and not path.exists():
         return {}, recipe_text(str(recipe))  # raises: neither a name nor a file
+    elif path.is_dir() or path.suffix.lower() == ".zip":
+        raise InputError(
+            f"{path} looks like a recording where a recipe is expected: the recipe comes first, and then the recordings."
+        )
     else:
         source = str(recipe)
         try:
