@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from striate.errors import InputError
 from striate.training import Recipe, load_recipe, recipe_names, recipe_text
 from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
-from striate.training.validation import _model_of
+from striate.validation import _model_of
 
 
 def keys(settings: type[BaseModel], above: str = "") -> set[str]:

@@ -15,7 +15,7 @@ from striate.errors import InputError, nearest
 from striate.loading.settings import DataSettings
 from striate.models.settings import ModelSettings
 from striate.training.overrides import Overrides, apply, parsed
-from striate.training.validation import validated
+from striate.validation import validated
 
 IMAGE = "image"
 IMAGE_BEHAVIOR = "image + behaviour"

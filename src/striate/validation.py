@@ -13,7 +13,12 @@ _SHOWN = 60  # characters of a wrong value
 
 
 def validated(
-    model: type[Model], tables: Mapping[str, Any], source: str, overridden: frozenset[tuple[str, ...]] = frozenset()
+    model: type[Model],
+    tables: Mapping[str, Any],
+    source: str,
+    overridden: frozenset[tuple[str, ...]] = frozenset(),
+    *,
+    kind: str = "recipe",
 ) -> Model:
     """Check tables as TOML gives them; a number is no text, and a text no number.
 
@@ -27,6 +32,8 @@ def validated(
         Where they are from, for the sentence.
     overridden
         Keys that are from the command line instead.
+    kind
+        What the tables describe, for the sentence.
 
     Raises
     ------
@@ -44,7 +51,7 @@ def validated(
         )
         if first["type"] == "extra_forbidden":
             *tables_above, key = names
-            table = f"table [{'.'.join(tables_above)}]" if tables_above else "recipe"
+            table = f"table [{'.'.join(tables_above)}]" if tables_above else kind
             valid = _fields(model, tuple(tables_above))
             raise InputError(f"{where}: the {table} has no key {key!r}: {nearest(key, valid)}.") from error
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
@@ -65,8 +72,10 @@ def _names(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str
     names: list[str] = []
     for part in location:
         fields = _fields(model, tuple(names))
-        if not fields or not isinstance(part, str):
+        if not fields:
             break
+        if not isinstance(part, str):
+            continue
         names.append(part)
         if part not in fields:
             break

@@ -1,0 +1,6 @@
+"""Known datasets: their files, sizes, hashes, tracks, terms and citation. They are data, not code: a TOML file each."""
+
+from striate.catalog.catalogue import catalogue_folder, dataset, dataset_names
+from striate.catalog.dataset import Citation, DataFile, Dataset, Licence
+
+__all__ = ["Citation", "DataFile", "Dataset", "Licence", "catalogue_folder", "dataset", "dataset_names"]

@@ -1,0 +1,62 @@
+"""Where the datasets of the catalogue are found: those that come with striate, and the user's own."""
+
+import os
+import tomllib
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from platformdirs import user_config_path
+
+from striate.catalog.dataset import Dataset
+from striate.errors import InputError, nearest
+from striate.validation import validated
+
+_SUFFIX = ".toml"
+
+
+def catalogue_folder() -> Path:
+    """Folder of the user's own datasets: ``$STRIATE_CATALOG``, else the platform's place for settings."""
+    chosen = os.environ.get("STRIATE_CATALOG")
+    return Path(chosen) if chosen else user_config_path("striate") / "catalog"
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Names of all datasets, those that come with striate and the user's own."""
+    return tuple(sorted(_entries()))
+
+
+def dataset(name: str) -> Dataset:
+    """Look a dataset up in the catalogue; the user's own come first.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name (the sentence names the nearest), or its file is not as it should be.
+    """
+    entries = _entries()
+    if name not in entries:
+        raise InputError(f"The catalogue has no dataset {name!r}: {nearest(name, entries)}.")
+    return _read(entries[name], name)
+
+
+def _entries() -> dict[str, Traversable]:
+    found: dict[str, Traversable] = {}
+    for folder in (files("striate.catalog") / "datasets", catalogue_folder()):
+        try:
+            if folder.is_dir():
+                found |= {e.name.removesuffix(_SUFFIX): e for e in folder.iterdir() if e.name.endswith(_SUFFIX)}
+        except OSError as error:
+            raise InputError(f"The catalogue in {folder} cannot be read ({error.strerror}).") from error
+    return found
+
+
+def _read(entry: Traversable, name: str) -> Dataset:
+    try:
+        tables = tomllib.loads(entry.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{entry} is no TOML file that can be read ({error}): mend it, or remove it.") from error
+    found = validated(Dataset, tables, str(entry), kind="dataset")
+    if found.name != name:
+        raise InputError(f"{entry} describes {found.name!r}: name the file {found.name}{_SUFFIX}.")
+    return found
