@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import InputError
+from striate.models.ops.elu import elu_
 from striate.models.settings import CoreSettings
 
 
@@ -35,7 +36,7 @@ class Layer(nn.Module):
         else:
             maps = self._normalised_convolution(maps)
         # in place: neither the convolution nor the normalisation needs what it put out to be differentiated
-        return F.elu(maps, inplace=True) if self.nonlinear else maps
+        return elu_(maps) if self.nonlinear else maps
 
     def _normalised_convolution(self, maps: Tensor) -> Tensor:
         """Both in one pass: with fixed statistics, the normalisation is a scale and a bias of the last convolution."""
