@@ -212,5 +212,5 @@ def test_broken_recipes(case: str, place: Path, tmp_path: Path) -> None:
 
 def test_a_folder_is_no_recipe(place: Path, tmp_path: Path) -> None:
     assert_one_sentence(
-        run_in_process("train", tmp_path, place / "archive.zip", "--out", tmp_path / "run"), "cannot be read"
+        run_in_process("train", tmp_path, place / "archive.zip", "--out", tmp_path / "run"), "the recipe comes first"
     )
