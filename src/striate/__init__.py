@@ -18,8 +18,9 @@ _PUBLIC: dict[str, str] = {
     "Truth": "striate.submissions",
     "check": "striate.recordings",
     "convert": "striate.recordings",
+    "fetch": "striate.fetch",
     "loaders": "striate.loading",
-    "open": "striate.recordings",
+    "open": "striate.catalog",
     "predict": "striate.training",
     "score": "striate.submissions",
     "simulate": "striate.simulate",
@@ -30,12 +31,12 @@ _PUBLIC: dict[str, str] = {
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
 if TYPE_CHECKING:
+    from striate.catalog import open as open
     from striate.errors import StriateError as StriateError
     from striate.loading import loaders as loaders
     from striate.recordings import Recording as Recording
     from striate.recordings import check as check
     from striate.recordings import convert as convert
-    from striate.recordings import open as open
     from striate.recordings import write as write
     from striate.submissions import Scorecard as Scorecard
     from striate.submissions import Submission as Submission

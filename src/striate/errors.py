@@ -5,7 +5,15 @@ from difflib import get_close_matches
 
 
 class StriateError(Exception):
-    """Base of every error that striate raises on purpose; its text is meant for the user as it is."""
+    """Base of every error that striate raises on purpose; its text is meant for the user as it is.
+
+    Attributes
+    ----------
+    exit_status
+        Of the command line, when it ends with such an error.
+    """
+
+    exit_status = 1
 
 
 class InputError(StriateError, ValueError):

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from striate.catalog import dataset
+from striate.catalog.fetched import fetched
 from striate.recordings import layout
 
+DATASET = "sensorium2022"
 TOLERANCE = 5e-4  # published numbers have three decimals
 
 
@@ -77,7 +80,7 @@ def reproduce(recordings: Path | None, weights: Sequence[Path] = (), result: Pub
     Parameters
     ----------
     recordings
-        The recording's archive, or a folder that holds it under its official name.
+        The recording's archive, or a folder that holds it under its official name; by default the fetched one.
     weights
         Files with published weights (``.pth``); the first with a readout for the recording is used.
     result
@@ -97,10 +100,10 @@ def reproduce(recordings: Path | None, weights: Sequence[Path] = (), result: Pub
     missing = []
     archive = _archive(recordings, result.session)
     if archive is None:
-        where = f"in {recordings}" if recordings is not None else "(no --recordings given)"
+        where = f"in {recordings}" if recordings is not None else "on this disk"
         missing.append(
-            f"recording {result.session}: no {layout.archive_stem(result.session)}.zip {where}; "
-            "its page is https://gin.g-node.org/cajal/Sensorium2022"
+            f"recording {result.session}: no {layout.archive_stem(result.session)}.zip {where} "
+            f"(striate fetch {DATASET} {result.session})"
         )
     encoder = None
     held = []
@@ -130,7 +133,10 @@ def reproduce(recordings: Path | None, weights: Sequence[Path] = (), result: Pub
 
 
 def _archive(place: Path | None, session: str) -> Path | None:
-    if place is None or not place.exists():
+    if place is None:
+        of = dataset(DATASET)
+        return fetched(of, of.file(session))
+    if not place.exists():
         return None
     if place.is_file():
         return place

@@ -2,5 +2,18 @@
 
 from striate.catalog.catalogue import catalogue_folder, dataset, dataset_names
 from striate.catalog.dataset import Citation, DataFile, Dataset, Licence
+from striate.catalog.opening import dataset_of, locate, locate_all, open
 
-__all__ = ["Citation", "DataFile", "Dataset", "Licence", "catalogue_folder", "dataset", "dataset_names"]
+__all__ = [
+    "Citation",
+    "DataFile",
+    "Dataset",
+    "Licence",
+    "catalogue_folder",
+    "dataset",
+    "dataset_names",
+    "dataset_of",
+    "locate",
+    "locate_all",
+    "open",
+]

@@ -6,19 +6,18 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from platformdirs import user_config_path
-
 from striate.catalog.dataset import Dataset
 from striate.errors import InputError, nearest
+from striate.folders import settings_folder
 from striate.validation import validated
 
 _SUFFIX = ".toml"
 
 
 def catalogue_folder() -> Path:
-    """Folder of the user's own datasets: ``$STRIATE_CATALOG``, else the platform's place for settings."""
+    """Folder of the user's own datasets: ``$STRIATE_CATALOG``, else ``catalog`` below the settings."""
     chosen = os.environ.get("STRIATE_CATALOG")
-    return Path(chosen) if chosen else user_config_path("striate") / "catalog"
+    return Path(chosen).expanduser() if chosen else settings_folder() / "catalog"
 
 
 def dataset_names() -> tuple[str, ...]:

@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 # Each module adds its commands to `app`; none imports a heavy library before a command runs.
-_GROUPS = ("catalog", "recordings", "scores", "simulate", "training", "demo", "reproduce")
+_GROUPS = ("catalog", "fetch", "recordings", "scores", "simulate", "training", "demo", "reproduce")
 
 # Threads that wait for work sleep instead of spinning: spinning wins 5 % on an idle machine, and makes two trainings that
 # share one take a third longer. OpenMP reads this when PyTorch is first imported, which no module here has done yet.
@@ -63,7 +63,7 @@ def main() -> None:
         sys.exit(2)
     except StriateError as error:
         errors.print(f"[bold red]error:[/] {_plain(str(error))}")
-        sys.exit(1)
+        sys.exit(error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         errors.print("interrupted")
         sys.exit(130)

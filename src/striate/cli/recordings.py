@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False)
 
-ArchivePath = Annotated[Path, typer.Argument(help="Zip or folder of a recording.", show_default=False)]
+ArchivePath = Annotated[Path, typer.Argument(help="Zip, folder or name of a recording.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
@@ -134,6 +134,7 @@ def check(
 
     Errors make a recording invalid; warnings deserve a look; notes are true and harmless.
     """
+    from striate.catalog import locate
     from striate.errors import InputError
     from striate.recordings import RULES
     from striate.recordings import check as check_recording
@@ -149,7 +150,7 @@ def check(
         if rules:
             return
         raise InputError("There is nothing to check: give an archive, or --rules to list the rules.")
-    report = check_recording(archive)
+    report = check_recording(locate(archive))
     print(report.to_json()) if as_json else _print_report(report)
     if not report.ok:
         raise typer.Exit(1)

@@ -14,7 +14,9 @@ console = Console(highlight=False)
 
 @app.command("reproduce")
 def reproduce(
-    recordings: Annotated[Path | None, typer.Option(help="Folder with the recordings of 2022, or the archive.")] = None,
+    recordings: Annotated[
+        Path | None, typer.Option(help="Folder with the recordings of 2022, or the archive; default: the fetched one.")
+    ] = None,
     weights: Annotated[list[Path] | None, typer.Option(help="Published weights (.pth); may be given again.")] = None,
 ) -> None:
     """Compute a published result of SENSORIUM 2022 again, or say what is missing for it.

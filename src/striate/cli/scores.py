@@ -127,15 +127,15 @@ def _cells(score: "Score") -> tuple[str, str, str]:
 def validate(
     submission: SubmissionPath,
     archive: Annotated[
-        Path, typer.Argument(help="Zip or folder of the recording that it answers.", show_default=False)
+        Path, typer.Argument(help="Zip, folder or name of the recording that it answers.", show_default=False)
     ],
     tier: Tier = None,
 ) -> None:
     """Check a submission against the archive that it answers, before it is sent."""
-    from striate.recordings import open as open_recording
+    import striate
     from striate.submissions import validate as validate_submission
 
-    recording = open_recording(archive)
+    recording = striate.open(archive)
     trials = validate_submission(submission, recording, tiers=None if tier is None else [tier])
     counts = ", ".join(f"{count} trials of tier {name}" for name, count in trials.items())
     print(f"complete: {counts}, {len(recording.neurons)} neurons of session {recording.session}")

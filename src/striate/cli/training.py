@@ -45,7 +45,12 @@ def recipes(
 @app.command("train")
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe (striate recipes), or a .toml file.")],
-    archives: Annotated[list[Path], typer.Argument(help="Recordings: zips or folders; one core learns from all.")],
+    archives: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Recordings: zips, folders, or names (sensorium2022/pre-training); one core learns from all."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the run.", show_default=False)],
     core: Annotated[
         Path | None, typer.Option(help="An earlier run: take its core, frozen, and train new readouts only.")
@@ -61,6 +66,7 @@ def train(
 
     The run's folder gets recipe.toml, weights.safetensors, history.parquet, provenance.json and events for TensorBoard.
     """
+    from striate.catalog import locate_all
     from striate.training import Run, load_recipe
 
     plan = load_recipe(recipe, settings)  # before anything is unpacked
@@ -70,7 +76,7 @@ def train(
     import striate
     from striate.training import train as train_encoder
 
-    recordings = [striate.open(archive) for archive in archives]
+    recordings = [striate.open(archive) for archive in locate_all(archives)]
     run = train_encoder(plan, recordings, out, core=core, seed=seed, device=device, overwrite=overwrite)
     facts = run.provenance
     console.print(
@@ -84,7 +90,7 @@ def train(
 @app.command("predict")
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
-    archive: Annotated[Path, typer.Argument(help="Zip or folder of the recording.", show_default=False)],
+    archive: Annotated[Path, typer.Argument(help="Zip, folder or name of the recording.", show_default=False)],
     out: Annotated[
         Path, typer.Option(help="File to write; with --format 2022 a folder, or a .csv.", show_default=False)
     ],

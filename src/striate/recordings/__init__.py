@@ -1,6 +1,6 @@
 """Recordings: what one is, and how it is read, checked, packed, written and made from a lab's own arrays."""
 
-from striate.recordings.cache import cache_folder
+from striate.folders import cache_folder
 from striate.recordings.cache import open_recording as open
 from striate.recordings.check import check
 from striate.recordings.convert import convert

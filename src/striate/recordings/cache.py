@@ -4,20 +4,13 @@ import hashlib
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from striate.errors import InputError
 from striate.files import whole_folder
+from striate.folders import cache_folder
 from striate.recordings import pack as packing
 from striate.recordings.archive import open_archive
 from striate.recordings.layout import valid_session
 from striate.recordings.recording import Recording
-
-
-def cache_folder() -> Path:
-    """Folder of packed recordings: ``$STRIATE_CACHE``, else the platform's place for caches."""
-    chosen = os.environ.get("STRIATE_CACHE")
-    return Path(chosen).expanduser() if chosen else user_cache_path("striate")
 
 
 def open_recording(path: str | os.PathLike[str], session: str | None = None) -> Recording:

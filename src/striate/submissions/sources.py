@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from striate.catalog import locate
 from striate.errors import InputError
 from striate.names import tier_name
 from striate.submissions import legacy, parquet
@@ -54,7 +55,7 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
     Parameters
     ----------
     path
-        The file or folder. An archive's responses are standardised with its stored statistics; a native truth and a
+        The file or folder, or the name of a fetched recording. An archive's responses are standardised with its stored statistics; a native truth and a
         CSV are standardised already.
     tiers
         The tiers that will be scored; by default all that are there (of an archive: those not withheld).
@@ -66,7 +67,7 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
     WithheldError
         If the archive withholds the responses.
     """
-    where = existing(path)
+    where = existing(locate(path))
     if is_native(where):
         return Truth.read(where)
     if legacy.holds(where, legacy.TRUTH_FILES) or (where.is_file() and where.suffix.lower() == ".csv"):

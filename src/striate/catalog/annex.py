@@ -1,0 +1,86 @@
+"""git-annex pointers: small files that stand in a repository for large ones, and tell their size and hash.
+
+A host of scientific data often keeps large files outside of its repository, by git-annex. A clone, or the repository's
+own archive, then holds only the pointers. A key such as ``MD5E-s423--d41d8cd98f00b204e9800998ecf8427e.zip`` names
+the method, the size in bytes and the hash of the content.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+LARGEST_POINTER = 32 * 1024  # bytes: git-annex itself takes no larger file for a pointer
+
+_KEY = re.compile(r"^(?P<method>[A-Z0-9]+?)(?P<named>E?)(?P<fields>(?:-[sSmC]\d+)*)--(?P<hash>[0-9a-f]+)(?:\.[^/]*)?$")
+_DIGITS = {"MD5": 32, "SHA1": 40, "SHA256": 64}
+
+
+@dataclass(frozen=True)
+class AnnexKey:
+    """What a pointer tells of the content that it stands for.
+
+    Attributes
+    ----------
+    name
+        The key as it is written.
+    size
+        Of the content in bytes; None where the key does not tell.
+    md5, sha256
+        Hash of the content; None where the key has another.
+    """
+
+    name: str
+    size: int | None
+    md5: str | None
+    sha256: str | None
+
+
+def key_of(name: str) -> AnnexKey | None:
+    """Read a key; None if it is none."""
+    match = _KEY.match(name)
+    if match is None or len(match["hash"]) != _DIGITS.get(match["method"], len(match["hash"])):
+        return None
+    size = re.search(r"-s(\d+)", match["fields"])
+    of = {match["method"]: match["hash"]}
+    return AnnexKey(name, int(size[1]) if size else None, of.get("MD5"), of.get("SHA256"))
+
+
+def pointer_in(content: bytes) -> AnnexKey | None:
+    """Read the content of a file as a pointer; None if it is something else."""
+    if len(content) > LARGEST_POINTER or b"annex/objects/" not in content:
+        return None
+    first = content.splitlines()[0].decode("utf-8", errors="replace").replace("\\", "/")
+    return key_of(first.rsplit("/", 1)[-1].strip()) if "annex/objects/" in first else None
+
+
+def pointer_at(path: Path) -> AnnexKey | None:
+    """Read a file as a pointer: one with a key in it, or a link into an annex that has not the content.
+
+    Returns
+    -------
+    AnnexKey or None
+        None if the content is there, or the file is something else.
+    """
+    try:
+        if path.is_file():
+            return pointer_in(path.read_bytes()) if path.stat().st_size <= LARGEST_POINTER else None
+        if path.is_symlink():
+            target = str(path.readlink()).replace("\\", "/")
+            return key_of(target.rsplit("/", 1)[-1]) if "annex/objects/" in target else None
+    except OSError:
+        return None
+    return None
+
+
+def content_of(path: Path, key: AnnexKey) -> Path | None:
+    """Find the content of a pointer in the clone that it stands in; None where it was not fetched."""
+    for folder in path.absolute().parents:
+        for objects in (folder / ".git" / "annex" / "objects", folder / "annex" / "objects"):  # with files, or bare
+            if not objects.is_dir():
+                continue
+            digits = hashlib.md5(key.name.encode(), usedforsecurity=False).hexdigest()
+            for place in (objects / digits[:3] / digits[3:6], *objects.glob("??/??")):
+                if (content := place / key.name / key.name).is_file():
+                    return content
+    return None

@@ -1,0 +1,130 @@
+"""Recordings of the catalogue are opened by name, such as ``sensorium2022/27204-5-13``, once they are on this disk."""
+
+import os
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.catalog.catalogue import dataset, dataset_names
+from striate.catalog.dataset import DataFile, Dataset
+from striate.catalog.fetched import fetched
+from striate.errors import InputError
+
+if TYPE_CHECKING:
+    from striate.recordings import Recording
+
+
+def open(path: str | os.PathLike[str], session: str | None = None) -> "Recording":
+    """Open a recording: a zip or folder in the official layout, a packed store, or a fetched recording by its name.
+
+    The first opening packs it once into the cache, with a progress bar; every later one is instant. An
+    archive that has changed since (its size, or the time of its last change) is packed anew.
+
+    Parameters
+    ----------
+    path
+        Zip, folder, or packed store; or a name of the catalogue, such as ``sensorium2022/27204-5-13``. What exists as
+        a path is meant as a path.
+    session
+        Name for the session, where the archive does not tell it or tells it wrongly.
+
+    Returns
+    -------
+    Recording
+        With memory-mapped, read-only arrays.
+
+    Raises
+    ------
+    InputError
+        If there is no recording at `path` or it cannot be read (the sentence names the first reason, and
+        ``striate check`` lists all), or if it was not fetched yet.
+    """
+    from striate.recordings.cache import open_recording
+
+    return open_recording(locate(path), session)
+
+
+def locate(name: str | os.PathLike[str]) -> Path:
+    """Turn a path, or a name of the catalogue such as ``sensorium2022/27204-5-13``, into a path.
+
+    What exists as a path is meant as a path.
+
+    Raises
+    ------
+    InputError
+        If it names a dataset's recording that does not exist, or was not fetched yet; the sentence says the command.
+    """
+    path = Path(name).expanduser()
+    if os.path.lexists(path):
+        return path
+    known, _, below = Path(name).as_posix().partition("/")
+    if known not in dataset_names():
+        return path
+    of = dataset(known)
+    if not below:
+        example = next((file.session for file in of.files if file.session), of.files[0].name)
+        raise InputError(f"{known} is a dataset of {len(of.files)} files: name one of them, such as {known}/{example}.")
+    return _located(of, of.file(below))
+
+
+def locate_all(names: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Turn paths and names into paths; a name may stand for several recordings of a dataset.
+
+    ``sensorium2022`` stands for all of them, ``sensorium2022/pre-training`` for those of that role, and
+    ``sensorium2022/2*`` for those whose session matches the pattern.
+
+    Raises
+    ------
+    InputError
+        As `locate`, for the first that is not here.
+    """
+    found: list[Path] = []
+    for name in names:
+        known, _, below = Path(name).as_posix().partition("/")
+        if os.path.lexists(Path(name).expanduser()) or known not in dataset_names():
+            found.append(locate(name))
+            continue
+        of = dataset(known)
+        recordings = [file for file in of.files if file.session is not None]
+        chosen = [f for f in recordings if not below or f.role == below or fnmatchcase(f.session or "", below)]
+        found += [_located(of, file) for file in chosen] if chosen else [locate(name)]
+    return found
+
+
+def _located(of: Dataset, file: DataFile) -> Path:
+    path = fetched(of, file)
+    if path is None:
+        raise InputError(
+            f"{of.name}/{file.session or file.name} is not on this disk yet: "
+            f"fetch it first (striate fetch {of.name} {file.session or file.name})."
+        )
+    return path
+
+
+def dataset_of(path: Path | None, session: str) -> tuple[Dataset, DataFile] | None:
+    """Tell which file of which dataset a recording is, so that its licence and citation stay with it.
+
+    Parameters
+    ----------
+    path
+        What the recording was read from.
+    session
+        Its session.
+
+    Returns
+    -------
+    (Dataset, DataFile) or None
+        By the folder that it was fetched into; else by the names of file and session together.
+    """
+    if path is None:
+        return None
+    for name in dataset_names():
+        try:
+            of = dataset(name)
+        except InputError:  # a broken entry of the user's own is said where datasets are asked for
+            continue
+        for file in of.files:
+            if file.session == session and file.name.rsplit("/", 1)[-1] in (path.name, f"{path.name}.zip"):
+                return of, file
+    return None

@@ -1,0 +1,196 @@
+"""HTTP as fetching needs it: one request, one answer, and failures by what can be done about them."""
+
+import ssl
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from striate import __version__
+from striate.fetch.failures import BrokenOffError, UnreachableError, UnusableError
+from striate.fetch.patience import Patience
+from striate.fetch.tokens import origin, token_for
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_MOST_REDIRECTS = 5
+_CHUNK = 512 * 1024  # bytes that are read at most at a time
+
+
+class Answer:
+    """An answer of a host whose body has not been read yet.
+
+    Attributes
+    ----------
+    status
+        Such as 200.
+    headers
+        Their names in any case.
+    address
+        That answered in the end, after redirects.
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, address: str) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.address = address
+
+    @property
+    def host(self) -> str:
+        """Who answered."""
+        return host_of(self.address)
+
+    def number(self, header: str) -> int | None:
+        """A header's value as a whole number; None if it is absent or something else."""
+        value = self.headers.get(header, "").strip()
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+
+    def read(self, most: int = _CHUNK) -> bytes:
+        """Bytes that have arrived; none at the end.
+
+        Raises
+        ------
+        BrokenOffError
+            If the connection fails, stalls, or ends before the length that was announced.
+        """
+        try:
+            return self._response.read1(most, decode_content=False)
+        except ReadTimeoutError as error:
+            raise BrokenOffError(f"{self.host} stopped sending") from error
+        except (HTTPError, OSError, ValueError) as error:
+            raise BrokenOffError(f"the connection to {self.host} broke off") from error
+
+    def close(self) -> None:
+        """Let go of the connection, without reading what is left."""
+        self._response.close()
+        self._response.release_conn()
+
+
+class Client:
+    """Asks hosts for files, by the proxies that the environment names (``HTTPS_PROXY``, ``NO_PROXY``).
+
+    Parameters
+    ----------
+    patience
+        Its times for connecting and stalling.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        self._options: dict[str, Any] = {
+            "timeout": urllib3.Timeout(connect=patience.connect, read=patience.stall),
+            "retries": False,
+            "maxsize": 8,
+        }
+        self._direct = urllib3.PoolManager(**self._options)
+        self._by_proxy: dict[str, urllib3.ProxyManager] = {}
+        self._lock = threading.Lock()
+
+    def get(self, address: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Answer:
+        """Ask for an address, following redirects.
+
+        Parameters
+        ----------
+        address
+            http or https.
+        headers
+            Besides who asks and, where one was kept for the host, a token.
+        method
+            ``GET`` or ``HEAD``.
+
+        Raises
+        ------
+        BrokenOffError
+            If no answer arrived.
+        UnusableError
+            If asking again would not help: a wrong certificate, a redirect that leads nowhere.
+        """
+        first = address
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = self._ask(method, address, headers or {})
+            target = response.headers.get("Location")
+            if response.status not in _REDIRECTS or not target:
+                return Answer(response, address)
+            response.close()
+            response.release_conn()
+            following = urljoin(address, target)
+            if urlsplit(following).scheme not in ("http", "https"):
+                raise UnusableError(f"{host_of(address)} leads to {following!r}, which is no address of a file")
+            if urlsplit(address).scheme == "https" and urlsplit(following).scheme != "https":
+                raise UnusableError(f"{host_of(address)} leads from an encrypted address to one that is not")
+            address = following
+        raise UnusableError(f"{host_of(first)} leads from one address to the next without end")
+
+    def close(self) -> None:
+        """Close all connections."""
+        for manager in (self._direct, *self._by_proxy.values()):
+            manager.clear()
+
+    def _ask(self, method: str, address: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        host = host_of(address)
+        sent = {"User-Agent": f"striate/{__version__}", "Accept-Encoding": "identity", **headers}
+        if token := token_for(address):
+            sent["Authorization"] = f"Bearer {token}"
+        try:
+            return self._manager(address).request(method, address, headers=sent, preload_content=False, redirect=False)
+        except (NameResolutionError, NewConnectionError, ConnectTimeoutError) as error:
+            raise UnreachableError(f"{host} cannot be reached ({_why(error)})") from error
+        except ProxyError as error:
+            raise UnreachableError(f"the proxy on the way to {host} does not answer ({_why(error)})") from error
+        except SSLError as error:
+            if isinstance(error.args[0] if error.args else None, ssl.SSLCertVerificationError):
+                raise UnusableError(
+                    f"{host} shows a certificate that is not its own ({_why(error)}); a proxy on the way may open encrypted "
+                    "connections: name its certificate in SSL_CERT_FILE, or use another network"
+                ) from error
+            raise UnreachableError(f"no encrypted connection to {host} came about ({_why(error)})") from error
+        except LocationParseError as error:
+            raise UnusableError(f"{address!r} is no address") from error
+        except ReadTimeoutError as error:
+            raise BrokenOffError(f"{host} did not answer in time") from error
+        except (ProtocolError, HTTPError, OSError) as error:
+            raise BrokenOffError(f"the connection to {host} broke off") from error
+
+    def _manager(self, address: str) -> urllib3.PoolManager:
+        parts = urlsplit(address)
+        proxy = getproxies().get(parts.scheme)
+        if not proxy or proxy_bypass(parts.hostname or ""):
+            return self._direct
+        with self._lock:
+            if proxy not in self._by_proxy:
+                place = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+                said = urllib3.make_headers(proxy_basic_auth=f"{place.username}:{place.password}")
+                headers = said if place.username else None
+                self._by_proxy[proxy] = urllib3.ProxyManager(place.geturl(), proxy_headers=headers, **self._options)
+            return self._by_proxy[proxy]
+
+
+def host_of(address: str) -> str:
+    """Host of an address, as people name it."""
+    return urlsplit(address).netloc.rpartition("@")[2] or origin(address)
+
+
+def _why(error: BaseException) -> str:
+    """The innermost reason of a failure."""
+    while (inner := error.__cause__ or error.__context__ or _argument(error)) is not None:
+        error = inner
+    said = getattr(error, "strerror", None) or getattr(error, "verify_message", None) or str(error)
+    return str(said).rstrip(".") or type(error).__name__
+
+
+def _argument(error: BaseException) -> BaseException | None:
+    reason = getattr(error, "original_error", None) or (error.args[0] if error.args else None)
+    return reason if isinstance(reason, BaseException) and reason is not error else None

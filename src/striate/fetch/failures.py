@@ -1,0 +1,62 @@
+"""What can go wrong while a file is fetched; each kind is answered in another way."""
+
+from striate.errors import InputError, StriateError
+
+
+class OutageError(StriateError):
+    """A host is down for now. What was received is kept, and a later run goes on from there."""
+
+    exit_status = 75  # "temporary failure; try again later", as sysexits.h has it
+
+
+class StoppedError(StriateError):
+    """Somebody asked to stop."""
+
+
+class FetchError(Exception):
+    """Why one attempt at one address came to nothing, as a clause: ``"the connection broke off"``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class BrokenOffError(FetchError):
+    """The connection failed: worth another attempt, which goes on from what was received."""
+
+
+class UnreachableError(BrokenOffError):
+    """The host did not answer at all."""
+
+
+class DownError(FetchError):
+    """The host says that it is busy or under maintenance, or sends a page in the place of the file.
+
+    Attributes
+    ----------
+    seconds
+        After which it asks to be called again; None if it does not say.
+    page
+        Whether it sent a page, as hosts do that are down, instead of a status.
+    """
+
+    def __init__(self, reason: str, seconds: float | None = None, *, page: bool = False) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+        self.page = page
+
+
+class UnusableError(FetchError):
+    """The address cannot give the file, now or later: missing, forbidden, another file."""
+
+
+class ChangedError(FetchError):
+    """The file changed at the host: what was received so far belongs to another one."""
+
+
+class DamagedError(FetchError):
+    """What was received is not the file: bytes were changed on the way, or at the host."""
+
+
+class LocalError(InputError):
+    """Something on this machine is in the way: the disk is full, the folder cannot be written."""

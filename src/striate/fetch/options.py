@@ -1,0 +1,64 @@
+"""How files are fetched, and what became of them."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from striate.errors import StriateError
+from striate.fetch.failures import OutageError
+from striate.fetch.patience import Patience
+
+
+@dataclass(frozen=True)
+class Options:
+    """How files are fetched.
+
+    Attributes
+    ----------
+    mirrors
+        Further addresses, or folders, that are tried before those of the catalogue.
+    wait
+        Whether to wait for a host that is down.
+    offline
+        Never touch the network; folders are no network.
+    overwrite
+        Whether a file that stands in a file's place, and is another one, may be replaced.
+    trusted
+        SHA-256 that are taken although the catalogue has another, unconfirmed one.
+    at_once
+        Files at a time.
+    per_host
+        Connections to one host at a time.
+    patience
+        Times and attempts.
+    """
+
+    mirrors: tuple[str, ...] = ()
+    wait: bool = False
+    offline: bool = False
+    overwrite: bool = False
+    trusted: frozenset[str] = frozenset()
+    at_once: int = 4
+    per_host: int = 3
+    patience: Patience = field(default_factory=Patience)
+
+
+@dataclass
+class Outcome:
+    """What became of the files.
+
+    Attributes
+    ----------
+    paths
+        Where the whole files are, by name.
+    failures
+        Why the others are not, by name.
+    """
+
+    paths: dict[str, Path] = field(default_factory=dict)
+    failures: dict[str, StriateError] = field(default_factory=dict)
+
+    def raise_failures(self) -> None:
+        """Raise the first failure, if there is one; an outage only where nothing worse happened."""
+        worst = sorted(self.failures.values(), key=lambda error: isinstance(error, OutageError))
+        if worst:
+            raise worst[0]

@@ -1,0 +1,98 @@
+"""What a fetch will do, before it does anything."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from striate.catalog import DataFile, Dataset
+from striate.catalog.fetched import DatasetFolder
+from striate.fetch.failures import LocalError
+from striate.fetch.partial import Partial
+
+State = Literal["whole", "begun", "missing"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a plan.
+
+    Attributes
+    ----------
+    file
+        What the catalogue says of it.
+    state
+        Whether it is here whole, in part, or not at all.
+    here
+        Bytes that are here.
+    size
+        Bytes in all, as well as that is known.
+    """
+
+    file: DataFile
+    state: State
+    here: int
+    size: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fetch will do.
+
+    Attributes
+    ----------
+    dataset
+        The dataset.
+    folder
+        Where its files will stand.
+    entries
+        The chosen files.
+    free
+        Bytes that the disk has left.
+    """
+
+    dataset: Dataset
+    folder: Path
+    entries: tuple[Entry, ...]
+    free: int
+
+    @property
+    def missing(self) -> tuple[Entry, ...]:
+        """The files that are not whole."""
+        return tuple(entry for entry in self.entries if entry.state != "whole")
+
+    @property
+    def needed(self) -> int:
+        """Bytes that are still to come, as well as that is known."""
+        return sum(max(0, (entry.size or 0) - entry.here) for entry in self.missing)
+
+    def refuse_too_little_space(self) -> None:
+        """Raise `LocalError` if the files will not fit on the disk."""
+        if self.needed > self.free:
+            raise LocalError(
+                f"{self.dataset.name} needs {self.needed / 1e9:,.2f} GB more, and the disk of {self.folder} has "
+                f"{self.free / 1e9:,.2f} GB left: free some space, choose fewer files, or another folder (--to)."
+            )
+
+
+def plan(of: Dataset, files: Sequence[DataFile], folder: DatasetFolder) -> Plan:
+    """Look what is here already, and what is to come."""
+    return Plan(of, folder.path, tuple(_entry(file, folder) for file in files), _free(folder.path))
+
+
+def _entry(file: DataFile, folder: DatasetFolder) -> Entry:
+    if folder.holds(file):
+        here = folder.target(file).stat().st_size
+        return Entry(file, "whole", here, here)
+    partial = Partial(folder.beside(file, ".part"))
+    known = partial.origin
+    size = file.size if file.size is not None or known is None else known.total
+    return Entry(file, "begun" if partial.size else "missing", partial.size, size or file.about)
+
+
+def _free(path: Path) -> int:
+    for place in (path, *path.absolute().parents):
+        if place.is_dir():
+            return shutil.disk_usage(place).free
+    return 0

@@ -1,0 +1,63 @@
+"""What went wrong with a file so far, and what follows from it: another attempt, a wait, or the end."""
+
+import time
+
+from striate.catalog import DataFile
+from striate.errors import InputError
+from striate.fetch.failures import BrokenOffError, DownError, FetchError, OutageError
+from striate.fetch.options import Options
+from striate.fetch.patience import duration
+
+_MOST_STARTS = 3  # how often a file may change, or arrive damaged, in one run
+_PAGES = 3  # pages in the place of a file that are taken for an accident
+
+
+class Trouble:
+    """Counts what went wrong with a file, and decides how long to wait, or that it is enough."""
+
+    def __init__(self, options: Options, size: int) -> None:
+        self._options = options
+        self._furthest = size
+        self._in_a_row = 0
+        self._starts = 0
+        self._down_since: float | None = None
+
+    def starts_again(self, file: DataFile, failure: FetchError) -> None:
+        """Count a start from the first byte; raise if there were too many."""
+        self._starts += 1
+        self._furthest = 0
+        if self._starts >= _MOST_STARTS:
+            raise InputError(
+                f"{file.name} cannot be fetched whole, after {self._starts} times from the start: {failure.reason}. Try another "
+                "network or another address (--mirror)."
+            )
+
+    def wait_after(self, failure: DownError | BrokenOffError, size: int, *, another: bool) -> tuple[float, bool]:
+        """Seconds until the next attempt, and whether the host is down.
+
+        Raises
+        ------
+        OutageError
+            If it is, and nobody asked to wait; or for too long.
+        """
+        patience = self._options.patience
+        if size > self._furthest:
+            self._furthest, self._in_a_row, self._down_since = size, 0, None
+        self._in_a_row += 1
+        asked = failure.seconds if isinstance(failure, DownError) else None
+        most = _PAGES if isinstance(failure, DownError) and failure.page else patience.attempts
+        if another and self._in_a_row < 4 * patience.attempts:
+            return 0.0, False
+        if self._in_a_row < most and (asked is None or asked <= patience.brief):
+            return max(asked or 0.0, patience.after(self._in_a_row)), False
+        now = time.monotonic()
+        self._down_since = self._down_since or now
+        if not self._options.wait or now - self._down_since > patience.outage:
+            raise OutageError(_outage(failure, asked, size))
+        return patience.until_next_poll(asked), True
+
+
+def _outage(failure: FetchError, asked: float | None, size: int) -> str:
+    kept = f" The {size / 1e6:,.1f} MB that were received are kept." if size else ""
+    when = f" in {duration(asked)}" if asked is not None else " later"
+    return f"{failure.reason[:1].upper()}{failure.reason[1:]}.{kept} Run the same command again{when}, or let it wait (--wait)."
