@@ -15,10 +15,11 @@ from tests.fixtures.recordings import small_recording
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep the tests away from the user's cache."""
+    """Keep the tests away from the user's cache and settings."""
     cache = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STRIATE_CACHE", str(cache))
+        patch.setenv("STRIATE_SETTINGS", str(tmp_path_factory.mktemp("settings")))
         yield cache
 
 

@@ -1,6 +1,7 @@
 """Known datasets: their files, sizes, hashes, tracks, terms and citation. They are data, not code: a TOML file each."""
 
 from striate.catalog.catalogue import catalogue_folder, dataset, dataset_names
+from striate.catalog.credit import credit
 from striate.catalog.dataset import Citation, DataFile, Dataset, Licence
 from striate.catalog.opening import dataset_of, locate, locate_all, open
 
@@ -10,6 +11,7 @@ __all__ = [
     "Dataset",
     "Licence",
     "catalogue_folder",
+    "credit",
     "dataset",
     "dataset_names",
     "dataset_of",

@@ -1,24 +1,20 @@
-"""Commands about known datasets: ``catalog list`` and ``catalog show``."""
+"""Commands about known datasets: ``catalog list``, ``catalog show`` and ``catalog add``."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app
+from striate.cli.app import app, size_text
 
 console = Console(highlight=False)
 catalog = typer.Typer(help="The datasets that striate knows.", no_args_is_help=True)
 app.add_typer(catalog, name="catalog")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-
-def size_text(size: int | None, *, exact: bool) -> str:
-    """Size of a file for people: about 416 MB."""
-    return "" if size is None else f"{'' if exact else 'about '}{size / 1e6:,.0f} MB"
 
 
 @catalog.command("list")
@@ -44,6 +40,7 @@ def show(
 ) -> None:
     """Show the files, tracks, terms and citation of a dataset."""
     from striate.catalog import dataset
+    from striate.catalog.fetched import places
 
     found = dataset(name)
     if as_json:
@@ -62,3 +59,83 @@ def show(
     console.print(f"licence: {found.licence.name}. {found.licence.terms}", soft_wrap=True)
     if found.citation:
         console.print(f"cite:    {found.citation.text}", soft_wrap=True)
+    for folder in places(name):
+        here = sum(folder.holds(file) for file in found.files)
+        if here:
+            console.print(
+                f"here:    {here} of {len(found.files)} files, in {folder.path}", soft_wrap=True, markup=False
+            )
+
+
+@catalog.command("add")
+def add(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with the files; a manifest (.toml, .json) as a file or an address, such as a portal gives it; or "
+            "the address that names of files are added to (with --file).",
+            show_default=False,
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(help="What to call it; from the source by default.")] = None,
+    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
+    file: Annotated[list[str] | None, typer.Option(help="Name of a file below an address; may be given again.")] = None,
+    address: Annotated[
+        list[str] | None, typer.Option(help="Where others can have the files of a folder; may be given again.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Its name, such as CC BY 4.0.")] = None,
+    licence_address: Annotated[str | None, typer.Option(help="Where its full text stands.")] = None,
+    terms: Annotated[str | None, typer.Option(help="What it asks of a user, in short.")] = None,
+    citation: Annotated[str | None, typer.Option(help="What to cite.")] = None,
+    citation_address: Annotated[str | None, typer.Option(help="Where that stands.")] = None,
+    homepage: Annotated[str | None, typer.Option(help="Where its owners describe it.")] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with a token for the host, where its terms must be accepted first; it is kept."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the entry of that name.")] = False,
+) -> None:
+    """Add a dataset of your own, so that it can be fetched and its recordings open by name.
+
+    A token can also be given in the environment, as STRIATE_TOKEN.
+    """
+    import os
+
+    from striate.errors import InputError
+    from striate.fetch.describe import About, add_to_catalogue, base_address, from_folder
+    from striate.fetch.manifests import from_address, parsed_manifest
+    from striate.fetch.tokens import keep_token, read_token
+
+    about = About(
+        name=name,
+        title=title,
+        homepage=homepage,
+        licence=licence,
+        licence_address=licence_address,
+        terms=terms,
+        citation=citation,
+        citation_address=citation_address,
+    )
+    place = Path(source).expanduser()
+    token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
+    if place.is_dir():
+        found = from_folder(place, about, [base_address(each) for each in address or ()], _reading)
+    elif place.is_file():
+        found = parsed_manifest(place.read_bytes(), source, about)
+    elif "://" in source:
+        if token:
+            keep_token(source, token.strip())
+        found = from_address(source, about, file or ())
+    else:
+        raise InputError(
+            f"{source} does not exist; give a folder, a manifest, or an address that begins with https://."
+        )
+    path = add_to_catalogue(found, overwrite=overwrite)
+    files = f"{len(found.files)} file{'' if len(found.files) == 1 else 's'}"
+    recordings = sum(each.session is not None for each in found.files)
+    console.print(f"added {found.name}: {files}, {recordings} of them recordings", markup=False, soft_wrap=True)
+    console.print(f"wrote {path}; now: striate fetch {found.name}", markup=False, soft_wrap=True)
+
+
+def _reading(path: Path) -> None:
+    Console(stderr=True, highlight=False).print(f"reading {path}", markup=False, soft_wrap=True)

@@ -9,8 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app
-from striate.cli.catalog import size_text
+from striate.cli.app import app, size_text
 
 if TYPE_CHECKING:
     from striate.catalog import DataFile, Dataset
@@ -122,7 +121,7 @@ def _print_plan(plan: "Plan") -> None:
     for column in ("file", "role", "size", "here"):
         table.add_column(column, justify="right" if column == "size" else "left", no_wrap=column != "role")
     for entry in plan.entries:
-        here = {"whole": "whole", "begun": f"{entry.here / 1e6:,.1f} MB", "missing": "–"}[entry.state]
+        here = {"whole": "whole", "begun": size_text(entry.here), "missing": "–"}[entry.state]
         exact = entry.file.size is not None or entry.state == "whole"
         table.add_row(
             entry.file.session or entry.file.name, entry.file.role or "", size_text(entry.size, exact=exact), here
@@ -132,7 +131,7 @@ def _print_plan(plan: "Plan") -> None:
     if not count:
         console.print(f"All of it is in {plan.folder}.", soft_wrap=True, markup=False)
         return
-    console.print(f"to fetch: {_files(count)}, {_gigabytes(plan.needed)}; the disk has {_gigabytes(plan.free)} left")
+    console.print(f"to fetch: {_files(count)}, {size_text(plan.needed)}; the disk has {size_text(plan.free)} left")
     console.print(f"into:     {plan.folder}", soft_wrap=True, markup=False)
     console.print(f"licence:  {of.licence.name}", soft_wrap=True, markup=False)
     if of.citation:
@@ -141,10 +140,6 @@ def _print_plan(plan: "Plan") -> None:
 
 def _files(count: int) -> str:
     return f"{count} file{'' if count == 1 else 's'}"
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.2f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
 
 
 def _agree(of: "Dataset", given: bool) -> None:

@@ -18,6 +18,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from striate.cli.app import size_text
 from striate.fetch import Event, Listener, Plan
 from striate.fetch.patience import duration
 
@@ -36,19 +37,19 @@ def drawn(plan: Plan, *, quiet: bool, as_json: bool) -> Iterator[Listener]:
         with bars.progress, _ticking(bars):
             yield bars.listen
     else:
-        yield _say
+        yield _Lines(plan).listen
 
 
 def told(event: Event, name: str) -> str | None:
     """Say an event in one line; None for those that only move a bar."""
     if event.kind in _QUIET_KINDS:
         return None
-    size = "" if event.total is None else f" ({event.total / 1e6:,.1f} MB)"
+    size = "" if event.total is None else f" ({size_text(event.total)})"
     because = f": {event.reason}" if event.reason else ""
     again = f"; next attempt in {duration(event.seconds)}" if event.seconds else ""
     return {
         "present": f"{name} is here already{size}",
-        "started": f"{name} from {event.address}" + (f", from {event.done / 1e6:,.1f} MB on" if event.done else ""),
+        "started": f"{name} from {event.address}" + (f", from {size_text(event.done)} on" if event.done else ""),
         "retrying": f"{name} goes on{because}{again}",
         "waiting": f"{name} waits{because}{again}",
         "restarted": f"{name} starts over{because}",
@@ -57,10 +58,21 @@ def told(event: Event, name: str) -> str | None:
     }[event.kind]
 
 
-def _say(event: Event) -> None:
-    line = told(event, event.file)
-    if line is not None:
-        print(line, file=sys.stderr, flush=True)
+class _Lines:
+    """A line for each thing that happens, where bars cannot be drawn."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._names = {entry.file.name: entry.file.session or entry.file.name for entry in plan.entries}
+        self._started: set[str] = set()
+
+    def listen(self, event: Event) -> None:
+        """Say an event."""
+        again = event.kind == "started" and event.file in self._started
+        line = told(event, self._names[event.file])
+        if line is not None and not again:
+            print(line, file=sys.stderr, flush=True)
+        if event.kind == "started":
+            self._started.add(event.file)
 
 
 class _Bars:

@@ -19,6 +19,7 @@ from striate.fetch.failures import (
     ChangedError,
     DamagedError,
     DownError,
+    OutageError,
     StoppedError,
     UnusableError,
 )
@@ -162,7 +163,11 @@ class Course:
                 mirrors.failed(mirror)
                 mirror.parts = mirror.parts and not isinstance(failure, NoPartsError)
                 another = mirrors.best(file) is not mirror
-                wait, outage = trouble.wait_after(failure, partial.size, another=another)
+                try:
+                    wait, outage = trouble.wait_after(failure, partial.size, another=another, down=mirror.down)
+                except OutageError:
+                    mirror.down = True  # other files need not find that out again
+                    raise
                 kind: Kind = "waiting" if outage else "retrying"
                 self._tell(kind, seconds=wait, reason=failure.reason, address=mirror.address, done=partial.size)
                 self._sleep(wait)

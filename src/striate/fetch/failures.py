@@ -25,6 +25,10 @@ class BrokenOffError(FetchError):
     """The connection failed: worth another attempt, which goes on from what was received."""
 
 
+class SlowError(BrokenOffError):
+    """The host sends next to nothing; what little came does not count as progress."""
+
+
 class UnreachableError(BrokenOffError):
     """The host did not answer at all."""
 

@@ -21,12 +21,15 @@ class Mirror:
         Attempts in a row that failed.
     parts
         Whether it sends parts of files as it should, as far as is known.
+    down
+        Whether it was given up as down, and has not answered since.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.failures = 0
         self.parts = True
+        self.down = False
 
     @property
     def folder(self) -> Path | None:
@@ -62,6 +65,7 @@ class Mirrors:
         """Note that an address gave what was asked for."""
         with self._lock:
             mirror.failures = 0
+            mirror.down = False
 
     def failed(self, mirror: Mirror) -> None:
         """Note that an attempt failed."""

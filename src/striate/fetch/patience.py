@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 @dataclass(frozen=True)
 class Patience:
-    """How patiently files are fetched; all times in seconds.
+    """How patiently files are fetched; times are in seconds.
 
     Attributes
     ----------
@@ -24,6 +24,8 @@ class Patience:
         For a connection to be made.
     stall
         Without a byte after which a connection counts as broken.
+    slowest
+        Bytes a second, over the time of a stall, below which it counts as broken, too.
     brief
         Wait that a host may ask for (``Retry-After``) without it counting as an outage.
     poll
@@ -37,6 +39,7 @@ class Patience:
     attempts: int = 6
     connect: float = 20.0
     stall: float = 60.0
+    slowest: float = 256.0
     brief: float = 60.0
     poll: float = 300.0
     outage: float = 48 * 3600.0

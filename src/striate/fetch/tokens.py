@@ -27,6 +27,20 @@ def token_for(address: str) -> str | None:
         return None
 
 
+def read_token(path: Path) -> str:
+    """Read a token from a file.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} has no token that can be read ({error}).") from error
+
+
 def keep_token(address: str, token: str) -> None:
     """Keep a token for the host of an address, readable for this user alone.
 

@@ -13,13 +13,12 @@ from striate.catalog import DataFile
 from striate.catalog.annex import AnnexKey, content_of, pointer_at, pointer_in
 from striate.fetch.checking import Hasher
 from striate.fetch.client import Answer, Client
-from striate.fetch.failures import BrokenOffError, ChangedError, DownError, UnusableError
+from striate.fetch.failures import BrokenOffError, ChangedError, DownError, SlowError, UnusableError
 from striate.fetch.partial import Origin, Partial
 from striate.fetch.patience import Patience, duration, retry_after
 
 _HEAD = 1024  # bytes that tell a page or a pointer from data
 _PAGE = 64 * 1024  # bytes of a page that are read for its title
-_SLOWEST = 256  # bytes a second over the time of a stall
 _BUSY = {429, 502, 503, 504}
 _RANGE = re.compile(r"^bytes\s+(?:(\d{1,18})-(\d{1,18})|\*)/(?:(\d{1,18})|\*)$")
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -176,8 +175,8 @@ def _write(task: Task, answer: Answer, at: int, end: int | None, patience: Patie
             writer.write(data)
             task.watch(writer.at, task.total)
             if (now := time.monotonic()) - since > patience.stall:
-                if writer.at - before < _SLOWEST * patience.stall:
-                    raise BrokenOffError(f"{answer.host} sends next to nothing")
+                if writer.at - before < patience.slowest * patience.stall:
+                    raise SlowError(f"{answer.host} sends next to nothing")
                 since, before = now, writer.at
             data = answer.read()
         if end is not None and writer.at < end:

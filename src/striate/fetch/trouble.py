@@ -4,7 +4,7 @@ import time
 
 from striate.catalog import DataFile
 from striate.errors import InputError
-from striate.fetch.failures import BrokenOffError, DownError, FetchError, OutageError
+from striate.fetch.failures import BrokenOffError, DownError, FetchError, OutageError, SlowError
 from striate.fetch.options import Options
 from striate.fetch.patience import duration
 
@@ -32,8 +32,21 @@ class Trouble:
                 "network or another address (--mirror)."
             )
 
-    def wait_after(self, failure: DownError | BrokenOffError, size: int, *, another: bool) -> tuple[float, bool]:
+    def wait_after(
+        self, failure: DownError | BrokenOffError, size: int, *, another: bool, down: bool
+    ) -> tuple[float, bool]:
         """Seconds until the next attempt, and whether the host is down.
+
+        Parameters
+        ----------
+        failure
+            What went wrong.
+        size
+            Bytes that are here.
+        another
+            Whether the next attempt goes to another address.
+        down
+            Whether the host was found to be down already, with another file.
 
         Raises
         ------
@@ -42,13 +55,14 @@ class Trouble:
         """
         patience = self._options.patience
         if size > self._furthest:
-            self._furthest, self._in_a_row, self._down_since = size, 0, None
+            self._furthest, self._down_since = size, None
+            self._in_a_row = self._in_a_row if isinstance(failure, SlowError) else 0
         self._in_a_row += 1
         asked = failure.seconds if isinstance(failure, DownError) else None
         most = _PAGES if isinstance(failure, DownError) and failure.page else patience.attempts
         if another and self._in_a_row < 4 * patience.attempts:
             return 0.0, False
-        if self._in_a_row < most and (asked is None or asked <= patience.brief):
+        if not down and self._in_a_row < most and (asked is None or asked <= patience.brief):
             return max(asked or 0.0, patience.after(self._in_a_row)), False
         now = time.monotonic()
         self._down_since = self._down_since or now
@@ -60,4 +74,4 @@ class Trouble:
 def _outage(failure: FetchError, asked: float | None, size: int) -> str:
     kept = f" The {size / 1e6:,.1f} MB that were received are kept." if size else ""
     when = f" in {duration(asked)}" if asked is not None else " later"
-    return f"{failure.reason[:1].upper()}{failure.reason[1:]}.{kept} Run the same command again{when}, or let it wait (--wait)."
+    return f"{failure.reason}.{kept} Run the same command again{when}, or let it wait (--wait)."

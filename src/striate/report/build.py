@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate import __version__
+from striate.catalog import credit
 from striate.files import whole_file
 from striate.metrics import METRICS_VERSION
 from striate.recordings import Recording
@@ -98,6 +99,7 @@ def write_report(material: Material, path: Path | str, *, overwrite: bool = Fals
         _neurons(page, material, material.truth, material.truth.tiers[0])
     if material.positions is not None and material.unit_ids is not None:
         _receptive_fields(page, material, material.positions, material.unit_ids)
+    _data(page, material)
     if material.provenance:
         page.section("Provenance", "What this report was made from.", facts(material.provenance))
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -129,6 +131,17 @@ def _about_the_recording(page: Page, material: Material) -> None:
             }
         ),
     )
+
+
+def _data(page: Page, material: Material) -> None:
+    """Say whose data they are, on what terms they may be used, and what to cite."""
+    for entry in credit([material.recording]):
+        licence, citation = entry["licence"], entry["citation"]
+        told = {"dataset": f"{entry['title']} ({entry['dataset']})"}
+        told["licence"] = " ".join(part for part in (licence["name"], licence["address"]) if part)
+        if citation:
+            told["cite"] = citation["text"]
+        page.section("The data", licence["terms"].strip(), facts(told))
 
 
 def _scores(page: Page, material: Material, tier: str) -> None:

@@ -16,6 +16,7 @@ import torch
 from lightning_fabric import Fabric
 
 import striate
+from striate.catalog import credit
 from striate.errors import InputError, checked_seed
 from striate.loading import Loaders, SessionLoaders, loaders
 from striate.models import Encoder, build_encoder, save
@@ -178,6 +179,7 @@ def _facts(plan: Recipe, several: list[Recording], seed: int, core: CoreOf | Non
             }
             for recording in several
         ],
+        "data": credit(several),
         "core": core.facts if core else None,
     }
 

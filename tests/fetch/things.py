@@ -1,0 +1,66 @@
+"""Files, datasets and options for the tests of fetching."""
+
+import hashlib
+import io
+import random
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from tests.fixtures.hosts import Host
+
+from striate.catalog import Dataset
+from striate.catalog.fetched import DatasetFolder
+from striate.fetch import Event, Fetching, Options, Outcome, Patience
+
+QUICK = Patience(first=0.005, longest=0.05, attempts=6, connect=2.0, stall=0.25, brief=0.05, poll=0.05)
+
+
+def zipped(seed: int = 0, size: int = 60_000) -> bytes:
+    """A small zip of noise."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("noise.bin"), random.Random(seed).randbytes(size))
+    return stream.getvalue()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def described(host: Host | str, files: dict[str, bytes], **changes: Any) -> Dataset:
+    """A dataset of files, as its owners would describe it; `changes` go into every file."""
+    address = host if isinstance(host, str) else host.address
+    return Dataset.model_validate(
+        {
+            "name": "ours",
+            "title": "Ours",
+            "addresses": (address,),
+            "licence": {"name": "CC BY 4.0", "terms": "Name us."},
+            "files": tuple(
+                {"name": name.lstrip("/"), "sha256": sha256(content), "size": len(content)} | changes
+                for name, content in files.items()
+            ),
+        }
+    )
+
+
+def bring(
+    of: Dataset, to: Path, *, events: list[Event] | None = None, patience: Patience = QUICK, **options: Any
+) -> Outcome:
+    """Fetch all files of a dataset."""
+    listener = (lambda _event: None) if events is None else events.append
+    return Fetching(of, DatasetFolder(to), Options(patience=patience, **options), listener).run(of.files)
+
+
+def only(outcome: Outcome) -> Path:
+    """The one file of an outcome, which has not failed."""
+    outcome.raise_failures()
+    (path,) = outcome.paths.values()
+    return path
+
+
+def left_behind(to: Path) -> list[str]:
+    """What stands in a folder, besides whole files, their records and locks."""
+    workshop = to / ".striate"
+    return sorted(p.name for p in workshop.rglob("*") if p.is_file() and not p.name.endswith((".zip.json", ".lock")))
