@@ -32,7 +32,14 @@ ROOMS = (
     "demo",
     "cli",
 )
-FREE = {"errors", "files", "folders", "names", "progress", "validation"}  # every room stands on these; they import no room
+FREE = {
+    "errors",
+    "files",
+    "folders",
+    "names",
+    "progress",
+    "validation",
+}  # every room stands on these; they import no room
 OUTSIDE = {"testing", "__init__", "__main__"}  # these look into the rooms, and no room looks at them
 HEAVY = ("torch", "pandas", "matplotlib", "numpy")
 

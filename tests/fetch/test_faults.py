@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.fetch.things import QUICK, bring, described, left_behind, only, zipped
-from tests.fixtures.hosts import FAULTS, Host, serving
 
 from striate.fetch import Event
+from tests.fetch.things import QUICK, bring, described, left_behind, only, zipped
+from tests.fixtures.hosts import FAULTS, Host, serving
 
 ZIP = zipped()
 

@@ -1,15 +1,14 @@
 """What was received is kept, and only what certainly continues it is added."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-from tests.fetch.things import QUICK, bring, described, only, sha256, zipped
-from tests.fixtures.hosts import Host, serving
 
 from striate.fetch import Event, OutageError, partial
 from striate.fetch.partial import Origin, Partial
+from tests.fetch.things import QUICK, bring, described, only, sha256, zipped
+from tests.fixtures.hosts import Host, serving
 
 ZIP = zipped(size=200_000)
 
@@ -122,7 +121,7 @@ def test_after_the_machine_went_down_only_what_the_disk_had_counts(
     assert Partial(path).size == 1500
     monkeypatch.setattr(partial, "_boot", lambda: "another")
     assert Partial(path).size == 1000
-    assert os.path.getsize(path) == 1000
+    assert path.stat().st_size == 1000
 
 
 @pytest.mark.parametrize("notes", [None, b"", b"{", b'{"origin": 3}', b"\xff"])

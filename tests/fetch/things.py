@@ -7,11 +7,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tests.fixtures.hosts import Host
-
 from striate.catalog import Dataset
 from striate.catalog.fetched import DatasetFolder
 from striate.fetch import Event, Fetching, Options, Outcome, Patience
+from tests.fixtures.hosts import Host
 
 QUICK = Patience(first=0.005, longest=0.05, attempts=6, connect=2.0, stall=0.25, brief=0.05, poll=0.05)
 

@@ -105,6 +105,7 @@ def add(
     from striate.fetch.describe import About, add_to_catalogue, base_address, from_folder
     from striate.fetch.manifests import from_address, parsed_manifest
     from striate.fetch.tokens import keep_token, read_token
+    from striate.progress import progress
 
     about = About(
         name=name,
@@ -119,7 +120,8 @@ def add(
     place = Path(source).expanduser()
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
     if place.is_dir():
-        found = from_folder(place, about, [base_address(each) for each in address or ()], _reading)
+        with progress(f"reading {place}", sum(path.is_file() for path in place.rglob("*"))) as advance:
+            found = from_folder(place, about, [base_address(each) for each in address or ()], lambda _: advance(1))
     elif place.is_file():
         found = parsed_manifest(place.read_bytes(), source, about)
     elif "://" in source:
@@ -135,7 +137,3 @@ def add(
     recordings = sum(each.session is not None for each in found.files)
     console.print(f"added {found.name}: {files}, {recordings} of them recordings", markup=False, soft_wrap=True)
     console.print(f"wrote {path}; now: striate fetch {found.name}", markup=False, soft_wrap=True)
-
-
-def _reading(path: Path) -> None:
-    Console(stderr=True, highlight=False).print(f"reading {path}", markup=False, soft_wrap=True)

@@ -1,5 +1,6 @@
 """The course of one file: attempt after attempt, at one address or another, until it is whole or nothing more can be done."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -112,8 +113,13 @@ class Course:
         return self._place.target
 
     def _present(self) -> Path:
+        with contextlib.suppress(StriateError):  # a folder that can only be read
+            self._partial().discard()  # left by a process that was killed when the file had just got its name
         self._tell("present", **self._whole())
         return self._place.target
+
+    def _partial(self) -> Partial:
+        return Partial(self._site.folder.beside(self._file, ".part"))
 
     def _whole(self) -> dict[str, Any]:
         size = self._place.target.stat().st_size
@@ -133,7 +139,7 @@ class Course:
 
     def _fetch(self) -> None:
         file, mirrors = self._file, self._site.mirrors
-        partial = Partial(self._site.folder.beside(file, ".part"))
+        partial = self._partial()
         task = Task(
             file,
             partial,

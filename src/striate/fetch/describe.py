@@ -101,7 +101,7 @@ def from_folder(
     addresses
         Where others can have the files; the folder itself by default.
     watch
-        Told each file before it is read.
+        Told each file that was read.
 
     Raises
     ------
@@ -116,12 +116,12 @@ def from_folder(
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in below.parts)
         if hidden or path.is_dir():
             continue
-        watch(path)
         key = pointer_at(path)
         if key is not None:
             pointers.append(path)
         files.append(_of_pointer(path, key) if key else _of_content(path))
         files[-1]["name"] = below.as_posix()
+        watch(path)
     if not files:
         raise InputError(f"{folder} has no files to describe.")
     if pointers and not addresses:

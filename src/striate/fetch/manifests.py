@@ -37,16 +37,16 @@ def from_address(address: str, about: About, names: Iterable[str], patience: Pat
     OutageError
         If the host is down.
     """
+    base, asked = base_address(address), list(names)
     client = Client(patience or Patience())
     try:
-        if not list(names) and urlsplit(address).path.endswith((".toml", ".json")):
+        if not asked and urlsplit(address).path.endswith((".toml", ".json")):
             return _from_manifest(client, address, about)
-        if not list(names):
+        if not asked:
             raise InputError(
                 f"{address} does not list its files: name them (--file, again for each), or give the address of a manifest."
             )
-        base = base_address(address)
-        files = [_asked(client, base, name) for name in names]
+        files = [_asked(client, base, name) for name in asked]
         name = plain_name(urlsplit(base).path.rstrip("/").rsplit("/", 1)[-1] or urlsplit(base).hostname or "dataset")
         return entry(about.tables(name) | {"addresses": [base], "files": files}, address)
     finally:
