@@ -237,6 +237,37 @@ def write_submission(form: str) -> Work:
     return partial(submission.write, folder / "again.parquet", overwrite=True)
 
 
+def fetch(form: str) -> Work:
+    """Fetch four files of 256 MB from a server on this machine, verified: curl and sha256sum are the plain form."""
+    import subprocess
+    import sys
+
+    folder = data.scratch("fetch")
+    files, address, settings = data.served_files(folder)
+    if form == "reference":
+        to = folder / "plain"
+        to.mkdir(exist_ok=True)
+        parts = [part for name in files for part in ("-o", to / name, f"{address}{name}")]
+        curl = ["curl", "--silent", "--fail", *map(str, parts)]
+        check = ["sha256sum", "--check", "--quiet", str(folder / "files" / "SHA256SUMS")]
+
+        def plain() -> None:
+            shutil.rmtree(to)
+            to.mkdir()
+            subprocess.run(curl, check=True)
+            subprocess.run(check, check=True, cwd=to)
+
+        return plain
+    to = folder / "fetched"
+    command = [sys.executable, "-m", "striate", "fetch", "served", "--to", str(to), "--accept-licence", "--quiet"]
+
+    def ours() -> None:
+        shutil.rmtree(to, ignore_errors=True)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "STRIATE_SETTINGS": settings})
+
+    return ours
+
+
 CASES = {
     case.name: case
     for case in (
@@ -247,6 +278,7 @@ CASES = {
         Case("later-epoch", "a later epoch of batches", later_epoch, 3, 25),
         Case("score-csv", "read two CSVs of 2022 and score, new process", score_csv, 0, 40),
         Case("score-native", "read a native submission and truth and score", score_native, 3, None, 0.35),
+        Case("fetch", "fetch 1 GB from this machine, verified (reference: curl, sha256sum)", fetch, 3, 1 / 1.3),
         Case("write-submission", "write a native submission (reference: CSV)", write_submission, 1, 20),
     )
 }

@@ -1,9 +1,15 @@
 """What is measured: a simulated recording of the size of a real mouse, made once and kept."""
 
+import atexit
 import os
+import random
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import tomli_w
 
 PLACE = Path(os.environ.get("STRIATE_BENCHMARKS", Path(__file__).parent / "data"))
 NEURONS, TRAIN, BATCH = 7776, 4490, 128
@@ -27,6 +33,63 @@ def scratch(name: str) -> Path:
     folder = PLACE / "scratch" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def served_files(folder: Path) -> tuple[list[str], str, str]:
+    """Serve four files of 256 MB on this machine until this process ends.
+
+    Returns
+    -------
+    (list of str, str, str)
+        Their names, the address, and a folder of settings in whose catalogue they are the dataset ``served``.
+    """
+    place = folder / "files"
+    names = [f"{number}.bin" for number in range(4)]
+    if not (place / "SHA256SUMS").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        for number, name in enumerate(names):
+            block = random.Random(number).randbytes(2**20)
+            with (place / name).open("wb") as file:
+                for index in range(256):
+                    file.write(index.to_bytes(4) + block[4:])
+        sums = subprocess.run(["sha256sum", *names], cwd=place, check=True, capture_output=True, text=True).stdout
+        (place / "SHA256SUMS").write_text(sums)
+    port = _free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(place)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    atexit.register(server.terminate)
+    address = f"http://127.0.0.1:{port}/"
+    sums = dict(reversed(line.split()) for line in (place / "SHA256SUMS").read_text().splitlines())
+    entry = {
+        "name": "served",
+        "title": "Files of a server on this machine",
+        "addresses": [address],
+        "licence": {"name": "none", "terms": "none"},
+        "files": [{"name": name, "size": 256 * 2**20, "sha256": sums[name]} for name in names],
+    }
+    catalogue = folder / "settings" / "catalog"
+    catalogue.mkdir(parents=True, exist_ok=True)
+    (catalogue / "served.toml").write_text(tomli_w.dumps(entry))
+    _wait_for(port)
+    return names, address, str(folder / "settings")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("the server did not start")
 
 
 def shared() -> Path | None:

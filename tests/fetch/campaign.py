@@ -69,7 +69,9 @@ class Tally:
 
 def run_round(rng: random.Random, place: Path, tally: Tally) -> None:
     """Fetch the files of one dataset, come what may."""
-    files = {f"{n}.zip": zipped(rng.randrange(10**9), size=rng.choice([200, 5_000, 60_000, 250_000])) for n in range(FILES)}
+    files = {
+        f"{n}.zip": zipped(rng.randrange(10**9), size=rng.choice([200, 5_000, 60_000, 250_000])) for n in range(FILES)
+    }
     share, seed = rng.uniform(0.3, 0.8), rng.randrange(10**9)  # of requests that go wrong
     chosen = rng.sample(FAULTS, rng.randint(3, len(FAULTS)))
 

@@ -1,6 +1,7 @@
 """At least 500 downloads under faults and kills end with every file whole, and none ever wrong."""
 
 import pytest
+
 from tests.fetch.campaign import campaign
 
 

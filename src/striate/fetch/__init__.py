@@ -1,20 +1,16 @@
 """Downloads of datasets that resume, verify what they receive, and survive what hosts do."""
 
-import os
 import sys
-from collections.abc import Iterable
-from pathlib import Path
 from types import ModuleType
 
-from striate.catalog import Dataset, dataset
-from striate.catalog.fetched import DatasetFolder, default_folder
-from striate.fetch.events import Event, Listener, nobody
+from striate.fetch.dataset import fetch_dataset
+from striate.fetch.events import Event, Listener
 from striate.fetch.failures import OutageError
 from striate.fetch.fetching import Fetching
 from striate.fetch.options import Options, Outcome
 from striate.fetch.patience import Patience
 from striate.fetch.plan import Entry, Plan, plan
-from striate.fetch.terms import Acceptance, accept, acceptance, refuse_unaccepted
+from striate.fetch.terms import Acceptance, accept, acceptance
 from striate.fetch.verify import Verdict, verify
 
 __all__ = [
@@ -32,6 +28,7 @@ __all__ = [
     "accept",
     "acceptance",
     "fetch",
+    "fetch_dataset",
     "plan",
     "verify",
 ]
@@ -40,60 +37,7 @@ __all__ = [
 class _Room(ModuleType):
     """Lets `striate.fetch` be both this room and the function that fetches a dataset."""
 
-    def __call__(
-        self,
-        name: str | Dataset,
-        names: Iterable[str] = (),
-        *,
-        tracks: Iterable[str] = (),
-        pretraining: bool = False,
-        mice: Iterable[int] = (),
-        to: str | os.PathLike[str] | None = None,
-        accept_licence: bool = False,
-        options: Options | None = None,
-        listener: Listener = nobody,
-    ) -> list[Path]:
-        """Fetch a dataset of the catalogue, or some of its files.
-
-        Parameters
-        ----------
-        name
-            Of the dataset, or the dataset itself.
-        names, tracks, pretraining, mice
-            Which of its files; see `striate.catalog.Dataset.select`. All by default.
-        to
-            Folder; below the cache by default. In either case the recordings open by name afterwards.
-        accept_licence
-            Whether you accept the terms of the dataset (``dataset(name).licence``). Once is enough.
-        options
-            Mirrors, waiting, patience.
-        listener
-            Told what happens.
-
-        Returns
-        -------
-        list of Path
-            The files, whole and verified, in the order of the catalogue.
-
-        Raises
-        ------
-        InputError
-            If the dataset or a file is unknown, the terms are not accepted, or a file cannot be had.
-        OutageError
-            If a host is down; what was received is kept, and the same call goes on from there.
-        """
-        of = name if isinstance(name, Dataset) else dataset(name)
-        files = of.select(names, tracks=tracks, pretraining=pretraining, mice=mice)
-        folder = DatasetFolder(default_folder(of.name) if to is None else Path(to).expanduser())
-        planned = plan(of, files, folder)
-        if planned.missing:
-            if accept_licence:
-                accept(of)
-            refuse_unaccepted(of)
-            planned.refuse_too_little_space()
-        outcome = Fetching(of, folder, options, listener).run(files)
-        outcome.raise_failures()
-        return list(outcome.paths.values())
+    __call__ = staticmethod(fetch_dataset)
 
 
 fetch = sys.modules[__name__]
