@@ -115,7 +115,7 @@ def test_nothing_withheld_and_folders(capsys, monkeypatch, tmp_path):
         *SMALL,
     )
     assert (code, err) == (0, "")
-    assert "in full" in out
+    assert "nothing is withheld" in out
     (folder,) = (tmp_path / "m").iterdir()
     assert folder.is_dir()
     recording = striate.open(folder)

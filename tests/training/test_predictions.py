@@ -51,7 +51,9 @@ def test_run_folder_and_encoder_predict_the_same(run: Run) -> None:
     expected = predict(run, recording).values
     assert np.array_equal(predict(run.folder, recording).values, expected)
     assert np.array_equal(predict(str(run.folder), recording).values, expected)
-    assert np.array_equal(predict(run.encoder(), recording).values, expected)
+    assert np.array_equal(predict(run.encoder(), recording, data=run.recipe.data).values, expected)
+    # by default an encoder gets larger batches than this recipe has: some processors sum those in another order
+    np.testing.assert_allclose(predict(run.encoder(), recording).values, expected, rtol=1e-5)
     function = run.encoder()
     by_function = predict(lambda batch: function(batch), recording, data=run.recipe.data)
     assert np.array_equal(by_function.values, expected)

@@ -78,7 +78,7 @@ def _print_info(recording: "Recording") -> None:
     overview.add_row(
         "trial order", "withheld (trial_idx is hashed)" if facts["order_withheld"] else "known (trial_idx)"
     )
-    overview.add_row("fingerprint", facts["fingerprint"][:16])
+    overview.add_row("fingerprint", f"{facts['fingerprint'][:16]} (the same for the same content)")
     console.print(overview)
 
     trials = Table(title="Trials", title_justify="left")

@@ -37,7 +37,8 @@ def score(
     truth: Annotated[
         Path,
         typer.Argument(
-            help="Archive with measured responses, native truth, or ground-truth CSV of 2022.", show_default=False
+            help="Archive with measured responses (or its name), a truth file (.parquet), or a ground-truth CSV of 2022.",
+            show_default=False,
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Write the scorecard, with each neuron, as JSON.")] = None,

@@ -123,7 +123,7 @@ def simulate(
 
     A whole benchmark:  striate simulate public/ --truth secret/ --pretraining 5 --competition both
 
-    The last columns of the table say what an oracle scores on the live test, knowing the truth: no model can expect more.
+    The second table says what an oracle, which knows the truth, scores on the live test: no model can expect more.
     """
     from striate.simulate import TRACKS, PopulationSettings, write_benchmark
 
@@ -258,24 +258,30 @@ def _facts(one: "Written", scoring: Path | None) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    table = Table(title="Simulated recordings", title_justify="left")
-    for name in ("session", "role"):
-        table.add_column(name)
     trials = ("train", "validation", "test", "final_test")
-    for name in ("neurons", " + ".join(trials), "oracle: single trial (with behaviour)", "to average"):
-        table.add_column(name, justify="right")
+    table = Table(title="Simulated recordings: number of neurons, and of trials by tier", title_justify="left")
+    for name in ("session", "role", "neurons", *trials):
+        table.add_column(name, justify="left" if name in ("session", "role") else "right")
+    oracle = Table(title="What an oracle scores on the live test", title_justify="left")
+    for name in ("session", "single trial", "… knowing the behaviour", "to average"):
+        oracle.add_column(name, justify="left" if name == "session" else "right")
     for row in rows:
-        image, both = (row["oracle"].get(known, {}) for known in ("image", "image and behavior"))
         role = row["track"] or "pre-training"
-        table.add_row(
-            row["session"],
-            role if row["withheld"] or not row["track"] else f"{role}, in full",
-            f"{row['neurons']:,}",
-            " + ".join(f"{row['trials'][tier]:,}" for tier in trials if tier in row["trials"]),
-            f"{image['single_trial_correlation']:.3f} ({both['single_trial_correlation']:.3f})" if image else "–",
-            f"{image['correlation_to_average']:.3f}" if image else "–",
-        )
+        counts = [f"{row['trials'][tier]:,}" if tier in row["trials"] else "–" for tier in trials]
+        table.add_row(row["session"], role, f"{row['neurons']:,}", *counts)
+        if row["oracle"]:
+            image, both = (row["oracle"][known] for known in ("image", "image and behavior"))
+            scores = (
+                image["single_trial_correlation"],
+                both["single_trial_correlation"],
+                image["correlation_to_average"],
+            )
+            oracle.add_row(row["session"], *(f"{score:.3f}" for score in scores))
     console.print(table)
+    if any(row["track"] and not row["withheld"] for row in rows):
+        console.print("The competition scans are in full: nothing is withheld.")
+    if oracle.row_count:
+        console.print(oracle)
     for row in rows:
         print(row["recording"])
     truths = [row[kind] for row in rows for kind in ("truth", "scoring_truth") if row[kind]]

@@ -58,7 +58,12 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: data.batch_size=64.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Decides initial weights, order of trials, and what the readouts draw; same seed, same weights."
+        ),
+    ] = 0,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
@@ -98,7 +103,12 @@ def predict(
         list[str] | None, typer.Option("--tier", help="Tier to predict; may be repeated. Default: test and final_test.")
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="native (Parquet) or 2022 (CSV).")] = Format.NATIVE,
-    track: Annotated[str | None, typer.Option(help="sensorium or sensorium+.", show_default=False)] = None,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose submission it is: sensorium or sensorium+. It is written into the file, and changes nothing else."
+        ),
+    ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
