@@ -64,6 +64,19 @@ def cpu_kernels() -> ModuleType | None:
 
 
 @cache
+def vector_kernels() -> ModuleType | None:
+    """Instructions for the vector units of this CPU; None where they are not known, or numba does not work."""
+    if cpu_kernels() is None:
+        return None
+    try:
+        from striate.models.ops import rows
+    except Exception as error:
+        _say_once("numba", error)
+        return None
+    return rows if rows.SUPPORTED else None
+
+
+@cache
 def gpu_kernels() -> ModuleType | None:
     """Kernels that Triton compiles; None, with a warning, where it cannot."""
     try:

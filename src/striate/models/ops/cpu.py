@@ -18,11 +18,14 @@ from torch import Tensor
 
 # sums may be taken in another order (to use vector units), but NaN and infinity keep their meaning
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
+# (2^f − 1) / f for f within ±½, the highest power first: minimax, relative error 1e-8
+EXPONENTIAL = (1.5403512e-4, 1.3390735e-3, 9.618238e-3, 5.5503573e-2, 2.4022649e-1, 6.931472e-1)
 # not all of numba's threading layers bear two callers at once
 _ONE_AT_A_TIME = Lock()
 
 
-def _compiled(function: Callable[..., Any], fastmath: set[str] = _FAST, **options: Any) -> Any:
+def compiled(function: Callable[..., Any], fastmath: set[str] = _FAST, **options: Any) -> Any:
+    """Leave a function to numba, and keep the code that it makes on disk."""
     options |= {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
     try:
         return numba.njit(function, cache=True, **options)
@@ -63,7 +66,7 @@ def _corner_weights(x: Any, y: Any, width: int, height: int) -> Any:
     return weights, in_x, in_y, corners
 
 
-_corners = _compiled(_corner_weights)
+_corners = compiled(_corner_weights)
 
 
 def _locate_loop(at: Any, height: int, width: int, weights: Any, corners: Any) -> None:
@@ -77,7 +80,7 @@ def _locate_loop(at: Any, height: int, width: int, weights: Any, corners: Any) -
             corners[n, i] = where[i]
 
 
-_locate = _compiled(_locate_loop)
+_locate = compiled(_locate_loop)
 
 
 def _forward_loop(maps: Any, positions: Any, features: Any, out: Any) -> None:
@@ -149,7 +152,7 @@ def _backward_loop(
 
 
 def _elu_loop(values: Any, parts: int) -> None:
-    """ELU in place; exp(x) = 2^k · 2^f with f within ±½, and 2^f − 1 by a polynomial (minimax, relative error 1e-8).
+    """ELU in place; exp(x) = 2^k · 2^f with f within ±½, and 2^f − 1 by a polynomial.
 
     Nothing branches, so that vector units take many numbers at once, and as little as can be is done to each: it is the
     operations that take the time. A number too large for the fraction of a float, added, rounds to a whole k, which
@@ -162,12 +165,12 @@ def _elu_loop(values: Any, parts: int) -> None:
             below = max(x, np.float32(-87))
             shifted = below * np.float32(1.44269504) + np.float32(12582912)  # 1.5 · 2^23
             f = below * np.float32(1.44269504) - (shifted - np.float32(12582912))
-            e = np.float32(1.5403512e-4)
-            e = e * f + np.float32(1.3390735e-3)
-            e = e * f + np.float32(9.618238e-3)
-            e = e * f + np.float32(5.5503573e-2)
-            e = e * f + np.float32(2.4022649e-1)
-            e = e * f + np.float32(6.931472e-1)
+            e = np.float32(EXPONENTIAL[0])
+            e = e * f + np.float32(EXPONENTIAL[1])
+            e = e * f + np.float32(EXPONENTIAL[2])
+            e = e * f + np.float32(EXPONENTIAL[3])
+            e = e * f + np.float32(EXPONENTIAL[4])
+            e = e * f + np.float32(EXPONENTIAL[5])
             e = e * f
             bits = (np.float32(shifted).view(np.int32) << np.int32(23)) + np.int32(0x3F800000)
             power = np.int32(bits).view(np.float32)
@@ -176,25 +179,25 @@ def _elu_loop(values: Any, parts: int) -> None:
 
 
 # not reassociated: to add and subtract the same number would cancel, where it shall round
-_elu = _compiled(_elu_loop, parallel=True, fastmath=_FAST - {"reassoc"})
-_forward = _compiled(_forward_loop, parallel=True)
-_backward = _compiled(_backward_loop, parallel=True)
+_elu = compiled(_elu_loop, parallel=True, fastmath=_FAST - {"reassoc"})
+_forward = compiled(_forward_loop, parallel=True)
+_backward = compiled(_backward_loop, parallel=True)
 
 
 def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
     """Value of `sample_and_project` without bias; positions are (1 or B, N, 2)."""
     values = _channels_last(maps)
     out = torch.empty((len(values), len(features)), dtype=maps.dtype)
-    with _threads():
-        _forward(values, _array(positions), _array(features), out.numpy())
+    with threads():
+        _forward(values, array(positions), array(features), out.numpy())
     return out
 
 
 def elu_(values: Tensor) -> None:
     """ELU in the place of the values of a dense tensor in single precision."""
     flat = values.as_strided((values.numel(),), (1,)).numpy()
-    with _threads() as threads:
-        _elu(flat, threads)
+    with threads() as number:
+        _elu(flat, number)
 
 
 def backward(
@@ -204,17 +207,17 @@ def backward(
     values = _channels_last(maps)
     of_maps = torch.zeros(values.shape if maps_wanted else (0, *values.shape[1:]), dtype=maps.dtype)
     of_positions = torch.zeros((len(values), len(features), 2), dtype=maps.dtype)
-    with _threads() as threads:
-        of_features = torch.zeros((min(threads, max(1, len(values))), *features.shape), dtype=maps.dtype)
+    with threads() as number:
+        of_features = torch.zeros((min(number, max(1, len(values))), *features.shape), dtype=maps.dtype)
         written = of_maps.numpy(), of_positions.numpy(), of_features.numpy()
-        _backward(_array(slopes), values, _array(positions), _array(features), *written)
+        _backward(array(slopes), values, array(positions), array(features), *written)
     if len(positions) == 1 and len(values) != 1:  # one for all images
         of_positions = of_positions.sum(dim=0, keepdim=True)
     return of_maps.permute(0, 3, 1, 2), of_positions, of_features.sum(dim=0)
 
 
 @contextmanager
-def _threads() -> Iterator[int]:
+def threads() -> Iterator[int]:
     """Take as many threads as PyTorch does, and leave it as many as it had: both may share OpenMP, which numba sets."""
     of_torch = torch.get_num_threads()
     available: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
@@ -229,9 +232,10 @@ def _threads() -> Iterator[int]:
 
 
 def _channels_last(maps: Tensor) -> NDArray[Any]:
-    return _array(maps.permute(0, 2, 3, 1))
+    return array(maps.permute(0, 2, 3, 1))
 
 
-def _array(tensor: Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = tensor.detach().contiguous().numpy()
-    return array
+def array(tensor: Tensor) -> NDArray[Any]:
+    """Values side by side, as numba takes them."""
+    values: NDArray[Any] = tensor.detach().contiguous().numpy()
+    return values
