@@ -5,9 +5,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import InputError
+from striate.models.ops.depthwise import depthwise
 from striate.models.ops.elu import elu_
 from striate.models.ops.separable import separable_core
 from striate.models.settings import CoreSettings
+
+
+class DepthwiseConvolution(nn.Conv2d):
+    """A convolution of each feature map by itself, which keeps their size."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Feature maps, (B, C, H, W)."""
+        return depthwise(maps, self.weight)
 
 
 class SeparableConvolution(nn.Sequential):
@@ -16,7 +28,7 @@ class SeparableConvolution(nn.Sequential):
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__(
             nn.Conv2d(channels, channels, 1, bias=False),
-            nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
+            DepthwiseConvolution(channels, kernel),
             nn.Conv2d(channels, channels, 1, bias=False),
         )
 

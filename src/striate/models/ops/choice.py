@@ -77,6 +77,16 @@ def vector_kernels() -> ModuleType | None:
 
 
 @cache
+def depthwise_kernels() -> ModuleType | None:
+    """Gradients of depth-wise convolutions on this CPU; None where its vector units are not known, or without numba."""
+    if vector_kernels() is None:
+        return None
+    from striate.models.ops import depthwise_cpu
+
+    return depthwise_cpu
+
+
+@cache
 def gpu_kernels() -> ModuleType | None:
     """Kernels that Triton compiles; None, with a warning, where it cannot."""
     try:

@@ -192,3 +192,59 @@ def sums(columns: int) -> Any:
         return types.void(*[types.int64] * 5), emit
 
     return intrinsic(typed)
+
+
+def slopes(kernel: int) -> Any:
+    """What a row of slopes adds to the gradient of one row of a depth-wise kernel, for `LANES` channels.
+
+    ``total[j, c] += Σ_x slope[x, c] · source[x + j, c]``; the stride from one place of the slopes to the next is given,
+    everything else lies side by side.
+    """
+    together = 4  # columns, so that each number that was loaded is multiplied more than once
+
+    def typed(context: Any, slope: Any, s_place: Any, source: Any, columns: Any, total: Any) -> Any:
+        def emit(_context: Any, build: Any, _signature: Any, given: Any) -> Any:
+            slope, s_place, source, columns, total = given
+            to = _Instructions(build)
+            step = to.in_bytes(s_place)
+            totals = [to.variable(to.load(to.after(total, LANES * j))) for j in range(kernel)]
+            at_slope, at_source = to.variable(slope), to.variable(source)
+            many = build.udiv(columns, ir.Constant(_WORD, together))
+            for count, width in ((many, together), (build.urem(columns, ir.Constant(_WORD, together)), 1)):
+                with cgutils.for_range(build, count):
+                    first = build.load(at_source)
+                    values = [to.load(to.after(first, LANES * x)) for x in range(width + kernel - 1)]
+                    for x in range(width):
+                        factor = to.load(build.load(at_slope))
+                        build.store(build.add(build.load(at_slope), step), at_slope)
+                        for j, sum_ in enumerate(totals):
+                            to.add_product(sum_, factor, values[x + j])
+                    build.store(to.after(first, LANES * width), at_source)
+            for j, sum_ in enumerate(totals):
+                to.store(build.load(sum_), to.after(total, LANES * j))
+            return _context.get_dummy_value()
+
+        return types.void(*[types.int64] * 5), emit
+
+    return intrinsic(typed)
+
+
+def _collect(context: Any, source: Any, s_place: Any, places: Any, target: Any) -> Any:
+    """`LANES` channels of neighbouring places, put side by side: ``target[x, c] = source[x · stride + c]``."""
+
+    def emit(_context: Any, build: Any, _signature: Any, given: Any) -> Any:
+        source, s_place, places, target = given
+        to = _Instructions(build)
+        step = to.in_bytes(s_place)
+        at_source, at_target = to.variable(source), to.variable(target)
+        with cgutils.for_range(build, places):
+            place, put = build.load(at_source), build.load(at_target)
+            to.store(to.load(place), put)
+            build.store(build.add(place, step), at_source)
+            build.store(to.after(put, LANES), at_target)
+        return _context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), emit
+
+
+collect: Any = intrinsic(_collect)
