@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from striate.errors import InputError
 from striate.models.ops.depthwise import depthwise
 from striate.models.ops.elu import elu_
+from striate.models.ops.normalise import normalised_elu
 from striate.models.ops.separable import separable_core
 from striate.models.settings import CoreSettings
 
@@ -45,10 +46,9 @@ class Layer(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Feature maps, (B, C, H, W), of the layer."""
         if self.training or torch.is_grad_enabled():
-            maps = self.norm(self.convolution(maps))
-        else:
-            maps = self._normalised_convolution(maps)
-        # in place: neither the convolution nor the normalisation needs what it put out to be differentiated
+            maps = self.convolution(maps)
+            return normalised_elu(maps, self.norm) if self.nonlinear else self.norm(maps)
+        maps = self._normalised_convolution(maps)
         return elu_(maps) if self.nonlinear else maps
 
     def _normalised_convolution(self, maps: Tensor) -> Tensor:

@@ -63,6 +63,15 @@ def cpu_kernels() -> ModuleType | None:
     return cpu
 
 
+def normalisation_kernels(device: torch.device) -> ModuleType | None:
+    """Batch normalisation and ELU in one; None elsewhere than on a CPU, and without numba."""
+    if device.type != "cpu" or cpu_kernels() is None:
+        return None
+    from striate.models.ops import normalise_cpu
+
+    return normalise_cpu
+
+
 @cache
 def vector_kernels() -> ModuleType | None:
     """Instructions for the vector units of this CPU; None where they are not known, or numba does not work."""

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 # sums may be taken in another order (to use vector units), but NaN and infinity keep their meaning
-_FAST = {"reassoc", "contract", "nsz", "arcp"}
+FAST = {"reassoc", "contract", "nsz", "arcp"}
 # (2^f − 1) / f for f within ±½, the highest power first: minimax, relative error 1e-8
 EXPONENTIAL = (1.5403512e-4, 1.3390735e-3, 9.618238e-3, 5.5503573e-2, 2.4022649e-1, 6.931472e-1)
 # not all of numba's threading layers bear two callers at once
 _ONE_AT_A_TIME = Lock()
 
 
-def compiled(function: Callable[..., Any], fastmath: set[str] = _FAST, **options: Any) -> Any:
+def compiled(function: Callable[..., Any], fastmath: set[str] = FAST, **options: Any) -> Any:
     """Leave a function to numba, and keep the code that it makes on disk."""
     options |= {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
     try:
@@ -179,7 +179,7 @@ def _elu_loop(values: Any, parts: int) -> None:
 
 
 # not reassociated: to add and subtract the same number would cancel, where it shall round
-_elu = compiled(_elu_loop, parallel=True, fastmath=_FAST - {"reassoc"})
+_elu = compiled(_elu_loop, parallel=True, fastmath=FAST - {"reassoc"})
 _forward = compiled(_forward_loop, parallel=True)
 _backward = compiled(_backward_loop, parallel=True)
 
