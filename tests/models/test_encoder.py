@@ -10,6 +10,8 @@ from tests.fixtures.recordings import small_recording
 from striate.errors import InputError
 from striate.loading import loaders
 from striate.models import Encoder, ModelSettings, build_encoder, published
+from striate.models import encoder as encoder_module
+from striate.models.ops import use_form
 
 SMALL = {"core": {"channels": 4, "layers": 2}}
 NEURONS = {"1-1-1": np.random.default_rng(0).normal(size=(6, 3)), "2-1-1": np.random.default_rng(1).normal(size=(4, 3))}
@@ -153,3 +155,25 @@ def test_pixels_of_receptive_fields_are_where_the_image_matters() -> None:
     # on a screen four times as fine, a pixel's middle is the middle of sixteen
     np.testing.assert_allclose(model.receptive_field_pixels("1-1-1"), 4 * pixels + 1.5)
     assert np.abs(model.receptive_field_positions("1-1-1")).max() <= 1
+
+
+@pytest.mark.parametrize("shifter", [True, False])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_predicting_a_few_images_at_a_time_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, shifter: bool, count: int
+) -> None:
+    model, pupils = encoder(shifter=shifter).eval(), torch.randn(count, 2, generator=torch.Generator().manual_seed(6))
+    with torch.no_grad(), use_form("plain"):
+        expected = model.rates(images(count), "1-1-1", pupils)
+    seen: list[int] = []
+    model.core.register_forward_hook(lambda core, given, maps: seen.append(len(maps)))
+    monkeypatch.setattr(encoder_module, "_PART_BYTES", 3 * 4 * 4 * 28 * 56)  # three images of four channels
+    with torch.no_grad():
+        rates = model.rates(images(count), "1-1-1", pupils)
+    assert max(seen) <= 3
+    assert sum(seen) == count
+    torch.testing.assert_close(rates, expected, rtol=1e-5, atol=1e-6)
+    seen.clear()
+    differentiable = model.rates(images(count), "1-1-1", pupils)
+    assert seen == [count]
+    torch.testing.assert_close(differentiable.detach(), expected, rtol=1e-5, atol=1e-6)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from striate.errors import InputError, nearest
 from striate.models.cores import ConvolutionalCore
+from striate.models.ops import form
 from striate.models.readouts import GaussianReadout, cortical_positions
 from striate.models.settings import ModelSettings
 from striate.models.shifters import Shifter
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from striate.loading import Batch
 
 PREFIX = "session_"  # a module may not be called like a method ("keys", "pop"), but a session may
+_PART_BYTES = 13 * 2**20  # that the feature maps of the images that are predicted together may take
 
 
 class Encoder(nn.Module):
@@ -127,7 +129,20 @@ class Encoder(nn.Module):
             if tuple(pupil_center.shape) != (len(images), 2):
                 raise InputError(f"pupil_center has shape {tuple(pupil_center.shape)}; expected ({len(images)}, 2).")
             shift = self.shifters[PREFIX + session](pupil_center)
-        return F.elu(readout(self.core(images), shift)) + 1
+        positions = readout.positions(len(images), shift)
+        number = self._images_at_a_time(images)
+        parts = torch.split(images, number)
+        places = torch.split(positions, number) if positions.ndim == 3 else [positions] * len(parts)
+        rates = [F.elu(readout.read(self.core(part), at)) + 1 for part, at in zip(parts, places, strict=True)]
+        return rates[0] if len(rates) == 1 else torch.cat(rates)
+
+    def _images_at_a_time(self, images: Tensor) -> int:
+        """Few, where nothing is differentiated: each layer then finds the maps of the one before in the cache of a CPU."""
+        whole = max(1, len(images))
+        if self.training or torch.is_grad_enabled() or images.device.type != "cpu" or form() == "plain":
+            return whole
+        height, width = self.core.map_shape
+        return min(whole, max(1, _PART_BYTES // (self.core.channels * height * width * images.element_size())))
 
     def regulariser(self, session: str) -> Tensor:
         """Penalties that belong to the loss of one batch of one recording: the core's and its readout's; a scalar."""

@@ -5,8 +5,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import InputError
+from striate.models.ops.depthwise import depthwise
 from striate.models.ops.elu import elu_
+from striate.models.ops.normalise import normalised_elu
+from striate.models.ops.separable import separable_core
 from striate.models.settings import CoreSettings
+
+
+class DepthwiseConvolution(nn.Conv2d):
+    """A convolution of each feature map by itself, which keeps their size."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Feature maps, (B, C, H, W)."""
+        return depthwise(maps, self.weight)
 
 
 class SeparableConvolution(nn.Sequential):
@@ -15,7 +29,7 @@ class SeparableConvolution(nn.Sequential):
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__(
             nn.Conv2d(channels, channels, 1, bias=False),
-            nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
+            DepthwiseConvolution(channels, kernel),
             nn.Conv2d(channels, channels, 1, bias=False),
         )
 
@@ -32,24 +46,31 @@ class Layer(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Feature maps, (B, C, H, W), of the layer."""
         if self.training or torch.is_grad_enabled():
-            maps = self.norm(self.convolution(maps))
-        else:
-            maps = self._normalised_convolution(maps)
-        # in place: neither the convolution nor the normalisation needs what it put out to be differentiated
+            maps = self.convolution(maps)
+            return normalised_elu(maps, self.norm) if self.nonlinear else self.norm(maps)
+        maps = self._normalised_convolution(maps)
         return elu_(maps) if self.nonlinear else maps
 
     def _normalised_convolution(self, maps: Tensor) -> Tensor:
-        """Both in one pass: with fixed statistics, the normalisation is a scale and a bias of the last convolution."""
-        *before, last = [part for part in self.convolution.modules() if isinstance(part, nn.Conv2d)]
+        """Both in one pass."""
+        *before, last = self.convolutions()
         for part in before:
             maps = part(maps)
+        weight, bias = self.normalised()
+        return F.conv2d(maps, weight, bias, padding=last.padding, groups=last.groups)
+
+    def convolutions(self) -> list[nn.Conv2d]:
+        """The one or three convolutions, in order."""
+        return [part for part in self.convolution.modules() if isinstance(part, nn.Conv2d)]
+
+    def normalised(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the last convolution and the normalisation: with fixed statistics, that is a scale and a bias."""
         norm = self.norm
         assert norm.running_mean is not None
         assert norm.running_var is not None
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
         bias = norm.bias - norm.running_mean * scale
-        weight = last.weight * scale[:, None, None, None]
-        return F.conv2d(maps, weight, bias, padding=last.padding, groups=last.groups)
+        return self.convolutions()[-1].weight * scale[:, None, None, None], bias
 
 
 class ConvolutionalCore(nn.Module):
@@ -109,10 +130,26 @@ class ConvolutionalCore(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Feature maps of the last layer, (B, channels, H, W), of standardised images, (B, C, height, width)."""
+        fused = self._all_layers_at_once(images)
+        if fused is not None:
+            return fused
         maps = images.contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             maps = layer(maps)
         return maps
+
+    def _all_layers_at_once(self, images: Tensor) -> Tensor | None:
+        """The maps by a fused kernel, where there is one and nobody looks at what is between."""
+        watched = any(module._forward_hooks or module._forward_pre_hooks for module in self.layers.modules())
+        separable = self.settings.depth_separable or len(self.layers) == 1
+        if self.training or torch.is_grad_enabled() or watched or not separable:
+            return None
+        first, *hidden = (layer for layer in self.layers if isinstance(layer, Layer))
+        parts = []
+        for layer in hidden:
+            before, spatial, _ = layer.convolutions()
+            parts.append((before.weight, spatial.weight, *layer.normalised()))
+        return separable_core(images, first.normalised(), parts, self.settings.nonlinear)
 
     def regulariser(self) -> Tensor:
         """Roughness of the first layer: Σ(L∗w)² / Σw², L the discrete Laplacian, times its weight; a scalar.

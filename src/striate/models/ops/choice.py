@@ -63,6 +63,38 @@ def cpu_kernels() -> ModuleType | None:
     return cpu
 
 
+def normalisation_kernels(device: torch.device) -> ModuleType | None:
+    """Batch normalisation and ELU in one; None elsewhere than on a CPU, and without numba."""
+    if device.type != "cpu" or cpu_kernels() is None:
+        return None
+    from striate.models.ops import normalise_cpu
+
+    return normalise_cpu
+
+
+@cache
+def vector_kernels() -> ModuleType | None:
+    """Instructions for the vector units of this CPU; None where they are not known, or numba does not work."""
+    if cpu_kernels() is None:
+        return None
+    try:
+        from striate.models.ops import rows
+    except Exception as error:
+        _say_once("numba", error)
+        return None
+    return rows if rows.SUPPORTED else None
+
+
+@cache
+def depthwise_kernels() -> ModuleType | None:
+    """Gradients of depth-wise convolutions on this CPU; None where its vector units are not known, or without numba."""
+    if vector_kernels() is None:
+        return None
+    from striate.models.ops import depthwise_cpu
+
+    return depthwise_cpu
+
+
 @cache
 def gpu_kernels() -> ModuleType | None:
     """Kernels that Triton compiles; None, with a warning, where it cannot."""

@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 # sums may be taken in another order (to use vector units), but NaN and infinity keep their meaning
-_FAST = {"reassoc", "contract", "nsz", "arcp"}
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+# (2^f − 1) / f for f within ±½, the highest power first: minimax, relative error 1e-8
+EXPONENTIAL = (1.5403512e-4, 1.3390735e-3, 9.618238e-3, 5.5503573e-2, 2.4022649e-1, 6.931472e-1)
 # not all of numba's threading layers bear two callers at once
 _ONE_AT_A_TIME = Lock()
 
 
-def _compiled(function: Callable[..., Any], **options: Any) -> Any:
-    options |= {"nogil": True, "fastmath": _FAST, "error_model": "numpy"}
+def compiled(function: Callable[..., Any], fastmath: set[str] = FAST, **options: Any) -> Any:
+    """Leave a function to numba, and keep the code that it makes on disk."""
+    options |= {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
     try:
         return numba.njit(function, cache=True, **options)
     except RuntimeError:  # there is no folder where compiled code could be kept
@@ -63,25 +66,44 @@ def _corner_weights(x: Any, y: Any, width: int, height: int) -> Any:
     return weights, in_x, in_y, corners
 
 
-_corners = _compiled(_corner_weights)
+_corners = compiled(_corner_weights)
+
+
+def _locate_loop(at: Any, height: int, width: int, weights: Any, corners: Any) -> None:
+    """Weights (N, 4) and places (N, 4) of the corners around each position; a position that is no number weighs NaN."""
+    for n in range(at.shape[0]):
+        x, y = at[n, 0], at[n, 1]
+        known = not (np.isnan(x) or np.isnan(y))
+        found, _, _, where = _corners(x if known else 0 * x, y if known else 0 * y, width, height)
+        for i in range(4):
+            weights[n, i] = found[i] if known else np.nan
+            corners[n, i] = where[i]
+
+
+_locate = compiled(_locate_loop)
 
 
 def _forward_loop(maps: Any, positions: Any, features: Any, out: Any) -> None:
     number = maps.dtype.type
     images, height, width, channels = maps.shape
+    neurons = features.shape[0]
     each = positions.shape[0] > 1
+    # to find the corners takes longer than to read them: once, where all images share the positions
+    shared_weights = np.empty((0 if each else neurons, 4), maps.dtype)
+    shared_corners = np.empty((0 if each else neurons, 4), np.int32)
+    if not each:
+        _locate(positions[0], height, width, shared_weights, shared_corners)
     for image in numba.prange(images):
         b = np.int64(image)
         places = maps[b].reshape(height * width, channels)
-        at = positions[b if each else 0]
-        for n in range(features.shape[0]):
-            x, y = at[n, 0], at[n, 1]
-            if np.isnan(x) or np.isnan(y):
-                out[b, n] = np.nan
-                continue
-            weights, _, _, corners = _corners(x, y, width, height)
-            w0, w1, w2, w3 = number(weights[0]), number(weights[1]), number(weights[2]), number(weights[3])
-            p0, p1, p2, p3 = places[corners[0]], places[corners[1]], places[corners[2]], places[corners[3]]
+        if each:
+            weights, corners = np.empty((neurons, 4), maps.dtype), np.empty((neurons, 4), np.int32)
+            _locate(positions[b], height, width, weights, corners)
+        else:
+            weights, corners = shared_weights, shared_corners
+        for n in range(neurons):
+            w0, w1, w2, w3 = weights[n, 0], weights[n, 1], weights[n, 2], weights[n, 3]
+            p0, p1, p2, p3 = places[corners[n, 0]], places[corners[n, 1]], places[corners[n, 2]], places[corners[n, 3]]
             f = features[n]
             total = number(0)
             for c in range(channels):
@@ -130,48 +152,52 @@ def _backward_loop(
 
 
 def _elu_loop(values: Any, parts: int) -> None:
-    """ELU in place; exp(x) = 2^k · e^r with r within ±ln 2 / 2, and e^r − 1 by a polynomial (Cephes, expf).
+    """ELU in place; exp(x) = 2^k · 2^f with f within ±½, and 2^f − 1 by a polynomial.
 
-    Nothing branches, so that vector units take many numbers at once.
+    Nothing branches, so that vector units take many numbers at once, and as little as can be is done to each: it is the
+    operations that take the time. A number too large for the fraction of a float, added, rounds to a whole k, which
+    then stands in its last bits. For x ≥ 0 it may overflow, and is not used.
     """
     for index in numba.prange(parts):
         part = values[index * values.size // parts : (index + 1) * values.size // parts]
         for i in range(part.size):
             x = part[i]
-            below = max(min(x, np.float32(0)), np.float32(-87))
-            k = np.rint(below * np.float32(1.44269504))
-            r = below - k * np.float32(0.693359375) + k * np.float32(2.12194440e-4)
-            e = np.float32(1.9875691500e-4)
-            e = e * r + np.float32(1.3981999507e-3)
-            e = e * r + np.float32(8.3334519073e-3)
-            e = e * r + np.float32(4.1665795894e-2)
-            e = e * r + np.float32(1.6666665459e-1)
-            e = e * r + np.float32(5.0000001201e-1)
-            e = e * r * r + r
-            power = np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
+            below = max(x, np.float32(-87))
+            shifted = below * np.float32(1.44269504) + np.float32(12582912)  # 1.5 · 2^23
+            f = below * np.float32(1.44269504) - (shifted - np.float32(12582912))
+            e = np.float32(EXPONENTIAL[0])
+            e = e * f + np.float32(EXPONENTIAL[1])
+            e = e * f + np.float32(EXPONENTIAL[2])
+            e = e * f + np.float32(EXPONENTIAL[3])
+            e = e * f + np.float32(EXPONENTIAL[4])
+            e = e * f + np.float32(EXPONENTIAL[5])
+            e = e * f
+            bits = (np.float32(shifted).view(np.int32) << np.int32(23)) + np.int32(0x3F800000)
+            power = np.int32(bits).view(np.float32)
             if x <= 0:  # not where it is NaN
                 part[i] = e * power + (power - np.float32(1))
 
 
-_elu = _compiled(_elu_loop, parallel=True)
-_forward = _compiled(_forward_loop, parallel=True)
-_backward = _compiled(_backward_loop, parallel=True)
+# not reassociated: to add and subtract the same number would cancel, where it shall round
+_elu = compiled(_elu_loop, parallel=True, fastmath=FAST - {"reassoc"})
+_forward = compiled(_forward_loop, parallel=True)
+_backward = compiled(_backward_loop, parallel=True)
 
 
 def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
     """Value of `sample_and_project` without bias; positions are (1 or B, N, 2)."""
     values = _channels_last(maps)
     out = torch.empty((len(values), len(features)), dtype=maps.dtype)
-    with _threads():
-        _forward(values, _array(positions), _array(features), out.numpy())
+    with threads():
+        _forward(values, array(positions), array(features), out.numpy())
     return out
 
 
 def elu_(values: Tensor) -> None:
     """ELU in the place of the values of a dense tensor in single precision."""
     flat = values.as_strided((values.numel(),), (1,)).numpy()
-    with _threads() as threads:
-        _elu(flat, threads)
+    with threads() as number:
+        _elu(flat, number)
 
 
 def backward(
@@ -181,17 +207,17 @@ def backward(
     values = _channels_last(maps)
     of_maps = torch.zeros(values.shape if maps_wanted else (0, *values.shape[1:]), dtype=maps.dtype)
     of_positions = torch.zeros((len(values), len(features), 2), dtype=maps.dtype)
-    with _threads() as threads:
-        of_features = torch.zeros((min(threads, max(1, len(values))), *features.shape), dtype=maps.dtype)
+    with threads() as number:
+        of_features = torch.zeros((min(number, max(1, len(values))), *features.shape), dtype=maps.dtype)
         written = of_maps.numpy(), of_positions.numpy(), of_features.numpy()
-        _backward(_array(slopes), values, _array(positions), _array(features), *written)
+        _backward(array(slopes), values, array(positions), array(features), *written)
     if len(positions) == 1 and len(values) != 1:  # one for all images
         of_positions = of_positions.sum(dim=0, keepdim=True)
     return of_maps.permute(0, 3, 1, 2), of_positions, of_features.sum(dim=0)
 
 
 @contextmanager
-def _threads() -> Iterator[int]:
+def threads() -> Iterator[int]:
     """Take as many threads as PyTorch does, and leave it as many as it had: both may share OpenMP, which numba sets."""
     of_torch = torch.get_num_threads()
     available: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
@@ -206,9 +232,10 @@ def _threads() -> Iterator[int]:
 
 
 def _channels_last(maps: Tensor) -> NDArray[Any]:
-    return _array(maps.permute(0, 2, 3, 1))
+    return array(maps.permute(0, 2, 3, 1))
 
 
-def _array(tensor: Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = tensor.detach().contiguous().numpy()
-    return array
+def array(tensor: Tensor) -> NDArray[Any]:
+    """Values side by side, as numba takes them."""
+    values: NDArray[Any] = tensor.detach().contiguous().numpy()
+    return values

@@ -77,6 +77,34 @@ class GaussianReadout(nn.Module):
         """Mean position μ of each neuron in the core's map, (N, 2): horizontal, vertical, within ±1."""
         return torch.tanh(self.position_network(self.cortical_positions))
 
+    def positions(self, images: int, shift: Tensor | None = None) -> Tensor:
+        """Where each neuron reads the maps of each image: in training drawn around its mean, otherwise there.
+
+        Parameters
+        ----------
+        images
+            How many, B.
+        shift : (B, 2), optional
+            Shift of all positions of each image, from the shifter.
+
+        Returns
+        -------
+        Tensor, (N, 2) or (B, N, 2)
+            One for all images where nothing tells them apart.
+        """
+        positions = self.mean_positions()
+        if self.training:
+            noise = torch.randn(images, *positions.shape, dtype=positions.dtype, device=positions.device)
+            drawn = positions + torch.einsum("nij,bnj->bni", self.spread, noise)
+            positions = drawn.clamp(-1, 1)
+        if shift is not None:  # after the clamp: looking aside may move a receptive field off the map
+            positions = positions + shift[:, None]
+        return positions
+
+    def read(self, maps: Tensor, positions: Tensor) -> Tensor:
+        """Sum of each neuron's weighted features, (B, N), of maps (B, C, H, W) at its positions, (N, 2) or (B, N, 2)."""
+        return sample_and_project(maps.to(positions.dtype), positions, self.features, self.bias)
+
     def forward(self, maps: Tensor, shift: Tensor | None = None) -> Tensor:
         """Sum of each neuron's weighted features, (B, N).
 
@@ -87,14 +115,7 @@ class GaussianReadout(nn.Module):
         shift : (B, 2), optional
             Shift of all positions of each image, from the shifter.
         """
-        positions = self.mean_positions()
-        if self.training:
-            noise = torch.randn(len(maps), *positions.shape, dtype=positions.dtype, device=positions.device)
-            drawn = positions + torch.einsum("nij,bnj->bni", self.spread, noise)
-            positions = drawn.clamp(-1, 1)
-        if shift is not None:  # after the clamp: looking aside may move a receptive field off the map
-            positions = positions + shift[:, None]
-        return sample_and_project(maps.to(positions.dtype), positions, self.features, self.bias)
+        return self.read(maps, self.positions(len(maps), shift))
 
     def regulariser(self) -> Tensor:
         """L1 norm of all features, times its weight; a scalar."""
