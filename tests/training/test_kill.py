@@ -36,6 +36,7 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 def test_killed_at_random_moments(tmp_path: Path, minutes: float) -> None:
     tables = {**TABLES, "schedule": {"max_epochs": 12}, "compute": {"checkpoint_minutes": minutes}}
     tables["data"] = {**TABLES["data"], "image_size": [36, 64]}  # a little work, so that a kill falls into it
+    tables["model"] = {"core": {**TABLES["model"]["core"], "channels": 16}}  # as many as the fused kernels need
     (tmp_path / "recipe.toml").write_text(tomli_w.dumps(tables))
     striate.write(small_recording("1-1-1", training=200, seed=1), tmp_path / "a.zip")
     striate.write(small_recording("2-1-1", training=90, seed=2), tmp_path / "b.zip")

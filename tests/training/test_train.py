@@ -141,7 +141,11 @@ def test_global_generators_are_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"schedule__averaging": 0.8, "start__positions": "estimated", "start__biases": "mean"}]
+    "more",
+    [
+        {"model__core__channels": 16},  # as many as the fused kernels need
+        {"schedule__averaging": 0.8, "start__positions": "estimated", "start__biases": "mean"},
+    ],
 )
 @pytest.mark.parametrize("minutes", [1e-9, 60.0])
 def test_killed_anywhere_it_ends_the_same(

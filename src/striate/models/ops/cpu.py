@@ -38,6 +38,7 @@ def _corner_weights(x: Any, y: Any, width: int, height: int) -> Any:
 
     Places outside the map have weight 0 and stand for the nearest one inside.
     """
+    x, y = min(max(x, -1e9), 1e9), min(max(y, -1e9), 1e9)  # infinity times the 0 of a map one place wide is no number
     column, row = (x + 1) / 2 * (width - 1), (y + 1) / 2 * (height - 1)
     column, row = min(max(column, -2.0), width + 1.0), min(max(row, -2.0), height + 1.0)
     left, top = int(np.floor(column)), int(np.floor(row))

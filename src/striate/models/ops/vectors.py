@@ -2,9 +2,9 @@
 
 A compiler that finds vectors in loops by itself takes half of those that AVX-512 has, and keeps no block of sums in
 registers. So these two are written as instructions: a block of a matrix product, and a row of a depth-wise convolution.
-Addresses are whole numbers, strides count floats, and nothing is checked: `striate.models.ops.rows` knows the sizes.
-numba keeps the code that it made on disk as long as that file, not this one, stays the same: after a change here, touch
-that one.
+Addresses are whole numbers, strides count floats, and nothing is checked: those who use them know the sizes.
+numba keeps the code that it made on disk as long as the files that use these, not this one, stay the same: after a change
+here, touch `rows.py` and `depthwise_cpu.py`.
 """
 
 from typing import Any
