@@ -41,10 +41,13 @@ class Answer:
         Their names in any case.
     address
         That answered in the end, after redirects.
+    asked
+        That was asked.
     """
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, address: str) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, address: str, asked: str) -> None:
         self._response = response
+        self.asked = asked
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.address = address
@@ -123,7 +126,7 @@ class Client:
             response = self._ask(method, address, headers or {})
             target = response.headers.get("Location")
             if response.status not in _REDIRECTS or not target:
-                return Answer(response, address)
+                return Answer(response, address, first)
             response.close()
             response.release_conn()
             following = urljoin(address, target)

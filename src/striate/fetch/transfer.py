@@ -12,7 +12,7 @@ from urllib.parse import quote
 from striate.catalog import DataFile
 from striate.catalog.annex import AnnexKey, content_of, pointer_at, pointer_in
 from striate.fetch.checking import Hasher
-from striate.fetch.client import Answer, Client
+from striate.fetch.client import Answer, Client, host_of
 from striate.fetch.failures import BrokenOffError, ChangedError, DownError, SlowError, UnusableError
 from striate.fetch.partial import Origin, Partial
 from striate.fetch.patience import Patience, duration, retry_after
@@ -242,7 +242,11 @@ def _refuse_a_page(task: Task, answer: Answer, head: bytes) -> None:
 
 def _page(answer: Answer, head: bytes) -> str:
     title = title_of(head)
-    return f"{answer.host} sends a web page{f' (“{title}”)' if title else ''} where the file should be"
+    said = f"{answer.host} sends a web page{f' (“{title}”)' if title else ''} where the file should be"
+    asked = host_of(answer.asked)
+    if asked == answer.host:
+        return said
+    return f"{asked} leads to another host, and {said}; a login page or a proxy may stand between"
 
 
 def title_of(page: bytes) -> str:

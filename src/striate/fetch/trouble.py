@@ -17,7 +17,7 @@ class Trouble:
 
     def __init__(self, options: Options, size: int) -> None:
         self._options = options
-        self._furthest = size
+        self._furthest = self._before = size
         self._in_a_row = 0
         self._starts = 0
         self._down_since: float | None = None
@@ -25,7 +25,7 @@ class Trouble:
     def starts_again(self, file: DataFile, failure: FetchError) -> None:
         """Count a start from the first byte; raise if there were too many."""
         self._starts += 1
-        self._furthest = 0
+        self._furthest = self._before = 0
         if self._starts >= _MOST_STARTS:
             raise InputError(
                 f"{file.name} cannot be fetched whole, after {self._starts} times from the start: {failure.reason}. Try another "
@@ -54,12 +54,14 @@ class Trouble:
             If it is, and nobody asked to wait; or for too long.
         """
         patience = self._options.patience
+        sends = size != self._before  # so it is there, though what it sent may have been here before
+        self._before = size
         if size > self._furthest:
             self._furthest, self._down_since = size, None
             self._in_a_row = self._in_a_row if isinstance(failure, SlowError) else 0
         self._in_a_row += 1
         asked = failure.seconds if isinstance(failure, DownError) else None
-        most = _PAGES if isinstance(failure, DownError) and failure.page else patience.attempts
+        most = _PAGES if isinstance(failure, DownError) and failure.page else patience.attempts * (4 if sends else 1)
         if another and self._in_a_row < 4 * patience.attempts:
             return 0.0, False
         if not down and self._in_a_row < most and (asked is None or asked <= patience.brief):
