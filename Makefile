@@ -38,8 +38,8 @@ types: setup ## Hold the code against its types.
 	@$(BIN)/mypy
 
 test: setup lint types ## Lint, types, and the fast tests.
-	@echo "== fast tests"
-	@$(BIN)/python -m pytest -q -m "not slow"
+	@echo "== fast tests, two at a time"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
 test-slow: setup ## The tests that take longer.
 	@echo "== slow tests"
