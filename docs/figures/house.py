@@ -10,12 +10,14 @@ ROOMS = (
         ("simulate", "mice whose\ntruth is known"),
     ),
     (
+        ("catalog", "known datasets,\nby name"),
+        ("fetch", "downloads that\nend well"),
         ("loading", "standardise,\nmake batches"),
         ("models", "core, readout,\nshifter"),
-        ("training", "recipes, runs,\npredictions"),
-        ("submissions", "files, matching,\nscorecards"),
     ),
     (
+        ("training", "recipes, runs,\npredictions"),
+        ("submissions", "files, matching,\nscorecards"),
         ("report", "figures on\none page"),
         ("cli", "the command line:\nparses and prints"),
     ),
