@@ -42,8 +42,8 @@ test: setup lint types ## Lint, types, and the fast tests.
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
 test-slow: setup ## The tests that take longer.
-	@echo "== slow tests"
-	@$(BIN)/python -m pytest -q -m slow
+	@echo "== slow tests, two at a time"
+	@$(BIN)/python -m pytest -q -m slow -n 2
 
 $(VENV)/.docs-installed: $(INSTALLED)
 	@echo "== setting up what builds the documentation"
