@@ -8,6 +8,15 @@ from collections.abc import Callable, Iterator
 Advance = Callable[[int], None]
 
 
+def size_text(size: int | None, *, exact: bool = True) -> str:
+    """Write a size in bytes for people: ``"about 416 MB"``, ``"1.1 kB"``; nothing where it is not known."""
+    if size is None:
+        return ""
+    unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")) if size >= u or u == 1)
+    value = size / unit
+    return f"{'' if exact else 'about '}{value:,.{0 if value >= 100 or unit == 1 else 1 if unit < 1e9 else 2}f} {name}"
+
+
 @contextlib.contextmanager
 def progress(description: str, total: int) -> Iterator[Advance]:
     """Draw a bar for `total` steps; the yielded function advances it.

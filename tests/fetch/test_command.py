@@ -128,10 +128,16 @@ def test_verify(tmp_path: Path) -> None:
         assert fetch("ours", "--verify", "--to", to).status == 0
         (to / "1.zip").write_bytes(FILES["2.zip"])
         outcome = fetch("ours", "--verify", "--to", to, "-q")
-        assert_one_sentence(outcome, "1 of 3 files of ours", "damaged or missing: 1.zip")
+        assert_one_sentence(outcome, "Of 3 files of ours", "1 damaged (1.zip)", "striate fetch ours --overwrite")
         found = json.loads(fetch("ours", "--verify", "--to", to, "--json").out)
         assert [each["state"] for each in found] == ["whole", "damaged", "whole"]
         assert here.requests == []
+        outcome = fetch("ours", "--to", to, "-q")
+        assert_one_sentence(outcome, "was whole when it was fetched", "fetch it again with --overwrite")
+        assert fetch("ours", "--to", to, "-q", "--overwrite").status == 0
+        assert len(here.requests) == 1
+        (to / "0.zip").unlink()
+        assert_one_sentence(fetch("ours", "--verify", "--to", to, "-q"), "1 missing (0.zip)")
 
 
 def test_offline_says_what_is_missing(tmp_path: Path) -> None:
@@ -143,7 +149,7 @@ def test_offline_says_what_is_missing(tmp_path: Path) -> None:
         assert here.requests == []
     assert outcome.status == 1
     assert [Path(line).name for line in outcome.out.splitlines()] == ["0.zip"]
-    assert_one_sentence(outcome, "1.zip of ours is not here", "without the network")
+    assert_one_sentence(outcome, "1 of 2 files of ours", "(1.zip)", "fetch without --offline")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +164,7 @@ def test_offline_says_what_is_missing(tmp_path: Path) -> None:
         (["ours", "--accept-hash", "12", "--accept-licence"], 1, "is no SHA-256"),
         (["ours", "--at-once", "0"], 2, "at-once"),
         (["ours", "--mouse", "one"], 2, "mouse"),
-        (["ours"], 1, "terms have not been accepted"),
+        (["ours"], 1, "have not been accepted"),
         (["ours", "", "--accept-licence"], 1, "An argument is empty"),
     ],
 )

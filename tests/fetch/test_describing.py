@@ -147,12 +147,12 @@ def test_a_manifest_on_this_disk(tmp_path: Path) -> None:
 
 BROKEN_MANIFESTS: dict[str, tuple[bytes, str]] = {
     "page": (PAGE, "a web page (“Scheduled service maintenance”)"),
-    "no json": (b"{", "no TOML or JSON"),
-    "no toml": (b"name = ", "no TOML or JSON"),
-    "bytes": (b"\xff\xfe\x00", "no TOML or JSON"),
-    "a list": (b"[1, 2]", "no TOML or JSON"),
+    "no json": (b"{", "it is not valid TOML or JSON"),
+    "no toml": (b"name = ", "it is not valid TOML or JSON"),
+    "bytes": (b"\xff\xfe\x00", "it is not valid TOML or JSON"),
+    "a list": (b"[1, 2]", "it is not valid TOML or JSON"),
     "empty": (b"", "name"),
-    "deep": (b'{"a":' * 100_000, "no TOML or JSON"),
+    "deep": (b'{"a":' * 100_000, "it is not valid TOML or JSON"),
     "unknown key": (json.dumps(manifest(licens=1)).encode(), "did you mean 'licence'"),
     "no files": (json.dumps(manifest(files=[])).encode(), "files"),
     "leaves the folder": (json.dumps(manifest(files=[{"name": "../a"}])).encode(), "path below"),
@@ -182,6 +182,11 @@ def test_broken_manifests(case: str, tmp_path: Path) -> None:
         (["ftp://example.org/"], "kind that cannot be fetched from"),
         (["http://127.0.0.1:9/m.json"], "cannot be reached"),
         (["http://127.0.0.1:9/data/"], "does not list its files"),
+        (["{host}b.zip"], "answers 404"),
+        (["{zip}"], "give the folder that holds it"),
+        (["{full}", "--file", "a.txt"], "of a folder all files are taken"),
+        (["{unpacked}"], "is an unpacked recording"),
+        (["{unpacked}/.."], "is an unpacked recording"),
         (["{host}missing.json"], "answers 404"),
         (["{host}page/", "--file", "a.zip"], "answers 404"),
         (["{host}", "--file", "../a.zip"], "no path below"),
@@ -197,9 +202,40 @@ def test_what_cannot_be_added(arguments: list[str], says: str, tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a.txt").write_text("a")
+    (tmp_path / "a.zip").write_bytes(ZIP)
+    unpacked = tmp_path / "recordings" / "unpacked"
+    striate.write(small_recording(SESSION, training=2, validation=1, test_images=1), unpacked)
     with serving(Host({"/a.zip": ZIP})) as host:
-        names = {"host": host.address, "empty": str(tmp_path / "empty"), "full": str(tmp_path / "full")}
+        names = {
+            "host": host.address,
+            "empty": str(tmp_path / "empty"),
+            "full": str(tmp_path / "full"),
+            "zip": str(tmp_path / "a.zip"),
+        }
+        names["unpacked"] = str(unpacked)
         outcome = add(*(argument.format(**names) for argument in arguments))
     assert outcome.status in (1, 75)
     assert_one_sentence(outcome, says)
     assert not (tmp_path / "settings" / "catalog").exists()
+
+
+def test_the_address_of_a_file_names_it(tmp_path: Path) -> None:
+    with serving(Host({f"/data/{NAME}": ZIP})) as host:
+        assert add(f"{host.address}data/{NAME}", "--name", "ours").status == 0
+        assert dataset("ours").addresses == (f"{host.address}data/",)
+        assert dataset("ours").file(SESSION).name == NAME
+
+
+def test_an_entry_can_be_removed(folder: Path) -> None:
+    add(folder, "--name", "ours")
+    outcome = run_in_process("catalog", "remove", "ours")
+    assert outcome.status == 0, outcome.err
+    assert "ours" not in run_in_process("catalog", "list").out
+    assert_one_sentence(run_in_process("catalog", "remove", "ours"), "no dataset 'ours'")
+    assert_one_sentence(run_in_process("catalog", "remove", "sensorium2022"), "comes with striate")
+
+
+def test_a_folder_without_recordings_is_said(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("a")
+    assert "nothing opens by name" in add(tmp_path / "notes").out

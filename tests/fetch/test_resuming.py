@@ -7,6 +7,7 @@ import pytest
 
 from striate.fetch import Event, OutageError, partial
 from striate.fetch.partial import Origin, Partial
+from striate.progress import size_text
 from tests.fetch.things import QUICK, bring, described, only, sha256, zipped
 from tests.fixtures.hosts import Host, serving
 
@@ -21,7 +22,7 @@ def begun(host: Host, to: Path, **changes: object) -> int:
     assert isinstance(error, OutageError)
     size = (to / ".striate" / "a.zip.part").stat().st_size
     assert 0 < size < len(ZIP)
-    assert f"The {size / 1e6:,.1f} MB that were received are kept" in str(error)
+    assert f"The {size_text(size)} that were received are kept" in str(error)
     host.requests.clear()
     host.fault = lambda _path, _number: None
     return size

@@ -20,7 +20,7 @@ ZIP = zipped()
 def test_nothing_is_fetched_before_the_terms_are_accepted(tmp_path: Path) -> None:
     with serving(Host({"/a.zip": ZIP})) as host:
         of = described(host, {"a.zip": ZIP})
-        with pytest.raises(InputError, match=r"CC BY 4\.0, and its terms have not been accepted"):
+        with pytest.raises(InputError, match=r"The terms of ours \(CC BY 4\.0\) have not been accepted"):
             striate.fetch(of, to=tmp_path / "to")
         assert host.requests == []
         assert not (tmp_path / "to").exists()

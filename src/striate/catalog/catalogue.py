@@ -35,7 +35,7 @@ def dataset(name: str) -> Dataset:
     """
     entries = _entries()
     if name not in entries:
-        raise InputError(f"The catalogue has no dataset {name!r}: {nearest(name, entries)}.")
+        raise InputError(f"The catalogue has no dataset {name!r}: {nearest(name, sorted(entries))}.")
     return _read(entries[name], name)
 
 

@@ -231,9 +231,9 @@ class Dataset(_Table):
             found = {file.name for file in self.files if file.mouse == mouse}
             if not found:
                 known = sorted({file.mouse for file in self.files if file.mouse is not None})
-                raise InputError(
-                    f"{self.name} has no mouse {mouse}; it has {', '.join(map(str, known)) or 'no numbers'}."
-                )
+                if not known:
+                    raise InputError(f"{self.name} does not number its mice: choose by session or file name.")
+                raise InputError(f"{self.name} has no mouse {mouse}; it has {', '.join(map(str, known))}.")
             chosen |= found
         if pretraining:
             found = {file.name for file in self.files if file.role == PRETRAINING}

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -115,6 +116,12 @@ def places(name: str) -> list[DatasetFolder]:
         notes = sorted((settings_folder() / "places" / name).iterdir())
         found += [Path(os.fsdecode(note.read_bytes())) for note in notes if not note.name.startswith(".")]
     return [DatasetFolder(path) for path in found]
+
+
+def home_of(of: Dataset, files: Iterable[DataFile]) -> DatasetFolder:
+    """Folder to fetch files of a dataset to where none is named: that which has most of them, mostly the default one."""
+    chosen = list(files)
+    return max(places(of.name), key=lambda folder: sum(os.path.lexists(folder.target(file)) for file in chosen))
 
 
 def fetched(of: Dataset, file: DataFile) -> Path | None:

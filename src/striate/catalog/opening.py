@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,13 +60,24 @@ def locate(name: str | os.PathLike[str]) -> Path:
     if os.path.lexists(path):
         return path
     known, _, below = Path(name).as_posix().partition("/")
-    if known not in dataset_names():
+    names = dataset_names()
+    if known not in names:
+        close = get_close_matches(known.lower(), names, n=1, cutoff=0.7)
+        if below and close and not Path(known).exists():
+            raise InputError(
+                f"There is nothing at {path}, and the catalogue has no dataset {known!r}: did you mean {close[0]}/{below}?"
+            )
         return path
     of = dataset(known)
     if not below:
         example = next((file.session for file in of.files if file.session), of.files[0].name)
         raise InputError(f"{known} is a dataset of {len(of.files)} files: name one of them, such as {known}/{example}.")
-    return _located(of, of.file(below))
+    alike = [file for file in of.files if file.role == below]
+    if len(alike) > 1:
+        raise InputError(
+            f"{of.name} has {len(alike)} recordings of role {below}: name one of them, such as {of.name}/{alike[0].session}."
+        )
+    return _located(of, alike[0] if alike else of.file(below))
 
 
 def locate_all(names: Iterable[str | os.PathLike[str]]) -> list[Path]:

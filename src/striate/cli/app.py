@@ -25,7 +25,8 @@ _GROUPS = ("catalog", "fetch", "recordings", "scores", "simulate", "training", "
 # share one take a third longer. OpenMP reads this when PyTorch is first imported, which no module here has done yet.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# for scripts a sentence is a line; at a terminal it breaks between words
+errors = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def _version(wanted: bool) -> None:
@@ -74,15 +75,6 @@ def main() -> None:
         place = f"{error.filename}: " if error.filename else ""
         errors.print(f"[bold red]error:[/] {_plain(place + (error.strerror or str(error)))}.")
         sys.exit(1)
-
-
-def size_text(size: int | None, *, exact: bool = True) -> str:
-    """Write a size in bytes for people: ``"about 416 MB"``, ``"1.1 kB"``; nothing where it is not known."""
-    if size is None:
-        return ""
-    unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")) if size >= u or u == 1)
-    value = size / unit
-    return f"{'' if exact else 'about '}{value:,.{0 if value >= 100 or unit == 1 else 1 if unit < 1e9 else 2}f} {name}"
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Commands about known datasets: ``catalog list``, ``catalog show`` and ``catalog add``."""
+"""Commands about known datasets: ``catalog list``, ``catalog show``, ``catalog add`` and ``catalog remove``."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app, size_text
+from striate.cli.app import app
+from striate.progress import size_text
 
 console = Console(highlight=False)
+_ROWS = 40  # of a table, at most
 catalog = typer.Typer(help="The datasets that striate knows.", no_args_is_help=True)
 app.add_typer(catalog, name="catalog")
 
@@ -50,15 +52,25 @@ def show(
     for column in ("session or file", "mouse", "role", "neurons", "trials", "size"):
         numeric = column in ("mouse", "neurons", "trials", "size")
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
-    for file in found.files:
+    for file in found.files[:_ROWS]:
         numbers = ("" if n is None else f"{n:,}" for n in (file.neurons, file.trials))
         size = size_text(file.bytes_about, exact=file.size is not None)
         table.add_row(file.session or file.name, str(file.mouse or ""), file.role or "", *numbers, size)
     console.print(table)
-    console.print(f"from:    {', '.join(found.addresses)}", soft_wrap=True)
-    console.print(f"licence: {found.licence.name}. {found.licence.terms}", soft_wrap=True)
-    if found.citation:
-        console.print(f"cite:    {found.citation.text}", soft_wrap=True)
+    if len(found.files) > _ROWS:
+        console.print(f"… and {len(found.files) - _ROWS:,} more files")
+    citation = found.citation
+    facts = {
+        "what": found.description,
+        "page": found.homepage,
+        "from": ", ".join(found.addresses),
+        "licence": " ".join(part for part in (found.licence.name, found.licence.address) if part),
+        "terms": found.licence.terms.strip(),
+        "cite": " ".join(part for part in (citation.text, citation.address) if part) if citation else None,
+    }
+    for name_of_fact, fact in facts.items():
+        if fact:
+            console.print(f"{name_of_fact + ':':<9}{fact}", soft_wrap=True, markup=False)
     for folder in places(name):
         here = sum(folder.holds(file) for file in found.files)
         if here:
@@ -119,10 +131,14 @@ def add(
     )
     place = Path(source).expanduser()
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
+    if file and (place.exists() or "://" not in source):
+        raise InputError("--file names files below an address; of a folder all files are taken.")
     if place.is_dir():
         with progress(f"reading {place}", sum(path.is_file() for path in place.rglob("*"))) as advance:
             found = from_folder(place, about, [base_address(each) for each in address or ()], lambda _: advance(1))
     elif place.is_file():
+        if place.suffix.lower() == ".zip":
+            raise InputError(f"{place} is one file of a dataset: give the folder that holds it, {place.parent}.")
         found = parsed_manifest(place.read_bytes(), source, about)
     elif "://" in source:
         if token:
@@ -136,4 +152,16 @@ def add(
     files = f"{len(found.files)} file{'' if len(found.files) == 1 else 's'}"
     recordings = sum(each.session is not None for each in found.files)
     console.print(f"added {found.name}: {files}, {recordings} of them recordings", markup=False, soft_wrap=True)
-    console.print(f"wrote {path}; now: striate fetch {found.name}", markup=False, soft_wrap=True)
+    if not recordings:
+        console.print("(no session is known of any: such files are fetched, but nothing opens by name)")
+    console.print(
+        f"wrote {path} (edit it to add mice and roles); now: striate fetch {found.name}", markup=False, soft_wrap=True
+    )
+
+
+@catalog.command("remove")
+def remove(name: Annotated[str, typer.Argument(help="Name of a dataset of your own.", show_default=False)]) -> None:
+    """Remove a dataset of your own from the catalogue; what was fetched of it stays on the disk."""
+    from striate.fetch.describe import remove_from_catalogue
+
+    console.print(f"removed {remove_from_catalogue(name)}", markup=False, soft_wrap=True)

@@ -9,28 +9,35 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app, size_text
+from striate.cli.app import app
+from striate.progress import size_text
 
 if TYPE_CHECKING:
     from striate.catalog import DataFile, Dataset
     from striate.catalog.fetched import DatasetFolder
-    from striate.fetch import Plan, Verdict
+    from striate.fetch import Outcome, Plan, Verdict
 
 console = Console(stderr=True, highlight=False)  # standard output is for the result
+_ROWS = 40  # of a table, at most
 
 
 @app.command("fetch")
 def fetch(
     name: Annotated[
-        str, typer.Argument(metavar="DATASET", help="Name of a dataset (striate catalog list).", show_default=False)
+        str,
+        typer.Argument(
+            metavar="dataset", help="Name of a dataset (striate catalog list); or dataset/session.", show_default=False
+        ),
     ],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE]...", help="Sessions or file names; all files by default.")
+        list[str] | None, typer.Argument(metavar="files", help="Sessions or file names; all files by default.")
     ] = None,
     track: Annotated[list[str] | None, typer.Option(help="The recording of a track; may be given again.")] = None,
     pretraining: Annotated[bool, typer.Option("--pretraining", help="The pre-training recordings.")] = False,
     mouse: Annotated[list[int] | None, typer.Option(help="The recording of a mouse, by number.")] = None,
-    to: Annotated[Path | None, typer.Option(help="Folder; below the cache by default.", show_default=False)] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder; by default where it was fetched to before, else below the cache.")
+    ] = None,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept the terms of the dataset, without being asked.")
     ] = False,
@@ -57,19 +64,25 @@ def fetch(
 ) -> None:
     """Fetch the recordings of a dataset; the paths of the whole files are printed.
 
-    After an interruption the same command goes on where it was. Exit status 75 if a host is down for now: what was
-    received is kept. Afterwards recordings open by name, such as sensorium2022/27204-5-13.
+    After an interruption the same command goes on where it was.
+
+    Exit status 75 if a host is down for now; what was received is kept.
+
+    Afterwards recordings open by name, such as sensorium2022/27204-5-13.
     """
     from striate.catalog import dataset
-    from striate.catalog.fetched import DatasetFolder, default_folder
+    from striate.catalog.fetched import DatasetFolder, home_of
 
+    name, _, one = name.partition("/")
     of = dataset(name)
-    files = of.select(names or (), tracks=track or (), pretraining=pretraining, mice=mouse or ())
-    folder = DatasetFolder(default_folder(of.name) if to is None else to.expanduser())
+    chosen = [*([one] if one else []), *(names or [])]
+    files = of.select(chosen, tracks=track or (), pretraining=pretraining, mice=mouse or ())
+    folder = home_of(of, files) if to is None else DatasetFolder(to.expanduser())
     if verify:
         _verify(of, files, folder, quiet=quiet, as_json=as_json)
         return
     from striate.cli.fetch_bars import drawn
+    from striate.errors import InputError, listed
     from striate.fetch import Fetching, Options
     from striate.fetch import plan as planned
     from striate.fetch.describe import base_address
@@ -89,20 +102,52 @@ def fetch(
         plan.refuse_too_little_space()
         if not offline:
             _agree(of, accept_licence)
-    with drawn(plan, quiet=quiet, as_json=as_json) as listener:
-        outcome = Fetching(of, folder, options, listener).run(files)
+    try:
+        with drawn(plan, quiet=quiet, as_json=as_json) as listener:
+            outcome = Fetching(of, folder, options, listener).run(files)
+    except KeyboardInterrupt:
+        here = sum(entry.here for entry in planned(of, files, folder).missing)
+        console.print(f"Stopped; {size_text(here)} are kept, and the same command goes on from there.", markup=False)
+        raise
+    _report(outcome, folder, as_json=as_json)
+    if offline and outcome.failures:
+        raise InputError(
+            f"{len(outcome.failures)} of {_files(len(files))} of {of.name} cannot be had without the network "
+            f"({listed(_name(of, name) for name in outcome.failures)}): fetch without --offline."
+        )
+    if not as_json:
+        _print_other_failures(of, outcome)
+    outcome.raise_failures()
+
+
+def _report(outcome: "Outcome", folder: "DatasetFolder", *, as_json: bool) -> None:
+    """Print the result, and nothing else, on standard output."""
+    paths = {name: str(path.absolute()) for name, path in outcome.paths.items()}
     if as_json:
         said = {name: str(error) for name, error in outcome.failures.items()}
-        paths = {name: str(path.absolute()) for name, path in outcome.paths.items()}
-        print(json.dumps({"dataset": of.name, "folder": str(folder.path.absolute()), "files": paths, "failures": said}))
-    else:
-        for path in outcome.paths.values():
-            print(path)
-    errors = list(dict.fromkeys(str(error) for error in outcome.failures.values()))
-    if len(errors) > 1 and not as_json:
-        for sentence in errors:
-            console.print(f"- {sentence}", markup=False, soft_wrap=True)
-    outcome.raise_failures()
+        print(json.dumps({"folder": str(folder.path.absolute()), "files": paths, "failures": said}))
+        return
+    for path in paths.values():
+        print(path)
+
+
+def _print_other_failures(of: "Dataset", outcome: "Outcome") -> None:
+    """Say why files are not here, besides the reason that follows as the error."""
+    from striate.errors import StriateError
+
+    try:
+        outcome.raise_failures()
+    except StriateError as worst:
+        first = str(worst)
+        reason = getattr(worst, "reason", None)
+        for name, error in outcome.failures.items():
+            if str(error) != first and (reason is None or getattr(error, "reason", None) != reason):
+                console.print(f"- {_name(of, name)}: {error}", markup=False, soft_wrap=not sys.stderr.isatty())
+
+
+def _name(of: "Dataset", file: str) -> str:
+    """What people call a file: its session, where it has one."""
+    return next((each.session for each in of.files if each.name == file and each.session), file)
 
 
 def checked_hash(text: str) -> str:
@@ -120,22 +165,28 @@ def _print_plan(plan: "Plan") -> None:
     table = Table(title=of.title, title_justify="left")
     for column in ("file", "role", "size", "here"):
         table.add_column(column, justify="right" if column == "size" else "left", no_wrap=column != "role")
-    for entry in plan.entries:
-        here = {"whole": "whole", "begun": size_text(entry.here), "missing": "–"}[entry.state]
-        exact = entry.file.size is not None or entry.state == "whole"
-        table.add_row(
-            entry.file.session or entry.file.name, entry.file.role or "", size_text(entry.size, exact=exact), here
-        )
+    for entry in plan.entries[:_ROWS]:
+        state = {"whole": "whole", "there": "to be verified", "begun": size_text(entry.here), "missing": "–"}
+        exact = entry.file.size is not None or entry.state in ("whole", "there")
+        size = size_text(entry.size, exact=exact)
+        table.add_row(entry.file.session or entry.file.name, entry.file.role or "", size, state[entry.state])
     console.print(table)
-    count = len(plan.missing)
-    if not count:
-        console.print(f"All of it is in {plan.folder}.", soft_wrap=True, markup=False)
+    if len(plan.entries) > _ROWS:
+        console.print(f"… and {len(plan.entries) - _ROWS:,} more files")
+    missing = [entry for entry in plan.missing if entry.state != "there"]
+    if not plan.missing:
+        console.print(f"All of it is in {plan.folder}.", markup=False)
         return
-    console.print(f"to fetch: {_files(count)}, {size_text(plan.needed)}; the disk has {size_text(plan.free)} left")
-    console.print(f"into:     {plan.folder}", soft_wrap=True, markup=False)
-    console.print(f"licence:  {of.licence.name}", soft_wrap=True, markup=False)
+    unknown = f", and {_files(plan.unknown)} of unknown size" if plan.unknown else ""
+    console.print(
+        f"to fetch: {_files(len(missing))}, {size_text(plan.needed)}{unknown}; the disk has {size_text(plan.free)} left"
+    )
+    console.print(f"into:     {plan.folder}", markup=False)
+    if any(entry.file.sha256 and not entry.file.confirmed for entry in missing):
+        console.print("hashes:   from a third party; a file that has another one is kept aside, and you decide")
+    console.print(f"licence:  {of.licence.name}", markup=False)
     if of.citation:
-        console.print(f"cite:     {of.citation.text}", soft_wrap=True, markup=False)
+        console.print(f"cite:     {of.citation.text}", markup=False)
 
 
 def _files(count: int) -> str:
@@ -183,23 +234,24 @@ def _verify(
         print(json.dumps([{**vars(verdict), "path": str(verdict.path.absolute())} for verdict in verdicts], indent=1))
     elif not quiet:
         _print_verdicts(of, verdicts)
-    wrong = [verdict for verdict in verdicts if verdict.state in ("damaged", "missing")]
-    if wrong:
-        from striate.errors import InputError, listed
+    from striate.errors import InputError, listed
 
+    names = {
+        state: [_name(of, v.file) for v in verdicts if v.state == state] for state in ("damaged", "missing", "aside")
+    }
+    said = [f"{len(which)} {state} ({listed(which)})" for state, which in names.items() if which]
+    if said:
+        mend = f"striate fetch {of.name}{' --overwrite' if names['damaged'] else ''}"
         raise InputError(
-            f"{len(wrong)} of {_files(len(verdicts))} of {of.name} in {folder.path} "
-            f"{'is' if len(wrong) == 1 else 'are'} damaged or missing: "
-            f"{listed(v.file for v in wrong)}. Delete what is damaged, and fetch again (striate fetch {of.name})."
+            f"Of {_files(len(verdicts))} of {of.name} in {folder.path}: {', '.join(said)}. Mend it with {mend}."
         )
 
 
 def _print_verdicts(of: "Dataset", verdicts: "list[Verdict]") -> None:
     table = Table(title=of.title, title_justify="left")
-    for column in ("file", "found", "SHA-256"):
-        table.add_column(column, no_wrap=column != "found")
+    table.add_column("file", no_wrap=True)
+    table.add_column("found", overflow="fold")
     for verdict in verdicts:
         found = verdict.state + (f": {verdict.reason}" if verdict.reason else "")
-        session = next((f.session for f in of.files if f.name == verdict.file), None)
-        table.add_row(session or verdict.file, found, (verdict.sha256 or "")[:16])
+        table.add_row(_name(of, verdict.file), found)
     Console(highlight=False).print(table)

@@ -18,11 +18,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from striate.cli.app import size_text
 from striate.fetch import Event, Listener, Plan
 from striate.fetch.patience import duration
+from striate.progress import size_text
 
 _QUIET_KINDS = {"received", "checking"}
+_SIGN_OF_LIFE = 30.0  # seconds without a line after which one says how far it is
+_FOR_CTRL_C = 3  # columns, so that the terminal's ^C does not break a bar in two
 
 
 @contextlib.contextmanager
@@ -32,7 +34,7 @@ def drawn(plan: Plan, *, quiet: bool, as_json: bool) -> Iterator[Listener]:
         yield lambda event: print(event.to_json(), file=sys.stderr, flush=True)
     elif quiet:
         yield lambda event: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and plan.missing:
         bars = _Bars(plan)
         with bars.progress, _ticking(bars):
             yield bars.listen
@@ -50,7 +52,7 @@ def told(event: Event, name: str) -> str | None:
     return {
         "present": f"{name} is here already{size}",
         "started": f"{name} from {event.address}" + (f", from {size_text(event.done)} on" if event.done else ""),
-        "retrying": f"{name} goes on{because}{again}",
+        "retrying": f"{name} is tried again{because}{again}",
         "waiting": f"{name} waits{because}{again}",
         "restarted": f"{name} starts over{because}",
         "fetched": f"{name} is whole{size}",
@@ -58,21 +60,44 @@ def told(event: Event, name: str) -> str | None:
     }[event.kind]
 
 
+class _Told:
+    """What was told already: the same trouble of one host is told once, not for each file and attempt."""
+
+    def __init__(self) -> None:
+        self._reasons: set[str] = set()
+
+    def is_news(self, event: Event) -> bool:
+        """Whether an event has not been told yet."""
+        if event.kind == "fetched":
+            self._reasons.clear()
+        if event.kind not in ("retrying", "waiting") or event.reason is None:
+            return True
+        news = event.reason not in self._reasons
+        self._reasons.add(event.reason)
+        return news
+
+
 class _Lines:
-    """A line for each thing that happens, where bars cannot be drawn."""
+    """A line for each thing that happens, where bars cannot be drawn; a sign of life now and then."""
 
     def __init__(self, plan: Plan) -> None:
         self._names = {entry.file.name: entry.file.session or entry.file.name for entry in plan.entries}
         self._started: set[str] = set()
+        self._told = _Told()
+        self._spoke = time.monotonic()
 
     def listen(self, event: Event) -> None:
         """Say an event."""
-        again = event.kind == "started" and event.file in self._started
-        line = told(event, self._names[event.file])
-        if line is not None and not again:
-            print(line, file=sys.stderr, flush=True)
+        name = self._names[event.file]
+        line = told(event, name) if self._told.is_news(event) else None
         if event.kind == "started":
+            line = None if event.file in self._started else line
             self._started.add(event.file)
+        if event.kind == "received" and time.monotonic() - self._spoke > _SIGN_OF_LIFE:
+            line = f"{name}: {size_text(event.done)}" + (f" of {size_text(event.total)}" if event.total else "")
+        if line is not None:
+            print(line, file=sys.stderr, flush=True)
+            self._spoke = time.monotonic()
 
 
 class _Bars:
@@ -86,7 +111,7 @@ class _Bars:
             TransferSpeedColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[state]}", style="yellow"),
-            console=Console(stderr=True),
+            console=Console(stderr=True, width=max(40, Console(stderr=True).width - _FOR_CTRL_C)),
             expand=True,
         )
         self._names = {entry.file.name: entry.file.session or entry.file.name for entry in plan.entries}
@@ -94,6 +119,7 @@ class _Bars:
         self._here = {entry.file.name: entry.here for entry in plan.entries}
         self._sizes = {entry.file.name: entry.size for entry in plan.entries}
         self._until: dict[str, tuple[float, str]] = {}
+        self._told = _Told()
         self._lock = threading.Lock()
         for entry in plan.missing:
             self._tasks[entry.file.name] = self.progress.add_task(
@@ -126,7 +152,7 @@ class _Bars:
                 "failed": "[red]failed",
             }
             self.progress.update(task, state=state.get(event.kind, ""))
-            line = told(event, self._names[event.file])
+            line = told(event, self._names[event.file]) if self._told.is_news(event) else None
             if event.kind in ("retrying", "waiting", "restarted") and line:
                 self.progress.console.print(f"[yellow]{escape(line)}[/]", highlight=False)
 

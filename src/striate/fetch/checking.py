@@ -109,7 +109,7 @@ def check(
     for size in (file.size, key.size if key else None):
         if size is not None and content.size != size:
             raise DamagedError(f"it has {content.size:,} bytes instead of {size:,}")
-    vouched = content.sha256 in trusted
+    vouched = content.sha256 in trusted and not file.confirmed
     for md5 in (file.md5, key.md5 if key else None):
         if md5 is not None and content.md5 is not None:
             if content.md5 != md5 and not vouched:
@@ -117,11 +117,11 @@ def check(
             vouched = True
     expected = file.sha256 or (key.sha256 if key else None)
     matches = content.sha256 == expected
-    if expected is not None and not matches and not vouched and file.confirmed:
-        raise DamagedError(f"its SHA-256 is {content.sha256} instead of {expected}")
     if file.name.lower().endswith(".zip"):
         _check_zip(path, thoroughly=not matches)
     if expected is not None and not matches and not vouched:
+        if file.confirmed:
+            raise DamagedError(f"its SHA-256 is {content.sha256} instead of {expected}", content.sha256)
         raise MismatchError(content)
 
 

@@ -92,6 +92,8 @@ class Course:
         """
         try:
             return self._run()
+        except StoppedError:
+            raise
         except StriateError as error:
             self._tell("failed", reason=str(error))
             raise

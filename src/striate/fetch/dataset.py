@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from striate.catalog import Dataset, dataset
-from striate.catalog.fetched import DatasetFolder, default_folder
+from striate.catalog.fetched import DatasetFolder, home_of
 from striate.fetch.events import Listener, nobody
 from striate.fetch.fetching import Fetching
 from striate.fetch.options import Options
@@ -34,7 +34,7 @@ def fetch_dataset(
     names, tracks, pretraining, mice
         Which of its files; see `striate.catalog.Dataset.select`. All by default.
     to
-        Folder; below the cache by default. In either case the recordings open by name afterwards.
+        Folder; by default where the dataset was fetched to before, else below the cache. The recordings open by name afterwards.
     accept_licence
         Whether you accept the terms of the dataset (``dataset(name).licence``). Once is enough.
     options
@@ -56,7 +56,7 @@ def fetch_dataset(
     """
     of = name if isinstance(name, Dataset) else dataset(name)
     files = of.select(names, tracks=tracks, pretraining=pretraining, mice=mice)
-    folder = DatasetFolder(default_folder(of.name) if to is None else Path(to).expanduser())
+    folder = home_of(of, files) if to is None else DatasetFolder(Path(to).expanduser())
     planned = plan(of, files, folder)
     if planned.missing:
         if accept_licence:

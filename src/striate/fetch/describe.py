@@ -1,5 +1,6 @@
 """Describe a dataset that striate does not know yet, and add it to the user's own catalogue."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 
 import tomli_w
 
-from striate.catalog import Dataset, catalogue_folder
+from striate.catalog import Dataset, catalogue_folder, dataset
 from striate.catalog.annex import AnnexKey, pointer_at
 from striate.errors import InputError
 from striate.fetch.checking import Hasher
@@ -110,6 +111,13 @@ def from_folder(
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder.")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise InputError(f"{folder} may not be read: mend its permissions.")
+    if unpacked := _unpacked(folder):
+        raise InputError(
+            f"{unpacked} is an unpacked recording, and a dataset is made of files: write it as a zip first, in Python with "
+            "striate.write(striate.open(FOLDER), ZIP)."
+        )
     files, pointers = [], []
     for path in sorted(folder.rglob("*")):
         below = path.relative_to(folder)
@@ -131,6 +139,14 @@ def from_folder(
         )
     where = list(addresses) or [str(folder.absolute())]
     return entry(about.tables(plain_name(folder.absolute().name)) | {"addresses": where, "files": files}, str(folder))
+
+
+def _unpacked(folder: Path) -> Path | None:
+    """Find a recording that is no zip but a folder of arrays."""
+    for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+        if (place / "data" / "images").is_dir() and (place / "meta").is_dir():
+            return place
+    return None
 
 
 def _of_pointer(path: Path, key: AnnexKey) -> dict[str, Any]:
@@ -178,6 +194,27 @@ def plain_name(text: str) -> str:
     return name or "dataset"
 
 
+def own_entry(name: str) -> Path:
+    """Where an entry of the user's own stands, or would."""
+    return catalogue_folder() / f"{name}.toml"
+
+
+def remove_from_catalogue(name: str) -> Path:
+    """Remove an entry of the user's own; what was fetched stays.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    dataset(name)
+    path = own_entry(name)
+    if not path.is_file():
+        raise InputError(f"{name} comes with striate, and cannot be removed.")
+    path.unlink()
+    return path
+
+
 def add_to_catalogue(of: Dataset, *, overwrite: bool = False) -> Path:
     """Write an entry into the user's own catalogue.
 
@@ -186,7 +223,7 @@ def add_to_catalogue(of: Dataset, *, overwrite: bool = False) -> Path:
     InputError
         If there is one of that name, and it may not be replaced.
     """
-    path = catalogue_folder() / f"{of.name}.toml"
+    path = own_entry(of.name)
     tables = of.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     with whole_file(path, overwrite=overwrite) as aside:
         aside.write_text(tomli_w.dumps(tables, multiline_strings=True), encoding="utf-8")

@@ -1,12 +1,31 @@
 """What can go wrong while a file is fetched; each kind is answered in another way."""
 
 from striate.errors import InputError, StriateError
+from striate.progress import size_text
 
 
 class OutageError(StriateError):
-    """A host is down for now. What was received is kept, and a later run goes on from there."""
+    """A host is down for now. What was received is kept, and a later run goes on from there.
+
+    Attributes
+    ----------
+    reason
+        Why it counts as down, as a clause.
+    advice
+        What to do.
+    size
+        Bytes of the file that were received.
+    """
 
     exit_status = 75  # "temporary failure; try again later", as sysexits.h has it
+
+    def __init__(self, reason: str, advice: str = "Try again later.", size: int = 0, files: int = 1) -> None:
+        kept = f" The {size_text(size)} that were received are kept." if size else ""
+        several = f" {files} files wait for it." if files > 1 else ""
+        super().__init__(f"{reason}.{several}{kept} {advice}")
+        self.reason = reason
+        self.advice = advice
+        self.size = size
 
 
 class StoppedError(StriateError):
@@ -59,7 +78,17 @@ class ChangedError(FetchError):
 
 
 class DamagedError(FetchError):
-    """What was received is not the file: bytes were changed on the way, or at the host."""
+    """What was received is not the file: bytes were changed on the way, or at the host.
+
+    Attributes
+    ----------
+    sha256
+        Of what was received, where its hash speaks against it.
+    """
+
+    def __init__(self, reason: str, sha256: str | None = None) -> None:
+        super().__init__(reason)
+        self.sha256 = sha256
 
 
 class LocalError(InputError):

@@ -57,7 +57,6 @@ class Fetching:
             If the user interrupts; what was received is kept.
         """
         chosen = list(files)
-        remember_place(self._site.of.name, self._site.folder.path)
         waiting: queue.SimpleQueue[DataFile] = queue.SimpleQueue()
         done: queue.SimpleQueue[tuple[str, Path | BaseException]] = queue.SimpleQueue()
         for file in chosen:
@@ -88,6 +87,8 @@ class Fetching:
             for worker in workers:
                 worker.join(timeout=1.0)
             self._site.client.close()
+            if self._site.folder.path.is_dir():
+                remember_place(self._site.of.name, self._site.folder.path)
         outcome = Outcome()
         for file in chosen:
             result = results[file.name]

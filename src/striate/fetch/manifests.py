@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from striate.catalog import DataFile, Dataset
 from striate.errors import InputError
@@ -16,6 +16,7 @@ from striate.fetch.transfer import title_of
 from striate.recordings import layout
 
 _LARGEST_MANIFEST = 8 * 2**20
+_ENDINGS = (".zip", ".npz", ".h5", ".tar", ".gz")  # an address that ends so is that of a file
 
 
 def from_address(address: str, about: About, names: Iterable[str], patience: Patience | None = None) -> Dataset:
@@ -37,7 +38,11 @@ def from_address(address: str, about: About, names: Iterable[str], patience: Pat
     OutageError
         If the host is down.
     """
-    base, asked = base_address(address), list(names)
+    asked = list(names)
+    if not asked and urlsplit(address).path.endswith(_ENDINGS):
+        address, _, last = address.rpartition("/")
+        asked = [unquote(last)]
+    base = base_address(address)
     client = Client(patience or Patience())
     try:
         if not asked and urlsplit(address).path.endswith((".toml", ".json")):
@@ -83,7 +88,7 @@ def _from_manifest(client: Client, address: str, about: About) -> Dataset:
             if len(content) > _LARGEST_MANIFEST:
                 raise InputError(f"{address} is larger than a manifest can be.")
     except FetchError as failure:
-        raise OutageError(f"{address} could not be read: {failure.reason}.") from failure
+        raise OutageError(f"{address} could not be read: {failure.reason}") from failure
     finally:
         answer.close()
     return parsed_manifest(content, address, about)
@@ -104,8 +109,12 @@ def parsed_manifest(content: bytes, source: str, about: About) -> Dataset:
             raise ValueError("it has no keys")
     except (ValueError, tomllib.TOMLDecodeError, RecursionError) as error:
         page = title_of(content)
-        what = f"a web page (“{page}”)" if page else f"no TOML or JSON ({str(error).rstrip('.')})"
-        raise InputError(f"{source} is no manifest of a dataset, but {what}.") from error
+        if content.startswith(b"PK"):
+            raise InputError(
+                f"{source} is a zip and no manifest of a dataset: give the folder that holds it."
+            ) from error
+        what = f"it is a web page (“{page}”)" if page else f"it is not valid TOML or JSON ({str(error).rstrip('.')})"
+        raise InputError(f"{source} is no manifest of a dataset: {what}.") from error
     if isinstance(addresses := tables.get("addresses"), list) and urlsplit(source).scheme in ("http", "https"):
         tables["addresses"] = [urljoin(source, each) if isinstance(each, str) else each for each in addresses]
         if any(isinstance(each, str) and each.startswith("/") for each in tables["addresses"]):
@@ -123,14 +132,14 @@ def _answer(client: Client, address: str, method: str) -> Answer:
     try:
         answer = client.get(address, method=method)
     except FetchError as failure:
-        raise OutageError(f"{failure.reason[:1].upper()}{failure.reason[1:]}: try again later.") from failure
+        raise OutageError(failure.reason) from failure
     if answer.status == 200:
         return answer
     answer.close()
     if answer.status in (429, 502, 503, 504):
         asked = retry_after(answer.headers)
         when = f" in {duration(asked)}" if asked is not None else " later"
-        raise OutageError(f"{answer.host} is down or under maintenance ({answer.status}): try again{when}.")
+        raise OutageError(f"{answer.host} is down or under maintenance ({answer.status})", f"Try again{when}.")
     mend = {
         401: "it wants to know who asks: make a token there, and give it with --token-file",
         403: "it knows who asks, and refuses: accept the terms there first, or ask for access",

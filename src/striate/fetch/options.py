@@ -58,7 +58,12 @@ class Outcome:
     failures: dict[str, StriateError] = field(default_factory=dict)
 
     def raise_failures(self) -> None:
-        """Raise the first failure, if there is one; an outage only where nothing worse happened."""
+        """Raise the first failure, if there is one; an outage only where nothing worse happened, and all of a host as one."""
         worst = sorted(self.failures.values(), key=lambda error: isinstance(error, OutageError))
-        if worst:
-            raise worst[0]
+        if not worst:
+            return
+        first = worst[0]
+        if isinstance(first, OutageError):
+            alike = [error for error in worst if isinstance(error, OutageError) and error.reason == first.reason]
+            raise OutageError(first.reason, first.advice, sum(error.size for error in alike), len(alike))
+        raise first

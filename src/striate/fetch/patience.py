@@ -49,10 +49,11 @@ class Patience:
         longest = min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
         return longest * random.uniform(0.5, 1.0)
 
-    def until_next_poll(self, asked: float | None) -> float:
-        """Wait at a host that is down, which may have asked for a time."""
-        wait = self.poll if asked is None else min(max(asked, self.first), self.poll)
-        return wait * random.uniform(0.9, 1.0) if asked is None else wait
+    def until_next_poll(self, asked: float | None, polls: int) -> float:
+        """Wait at a host that is down before it is asked for the n-th time; it may have asked for a time itself."""
+        if asked is not None:
+            return min(max(asked, self.first), self.poll)
+        return min(self.poll, self.poll / 10 * 1.5 ** min(polls - 1, 20)) * random.uniform(0.9, 1.0)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

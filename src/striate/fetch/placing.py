@@ -57,6 +57,12 @@ class Place:
             return True
         if self._options.overwrite and not self.target.is_dir():
             return False
+        record = self._folder.record(self._file)
+        if record is not None:
+            raise InputError(
+                f"{self.target} was whole when it was fetched ({record.fetched[:10]}), and was changed or damaged since ({why}): "
+                "fetch it again with --overwrite, or move it away."
+            )
         raise InputError(
             f"{self.target} is there already, and is not the {self._file.name} of {self._of.name} ({why}): move it away, or "
             "allow it to be replaced (--overwrite)."
@@ -75,7 +81,7 @@ class Place:
             return f"its SHA-256 is {content.sha256}, the catalogue's is {self._file.sha256}"
         record = self._folder.record(self._file)
         if record is not None and record.sha256 != content.sha256:
-            return f"its SHA-256 was {record.sha256} when it was fetched, and is {content.sha256} now"
+            return f"its SHA-256 was {record.sha256}, and is {content.sha256} now"
         self._note(content, record.address if record else None)
         return None
 

@@ -10,8 +10,9 @@ from striate.catalog import DataFile, Dataset
 from striate.catalog.fetched import DatasetFolder
 from striate.fetch.failures import LocalError
 from striate.fetch.partial import Partial
+from striate.progress import size_text
 
-State = Literal["whole", "begun", "missing"]
+State = Literal["whole", "there", "begun", "missing"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Entry:
     file
         What the catalogue says of it.
     state
-        Whether it is here whole, in part, or not at all.
+        Whether it is here whole, there but to be verified, here in part, or not at all.
     here
         Bytes that are here.
     size
@@ -67,12 +68,17 @@ class Plan:
         """Bytes that are still to come, as well as that is known."""
         return sum(max(0, (entry.size or 0) - entry.here) for entry in self.missing)
 
+    @property
+    def unknown(self) -> int:
+        """Number of files to come whose size nobody knows."""
+        return sum(entry.size is None for entry in self.missing)
+
     def refuse_too_little_space(self) -> None:
         """Raise `LocalError` if the files will not fit on the disk."""
         if self.needed > self.free:
             raise LocalError(
-                f"{self.dataset.name} needs {self.needed / 1e9:,.2f} GB more, and the disk of {self.folder} has "
-                f"{self.free / 1e9:,.2f} GB left: free some space, choose fewer files, or another folder (--to)."
+                f"{self.dataset.name} needs {size_text(self.needed)} more, and the disk of {self.folder} has "
+                f"{size_text(self.free)} left: free some space, choose fewer files, or another folder (--to)."
             )
 
 
@@ -85,6 +91,9 @@ def _entry(file: DataFile, folder: DatasetFolder) -> Entry:
     if folder.holds(file):
         here = folder.target(file).stat().st_size
         return Entry(file, "whole", here, here)
+    if folder.target(file).is_file():
+        there = folder.target(file).stat().st_size
+        return Entry(file, "there", there, there)
     partial = Partial(folder.beside(file, ".part"))
     known = partial.origin
     size = file.size if file.size is not None or known is None else known.total

@@ -66,7 +66,7 @@ def refuse_unaccepted(of: Dataset) -> None:
     """Raise `InputError` unless the terms of a dataset were accepted."""
     if acceptance(of) is None:
         raise InputError(
-            f"{of.name} is under {of.licence.name}, and its terms have not been accepted yet: read them "
+            f"The terms of {of.name} ({of.licence.name}) have not been accepted yet: read them "
             f"(striate catalog show {of.name}), and accept them with --accept-licence (accept_licence=True in Python)."
         )
 

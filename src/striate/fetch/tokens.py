@@ -38,7 +38,8 @@ def read_token(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} has no token that can be read ({error}).") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InputError(f"{path} has no token that can be read ({why}).") from error
 
 
 def keep_token(address: str, token: str) -> None:

@@ -4,7 +4,7 @@ import time
 
 from striate.catalog import DataFile
 from striate.errors import InputError
-from striate.fetch.failures import BrokenOffError, DownError, FetchError, OutageError, SlowError
+from striate.fetch.failures import BrokenOffError, DamagedError, DownError, FetchError, OutageError, SlowError
 from striate.fetch.options import Options
 from striate.fetch.patience import duration
 
@@ -20,12 +20,21 @@ class Trouble:
         self._furthest = self._before = size
         self._in_a_row = 0
         self._starts = 0
+        self._wrong: str | None = None
+        self._polls = 0
         self._down_since: float | None = None
 
     def starts_again(self, file: DataFile, failure: FetchError) -> None:
         """Count a start from the first byte; raise if there were too many."""
         self._starts += 1
         self._furthest = self._before = 0
+        if isinstance(failure, DamagedError) and failure.sha256 is not None:
+            if failure.sha256 == self._wrong:
+                raise InputError(
+                    f"{file.name} came twice with the same content, which is not that of the catalogue: {failure.reason}. The file "
+                    "changed at the host, or the entry is out of date: ask its owners, or try another address (--mirror)."
+                )
+            self._wrong = failure.sha256
         if self._starts >= _MOST_STARTS:
             raise InputError(
                 f"{file.name} cannot be fetched whole, after {self._starts} times from the start: {failure.reason}. Try another "
@@ -69,11 +78,7 @@ class Trouble:
         now = time.monotonic()
         self._down_since = self._down_since or now
         if not self._options.wait or now - self._down_since > patience.outage:
-            raise OutageError(_outage(failure, asked, size))
-        return patience.until_next_poll(asked), True
-
-
-def _outage(failure: FetchError, asked: float | None, size: int) -> str:
-    kept = f" The {size / 1e6:,.1f} MB that were received are kept." if size else ""
-    when = f" in {duration(asked)}" if asked is not None else " later"
-    return f"{failure.reason}.{kept} Run the same command again{when}, or let it wait (--wait)."
+            when = f" in {duration(asked)}" if asked is not None else " later"
+            raise OutageError(failure.reason, f"Run the same command again{when}, or let it wait (--wait).", size)
+        self._polls += 1
+        return patience.until_next_poll(asked, self._polls), True

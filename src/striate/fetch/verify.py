@@ -10,7 +10,7 @@ from striate.catalog.fetched import DatasetFolder
 from striate.fetch.checking import Hasher, MismatchError, check
 from striate.fetch.failures import DamagedError
 
-State = Literal["whole", "unconfirmed", "damaged", "missing"]
+State = Literal["whole", "unchanged", "unconfirmed", "damaged", "aside", "missing"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class Verdict:
     path
         Where it stands, or should.
     state
-        ``"whole"``; ``"unconfirmed"``: as it was when it was fetched, though the catalogue has another, unconfirmed hash, or
-        none; ``"damaged"``; ``"missing"``.
+        ``"whole"``: as the catalogue says; ``"unchanged"``: as it was when it was fetched, for the catalogue has no hash;
+        ``"unconfirmed"``: likewise, though the catalogue has another hash, which nobody has confirmed; ``"damaged"``;
+        ``"aside"``: not in its place, but kept aside, for its hash is unconfirmed; ``"missing"``.
     sha256
         Hash of what is there.
     reason
@@ -59,7 +60,7 @@ def verify(
 def _verdict(file: DataFile, folder: DatasetFolder, watch: Callable[[DataFile, int], None]) -> Verdict:
     path = folder.target(file)
     if not path.is_file():
-        return Verdict(file.name, path, "missing")
+        return Verdict(file.name, path, "aside" if folder.beside(file, ".aside").is_file() else "missing")
     try:
         content = Hasher(md5=file.md5 is not None).of_file(path, lambda done: watch(file, done))
     except OSError as error:
@@ -76,4 +77,5 @@ def _verdict(file: DataFile, folder: DatasetFolder, watch: Callable[[DataFile, i
         reason = f"the catalogue has {file.sha256}, which nobody has confirmed"
         return Verdict(file.name, path, "unconfirmed", content.sha256, reason)
     known = file.sha256 is not None or file.md5 is not None
-    return Verdict(file.name, path, "whole" if known else "unconfirmed", content.sha256)
+    since = None if known else "since it was fetched; the catalogue has no hash"
+    return Verdict(file.name, path, "whole" if known else "unchanged", content.sha256, since)
