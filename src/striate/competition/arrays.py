@@ -1,0 +1,63 @@
+"""Truths and tables as named arrays in one NumPy file (no pickle), in memory: secrets touch no temporary file."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import InputError
+from striate.submissions import Truth
+
+Arrays = dict[str, NDArray[Any]]
+
+_KEYS = ("unit_ids", "tier", "trial_idx", "image_id", "responses")
+_LARGEST = 2**33  # bytes that an array may claim
+
+
+def dump(arrays: Mapping[str, NDArray[Any] | str]) -> bytes:
+    """Write named arrays and texts as the bytes of an ``.npz``; the same content gives the same bytes."""
+    stream = io.BytesIO()
+    plain = {name: np.asarray(value) for name, value in arrays.items()}
+    np.savez(stream, allow_pickle=False, **plain)
+    return stream.getvalue()
+
+
+def load(content: bytes, what: str) -> Arrays:
+    """Read what `dump` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or no such file; `what` names it.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(info.file_size for info in archive.infolist()) > _LARGEST:
+                raise ValueError("it claims more than a competition can hold")
+        loaded = np.load(io.BytesIO(content), allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array")
+        return {name: loaded[name] for name in loaded.files}
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise InputError(f"{what} is damaged, or no file of that kind ({error}).") from None
+
+
+def of_truth(truth: Truth, prefix: str) -> Arrays:
+    """A truth as named arrays."""
+    return {f"{prefix}/{name}": getattr(truth, name) for name in _KEYS}
+
+
+def truth_of(arrays: Mapping[str, NDArray[Any]], prefix: str, session: str) -> Truth:
+    """The truth that `of_truth` turned into arrays.
+
+    Raises
+    ------
+    KeyError
+        If an array is missing.
+    InputError
+        If they do not fit each other.
+    """
+    return Truth(session, **{name: arrays[f"{prefix}/{name}"] for name in _KEYS})

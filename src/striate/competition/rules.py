@@ -1,0 +1,227 @@
+"""``competition.toml``: everything about a competition that its participants may know, in one file that is checked whole."""
+
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import Field, field_validator, model_validator
+
+from striate.competition.tables import (
+    Baseline,
+    Declared,
+    Licence,
+    Limits,
+    Phase,
+    Pretraining,
+    Ranking,
+    Table,
+    Tiers,
+    Track,
+    plain_name,
+)
+from striate.errors import InputError, nearest
+from striate.validation import validated
+
+FILE = "competition.toml"
+LIVE, FINAL = "test", "final_test"  # the tiers of the live and of the final images, as recordings call them
+
+_NEEDS_REPEATS = ("correlation_to_average", "feve")
+_LARGEST_FILE = 2**20  # bytes
+
+
+class Rules(Table):
+    """The rules of a competition.
+
+    Attributes
+    ----------
+    name
+        Short, for files and addresses.
+    title, description
+        For people.
+    licence
+        Of the public recordings.
+    image_ids
+        ``"renumbered"``: images get new numbers in random order, the same image the same number in all recordings.
+        ``"kept"``: they keep theirs, which must then tell nothing of the order of the trials.
+    tiers
+        What is live and what is final.
+    tracks
+        One or more.
+    pretraining
+        Recordings that come along.
+    phases
+        In the order of time.
+    limits
+        Of submissions.
+    ranking
+        How it is decided.
+    baselines
+        Rows of the organiser's own.
+    declared
+        What is so by design.
+    """
+
+    name: str
+    title: str = Field(min_length=1)
+    description: str = ""
+    image_ids: Literal["renumbered", "kept"] = "renumbered"
+    licence: Licence
+    tiers: Tiers = Tiers()
+    tracks: Annotated[tuple[Track, ...], Field(min_length=1)]
+    pretraining: Pretraining = Pretraining()
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
+    limits: Limits = Limits()
+    ranking: Ranking = Ranking()
+    baselines: tuple[Baseline, ...] = ()
+    declared: tuple[Declared, ...] = ()
+
+    _name = field_validator("name")(plain_name)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        _refuse_doubled("tracks", [t.name for t in self.tracks])
+        _refuse_doubled("phases", [p.name for p in self.phases])
+        _refuse_doubled("baselines", [b.name for b in self.baselines])
+        self._refuse_shared_recordings()
+        for before, after in zip(self.phases, self.phases[1:], strict=False):
+            if after.starts < before.ends:
+                raise ValueError(
+                    f"phase {after.name!r} starts at {after.starts.isoformat()}, before phase {before.name!r} ends at "
+                    f"{before.ends.isoformat()}: put the phases in order, one after another"
+                )
+        if not any(phase.submissions for phase in self.phases):
+            raise ValueError("no phase takes submissions: set submissions = true in one")
+        for track in self.tracks:
+            for tier in ("live", "final"):
+                if track.metric in _NEEDS_REPEATS and getattr(self.tiers, tier).least_repeats < 2:
+                    raise ValueError(
+                        f"track {track.name!r} is ranked by {track.metric}, which needs repeats, but tiers.{tier} asks for "
+                        "least_repeats = 1: ask for 2 or more, or rank by single_trial_correlation"
+                    )
+        for baseline in self.baselines:
+            for name in baseline.tracks:
+                self.track(name)
+        return self
+
+    def _refuse_shared_recordings(self) -> None:
+        owner: dict[str, str] = {}
+        for track in self.tracks:
+            if track.session in owner:
+                raise ValueError(
+                    f"tracks {owner[track.session]!r} and {track.name!r} share the recording {track.session}, so that what "
+                    "one withholds can be read in the other: give each track a recording of its own"
+                )
+            owner[track.session] = track.name
+        for session in self.pretraining.sessions:
+            if session in owner:
+                raise ValueError(
+                    f"recording {session} is that of track {owner[session]!r} and comes along for pre-training in full, "
+                    "which gives away what the track withholds: take it out of pretraining.sessions"
+                )
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """All recordings: those of the tracks, then those for pre-training."""
+        return (*(track.session for track in self.tracks), *self.pretraining.sessions)
+
+    @property
+    def boards(self) -> tuple[tuple[Track, str], ...]:
+        """Every track with each protocol that it allows: what is ranked together."""
+        return tuple((track, protocol) for track in self.tracks for protocol in track.protocols)
+
+    @property
+    def starts(self) -> datetime:
+        """When the first phase begins: all must be committed to before."""
+        return self.phases[0].starts
+
+    @property
+    def closes(self) -> datetime:
+        """When submissions are taken no longer."""
+        return max(phase.ends for phase in self.phases if phase.submissions)
+
+    def track(self, name: str) -> Track:
+        """Find a track by its name.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        for track in self.tracks:
+            if track.name == name:
+                return track
+        raise InputError(f"There is no track {name!r}: {nearest(name, [t.name for t in self.tracks])}.")
+
+    def track_of(self, session: str) -> Track | None:
+        """Find the track of a recording; None if it is not that of a track."""
+        return next((track for track in self.tracks if track.session == session), None)
+
+    def phase_at(self, moment: datetime) -> Phase | None:
+        """Find the phase of a moment; None between and outside of phases."""
+        return next((phase for phase in self.phases if phase.starts <= moment < phase.ends), None)
+
+    def declaration(self, leak: str) -> str | None:
+        """Why a leak is so by design; None where it was not declared."""
+        return next((each.why for each in self.declared if each.leak == leak), None)
+
+    def to_toml(self) -> str:
+        """Render as TOML, without comments."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def _refuse_doubled(what: str, names: list[str]) -> None:
+    if doubled := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"two {what} are called {doubled!r}: give each its own name")
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(each) for key, each in value.items() if each is not None}
+    return [_without_none(each) for each in value] if isinstance(value, list) else value
+
+
+def parse_rules(text: str, source: str = FILE) -> Rules:
+    """Check rules that are given as the text of a TOML file.
+
+    Raises
+    ------
+    InputError
+        If it is no TOML, a key is unknown or of the wrong type, or the rules contradict themselves.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{source} is not valid TOML: {error}.") from error
+    return validated(Rules, tables, source, kind="competition")
+
+
+def read_rules(path: Path | str) -> tuple[Rules, str]:
+    """Read and check a ``competition.toml``; or that of a competition's folder.
+
+    Returns
+    -------
+    Rules
+        The rules.
+    str
+        The text, as it stands in the file.
+
+    Raises
+    ------
+    InputError
+        As `parse_rules`, or if the file cannot be read.
+    """
+    file = Path(path).expanduser()
+    file = file / FILE if file.is_dir() else file
+    try:
+        if file.stat().st_size > _LARGEST_FILE:
+            raise InputError(f"{file} is larger than any {FILE} ({_LARGEST_FILE} bytes).")
+        text = file.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read ({error.strerror}): write one with `striate competition new {file}`."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not text in UTF-8 (byte {error.start}): it must be a TOML file.") from error
+    return parse_rules(text, str(file)), text

@@ -1,0 +1,117 @@
+"""A small competition: mice as a lab has them (trials in the order of time, with clocks), and rules for them."""
+
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tomli_w
+
+from striate.competition import Built, Rules, build, template
+from striate.competition.keys import CompetitionSeed
+from striate.competition.rules import parse_rules
+from striate.recordings import Recording
+
+PASSPHRASE = "correct horse battery staple"
+STARTS = datetime(2026, 3, 1, tzinfo=UTC)
+DURING = datetime(2026, 4, 1, tzinfo=UTC)
+AFTER = datetime(2026, 8, 1, tzinfo=UTC)
+SEED = CompetitionSeed(0x5EED_0123_4567_89AB_CDEF_0123_4567_89AB)
+TRACK, TRACK_PLUS, OTHER = "11-1-1", "12-1-1", "13-1-1"
+
+
+def mouse(
+    session: str,
+    *,
+    finals: int = 0,
+    live: int = 6,
+    repeats: int = 4,
+    training: int = 60,
+    validation: int = 10,
+    neurons: int = 14,
+    shape: tuple[int, int] = (18, 32),
+) -> Recording:
+    """A full recording whose trials stand in the order of time, with a clock, as labs keep them.
+
+    Live (and final) images are the same for all mice; responses follow the pixels, and behaviour drifts.
+    """
+    rng = np.random.default_rng([int(part) for part in session.split("-")])
+    own = 1000 * int(session.split("-")[0])
+    tier = ["train"] * training + ["validation"] * validation + ["test"] * live * repeats
+    image = [own + i for i in range(training + validation)] + list(np.repeat(np.arange(1, live + 1), repeats))
+    tier += ["final_test"] * finals * repeats
+    image += list(np.repeat(np.arange(101, 101 + finals), repeats))
+    order = rng.permutation(len(tier))
+    tiers, ids = np.array(tier)[order], np.array(image, dtype=np.int64)[order]
+    pictures = {int(i): np.random.default_rng([9, int(i)]).integers(0, 256, (1, *shape), np.uint8) for i in set(image)}
+    images = np.stack([pictures[int(i)] for i in ids])
+    count = len(tiers)
+    arousal = np.cumsum(rng.normal(0, 0.3, count))
+    drive = images.reshape(count, -1)[:, rng.permutation(images[0].size)[:neurons]] / 64
+    responses = rng.gamma(4.0, (drive + 0.2) / 4 * np.exp(0.05 * arousal)[:, None]).astype(np.float32)
+    behavior = np.stack([30 + arousal, rng.normal(0, 1, count), np.abs(arousal) + rng.exponential(0.2, count)], axis=1)
+    pupil_center = np.stack([118 + 0.5 * arousal, 82 - 0.3 * arousal], axis=1) + rng.normal(0, 0.1, (count, 2))
+    clock = [f"Timestamp('2021-06-01 10:{i // 60 % 60:02d}:{i % 60:02d}')" for i in range(count)]
+    return Recording(
+        session,
+        pd.DataFrame(
+            {
+                "unit_id": np.arange(1, neurons + 1) * 3,
+                "area": "V1",
+                "layer": "L2/3",
+                **{axis: rng.uniform(0, 600, neurons).round(2) for axis in "xyz"},
+                "depth_class": "upper",
+            }
+        ),
+        pd.DataFrame(
+            {
+                "tier": tiers,
+                "image_id": ids,
+                "trial_idx": np.arange(count) + 7,
+                "frame_trial_ts": clock,
+                "block": np.arange(count) // 20,
+            }
+        ),
+        images,
+        responses,
+        behavior.astype(np.float32),
+        pupil_center.astype(np.float32),
+    )
+
+
+def tables(kind: str = "sensorium2022", **changes: Any) -> dict[str, Any]:
+    """A template as tables, made small; ``tiers__split="stratified"`` changes a key."""
+    rules = tomllib.loads(template(kind, starts=STARTS, session=TRACK if kind == "own" else None))
+    for tier in ("live", "final"):
+        rules["tiers"][tier] = {"least_images": 3, "least_repeats": 2}
+    if kind == "sensorium2022":
+        for track, session in zip(rules["tracks"], (TRACK, TRACK_PLUS), strict=True):
+            track["session"] = session
+        rules["pretraining"]["sessions"] = [OTHER]
+    rules["ranking"]["resamples"] = 200
+    for path, value in changes.items():
+        table: Any = rules
+        *above, key = path.split("__")
+        for name in above:
+            table = table[int(name)] if name.isdigit() else table[name]
+        table[key] = value
+    return rules
+
+
+def small_rules(kind: str = "sensorium2022", **changes: Any) -> Rules:
+    """Rules of a small competition."""
+    return parse_rules(tomli_w.dumps(tables(kind, **changes)))
+
+
+def mice() -> list[Recording]:
+    """The recordings of a small competition in the structure of 2022: two tracks, one mouse for pre-training."""
+    return [mouse(TRACK, finals=5), mouse(TRACK_PLUS, finals=5), mouse(OTHER)]
+
+
+def built(folder: Path, rules: Rules | None = None, recordings: list[Recording] | None = None) -> Built:
+    """Build a small competition."""
+    return build(
+        rules or small_rules(), recordings or mice(), folder / "public", folder / "secret", PASSPHRASE, seed=SEED
+    )
