@@ -31,6 +31,8 @@ class Mapping:
         Its place in the order of presentation, from 0; empty where the full recording does not tell it.
     behavior, pupil_center : (T, 3), (T, 2)
         Behaviour and eye position, whether or not they are withheld.
+    trial : (T,)
+        Hash of each trial's responses, whether or not they are withheld; see `striate.competition.fingerprints`.
     """
 
     row: NDArray[np.int64]
@@ -38,6 +40,11 @@ class Mapping:
     order: NDArray[np.int64]
     behavior: NDArray[np.floating]
     pupil_center: NDArray[np.floating]
+    trial: NDArray[np.str_]
+
+    def reordered(self, rows: NDArray[np.integer]) -> "Mapping":
+        """The same of the trials `rows`, in their order."""
+        return Mapping(**{name: values[rows] if len(values) else values for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +116,7 @@ class Vault:
                 raise InputError(f"{file} was written by another version of striate: {str(content['format'])[:60]!r}.")
             text, drawn = str(content["rules"]), str(content["simulated_from"])
             rules = parse_rules(text, f"{file}: its rules")
-            fields = ("row", "original", "order", "behavior", "pupil_center")
+            fields = ("row", "original", "order", "behavior", "pupil_center", "trial")
             return cls(
                 rules=rules,
                 rules_text=text,

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate.competition.fingerprints import response_hashes
 from striate.competition.full import Full, made_of
 from striate.competition.keys import CompetitionSeed, hidden_indices
 from striate.competition.rules import FINAL, LIVE
@@ -83,6 +84,7 @@ def withheld(
         order=full.order[rows] if full.order.size else full.order,
         behavior=arrays["behavior"],
         pupil_center=arrays["pupil_center"],
+        trial=response_hashes(arrays["responses"]),
     )
     live, final = (Truth.of(everything, [t]) for t in (LIVE, FINAL)) if hide_tests else (None, None)
     public = dict(arrays)

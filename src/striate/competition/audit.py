@@ -1,0 +1,76 @@
+"""The audit: a hunt for leaks in public files, as an outsider would, and with the vault as one who knows what to look for."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from striate.competition.probes import (
+    across,
+    drift,
+    exchange,
+    fields,
+    folder,
+    indices,
+    order,
+    pictures,
+    seeds,
+    statistics,
+    stored,
+    zips,
+)
+from striate.competition.probes.material import Material, gather
+from striate.competition.vault import Vault
+from striate.progress import progress
+from striate.recordings.findings import Finding, Report, Severity
+
+Probe = Callable[[Material], Iterator[Finding]]
+
+_PROBES: tuple[Probe, ...] = (
+    folder.look,
+    zips.look,
+    stored.look,
+    fields.look,
+    statistics.look,
+    indices.look,
+    order.look,
+    pictures.look,
+    across.look,
+    seeds.look,
+    exchange.look,
+    drift.look,
+)
+
+
+def audit(path: Path | str, vault: Vault | None = None) -> Report:
+    """Hunt for leaks in the folder of a competition, or in a single archive.
+
+    Nothing is changed. The folder need not be one that striate has built: where it has no rules, archives are judged by what
+    they withhold.
+
+    Parameters
+    ----------
+    path
+        The folder that is published, or an archive.
+    vault
+        What is withheld, for an audit by the organiser. Without it the audit knows what an attacker does.
+
+    Returns
+    -------
+    Report
+        Findings by name of the rule in `LEAKS`, with evidence and how to mend it; errors first, then warnings, then notes.
+        What the rules declare to be by design is a note.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at `path`, or its rules or manifest are damaged.
+    """
+    place = Path(path).expanduser()
+    material = gather(place, vault)
+    report = Report(place.name, list(material.findings))
+    with progress("auditing", len(_PROBES)) as advance:
+        for probe in _PROBES:
+            report.findings += probe(material)
+            advance(1)
+    ranks = list(Severity)
+    report.findings.sort(key=lambda finding: ranks.index(finding.severity))
+    return report

@@ -1,0 +1,143 @@
+"""From one file to another: a recording behind two names, a trial in two places, behaviour that another file gives away."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.competition.leaks import leak
+from striate.competition.probes.material import Material, PublicArchive
+from striate.errors import listed
+from striate.loading.standardisation import Standardisation
+from striate.recordings.findings import Finding, Severity
+
+_SAME_PLACES = 0.2  # share of neurons at the very same place that makes two recordings one
+_SAME_RESPONSES = 0.999  # correlation of the responses of two trials that makes them one
+
+
+def look(material: Material) -> Iterator[Finding]:
+    """Compare every archive with every other, and with itself."""
+    for one, other in combinations(material.archives, 2):
+        yield from _recording_twice(one, other)
+        yield from _animal_again(material, one, other)
+    yield from _trials(material)
+    for track in material.tracks:
+        yield from _withheld_trials(material, track)
+        yield from _behavior(material, track)
+
+
+def _recording_twice(one: PublicArchive, other: PublicArchive) -> Iterator[Finding]:
+    evidence = []
+    if one.session == other.session:
+        evidence.append(f"both are session {one.session}")
+    places = [{tuple(row) for row in a.recording.coordinates.round(2).tolist()} for a in (one, other)]
+    shared = len(places[0] & places[1])
+    if shared > _SAME_PLACES * min(len(p) for p in places):
+        evidence.append(f"{shared} of {len(places[0])} neurons lie at the very same places")
+    for variable, called in (("behavior", "behaviour"), ("pupil_center", "eye position")):
+        same = (set(one.moods[variable].tolist()) & set(other.moods[variable].tolist())) - {""}
+        if len(same) > 3:
+            evidence.append(f"{len(same)} trials have the same {called}")
+    if evidence:
+        message = f"it is the same recording as {other.name}: {'; '.join(evidence)}."
+        yield leak(
+            "recording-twice", one.name, message, "Take one of them out: what one withholds stands in the other."
+        )
+
+
+def _animal_again(material: Material, one: PublicArchive, other: PublicArchive) -> Iterator[Finding]:
+    """Another recording of the same animal may have the same neurons, whose responses to test images are public there."""
+    if not (one.is_track or other.is_track) or one.session == other.session:
+        return
+    animals = [set(a.recording.neurons["animal_id"].astype(str)) | {a.session.split("-")[0]} for a in (one, other)]
+    if not (same := sorted((animals[0] & animals[1]) - {"0"})):
+        return
+    why = material.declared("animal-again")
+    message = f"animal {listed(same)} was recorded for {other.name}, too; neurons may be the same"
+    message += f". By design: {why}" if why else ": their public responses may tell those that are withheld."
+    mend = "" if why else "Take another animal, or declare animal-again."
+    yield leak("animal-again", one.name, message, mend, Severity.NOTE if why else None)
+
+
+def _trials(material: Material) -> Iterator[Finding]:
+    """Public trials with the very same responses, in one file or in two."""
+    owner: dict[str, tuple[PublicArchive, int]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
+    for archive in material.archives:
+        for trial, signature in enumerate(archive.trial.tolist()):
+            if not signature:
+                continue
+            first, row = owner.setdefault(signature, (archive, trial))
+            if (first, row) != (archive, trial):
+                found.setdefault((first.name, archive.name), []).append(f"{row} and {trial}")
+    for (name, other), pairs in found.items():
+        where = "itself" if name == other else other
+        message = f"{len(pairs)} trials have the very same responses as one of {where}: trials {listed(pairs)}."
+        yield leak("same-trial", name, message, "Keep each trial once.")
+
+
+def _withheld_trials(material: Material, track: PublicArchive) -> Iterator[Finding]:
+    """Withheld responses in a public place: by the vault's hashes, and by correlation where they were rescaled."""
+    if track.mapping is None or material.vault is None or material.rules is None:
+        return
+    hidden = set(track.mapping.trial[track.tested].tolist()) - {""}
+    called = material.rules.track_of(track.session)
+    assert called is not None
+    truths = [material.vault.live[called.name].responses, material.vault.final[called.name].responses]
+    withheld = np.concatenate(truths).astype(np.float64)
+    for archive in material.archives:
+        rows = np.flatnonzero(archive.recording.responses.any(axis=1))
+        same = [int(row) for row in rows if archive.trial[row] in hidden]
+        if not same and archive.recording.responses.shape[1] == withheld.shape[1]:
+            same = _correlated(withheld, archive, rows)
+        if same:
+            message = f"the responses of {len(same)} of its trials are those that track {called.name!r} withholds: trials {listed(same)}."
+            yield leak("same-trial", archive.name, message, "Take them out, and start again if they were public.")
+
+
+def _correlated(withheld: NDArray[np.float64], archive: PublicArchive, rows: NDArray[np.int64]) -> list[int]:
+    if withheld.shape[1] < 10:  # so few neurons agree by chance
+        return []
+    wanted = _unit(withheld)
+    scale = Standardisation.of(archive.recording)
+    found: list[int] = []
+    for start in range(0, len(rows), 512):
+        block = rows[start : start + 512]
+        given = _unit(scale.responses(np.asarray(archive.recording.responses[block])).astype(np.float64))
+        found += block[(given @ wanted.T).max(axis=1) > _SAME_RESPONSES].tolist()
+    return found
+
+
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12))
+
+
+def _behavior(material: Material, track: PublicArchive) -> Iterator[Finding]:
+    """Behaviour that a track withholds, in any other archive or file of the folder."""
+    if track.mapping is None:
+        return
+    from striate.competition.fingerprints import row_hashes
+
+    for variable in track.withhold:
+        values = getattr(track.mapping, variable)
+        hidden = set(row_hashes(values).tolist()) - {""}
+        for archive in material.archives:
+            if archive is not track and len(same := hidden & set(archive.moods[variable].tolist())) > 3:
+                message = f"{len(same)} trials have the {variable} that {track.name} withholds."
+                yield leak(
+                    "behavior-elsewhere", archive.name, message, "Take the file out, and start again if it was public."
+                )
+        pieces = [
+            row.tobytes() for v in (np.float32, np.float64) for row in np.asarray(values[::7], dtype=v) if row.all()
+        ]
+        for file in material.files:
+            if file.suffix.lower() == ".zip" or file.stat().st_size > 2**28:
+                continue
+            content = file.read_bytes()
+            if sum(piece in content for piece in pieces[:200]) > 3:
+                message = f"it contains {variable} that {track.name} withholds."
+                yield leak(
+                    "behavior-elsewhere", material.name(file), message, "Remove it, and start again if it was public."
+                )

@@ -1,0 +1,162 @@
+"""Files that do not belong into a public folder: what is not listed, what was changed, and what is secret."""
+
+import base64
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from striate.competition.leaks import leak
+from striate.competition.manifest import FILE as MANIFEST
+from striate.competition.manifest import sha256_of
+from striate.competition.probes.material import Material
+from striate.competition.rules import FILE, parse_rules
+from striate.competition.sealed import MAGIC
+from striate.errors import InputError
+from striate.recordings.findings import Finding, Severity
+
+# What striate adds to a competition's folder after it was built.
+ADDED = ("commitment.json", "receipts.jsonl", "results")
+_HARMLESS = re.compile(r"^(README|LICEN[CS]E|CITATION)[^/]*$", re.IGNORECASE)
+_SEED = re.compile(r"""\bseed\b["']?\s*[:=]\s*["']?(?P<value>(0x[0-9a-f]+|\d+))""", re.IGNORECASE)
+_LARGEST_TEXT = 2**26  # bytes that are searched
+_TRUTHS = (b"striate live truth", b"striate simulated truth", b"striate vault contents")
+
+
+def look(material: Material) -> Iterator[Finding]:
+    """Hold the files of the folder against the manifest, and search them for secrets."""
+    yield from _against_the_manifest(material)
+    for file in material.files:
+        if file.suffix.lower() == ".zip":
+            continue
+        name = material.name(file)
+        try:
+            content = file.read_bytes()[:_LARGEST_TEXT]
+        except OSError:
+            continue
+        yield from _secret(material, file, name, content)
+        yield from _seeds(material, file, name, content)
+
+
+def _against_the_manifest(material: Material) -> Iterator[Finding]:
+    if material.manifest is None:
+        return
+    listed = {file.path: file for file in material.manifest.files}
+    for file in material.files:
+        name = material.name(file)
+        if file.is_symlink():
+            yield leak(
+                "unlisted-file", name, "it is a link, and leads whoever copies the folder elsewhere.", "Remove it."
+            )
+        elif name in listed or name == MANIFEST or name.split("/")[0] in ADDED:
+            continue
+        else:
+            harmless = bool(_HARMLESS.match(name))
+            message = f"the manifest does not list it ({file.stat().st_size} bytes)."
+            yield leak("unlisted-file", name, message, "Remove it.", Severity.NOTE if harmless else None)
+    for name, entry in listed.items():
+        file = material.folder / name
+        if not file.is_file():
+            yield leak("changed-file", name, "the manifest lists it, and it is missing.", "Build the competition anew.")
+        elif file.stat().st_size != entry.size or sha256_of(file) != entry.sha256:
+            message = "its content is not what the manifest lists: it was changed after the competition was built."
+            yield leak("changed-file", name, message, "Put back the file that was built.")
+
+
+def _secret(material: Material, file: Path, name: str, content: bytes) -> Iterator[Finding]:
+    what = _kind_of_secret(file, content)
+    if what:
+        yield leak(
+            "secret-file", name, f"it is {what}.", "Remove it; if it was public already, start again with a new split."
+        )
+    if material.vault is None:
+        return
+    seed = material.vault.seed
+    texts = {"the seed": [str(seed.value), f"{seed.value:x}"]}
+    for session in material.vault.mappings:
+        key = seed.trial_key(session)
+        texts[f"the key of {session}"] = [key.hex(), base64.b64encode(key).decode()]
+    if material.vault.simulated_from is not None:
+        texts["the seed of the simulation"] = [str(material.vault.simulated_from)]
+    lower = content.lower()
+    for secret, forms in texts.items():
+        if any(len(form) > 12 and form.lower().encode() in lower for form in forms):
+            yield leak("secret-in-text", name, f"it contains {secret}.", "Remove it, and build anew: the key is known.")
+    for track, truth in {**material.vault.live, **material.vault.final}.items():
+        for row in truth.responses[:: max(1, len(truth.responses) // 20)]:
+            if np.count_nonzero(row) > 4 and row.tobytes() in content:
+                message = f"it contains standardised responses that track {track!r} withholds."
+                yield leak("secret-file", name, message, "Remove it; if it was public already, start again.")
+                return
+
+
+def _kind_of_secret(file: Path, content: bytes) -> str | None:
+    if content.startswith(MAGIC):
+        return "a vault (though only its passphrase opens it)"
+    if content.startswith(b"PAR1") and b'"kind":"truth"' in content.replace(b" ", b""):
+        return "a truth: measured responses of test trials"
+    if zipfile.is_zipfile(file) and any(_utf32(kind) in content or kind in content for kind in _TRUTHS):
+        return "a truth of striate"
+    head = content[:500].split(b"\n")[0]
+    if head.startswith(b"trial_indices") and b"responses" in head:
+        return "a ground truth of 2022 (a CSV of measured responses)"
+    if (
+        file.suffix.lower() in (".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".nwb")
+        and "meta" not in file.parts
+    ):
+        return "an array or table that the layout does not know" if "data" not in file.parts else None
+    return None
+
+
+def _utf32(text: bytes) -> bytes:
+    """Text as NumPy stores it."""
+    return text.decode().encode("utf-32-le")
+
+
+def _seeds(material: Material, file: Path, name: str, content: bytes) -> Iterator[Finding]:
+    for value in seeds_in(material, file, content):
+        message = f"it says a seed: {value}. What was made from it can be made again, the withheld part included."
+        yield leak(
+            "seed-in-provenance", name, message, "Remove it, and make the data anew from a seed that nobody knows."
+        )
+        return
+
+
+def seeds_in(material: Material, file: Path, content: bytes) -> list[int]:
+    """Seeds that a text names; that of the ranking's bootstrap, which the rules publish, is none."""
+    text = content.decode("utf-8", errors="replace")
+    found = [int(match["value"], 0) for match in _SEED.finditer(text) if len(match["value"]) < 60]
+    known: list[int] = []
+    if file.name == FILE:
+        try:
+            known = [parse_rules(text).ranking.seed]
+        except InputError:
+            known = []
+    elif material.name(file).split("/")[0] in ("results", MANIFEST):
+        known = _bootstrap_seeds(text)
+    return [value for value in found if value not in known]
+
+
+def _bootstrap_seeds(text: str) -> list[int]:
+    """Seeds of bootstraps, which results publish so that anyone can compute them again."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return []
+    found: list[int] = []
+
+    def walk(value: object, above: str) -> None:
+        if isinstance(value, dict):
+            for key, each in value.items():
+                if key == "seed" and above in ("bootstrap", "ranking") and isinstance(each, int):
+                    found.append(each)
+                walk(each, str(key))
+        elif isinstance(value, list):
+            for each in value:
+                walk(each, above)
+
+    walk(document, "")
+    return found

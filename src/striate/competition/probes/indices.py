@@ -1,0 +1,206 @@
+"""Names of trials: whether an outsider can undo the hash that hides their order."""
+
+import hashlib
+import hmac
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.competition.leaks import leak
+from striate.competition.probes.material import Material, PublicArchive
+from striate.competition.probes.serial import rank_correlation, resemblance, strong
+from striate.errors import listed
+from striate.recordings.findings import Finding, Severity
+
+Encode = Callable[[int], bytes]
+Digest = Callable[[bytes], str]
+
+_ENCODINGS: dict[str, Encode] = {
+    "as text": lambda n: str(n).encode(),
+    "as text with a line's end": lambda n: f"{n}\n".encode(),
+    "as a decimal": lambda n: f"{n}.0".encode(),
+    "in hexadecimal": lambda n: f"{n:x}".encode(),
+    "as np.int64(…)": lambda n: f"np.int64({n})".encode(),
+    "as <n>.npy": lambda n: f"{n}.npy".encode(),
+    "as data/images/<n>.npy": lambda n: f"data/images/{n}.npy".encode(),
+    "as trial<n>": lambda n: f"trial{n}".encode(),
+    "as trial_<n>": lambda n: f"trial_{n}".encode(),
+    "as UTF-16": lambda n: str(n).encode("utf-16-le"),
+    **{f"padded to {w} digits": (lambda n, w=w: f"{n:0{w}d}".encode()) for w in (3, 4, 5, 6, 8)},  # type: ignore[misc]
+    **{
+        f"in {w} bytes, {order} first": (lambda n, w=w, o=order: int(n % 256**w).to_bytes(w, o))  # type: ignore[misc]
+        for w in (1, 2, 4, 8)
+        for order in ("little", "big")
+    },
+}
+_HASHES: dict[str, Digest] = {
+    **{
+        name: (lambda data, name=name: hashlib.new(name, data).hexdigest())  # type: ignore[misc]
+        for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b", "blake2s")
+    },
+    "BLAKE2b of 16 bytes": lambda data: hashlib.blake2b(data, digest_size=16).hexdigest(),
+    "BLAKE2b of 8 bytes": lambda data: hashlib.blake2b(data, digest_size=8).hexdigest(),
+    "CRC-32": lambda data: f"{zlib.crc32(data):08x}",
+    "Adler-32": lambda data: f"{zlib.adler32(data):08x}",
+    "no hash": lambda data: data.hex(),
+    "MD5 of the SHA-256": lambda data: hashlib.md5(hashlib.sha256(data).hexdigest().encode()).hexdigest(),
+    "MD5 twice": lambda data: hashlib.md5(hashlib.md5(data).hexdigest().encode()).hexdigest(),
+    "UUID 5": lambda data: uuid.uuid5(uuid.NAMESPACE_DNS, data.decode("latin-1")).hex,
+    "UUID 3": lambda data: uuid.uuid3(uuid.NAMESPACE_DNS, data.decode("latin-1")).hex,
+}
+_KEYED = ("md5", "sha1", "sha256", "sha512")
+_WORDS = ("salt", "key", "secret", "password", "seed", "sensorium", "sensorium2022", "sensorium+", "striate", "trial", "trial_idx", "test", "0", "1", "42", "123", "1234", "2021", "2022", "2023", "2024", "2025", "2026", "hash")  # fmt: skip
+_JOINTS = ("", "-", "_", ":", " ")
+_FEW = 12  # numbers that are tried with every salt
+
+
+def look(material: Material) -> Iterator[Finding]:
+    """Try to undo the names of the trials of every archive."""
+    hidden = []
+    for archive in material.archives:
+        names = archive.recording.trials["trial_idx"].to_numpy()
+        if names.dtype.kind in "iu":
+            yield from _numbers(material, archive, _member(archive))
+        else:
+            hidden.append(archive)
+            yield from _not_random(archive, _member(archive), names.astype(str))
+    yield from _undone(material, hidden)
+
+
+def _member(archive: PublicArchive) -> str:
+    return f"{archive.name}/meta/trials/trial_idx.npy"
+
+
+def _numbers(material: Material, archive: PublicArchive, name: str) -> Iterator[Finding]:
+    if archive.is_track:
+        message = "it is a number, which counts presentations: sorting by it gives the order of the trials."
+        yield leak("order-in-index", name, message, "Name trials by keyed hashes (`striate competition build`).")
+        return
+    why = material.declared("order-public")
+    message = f"the order of its {len(archive.tier)} trials is public" + (f", by design: {why}" if why else ".")
+    mend = "" if why else 'Set pretraining.order = "withheld", or declare order-public.'
+    yield leak("order-public", name, message, mend, Severity.NOTE if why else None)
+
+
+def _undone(material: Material, archives: list[PublicArchive]) -> Iterator[Finding]:
+    """Try all archives at once, and those that are left again once the names of some were undone."""
+    while archives:
+        names = {a.name: _plain(a.recording.trials["trial_idx"].to_numpy().astype(str)) for a in archives}
+        salts = list(dict.fromkeys(salt for archive in archives for salt in _salts(material, archive)))
+        found = undo(frozenset().union(*names.values()), max(len(a.tier) for a in archives), salts)
+        if found is None:
+            return
+        how, undone = found
+        for archive in archives:
+            if numbers := sorted(number for number, name in undone.items() if name in names[archive.name]):
+                message = f"it is {how}: hashing the small numbers gives back {len(numbers)} of {len(archive.tier)}, such as {listed(numbers)}."
+                mend = "Name trials by HMAC with a secret key (`striate competition build`), and start again if it was public."
+                yield leak("order-in-index", _member(archive), message, mend)
+        archives = [a for a in archives if not names[a.name] & set(undone.values())]
+
+
+def _plain(names: NDArray[np.str_]) -> frozenset[str]:
+    return frozenset(text.lower().replace("-", "") for text in names.tolist())
+
+
+def undo(known: frozenset[str], count: int, salts: list[str]) -> tuple[str, dict[int, str]] | None:
+    """Find the hash that turned small numbers into names.
+
+    Parameters
+    ----------
+    known
+        The names in lower-case, without hyphens.
+    count
+        Number of trials.
+    salts
+        Words that may stand before or behind the number, or be the key.
+
+    Returns
+    -------
+    str, dict
+        How they were made, and the name of each number that gave one; None if none of the ways leads to any.
+    """
+    lengths = sorted({len(text) for text in known})
+
+    def name_of(digest: str) -> str | None:
+        """A name may be the beginning or the end of a longer hash."""
+        for length in lengths:
+            if digest[:length] in known:
+                return digest[:length]
+            if digest[-length:] in known:
+                return digest[-length:]
+        return None
+
+    # Some of the many numbers below the count are among the trials, whatever was lost: a few that are spread suffice.
+    plain = sorted({*range(64), *range(0, 2 * count, max(1, count // 100))})
+    few = sorted({*range(3), *np.linspace(4, count, _FEW - 3).astype(int).tolist()})
+    for how, digest, salted in _ways(salts):
+        if any(name_of(digest(n)) for n in (few if salted else plain)):
+            names = {n: name_of(digest(n)) for n in range(4 * count)}
+            return how, {n: name for n, name in names.items() if name is not None}
+    return None
+
+
+def _ways(salts: list[str]) -> Iterator[tuple[str, Callable[[int], str], bool]]:
+    """Every way to turn a number into a name: what it is called, the way itself, and whether a salt is in it."""
+    for encoded, encode in _ENCODINGS.items():
+        for hashed, digest in _HASHES.items():
+            yield f"{hashed} of a number {encoded}", lambda n, e=encode, d=digest: d(e(n)), False  # type: ignore[misc]
+    for salt in salts:
+        for joint in _JOINTS:
+            for hashed, digest in _HASHES.items():
+                word = salt + joint
+                yield (
+                    f"{hashed} of a number behind the word {word!r}",
+                    lambda n, w=word, d=digest: d(f"{w}{n}".encode()),  # type: ignore[misc]
+                    True,
+                )
+                word = joint + salt
+                yield (
+                    f"{hashed} of a number before the word {word!r}",
+                    lambda n, w=word, d=digest: d(f"{n}{w}".encode()),  # type: ignore[misc]
+                    True,
+                )
+        key = salt.encode()
+        for keyed in _KEYED:
+            yield (
+                f"HMAC-{keyed.upper()} of a number with the key {salt!r}",
+                lambda n, s=key, k=keyed: hmac.digest(s, str(n).encode(), k).hex(),  # type: ignore[misc]
+                True,
+            )
+
+
+def _salts(material: Material, archive: PublicArchive) -> list[str]:
+    parts = archive.session.split("-")
+    words = [archive.session, *parts, archive.session.replace("-", "_"), *_WORDS]
+    if material.rules is not None:
+        track = material.rules.track_of(archive.session)
+        words += [material.rules.name, material.rules.title, *([track.name] if track else [])]
+    words.append(archive.file.stem)
+    return list(dict.fromkeys(word for word in words if word))
+
+
+def _not_random(archive: PublicArchive, name: str, names: NDArray[np.str_]) -> Iterator[Finding]:
+    """Names that are no hash at all: constant parts, or an order of their own."""
+    length = min(len(text) for text in names.tolist())
+    if len(names) > 20:
+        letters = np.array([list(text[:length]) for text in names.tolist()])
+        constant = int((letters == letters[0]).all(axis=0).sum()) - _hyphens(names[0])
+        if constant > length // 4:
+            message = f"{constant} of {length} letters are the same in all names ({listed(names, 2)}): they are numbers or clocks rather than keyed hashes."
+            yield leak("order-in-index", name, message, "Name trials by keyed hashes.")
+            return
+    if archive.order is not None and strong(found := rank_correlation(archive.order, names), len(names)):
+        message = f"sorted as text, the names follow the order of the trials (rank correlation {found:.2f})."
+        yield leak("order-in-index", name, message, "Name trials by keyed hashes.")
+        return
+    if (alike := resemblance(archive, names)) is not None:
+        message = f"sorted by name, trials resemble their neighbours (r = {alike:.2f}), so that the names follow time."
+        yield leak("order-in-index", name, message, "Name trials by keyed hashes.")
+
+
+def _hyphens(text: str) -> int:
+    return text.count("-")

@@ -1,0 +1,227 @@
+"""What an audit looks at: the public files, opened once for all probes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from striate.competition.fingerprints import picture_hashes, response_hashes, row_hashes
+from striate.competition.manifest import FILE as MANIFEST
+from striate.competition.manifest import Manifest
+from striate.competition.rules import FILE, Rules, read_rules
+from striate.competition.vault import Mapping, Vault
+from striate.errors import InputError
+from striate.names import TEST_TIERS
+from striate.recordings import Recording
+from striate.recordings import open as open_recording
+from striate.recordings.findings import Finding
+
+_VARIABLES = ("behavior", "pupil_center")
+
+
+@dataclass(eq=False)
+class PublicArchive:
+    """One public archive.
+
+    Attributes
+    ----------
+    file
+        Zip or folder.
+    name
+        Its path below the competition's folder, for findings.
+    recording
+        What is in it.
+    is_track
+        Whether it withholds test responses: by the rules, or where there are none, by what it holds.
+    withhold
+        Variables that it withholds in all trials.
+    mapping
+        From the vault: which trials its trials are; None without one.
+    """
+
+    file: Path
+    name: str
+    recording: Recording
+    is_track: bool
+    withhold: tuple[str, ...]
+    mapping: Mapping | None
+
+    @property
+    def session(self) -> str:
+        """Its session."""
+        return self.recording.session
+
+    @cached_property
+    def tier(self) -> NDArray[Any]:
+        """Tier of each trial, (T,)."""
+        return self.recording.trials["tier"].to_numpy().astype(str)
+
+    @property
+    def image_id(self) -> NDArray[Any]:
+        """Image id of each trial, (T,)."""
+        return np.asarray(self.recording.trials["image_id"].to_numpy())
+
+    @cached_property
+    def tested(self) -> NDArray[np.bool_]:
+        """Which trials are of a test tier, (T,)."""
+        return np.isin(self.tier, TEST_TIERS)
+
+    @cached_property
+    def picture(self) -> NDArray[np.str_]:
+        """Hash of each trial's image, (T,)."""
+        return picture_hashes(self.recording.images)
+
+    @cached_property
+    def trial(self) -> NDArray[np.str_]:
+        """Hash of each trial's responses, (T,)."""
+        return response_hashes(self.recording.responses)
+
+    @cached_property
+    def moods(self) -> dict[str, NDArray[np.str_]]:
+        """By variable: hash of each trial's behaviour and eye position, (T,)."""
+        return {name: row_hashes(getattr(self.recording, name)) for name in _VARIABLES}
+
+    @cached_property
+    def order(self) -> NDArray[np.int64] | None:
+        """Place of each trial in time, as the vault knows it, or an integer `trial_idx` tells it; None otherwise."""
+        if self.mapping is not None and self.mapping.order.size == len(self.tier):
+            return self.mapping.order
+        index = self.recording.trials["trial_idx"].to_numpy()
+        return np.argsort(np.argsort(index, kind="stable")) if index.dtype.kind in "iu" else None
+
+
+@dataclass(eq=False)
+class Material:
+    """All that an audit looks at.
+
+    Attributes
+    ----------
+    folder
+        The competition's folder, or the folder of a single archive.
+    rules, manifest
+        None where they are missing or damaged.
+    files
+        Every file below the folder.
+    archives
+        The archives that can be read.
+    vault
+        None if the audit is that of an outsider.
+    findings
+        What was wrong with opening them.
+    """
+
+    folder: Path
+    rules: Rules | None
+    manifest: Manifest | None
+    files: list[Path]
+    archives: list[PublicArchive]
+    vault: Vault | None
+    findings: list[Finding] = field(default_factory=list)
+
+    def name(self, file: Path) -> str:
+        """Path below the folder."""
+        return file.relative_to(self.folder).as_posix()
+
+    def declared(self, leak: str) -> str | None:
+        """Why a leak is so by design; None where the rules do not declare it."""
+        return self.rules.declaration(leak) if self.rules else None
+
+    @property
+    def tracks(self) -> list[PublicArchive]:
+        """The archives that withhold test responses."""
+        return [archive for archive in self.archives if archive.is_track]
+
+    @property
+    def others(self) -> list[PublicArchive]:
+        """The archives that come along in full."""
+        return [archive for archive in self.archives if not archive.is_track]
+
+    def pictures(self, archives: list[PublicArchive]) -> pd.DataFrame:
+        """Every picture of some archives once: its hash, archive, tier, image id and row."""
+        tables = [
+            pd.DataFrame(
+                {
+                    "picture": a.picture,
+                    "archive": number,
+                    "tier": a.tier,
+                    "image_id": a.image_id.astype(str),
+                    "row": np.arange(len(a.tier)),
+                }
+            )
+            for number, a in enumerate(archives)
+        ]
+        return (
+            pd.concat(tables).drop_duplicates(["picture", "archive", "tier", "image_id"]) if tables else pd.DataFrame()
+        )
+
+
+def gather(path: Path, vault: Vault | None) -> Material:
+    """Open everything below a folder (or a single archive).
+
+    Raises
+    ------
+    InputError
+        If there is nothing at `path`.
+    """
+    if not path.exists():
+        raise InputError(f"There is nothing at {path}: give the folder of a competition, or an archive.")
+    folder = path if path.is_dir() and not (path / "meta").is_dir() else path.parent
+    files = [path] if folder != path else sorted(p for p in path.rglob("*") if p.is_file() or p.is_symlink())
+    rules, manifest = None, None
+    findings: list[Finding] = []
+    if (folder / FILE).is_file():
+        rules = read_rules(folder)[0]
+    if (folder / MANIFEST).is_file():
+        manifest = Manifest.read(folder)
+    material = Material(folder, rules, manifest, files, [], vault, findings)
+    for file in _archives(path, folder, files):
+        try:
+            recording = open_recording(file)
+        except InputError as error:
+            from striate.competition.leaks import leak
+
+            mend = "Build the competition anew."
+            findings.append(leak("unreadable-archive", material.name(file), f"it cannot be read: {error}", mend))
+            continue
+        material.archives.append(_public(file, material.name(file), recording, rules, vault))
+    return material
+
+
+def _archives(path: Path, folder: Path, files: list[Path]) -> Iterator[Path]:
+    if folder != path:
+        yield path
+        return
+    yield from (file for file in files if file.suffix.lower() == ".zip" and "results" not in file.parts)
+    yield from (meta.parent for meta in sorted(path.rglob("meta")) if (meta / "trials").is_dir())
+
+
+def _public(file: Path, name: str, recording: Recording, rules: Rules | None, vault: Vault | None) -> PublicArchive:
+    track = rules.track_of(recording.session) if rules else None
+    if rules is not None:
+        is_track = track is not None
+        withhold: tuple[str, ...] = tuple(track.withhold) if track else ()
+    else:  # of unknown making: what is (nearly) all zero is meant to be withheld
+        tests = np.isin(recording.trials["tier"].to_numpy(), TEST_TIERS)
+        silent = ~recording.responses[tests].any(axis=1)
+        hidden = recording.trials["trial_idx"].dtype.kind not in "iu"
+        is_track = bool(tests.any() and (silent.mean() > 0.5 or hidden))
+        withhold = tuple(v for v in _VARIABLES if is_track and not getattr(recording, v).any(axis=1).mean() > 0.5)
+    return PublicArchive(file, name, recording, is_track, withhold, _mapping(recording, vault))
+
+
+def _mapping(recording: Recording, vault: Vault | None) -> Mapping | None:
+    """What the vault knows of the trials, found by their names wherever these still stand; else by the numbers of files."""
+    mapping = vault.mappings.get(recording.session) if vault else None
+    if vault is None or mapping is None or len(mapping.row) != len(recording.trials):
+        return None
+    names = recording.trials["trial_idx"].to_numpy().astype(str)
+    for known in (np.array(vault.public_index(recording.session)), mapping.original.astype(str)):
+        if set(known.tolist()) == set(names.tolist()):
+            place = {name: row for row, name in enumerate(known.tolist())}
+            return mapping.reordered(np.array([place[name] for name in names.tolist()]))
+    return mapping

@@ -1,0 +1,103 @@
+"""Whether a key sorts trials by time: with the order known, by rank correlation; without it, by how alike neighbours are."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.competition.probes.material import PublicArchive
+
+Floats = NDArray[np.float64]
+
+_DEVIATIONS = 5.5  # standard deviations by which chance is excluded, for any of many keys and features
+_COMPONENTS = 5
+
+
+def strong(correlation: float, count: int) -> bool:
+    """Whether a correlation of `count` independent pairs is no chance."""
+    return bool(abs(correlation) * np.sqrt(max(count - 1, 1)) > _DEVIATIONS)
+
+
+def rank_correlation(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
+    """Spearman's correlation; equal values share their mean rank."""
+    a, b = (_ranks(np.asarray(values)) for values in (one, other))
+    a, b = a - a.mean(), b - b.mean()
+    return float(a @ b / (np.sqrt((a @ a) * (b @ b)) + 1e-12))
+
+
+def _ranks(values: NDArray[np.generic]) -> Floats:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[inverse], dtype=np.float64)
+
+
+def resemblance(
+    archive: PublicArchive, key: NDArray[np.generic], rows: NDArray[np.int64] | None = None
+) -> float | None:
+    """How much trials resemble their neighbours when sorted by a key, as an outsider sees it.
+
+    Parameters
+    ----------
+    archive
+        Behaviour and eye position count in all trials where they are public, responses in those that are not withheld.
+    key : (n,)
+        What to sort by.
+    rows : (n,)
+        The trials that have the key; all if not given.
+
+    Returns
+    -------
+    float
+        The largest correlation of neighbours (see `neighbours_alike`); None where it is no more than chance.
+    """
+    rows = np.arange(len(archive.tier)) if rows is None else rows
+    strongest = 0.0
+    for public, features in slow_features(archive):
+        _, of_rows, of_public = np.intersect1d(rows, public, return_indices=True)
+        alike = neighbours_alike(features[of_public], key[of_rows])
+        if strong(alike, len(of_rows)):
+            strongest = max(strongest, alike)
+    return strongest or None
+
+
+def slow_features(archive: PublicArchive) -> list[tuple[NDArray[np.int64], Floats]]:
+    """What of the public trials changes slowly: trials and their features, of behaviour and of responses."""
+    recording = archive.recording
+    everything = np.arange(len(archive.tier))
+    moods = [np.asarray(getattr(recording, v), dtype=np.float64) for v in ("behavior", "pupil_center")]
+    moods = [values for values in moods if values.any()]
+    found = [(everything, np.concatenate(moods, axis=1))] if moods else []
+    public = np.flatnonzero(~archive.tested) if archive.is_track else everything
+    if (components := response_components(archive, public)) is not None:
+        found.append((public, components))
+    return found
+
+
+def response_components(archive: PublicArchive, rows: NDArray[np.int64], count: int = _COMPONENTS) -> Floats | None:
+    """Mean and strongest principal components of responses, each neuron scaled to variance 1; None if they are all zero."""
+    responses = np.asarray(archive.recording.responses[rows], dtype=np.float64)
+    if not responses.any() or len(rows) < 3:
+        return None
+    responses = (responses - responses.mean(axis=0)) / np.maximum(responses.std(axis=0), 1e-9)
+    mean = responses.mean(axis=1, keepdims=True)
+    many = responses if responses.shape[1] <= len(rows) else responses @ responses.T
+    if many is responses:
+        _, vectors = np.linalg.eigh(responses.T @ responses)
+        components = responses @ vectors[:, ::-1][:, :count]
+    else:
+        values, vectors = np.linalg.eigh(many)
+        components = vectors[:, ::-1][:, :count] * np.sqrt(np.maximum(values[::-1][:count], 0))
+    return np.concatenate([mean, components], axis=1)
+
+
+def neighbours_alike(features: Floats, key: NDArray[np.generic]) -> float:
+    """Largest correlation, over features, of each trial with the next one when trials are sorted by a key.
+
+    If the key follows time, neighbours are alike, since behaviour and responses change slowly; in a random order the
+    correlation is 0 but for chance, with a standard deviation of 1/√n.
+    """
+    if len(features) < 20 or not features.shape[1]:
+        return 0.0
+    ordered = features[np.argsort(key, kind="stable")]
+    ordered = ordered - ordered.mean(axis=0)
+    power = (ordered**2).sum(axis=0)
+    lagged = (ordered[1:] * ordered[:-1]).sum(axis=0)
+    return float(np.max(lagged / np.maximum(power, 1e-12)))

@@ -1,0 +1,74 @@
+"""Arrays as they are stored: nothing beside the values, one type a variable, and exact zeros where something is withheld."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from striate.competition.leaks import leak
+from striate.competition.probes.material import Material, PublicArchive
+from striate.errors import listed
+from striate.progress import progress
+from striate.recordings import layout, npy
+from striate.recordings.archive import Archive, open_archive
+from striate.recordings.findings import Finding, UnreadableError
+from striate.recordings.trialdata import THREADS
+
+_CHUNK = 256
+
+
+def look(material: Material) -> Iterator[Finding]:
+    """Read every member of every archive as bytes."""
+    for archive in material.archives:
+        with open_archive(archive.file) as opened:
+            yield from _stored(archive, opened)
+
+
+def _stored(archive: PublicArchive, opened: Archive) -> Iterator[Finding]:
+    types: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    odd: list[str] = []
+    not_zero: dict[str, list[int]] = defaultdict(list)
+    members = sorted(opened.members)
+
+    def look_at(member: str) -> None:
+        try:
+            content = opened.read(member)
+            array = npy.parse(content, member)
+        except UnreadableError:
+            odd.append(member)
+            return
+        if npy.dump(np.asarray(array)) != content:
+            odd.append(member)
+        parsed = layout.parse_data_member(member)
+        if parsed is None:
+            return
+        variable, trial = parsed
+        types[variable][f"{array.dtype} {array.shape}"].append(trial)
+        withheld = variable in archive.withhold or (
+            variable == "responses" and archive.is_track and trial < len(archive.tested) and archive.tested[trial]
+        )
+        if withheld and any(array.tobytes()):  # bytes, since −0 and the like could carry something
+            not_zero[variable].append(trial)
+
+    with (
+        progress(f"auditing {archive.session}", len(members)) as advance,
+        ThreadPoolExecutor(THREADS) as pool,
+    ):
+        for start in range(0, len(members), _CHUNK):
+            some = members[start : start + _CHUNK]
+            list(pool.map(look_at, some))
+            advance(len(some))
+    mend = "Set them to zero, and start again with new recordings if they were public already."
+    for variable, trials in sorted(not_zero.items()):
+        rule = "withheld-responses" if variable == "responses" else "withheld-variable"
+        message = f"{variable} of {len(trials)} trials are not exactly zero though withheld: {listed(sorted(trials))}."
+        yield leak(rule, archive.name, message, mend)
+    for variable, kinds in sorted(types.items()):
+        if len(kinds) > 1:
+            rare = min(kinds.values(), key=len)
+            message = f"{variable} is stored in {len(kinds)} types or shapes ({', '.join(sorted(kinds))}); {len(rare)} trials stand out: {listed(sorted(rare))}."
+            yield leak("varying-type", archive.name, message, "Store each variable in one type.")
+    if odd:
+        message = f"{len(odd)} arrays are not stored as striate stores them (padding, byte order, other bytes): {listed(sorted(odd))}."
+        yield leak("array-leftovers", archive.name, message, "Write the archive with striate.")

@@ -1,0 +1,168 @@
+"""Zips as containers: clocks, order of members, and bytes that belong to no member."""
+
+import struct
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from striate.competition.leaks import leak
+from striate.competition.probes.material import Material, PublicArchive
+from striate.competition.probes.serial import rank_correlation, strong
+from striate.errors import listed
+from striate.recordings import layout
+from striate.recordings.findings import Finding, Severity
+
+_MEND = "Write the archive with striate (`striate competition build`, `striate.write`)."
+_NORMAL = (1980, 1, 1, 0, 0, 0)
+_HEADER = struct.Struct("<4s2B4HL2L2H")  # of a member, without name and extra field
+_END = 22  # bytes of the end of the central directory
+
+
+def look(material: Material) -> Iterator[Finding]:
+    """Look into every zip of the folder."""
+    for archive in material.archives:
+        if archive.file.is_file():
+            with zipfile.ZipFile(archive.file) as opened:
+                infos = [info for info in opened.infolist() if not info.is_dir()]
+                yield from _clocks(archive, infos)
+                yield from _members(archive, infos)
+                yield from _order(archive, infos)
+                yield from _leftovers(archive, opened, infos)
+        else:
+            names = [path.relative_to(archive.file).as_posix() for path in archive.file.rglob("*") if path.is_file()]
+            yield from _extra(archive, names)
+
+
+def _clocks(archive: PublicArchive, infos: list[zipfile.ZipInfo]) -> Iterator[Finding]:
+    clocks = Counter(info.date_time for info in infos)
+    if len(clocks) > 1:
+        message = f"its members carry {len(clocks)} different moments{_tells(archive, infos)}."
+        yield leak("zip-clock", archive.name, message, _MEND)
+    elif clocks and next(iter(clocks)) != _NORMAL:
+        message = f"all members carry the moment {next(iter(clocks))}, when the archive was made."
+        yield leak("zip-clock", archive.name, message, "", Severity.NOTE)
+
+
+def _tells(archive: PublicArchive, infos: list[zipfile.ZipInfo]) -> str:
+    """Whether the clocks of the trials' members follow the trials' order, where that is known."""
+    order = archive.order
+    if order is None:
+        return ""
+    pairs = [(info.date_time, trial) for info in infos if (trial := _trial(info.filename)) is not None]
+    moments = np.array([i for i, _ in enumerate(sorted({m for m, _ in pairs}))])
+    ranks = dict(zip(sorted({m for m, _ in pairs}), moments.tolist(), strict=True))
+    known = [(ranks[m], order[t]) for m, t in pairs if t < len(order)]
+    if len(known) < 10:
+        return ""
+    one, other = (np.array(values, dtype=float) for values in zip(*known, strict=True))
+    found = rank_correlation(one, other)
+    return f", which follow the order of the trials (rank correlation {found:.2f})" if strong(found, len(order)) else ""
+
+
+def _trial(name: str) -> int | None:
+    parsed = layout.parse_data_member("/".join(name.split("/")[-3:]))
+    return parsed[1] if parsed else None
+
+
+def _members(archive: PublicArchive, infos: list[zipfile.ZipInfo]) -> Iterator[Finding]:
+    names = [info.filename for info in infos]
+    top = {name.split("/")[0] for name in names}
+    below = [name.split("/", 1)[1] if len(top) == 1 and "/" in name else name for name in names]
+    yield from _extra(archive, below)
+    if doubled := [name for name, count in Counter(names).items() if count > 1]:
+        message = (
+            f"{len(doubled)} names stand for several members: {listed(doubled)}; a former version may be among them."
+        )
+        yield leak("zip-leftovers", archive.name, message, _MEND)
+
+
+def _extra(archive: PublicArchive, names: list[str]) -> Iterator[Finding]:
+    """Members beside those of the layout; extra fields of the tables are a matter of their own."""
+    trials = len(archive.recording.trials)
+    extra = []
+    for name in names:
+        parsed = layout.parse_data_member(name)
+        known = parsed is not None and parsed[0] in layout.VARIABLES and parsed[1] < trials
+        table = name.startswith(("meta/trials/", "meta/neurons/")) and name.endswith(".npy")
+        statistic = name.lower() in _STATISTICS
+        if not (known or table or statistic):
+            extra.append(name)
+    if extra:
+        message = f"{len(extra)} members do not belong to the layout: {listed(extra)}."
+        yield leak("extra-member", archive.name, message, _MEND)
+
+
+_STATISTICS = {member.lower() for member in layout.written_members() if member.startswith("meta/statistics")}
+
+
+def _order(archive: PublicArchive, infos: list[zipfile.ZipInfo]) -> Iterator[Finding]:
+    """Data by variable and number, then the tables by name, as striate writes them."""
+    place = [_place(info.filename) for info in sorted(infos, key=lambda info: info.header_offset)]
+    listed_as = [_place(info.filename) for info in infos]
+    if place == sorted(place) and listed_as == sorted(listed_as):
+        return
+    numbers = np.array([p[2] for p in place if p[0] == 0 and p[1] == place[0][1]], dtype=float)
+    said = ""
+    if archive.order is not None and len(numbers) == len(archive.order) > 10:
+        found = rank_correlation(archive.order[numbers.astype(int)].astype(float), np.arange(len(numbers), dtype=float))
+        said = (
+            f"; it follows the order of the trials (rank correlation {found:.2f})"
+            if strong(found, len(numbers))
+            else ""
+        )
+    yield leak(
+        "zip-order", archive.name, f"its members stand in another order than that of their numbers{said}.", _MEND
+    )
+
+
+def _place(name: str) -> tuple[int, str, int, str]:
+    parsed = layout.parse_data_member("/".join(name.split("/")[-3:]))
+    return (0, parsed[0], parsed[1], "") if parsed else (1, "", 0, name)
+
+
+def _leftovers(archive: PublicArchive, opened: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Iterator[Finding]:
+    found: list[str] = []
+    if opened.comment:
+        found.append(f"a comment of {len(opened.comment)} bytes")
+    if commented := sum(bool(info.comment) for info in infos):
+        found.append(f"comments of {commented} members")
+    if extra := sum(bool(info.extra) for info in infos):
+        found.append(f"extra fields of {extra} members, where other tools put clocks and user names")
+    for what in ("compress_type", "external_attr", "create_system", "create_version", "flag_bits"):
+        if len(values := {getattr(info, what) for info in opened.infolist()}) > 1:
+            found.append(f"{len(values)} values of {what}")
+    if folders := len(opened.infolist()) - len(infos):
+        found.append(f"{folders} members that are folders")
+    found += _slack(archive.file, opened)
+    if found:
+        yield leak("zip-leftovers", archive.name, f"beside its members it has {', '.join(found)}.", _MEND)
+
+
+def _slack(path: Path, opened: zipfile.ZipFile) -> list[str]:
+    """Bytes between the members, before the first and after the last: former versions, and whatever can be hidden there."""
+    found, gaps, local_extra, at = [], 0, 0, 0
+    size = path.stat().st_size
+    directory = int(opened.start_dir)
+    with path.open("rb") as file:
+        for info in sorted(opened.infolist(), key=lambda info: info.header_offset):
+            file.seek(info.header_offset)
+            head = file.read(_HEADER.size)
+            if len(head) < _HEADER.size or head[:4] != b"PK\x03\x04":
+                continue
+            *_, name, extra = _HEADER.unpack(head)
+            gaps += max(0, info.header_offset - at)
+            local_extra += extra
+            at = info.header_offset + _HEADER.size + name + extra + info.compress_size
+    gaps += max(0, directory - at)
+    if gaps:
+        found.append(f"{gaps} bytes that belong to none (a former version, or something hidden)")
+    if local_extra:
+        found.append(f"{local_extra} bytes of extra fields before members")
+    entries = sum(46 + len(i.orig_filename.encode()) + len(i.extra) + len(i.comment) for i in opened.infolist())
+    after = size - directory - entries - _END - len(opened.comment)
+    if after > 0:
+        found.append(f"{after} bytes after its end")
+    return found

@@ -1,0 +1,150 @@
+"""The audit: every planted leak is found, and a clean competition is clean."""
+
+import json
+import re
+import shutil
+
+import pytest
+from tests.competition.examples import PASSPHRASE, TRACK, built, mice, mouse, small_rules
+from tests.competition.planted import PLANTED, Plot
+
+import striate
+from striate.competition import LEAKS, Vault, audit
+from striate.errors import InputError
+from striate.recordings import write
+
+
+@pytest.fixture
+def plot(competition, tmp_path):
+    shutil.copytree(competition.folder, tmp_path / "public")
+    return Plot(tmp_path / "public", competition)
+
+
+@pytest.fixture(scope="session")
+def vault(competition):
+    return Vault.read(competition.vault, PASSPHRASE)
+
+
+def above_note(report):
+    return [f"{finding.rule}: {finding}" for finding in report if finding.severity != "note"]
+
+
+def test_a_clean_competition_has_no_finding_above_note(competition, vault):
+    for report in (audit(competition.folder), audit(competition.folder, vault)):
+        assert not above_note(report)
+        assert report.rules <= {"order-public", "live-images-in-pretraining", "order-from-drift", "split"}
+    assert {"order-public", "live-images-in-pretraining", "order-from-drift"} <= report.rules
+
+
+def test_at_least_eighteen_kinds_are_planted():
+    assert len({rule for _, rule, _ in PLANTED.values()}) >= 18
+    assert {rule for _, rule, _ in PLANTED.values()} <= set(LEAKS)
+
+
+def kinds():
+    """One kind for each rule among the fast tests, all others among the slow ones."""
+    seen = set()
+    for kind, (_, rule, _) in PLANTED.items():
+        yield pytest.param(kind, marks=[pytest.mark.slow] if rule in seen else [])
+        seen.add(rule)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_planted_leak_is_found(kind, plot, vault):
+    plant, rule, outside = PLANTED[kind]
+    plant(plot)
+    if rule != "changed-file":
+        relist(plot)
+    report = audit(plot.folder, None if outside else vault)
+    found = [finding for finding in report if finding.rule == rule and finding.severity != "note"]
+    assert found, [f"{f.rule} {f}" for f in report]
+    assert all(finding.message and finding.mend and finding.file for finding in found)
+
+
+def relist(plot):
+    if all((plot.folder / file).exists() for file in ("manifest.json", f"archives/{plot.archive('13-1-1').name}")):
+        plot.relist()
+
+
+@pytest.mark.parametrize(
+    ("kind", "mention"),
+    [
+        ("MD5 of numbers", "md5 of a number as text"),
+        ("a salted hash", "behind the word '11-1-1_'"),
+        ("a guessable key", "HMAC-SHA256 of a number with the key 'sensorium2022'"),
+        ("presentation times", "10:"),
+        ("statistics over all trials", "those of all trials, withheld ones included"),
+        ("repeat numbers", "tells the repeats"),
+        ("clocks in the zip", "follow the order of the trials"),
+        ("a simulation from a small seed", "seed 321"),
+        ("a former version in the zip", "bytes that belong to none"),
+    ],
+)
+def test_evidence_says_what_an_attacker_would_do(kind, mention, plot, vault):
+    PLANTED[kind][0](plot)
+    plot.relist()
+    said = " ".join(f.message for f in audit(plot.folder, vault) if f.rule == PLANTED[kind][1])
+    assert mention in said
+
+
+def test_what_is_not_declared_is_a_warning(tmp_path):
+    made = built(tmp_path, small_rules(declared=[]))
+    report = audit(made.folder, Vault.read(made.vault, PASSPHRASE))
+    assert report.ok
+    assert {f.rule for f in report if f.severity == "warning"} == {
+        "order-public",
+        "live-images-in-pretraining",
+        "order-from-drift",
+    }
+
+
+def test_an_archive_of_2022_with_its_presentation_times_is_found(tmp_path):
+    """Tests zeroed, names hashed with a key, but the clock left in, as it happened; and no rules at all."""
+    public = striate.open(
+        built(tmp_path, small_rules("own"), [mouse(TRACK, live=8)]).folder / "archives" / archive_name()
+    )
+    clock = [f"Timestamp('2021-06-01 11:{i % 60:02d}:00')" for i in range(len(public.trials))]
+    leaky = striate.Recording(
+        TRACK, public.neurons, public.trials.assign(frame_trial_ts=clock), **public.arrays, statistics=public.statistics
+    )
+    (tmp_path / "as-in-2022").mkdir()
+    archive = write(leaky, tmp_path / "as-in-2022")
+    for place in (archive, archive.parent):
+        assert "trial-time" in {f.rule for f in audit(place) if f.severity == "error"}
+
+
+def archive_name():
+    from striate.recordings.layout import archive_stem
+
+    return f"{archive_stem(TRACK)}.zip"
+
+
+def test_a_folder_of_archives_that_nobody_withheld_anything_of_leaks_nothing_by_being_full(tmp_path):
+    for number, recording in enumerate(mice()[2:]):
+        write(recording, tmp_path / f"{number}.zip")
+    assert "withheld-responses" not in audit(tmp_path).rules
+
+
+def test_a_broken_archive_is_a_finding(plot):
+    plot.archive().write_bytes(plot.archive().read_bytes()[:5000])
+    assert "unreadable-archive" in {f.rule for f in audit(plot.folder) if f.severity == "error"}
+
+
+def test_drift_is_reported_with_its_interval(competition, vault):
+    said = {f.file: f.message for f in audit(competition.folder, vault) if f.rule == "order-from-drift"}
+    assert len(said) == 2
+    (plus,) = [message for file, message in said.items() if "12-1-1" in file]
+    assert re.search(r"r = 0\.[3-9]\d \[0\.\d\d, 0\.\d\d\].*of the variance of the order", plus)
+    outside = [f for f in audit(competition.folder) if f.rule == "order-from-drift"]
+    assert "expect the same" in outside[0].message
+
+
+def test_nothing_to_audit_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match="nothing at"):
+        audit(tmp_path / "none")
+
+
+def test_a_report_is_json(competition):
+    document = json.loads(audit(competition.folder).to_json())
+    assert document["ok"] is True
+    assert all(finding["rule"] in LEAKS for finding in document["findings"])
