@@ -1,7 +1,9 @@
 """A small competition: mice as a lab has them (trials in the order of time, with clocks), and rules for them."""
 
+import shutil
 import tomllib
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,11 @@ import numpy as np
 import pandas as pd
 import tomli_w
 
-from striate.competition import Built, Rules, build, template
+from striate.competition import Built, Receipt, Rules, Vault, build, commit, submit, template
 from striate.competition.keys import CompetitionSeed
 from striate.competition.rules import parse_rules
 from striate.recordings import Recording
+from striate.submissions import Submission
 
 PASSPHRASE = "correct horse battery staple"
 STARTS = datetime(2026, 3, 1, tzinfo=UTC)
@@ -115,3 +118,58 @@ def built(folder: Path, rules: Rules | None = None, recordings: list[Recording] 
     return build(
         rules or small_rules(), recordings or mice(), folder / "public", folder / "secret", PASSPHRASE, seed=SEED
     )
+
+
+def predictions(made: Built, track: str, skill: float, seed: int = 0) -> Submission:
+    """What a model of some skill (0 to 1) would submit: part truth, part noise; the vault is opened for that."""
+    vault = Vault.read(made.vault, PASSPHRASE)
+    rng = np.random.default_rng(seed)
+    truths = [vault.live[track], vault.final[track]]
+    values = [np.maximum(skill * t.responses + (1 - skill) * rng.gamma(2.0, 0.5, t.responses.shape), 0) for t in truths]
+    rules = made.rules.track(track)
+    return Submission(
+        session=rules.session,
+        track=None,
+        protocol=rules.protocols[0],
+        unit_ids=truths[0].unit_ids,
+        tier=np.concatenate([t.tier for t in truths]),
+        trial_idx=np.concatenate([t.trial_idx for t in truths]),
+        image_id=np.concatenate([t.image_id for t in truths]),
+        predictions=np.concatenate(values).astype(np.float32),
+    )
+
+
+@dataclass
+class Game:
+    """A competition that goes on: a copy of the small one, committed to, with a place for submissions."""
+
+    built: Built
+    folder: Path
+    store: Path
+    scratch: Path
+
+    @property
+    def vault(self) -> Vault:
+        return Vault.read(self.built.vault, PASSPHRASE)
+
+    def file(self, skill: float, track: str = "sensorium", seed: int = 0, **changes: Any) -> Path:
+        """A submission's file."""
+        submission = replace(predictions(self.built, track, skill, seed), **changes)
+        path = self.scratch / f"{track}-{skill}-{seed}-{len(list(self.scratch.iterdir()))}.parquet"
+        submission.write(path)
+        return path
+
+    def submit(self, team: str, skill: float, track: str = "sensorium", *, hours: float = 0, **changes: Any) -> Receipt:
+        """Submit as a team, some hours after the middle of the live phase."""
+        baseline = changes.pop("baseline", False)
+        file = self.file(skill, track, **changes)
+        return submit(self.folder, file, team, self.store, at=DURING + timedelta(hours=hours), baseline=baseline)
+
+
+def play(made: Built, folder: Path) -> Game:
+    """Copy a competition, and commit to it before it starts."""
+    shutil.copytree(made.folder, folder / "public")
+    game = Game(made, folder / "public", folder / "store", folder / "scratch")
+    game.scratch.mkdir()
+    commit(game.folder, game.vault, at=STARTS - timedelta(days=1))
+    return game

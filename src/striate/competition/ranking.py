@@ -1,0 +1,241 @@
+"""The ranking: by the track's metric at full precision, with bands of rows that the images cannot tell apart."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.competition.tables import Ranking
+from striate.errors import InputError
+from striate.metrics import Interval, Repeats, bootstrap, evaluate, paired_bootstrap
+from striate.progress import progress
+from striate.submissions import Truth
+
+Load = Callable[[], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One row of a board before it is ranked.
+
+    Attributes
+    ----------
+    team
+        Its name.
+    load
+        Gives its predictions in the order of the truth, (T, N); asked for again whenever they are needed.
+    at
+        When it was submitted.
+    number
+        Of its receipt.
+    baseline
+        Whether it is a row of the organiser's own, which is shown but never ranked.
+    """
+
+    team: str
+    load: Load
+    at: datetime
+    number: int
+    baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far a row lies behind the best of its board, from the same resamples of the images.
+
+    Attributes
+    ----------
+    value
+        Score of the best minus that of the row.
+    interval
+        Of the difference; the two cannot be told apart if it contains 0.
+    """
+
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a ranked board.
+
+    Attributes
+    ----------
+    team, at, number, baseline
+        As of `Entrant`.
+    score
+        Mean over neurons, at full precision; None where it is not defined, and then it has no rank.
+    reason
+        Why it is not defined.
+    interval
+        Of the score, over resamples of the images.
+    rank
+        From 1; equal scores share it. None for baselines and undefined scores.
+    band
+        From 1: rows of a band cannot be told apart from its best row. None likewise.
+    gap
+        To the best ranked row; None for that row itself, and where it is not defined.
+    """
+
+    team: str
+    at: datetime
+    number: int
+    baseline: bool
+    score: float | None
+    reason: str | None
+    interval: Interval | None
+    rank: int | None = None
+    band: int | None = None
+    gap: Gap | None = None
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A ranked board.
+
+    Attributes
+    ----------
+    metric
+        What it is ranked by.
+    rows
+        From the best to the worst, baselines among them; rows without a score come last.
+    winners
+        Who has won, by the rules; empty if nobody has a rank.
+    """
+
+    metric: str
+    rows: tuple[Row, ...]
+    winners: tuple[str, ...]
+
+
+def rank(entrants: Sequence[Entrant], truth: Truth, tier: str, metric: str, rules: Ranking) -> Ranked:
+    """Rank a board.
+
+    Parameters
+    ----------
+    entrants
+        Its rows.
+    truth
+        The responses that decide.
+    tier
+        Its tier that is scored.
+    metric
+        That of the track.
+    rules
+        How equal scores, bands and winners are handled.
+
+    Raises
+    ------
+    InputError
+        If two rows have one name.
+    """
+    names = [entrant.team for entrant in entrants]
+    if len(set(names)) < len(names):
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{doubled!r} has several rows on one board; one counts.")
+    responses, repeats = truth.responses[truth.rows(tier)], Repeats(truth.image_id[truth.rows(tier)])
+    with progress("ranking", len(entrants)) as advance:
+        scored = []
+        for entrant in entrants:
+            scored.append((entrant, _scored(entrant, responses, repeats, metric, rules)))
+            advance(1)
+    # Among equal scores the earlier stands first, which is an order of the rows, not of the ranks.
+    ordered = sorted(
+        scored, key=lambda pair: (pair[1].score is None, -(pair[1].score or 0.0), pair[1].at, pair[1].number)
+    )
+    rows = [row for _, row in ordered]
+    load = {entrant.team: entrant.load for entrant in entrants}
+    rows = _with_bands(_with_ranks(rows), load, responses, repeats, metric, rules)
+    return Ranked(metric, tuple(rows), _winners(rows, rules))
+
+
+def _scored(entrant: Entrant, responses: NDArray[np.float32], repeats: Repeats, metric: str, rules: Ranking) -> Row:
+    predictions = entrant.load()
+    metrics = evaluate(responses, predictions, repeats)
+    score = metrics.means[metric]
+    reason = metrics.feve.reason if metric == "feve" else None
+    interval = None
+    if score is not None and np.isfinite(score):
+        drawn = bootstrap(
+            responses, predictions, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level
+        )
+        interval = getattr(drawn, metric).interval
+    else:
+        score, reason = None, reason or "it is not a number"
+    return Row(entrant.team, entrant.at, entrant.number, entrant.baseline, score, reason, interval)
+
+
+def _with_ranks(rows: list[Row]) -> list[Row]:
+    """Equal scores share a rank, and the next rank is that of its place: 1, 1, 3."""
+    ranked, place, last = [], 0, (0, np.nan)
+    for row in rows:
+        if row.baseline or row.score is None:
+            ranked.append(row)
+            continue
+        place += 1
+        last = last if row.score == last[1] else (place, row.score)
+        ranked.append(replace(row, rank=last[0]))
+    return ranked
+
+
+def _with_bands(
+    rows: list[Row],
+    load: dict[str, Load],
+    responses: NDArray[np.float32],
+    repeats: Repeats,
+    metric: str,
+    rules: Ranking,
+) -> list[Row]:
+    """Take the best row that has no band yet, and with it all that cannot be told apart from it; and so on."""
+    left = [row for row in rows if row.rank is not None]
+    bands: dict[str, int] = {}
+    gaps: dict[str, Gap] = {}
+    best, number = (left[0] if left else None), 0
+    with progress("comparing", len(left)) as advance:
+        while left:
+            number += 1
+            first, rest = left[0], left[1:]
+            bands[first.team] = number
+            predictions = load[first.team]()
+            compared = rest if first is not best else [row for row in rows if row is not best and row.score is not None]
+            left = []
+            for row in compared:
+                gap = _gap(responses, predictions, load[row.team](), repeats, metric, rules)
+                if first is best and gap is not None:
+                    gaps[row.team] = gap
+                if row.rank is None:
+                    continue
+                if gap is None or gap.interval.low <= 0 <= gap.interval.high:
+                    bands[row.team] = number
+                    advance(1)
+                else:
+                    left.append(row)
+            advance(1)
+    return [replace(row, band=bands.get(row.team), gap=gaps.get(row.team)) for row in rows]
+
+
+def _gap(
+    responses: NDArray[np.float32],
+    best: NDArray[np.float32],
+    other: NDArray[np.float32],
+    repeats: Repeats,
+    metric: str,
+    rules: Ranking,
+) -> Gap | None:
+    drawn = paired_bootstrap(
+        responses, best, other, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level
+    )
+    difference = getattr(drawn, metric)
+    interval = difference.interval
+    return None if difference.value is None or interval is None else Gap(difference.value, interval)
+
+
+def _winners(rows: Sequence[Row], rules: Ranking) -> tuple[str, ...]:
+    if rules.winner == "band":
+        return tuple(row.team for row in rows if row.band == 1)
+    first = [row for row in rows if row.rank == 1]
+    if rules.equal == "earlier":
+        first = sorted(first, key=lambda row: (row.at, row.number))[:1]
+    return tuple(row.team for row in first)

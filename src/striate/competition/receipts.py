@@ -1,0 +1,195 @@
+"""Receipts, each with the hash of the one before, so that no submission is added, dropped or changed unseen.
+
+The chain begins at the commitment. Whoever keeps a receipt, or the head of the chain at any time, can tell in the end
+whether the chain is still that one: from the receipt on backwards nothing can have been changed.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from striate.competition.commitment import FILE as COMMITMENT
+from striate.competition.commitment import Commitment
+from striate.competition.manifest import Digest, sha256_of
+from striate.errors import InputError
+from striate.files import whole_file
+
+FILE = "receipts.jsonl"
+
+_LONGEST = 2**16  # characters of a line
+
+
+class Receipt(BaseModel):
+    """One link of the chain.
+
+    Attributes
+    ----------
+    number
+        From 1.
+    kind
+        ``"submission"``, or the ``"choice"`` of the submission that shall count in the end.
+    at
+        When it was received.
+    team
+        Whose it is.
+    track, protocol
+        The board.
+    sha256
+        Of the submission's file; of a choice, of the one that is chosen.
+    chosen
+        Number of the receipt that is chosen; None for a submission.
+    baseline
+        Whether it is a row of the organiser's own.
+    previous
+        Digest of the receipt before; of the first, the SHA-256 of the commitment.
+    digest
+        SHA-256 of all of the above.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int = Field(ge=1)
+    kind: Literal["submission", "choice"] = "submission"
+    at: AwareDatetime
+    team: str
+    track: str
+    protocol: str
+    sha256: Digest
+    chosen: int | None = None
+    baseline: bool = False
+    previous: Digest
+    digest: str = ""
+
+    def digested(self) -> str:
+        """The digest that it must have."""
+        content = self.model_dump(mode="json", exclude={"digest"})
+        content["at"] = self.at.astimezone(UTC).isoformat()
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Receipts:
+    """A chain of receipts.
+
+    Attributes
+    ----------
+    anchor
+        SHA-256 of the commitment.
+    entries
+        The receipts, in the order of their numbers.
+    """
+
+    anchor: str
+    entries: tuple[Receipt, ...] = ()
+
+    @property
+    def head(self) -> str:
+        """Digest of the last receipt: worth to be published elsewhere, since it stands for the whole chain."""
+        return self.entries[-1].digest if self.entries else self.anchor
+
+    def added(self, *, at: datetime, **fields: Any) -> "Receipts":
+        """Return the chain with one more receipt.
+
+        Parameters
+        ----------
+        at
+            When it was received.
+        **fields
+            Those of `Receipt` but for number, previous and digest.
+
+        Raises
+        ------
+        InputError
+            If `at` lies before the last receipt.
+        """
+        if self.entries and at < self.entries[-1].at:
+            raise InputError(
+                f"A receipt of {at.isoformat()} would lie before the last one ({self.entries[-1].at.isoformat()}): receipts are "
+                "given in the order of time."
+            )
+        moment = at.astimezone(UTC)
+        bare = Receipt(number=len(self.entries) + 1, at=moment, previous=self.head, **fields)
+        return Receipts(self.anchor, (*self.entries, bare.model_copy(update={"digest": bare.digested()})))
+
+    def problems(self) -> list[str]:
+        """What is wrong with the chain; empty if it is whole."""
+        found, previous, last = [], self.anchor, None
+        for place, entry in enumerate(self.entries, start=1):
+            if entry.number != place:
+                found.append(f"receipt {entry.number} stands where receipt {place} belongs")
+            if entry.digest != entry.digested():
+                found.append(f"receipt {entry.number} was changed: its digest is another")
+            if entry.previous != previous:
+                before = "the commitment" if place == 1 else f"receipt {place - 1}"
+                found.append(f"receipt {entry.number} does not follow {before}")
+            if last is not None and entry.at < last:
+                found.append(f"receipt {entry.number} lies before the one before it")
+            previous, last = entry.digest, entry.at
+        return found
+
+    def holds(self, digest: str) -> bool:
+        """Whether a receipt of this digest (or, as the head of an empty chain, the anchor) is part of the chain."""
+        return digest == self.anchor or any(entry.digest == digest for entry in self.entries)
+
+    def of(self, track: str, protocol: str, team: str | None = None) -> tuple[Receipt, ...]:
+        """Submissions to one board, of one team or of all."""
+        return tuple(
+            e
+            for e in self.entries
+            if (e.kind, e.track, e.protocol) == ("submission", track, protocol) and team in (None, e.team)
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write the chain into a competition's folder, in place of the one that stands there."""
+        lines = "".join(entry.model_dump_json() + "\n" for entry in self.entries)
+        with whole_file(folder / FILE, overwrite=True) as aside:
+            aside.write_text(lines, encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Receipts":
+        """Read the chain of a competition; empty if nothing was submitted. Whether it is whole, `problems` tells.
+
+        Raises
+        ------
+        InputError
+            If nothing was committed to yet, or a line is no receipt.
+        """
+        Commitment.read(folder)
+        anchor = sha256_of(folder / COMMITMENT)
+        file = folder / FILE
+        if not file.exists():
+            return cls(anchor)
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{file} cannot be read ({error}); take it from where it was published.") from error
+        return cls(anchor, tuple(parsed(line, f"{file}, line {n}") for n, line in enumerate(lines, 1) if line.strip()))
+
+
+def parsed(line: str, source: str) -> Receipt:
+    """Read one receipt.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    try:
+        if len(line) > _LONGEST:
+            raise InputError(f"{source} is longer than any receipt.")
+        return Receipt.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "JSON"
+        raise InputError(f"{source} is no receipt ({where}: {first['msg']}).") from error
+
+
+def require_whole(receipts: Receipts) -> None:
+    """Raise `InputError` unless the chain is whole."""
+    if problems := receipts.problems():
+        raise InputError(f"The chain of receipts is broken: {problems[0]}. Take it from where it was published.")

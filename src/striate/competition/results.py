@@ -1,0 +1,209 @@
+"""Results as they are published: plain, strict, and the same bytes for the same competition."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from striate.competition.commitment import Opening
+from striate.competition.manifest import Digest
+from striate.competition.ranking import Ranked, Row
+from striate.competition.receipts import Receipt
+from striate.competition.submit import Board
+from striate.competition.tables import Ranking
+from striate.errors import InputError
+from striate.submissions.scorecard import IntervalScore
+
+FILE, OPENINGS, SUBMISSIONS, SCORECARDS, TRUTHS = (
+    "results.json",
+    "openings.json",
+    "submissions",
+    "scorecards",
+    "truths",
+)
+PAGE = "results.html"
+_LARGEST = 2**27  # bytes
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class GapResult(_Strict):
+    """How far a row lies behind the best of its board; `low` to `high` contains 0 where the two cannot be told apart."""
+
+    value: float
+    low: float
+    high: float
+
+
+class RowResult(_Strict):
+    """One row of a board.
+
+    Attributes
+    ----------
+    rank, band
+        None for a baseline, or where the score is not defined.
+    team
+        Its name.
+    baseline
+        Whether it is a row of the organiser's own.
+    receipt, sha256, at
+        Number of its receipt, hash of its submission, and when it was received.
+    score, interval, reason
+        Mean over neurons on the final tier, its interval over resamples of the images, and why it is not defined.
+    live_score
+        On the live tier.
+    behind
+        How far it lies behind the best.
+    """
+
+    rank: int | None
+    band: int | None
+    team: str
+    baseline: bool
+    receipt: int
+    sha256: Digest
+    at: AwareDatetime
+    score: float | None
+    interval: IntervalScore | None
+    reason: str | None
+    live_score: float | None
+    behind: GapResult | None
+
+
+class BoardResult(_Strict):
+    """One board: a track with a protocol.
+
+    Attributes
+    ----------
+    track, protocol, metric
+        What it is.
+    winners
+        Who has won.
+    rows
+        From the best to the worst.
+    """
+
+    track: str
+    protocol: str
+    metric: str
+    winners: list[str]
+    rows: list[RowResult]
+
+    @property
+    def name(self) -> str:
+        """For the names of files."""
+        return board_name(self.track, self.protocol)
+
+
+class Results(_Strict):
+    """The results of a competition.
+
+    Attributes
+    ----------
+    name, title
+        Of the competition.
+    scorer
+        What has scored.
+    commitment, chain
+        SHA-256 of the commitment, and the head of the chain of receipts.
+    ranking
+        The settings of the ranking: with them, the truth and the submissions anyone gets the same.
+    boards
+        One for each track and protocol.
+    """
+
+    format: Literal["striate results 1"] = "striate results 1"
+    name: str
+    title: str
+    scorer: str
+    commitment: Digest
+    chain: Digest
+    ranking: Ranking
+    boards: list[BoardResult]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Results":
+        """Read the results of a bundle.
+
+        Raises
+        ------
+        InputError
+            If they are missing or damaged.
+        """
+        return _read(cls, folder / FILE)
+
+
+class Openings(_Strict):
+    """What opens the commitment, by name."""
+
+    openings: dict[str, Opening]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Openings":
+        """Read the openings of a bundle.
+
+        Raises
+        ------
+        InputError
+            If they are missing or damaged.
+        """
+        return _read(cls, folder / OPENINGS)
+
+
+def _read(model: type[M], file: Path) -> M:
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise InputError(f"{file} is larger than any results ({_LARGEST} bytes).")
+        return model.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}): give the folder that `close` wrote.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "JSON"
+        raise InputError(f"{file} is damaged ({where}: {first['msg']}).") from error
+
+
+def board_name(track: str, protocol: str) -> str:
+    """A track and a protocol as part of a file's name."""
+    return "-".join(
+        re.sub(r"[^a-z0-9]+", "-", part.replace("+", "plus").lower()).strip("-") for part in (track, protocol)
+    )
+
+
+def board_result(
+    board: Board, ranked: Ranked, receipts: dict[str, Receipt], live: dict[str, float | None]
+) -> BoardResult:
+    """Results of one board; `receipts` and `live` are by team."""
+    return BoardResult(
+        track=board.track.name,
+        protocol=board.protocol,
+        metric=ranked.metric,
+        winners=list(ranked.winners),
+        rows=[_row(row, receipts[row.team], live[row.team]) for row in ranked.rows],
+    )
+
+
+def _row(row: Row, receipt: Receipt, live: float | None) -> RowResult:
+    interval = row.interval
+    at: datetime = receipt.at
+    return RowResult(
+        rank=row.rank,
+        band=row.band,
+        team=row.team,
+        baseline=row.baseline,
+        receipt=receipt.number,
+        sha256=receipt.sha256,
+        at=at,
+        score=row.score,
+        interval=IntervalScore(low=interval.low, high=interval.high, level=interval.level) if interval else None,
+        reason=row.reason,
+        live_score=live,
+        behind=GapResult(value=row.gap.value, low=row.gap.interval.low, high=row.gap.interval.high)
+        if row.gap
+        else None,
+    )

@@ -1,0 +1,58 @@
+"""Which submission of each team counts in the end."""
+
+from collections.abc import Callable
+
+from striate.competition.receipts import Receipt, Receipts
+from striate.competition.rules import Rules
+from striate.competition.submit import Board
+
+LiveScoreOf = Callable[[Receipt], float | None]
+
+
+def finalists(rules: Rules, receipts: Receipts, board: Board, live_score: LiveScoreOf) -> list[Receipt]:
+    """Choose one submission of each team, by the rules.
+
+    Parameters
+    ----------
+    rules
+        Whose ``ranking.choice`` decides. What was received outside of a phase that takes submissions does not count; nor
+        does a choice after the last phase.
+    receipts
+        All.
+    board
+        Whose finalists are wanted.
+    live_score
+        Gives the live score of a submission; only asked for where the best one counts.
+
+    Returns
+    -------
+    list of Receipt
+        In the order of their numbers.
+    """
+    of_team: dict[str, list[Receipt]] = {}
+    for receipt in receipts.of(board.track.name, board.protocol):
+        phase = rules.phase_at(receipt.at)
+        if receipt.baseline or (phase is not None and phase.submissions):
+            of_team.setdefault(receipt.team, []).append(receipt)
+    chosen = [_one(rules, receipts, own, live_score) for own in of_team.values()]
+    return sorted(chosen, key=lambda receipt: receipt.number)
+
+
+def _one(rules: Rules, receipts: Receipts, own: list[Receipt], live_score: LiveScoreOf) -> Receipt:
+    if rules.ranking.choice == "best_live" and not own[0].baseline:
+        best, best_score = own[-1], float("-inf")  # the last one where no score is defined
+        for receipt in own:
+            score = live_score(receipt)
+            if score is not None and score > best_score:  # of equal scores the earlier one
+                best, best_score = receipt, score
+        return best
+    if rules.ranking.choice == "chosen":
+        numbers = {receipt.number: receipt for receipt in own}
+        choices = [
+            entry.chosen
+            for entry in receipts.entries
+            if entry.kind == "choice" and entry.chosen in numbers and entry.at < rules.phases[-1].ends
+        ]
+        if choices and choices[-1] is not None:
+            return numbers[choices[-1]]
+    return own[-1]

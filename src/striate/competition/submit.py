@@ -1,0 +1,241 @@
+"""Taking submissions: within a phase, within the limits, checked against the public archive, kept, and receipted."""
+
+import re
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock
+
+from striate.competition.build import require_apart
+from striate.competition.live import LiveTruth
+from striate.competition.manifest import Manifest, sha256_of
+from striate.competition.receipts import Receipt, Receipts, require_whole
+from striate.competition.rules import FINAL, LIVE, Rules, read_rules
+from striate.competition.tables import Track
+from striate.errors import InputError, listed
+from striate.files import whole_file
+from striate.submissions import Submission, validate
+from striate.submissions.match import match
+from striate.submissions.protocol import TRACKS
+
+_TEAM = re.compile(r"^[^\W_](?:[\w .,'&+-]{0,58}[\w.)!+])?$")
+
+
+@dataclass(frozen=True)
+class Board:
+    """One track with one protocol: what is ranked together."""
+
+    track: Track
+    protocol: str
+
+    def __str__(self) -> str:
+        return f"{self.track.name}, {self.protocol}"
+
+
+def board_of(submission: Submission, rules: Rules) -> Board:
+    """Find the board that a submission is for, by its session and its protocol.
+
+    Raises
+    ------
+    InputError
+        If its session is not that of a track, it names another track, or the track does not allow its protocol.
+    """
+    track = rules.track_of(submission.session or "")
+    if track is None:
+        sessions = ", ".join(f"{t.session} ({t.name})" for t in rules.tracks)
+        raise InputError(
+            f"The submission is for session {submission.session}, which is no track's: predict {sessions}."
+        )
+    if submission.track not in (None, track.name) and (track.name in TRACKS or submission.track is not None):
+        raise InputError(
+            f"The submission names track {submission.track!r}, but session {track.session} is that of track {track.name!r}."
+        )
+    if submission.protocol not in track.protocols:
+        raise InputError(
+            f"The submission's protocol is {submission.protocol!r}; track {track.name!r} allows {', '.join(track.protocols)}."
+        )
+    return Board(track, submission.protocol)
+
+
+def require_allowed(rules: Rules, receipts: Receipts, board: Board, team: str, at: datetime, *, baseline: bool) -> None:
+    """Raise `InputError` unless a team may submit to a board now: phase, limits, name.
+
+    Parameters
+    ----------
+    rules
+        Of the competition.
+    receipts
+        All so far.
+    board
+        Where to.
+    team
+        Who.
+    at
+        Now.
+    baseline
+        Whether it is a row of the organiser's own, which no limit concerns.
+    """
+    require_team(rules, team, baseline=baseline)
+    if baseline:
+        known = next(b for b in rules.baselines if b.name == team)
+        if known.tracks and board.track.name not in known.tracks:
+            raise InputError(
+                f"Baseline {team!r} stands in {', '.join(known.tracks)}, and this is for {board.track.name}."
+            )
+        return
+    phase = rules.phase_at(at)
+    if phase is None or not phase.submissions:
+        now = f"phase {phase.name!r} takes none" if phase else "no phase is on"
+        when = "; ".join(
+            f"{p.name} {p.starts.isoformat()} to {p.ends.isoformat()}" for p in rules.phases if p.submissions
+        )
+        raise InputError(f"Submissions are not taken at {at.isoformat()} ({now}): {when}.")
+    own = receipts.of(board.track.name, board.protocol, team)
+    recent = [receipt for receipt in own if at - receipt.at < timedelta(days=1)]
+    if len(own) >= rules.limits.in_total:
+        raise InputError(
+            f"Team {team!r} has submitted {len(own)} times to {board}; {rules.limits.in_total} are allowed in all."
+        )
+    if len(recent) >= rules.limits.per_day:
+        again = recent[0].at + timedelta(days=1)
+        raise InputError(
+            f"Team {team!r} has submitted {len(recent)} times to {board} within 24 hours; {rules.limits.per_day} are allowed: "
+            f"again from {again.isoformat(timespec='minutes')}."
+        )
+
+
+def require_team(rules: Rules, team: str, *, baseline: bool) -> None:
+    """Raise `InputError` unless this can be the name of a team (or is that of a baseline)."""
+    names = [b.name for b in rules.baselines]
+    if baseline and team not in names:
+        raise InputError(f"The rules have no baseline {team!r}: {', '.join(names) or 'none at all'}.")
+    if not baseline and team.casefold() in {name.casefold() for name in names}:
+        raise InputError(f"{team!r} is a row of the organiser's own: choose another name for the team.")
+    if not baseline and not _TEAM.match(team):
+        raise InputError(f"{team!r} cannot name a team: use 1 to 60 letters, digits, spaces and . , ' & + -.")
+
+
+def submit(
+    folder: Path | str,
+    submission: Path | str,
+    team: str,
+    store: Path | str,
+    *,
+    at: datetime,
+    baseline: bool = False,
+) -> Receipt:
+    """Take a submission: check it, keep it, and give a receipt.
+
+    Parameters
+    ----------
+    folder
+        The competition's, where the chain of receipts is published.
+    submission
+        A native submission, one Parquet file.
+    team
+        Whose it is.
+    store
+        Folder where submissions are kept until the close, each named by its hash; outside of `folder`.
+    at
+        Now.
+    baseline
+        Whether it is a row of the organiser's own.
+
+    Raises
+    ------
+    InputError
+        If it comes at the wrong time or too often, is damaged, or does not predict exactly the trials and neurons of its track.
+    """
+    place, file, kept = Path(folder).expanduser(), Path(submission).expanduser(), Path(store).expanduser()
+    require_apart(place, kept)
+    rules, _ = read_rules(place)
+    if not file.is_file():
+        raise InputError(
+            f"{file} is not a file: give a native submission (`striate submission convert` makes one of the CSVs of 2022)."
+        )
+    if (size := file.stat().st_size) > rules.limits.megabytes * 10**6:
+        raise InputError(f"{file} has {size / 1e6:.0f} MB; {rules.limits.megabytes} are allowed.")
+    opened = Submission.read(file)
+    board = board_of(opened, rules)
+    require_complete(place, opened, board)
+    sha256 = sha256_of(file)
+    with locked(place):
+        receipts = Receipts.read(place)
+        require_whole(receipts)
+        require_allowed(rules, receipts, board, team, at, baseline=baseline)
+        keep(file, kept, sha256)
+        longer = receipts.added(
+            at=at, team=team, track=board.track.name, protocol=board.protocol, sha256=sha256, baseline=baseline
+        )
+        longer.write(place)
+    return longer.entries[-1]
+
+
+def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Receipt:
+    """Let a team choose the submission that shall count in the end; the last choice for a board counts.
+
+    Raises
+    ------
+    InputError
+        If the rules let nobody choose, no phase is on, or the receipt is not that of a submission of the team.
+    """
+    place = Path(folder).expanduser()
+    rules, _ = read_rules(place)
+    if rules.ranking.choice != "chosen":
+        counts = {"last": "the last", "best_live": "the best on the live test"}[rules.ranking.choice]
+        raise InputError(f"In this competition {counts} submission of a team counts: there is nothing to choose.")
+    if rules.phase_at(at) is None:
+        raise InputError(f"No phase is on at {at.isoformat()}: it is too early or too late to choose.")
+    with locked(place):
+        receipts = Receipts.read(place)
+        require_whole(receipts)
+        own = [e for e in receipts.entries if e.kind == "submission" and e.team == team]
+        entry = next((e for e in own if e.number == number), None)
+        if entry is None:
+            numbers = listed([e.number for e in own], 10) or "none"
+            raise InputError(f"Team {team!r} has no submission with receipt {number}; its receipts: {numbers}.")
+        same = {"team": team, "track": entry.track, "protocol": entry.protocol, "sha256": entry.sha256}
+        longer = receipts.added(at=at, kind="choice", chosen=number, baseline=entry.baseline, **same)
+        longer.write(place)
+    return longer.entries[-1]
+
+
+def require_complete(folder: Path, submission: Submission, board: Board) -> None:
+    """Raise `InputError` unless a submission predicts the live and final trials of a public archive, and nothing else."""
+    from striate.recordings import open as open_recording
+
+    archive = folder / Manifest.read(folder).archive(board.track.session).path
+    validate(submission, open_recording(archive), tiers=(LIVE, FINAL))
+
+
+def require_complete_for(submission: Submission, live: LiveTruth, board: Board) -> None:
+    """The same against a live truth, where the archive is not at hand."""
+    if submission.tiers != (LIVE, FINAL):
+        raise InputError(
+            f"The submission has the tiers {', '.join(submission.tiers)}; both {LIVE} and {FINAL} must be predicted."
+        )
+    match(submission, live.truths[board.track.name], LIVE)
+    match(submission, live.final_keys[board.track.name], FINAL)
+    submission.refuse_negative()
+
+
+def stored(store: Path, sha256: str) -> Path:
+    """Where a submission is kept."""
+    return store / f"{sha256}.parquet"
+
+
+def keep(file: Path, store: Path, sha256: str) -> None:
+    """Copy a submission to where it is kept; the same file is kept once."""
+    target = stored(store, sha256)
+    if target.is_file() and sha256_of(target) == sha256:
+        return
+    store.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with whole_file(target, overwrite=True) as aside:
+        shutil.copyfile(file, aside)
+
+
+def locked(folder: Path) -> FileLock:
+    """Let one process at a time add to the chain; the lock stands beside the folder, not in it."""
+    return FileLock(folder.resolve().parent / f".{folder.resolve().name}.receipts.lock")
