@@ -4,6 +4,7 @@
 code says today.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -37,6 +38,8 @@ def pages() -> dict[str, Callable[[], str]]:
         "reference/cli.md": cli,
         "reference/rules.md": rules,
         "reference/recipes.md": recipes,
+        "reference/competition-toml.md": competition_toml,
+        "reference/leaks.md": leaks,
     }
 
 
@@ -242,6 +245,64 @@ def recipes() -> str:
     return "\n".join(lines) + "\n"
 
 
+def competition_toml() -> str:
+    """Every key of a ``competition.toml``, from the models that check it."""
+    from striate.competition import Rules
+
+    lines = [
+        "# competition.toml",
+        NOTICE,
+        "",
+        "The rules of a competition: everything that its participants may know. The file is checked whole before anything is "
+        "written, and published as it stands. `striate competition new` writes a commented one; [Make a "
+        "competition](../how-to/make-a-competition.md) shows it at work. Double brackets stand for a table that may be "
+        "given several times.",
+        "",
+        "| key | type | default | meaning |",
+        "|---|---|---|---|",
+        *_rows(Rules, ()),
+    ]
+    for table, model in _tables(Rules, ()):
+        several = "tuple" in str(Rules.model_fields[table.split(".")[0]].annotation)
+        heading = f"[[{table}]]" if several else f"[{table}]"
+        lines += [
+            "",
+            f"## {heading}",
+            "",
+            _summary(model),
+            "",
+            "| key | type | default | meaning |",
+            "|---|---|---|---|",
+            *_rows(model, tuple(table.split("."))),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def leaks() -> str:
+    """Every rule of ``striate competition audit``."""
+    from striate.competition import LEAKS
+    from striate.competition.leaks import DECLARABLE
+
+    lines = [
+        "# Rules of `striate competition audit`",
+        NOTICE,
+        "",
+        "A finding of `striate competition audit` begins with its severity and the name of a rule. An **error** gives away something "
+        "that is withheld. A **warning** may, and deserves a look. A **note** is so by design, or harmless. What can be *declared* "
+        "in the rules of a competition is reported as a note there. [What leaks](../explanation/fair-competitions.md) explains "
+        "how each is looked for.",
+        "",
+        "| rule | severity | what it demands | can be declared |",
+        "|---|---|---|---|",
+    ]
+    for name, rule in LEAKS.items():
+        declared = "yes" if name in DECLARABLE else ""
+        lines.append(
+            f"| `{name}` | {rule.severity} | {_cell(rule.demand)} | {declared} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def _tables(
     model: type[BaseModel], path: tuple[str, ...]
 ) -> Iterator[tuple[str, type[BaseModel]]]:
@@ -267,7 +328,9 @@ def _rows(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
         else:
             kind, default = (
                 schema_type(schema["properties"][name]),
-                _toml(field.get_default(call_default_factory=True)),
+                "required"
+                if field.is_required()
+                else _toml(field.get_default(call_default_factory=True)),
             )
         yield f"| `{name}` | {_cell(kind)} | {default} | {_cell(meanings[name])} |"
 
@@ -325,6 +388,8 @@ def schema_type(schema: dict[str, Any]) -> str:
         if "prefixItems" in schema:
             return f"[{', '.join(schema_type(item) for item in schema['prefixItems'])}]"
         return f"list of {schema_type(schema['items'])}"
+    if schema.get("format") == "date-time":
+        return "date and time"
     word = {
         "integer": "integer",
         "number": "number",
@@ -348,7 +413,7 @@ def _toml(value: Any) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, str):
         return f'`"{value}"`'
-    return f"`{list(value) if isinstance(value, tuple) else value}`"
+    return f"`{json.dumps(list(value)) if isinstance(value, tuple) else value}`"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material, PublicArchive
-from striate.competition.probes.serial import rank_correlation, strong
+from striate.competition.probes.serial import rank_correlation, resemblance, strong
 from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.findings import Finding, Severity
@@ -34,6 +34,25 @@ def look(material: Material) -> Iterator[Finding]:
         else:
             names = [path.relative_to(archive.file).as_posix() for path in archive.file.rglob("*") if path.is_file()]
             yield from _extra(archive, names)
+            yield from _file_clocks(archive)
+
+
+def _file_clocks(archive: PublicArchive) -> Iterator[Finding]:
+    """Of a recording as a folder: the moments at which its files were last changed."""
+    files = [archive.file / layout.data_member("images", trial) for trial in range(len(archive.tier))]
+    if not all(file.is_file() for file in files):
+        return
+    moments = np.array([file.stat().st_mtime_ns for file in files])
+    if len(set(moments.tolist())) <= 3:
+        return
+    said = None
+    if archive.order is not None and strong(found := rank_correlation(archive.order, moments), len(moments)):
+        said = f"follow the order of the trials (rank correlation {found:.2f})"
+    elif (alike := resemblance(archive, moments)) is not None:
+        said = f"sort the trials such that neighbours resemble each other (r = {alike:.2f})"
+    if said:
+        message = f"the moments at which its files were changed {said}."
+        yield leak("zip-clock", archive.name, message, "Publish a zip, in which striate writes one moment.")
 
 
 def _clocks(archive: PublicArchive, infos: list[zipfile.ZipInfo]) -> Iterator[Finding]:

@@ -1,0 +1,421 @@
+"""Commands about competitions: ``competition new``, ``build``, ``audit``, ``commit``, ``receipt``, ``score``, ``close``, ``verify``."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from striate.cli.app import app
+
+if TYPE_CHECKING:
+    from striate.competition import BoardResult, Results, RowResult, Vault
+    from striate.recordings.findings import Finding
+
+console = Console(highlight=False)
+competition = typer.Typer(
+    help="Make a competition of full recordings, run it, and find the winner.", no_args_is_help=True
+)
+app.add_typer(competition, name="competition")
+
+Folder = Annotated[Path, typer.Argument(help="Folder of the competition, as it is published.", show_default=False)]
+VaultPath = Annotated[Path, typer.Option(help="The vault that was built with it.", show_default=False)]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File whose first line is the passphrase of the vault. Without it STRIATE_PASSPHRASE counts, or you are asked."
+    ),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        help="Let this happen at another moment, such as 2026-03-01T12:00:00Z: for rehearsals, and for what came by another way.",
+        show_default=False,
+    ),
+]
+Store = Annotated[
+    Path, typer.Option(help="Folder where submissions are kept, outside of the competition's.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+_COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+
+@competition.command("new")
+def new(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("competition.toml"),
+    template: Annotated[
+        str, typer.Option(help="sensorium2022: two tracks, five recordings for pre-training; own: one recording.")
+    ] = "sensorium2022",
+    session: Annotated[
+        str | None, typer.Option(help="With --template own: the recording, such as 501-1-3.", show_default=False)
+    ] = None,
+    starts: Annotated[
+        str | None, typer.Option(help="First day, such as 2026-03-01; today if not given.", show_default=False)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.")] = False,
+) -> None:
+    """Write a commented competition.toml to begin with."""
+    from striate.competition import template as rules_template
+    from striate.files import whole_file
+
+    text = rules_template(template, starts=_moment(starts), session=session)
+    with whole_file(path, overwrite=overwrite) as aside:
+        aside.write_text(text, encoding="utf-8")
+    _say(f"wrote {path}: edit it, then: striate competition build {path} RECORDINGS --out PUBLIC --secrets SECRET")
+
+
+@competition.command("build")
+def build(
+    rules: Annotated[Path, typer.Argument(help="The competition.toml.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder to publish; made anew.", show_default=False)],
+    secrets: Annotated[
+        Path, typer.Option(help="Folder for live truth, vault and evidence, outside of --out.", show_default=False)
+    ],
+    recordings: Annotated[
+        list[str] | None,
+        typer.Argument(help="All recordings that the rules name, in full: zips or folders.", show_default=False),
+    ] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Simulate the recordings, from 128 random bits.")
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="With --simulate: a setting of the simulation, such as neurons=100.", metavar="<key=value>"
+        ),
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Build a competition: withhold, hide, and keep apart what is secret.
+
+    Nothing is written unless rules and recordings fit each other. Then: striate competition audit.
+    """
+    from striate.competition import build as build_competition
+    from striate.competition import read_rules, simulated
+    from striate.competition.passphrases import strong_enough
+    from striate.errors import InputError
+
+    if simulate == bool(recordings):
+        raise InputError("Give the recordings that the rules name, or --simulate (and not both).")
+    if set_ and not simulate:
+        raise InputError("--set chooses how recordings are simulated: give it with --simulate.")
+    checked, _ = read_rules(rules)
+    passphrase = strong_enough(_passphrase(passphrase_file, new=True))
+    sources: Any = simulated(checked, _settings(set_ or [])) if simulate else recordings
+    made = build_competition(rules, sources, out, secrets, passphrase)
+    table = Table(title=f"{checked.title}: built", title_justify="left")
+    for column in ("track", "recording", "withheld", "live", "final", "split: p"):
+        table.add_column(column, justify="right" if column in ("live", "final", "split: p") else "left")
+    for track in checked.tracks:
+        balance = made.balance[track.name]
+        images = next(iter(balance.features.values()))
+        hidden = ", ".join(("test responses", "order", *track.withhold))
+        table.add_row(
+            track.name, track.session, hidden, str(len(images.live)), str(len(images.final)), f"{balance.p:.2f}"
+        )
+    console.print(table)
+    _say(f"to publish: {made.folder}")
+    _say(f"for whoever scores: {made.live_truth}")
+    _say(f"for nobody before the close: {made.vault} (its passphrase is nowhere; without it nothing can be closed)")
+    _say(f"look at the split: {', '.join(str(path) for path in made.evidence.values())}")
+    _say(f"now: striate competition audit {made.folder} --vault {made.vault}")
+
+
+@competition.command("audit")
+def audit(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of a competition, as it is published; or one archive.", show_default=False)
+    ],
+    vault: Annotated[
+        Path | None, typer.Option(help="The vault: look for what is withheld, too.", show_default=False)
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hunt for leaks in public files, as an outsider would; with the vault as one who knows what to look for.
+
+    Ends with status 1 where there is a finding above a note.
+    """
+    from striate.competition import audit as audit_competition
+
+    opened = _vault(vault, passphrase_file) if vault is not None else None
+    report = audit_competition(folder, opened)
+    serious = [finding for finding in report if finding.severity != "note"]
+    if as_json:
+        print(report.to_json())
+    else:
+        for finding in report:
+            _print_finding(finding)
+        counts = ", ".join(f"{len(report.of(s))} {s}{'' if len(report.of(s)) == 1 else 's'}" for s in _COLOURS)
+        verdict = "[bold red]leaks[/]" if serious else "[bold green]clean[/]"
+        whose = "with the vault" if opened else "as an outsider"
+        console.print(f"{escape(report.name)}: {verdict} {whose} ({counts})", soft_wrap=True)
+    if serious:
+        raise typer.Exit(1)
+
+
+def _print_finding(finding: "Finding") -> None:
+    colour = _COLOURS[finding.severity]
+    console.print(f"[{colour}]{finding.severity}[/] [bold]{finding.rule}[/] {escape(finding.file)}", soft_wrap=True)
+    console.print(f"    {escape(finding.message)}", soft_wrap=True)
+    if finding.mend:
+        console.print(f"    [italic]{escape(finding.mend)}[/]", soft_wrap=True)
+
+
+@competition.command("commit")
+def commit(folder: Folder, vault: VaultPath, passphrase_file: PassphraseFile = None, at: At = None) -> None:
+    """Publish what everything secret is committed to, before the start."""
+    from striate.competition import commit as commit_to
+    from striate.competition.commitment import FILE
+    from striate.competition.manifest import sha256_of
+
+    made = commit_to(folder, _vault(vault, passphrase_file), at=_moment(at))
+    _say(f"wrote {folder / FILE}: {len(made.digests)} commitments")
+    if made.late:
+        _say("the first phase has begun already, and the commitment says so")
+    _say(f"publish its hash elsewhere, too: {sha256_of(folder / FILE)}")
+
+
+@competition.command("receipt")
+def receipt(
+    folder: Folder,
+    submission: Annotated[
+        Path | None, typer.Argument(help="A native submission (Parquet).", show_default=False)
+    ] = None,
+    team: Annotated[str, typer.Option(help="Whose it is.", show_default=False)] = "",
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder where submissions are kept, outside of the competition's.", show_default=False),
+    ] = None,
+    choose: Annotated[
+        int | None,
+        typer.Option(help="Instead of submitting: the receipt that shall count in the end.", show_default=False),
+    ] = None,
+    baseline: Annotated[bool, typer.Option("--baseline", help="The team is a baseline of the rules.")] = False,
+    at: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a submission, or the choice of one, and give a receipt: a link of the published chain."""
+    from striate.competition import choose as choose_submission
+    from striate.competition import submit
+    from striate.errors import InputError
+
+    if not team:
+        raise InputError("A receipt is given to a team: name it (--team).")
+    if (submission is None) == (choose is None):
+        raise InputError("Give a submission, or the number of a receipt (--choose), and not both.")
+    if choose is not None:
+        given = choose_submission(folder, team, choose, at=_moment(at))
+    else:
+        if store is None:
+            raise InputError("Say where submissions are kept (--store), outside of the competition's folder.")
+        assert submission is not None
+        given = submit(folder, submission, team, store, at=_moment(at), baseline=baseline)
+    if as_json:
+        print(given.model_dump_json())
+        return
+    what = f"choice of receipt {given.chosen}" if given.kind == "choice" else f"submission {given.sha256[:16]}"
+    _say(f"receipt {given.number}: {team}, {given.track}, {given.protocol}, {given.at.isoformat(timespec='seconds')}")
+    _say(f"  {what}; chain {given.digest}")
+
+
+@competition.command("score")
+def score(
+    submission: Annotated[Path, typer.Argument(help="A submission.", show_default=False)],
+    live_truth: Annotated[Path, typer.Argument(help="The live truth.", show_default=False)],
+    bootstrap: Annotated[
+        int | None, typer.Option(help="Resamples of the images; as the rules say if not given.", show_default=False)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the scorecard as JSON.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a submission against the live truth, and nothing else."""
+    from striate.competition import score_live
+    from striate.files import refuse_existing
+    from striate.submissions.scorecard import LABELS
+
+    if out is not None:
+        refuse_existing(out, overwrite=False)
+    live = score_live(submission, live_truth, bootstrap=bootstrap)
+    if out is not None:
+        live.scorecard.write(out)
+    ranking, metric = live.ranking, live.board.track.metric
+    if as_json:
+        said = {
+            "track": live.board.track.name,
+            "protocol": live.board.protocol,
+            "metric": metric,
+            "score": ranking.mean,
+        }
+        print(json.dumps({**said, "scorecard": live.scorecard.summary()}, ensure_ascii=False))
+        return
+    value = f"not defined: {ranking.reason}" if ranking.mean is None else f"{ranking.mean:.4f}"
+    if ranking.interval is not None:
+        value += f" [{ranking.interval.low:.4f}, {ranking.interval.high:.4f}]"
+    _say(f"{live.board}: {LABELS[metric]} on the live test {value}")
+
+
+@competition.command("close")
+def close(
+    folder: Folder,
+    vault: VaultPath,
+    store: Store,
+    out: Annotated[Path, typer.Option(help="Folder for the results; made anew.", show_default=False)],
+    release: Annotated[
+        bool,
+        typer.Option(
+            "--release", help="Put truths, keys and seed into the results, so that anyone can compute them again."
+        ),
+    ] = False,
+    passphrase_file: PassphraseFile = None,
+    at: At = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the final test, rank every board, and name the winners, with the evidence."""
+    from striate.competition import close as close_competition
+
+    results = close_competition(folder, _vault(vault, passphrase_file), store, out, at=_moment(at), release=release)
+    if as_json:
+        print(results.model_dump_json(indent=1))
+        return
+    for board in results.boards:
+        console.print(_board_table(board, results))
+    for board in results.boards:
+        won = " and ".join(board.winners) if board.winners else "nobody"
+        _say(f"{board.track}, {board.protocol}: {won} won")
+    _say(f"wrote {out}; now: striate competition verify {folder} --results {out}")
+
+
+def _board_table(board: "BoardResult", results: "Results") -> Table:
+    from striate.submissions.scorecard import LABELS
+
+    table = Table(title=f"{board.track}, {board.protocol}", title_justify="left", title_style="bold")
+    columns = (
+        "rank",
+        "band",
+        "team",
+        LABELS[board.metric],
+        f"{100 * results.ranking.level:g} % interval",
+        "behind the best",
+        "live",
+    )
+    for column in columns:
+        table.add_column(column, justify="left" if column == "team" else "right")
+    for row in board.rows:
+        table.add_row(*_board_row(row))
+    return table
+
+
+def _board_row(row: "RowResult") -> tuple[str, ...]:
+    interval = "" if row.interval is None else f"{row.interval.low:.4f} – {row.interval.high:.4f}"
+    behind = "" if row.behind is None else f"{row.behind.value:.4f} [{row.behind.low:.4f}, {row.behind.high:.4f}]"
+    score = "not defined" if row.score is None else f"{row.score:.4f}"
+    live = "" if row.live_score is None else f"{row.live_score:.4f}"
+    rank = "–" if row.rank is None else str(row.rank)
+    return rank, str(row.band or ""), escape(row.team), score, interval, behind, live
+
+
+@competition.command("verify")
+def verify(
+    folder: Folder,
+    results: Annotated[Path | None, typer.Option(help="Folder of the results.", show_default=False)] = None,
+    truths: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the released truths, if they are not in the results.", show_default=False),
+    ] = None,
+    receipt_: Annotated[
+        list[Path] | None,
+        typer.Option("--receipt", help="A receipt that you were given (a file of JSON).", show_default=False),
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="A head of the chain that you have seen.", show_default=False)
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Where submissions are kept (the organiser's).", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify that nothing was changed since the commitment, and that the results follow; status 1 if not."""
+    from striate.competition import verify as verify_competition
+    from striate.competition.receipts import parsed
+    from striate.errors import InputError
+
+    given = []
+    for file in receipt_ or []:
+        try:
+            given.append(parsed(file.read_text(encoding="utf-8").strip(), str(file)))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{file} cannot be read ({error}).") from error
+    found = verify_competition(folder, results=results, truths=truths, receipts=given, head=head, store=store)
+    if as_json:
+        print(json.dumps(found.summary(), indent=1, ensure_ascii=False))
+    else:
+        words = {True: "[green]holds[/]", False: "[bold red]does not hold[/]", None: "[yellow]not yet[/]"}
+        table = Table(title=f"{folder}: verified", title_justify="left")
+        for column in ("what", "", "detail"):
+            table.add_column(column)
+        for check in found.checks:
+            table.add_row(escape(check.what), words[check.ok], escape(check.detail))
+        console.print(table)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _moment(text: str | None) -> datetime:
+    """A moment that was typed; now if there is none. A day begins at 0:00 UTC."""
+    from striate.errors import InputError
+
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{text!r} is no moment: write 2026-03-01, or 2026-03-01T12:00:00Z.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _passphrase(file: Path | None, *, new: bool = False) -> str:
+    import sys
+
+    from striate.competition.passphrases import passphrase
+
+    def ask() -> str:
+        return str(typer.prompt("Passphrase of the vault", hide_input=True, confirmation_prompt=new, err=True))
+
+    return passphrase(file, ask if sys.stdin.isatty() else None)
+
+
+def _vault(path: Path, passphrase_file: Path | None) -> "Vault":
+    from striate.competition import Vault
+    from striate.errors import InputError
+
+    if not path.is_file():
+        raise InputError(f"There is no vault at {path}: give the file that was built with the competition.")
+    return Vault.read(path, _passphrase(passphrase_file))
+
+
+def _settings(changes: list[str]) -> dict[str, object]:
+    """Settings of a simulation, written as in TOML."""
+    import tomllib
+
+    from striate.errors import InputError
+
+    settings: dict[str, object] = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        try:
+            settings[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            equals = ""
+        if not equals:
+            raise InputError(f"--set {change} is not key=value with a value as in TOML, such as neurons=100.")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
