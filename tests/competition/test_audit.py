@@ -5,7 +5,7 @@ import re
 import shutil
 
 import pytest
-from tests.competition.examples import PASSPHRASE, TRACK, built, mice, mouse, small_rules
+from tests.competition.examples import PASSPHRASE, TRACK, built, mice, mouse, play, small_rules
 from tests.competition.planted import PLANTED, Plot
 
 import striate
@@ -35,6 +35,19 @@ def test_a_clean_competition_has_no_finding_above_note(competition, vault):
         assert not above_note(report)
         assert report.rules <= {"order-public", "live-images-in-pretraining", "order-from-drift", "split"}
     assert {"order-public", "live-images-in-pretraining", "order-from-drift"} <= report.rules
+
+
+def test_a_commitment_is_no_seed_whatever_its_hash_begins_with(plot, vault):
+    for first in "05af":
+        document = {"digests": {"seed": first + "1234567890abcdef" * 4}}
+        (plot.folder / "commitment.json").write_text(json.dumps(document))
+        assert "seed-in-provenance" not in audit(plot.folder, vault).rules
+
+
+def test_a_competition_that_goes_on_is_as_clean_as_before(competition, vault, tmp_path):
+    game = play(competition, tmp_path)
+    game.submit("Alpha", 0.5)
+    assert not above_note(audit(game.folder, vault))
 
 
 def test_at_least_eighteen_kinds_are_planted():

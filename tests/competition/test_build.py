@@ -305,6 +305,12 @@ def test_no_secret_is_ever_written_beneath_the_public_folder(where, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_nor_is_the_public_folder_made_within_that_of_the_secrets(tmp_path):
+    with pytest.raises(InputError, match="side by side"):
+        build(small_rules(), mice(), tmp_path / "work" / "public", tmp_path / "work", PASSPHRASE)
+    assert not list(tmp_path.iterdir())
+
+
 def test_nor_beneath_it_by_a_link_or_beneath_another_competition(competition, tmp_path):
     (tmp_path / "public").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "public")

@@ -161,6 +161,11 @@ def test_who_and_when(team, hours, message, game):
     assert not Receipts.read(game.folder).entries
 
 
+def test_a_moment_needs_its_zone(game):
+    with pytest.raises(InputError, match="no time zone"):
+        submit(game.folder, game.file(0.5), "Alpha", game.store, at=DURING.replace(tzinfo=None))
+
+
 def test_limits_hold_for_each_team_and_board(game):
     for hour in (0, 1):
         game.submit("Alpha", 0.4, hours=hour)

@@ -151,6 +151,11 @@ def require_apart(public: Path, secret: Path) -> None:
         If they would come to lie there.
     """
     inside, outside = secret.resolve(), public.resolve()
+    if outside.is_relative_to(inside) and outside != inside:
+        raise InputError(
+            f"The folder to publish, {public}, would lie within that of the secrets, {secret}, and whoever copies the one may copy "
+            "the other: put them side by side."
+        )
     if inside.is_relative_to(outside) or any((parent / MANIFEST).is_file() for parent in inside.parents):
         raise InputError(
             f"The secrets must not lie beneath a folder that is published ({secret} would): give another folder, such as "

@@ -27,7 +27,7 @@ from striate.competition.results import (
     Results,
     board_result,
 )
-from striate.competition.rules import FINAL, LIVE, Rules
+from striate.competition.rules import FINAL, LIVE, Rules, require_zone
 from striate.competition.selection import finalists
 from striate.competition.submit import Board, require_complete, stored
 from striate.competition.vault import Vault
@@ -75,6 +75,7 @@ def close(
         broken, or a submission is missing.
     """
     place, kept, target = (Path(path).expanduser() for path in (folder, store, out))
+    require_zone(at)
     rules = vault.rules
     if at < rules.closes:
         raise InputError(

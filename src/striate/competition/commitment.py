@@ -18,6 +18,7 @@ from striate import __version__
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Digest, Manifest, sha256_of
 from striate.competition.rules import FILE as RULES
+from striate.competition.rules import require_zone
 from striate.competition.vault import Vault
 from striate.errors import InputError, listed
 from striate.files import refuse_existing, whole_file
@@ -167,6 +168,7 @@ def commit(folder: Path | str, vault: Vault, *, at: datetime) -> Commitment:
     InputError
         If there is a commitment already, or folder and vault do not belong together.
     """
+    require_zone(at)
     place = Path(folder).expanduser()
     refuse_existing(place / FILE, overwrite=False)
     require_one(place, vault)

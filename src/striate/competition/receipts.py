@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment
 from striate.competition.manifest import Digest, sha256_of
+from striate.competition.rules import require_zone
 from striate.errors import InputError
 from striate.files import whole_file
 
@@ -107,6 +108,7 @@ class Receipts:
         InputError
             If `at` lies before the last receipt.
         """
+        require_zone(at)
         if self.entries and at < self.entries[-1].at:
             raise InputError(
                 f"A receipt of {at.isoformat()} would lie before the last one ({self.entries[-1].at.isoformat()}): receipts are "

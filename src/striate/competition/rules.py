@@ -171,6 +171,19 @@ class Rules(Table):
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
 
 
+def require_zone(moment: datetime) -> datetime:
+    """Return a moment that has a time zone.
+
+    Raises
+    ------
+    InputError
+        If it has none, so that nobody could tell which phase it lies in.
+    """
+    if moment.tzinfo is None:
+        raise InputError(f"The moment {moment.isoformat()} has no time zone: give one, such as datetime.now(UTC).")
+    return moment
+
+
 def _refuse_doubled(what: str, names: list[str]) -> None:
     if doubled := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"two {what} are called {doubled!r}: give each its own name")

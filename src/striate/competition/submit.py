@@ -12,7 +12,7 @@ from striate.competition.build import require_apart
 from striate.competition.live import LiveTruth
 from striate.competition.manifest import Manifest, sha256_of
 from striate.competition.receipts import Receipt, Receipts, require_whole
-from striate.competition.rules import FINAL, LIVE, Rules, read_rules
+from striate.competition.rules import FINAL, LIVE, Rules, read_rules, require_zone
 from striate.competition.tables import Track
 from striate.errors import InputError, listed
 from striate.files import whole_file
@@ -85,7 +85,7 @@ def require_allowed(rules: Rules, receipts: Receipts, board: Board, team: str, a
                 f"Baseline {team!r} stands in {', '.join(known.tracks)}, and this is for {board.track.name}."
             )
         return
-    phase = rules.phase_at(at)
+    phase = rules.phase_at(require_zone(at))
     if phase is None or not phase.submissions:
         now = f"phase {phase.name!r} takes none" if phase else "no phase is on"
         when = "; ".join(
@@ -186,7 +186,7 @@ def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Recei
     if rules.ranking.choice != "chosen":
         counts = {"last": "the last", "best_live": "the best on the live test"}[rules.ranking.choice]
         raise InputError(f"In this competition {counts} submission of a team counts: there is nothing to choose.")
-    if rules.phase_at(at) is None:
+    if rules.phase_at(require_zone(at)) is None:
         raise InputError(f"No phase is on at {at.isoformat()}: it is too early or too late to choose.")
     with locked(place):
         receipts = Receipts.read(place)

@@ -21,7 +21,7 @@ from striate.recordings.findings import Finding, Severity
 # What striate adds to a competition's folder after it was built.
 ADDED = ("commitment.json", "receipts.jsonl", "results")
 _HARMLESS = re.compile(r"^(README|LICEN[CS]E|CITATION)[^/]*$", re.IGNORECASE)
-_SEED = re.compile(r"""\bseed\b["']?\s*[:=]\s*["']?(?P<value>(0x[0-9a-f]+|\d+))""", re.IGNORECASE)
+_SEED = re.compile(r"""\bseed\b["']?\s*[:=]\s*["']?(?P<value>0x[0-9a-f]+|\d+)(?![0-9a-z])""", re.IGNORECASE)
 _LARGEST_TEXT = 2**26  # bytes that are searched
 _TRUTHS = (b"striate live truth", b"striate simulated truth", b"striate vault contents")
 

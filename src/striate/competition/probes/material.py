@@ -82,6 +82,13 @@ class PublicArchive:
         return response_hashes(self.recording.responses)
 
     @cached_property
+    def slow(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """What of the public trials changes slowly; see `striate.competition.probes.serial.slow_features`."""
+        from striate.competition.probes.serial import slow_features
+
+        return slow_features(self)
+
+    @cached_property
     def moods(self) -> dict[str, NDArray[np.str_]]:
         """By variable: hash of each trial's behaviour and eye position, (T,)."""
         return {name: row_hashes(getattr(self.recording, name)) for name in _VARIABLES}

@@ -50,7 +50,7 @@ def resemblance(
     """
     rows = np.arange(len(archive.tier)) if rows is None else rows
     strongest = 0.0
-    for public, features in slow_features(archive):
+    for public, features in archive.slow:
         _, of_rows, of_public = np.intersect1d(rows, public, return_indices=True)
         alike = neighbours_alike(features[of_public], key[of_rows])
         if strong(alike, len(of_rows)):
@@ -72,20 +72,22 @@ def slow_features(archive: PublicArchive) -> list[tuple[NDArray[np.int64], Float
 
 
 def response_components(archive: PublicArchive, rows: NDArray[np.int64], count: int = _COMPONENTS) -> Floats | None:
-    """Mean and strongest principal components of responses, each neuron scaled to variance 1; None if they are all zero."""
-    responses = np.asarray(archive.recording.responses[rows], dtype=np.float64)
+    """Mean and strongest principal components of responses, each neuron scaled to variance 1; None if they are all zero.
+
+    Components by randomised subspace iteration: Halko, Martinsson & Tropp (2011), Finding structure with randomness, SIAM
+    Review 53(2).
+    """
+    responses = np.asarray(archive.recording.responses[rows], dtype=np.float32)
     if not responses.any() or len(rows) < 3:
         return None
     responses = (responses - responses.mean(axis=0)) / np.maximum(responses.std(axis=0), 1e-9)
-    mean = responses.mean(axis=1, keepdims=True)
-    many = responses if responses.shape[1] <= len(rows) else responses @ responses.T
-    if many is responses:
-        _, vectors = np.linalg.eigh(responses.T @ responses)
-        components = responses @ vectors[:, ::-1][:, :count]
-    else:
-        values, vectors = np.linalg.eigh(many)
-        components = vectors[:, ::-1][:, :count] * np.sqrt(np.maximum(values[::-1][:count], 0))
-    return np.concatenate([mean, components], axis=1)
+    width = min(count + 10, *responses.shape)
+    basis = np.random.default_rng(0).standard_normal((responses.shape[1], width)).astype(np.float32)
+    for _ in range(6):
+        basis, _ = np.linalg.qr(responses.T @ (responses @ basis))
+    left, sizes, _ = np.linalg.svd(responses @ basis, full_matrices=False)
+    components = (left * sizes)[:, :count].astype(np.float64)
+    return np.concatenate([responses.mean(axis=1, keepdims=True), components], axis=1)
 
 
 def neighbours_alike(features: Floats, key: NDArray[np.generic]) -> float:
