@@ -8,23 +8,24 @@ ROOMS = (
         ("metrics", "scores, ceilings,\nintervals"),
         ("stimuli", "images\nby formula"),
         ("simulate", "mice whose\ntruth is known"),
+        ("catalog", "known datasets,\nby name"),
     ),
     (
-        ("catalog", "known datasets,\nby name"),
         ("fetch", "downloads that\nend well"),
         ("loading", "standardise,\nmake batches"),
         ("models", "core, readout,\nshifter"),
-    ),
-    (
         ("training", "recipes, runs,\npredictions"),
         ("submissions", "files, matching,\nscorecards"),
+    ),
+    (
         ("report", "figures on\none page"),
+        ("competition", "withhold, audit,\ncommit, close"),
         ("cli", "the command line:\nparses and prints"),
     ),
 )
 
 with look():
-    figure, axes = canvas(7.6, 3.2)
+    figure, axes = canvas(9.5, 3.2)
     for row, rooms in enumerate(ROOMS):
         y = 2.3 - 1.05 * row
         for column, (name, what) in enumerate(rooms):

@@ -158,6 +158,12 @@ def test_nothing_to_audit_is_one_sentence(tmp_path):
         audit(tmp_path / "none")
 
 
+def test_a_vault_of_another_competition_is_refused(competition, tmp_path):
+    other = built(tmp_path, small_rules("own"), [mouse(TRACK, live=8)])
+    with pytest.raises(InputError, match=r"'sensorium-2022'.*take the vault that was built with it"):
+        audit(other.folder, Vault.read(competition.vault, PASSPHRASE))
+
+
 def test_a_report_is_json(competition):
     document = json.loads(audit(competition.folder).to_json())
     assert document["ok"] is True

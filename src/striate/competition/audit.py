@@ -62,7 +62,7 @@ def audit(path: Path | str, vault: Vault | None = None) -> Report:
     Raises
     ------
     InputError
-        If there is nothing at `path`, or its rules or manifest are damaged.
+        If there is nothing at `path`, its rules or manifest are damaged, or the vault is that of another competition.
     """
     place = Path(path).expanduser()
     material = gather(place, vault)

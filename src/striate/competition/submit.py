@@ -18,7 +18,6 @@ from striate.errors import InputError, listed
 from striate.files import whole_file
 from striate.submissions import Submission, validate
 from striate.submissions.match import match
-from striate.submissions.protocol import TRACKS
 
 _TEAM = re.compile(r"^[^\W_](?:[\w .,'&+-]{0,58}[\w.)!+])?$")
 
@@ -48,7 +47,7 @@ def board_of(submission: Submission, rules: Rules) -> Board:
         raise InputError(
             f"The submission is for session {submission.session}, which is no track's: predict {sessions}."
         )
-    if submission.track not in (None, track.name) and (track.name in TRACKS or submission.track is not None):
+    if submission.track not in (None, track.name):
         raise InputError(
             f"The submission names track {submission.track!r}, but session {track.session} is that of track {track.name!r}."
         )

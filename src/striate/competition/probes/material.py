@@ -173,7 +173,7 @@ def gather(path: Path, vault: Vault | None) -> Material:
     Raises
     ------
     InputError
-        If there is nothing at `path`.
+        If there is nothing at `path`, or the vault is that of another competition.
     """
     if not path.exists():
         raise InputError(f"There is nothing at {path}: give the folder of a competition, or an archive.")
@@ -183,6 +183,15 @@ def gather(path: Path, vault: Vault | None) -> Material:
     findings: list[Finding] = []
     if (folder / FILE).is_file():
         rules = read_rules(folder)[0]
+    if (
+        vault is not None
+        and rules is not None
+        and (vault.rules.name, vault.rules.sessions) != (rules.name, rules.sessions)
+    ):
+        raise InputError(
+            f"The vault is that of competition {vault.rules.name!r} ({', '.join(vault.rules.sessions)}), and {folder} holds "
+            f"{rules.name!r} ({', '.join(rules.sessions)}): take the vault that was built with it."
+        )
     if (folder / MANIFEST).is_file():
         manifest = Manifest.read(folder)
     material = Material(folder, rules, manifest, files, [], vault, findings)
