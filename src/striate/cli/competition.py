@@ -236,11 +236,11 @@ def score(
 ) -> None:
     """Score a submission against the live truth, and nothing else."""
     from striate.competition import score_live
-    from striate.files import refuse_existing
+    from striate.competition.manifest import require_new
     from striate.submissions.scorecard import LABELS
 
     if out is not None:
-        refuse_existing(out, overwrite=False)
+        require_new(out)
     live = score_live(submission, live_truth, bootstrap=bootstrap)
     if out is not None:
         live.scorecard.write(out)

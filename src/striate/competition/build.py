@@ -14,7 +14,7 @@ from striate.competition.features import picture_features, response_features
 from striate.competition.full import Full, Source, open_all
 from striate.competition.keys import CompetitionSeed
 from striate.competition.live import LiveTruth, final_keys
-from striate.competition.manifest import ARCHIVES, Manifest, listed_file
+from striate.competition.manifest import ARCHIVES, Manifest, listed_file, require_new
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.passphrases import strong_enough
 from striate.competition.rules import FILE, FINAL, LIVE, Rules, read_rules
@@ -23,7 +23,7 @@ from striate.competition.tables import Track
 from striate.competition.vault import Vault
 from striate.competition.withhold import Withheld, withheld
 from striate.errors import InputError, listed
-from striate.files import refuse_existing, whole_folder
+from striate.files import whole_folder
 from striate.loading.standardisation import Standardisation
 from striate.metrics import split_half
 from striate.names import TEST_TIERS
@@ -101,7 +101,7 @@ def build(
     public, secret = (Path(path).expanduser() for path in (folder, secrets))
     require_apart(public, secret)
     for target in (public, secret):
-        refuse_existing(target, overwrite=False)
+        require_new(target)
     strong_enough(passphrase)
     seed = seed or CompetitionSeed()
     full = open_all(checked, recordings)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from striate.competition.build import require_apart
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment, openings, require_one, scorer
-from striate.competition.manifest import sha256_of
+from striate.competition.manifest import require_new, sha256_of
 from striate.competition.ranking import Entrant, Ranked, rank
 from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.results import (
@@ -32,7 +32,7 @@ from striate.competition.selection import finalists
 from striate.competition.submit import Board, require_complete, stored
 from striate.competition.vault import Vault
 from striate.errors import InputError, listed
-from striate.files import refuse_existing, whole_folder
+from striate.files import whole_folder
 from striate.metrics import Repeats, evaluate
 from striate.submissions import Submission, Truth, score
 from striate.submissions.match import match
@@ -81,7 +81,7 @@ def close(
         raise InputError(
             f"Submissions are taken until {rules.closes.isoformat()}, and it is {at.isoformat()}: close then."
         )
-    refuse_existing(target, overwrite=False)
+    require_new(target)
     require_one(place, vault)
     commitment = Commitment.read(place)
     opened = openings(vault)

@@ -6,6 +6,7 @@ content until it is published with it; then nobody can have had another content.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from striate.competition.rules import FILE as RULES
 from striate.competition.rules import require_zone
 from striate.competition.vault import Vault
 from striate.errors import InputError, listed
-from striate.files import refuse_existing, whole_file
+from striate.files import whole_file
 from striate.metrics import METRICS_VERSION
 from striate.submissions import Truth
 
@@ -170,7 +171,10 @@ def commit(folder: Path | str, vault: Vault, *, at: datetime) -> Commitment:
     """
     require_zone(at)
     place = Path(folder).expanduser()
-    refuse_existing(place / FILE, overwrite=False)
+    if os.path.lexists(place / FILE):
+        raise InputError(
+            f"{place / FILE} exists already, and what was committed to cannot be changed: build anew to start again."
+        )
     require_one(place, vault)
     made = Commitment(
         name=vault.rules.name,

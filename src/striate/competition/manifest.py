@@ -1,6 +1,7 @@
 """The manifest of a competition's folder: which files it has, and what each is."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -96,6 +97,12 @@ class Manifest(_Strict):
             raise InputError(
                 f"{file} is damaged ({where}: {first['msg']}); take it from where it was published."
             ) from error
+
+
+def require_new(path: Path) -> None:
+    """Raise `InputError` if something stands at a path: nothing of a competition is ever replaced."""
+    if os.path.lexists(path):
+        raise InputError(f"{path} exists already, and nothing of a competition is ever replaced: choose another name.")
 
 
 def sha256_of(path: Path) -> str:
