@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import Field, field_validator, model_validator
 
+from striate.catalog import Licence
 from striate.competition.tables import (
     Baseline,
     Declared,
-    Licence,
     Limits,
     Phase,
     Pretraining,

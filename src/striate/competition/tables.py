@@ -41,24 +41,6 @@ def _listed_once(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-class Licence(Table):
-    """On what terms the public recordings may be used.
-
-    Attributes
-    ----------
-    name
-        Such as CC BY-NC-ND 4.0.
-    address
-        Where its full text stands.
-    terms
-        What it asks of a participant, in short.
-    """
-
-    name: str = Field(min_length=1)
-    address: str | None = None
-    terms: str = Field(min_length=1)
-
-
 class TierRules(Table):
     """What a recording must offer for a tier, or it is refused.
 
