@@ -19,7 +19,19 @@ app = typer.Typer(
 )
 
 # Each module adds its commands to `app`; none imports a heavy library before a command runs.
-_GROUPS = ("catalog", "fetch", "recordings", "scores", "simulate", "training", "competition", "demo", "reproduce")
+_GROUPS = (
+    "catalog",
+    "fetch",
+    "recordings",
+    "scores",
+    "simulate",
+    "training",
+    "competition",
+    "serve",
+    "submit",
+    "demo",
+    "reproduce",
+)
 
 # Threads that wait for work sleep instead of spinning: spinning wins 5 % on an idle machine, and makes two trainings that
 # share one take a third longer. OpenMP reads this when PyTorch is first imported, which no module here has done yet.

@@ -1,0 +1,159 @@
+"""Commands of the portal: ``serve`` and its parts."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from striate.cli.app import app
+
+if TYPE_CHECKING:
+    from striate.portal import Place
+
+
+class _WithDefault(TyperGroup):
+    """``striate serve FOLDER`` means ``striate serve all FOLDER``."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.commands:
+            args = ["all", *args]
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0].startswith("-") and args[0] not in ("-h", "--help"):
+            args = ["all", *args]
+        return super().parse_args(ctx, args)
+
+
+serve_app = typer.Typer(
+    cls=_WithDefault,
+    no_args_is_help=True,
+    help="The portal: a competition's data, submissions and leaderboards on the web. `striate serve FOLDER` starts all of it.",
+)
+app.add_typer(serve_app, name="serve")
+
+Folder = Annotated[Path, typer.Argument(help="Folder of the competition, as it is published.", show_default=False)]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="The portal's own folder; NAME-portal beside the competition's if not given.", show_default=False
+    ),
+]
+LiveTruthPath = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="STRIATE_LIVE_TRUTH",
+        help="The live truth that was built with the competition; only the worker is told where it is. NAME-live-truth.npz "
+        "beside the competition's folder if not given.",
+        show_default=False,
+    ),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; others than this machine's need a proxy that encrypts.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.")]
+
+
+@serve_app.command("all")
+def everything(
+    folder: Folder,
+    live_truth: LiveTruthPath = None,
+    data: Data = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    browser: Annotated[
+        bool | None,
+        typer.Option(help="Open the page in a browser; by default if started from a terminal.", show_default=False),
+    ] = None,
+) -> None:
+    """Start the portal on this machine: web process and worker, until Ctrl-C."""
+    place = _place(folder, data)
+    file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
+    _require_file(file)
+    _prepare(place, file.expanduser().resolve().parent)
+    from striate.portal.running.serve import serve, web, worker
+
+    processes = [web(place, host, port), worker(place, file)]
+    _say_address(host, port)
+    if sys.stdout.isatty() if browser is None else browser:
+        import threading
+        import webbrowser
+
+        threading.Timer(2.0, webbrowser.open, [f"http://{host}:{port}/"]).start()
+    serve(processes)
+
+
+@serve_app.command("web")
+def web_only(folder: Folder, data: Data = None, host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Start the web process alone; it is told nothing of the truth."""
+    place = _place(folder, data)
+    _prepare(place)
+    from striate.portal.running.serve import serve, web
+
+    processes = [web(place, host, port)]
+    _say_address(host, port)
+    serve(processes)
+
+
+@serve_app.command("worker")
+def worker_only(folder: Folder, live_truth: LiveTruthPath = None, data: Data = None) -> None:
+    """Start a worker alone: one more, or on another machine (with DATABASE_URL)."""
+    place = _place(folder, data)
+    file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
+    _require_file(file)
+    _prepare(place, file.expanduser().resolve().parent)
+    from striate.portal.running.serve import serve, worker
+
+    serve([worker(place, file)])
+
+
+@serve_app.command("password")
+def password(
+    folder: Folder,
+    username: Annotated[str, typer.Argument(help="Whose.")] = "admin",
+    data: Data = None,
+) -> None:
+    """Give an account a new random password, and show it once."""
+    place = _place(folder, data)
+    _prepare(place)
+    from striate.portal.running.prepare import new_password
+
+    print(f"the new password of {username}, shown this once: {new_password(username)}")
+
+
+def _place(folder: Path, data: Path | None) -> "Place":
+    from importlib.util import find_spec
+
+    from striate.errors import InputError
+
+    missing = [name for name in ("django", "ninja", "gunicorn", "whitenoise", "dj_database_url") if not find_spec(name)]
+    if missing:
+        raise InputError(
+            f"The portal needs {', '.join(missing)}, which is not installed here: pip install 'striate[portal]' brings all of it."
+        )
+    from striate.portal import Place
+
+    return Place.of(folder, data)
+
+
+def _prepare(place: "Place", *near: Path) -> None:
+    from striate.portal.running.prepare import prepare
+
+    made = prepare(place, near=near)
+    if made is not None:
+        print(f"organiser's account: {made.username}, password, shown this once: {made.password}", flush=True)
+
+
+def _require_file(file: Path) -> None:
+    from striate.errors import InputError
+
+    if not file.expanduser().is_file():
+        raise InputError(
+            f"There is no live truth at {file}: name the file that `striate competition build` made (--live-truth), copied to "
+            "where the vault is not."
+        )
+
+
+def _say_address(host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    print(f"the portal: http://{shown}:{port}/ (end with Ctrl-C)", flush=True)

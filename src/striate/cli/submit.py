@@ -1,0 +1,81 @@
+"""The command ``submit``: send predictions to a portal."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from striate.cli.app import app
+
+console = Console(highlight=False)
+
+
+@app.command("submit")
+def submit(
+    submission: Annotated[
+        Path, typer.Argument(help="Native Parquet file, or a folder with the CSVs of 2022.", show_default=False)
+    ],
+    to: Annotated[str, typer.Option(help="Address of the portal.", show_default=False)],
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with your token for the portal; kept for later. Without it STRIATE_TOKEN counts, or the one kept."
+        ),
+    ] = None,
+    session: Annotated[
+        str | None, typer.Option(help="Of CSVs: the recording, like 27204-5-13.", show_default=False)
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Of CSVs: image, or image + behaviour.", show_default=False)
+    ] = None,
+    note: Annotated[str, typer.Option(help="For you and your team: what is new in it.", show_default=False)] = "",
+    baseline: Annotated[str, typer.Option(help="Of organisers: the baseline that it is.", show_default=False)] = "",
+    wait: Annotated[bool, typer.Option(help="Wait for the score.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the portal's answer as JSON.")] = False,
+) -> None:
+    """Send a submission to a portal: checked here first, resumed after a broken connection, scored there.
+
+    Exit status 1: refused, here or there, and it counts towards no limit. 75: the portal is down or under maintenance; try again.
+    """
+    from striate.errors import InputError
+    from striate.fetch import OutageError
+    from striate.fetch.tokens import keep_token, read_token
+    from striate.portal.client import Portal
+
+    token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
+    if token:
+        keep_token(to, token.strip())
+    tell = (lambda _: None) if as_json else (lambda state: console.print(state, style="dim"))
+    sent = Portal(to).send(
+        submission, session=session, protocol=protocol, note=note, baseline=baseline, wait=wait, listener=tell
+    )
+    state = sent.state
+    if as_json:
+        print(json.dumps(state, ensure_ascii=False))
+    if state["state"] == "refused":
+        raise InputError(f"The portal refused it: {state['reason']}")
+    if state["state"] == "failed":
+        raise OutageError(
+            "The portal failed at it, which counts towards no limit; its organisers can have it scored again."
+        )
+    if not as_json:
+        _print(state, new=sent.new)
+
+
+def _print(state: Any, *, new: bool) -> None:
+    from striate.submissions.scorecard import LABELS
+
+    if not new:
+        console.print("Your team has sent this file before: this is the same submission.")
+    if state["receipt"]:
+        receipt = state["receipt"]
+        board = f"{state['track']}, {state['protocol']}"
+        console.print(f"receipt {receipt['number']}: {board}, chain {receipt['digest']}", markup=False, soft_wrap=True)
+    for name, value in (state["metrics"] or {}).items():
+        mean = f"not defined: {value['reason']}" if value["mean"] is None else f"{value['mean']:.4f}"
+        interval = "" if value["low"] is None else f"  [{value['low']:.4f}, {value['high']:.4f}]"
+        console.print(f"{LABELS[name]:<24} {mean}{interval}", markup=False)
+    console.print(state["page"], markup=False, soft_wrap=True)

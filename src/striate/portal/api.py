@@ -1,0 +1,253 @@
+"""The API for programs; ``/api/openapi.json`` describes it. Whoever asks shows a token."""
+
+import json
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from ninja import NinjaAPI, Schema, Status
+from ninja.errors import HttpError
+from ninja.security import HttpBearer
+from pydantic import Field
+
+from striate.errors import InputError
+from striate.metrics.evaluate import METRICS
+from striate.portal.access import NOT_ADMITTED, may_see
+from striate.portal.accounts.throttle import UPLOAD, too_many
+from striate.portal.boards.standings import DECIMALS
+from striate.portal.competition import competition, place
+from striate.portal.models import Attempt, Link, Score, Submission, Token, Upload, User
+from striate.portal.receiving import uploads
+from striate.portal.receiving.soon import check_soon
+from striate.portal.receiving.taking import NATIVE, refuse_outside_of_phases, take
+
+_CHUNK = 2**20  # bytes
+
+
+class _Bearer(HttpBearer):
+    """A token, as ``Authorization: Bearer …``."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> User | None:
+        """Whose token it is."""
+        user = Token.owner(token)
+        if user is not None:
+            request.user = user
+        return user
+
+
+api = NinjaAPI(
+    title="striate portal",
+    version="1",
+    auth=_Bearer(),
+    docs_url=None,
+    openapi_url="/openapi.json",
+    urls_namespace="api",
+)
+
+
+@api.exception_handler(InputError)
+def _refused(request: HttpRequest, error: InputError) -> HttpResponse:
+    return api.create_response(request, {"detail": str(error)}, status=422)
+
+
+class Problem(Schema):
+    """Why something was not done, in one sentence."""
+
+    detail: str
+
+
+class BeginUpload(Schema):
+    """What is going to be uploaded."""
+
+    filename: str = Field(min_length=1, max_length=200)
+    size: int = Field(ge=1, lt=2**53)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class UploadState(Schema):
+    """How far an upload is."""
+
+    id: UUID
+    size: int
+    received: int
+
+
+class NewSubmission(Schema):
+    """A whole upload that shall become a submission."""
+
+    upload: UUID
+    note: str = Field("", max_length=300)
+    baseline: str = Field("", max_length=100)
+
+
+class Step(Schema):
+    """One step of a submission's life."""
+
+    at: datetime
+    state: str
+    reason: str
+
+
+class Metric(Schema):
+    """A mean over neurons on the live test, with its interval; rounded."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    reason: str | None
+
+
+class SubmissionState(Schema):
+    """A submission, as its team sees it."""
+
+    id: UUID
+    filename: str
+    sha256: str
+    track: str
+    protocol: str
+    state: Literal["received", "checked", "queued", "scoring", "scored", "refused", "failed"]
+    reason: str
+    over: bool
+    life: list[Step]
+    receipt: dict[str, Any] | None
+    metrics: dict[str, Metric] | None
+    page: str
+
+
+_PROBLEMS = {401: Problem, 403: Problem, 404: Problem, 422: Problem, 429: Problem, 503: Problem}
+
+
+def _admitted(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    if not request.user.admitted:
+        raise HttpError(403, NOT_ADMITTED)
+    return request.user
+
+
+@api.get("/competition", auth=None)
+def about(request: HttpRequest) -> dict[str, Any]:
+    """What the competition is: boards, limits, phases."""
+    made = competition()
+    return {
+        "name": made.rules.name,
+        "title": made.rules.title,
+        "boards": [
+            {
+                "board": slug,
+                "track": b.track.name,
+                "session": b.track.session,
+                "protocol": b.protocol,
+                "metric": b.track.metric,
+            }
+            for slug, b in made.boards.items()
+        ],
+        "limits": made.rules.limits.model_dump(),
+        "phases": [phase.model_dump(mode="json") for phase in made.rules.phases],
+    }
+
+
+@api.get("/keys", response={200: None, **_PROBLEMS})
+def keys(request: HttpRequest) -> HttpResponseBase:
+    """Trials and neurons that submissions must predict, to check one before it is sent (an npz)."""
+    _admitted(request)
+    return FileResponse(place().keys.open("rb"), content_type="application/octet-stream")
+
+
+@api.post("/uploads", response={200: UploadState, **_PROBLEMS})
+def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
+    """Begin an upload, or find the one of the same file that was broken off."""
+    user = _admitted(request)
+    if not user.is_staff:
+        refuse_outside_of_phases("")
+    if too_many(UPLOAD, str(user.pk)):
+        raise HttpError(429, "You sent too many files within an hour: wait a little.")
+    Attempt.note(UPLOAD.what, str(user.pk))
+    return _progress(uploads.begin(user, filename=about.filename, size=about.size, sha256=about.sha256))
+
+
+@api.get("/uploads/{number}", response={200: UploadState, **_PROBLEMS})
+def upload_state(request: HttpRequest, number: UUID) -> dict[str, Any]:
+    """How far an upload is."""
+    return _progress(_upload(request, number))
+
+
+@api.put("/uploads/{number}", response={200: UploadState, **_PROBLEMS})
+def continue_upload(request: HttpRequest, number: UUID, offset: int) -> dict[str, Any]:
+    """Send bytes of the file, as the body, from `offset` on: as many at a time as is convenient."""
+    upload = _upload(request, number)
+    uploads.append(upload, offset, iter(lambda: request.read(_CHUNK), b""))
+    return _progress(upload)
+
+
+@api.post("/submissions", response={200: SubmissionState, 201: SubmissionState, **_PROBLEMS})
+def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str, Any]]:
+    """Submit a whole upload. The answer is 201, or 200 where the team has sent the same file before."""
+    user, upload = _admitted(request), _upload(request, new.upload)
+    if new.baseline and not user.is_staff:
+        raise HttpError(403, "Only organisers submit baselines.")
+    team = None if new.baseline else user.team
+    if team is None and not new.baseline:
+        raise InputError("You submit as a team, be it of one: make one on the portal, or join one.")
+    file = uploads.whole(upload)
+    made, fresh = take(
+        {NATIVE: file}, team=team, baseline=new.baseline, by=user, filename=upload.filename, note=new.note
+    )
+    uploads.discard(upload)
+    return Status(201 if fresh else 200, _described(request, check_soon(made)))
+
+
+@api.get("/submissions", response={200: list[SubmissionState], **_PROBLEMS})
+def own_submissions(request: HttpRequest) -> list[dict[str, Any]]:
+    """The submissions of one's own team, the last first."""
+    team = _admitted(request).team
+    found = Submission.objects.filter(team=team).prefetch_related("transitions") if team else ()
+    return [_described(request, each) for each in found]
+
+
+@api.get("/submissions/{number}", response={200: SubmissionState, **_PROBLEMS})
+def one_submission(request: HttpRequest, number: UUID) -> dict[str, Any]:
+    """One submission of one's own team."""
+    user = _admitted(request)
+    found = Submission.objects.filter(pk=number).first()
+    if found is None or not may_see(user, found):
+        raise HttpError(404, "Your team has no such submission.")
+    return _described(request, found)
+
+
+def _upload(request: HttpRequest, number: UUID) -> Upload:
+    found = Upload.objects.filter(pk=number, by=_admitted(request)).first()
+    if found is None:
+        raise HttpError(404, "You have no such upload: it is done, or was too old.")
+    return found
+
+
+def _progress(upload: Upload) -> dict[str, Any]:
+    return {"id": upload.pk, "size": upload.size, "received": uploads.received(upload)}
+
+
+def _described(request: HttpRequest, own: Submission) -> dict[str, Any]:
+    receipt = Link.objects.filter(submission=own, kind="submission").first()
+    score = Score.objects.filter(submission=own).order_by("-pk").first()
+    return {
+        "id": own.pk,
+        "filename": own.filename,
+        "sha256": own.sha256,
+        "track": own.track,
+        "protocol": own.protocol,
+        "state": own.state,
+        "reason": own.reason,
+        "over": own.over,
+        "life": [{"at": t.at, "state": t.after, "reason": t.reason} for t in own.transitions.all()],
+        "receipt": _receipt(receipt),
+        "metrics": score and {name: _rounded(score.metrics[name]) for name in METRICS},
+        "page": request.build_absolute_uri(f"/submissions/{own.pk}/"),
+    }
+
+
+def _receipt(link: Link | None) -> dict[str, Any] | None:
+    return None if link is None else dict(json.loads(link.body))
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, DECIMALS) if isinstance(value, float) else value for key, value in values.items()}

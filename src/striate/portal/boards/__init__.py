@@ -1,0 +1,1 @@
+"""Leaderboards: ranked by the worker, kept as they were last ranked, and shown."""

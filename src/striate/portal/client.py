@@ -1,0 +1,246 @@
+"""Send a submission to a portal: checked here first, uploaded in parts that resume, watched until it is scored."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from striate import __version__
+from striate.competition.manifest import sha256_of
+from striate.competition.submit import board_of
+from striate.errors import InputError
+from striate.fetch import OutageError
+from striate.fetch.patience import duration, retry_after
+from striate.fetch.tokens import token_for
+from striate.portal.receiving.keys import parsed_keys, require_complete
+from striate.progress import progress
+from striate.submissions import Submission, open_submission
+from striate.submissions.sources import is_native
+
+_PART = 8 * 2**20  # bytes that are sent at a time
+_TRIES, _LONGEST_PAUSE = 8, 60.0
+_ASKED_EVERY = 0.5  # seconds
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of a submission.
+
+    Attributes
+    ----------
+    new
+        Whether the team had not sent the same file before.
+    state
+        As the portal describes it.
+    """
+
+    new: bool
+    state: Mapping[str, Any]
+
+
+class Portal:
+    """A portal, as a program sees it.
+
+    Parameters
+    ----------
+    address
+        Of its front page.
+    sleep
+        How to wait.
+
+    Raises
+    ------
+    InputError
+        If it is no address, or there is no token for it.
+    """
+
+    def __init__(self, address: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InputError(f"{address!r} is no address of a portal: it begins with https://.")
+        self.address = f"{parts.scheme}://{parts.netloc}/"
+        token = token_for(self.address)
+        if token is None:
+            raise InputError(
+                f"There is no token for {self.address}: make one on the page of your account there, and give it in a file "
+                "(--token-file) or as STRIATE_TOKEN."
+            )
+        self._headers = {"Authorization": f"Bearer {token}", "User-Agent": f"striate/{__version__}"}
+        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=20, read=180), retries=False)
+        self._sleep = sleep
+
+    def send(
+        self,
+        file: Path,
+        *,
+        session: str | None = None,
+        protocol: str | None = None,
+        note: str = "",
+        baseline: str = "",
+        wait: bool = True,
+        listener: Callable[[str], None] = lambda _: None,
+    ) -> Sent:
+        """Check a submission, send it, and wait for its score.
+
+        Parameters
+        ----------
+        file
+            A native file, or a folder with the CSVs of 2022, which are sent as a native file.
+        session, protocol
+            What CSVs do not say.
+        note
+            For the team.
+        baseline
+            Of organisers: whose row it is.
+        wait
+            Whether to wait until it is scored.
+        listener
+            Is told each new state.
+
+        Raises
+        ------
+        InputError
+            If it is no submission that the competition takes; nothing was sent then. Or if the portal refused it.
+        OutageError
+            If the portal is down or under maintenance; what arrived there stays.
+        """
+        with self._checked(file, session, protocol) as native:
+            number = self._upload(native, file.name)
+            status, state = self._ask("POST", "api/submissions", {"upload": number, "note": note, "baseline": baseline})
+        told = ""
+        while True:
+            if state["state"] != told:
+                told = state["state"]
+                listener(told)
+            if state["over"] or not wait:
+                return Sent(status == 201, state)
+            self._sleep(_ASKED_EVERY)
+            _, state = self._ask("GET", f"api/submissions/{state['id']}")
+
+    @contextmanager
+    def _checked(self, file: Path, session: str | None, protocol: str | None) -> Iterator[Path]:
+        """The native file, after what the portal would say to it was said here."""
+        answer = self._request("GET", "api/keys")
+        rules, keys = parsed_keys(answer.data, f"{self.address}api/keys")
+        native = is_native(file)
+        submission: Submission = open_submission(file, **({} if native else {"session": session, "protocol": protocol}))
+        if not native and None in (session, protocol):
+            raise InputError("CSVs of 2022 do not say what they are for: give --session and --protocol.")
+        board = board_of(submission, rules)
+        require_complete(submission, keys[board.track.name])
+        if native:
+            yield file
+            return
+        with tempfile.TemporaryDirectory(prefix="striate-submit-") as folder:
+            made = Path(folder) / "submission.parquet"
+            submission.write(made)
+            yield made
+
+    def _upload(self, file: Path, name: str) -> str:
+        size = file.stat().st_size
+        about = {"filename": name, "size": size, "sha256": sha256_of(file)}
+        _, state = self._ask("POST", "api/uploads", about)
+        with file.open("rb") as opened, progress(f"sending {name}", size) as advance:
+            shown = 0
+            while (received := int(state["received"])) < size:
+                advance(received - shown)
+                shown = received
+                opened.seek(received)
+                part = opened.read(_PART)
+                try:
+                    _, state = self._ask("PUT", f"api/uploads/{state['id']}?offset={received}", body=part, tries=1)
+                except (OutageError, InputError):  # part of it may have arrived: go on from there
+                    self._sleep(1.0)
+                    _, after = self._ask("GET", f"api/uploads/{state['id']}")
+                    if int(after["received"]) <= received:
+                        _, after = self._ask("PUT", f"api/uploads/{state['id']}?offset={received}", body=part)
+                    state = after
+            advance(size - shown)
+        return str(state["id"])
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        content: Mapping[str, Any] | None = None,
+        *,
+        body: bytes | None = None,
+        tries: int = _TRIES,
+    ) -> tuple[int, dict[str, Any]]:
+        data = json.dumps(content).encode() if content is not None else body
+        kind = {"Content-Type": "application/json" if content is not None else "application/octet-stream"}
+        answer = self._request(method, path, data, kind if data is not None else {}, tries)
+        try:
+            found = json.loads(answer.data)
+            if not isinstance(found, dict):
+                raise ValueError
+        except ValueError:
+            raise InputError(f"{self.address} is no portal of striate, or of another version.") from None
+        return answer.status, found
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        tries: int = _TRIES,
+    ) -> urllib3.BaseHTTPResponse:
+        """Ask, and ask again where that may help: all requests may be repeated, since the same file is the same submission."""
+        reason = ""
+        for attempt in range(tries):
+            if attempt:
+                self._sleep(min(_LONGEST_PAUSE, 0.5 * 2**attempt))
+            try:
+                answer = self._pool.request(
+                    method,
+                    urljoin(self.address, path),
+                    body=body,
+                    headers={**self._headers, **(headers or {})},
+                    redirect=False,
+                )
+            except (HTTPError, OSError) as error:
+                reason = f"{self.address} cannot be reached ({type(error).__name__})"
+                continue
+            if answer.status < 300:
+                return answer
+            if answer.status in (429, 503):
+                asked = retry_after(answer.headers)
+                if asked is not None and asked <= _LONGEST_PAUSE:
+                    reason = f"{self.address} is busy"
+                    self._sleep(asked)
+                    continue
+                when = f" in {duration(asked)}" if asked is not None else " later"
+                raise OutageError(f"{_sentence(answer)} Try again{when}: what arrived stays there.")
+            if answer.status >= 500:
+                reason = f"{self.address} has a fault ({answer.status})"
+                continue
+            raise InputError(self._explained(answer))
+        raise OutageError(f"{reason}: try again later; what arrived stays there.")
+
+    def _explained(self, answer: urllib3.BaseHTTPResponse) -> str:
+        if answer.status == 401:
+            return f"{self.address} does not know the token: it was revoked, or is that of another portal. Make a new one there."
+        if answer.status in (301, 302, 307, 308):
+            return f"{self.address} leads to {answer.headers.get('Location', 'another address')}: use that address."
+        return _sentence(answer)
+
+
+def _sentence(answer: urllib3.BaseHTTPResponse) -> str:
+    """What the portal said, on one line and not too long."""
+    text = answer.data[:4096].decode(errors="replace")
+    try:
+        said = json.loads(text)["detail"]
+    except (ValueError, KeyError, TypeError):
+        said = text if len(text) < 500 and "<" not in text else f"The portal answers {answer.status}."
+    if isinstance(said, list):  # what a schema found
+        said = "; ".join(str(each.get("msg", each)) for each in said)
+    return " ".join("".join(c if c.isprintable() else " " for c in str(said)).split())

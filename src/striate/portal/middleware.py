@@ -1,0 +1,60 @@
+"""What holds for every answer: a strict content security policy; and, under maintenance, no writes."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_READS = ("GET", "HEAD", "OPTIONS")
+_ALWAYS = ("/admin/", "/accounts/sign-in/", "/accounts/sign-out/")  # or nobody could end the maintenance
+
+
+def content_security_policy(answer: Answer) -> Answer:
+    """Let pages load and run only what comes from this site, and nothing inline."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = answer(request)
+        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        return response
+
+    return middleware
+
+
+def maintenance(answer: Answer) -> Answer:
+    """Refuse writes in a maintenance window, and say when it ends; reads go on."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        from striate.portal.models import MaintenanceWindow
+
+        if request.method in _READS or request.path.startswith(_ALWAYS):
+            return answer(request)
+        window = MaintenanceWindow.current()
+        if window is None:
+            return answer(request)
+        if request.path.startswith("/api/"):
+            sentence = (
+                f"The portal is under maintenance until {window.ends.isoformat(timespec='minutes')}: try again then."
+            )
+            response: HttpResponse = HttpResponse(sentence, content_type="text/plain; charset=utf-8", status=503)
+        else:
+            response = render(request, "portal/maintenance.html", {"window": window}, status=503)
+        response.headers["Retry-After"] = str(window.seconds_left)
+        return response
+
+    return middleware

@@ -1,0 +1,26 @@
+"""What the portal remembers."""
+
+from striate.portal.models.hosting import Acceptance, MaintenanceWindow
+from striate.portal.models.jobs import Job
+from striate.portal.models.people import Attempt, Membership, Team, Token, User
+from striate.portal.models.scores import Score, Standing
+from striate.portal.models.submissions import Chain, Link, State, Submission, Transition, Upload
+
+__all__ = [
+    "Acceptance",
+    "Attempt",
+    "Chain",
+    "Job",
+    "Link",
+    "MaintenanceWindow",
+    "Membership",
+    "Score",
+    "Standing",
+    "State",
+    "Submission",
+    "Team",
+    "Token",
+    "Transition",
+    "Upload",
+    "User",
+]

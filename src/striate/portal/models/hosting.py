@@ -1,0 +1,75 @@
+"""What hosting data needs to remember: who accepted which terms, and when the portal is under maintenance."""
+
+from typing import Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+
+from striate.portal.models.unchanging import Unchanging
+
+
+class Acceptance(Unchanging):
+    """That a person accepted terms: these, word for word."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="acceptances")
+    sha256 = models.CharField(max_length=64)
+    terms = models.TextField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user", "sha256"), name="accepted_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.user} accepted {self.sha256[:12]}"
+
+
+class MaintenanceWindow(models.Model):
+    """A stretch of time in which writes are refused. It is announced from the moment that it is entered here.
+
+    Attributes
+    ----------
+    starts, ends
+        When.
+    message
+        What the banner says beside the times.
+    """
+
+    starts = models.DateTimeField()
+    ends = models.DateTimeField()
+    message = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ("starts",)
+
+    def __str__(self) -> str:
+        return f"{self.starts:%Y-%m-%d %H:%M} to {self.ends:%Y-%m-%d %H:%M} UTC"
+
+    def clean(self) -> None:
+        """Refuse a window that ends before it starts."""
+        if (
+            None not in (self.starts, self.ends) and self.ends <= self.starts
+        ):  # a field that was filled in wrongly is None
+            raise ValidationError({"ends": "The window must end after it starts."})
+
+    @classmethod
+    def current(cls) -> Self | None:
+        """The window that is on now."""
+        now = timezone.now()
+        return cls.objects.filter(starts__lte=now, ends__gt=now).order_by("-ends").first()
+
+    @classmethod
+    def announced(cls) -> Self | None:
+        """The window that is on, or the next one."""
+        return cls.objects.filter(ends__gt=timezone.now()).order_by("starts").first()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self.starts <= timezone.now() < self.ends
+
+    @property
+    def seconds_left(self) -> int:
+        """Whole seconds until it ends, at least one."""
+        return max(1, round((self.ends - timezone.now()).total_seconds()))

@@ -1,0 +1,173 @@
+"""Who takes part: people, their teams, their tokens."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+_TOKEN_USED_EVERY = timedelta(minutes=1)
+
+
+class User(AbstractUser):
+    """A person with an account.
+
+    Attributes
+    ----------
+    name
+        As the person writes it.
+    verified_at
+        When the person followed the link that was sent to the e-mail address.
+    approved_at
+        When an organiser approved the account.
+    deleted_at
+        When the person deleted it: what was personal is gone, and nobody can sign in.
+    """
+
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
+    name = models.CharField(max_length=100, blank=True)
+    email = models.EmailField("e-mail address")
+    verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    approved_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(Lower("email"), name="one_account_an_address"),)
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the person may take part: verified where mail is sent, else approved by an organiser."""
+        return bool(self.is_staff or self.approved_at or (settings.MAIL and self.verified_at))
+
+    @property
+    def team(self) -> "Team | None":
+        """The person's team, if there is one."""
+        membership = Membership.objects.filter(user=self).select_related("team").first()
+        return membership.team if membership else None
+
+    def get_full_name(self) -> str:
+        """As the person writes it."""
+        return self.name or self.username
+
+    def get_short_name(self) -> str:
+        """What the person signs in with."""
+        return self.username
+
+
+def _invitation() -> str:
+    return secrets.token_urlsafe(18)
+
+
+class Team(models.Model):
+    """Who submits: its name stands on the boards and in the receipts, and stays.
+
+    Attributes
+    ----------
+    name
+        On the boards.
+    invitation
+        Whoever has it can join.
+    """
+
+    name = models.CharField(max_length=60)
+    invitation = models.CharField(max_length=40, default=_invitation, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(Lower("name"), name="one_team_a_name"),)
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it has submitted, so that nobody can leave it for another team."""
+        from striate.portal.models.submissions import Submission
+
+        return Submission.objects.filter(team=self).exists()
+
+
+class Membership(models.Model):
+    """That a person is in a team: in one, and no more."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="membership")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    joined_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team}"
+
+
+class Token(models.Model):
+    """A person's key for programs. It is shown once; only its hash is kept (of 256 random bits, so that no salt is needed)."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=60)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def make(cls, user: User, name: str) -> tuple["Token", str]:
+        """Make a token; the text is given out here and never again."""
+        text = f"striate_{secrets.token_urlsafe(32)}"
+        return cls.objects.create(user=user, name=name, digest=_digest(text)), text
+
+    @classmethod
+    def owner(cls, text: str) -> User | None:
+        """Whose token this is; None if it is nobody's, or was revoked."""
+        found = cls.objects.select_related("user").filter(digest=_digest(text), revoked_at=None).first()
+        if found is None or not found.user.is_active:
+            return None
+        now = timezone.now()
+        if found.used_at is None or now - found.used_at > _TOKEN_USED_EVERY:
+            cls.objects.filter(pk=found.pk).update(used_at=now)
+        return found.user
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Attempt(models.Model):
+    """That something was tried that may not be tried too often, such as to sign in.
+
+    Attributes
+    ----------
+    what
+        Such as ``sign-in``.
+    key
+        Hash of who tried it.
+    """
+
+    what = models.CharField(max_length=20)
+    key = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = (models.Index(fields=("what", "key", "at"), name="attempts_by_key"),)
+
+    @classmethod
+    def too_many(cls, what: str, key: str, *, limit: int, window: timedelta) -> bool:
+        """Whether something was tried `limit` times within a window."""
+        since = timezone.now() - window
+        return cls.objects.filter(what=what, key=_digest(key), at__gt=since).count() >= limit
+
+    @classmethod
+    def note(cls, what: str, key: str, **fields: Any) -> None:
+        """Note that something was tried."""
+        cls.objects.create(what=what, key=_digest(key), **fields)

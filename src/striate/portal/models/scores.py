@@ -1,0 +1,63 @@
+"""Scores, which are never edited, and the boards that were made of them."""
+
+from django.db import models
+from django.utils import timezone
+
+from striate.portal.models.submissions import Submission
+from striate.portal.models.unchanging import Unchanging
+
+
+class Score(Unchanging):
+    """What a submission scored on the live tier, by one version of the scorer.
+
+    Attributes
+    ----------
+    scorer
+        Versions of striate and of its metrics.
+    value
+        The mean by which its board is ranked, at full precision; None where it is not defined.
+    metrics
+        By metric: ``mean``, ``low``, ``high``, ``reason``.
+    draws
+        The ranking mean in each resample of the images (float64, the first that of the images as they are). All submissions
+        of a track have the same resamples, so that the difference of two rows of these is their paired bootstrap.
+    """
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="scores")
+    scorer = models.CharField(max_length=80)
+    at = models.DateTimeField(default=timezone.now)
+    value = models.FloatField(null=True)
+    metrics = models.JSONField()
+    draws = models.BinaryField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("submission", "scorer"), name="scored_once_by_a_scorer"),)
+
+    def __str__(self) -> str:
+        return f"{self.submission_id}: {self.value}"
+
+
+class Standing(models.Model):
+    """A board as it was last ranked; it follows from the scores, and can be made again at any time.
+
+    Attributes
+    ----------
+    rows
+        From the best to the worst.
+    ceilings
+        Noise ceilings of its track on the live test.
+    made_at
+        When.
+    """
+
+    track = models.CharField(max_length=60)
+    protocol = models.CharField(max_length=60)
+    rows = models.JSONField(default=list)
+    ceilings = models.JSONField(default=dict)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("track", "protocol"), name="one_standing_a_board"),)
+
+    def __str__(self) -> str:
+        return f"{self.track}, {self.protocol}"

@@ -1,0 +1,187 @@
+"""Submissions, their lives, and the chain of receipts."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from striate.portal.models.people import Team
+from striate.portal.models.unchanging import Unchanging
+
+
+class State(models.TextChoices):
+    """Where a submission is in its life."""
+
+    RECEIVED = "received", "received"
+    CHECKED = "checked", "checked"
+    QUEUED = "queued", "queued"
+    SCORING = "scoring", "being scored"
+    SCORED = "scored", "scored"
+    REFUSED = "refused", "refused"
+    FAILED = "failed", "failed by the platform"
+
+
+class Submission(models.Model):
+    """One file of one team, or of a baseline.
+
+    Attributes
+    ----------
+    team
+        Whose it is; None for a baseline.
+    baseline
+        Name of the organiser's row that it is; empty for a team's.
+    by
+        Who sent it; None once that account is deleted.
+    track, protocol
+        The board, once the file was read.
+    filename
+        What the sender called it, for people.
+    sha256, size
+        Of the file as it was sent.
+    kept
+        SHA-256 of the native file that is kept and receipted: the same, unless CSVs of 2022 were sent.
+    state, reason
+        Where it is, and why it was refused or failed.
+    deadline
+        When its state must have ended; None for a state that is final.
+    note
+        The team's own words.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="submissions")
+    baseline = models.CharField(max_length=100, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="submissions")
+    track = models.CharField(max_length=60, blank=True)
+    protocol = models.CharField(max_length=60, blank=True)
+    filename = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    kept = models.CharField(max_length=64, blank=True)
+    size = models.BigIntegerField()
+    received_at = models.DateTimeField(default=timezone.now)
+    state = models.CharField(max_length=10, choices=State, default=State.RECEIVED)
+    reason = models.TextField(blank=True)
+    deadline = models.DateTimeField(null=True)
+    note = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = (
+            # The same file twice from one team is the same submission; one that was refused may be sent again.
+            models.UniqueConstraint(
+                fields=("team", "sha256"),
+                condition=models.Q(team__isnull=False) & ~models.Q(state="refused"),
+                name="one_submission_a_file",
+            ),
+            models.UniqueConstraint(
+                fields=("baseline", "sha256"),
+                condition=models.Q(team__isnull=True) & ~models.Q(state="refused"),
+                name="one_baseline_a_file",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(team=None) ^ models.Q(baseline=""), name="of_a_team_or_a_baseline"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=("scored", "refused", "failed")) ^ models.Q(deadline__isnull=False),
+                name="no_state_without_a_deadline",
+            ),
+        )
+        ordering = ("-received_at",)
+        indexes = (models.Index(fields=("state", "deadline"), name="submissions_by_deadline"),)
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.filename}"
+
+    @property
+    def row(self) -> str:
+        """What its row on a board is called."""
+        return self.baseline or (self.team.name if self.team else "")
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.state in (State.SCORED, State.REFUSED, State.FAILED)
+
+
+class Transition(Unchanging):
+    """One step in the life of a submission."""
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="transitions")
+    at = models.DateTimeField(default=timezone.now)
+    before = models.CharField(max_length=10, blank=True)
+    after = models.CharField(max_length=10, choices=State)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"{self.before or 'nothing'} → {self.after}"
+
+
+class Chain(models.Model):
+    """The chain of receipts as one row, which whoever adds to it locks first.
+
+    Attributes
+    ----------
+    anchor
+        SHA-256 of the commitment, where the chain begins.
+    """
+
+    anchor = models.CharField(max_length=64, unique=True)
+
+
+class Link(Unchanging):
+    """One receipt.
+
+    Attributes
+    ----------
+    number
+        From 1.
+    submission
+        What it is a receipt of, or a choice of.
+    body
+        The receipt as it is published, a line of JSON.
+    digest
+        Of the receipt.
+    """
+
+    number = models.PositiveIntegerField(primary_key=True)
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="links")
+    kind = models.CharField(max_length=12)
+    at = models.DateTimeField()
+    body = models.TextField()
+    digest = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        ordering = ("number",)
+
+    def __str__(self) -> str:
+        return f"receipt {self.number}"
+
+
+def _a_day_from_now() -> datetime:
+    return timezone.now() + timedelta(days=1)
+
+
+class Upload(models.Model):
+    """A file on its way, part after part; a broken upload goes on where it was.
+
+    Attributes
+    ----------
+    size, sha256
+        What the sender says that the whole file has.
+    expires_at
+        When what arrived is thrown away.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
+    filename = models.CharField(max_length=200)
+    size = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    expires_at = models.DateTimeField(default=_a_day_from_now)
+
+    def __str__(self) -> str:
+        return self.filename

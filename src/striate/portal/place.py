@@ -1,0 +1,87 @@
+"""Where the portal's things lie: the competition's public folder, and a folder of the portal's own beside it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate.competition.build import require_apart
+from striate.errors import InputError
+
+_COMPETITION, _DATA = "STRIATE_PORTAL_COMPETITION", "STRIATE_PORTAL_DATA"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the portal of one competition keeps its things.
+
+    Attributes
+    ----------
+    competition
+        The competition's folder, as it is published; only read.
+    data
+        The portal's own: database, submissions, secret key. Only this user can read it.
+    """
+
+    competition: Path
+    data: Path
+
+    @classmethod
+    def of(cls, competition: Path | str, data: Path | str | None = None) -> "Place":
+        """Find the place of a competition's portal; by default its data lie in ``NAME-portal`` beside ``NAME``.
+
+        Raises
+        ------
+        InputError
+            If the folder is not that of a competition, or the data would come to lie in it.
+        """
+        public = Path(competition).expanduser().resolve()
+        own = Path(data).expanduser().resolve() if data else public.with_name(f"{public.name}-portal")
+        if not (public / "competition.toml").is_file():
+            raise InputError(
+                f"{competition} is not the folder of a competition (it has no competition.toml): give the folder that "
+                "`striate competition build` made to be published."
+            )
+        require_apart(public, own)
+        return cls(public, own)
+
+    @classmethod
+    def from_environment(cls) -> "Place | None":
+        """The place that `environment` told to this process; None if none was told."""
+        public, own = os.environ.get(_COMPETITION), os.environ.get(_DATA)
+        return cls(Path(public), Path(own)) if public and own else None
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What tells this place to a process."""
+        return {_COMPETITION: str(self.competition), _DATA: str(self.data)}
+
+    @property
+    def database(self) -> Path:
+        """The database, where no other is named."""
+        return self.data / "portal.sqlite3"
+
+    @property
+    def submissions(self) -> Path:
+        """Where submissions are kept, each named by its hash: what ``striate competition close --store`` takes."""
+        return self.data / "submissions"
+
+    @property
+    def uploads(self) -> Path:
+        """Where files lie that are being uploaded or checked."""
+        return self.data / "uploads"
+
+    @property
+    def keys(self) -> Path:
+        """Trials and neurons that submissions must predict; public, so that no truth is needed to check one."""
+        return self.data / "keys.npz"
+
+    @property
+    def secret_key(self) -> Path:
+        """The key that signs sessions and links."""
+        return self.data / "secret-key"
+
+    def prepare(self) -> None:
+        """Make the portal's own folders, readable for this user alone."""
+        for folder in (self.data, self.submissions, self.uploads):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)

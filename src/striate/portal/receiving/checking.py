@@ -1,0 +1,113 @@
+"""Check a file, and queue it: in one transaction it is counted, gets its receipt, and a job to score it."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from striate.competition.manifest import sha256_of
+from striate.competition.rules import Rules
+from striate.competition.submit import Board, require_allowed
+from striate.errors import InputError
+from striate.portal.competition import competition, place
+from striate.portal.models import Job, Submission
+from striate.portal.models.submissions import State
+from striate.portal.receiving import chain, store
+from striate.portal.receiving.decoding import Decoded, decoded
+from striate.portal.receiving.keys import read_keys
+from striate.portal.receiving.states import locked, move
+from striate.portal.scoring.leases import Lease
+from striate.submissions.keyed import Keys
+
+_WAIT = 5.0  # seconds
+
+
+def check(lease: Lease) -> None:
+    """Do the job of checking a submission.
+
+    Raises
+    ------
+    PlatformError
+        If the portal failed; the job is tried again.
+    """
+    submission = lease.job.submission
+    assert submission is not None
+    if submission.state != State.RECEIVED:
+        lease.finish()
+        return
+    if _must_wait(submission):
+        lease.postpone(_WAIT)
+        return
+    rules, keys = _keys()
+    told = (
+        {"protocol": submission.protocol, "session": rules.track(submission.track).session} if submission.track else {}
+    )
+    try:
+        with store.incoming(submission.pk) as source, decoded(source, place().keys, rules, keys, told) as read:
+            _accept(lease, submission, read)
+    except InputError as error:
+        with lease.outcome():
+            current = locked(submission)
+            if current.state == State.RECEIVED:
+                move(current, State.REFUSED, str(error))
+    store.forget(submission.pk)
+
+
+def _accept(lease: Lease, submission: Submission, read: Decoded) -> None:
+    kept = sha256_of(read.native)
+    board = Board(competition().rules.track(read.track), read.protocol)
+    with lease.outcome():
+        ends = chain.lock_chain()
+        current = locked(submission)
+        current.track, current.protocol, current.kept = read.track, read.protocol, kept
+        move(current, State.CHECKED)
+        try:
+            require_allowed(
+                competition().rules,
+                chain.counted(ends, current),
+                board,
+                current.row,
+                current.received_at,
+                baseline=bool(current.baseline),
+            )
+        except InputError as error:
+            move(current, State.REFUSED, str(error))
+            return
+        store.keep(read.native, kept)
+        chain.add(ends, current, at=current.received_at)
+        move(current, State.QUEUED)
+        Job.objects.create(kind=Job.Kind.SCORE, submission=current)
+
+
+def retry(submission: Submission) -> None:
+    """Queue once more what the platform failed at after its receipt: as if it was sent now, but with the receipt that it has.
+
+    Raises
+    ------
+    InputError
+        If the limits do not allow it any more.
+    """
+    with transaction.atomic():
+        ends = chain.lock_chain()
+        current = locked(submission)
+        board = Board(competition().rules.track(current.track), current.protocol)
+        seen = chain.counted(ends, current)
+        require_allowed(competition().rules, seen, board, current.row, timezone.now(), baseline=bool(current.baseline))
+        move(current, State.QUEUED)
+        Job.objects.create(kind=Job.Kind.SCORE, submission=current)
+
+
+def _must_wait(submission: Submission) -> bool:
+    """A baseline after the end must not push the receipts of what was sent before the end behind it."""
+    if not submission.baseline or submission.received_at < competition().rules.closes:
+        return False
+    before = Submission.objects.filter(state=State.RECEIVED, received_at__lt=submission.received_at, baseline="")
+    return before.exists()
+
+
+_read: dict[str, tuple[Rules, dict[str, Keys]]] = {}
+
+
+def _keys() -> tuple[Rules, dict[str, Keys]]:
+    version = competition().version
+    if version not in _read:
+        _read[version] = read_keys(place().keys)
+    return _read[version]

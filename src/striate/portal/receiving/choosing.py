@@ -1,0 +1,53 @@
+"""Let a team choose the submission that shall count in the end, where the rules let it."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from striate.errors import InputError
+from striate.portal.boards.standings import rank_later
+from striate.portal.competition import competition
+from striate.portal.models import Link, Submission
+from striate.portal.models.submissions import State
+from striate.portal.receiving import chain
+
+
+def may_choose() -> bool:
+    """Whether there is anything to choose now."""
+    rules = competition().rules
+    return rules.ranking.choice == "chosen" and rules.phase_at(timezone.now()) is not None
+
+
+def choose(submission: Submission) -> Link:
+    """Choose a scored submission; the last choice for a board counts.
+
+    Raises
+    ------
+    InputError
+        If the rules let nobody choose, no phase is on, or it was not scored.
+    """
+    rules, now = competition().rules, timezone.now()
+    if rules.ranking.choice != "chosen":
+        counts = {"last": "the last", "best_live": "the best on the live test"}[rules.ranking.choice]
+        raise InputError(f"In this competition {counts} submission of a team counts: there is nothing to choose.")
+    if rules.phase_at(now) is None:
+        raise InputError("No phase is on: it is too early or too late to choose.")
+    if submission.state != State.SCORED or submission.baseline:
+        raise InputError("Only a scored submission of a team can be chosen.")
+    with transaction.atomic():
+        ends = chain.lock_chain()
+        receipt = Link.objects.get(submission=submission, kind="submission")
+        made = chain.add(ends, submission, kind="choice", at=now, chosen=receipt.number)
+        rank_later(submission.track, submission.protocol)
+    return made
+
+
+def chosen(submission: Submission) -> bool:
+    """Whether this is what its team chose last for its board."""
+    same = Link.objects.filter(
+        kind="choice",
+        submission__team=submission.team,
+        submission__track=submission.track,
+        submission__protocol=submission.protocol,
+    )
+    last = same.order_by("-number").first()
+    return last is not None and last.submission_id == submission.pk

@@ -1,0 +1,95 @@
+"""The form that takes submissions in the browser."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+
+from striate.portal.competition import competition
+from striate.portal.models import Submission, User
+from striate.portal.receiving.taking import CSVS, NATIVE
+
+
+class _Files(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class _FilesField(forms.FileField):
+    widget = _Files
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+        one = super().clean
+        return [one(each, initial) for each in (data if isinstance(data, list) else [data])]
+
+
+class Submit(forms.Form):
+    """One native file, or the two CSVs of 2022."""
+
+    file = _FilesField(
+        label="File",
+        help_text="A native submission (.parquet); or both CSVs of 2022, with their usual names, at once.",
+    )
+    board = forms.ChoiceField(required=False, label="Board (of CSVs only)", help_text="A native file says it itself.")
+    note = forms.CharField(required=False, max_length=300, help_text="For you and your team: what is new in it.")
+    baseline = forms.ChoiceField(required=False, label="As a baseline", help_text="For organisers: whose row it is.")
+
+    def __init__(self, user: User, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        made = competition()
+        boards = [(slug, str(board)) for slug, board in made.boards.items()]
+        self.fields["board"].choices = [("", "as the file says"), *boards]  # type: ignore[attr-defined]
+        if user.is_staff:
+            names = [(each.name, each.name) for each in made.rules.baselines]
+            none = [("", "no: of my team")] if user.team else []
+            self.fields["baseline"].choices = [*none, *names]  # type: ignore[attr-defined]
+        else:
+            del self.fields["baseline"]
+
+    def clean_file(self) -> dict[str, Path]:
+        """Give the files the names that they are taken under."""
+        sent: Sequence[UploadedFile] = self.cleaned_data["file"]
+        names = [each.name or "" for each in sent]
+        if len(sent) == 1 and not names[0].lower().endswith(".csv"):
+            return {NATIVE: _path(sent[0])}
+        if sorted(names) != sorted(CSVS):
+            raise forms.ValidationError(
+                f"Send one native file, or both CSVs of 2022 at once, called {' and '.join(CSVS)}; these came: {', '.join(names)[:200]}."
+            )
+        return {name: _path(each) for name, each in zip(names, sent, strict=True)}
+
+    def clean(self) -> dict[str, Any]:
+        """CSVs do not say what they are for."""
+        cleaned = super().clean() or {}
+        files = cleaned.get("file", {})
+        if files and NATIVE not in files and not cleaned.get("board"):
+            self.add_error("board", "CSVs do not say what they are for: choose the board.")
+        return cleaned
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Track and protocol of CSVs."""
+        if NATIVE in self.cleaned_data["file"]:
+            return {}
+        board = competition().boards[self.cleaned_data["board"]]
+        return {"track": board.track.name, "protocol": board.protocol}
+
+    @property
+    def filename(self) -> str:
+        """What the sender calls it."""
+        sent: Sequence[UploadedFile] = self.files.getlist("file")
+        return " and ".join(each.name or "" for each in sent)
+
+
+class Note(forms.ModelForm):
+    """The team's own words about a submission."""
+
+    class Meta:
+        model = Submission
+        fields = ("note",)
+
+
+def _path(sent: UploadedFile) -> Path:
+    assert isinstance(sent, TemporaryUploadedFile)
+    return Path(sent.temporary_file_path())

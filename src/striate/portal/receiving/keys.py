@@ -1,0 +1,78 @@
+"""What a submission must predict: trials and neurons of each track, from the public archives; no truth is needed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.competition import arrays
+from striate.competition.rules import FINAL, LIVE, Rules, parse_rules
+from striate.errors import InputError
+from striate.files import whole_file
+from striate.submissions import Submission
+from striate.submissions.keyed import Keys, as_ids
+from striate.submissions.match import Match, match
+
+if TYPE_CHECKING:
+    from striate.portal.competition import Competition
+
+_FIELDS = ("unit_ids", "tier", "trial_idx", "image_id")
+
+
+def write_keys(path: Path, competition: "Competition") -> None:
+    """Write rules and keys of a competition, unless they stand there already."""
+    if path.exists() and str(arrays.load(path.read_bytes(), str(path))["version"]) == competition.version:
+        return
+    from striate.recordings import open as open_recording
+
+    content = {"version": competition.version, "rules": competition.rules_text}
+    for track in competition.rules.tracks:
+        archive = competition.folder / competition.manifest.archive(track.session).path
+        keys = Keys.of(open_recording(archive), (LIVE, FINAL))
+        content |= {f"{track.name}/{field}": getattr(keys, field) for field in _FIELDS}
+    with whole_file(path, overwrite=True) as aside:
+        aside.write_bytes(arrays.dump(content))
+
+
+def read_keys(path: Path) -> tuple[Rules, dict[str, Keys]]:
+    """Read rules, and keys by track."""
+    return parsed_keys(path.read_bytes(), str(path))
+
+
+def parsed_keys(data: bytes, source: str) -> tuple[Rules, dict[str, Keys]]:
+    """Read rules and keys from the bytes of a file.
+
+    Raises
+    ------
+    InputError
+        If they are none.
+    """
+    content = arrays.load(data, source)
+    keys = {}
+    try:
+        rules = parse_rules(str(content["rules"]), "the competition's rules")
+        columns = {t.name: [content[f"{t.name}/{field}"] for field in _FIELDS] for t in rules.tracks}
+    except KeyError as error:
+        raise InputError(f"{source} holds no keys of a competition (it lacks {error}).") from None
+    for track in rules.tracks:
+        unit_ids, tier, trial_idx, image_id = columns[track.name]
+        count = len(tier)
+        ids = as_ids(trial_idx, "trial indices", count), as_ids(image_id, "image ids", count)
+        keys[track.name] = Keys(track.session, unit_ids, tier, *ids)
+    return rules, keys
+
+
+def require_complete(submission: Submission, keys: Keys) -> dict[str, Match]:
+    """Match a submission with the keys, tier by tier.
+
+    Raises
+    ------
+    InputError
+        If it does not predict exactly these trials and neurons, or a prediction is negative.
+    """
+    if submission.tiers != keys.tiers:
+        raise InputError(
+            f"The submission has the tiers {', '.join(submission.tiers)}; {' and '.join(keys.tiers)} must be predicted, in one "
+            "submission."
+        )
+    matches = {tier: match(submission, keys, tier) for tier in keys.tiers}
+    submission.refuse_negative()
+    return matches

@@ -1,0 +1,198 @@
+"""Pages about submissions: send one, watch it, choose it."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from striate.errors import InputError
+from striate.metrics.evaluate import METRICS
+from striate.portal.access import admitted, may_see, signed_in
+from striate.portal.accounts.throttle import UPLOAD, too_many
+from striate.portal.boards.pages import level_text
+from striate.portal.boards.standings import DECIMALS
+from striate.portal.competition import competition, place
+from striate.portal.models import Attempt, Link, Score, Submission, User
+from striate.portal.models.submissions import State
+from striate.portal.receiving import choosing, store
+from striate.portal.receiving.chain import lines
+from striate.portal.receiving.checking import retry
+from striate.portal.receiving.forms import Note, Submit
+from striate.portal.receiving.soon import check_soon
+from striate.portal.receiving.taking import take
+from striate.submissions.scorecard import LABELS
+
+
+@admitted
+@require_http_methods(["GET", "POST"])
+def submit(request: HttpRequest) -> HttpResponseBase:
+    """Send a submission."""
+    assert isinstance(request.user, User)
+    user, team = request.user, request.user.team
+    if team is None and not user.is_staff:
+        messages.info(request, "You submit as a team, be it of one: make one, or join one.")
+        return redirect("team")
+    form = Submit(user, request.POST or None, request.FILES or None)
+    if request.method == "POST" and too_many(UPLOAD, str(user.pk)):
+        form.add_error(None, "You sent too many files within an hour: wait a little.")
+    elif request.method == "POST" and form.is_valid():
+        Attempt.note(UPLOAD.what, str(user.pk))
+        baseline = form.cleaned_data.get("baseline", "")
+        try:
+            made, new = take(
+                form.cleaned_data["file"],
+                team=None if baseline else team,
+                baseline=baseline,
+                by=user,
+                filename=form.filename,
+                note=form.cleaned_data["note"],
+                told=form.told,
+            )
+        except InputError as error:
+            form.add_error(None, str(error))
+        else:
+            if not new:
+                messages.info(request, "Your team has sent this file before: this is the same submission.")
+            check_soon(made)
+            return redirect("submission", made.pk)
+    return render(request, "portal/submissions/submit.html", {"form": form})
+
+
+def _own(request: HttpRequest, number: UUID) -> Submission:
+    """The submission, for whoever may see it; to others it is as if there was none."""
+    submission = get_object_or_404(Submission.objects.select_related("team", "by"), pk=number)
+    assert isinstance(request.user, User)
+    if not may_see(request.user, submission):
+        raise Http404
+    return submission
+
+
+@signed_in
+@require_safe
+def submission(request: HttpRequest, number: UUID) -> HttpResponseBase:
+    """One submission: its life, its receipt, its scores."""
+    own = _own(request, number)
+    return render(
+        request, "portal/submissions/submission.html", {**_about(own, request.user), "note_form": Note(instance=own)}
+    )
+
+
+@signed_in
+@require_safe
+def life(request: HttpRequest, number: UUID) -> HttpResponseBase:
+    """The part of the page that changes while a submission is on its way."""
+    return render(request, "portal/submissions/life.html", _about(_own(request, number), request.user))
+
+
+def _about(own: Submission, user: Any) -> dict[str, Any]:
+    score = Score.objects.filter(submission=own).order_by("-pk").first()
+    shown = score and [(LABELS[name], rounded(score.metrics[name])) for name in METRICS]
+    same: Any = ()
+    if user.is_staff:  # shown to organisers, and to nobody else
+        same = (
+            Submission.objects.filter(sha256=own.sha256)
+            .exclude(pk=own.pk)
+            .exclude(team=own.team)
+            .select_related("team")
+        )
+    return {
+        "submission": own,
+        "life": own.transitions.all(),
+        "receipt": Link.objects.filter(submission=own, kind="submission").first(),
+        "metrics": shown,
+        "level": level_text(),
+        "same": same,
+        "choosable": own.state == State.SCORED and own.team is not None and choosing.may_choose(),
+        "chosen": choosing.chosen(own),
+        "retriable": user.is_staff and own.state == State.FAILED and bool(own.kept),
+    }
+
+
+def rounded(values: dict[str, Any]) -> dict[str, Any]:
+    """Values of a metric as they are shown: nobody, not even the team, is told more decimals."""
+    return {key: f"{value:.{DECIMALS}f}" if isinstance(value, float) else value for key, value in values.items()}
+
+
+@signed_in
+@require_safe
+def sent_file(request: HttpRequest, number: UUID) -> HttpResponseBase:
+    """The file that is kept of a submission, for its team."""
+    own = _own(request, number)
+    if not own.kept or own.state == State.REFUSED:
+        raise Http404
+    with store.kept(own.kept) as file:
+        opened = Path(file).open("rb")  # noqa: SIM115 -- the answer closes it
+    return FileResponse(
+        opened, as_attachment=True, filename=f"{own.kept[:16]}.parquet", content_type="application/octet-stream"
+    )
+
+
+@signed_in
+@require_POST
+def choose(request: HttpRequest, number: UUID) -> HttpResponseBase:
+    """Choose a submission of one's own team."""
+    own = _own(request, number)
+    assert isinstance(request.user, User)
+    if own.team is None or own.team != request.user.team:
+        raise Http404
+    try:
+        choosing.choose(own)
+        messages.success(request, f"This is what shall count for {own.track}, {own.protocol}.")
+    except InputError as error:
+        messages.error(request, str(error))
+    return redirect("submission", own.pk)
+
+
+@signed_in
+@require_POST
+def note(request: HttpRequest, number: UUID) -> HttpResponseBase:
+    """Write a note about a submission of one's own team."""
+    own = _own(request, number)
+    assert isinstance(request.user, User)
+    if own.team != request.user.team:
+        raise Http404
+    form = Note(request.POST, instance=own)
+    if form.is_valid():
+        Submission.objects.filter(pk=own.pk).update(note=form.cleaned_data["note"])
+        messages.success(request, "The note is kept.")
+    return redirect("submission", own.pk)
+
+
+@signed_in
+@require_POST
+def again(request: HttpRequest, number: UUID) -> HttpResponseBase:
+    """Queue once more what the platform failed at; for organisers."""
+    own = _own(request, number)
+    assert isinstance(request.user, User)
+    if not request.user.is_staff:
+        raise Http404
+    try:
+        if own.state != State.FAILED or not own.kept:
+            raise InputError("Only what failed after its receipt can be queued again.")
+        retry(own)
+    except InputError as error:
+        messages.error(request, str(error))
+    return redirect("submission", own.pk)
+
+
+@require_safe
+def receipts(request: HttpRequest) -> HttpResponseBase:
+    """The chain of receipts, as ``striate competition`` reads it."""
+    return StreamingHttpResponse(lines(), content_type="application/jsonl; charset=utf-8")
+
+
+@require_safe
+def commitment(request: HttpRequest) -> HttpResponseBase:
+    """What the organisers committed to."""
+    file = place().competition / "commitment.json"
+    return FileResponse(file.open("rb"), content_type="application/json")
+
+
+@require_safe
+def rules_file(request: HttpRequest) -> HttpResponseBase:
+    """The rules, as they were published."""
+    return HttpResponse(competition().rules_text, content_type="application/toml; charset=utf-8")

@@ -1,0 +1,130 @@
+"""Take a file in: nothing of it is read yet but its bytes."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import uuid4
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from striate.competition.manifest import sha256_of
+from striate.errors import InputError
+from striate.portal.competition import competition
+from striate.portal.models import Job, Submission, Team, User
+from striate.portal.models.submissions import State
+from striate.portal.receiving import store
+from striate.portal.receiving.states import move
+from striate.submissions.legacy import SUBMISSION_FILES
+
+NATIVE = "submission.parquet"
+CSVS = tuple(SUBMISSION_FILES.values())
+_MOST_AT_ONCE = 3  # files of a team that are being checked
+
+
+def largest_file() -> int:
+    """Bytes that a native file may have."""
+    return competition().rules.limits.megabytes * 10**6
+
+
+def refuse_outside_of_phases(baseline: str) -> None:
+    """Raise `InputError` where no phase takes submissions now."""
+    rules, now = competition().rules, timezone.now()
+    phase = rules.phase_at(now)
+    if not baseline and (phase is None or not phase.submissions):
+        when = "; ".join(
+            f"{p.name} {p.starts.isoformat()} to {p.ends.isoformat()}" for p in rules.phases if p.submissions
+        )
+        raise InputError(f"Submissions are not taken now: {when}.")
+
+
+def take(
+    files: Mapping[str, Path],
+    *,
+    team: Team | None,
+    baseline: str = "",
+    by: User,
+    filename: str,
+    note: str = "",
+    told: Mapping[str, str] | None = None,
+) -> tuple[Submission, bool]:
+    """Take a submission in.
+
+    Parameters
+    ----------
+    files
+        By name: ``submission.parquet``, or the two CSVs of 2022. They are moved away.
+    team, baseline
+        Whose it is; one of the two.
+    by
+        Who sends it.
+    filename
+        What the sender calls it.
+    note
+        The team's own words.
+    told
+        Track and protocol, which CSVs do not say.
+
+    Returns
+    -------
+    Submission
+        The one that was made; or that which the team has sent before, if the file is the same.
+    bool
+        Whether it is new.
+
+    Raises
+    ------
+    InputError
+        If no phase takes submissions, a file is too large, or too many files of the team are being checked.
+    """
+    refuse_outside_of_phases(baseline)
+    rules = competition().rules
+    if baseline and baseline not in {each.name for each in rules.baselines}:
+        raise InputError(f"The rules have no baseline {baseline!r}.")
+    if set(files) not in ({NATIVE}, set(CSVS)):
+        raise InputError(f"Send one native file, or both CSVs of 2022 ({' and '.join(CSVS)}).")
+    size = sum(file.stat().st_size for file in files.values())
+    most = largest_file() * (1 if NATIVE in files else 4)  # text has four times the bytes
+    if not 0 < size <= most:
+        raise InputError(f"The file has {size / 1e6:.1f} MB; up to {most / 1e6:.0f} MB are allowed.")
+    digests = [sha256_of(files[name]) for name in sorted(files)]
+    sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    if (known := _known(team, baseline, sha256)) is not None:
+        return known, False
+    if team is not None and _being_checked(team) >= _MOST_AT_ONCE:
+        raise InputError(f"{_MOST_AT_ONCE} files of your team are being checked: send more when that is done.")
+    made = Submission(
+        id=uuid4(),
+        team=team,
+        baseline=baseline,
+        by=by,
+        filename=Path(filename).name[:200] or "submission",
+        sha256=sha256,
+        size=size,
+        note=note[:300],
+        track=(told or {}).get("track", ""),
+        protocol=(told or {}).get("protocol", ""),
+    )
+    store.put(files, made.pk)
+    try:
+        with transaction.atomic():
+            move(made, State.RECEIVED)
+            Job.objects.create(kind=Job.Kind.CHECK, submission=made)
+    except IntegrityError:  # the same file came by another way in this instant
+        store.forget(made.pk)
+        if (known := _known(team, baseline, sha256)) is not None:
+            return known, False
+        raise
+    except BaseException:
+        store.forget(made.pk)
+        raise
+    return made, True
+
+
+def _known(team: Team | None, baseline: str, sha256: str) -> Submission | None:
+    same = Submission.objects.filter(team=team, baseline=baseline, sha256=sha256)
+    return same.exclude(state=State.REFUSED).first()
+
+
+def _being_checked(team: Team) -> int:
+    return Submission.objects.filter(team=team, state__in=(State.RECEIVED, State.CHECKED)).count()

@@ -1,0 +1,56 @@
+"""The web process: gunicorn, with the portal loaded once and shared by its workers."""
+
+import os
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from striate.portal.place import Place
+from striate.portal.running.parent import end_with_parent
+from striate.portal.running.prepare import set_up
+
+BIND = "STRIATE_PORTAL_BIND"
+
+
+class Web(BaseApplication):  # type: ignore[misc]
+    """Gunicorn with settings of its own, and none from files or the command line."""
+
+    def load_config(self) -> None:
+        """Set what differs from gunicorn's defaults."""
+        options = {
+            "bind": os.environ[BIND],
+            "workers": int(os.environ.get("STRIATE_PORTAL_WEB_WORKERS", "2")),
+            "threads": 8,  # a slow download holds one
+            "worker_class": "gthread",
+            "preload_app": True,
+            "timeout": 120,
+            "graceful_timeout": 20,
+            "keepalive": 5,
+            "loglevel": "warning",
+            "proc_name": "striate portal",
+            "forwarded_allow_ips": os.environ.get("STRIATE_PORTAL_PROXIES", "127.0.0.1,::1"),
+        }
+        for key, value in options.items():
+            self.cfg.set(key, value)
+
+    def load(self) -> Any:
+        """The portal."""
+        from django.db import connections
+
+        from striate.portal.wsgi import application
+
+        connections.close_all()  # each worker opens its own
+        return application
+
+
+def main() -> None:
+    """Serve until asked to end."""
+    place = Place.from_environment()
+    assert place is not None
+    set_up(place)
+    end_with_parent()
+    Web().run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The worker: it alone knows the live truth. It does one job after another until it is asked to end."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+from striate.portal.place import Place
+from striate.portal.running.parent import end_with_parent
+from striate.portal.running.prepare import set_up
+
+_PAUSE, _HOUSE_EVERY = 0.3, 20.0  # seconds
+
+log = logging.getLogger("striate.portal.worker")
+
+
+def main() -> None:
+    """Work until asked to end; a job that was begun is finished."""
+    place = Place.from_environment()
+    assert place is not None
+    set_up(place)
+    from striate.portal.running.serve import LIVE_TRUTH, require_live_truth
+
+    live = require_live_truth(Path(os.environ.pop(LIVE_TRUTH)))
+    over = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent asks this process to end
+    end_with_parent()
+    from striate.portal.scoring.housekeeping import keep_house
+    from striate.portal.scoring.work import work
+
+    next_house = 0.0
+    while not over.is_set():
+        try:
+            close_old_connections()
+            if time.monotonic() >= next_house:
+                keep_house()
+                next_house = time.monotonic() + _HOUSE_EVERY
+            if not work(live):
+                over.wait(_PAUSE)
+        except (DatabaseError, InterfaceError):  # it is being restarted, say: the job's lease runs out meanwhile
+            log.exception("the database does not answer")
+            connection.close()
+            over.wait(2.0)
+        except (
+            Exception
+        ):  # a fault of ours in one job must not stop the others; the job's lease runs out, and it is tried again
+            log.exception("a job went wrong")
+            over.wait(1.0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Do the job of scoring a submission: once, whatever falls meanwhile."""
+
+from django.db import transaction
+
+from striate.competition import LiveTruth
+from striate.competition.commitment import scorer
+from striate.errors import InputError
+from striate.portal.boards.standings import rank_later
+from striate.portal.competition import place
+from striate.portal.models import Score
+from striate.portal.models.submissions import State
+from striate.portal.receiving import store
+from striate.portal.receiving.decoding import PlatformError, decoded
+from striate.portal.receiving.keys import read_keys
+from striate.portal.receiving.states import locked, move
+from striate.portal.scoring.leases import Lease, LostLeaseError
+from striate.portal.scoring.measure import measure
+
+
+def score(lease: Lease, live: LiveTruth) -> None:
+    """Score the submission of a job.
+
+    Raises
+    ------
+    PlatformError
+        If the portal failed; the job is tried again.
+    LostLeaseError
+        If another worker has the job now.
+    """
+    submission = lease.job.submission
+    assert submission is not None
+    with transaction.atomic():
+        current = locked(submission)
+        if current.state == State.QUEUED:
+            move(current, State.SCORING)
+    if current.state != State.SCORING:
+        lease.finish()
+        return
+    rules, keys = read_keys(place().keys)
+    try:
+        with store.kept(current.kept) as file, decoded(file, place().keys, rules, keys) as read:
+            found = measure(read.predictions, keys[read.track], live, read.track)
+    except InputError as error:  # it was accepted once, so that this is not the sender's fault
+        raise PlatformError(f"An accepted submission was refused by the decoder: {error}") from error
+    with lease.outcome():
+        current = locked(submission)
+        if current.state != State.SCORING:
+            raise LostLeaseError
+        Score.objects.create(
+            submission=current,
+            scorer=scorer(),
+            value=found.value,
+            metrics=found.metrics,
+            draws=found.draws.astype("<f8").tobytes(),
+        )
+        move(current, State.SCORED)
+        rank_later(current.track, current.protocol)

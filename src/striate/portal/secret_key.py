@@ -1,0 +1,44 @@
+"""The key that signs sessions and links: generated once, kept for this user alone."""
+
+import os
+import secrets
+import time
+from pathlib import Path
+
+from striate.errors import InputError
+
+_LEAST = 50  # characters
+_PATIENCE = 2.0  # seconds in which a process that just makes the file has written it
+
+
+def secret_key(path: Path) -> str:
+    """Read the secret key; make one if there is none.
+
+    Raises
+    ------
+    InputError
+        If others can read it, or it is none.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _read(path)
+    key = secrets.token_urlsafe(64)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(key + "\n")
+    return key
+
+
+def _read(path: Path) -> str:
+    if path.stat().st_mode & 0o077:
+        raise InputError(
+            f"{path} can be read by others, who could then sign in as anyone: chmod 600 {path}, or remove it."
+        )
+    until = time.monotonic() + _PATIENCE
+    while len(key := path.read_text(encoding="ascii", errors="replace").strip()) < _LEAST:
+        if time.monotonic() > until:
+            raise InputError(
+                f"{path} holds no secret key: remove it, and a new one is made (everybody must sign in again)."
+            )
+        time.sleep(0.05)
+    return key

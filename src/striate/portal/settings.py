@@ -1,0 +1,168 @@
+"""Settings of Django. No secret stands here: the key is generated, everything else comes from the environment.
+
+| variable | what it sets |
+|---|---|
+| ``DATABASE_URL`` | the database, such as ``postgresql://user:password@host/name``; SQLite in the portal's folder if not set |
+| ``STRIATE_PORTAL_ADDRESS`` | the address that people type, such as ``https://portal.example.org``; with https, cookies travel encrypted only |
+| ``STRIATE_PORTAL_MAIL`` | how mail is sent, such as ``smtp://user:password@host:587``; without it, organisers approve accounts |
+| ``STRIATE_PORTAL_SENDER`` | the sender of mail |
+"""
+
+import os
+import secrets
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import dj_database_url
+
+from striate.portal.place import Place
+from striate.portal.secret_key import secret_key
+
+# Without a place (type checkers, makemigrations) the settings load all the same, and nothing is kept.
+PLACE = Place.from_environment()
+DEBUG = False
+SECRET_KEY = secret_key(PLACE.secret_key) if PLACE and PLACE.data.is_dir() else secrets.token_urlsafe(64)
+
+ADDRESS = os.environ.get("STRIATE_PORTAL_ADDRESS", "").rstrip("/")
+_public = urlsplit(ADDRESS)
+ENCRYPTED = _public.scheme == "https"
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *([_public.hostname] if _public.hostname else [])]
+CSRF_TRUSTED_ORIGINS = [ADDRESS] if ADDRESS else []
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "striate.portal.apps.PortalConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "striate.portal.middleware.content_security_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "striate.portal.middleware.maintenance",
+]
+ROOT_URLCONF = "striate.portal.urls"
+WSGI_APPLICATION = "striate.portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "striate.portal.context.everywhere",
+            ]
+        },
+    }
+]
+
+
+def _database() -> dict[str, Any]:
+    address = os.environ.get("DATABASE_URL")
+    if address:
+        return dict(dj_database_url.parse(address, conn_max_age=60, conn_health_checks=True))
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(PLACE.database) if PLACE else ":memory:",
+        "OPTIONS": {
+            # A transaction takes its lock when it begins: one that reads first and writes then cannot be overtaken between.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            # Readers do not wait for writers; what was committed survives a power cut.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        },
+    }
+
+
+DATABASES = {"default": _database()}
+
+AUTH_USER_MODEL = "portal.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+] + [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    }
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "account"
+LOGOUT_REDIRECT_URL = "home"
+PASSWORD_RESET_TIMEOUT = 24 * 3600
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENCRYPTED
+SESSION_COOKIE_HTTPONLY = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENCRYPTED else None
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if ENCRYPTED else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+LANGUAGE_CODE = "en-gb"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+# WhiteNoise reads the files where they are installed: there is no step to collect them.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "submissions": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(PLACE.submissions) if PLACE else "", "file_permissions_mode": 0o600},
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # bytes of a request that is no file
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FILE_UPLOAD_TEMP_DIR = str(PLACE.uploads) if PLACE and PLACE.uploads.is_dir() else None
+FILE_UPLOAD_PERMISSIONS = 0o600
+
+
+def _mail(address: str) -> None:
+    parts = urlsplit(address)
+    globals().update(
+        EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
+        EMAIL_HOST=parts.hostname or "localhost",
+        EMAIL_PORT=parts.port or (465 if parts.scheme == "smtps" else 587),
+        EMAIL_HOST_USER=unquote(parts.username or ""),
+        EMAIL_HOST_PASSWORD=unquote(parts.password or ""),
+        EMAIL_USE_SSL=parts.scheme == "smtps",
+        EMAIL_USE_TLS=parts.scheme == "smtp" and bool(parts.username),
+        EMAIL_TIMEOUT=20,
+    )
+
+
+MAIL = bool(os.environ.get("STRIATE_PORTAL_MAIL"))
+if MAIL:
+    _mail(os.environ["STRIATE_PORTAL_MAIL"])
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+DEFAULT_FROM_EMAIL = os.environ.get("STRIATE_PORTAL_SENDER", f"portal@{_public.hostname or 'localhost'}")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "striate.portal.logs.JsonLines"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "striate.portal": {"level": "INFO"},
+        "django.request": {"level": "ERROR"},
+        "django": {"handlers": [], "propagate": True},
+    },
+}

@@ -1,0 +1,8 @@
+"""What an application server calls."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "striate.portal.settings")
+application = get_wsgi_application()

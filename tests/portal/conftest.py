@@ -1,0 +1,122 @@
+"""One portal for all tests of it; each test finds it without people and submissions.
+
+It runs on SQLite. ``STRIATE_TEST_DATABASE_URL=postgresql://…`` names an empty database, to be thrown away, that is used instead.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from striate.competition import LiveTruth, Vault, build, commit, sealed
+from striate.competition.rules import Rules
+from tests.competition.examples import PASSPHRASE, SEED, mice, small_rules
+from tests.portal.world import World
+
+pytest.importorskip("django", reason="the portal is an extra: pip install 'striate[portal]'")
+
+
+def rules_of_now(**changes: object) -> Rules:
+    """Rules of a competition that began some days ago."""
+    today = datetime.now(UTC).replace(microsecond=0)
+    days = [(today + timedelta(days=n)).isoformat() for n in (-10, 100, 130)]
+    phases = [
+        {"name": "live", "starts": days[0], "ends": days[1], "submissions": True},
+        {"name": "evaluation", "starts": days[1], "ends": days[2], "submissions": False},
+    ]
+    return small_rules(**{"phases": phases, "limits__per_day": 3, "limits__in_total": 5, **changes})
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with ``public``, ``public-live-truth.npz``, and the rest of the secrets out of the portal's sight."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealed, "COST", 12)
+        away, here = tmp_path_factory.mktemp("away"), tmp_path_factory.mktemp("portal")
+        made = build(rules_of_now(), mice(), here / "public", away / "deep" / "secret", PASSPHRASE, seed=SEED)
+        commit(made.folder, Vault.read(made.vault, PASSPHRASE), at=datetime.now(UTC) - timedelta(days=11))
+        shutil.copy(made.live_truth, here / "public-live-truth.npz")
+        (here / "public-live-truth.npz").chmod(0o600)
+        (here / "built").write_text(str(away / "deep" / "secret"))
+        yield here
+
+
+@pytest.fixture(scope="session")
+def portal(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The portal, prepared; Django is loaded only for these tests."""
+    from striate.competition import Built
+    from striate.competition.rules import read_rules
+    from striate.portal import Place
+    from striate.portal.running.prepare import prepare
+
+    secret = Path((folders / "built").read_text())
+    rules, _ = read_rules(folders / "public")
+    made = Built(rules, folders / "public", secret / "live-truth.npz", secret / "vault", {}, {})
+    place = Place.of(folders / "public", folders / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealed, "COST", 12)
+        patch.delenv("DATABASE_URL", raising=False)
+        if address := os.environ.get("STRIATE_TEST_DATABASE_URL"):
+            patch.setenv("DATABASE_URL", address)
+        for name, value in place.environment.items():  # so that they are taken back in the end
+            patch.setenv(name, value)
+        patch.setenv("DJANGO_SETTINGS_MODULE", "striate.portal.settings")
+        prepare(place)
+        from django.test.utils import override_settings, setup_test_environment, teardown_test_environment
+
+        setup_test_environment()
+        live = LiveTruth.read(folders / "public-live-truth.npz")
+        quick = override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
+        with quick:
+            yield World(place, made, live, tmp_path_factory.mktemp("scratch"))
+        teardown_test_environment()
+
+
+def _decoded_here(source: Path, keys_file: Path, out: Path, _keys: object, told: dict[str, str]) -> dict[str, str]:
+    """What the child process does, without starting Python anew."""
+    from striate.errors import StriateError
+    from striate.portal.receiving.decode import decode
+
+    try:
+        return decode(source, keys_file, out, told)
+    except StriateError as error:
+        return {"refused": str(error)}
+
+
+@pytest.fixture(autouse=True)
+def children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decode files in this process, but where a test is about the child process."""
+    if "real_children" not in request.fixturenames:
+        from striate.portal.receiving import decoding
+
+        monkeypatch.setattr(decoding, "_child", _decoded_here)
+
+
+@pytest.fixture
+def real_children() -> None:
+    """Decode files in child processes, as the portal does."""
+
+
+@pytest.fixture
+def world(portal: World) -> Iterator[World]:
+    """The portal, without people and submissions."""
+    from django.core.cache import cache
+    from django.core.management import call_command
+    from django.db import connection
+
+    from striate.portal.models import Chain
+    from striate.portal.running.prepare import _begin_chain
+
+    _begin_chain()
+    yield portal
+    call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+    assert not Chain.objects.exists()
+    cache.clear()
+    connection.close()
+    for folder in (portal.place.submissions, portal.place.uploads):
+        shutil.rmtree(folder)
+        folder.mkdir(mode=0o700)
+    shutil.rmtree(portal.place.data / "results", ignore_errors=True)

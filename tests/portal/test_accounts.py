@@ -1,0 +1,187 @@
+"""Accounts, teams and tokens."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.portal.world import PASSWORD, World
+
+
+def sign_up(world: World, name: str = "ada", **changes: str) -> tuple[Any, Any]:
+    browser = world.browser()
+    fields = {
+        "username": name,
+        "name": name.title(),
+        "email": f"{name}@example.org",
+        "password1": PASSWORD,
+        "password2": PASSWORD,
+    }
+    return browser, browser.post("/accounts/sign-up/", fields | changes)
+
+
+def test_an_organiser_approves_where_no_mail_is_sent(world: World) -> None:
+    from striate.portal.models import User
+
+    browser, answer = sign_up(world)
+    assert answer.status_code == 302
+    assert "organiser must approve" in browser.get("/accounts/").content.decode()
+    olga = world.browser(world.person("olga", staff=True))
+    ada = User.objects.get(username="ada")
+    olga.post("/admin/portal/user/", {"action": "approve", "_selected_action": [ada.pk]})
+    assert browser.get("/team/").status_code == 200
+
+
+def test_a_verified_address_admits_where_mail_is_sent(world: World) -> None:
+    from django.core import mail
+    from django.test import override_settings
+
+    with override_settings(MAIL=True):
+        browser, _ = sign_up(world)
+        assert browser.get("/team/").status_code == 403
+        link = re.search(r"http://testserver(/accounts/verify/\S+)", mail.outbox[-1].body)
+        assert link
+        assert browser.get(link[1][:-3] + "x/").status_code == 400
+        assert browser.get(link[1]).status_code == 302
+        assert browser.get("/team/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"email": "ADA@example.org"}, "account with this address"),
+        ({"username": "ADA"}, "name already"),
+        ({"email": "nonsense"}, "valid email"),
+        ({"password1": "short", "password2": "short"}, "too short"),
+        ({"password1": "1234567890", "password2": "1234567890"}, "too common"),
+    ],
+)
+def test_a_second_account_of_a_person_or_a_weak_password_is_refused(
+    world: World, changes: dict[str, str], said: str
+) -> None:
+    from striate.portal.models import User
+
+    sign_up(world)
+    _, answer = sign_up(world, "eve", **changes)
+    assert answer.status_code == 200
+    assert said in answer.content.decode().replace("&#x27;", "'")
+    assert User.objects.count() == 1
+
+
+def test_passwords_are_not_guessed_for_long(world: World) -> None:
+    world.person("ada")
+    for _ in range(10):
+        answer = world.browser().post("/accounts/sign-in/", {"username": "ada", "password": "wrong"})
+        assert "too often" not in answer.content.decode()
+    answer = world.browser().post("/accounts/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert "tried too often" in answer.content.decode()
+
+
+def test_signing_in_leads_to_no_other_site(world: World) -> None:
+    world.person("ada")
+    fields = {"username": "ada", "password": PASSWORD}
+    assert world.browser().post("/accounts/sign-in/?next=/data/", fields).headers["Location"] == "/data/"
+    assert (
+        world.browser().post("/accounts/sign-in/?next=https://evil.example/", fields).headers["Location"]
+        == "/accounts/"
+    )
+
+
+def test_a_password_is_reset_by_mail_once(world: World) -> None:
+    from django.core import mail
+
+    world.person("ada")
+    browser = world.browser()
+    browser.post("/accounts/reset/", {"email": "ada@example.org"})
+    link = re.search(r"http://testserver(/accounts/reset/\S+)", mail.outbox[-1].body)
+    assert link
+    page = browser.get(link[1], follow=True)
+    new = {"new_password1": "another long password", "new_password2": "another long password"}
+    assert browser.post(page.redirect_chain[-1][0], new).status_code == 302
+    assert world.browser().login(username="ada", password="another long password")
+    assert "too old" in world.browser().get(link[1], follow=True).content.decode()
+
+
+def test_a_token_is_shown_once_and_kept_as_a_hash(world: World) -> None:
+    from striate.portal.models import Token
+
+    ada = world.person("ada", team="Ada")
+    browser = world.browser(ada)
+    page = browser.post("/accounts/tokens/", {"name": "laptop"})
+    text = re.search(r"striate_[\w-]{40,}", page.content.decode())
+    assert text
+    assert page.headers["Cache-Control"] == "no-store"
+    assert text[0] not in browser.get("/accounts/").content.decode()
+    kept = Token.objects.values().get()
+    assert text[0] not in json.dumps(kept, default=str)
+    ask = {"headers": {"Authorization": f"Bearer {text[0]}"}}
+    assert world.browser().get("/api/submissions", **ask).status_code == 200
+    browser.post(f"/accounts/tokens/{kept['id']}/revoke/")
+    assert world.browser().get("/api/submissions", **ask).status_code == 401
+
+
+def test_nobody_revokes_the_token_of_another(world: World) -> None:
+    from striate.portal.models import Token
+
+    token, _ = Token.make(world.person("ada"), "laptop")
+    world.browser(world.person("eve")).post(f"/accounts/tokens/{token.pk}/revoke/")
+    assert Token.objects.get().revoked_at is None
+
+
+def test_a_person_is_in_one_team_and_stays_once_it_has_submitted(world: World) -> None:
+    from striate.portal.models import Team
+
+    ada, ben = world.person("ada", team="Ada"), world.person("ben", team="Ben")
+    browser = world.browser(ben)
+    invitation = f"/team/join/{ada.team.invitation}/"
+    assert browser.post(invitation).status_code == 400
+    assert browser.post("/team/leave/").status_code == 302
+    assert not Team.objects.filter(name="Ben").exists(), "an empty team is nobody's"
+    assert browser.post(invitation).status_code == 302
+    assert ben.team == ada.team
+    world.send(ada, world.file(0.5))
+    assert browser.post("/team/leave/").status_code == 400
+    assert ben.team == ada.team
+
+
+@pytest.mark.parametrize("name", ["ADA", "LN baseline", "ln BASELINE", "=HYPERLINK(1)", "<b>x</b>", "x" * 61, ""])
+def test_names_of_teams_fit_the_receipts_and_differ(world: World, name: str) -> None:
+    from striate.portal.models import Team
+
+    world.person("ada", team="Ada")
+    assert world.browser(world.person("eve")).post("/team/", {"name": name}).status_code == 200
+    assert Team.objects.count() == 1
+
+
+def test_one_gets_all_that_is_known_about_oneself(world: World) -> None:
+    ada = world.person("ada", team="Ada")
+    sent = world.scored(ada, world.file(0.5))
+    world.token(ada)
+    own = json.loads(world.browser(ada).get("/accounts/export/").content)
+    assert own["account"]["email"] == "ada@example.org"
+    assert own["team"]["name"] == "Ada"
+    assert [each["sha256"] for each in own["submissions"]] == [sent.sha256]
+    assert own["tokens"][0]["name"] == "test"
+    assert PASSWORD not in json.dumps(own)
+
+
+def test_a_deleted_account_leaves_nothing_personal_and_its_submissions_to_the_team(world: World) -> None:
+    from striate.portal.hosting.dataset import terms_digest
+    from striate.portal.models import Acceptance, Submission, Token, User
+
+    ada = world.person("ada", team="Ada")
+    sent = world.scored(ada, world.file(0.5))
+    world.token(ada)
+    browser = world.browser(ada)
+    browser.post("/data/accept/", {"terms": terms_digest()})
+    assert browser.post("/accounts/delete/", {"password": "wrong"}).status_code == 200
+    assert User.objects.get(pk=ada.pk).is_active
+    assert browser.post("/accounts/delete/", {"password": PASSWORD}).status_code == 302
+    left = User.objects.values().get(pk=ada.pk)
+    assert "ada" not in json.dumps(left, default=str).replace('"date', "")
+    assert not Token.objects.exists()
+    assert Acceptance.objects.get().user_id == ada.pk
+    kept = Submission.objects.get(pk=sent.pk)
+    assert (kept.by, kept.row, kept.state) == (None, "Ada", "scored")
+    assert not world.browser().login(username="ada", password=PASSWORD)

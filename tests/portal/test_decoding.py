@@ -1,0 +1,176 @@
+"""The process that reads a participant's file: limited, without secrets, and not believed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from striate.errors import InputError
+from tests.portal.world import World
+
+pytestmark = pytest.mark.usefixtures("real_children")
+
+
+def decode(world: World, file: Path) -> Any:
+    from striate.portal.receiving.decoding import decoded
+    from striate.portal.receiving.keys import read_keys
+
+    rules, keys = read_keys(world.place.keys)
+    with decoded(file, world.place.keys, rules, keys) as found:
+        return found
+
+
+def test_a_sound_file_becomes_an_array_in_the_order_of_the_keys(portal: World) -> None:
+    from striate.portal.receiving.keys import read_keys
+    from striate.submissions import Submission
+
+    found = decode(portal, portal.file(0.5))
+    keys = read_keys(portal.place.keys)[1]["sensorium"]
+    native = Submission.read(portal.file(0.5))
+    rows = {index: row for row, index in enumerate(native.trial_idx.tolist())}
+    wanted = native.predictions[[rows[index] for index in keys.trial_idx.tolist()]]
+    assert np.array_equal(
+        found.predictions, wanted[:, np.argsort(native.unit_ids)][:, np.argsort(np.argsort(keys.unit_ids))]
+    )
+
+
+def test_the_keys_hold_nothing_of_the_truth(portal: World) -> None:
+    from striate.competition import arrays
+
+    names = {name.rpartition("/")[2] for name in arrays.load(portal.place.keys.read_bytes(), "keys")}
+    assert names == {"version", "rules", "unit_ids", "tier", "trial_idx", "image_id"}
+
+
+def test_a_bomb_is_refused_in_bounded_memory_and_time(portal: World, tmp_path: Path) -> None:
+    """A few kilobytes that claim a billion values, in a column of a sound form."""
+    import resource
+
+    bomb = tmp_path / "bomb.parquet"
+    said = json.dumps(
+        {"kind": "submission", "version": 1, "session": "11-1-1", "protocol": "image", "unit_ids": list(range(1, 15))}
+    )
+    numbers = pa.list_(pa.field("element", pa.float32(), nullable=False), 14)
+    columns = [("tier", pa.string()), ("trial_idx", pa.string()), ("image_id", pa.int64()), ("prediction", numbers)]
+    schema = pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns], metadata={"striate": said})
+    with pq.ParquetWriter(bomb, schema, compression="zstd") as writer:
+        count = 500_000
+        same = [pa.array(["test"] * count), pa.array(["0"] * count), pa.array([0] * count, pa.int64())]
+        values = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(14 * count, np.float32)), type=numbers)
+        table = pa.table([*same, values], schema=schema)
+        for _ in range(3):
+            writer.write_table(table)
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"claims|limits|memory"):
+        decode(portal, bomb)
+    assert time.monotonic() - began < 30
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 3 * 2**20  # kilobytes
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Let another program answer in the place of the decoder."""
+    from striate.portal.receiving import decoding
+
+    real = subprocess.Popen
+
+    def popen(command: list[str], **options: Any) -> Any:
+        return real([sys.executable, "-c", code], **options)
+
+    monkeypatch.setattr(decoding.subprocess, "Popen", popen)
+
+
+def test_the_child_is_told_no_secret(portal: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "DATABASE_URL",
+        "STRIATE_PORTAL_LIVE_TRUTH",
+        "STRIATE_PORTAL_MAIL",
+        "STRIATE_PASSPHRASE",
+        "AWS_SECRET_ACCESS_KEY",
+    ):
+        monkeypatch.setenv(name, "secret")
+    stand_in(monkeypatch, "import os, json; print(json.dumps({'refused': json.dumps(dict(os.environ))}))")
+    with pytest.raises(InputError) as told:
+        decode(portal, portal.file(0.5))
+    seen = set(json.loads(str(told.value)))
+    assert seen <= {
+        *(k for k in os.environ if not k.startswith(("STRIATE", "DATABASE", "AWS"))),
+        "HOME",
+        "OMP_NUM_THREADS",
+        "ARROW_DEFAULT_MEMORY_POOL",
+    }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print('nonsense')",
+        "print('[]')",
+        "raise SystemExit(3)",
+        'print(\'{"track": "sensorium", "protocol": "image"}\')',  # and no array
+        'print(\'{"track": "another", "protocol": "image"}\')',
+        'print(\'{"track": "sensorium", "protocol": "image + behaviour"}\')',
+        "print('{\"track\": 3}')",
+        """
+import json, sys, numpy as np
+job = json.load(sys.stdin)
+np.save(job['out'] + '/predictions.npy', np.array([[object()]]), allow_pickle=True)
+print('{"track": "sensorium", "protocol": "image"}')""",
+        """
+import json, sys, numpy as np
+job = json.load(sys.stdin)
+np.save(job['out'] + '/predictions.npy', np.full((44, 14), np.nan, np.float32))
+print('{"track": "sensorium", "protocol": "image"}')""",
+        """
+import json, sys, numpy as np
+job = json.load(sys.stdin)
+np.save(job['out'] + '/predictions.npy', np.full((44, 14), -1, np.float32))
+print('{"track": "sensorium", "protocol": "image"}')""",
+    ],
+)
+def test_a_child_that_lies_or_falls_is_not_believed(portal: World, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from striate.portal.receiving.decoding import PlatformError
+
+    stand_in(monkeypatch, code)
+    with pytest.raises(PlatformError):
+        decode(portal, portal.file(0.5))
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(60)", "import os; os.kill(os.getpid(), 9)"])
+def test_a_child_that_takes_too_much_is_ended_and_the_file_refused(
+    portal: World, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from striate.portal.receiving import decoding
+
+    monkeypatch.setattr(decoding, "_PATIENCE", 0.5)
+    stand_in(monkeypatch, code)
+    began = time.monotonic()
+    with pytest.raises(InputError):
+        decode(portal, portal.file(0.5))
+    assert time.monotonic() - began < 10
+
+
+def test_limits_of_the_child_are_those_of_the_system(tmp_path: Path) -> None:
+    """Memory and written bytes, tried for real."""
+    code = "from striate.portal.receiving.decode import limit\nlimit(2**31, 5, 1000)\n"
+    hungry = subprocess.run([sys.executable, "-c", code + "bytearray(3 * 2**30)"], capture_output=True, check=False)
+    assert b"MemoryError" in hungry.stderr
+    writing = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            code
+            + "open('x', 'wb', 0).write(bytes(900)); open('x', 'ab', 0).write(bytes(5000)); open('x', 'ab', 0).write(b'!')",
+        ],
+        capture_output=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert writing.returncode != 0
+    assert (tmp_path / "x").stat().st_size <= 1000

@@ -1,0 +1,111 @@
+"""Workers that are killed, late, or many: each submission is scored once."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.portal.test_limits import at_once
+from tests.portal.world import World
+
+
+def expire(world: World) -> None:
+    """Let all leases run out."""
+    from django.utils import timezone
+
+    from striate.portal.models import Job
+
+    Job.objects.filter(done_at=None).update(leased_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_job_is_leased_to_one(world: World) -> None:
+    from striate.portal.scoring.leases import Lease
+
+    world.send(world.person("ada", team="Ada"), world.file(0.5))
+    leases = [each for each in at_once([Lease.claim] * 4) if each is not None]
+    assert len(leases) == 1
+    assert isinstance(leases[0], Lease)
+    expire(world)
+    assert Lease.claim() is not None
+
+
+@pytest.mark.parametrize("at", ["check", "score"])
+def test_a_worker_that_is_killed_in_the_middle_costs_nothing(
+    world: World, at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a worker has done when it is killed is what its last transaction wrote: here it is cut off in the middle."""
+    from striate.portal.models import Link, Score
+    from striate.portal.receiving import checking
+    from striate.portal.scoring import score
+    from striate.portal.scoring.work import work
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    sent = world.send(world.person("ada", team="Ada"), world.file(0.5))
+    if at == "score":
+        work(world.live)
+    with monkeypatch.context() as broken:
+        broken.setattr(*((checking, "move") if at == "check" else (score, "rank_later")), kill)
+        with pytest.raises(Killed):
+            work(world.live)
+    sent.refresh_from_db()
+    assert sent.state in ("received", "queued", "scoring")
+    assert not work(world.live), "the lease is not over"
+    expire(world)
+    world.work()
+    sent.refresh_from_db()
+    assert sent.state == "scored"
+    assert (Score.objects.count(), Link.objects.count()) == (1, 1)
+
+
+def test_a_worker_that_comes_back_late_records_nothing(world: World) -> None:
+    from striate.portal.models import Score
+    from striate.portal.scoring.leases import Lease, LostLeaseError
+    from striate.portal.scoring.score import score
+    from striate.portal.scoring.work import work
+
+    sent = world.send(world.person("ada", team="Ada"), world.file(0.5))
+    work(world.live)
+    late = Lease.claim()
+    assert late is not None
+    expire(world)
+    world.work()
+    sent.refresh_from_db()
+    assert sent.state == "scored"
+    with pytest.raises(LostLeaseError):
+        score(late, world.live)
+    assert Score.objects.count() == 1
+
+
+def test_many_workers_score_each_submission_once(world: World) -> None:
+    from striate.portal.models import Score, Standing, Submission
+
+    for number in range(6):
+        world.send(world.person(f"p{number}", team=f"Team {number}"), world.file(0.5, seed=number))
+    outcomes = at_once([world.work] * 3)
+    assert not [each for each in outcomes if isinstance(each, Exception)], outcomes
+    assert set(Submission.objects.values_list("state", flat=True)) == {"scored"}
+    assert Score.objects.count() == 6
+    assert len(Standing.objects.get().rows) == 6, "the board has seen the last of them"
+
+
+def test_a_lease_is_renewed_while_the_work_lasts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    from striate.portal.models import Job
+    from striate.portal.scoring import leases
+
+    monkeypatch.setattr(leases, "_RENEWED_EVERY", 0.05)
+    world.send(world.person("ada", team="Ada"), world.file(0.5))
+    lease = leases.Lease.claim()
+    assert lease is not None
+    before = Job.objects.get().leased_until
+    with lease.kept():
+        until = time.monotonic() + 5
+        while Job.objects.get().leased_until == before and time.monotonic() < until:
+            time.sleep(0.02)
+    assert Job.objects.get().leased_until > before
