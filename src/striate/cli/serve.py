@@ -121,6 +121,25 @@ def password(
     print(f"the new password of {username}, shown this once: {new_password(username)}")
 
 
+@serve_app.command("publish")
+def publish(
+    folder: Folder,
+    results: Annotated[
+        Path, typer.Argument(help="Folder that `striate competition close` wrote, elsewhere.", show_default=False)
+    ],
+    data: Data = None,
+) -> None:
+    """Publish the results of a competition that was closed: from then on there are final boards."""
+    from datetime import UTC, datetime
+
+    place = _place(folder, data)
+    _prepare(place)
+    from striate.portal.boards.publish import publish as publish_results
+
+    made = publish_results(results, at=datetime.now(UTC))
+    print(f"published: {len(made.boards)} final boards of {made.title}")
+
+
 def _place(folder: Path, data: Path | None) -> "Place":
     from importlib.util import find_spec
 

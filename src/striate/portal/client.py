@@ -148,23 +148,27 @@ class Portal:
         size = file.stat().st_size
         about = {"filename": name, "size": size, "sha256": sha256_of(file)}
         _, state = self._ask("POST", "api/uploads", about)
+        number, received, failures = str(state["id"]), int(state["received"]), 0
         with file.open("rb") as opened, progress(f"sending {name}", size) as advance:
-            shown = 0
-            while (received := int(state["received"])) < size:
-                advance(received - shown)
-                shown = received
+            advance(received)
+            while received < size:
                 opened.seek(received)
-                part = opened.read(_PART)
                 try:
-                    _, state = self._ask("PUT", f"api/uploads/{state['id']}?offset={received}", body=part, tries=1)
-                except (OutageError, InputError):  # part of it may have arrived: go on from there
-                    self._sleep(1.0)
-                    _, after = self._ask("GET", f"api/uploads/{state['id']}")
-                    if int(after["received"]) <= received:
-                        _, after = self._ask("PUT", f"api/uploads/{state['id']}?offset={received}", body=part)
-                    state = after
-            advance(size - shown)
-        return str(state["id"])
+                    _, state = self._ask(
+                        "PUT", f"api/uploads/{number}?offset={received}", body=opened.read(_PART), tries=1
+                    )
+                except (OutageError, InputError):  # some of it may have arrived: ask, and go on from there
+                    failures += 1
+                    if failures > _TRIES:
+                        raise
+                    self._sleep(min(_LONGEST_PAUSE, 0.25 * 2**failures))
+                    _, state = self._ask("GET", f"api/uploads/{number}")
+                arrived = int(state["received"])
+                if arrived > received:
+                    failures = 0
+                advance(arrived - received)
+                received = arrived
+        return number
 
     def _ask(
         self,

@@ -1,0 +1,229 @@
+"""Boards: ranked as the library ranks, shown rounded, in three forms that agree; final ones only once they are published."""
+
+import csv
+import io
+import re
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from striate.competition import Entrant, LiveTruth, Vault, close, rank
+from striate.competition.rules import LIVE
+from striate.competition.tables import Ranking
+from striate.submissions import Submission
+from striate.submissions.match import match
+from tests.competition.examples import PASSPHRASE
+from tests.portal.world import World
+
+SKILLS = {"Ada": 0.5, "Ben": 0.3, "Cleo": 0.31, "Dai": 0.7, "Eve": 0.3}
+
+
+@pytest.fixture
+def board(world: World) -> list[dict[str, Any]]:
+    """Rows of a board with five teams, two of them with the same score, and a baseline."""
+    for name, skill in SKILLS.items():
+        world.send(world.person(name.lower(), team=name), world.file(skill))
+    olga = world.person("olga", staff=True)
+    world.send(olga, world.file(0.1), team=None, baseline="LN baseline")
+    world.work()
+    found: list[dict[str, Any]] = world.browser().get("/boards/sensorium-image.json").json()["rows"]
+    return found
+
+
+def test_the_board_is_that_of_the_library(world: World, board: list[dict[str, Any]]) -> None:
+    truth = world.live.truths["sensorium"]
+
+    def load(skill: float) -> Any:
+        native = Submission.read(world.file(skill))
+        return lambda: match(native, truth, LIVE).take(native.predictions)
+
+    rules = world.built.rules
+    entrants = [
+        Entrant(row["team"], load(SKILLS.get(row["team"], 0.1)), rules.starts, row["receipt"], row["baseline"])
+        for row in board
+    ]
+    wanted = rank(entrants, truth, LIVE, "correlation_to_average", rules.ranking)
+    assert [(r["team"], r["rank"], r["band"]) for r in board] == [(r.team, r.rank, r.band) for r in wanted.rows]
+    for shown, row in zip(board, wanted.rows, strict=True):
+        value = shown["metrics"]["correlation_to_average"]
+        assert row.score is not None
+        assert row.interval is not None
+        assert value["mean"] == round(row.score, 4)
+        assert (value["low"], value["high"]) == (round(row.interval.low, 4), round(row.interval.high, 4))
+
+
+def test_equal_scores_share_a_rank_and_baselines_have_none(board: list[dict[str, Any]]) -> None:
+    ranks = {row["team"]: row["rank"] for row in board}
+    assert ranks["Ben"] == ranks["Eve"]
+    assert sorted(rank for rank in ranks.values() if rank) == [1, 2, 3, 4, 4]
+    assert ranks["LN baseline"] is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.booleans()), min_size=1, max_size=8),
+    st.randoms(use_true_random=False),
+)
+def test_laws_of_ranking(rows: list[tuple[int, bool, bool]], random: Any) -> None:
+    from striate.portal.boards.ranking import Entry, ranked
+
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    noise = np.random.default_rng(0).normal(0, 0.1, 200)
+    entries = [
+        Entry(
+            f"team {n}",
+            baseline,
+            n,
+            at,
+            None if undefined else value,
+            np.concatenate([[value], value + noise * (n + 1)]),
+        )
+        for n, (value, baseline, undefined) in enumerate(rows)
+    ]
+    first = ranked(entries, Ranking())
+    random.shuffle(entries)
+    assert [e.name for e in ranked(entries, Ranking())] == [e.name for e in first], "whatever the order"
+    with_rank = [e for e in first if e.rank is not None]
+    assert all(e.rank is None and e.band is None for e in first if e.baseline or e.value is None)
+    assert all(e.band is not None for e in with_rank)
+    for e in with_rank:
+        assert e.rank == 1 + sum((other.value or 0) > (e.value or 0) for other in with_rank)
+    assert [e.value is None for e in first] == sorted(e.value is None for e in first), "undefined ones come last"
+
+
+def test_one_row_a_team_the_last_or_the_chosen(world: World) -> None:
+    ada = world.person("ada", team="Ada")
+    first, _ = world.scored(ada, world.file(0.5)), world.scored(ada, world.file(0.3))
+
+    def receipts() -> list[tuple[int, int]]:
+        rows = world.browser().get("/boards/sensorium-image.json").json()["rows"]
+        return [(row["receipt"], row["submissions"]) for row in rows]
+
+    assert receipts() == [(2, 2)]
+    world.browser(ada).post(f"/submissions/{first.pk}/choose/")
+    world.work()
+    assert receipts() == [(1, 2)]
+    assert "chose to count" in world.browser(ada).get(f"/submissions/{first.pk}/").content.decode()
+
+
+def test_page_csv_and_json_have_the_same_rows(world: World, board: list[dict[str, Any]]) -> None:
+    for query in ("", "?sort=team", "?sort=feve", "?sort=date", "?team=e", "?sort=nonsense"):
+        rows = world.browser().get(f"/boards/sensorium-image.json{query}").json()["rows"]
+        page = world.browser().get(f"/boards/sensorium-image/{query}").content.decode()
+        text = world.browser().get(f"/boards/sensorium-image.csv{query}").content.decode()
+        numbers = [row["receipt"] for row in rows]
+        assert [int(n) for n in re.findall(r'id="receipt-(\d+)"', page)] == numbers
+        assert [int(row["receipt"]) for row in csv.DictReader(io.StringIO(text))] == numbers
+        for row in rows:
+            assert f"{row['metrics']['feve']['mean']:.4f}" in page
+
+
+def test_no_page_tells_more_than_four_decimals_or_single_neurons(world: World, board: list[dict[str, Any]]) -> None:
+    from striate.portal.models import Score, Submission
+
+    sent = Submission.objects.get(team__name="Ada")
+    browser, api = world.browser(sent.by), world.api(sent.by)
+    texts = [
+        browser.get(path).content.decode()
+        for path in (
+            "/boards/sensorium-image/",
+            "/boards/sensorium-image.json",
+            "/boards/sensorium-image.csv",
+            f"/submissions/{sent.pk}/",
+            "/team/",
+            "/accounts/export/",
+        )
+    ] + [api("GET", f"submissions/{sent.pk}").content.decode(), api("GET", "submissions").content.decode()]
+    exact = [score.value for score in Score.objects.all()]
+    for text in texts:
+        assert not [value for value in exact if f"{value:.5f}" in text or repr(value) in text]
+        assert not re.search(r"\b[01]\.\d{5}", text)
+
+
+def test_cells_of_the_csv_are_no_formulas() -> None:
+    from striate.portal.boards.pages import plain_cell
+
+    for text in ("=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"):
+        assert plain_cell(text) == f"'{text}"
+    assert plain_cell("Team -1") == "Team -1"
+
+
+def test_a_board_without_scores_says_so(world: World) -> None:
+    assert (
+        "Nothing has been scored yet"
+        in world.browser().get("/boards/sensoriumplus-image-plus-behaviour/").content.decode()
+    )
+    assert world.browser().get("/boards/nonsense/").status_code == 404
+
+
+def test_the_final_board_is_that_of_the_results_and_nobodys_before(
+    world: World, board: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    from striate.errors import InputError
+    from striate.portal.boards.publish import publish
+    from striate.portal.models import User
+
+    closes = world.built.rules.closes
+    path = "/boards/sensorium-image/final/"
+    for user in (None, *User.objects.all()):
+        assert world.browser(user).get(path).status_code == 404
+    shutil.copytree(world.place.competition, tmp_path / "public")
+    (tmp_path / "public" / "receipts.jsonl").write_bytes(
+        b"".join(world.browser().get("/receipts.jsonl").streaming_content)
+    )
+    store = tmp_path / "store"
+    shutil.copytree(world.place.submissions, store)
+    vault = Vault.read(world.built.vault, PASSPHRASE)
+    results = close(tmp_path / "public", vault, store, tmp_path / "results", at=closes + timedelta(days=1))
+    with pytest.raises(InputError, match="taken until"):
+        publish(tmp_path / "results", at=closes - timedelta(days=1))
+    assert world.browser().get(path).status_code == 404
+    publish(tmp_path / "results", at=closes + timedelta(days=1))
+    page = world.browser().get(path).content.decode()
+    wanted = next(each for each in results.boards if each.track == "sensorium")
+    for row in wanted.rows:
+        assert row.team in page
+        assert f"{row.score:.4f}" in page
+    assert "The final board" in world.browser().get("/boards/sensorium-image/").content.decode()
+
+
+def test_results_of_another_chain_are_not_published(world: World, tmp_path: Path) -> None:
+    from striate.competition import Results
+    from striate.competition.results import FILE
+    from striate.errors import InputError
+    from striate.portal.boards.publish import publish
+    from striate.portal.competition import competition
+
+    closes = world.built.rules.closes
+    rules = competition().rules
+    for chain, commitment in (("0" * 64, competition().anchor), (competition().anchor, "0" * 64)):
+        made = Results(
+            name="x", title="x", scorer="x", commitment=commitment, chain=chain, ranking=rules.ranking, boards=[]
+        )
+        (tmp_path / FILE).write_text(made.model_dump_json())
+        with pytest.raises(InputError, match="another"):
+            publish(tmp_path, at=closes)
+
+
+def test_the_worker_knows_the_truth_and_the_pages_do_not(world: World) -> None:
+    """No module that answers requests imports what opens the live truth but the jobs, which are handed it."""
+    import ast
+
+    import striate.portal
+
+    folder = Path(striate.portal.__file__).parent
+    opens = {
+        file.relative_to(folder).as_posix()
+        for file in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "read"
+        and getattr(node.value, "id", "") == LiveTruth.__name__
+    }
+    assert opens == {"running/serve.py"}
