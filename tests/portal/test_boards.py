@@ -227,3 +227,13 @@ def test_the_worker_knows_the_truth_and_the_pages_do_not(world: World) -> None:
         and getattr(node.value, "id", "") == LiveTruth.__name__
     }
     assert opens == {"running/serve.py"}
+
+
+def test_names_of_teams_are_text_on_every_board() -> None:
+    """No form lets such a name pass; the boards would show it harmlessly all the same."""
+    from striate.portal.boards.table import table_rows
+
+    value = {"mean": None, "low": None, "high": None, "reason": '"><script>'}
+    row = {"rank": 1, "band": 1, "team": "<script>alert(1)</script>", "baseline": False, "receipt": 1, "submissions": 1}
+    text = table_rows([{**row, "date": '"><script>', "metrics": {"feve": value}}], ["feve"], bands=True)
+    assert "<script" not in text

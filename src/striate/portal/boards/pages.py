@@ -17,6 +17,7 @@ from striate.competition import Results
 from striate.competition.results import FILE as RESULTS
 from striate.competition.submit import Board
 from striate.metrics.evaluate import METRICS
+from striate.portal.boards.table import table_rows
 from striate.portal.competition import competition, place
 from striate.portal.models import Standing, User
 from striate.submissions.scorecard import LABELS
@@ -60,8 +61,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
         metrics = sorted(METRICS, key=lambda name: name != board.track.metric)  # what ranks stands first
         rows = _shown(standing.rows, chosen, wanted)
         shown = {
-            "rows": [{**row, "values": [row["metrics"][name] for name in metrics]} for row in rows],
-            "bands": chosen == "rank",
+            "rows": table_rows(rows, metrics, bands=chosen == "rank"),
             "columns": [(name, LABELS[name]) for name in metrics],
             "level": level_text(),
             "sort": chosen,

@@ -23,6 +23,12 @@ class _Part(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
     def read(self, size: int = -1) -> bytes:
         most = self._left if size < 0 else min(size, self._left)
         some = self._file.read(most)
