@@ -22,6 +22,7 @@ from striate.portal import Place
 from striate.portal.secret_key import secret_key
 from striate.portal.vaults import refuse_readable_vault
 from tests.fixtures.command import assert_one_sentence, run_in_process, striate
+from tests.portal.world import World
 
 
 def test_the_secret_key_is_made_once_for_this_user_alone(tmp_path: Path) -> None:
@@ -201,3 +202,24 @@ def test_one_command_serves_scores_and_ends_cleanly(folders: Path, tmp_path: Pat
         everything = [*children(running.pid, "running.web"), *children(running.pid, "running.worker")]
         running.kill()
         assert gone(everything), "nothing serves on without the process that started it"
+
+
+def test_an_organiser_makes_accounts_and_passwords(world: World) -> None:
+    from striate.portal.running.prepare import new_account, new_password
+
+    password, token = new_account("ada", "ada@example.org", "Team Ada")
+    assert world.browser().login(username="ada", password=password)
+    ask = {"headers": {"Authorization": f"Bearer {token}"}}
+    assert world.browser().get("/api/submissions", **ask).status_code == 200
+    colleague, _ = new_account("bea", "bea@example.org", "team ada")
+    assert colleague != password
+    for name, email, team in (
+        ("ADA", "other@example.org", "Other"),
+        ("other", "ADA@example.org", "Other"),
+        ("other", "other@example.org", "LN baseline"),
+    ):
+        with pytest.raises(InputError):
+            new_account(name, email, team)
+    assert world.browser().login(username="ada", password=new_password("ada"))
+    with pytest.raises(InputError, match="no account"):
+        new_password("nobody")

@@ -121,6 +121,30 @@ def password(
     print(f"the new password of {username}, shown this once: {new_password(username)}")
 
 
+@serve_app.command("account")
+def account(
+    folder: Folder,
+    username: Annotated[str, typer.Argument(help="What the person signs in with.", show_default=False)],
+    email: Annotated[str, typer.Option(help="The person's address.", show_default=False)],
+    team: Annotated[str, typer.Option(help="The person's team; made if there is none.", show_default=False)],
+    token_file: Annotated[
+        Path | None, typer.Option(help="Write a token for programs there, for this user alone.", show_default=False)
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Make an admitted account with a team, and show its password once: for rehearsals, and where no mail is sent."""
+    place = _place(folder, data)
+    _prepare(place)
+    from striate.portal.running.prepare import new_account
+
+    password, token = new_account(username, email, team)
+    print(f"account {username}, team {team}, password, shown this once: {password}")
+    if token_file is not None:
+        token_file.touch(mode=0o600)
+        token_file.write_text(token + "\n", encoding="utf-8")
+        print(f"wrote {token_file}")
+
+
 @serve_app.command("publish")
 def publish(
     folder: Folder,

@@ -25,7 +25,7 @@ def table_rows(rows: Sequence[dict[str, Any]], metrics: Sequence[str], *, bands:
         band = row["band"] if row["band"] is not None else band
         kind = ' class="baseline"' if row["baseline"] else ' class="new-band"' if begins else ""
         written.append(f'<tr id="receipt-{int(row["receipt"])}"{kind}>{_cells(row, metrics)}</tr>')
-    return mark_safe("\n".join(written))  # every text in it is escaped below  # noqa: S308
+    return mark_safe("\n".join(written))  # every text in it is escaped below
 
 
 def _cells(row: dict[str, Any], metrics: Sequence[str]) -> str:

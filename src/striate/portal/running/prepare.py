@@ -85,6 +85,32 @@ def new_password(username: str) -> str:
     return password
 
 
+def new_account(username: str, email: str, team: str) -> tuple[str, str]:
+    """Make an admitted account in a team, with a random password and a token.
+
+    Raises
+    ------
+    InputError
+        If there is such an account, or the team cannot have this name.
+    """
+    from django.db import transaction
+    from django.utils import timezone
+
+    from striate.competition.submit import require_team
+    from striate.portal.competition import competition
+    from striate.portal.models import Membership, Team, Token, User
+
+    if User.objects.filter(username__iexact=username).exists() or User.objects.filter(email__iexact=email).exists():
+        raise InputError(f"There is an account {username!r}, or one with the address {email}: choose others.")
+    require_team(competition().rules, team, baseline=False)
+    password = secrets.token_urlsafe(15)
+    with transaction.atomic():
+        user = User.objects.create_user(username, email, password, approved_at=timezone.now())
+        own = Team.objects.filter(name__iexact=team).first() or Team.objects.create(name=team)
+        Membership.objects.create(user=user, team=own)
+        return password, Token.make(user, "made by an organiser")[1]
+
+
 def _administrator() -> Administrator | None:
     from striate.portal.models import User
 
