@@ -185,3 +185,15 @@ def test_a_deleted_account_leaves_nothing_personal_and_its_submissions_to_the_te
     kept = Submission.objects.get(pk=sent.pk)
     assert (kept.by, kept.row, kept.state) == (None, "Ada", "scored")
     assert not world.browser().login(username="ada", password=PASSWORD)
+
+
+@pytest.mark.parametrize(("proxies", "refused"), [(["127.0.0.1"], False), ([], True)])
+def test_behind_a_proxy_limits_count_people_and_not_the_proxy(world: World, proxies: list[str], refused: bool) -> None:
+    from django.test import override_settings
+
+    with override_settings(PROXIES=proxies):
+        for number in range(11):
+            wrong = {"username": f"somebody{number}", "password": "wrong"}
+            headers = {"X-Forwarded-For": f"1.2.3.4, 10.0.0.{number}"}
+            answer = world.browser().post("/accounts/sign-in/", wrong, headers=headers)
+        assert ("too often" in answer.content.decode()) is refused

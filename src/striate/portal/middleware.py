@@ -1,7 +1,8 @@
-"""What holds for every answer: a strict content security policy; and, under maintenance, no writes."""
+"""What holds for every answer: who asks, a strict content security policy; and, under maintenance, no writes."""
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
@@ -22,6 +23,19 @@ POLICY = "; ".join(
 )
 _READS = ("GET", "HEAD", "OPTIONS")
 _ALWAYS = ("/admin/", "/accounts/sign-in/", "/accounts/sign-out/")  # or nobody could end the maintenance
+
+
+def who_asks(answer: Answer) -> Answer:
+    """Take the address of who asks from the proxy that passes the request on, so that limits count people and not the proxy."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        # The last entry is the one that the proxy wrote; those before it are what the client says of itself.
+        named = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        if named and request.META.get("REMOTE_ADDR") in settings.PROXIES:
+            request.META["REMOTE_ADDR"] = named[:45]
+        return answer(request)
+
+    return middleware
 
 
 def content_security_policy(answer: Answer) -> Answer:

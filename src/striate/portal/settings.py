@@ -4,6 +4,7 @@
 |---|---|
 | ``DATABASE_URL`` | the database, such as ``postgresql://user:password@host/name``; SQLite in the portal's folder if not set |
 | ``STRIATE_PORTAL_ADDRESS`` | the address that people type, such as ``https://portal.example.org``; with https, cookies travel encrypted only |
+| ``STRIATE_PORTAL_PROXIES`` | addresses of proxies that are believed, with commas; this machine's if not set |
 | ``STRIATE_PORTAL_MAIL`` | how mail is sent, such as ``smtp://user:password@host:587``; without it, organisers approve accounts |
 | ``STRIATE_PORTAL_SENDER`` | the sender of mail |
 """
@@ -27,6 +28,8 @@ ADDRESS = os.environ.get("STRIATE_PORTAL_ADDRESS", "").rstrip("/")
 _public = urlsplit(ADDRESS)
 ENCRYPTED = _public.scheme == "https"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *([_public.hostname] if _public.hostname else [])]
+# Behind these, who asks is whom the proxy names; nobody else is believed.
+PROXIES = os.environ.get("STRIATE_PORTAL_PROXIES", "127.0.0.1,::1").split(",") if ADDRESS else []
 CSRF_TRUSTED_ORIGINS = [ADDRESS] if ADDRESS else []
 
 INSTALLED_APPS = [
@@ -40,6 +43,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "striate.portal.middleware.who_asks",
     "striate.portal.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
