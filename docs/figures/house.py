@@ -20,6 +20,7 @@ ROOMS = (
     (
         ("report", "figures on\none page"),
         ("competition", "withhold, audit,\ncommit, close"),
+        ("portal", "data and boards\non the web"),
         ("cli", "the command line:\nparses and prints"),
     ),
 )
