@@ -109,3 +109,19 @@ def test_a_lease_is_renewed_while_the_work_lasts(world: World, monkeypatch: pyte
         while Job.objects.get().leased_until == before and time.monotonic() < until:
             time.sleep(0.02)
     assert Job.objects.get().leased_until > before
+
+
+def test_a_ranking_that_ends_late_does_not_undo_a_later_one(world: World) -> None:
+    from striate.portal.boards.standings import rank, rank_later
+    from striate.portal.models import Standing
+    from striate.portal.scoring.leases import Lease
+
+    world.send(world.person("ada", team="Ada"), world.file(0.5))
+    world.work()
+    made = Standing.objects.get()
+    rank_later(made.track, made.protocol)
+    early = Lease.claim()
+    assert early is not None
+    Standing.objects.update(job=early.job.pk + 1, rows=[{"team": "of a later job"}])
+    rank(early, world.live)
+    assert Standing.objects.get().rows == [{"team": "of a later job"}]

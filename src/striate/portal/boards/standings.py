@@ -33,7 +33,9 @@ def rank(lease: Lease, live: LiveTruth) -> None:
     board = Board(competition().rules.track(lease.job.track), lease.job.protocol)
     made = {"rows": rows(board), "ceilings": _ceilings(live, board.track.name), "made_at": timezone.now()}
     with lease.outcome():
-        Standing.objects.update_or_create(track=board.track.name, protocol=board.protocol, defaults=made)
+        place, _ = Standing.objects.get_or_create(track=board.track.name, protocol=board.protocol)
+        # a job that began earlier may end later, and has seen less
+        Standing.objects.filter(pk=place.pk, job__lte=lease.job.pk).update(job=lease.job.pk, **made)
 
 
 def rows(board: Board) -> list[dict[str, Any]]:

@@ -150,6 +150,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("track", models.CharField(max_length=60)),
                 ("protocol", models.CharField(max_length=60)),
+                ("job", models.PositiveBigIntegerField(default=0)),
                 ("rows", models.JSONField(default=list)),
                 ("ceilings", models.JSONField(default=dict)),
                 ("made_at", models.DateTimeField(default=django.utils.timezone.now)),

@@ -48,10 +48,13 @@ class Standing(models.Model):
         Noise ceilings of its track on the live test.
     made_at
         When.
+    job
+        Number of the job that made it: each has seen what those before it saw.
     """
 
     track = models.CharField(max_length=60)
     protocol = models.CharField(max_length=60)
+    job = models.PositiveBigIntegerField(default=0)
     rows = models.JSONField(default=list)
     ceilings = models.JSONField(default=dict)
     made_at = models.DateTimeField(default=timezone.now)
