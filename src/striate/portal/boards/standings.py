@@ -72,7 +72,7 @@ def _scores(board: Board) -> dict[int, Score]:
         submission__track=board.track.name, submission__protocol=board.protocol, submission__state=State.SCORED
     )
     found = of_this.filter(submission__links__kind="submission").order_by("pk")
-    numbered = found.values_list("submission__links__number", "pk")
+    numbered = list(found.values_list("submission__links__number", "pk"))  # before the scores, of which more may come
     by_key = {score.pk: score for score in of_this}
     return {number: by_key[key] for number, key in numbered}
 
