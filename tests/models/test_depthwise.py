@@ -63,7 +63,7 @@ def test_at_the_size_of_a_core_it_is_as_exact_as_pytorch() -> None:
     weight = torch.randn(64, 1, 7, 7)
     exact = outcome("plain", maps.double(), weight.double(), slopes.double())[2]
     ours, pytorch = (outcome(chosen, maps, weight, slopes)[2].double() for chosen in ("auto", "plain"))
-    assert (ours - exact).abs().max() < 2 * (pytorch - exact).abs().max() + 1e-5 * exact.abs().max()
+    assert (ours - exact).abs().max() < 2 * (pytorch - exact).abs().max() + 1e-4
 
 
 def test_the_same_threads_give_the_same_bits() -> None:
