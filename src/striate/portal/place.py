@@ -67,6 +67,11 @@ class Place:
         return self.data / "submissions"
 
     @property
+    def snapshots(self) -> Path:
+        """Where hosted data are kept, each file named by its hash."""
+        return self.data / "snapshots"
+
+    @property
     def uploads(self) -> Path:
         """Where files lie that are being uploaded or checked."""
         return self.data / "uploads"
@@ -83,5 +88,5 @@ class Place:
 
     def prepare(self) -> None:
         """Make the portal's own folders, readable for this user alone."""
-        for folder in (self.data, self.submissions, self.uploads):
+        for folder in (self.data, self.submissions, self.snapshots, self.uploads):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

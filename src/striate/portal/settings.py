@@ -130,6 +130,10 @@ STORAGES = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": str(PLACE.submissions) if PLACE else "", "file_permissions_mode": 0o600},
     },
+    "data": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(PLACE.snapshots) if PLACE else "", "file_permissions_mode": 0o600},
+    },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # bytes of a request that is no file
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
