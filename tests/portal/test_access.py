@@ -41,6 +41,7 @@ TABLE: dict[str, Case] = {
     "home": Case(ALL),
     "health": Case(ALL),
     "icon": Case((302, 302, 302, 302)),
+    "language": Case((302, 302, 302, 302), "POST"),
     "boards": Case(ALL),
     "board": Case(ALL, path=lambda s: "/boards/sensorium-image/"),
     "board-json": Case(ALL, path=lambda s: "/boards/sensorium-image.json"),

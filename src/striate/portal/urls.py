@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.contrib.auth import views as passwords
 from django.urls import path
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from striate.portal import site
 from striate.portal.accounts import teams
@@ -17,6 +18,7 @@ urlpatterns = [
     path("", site.home, name="home"),
     path("health", site.health, name="health"),
     path("favicon.ico", RedirectView.as_view(url="/static/portal/icon.svg"), name="icon"),
+    path("language/", set_language, name="language"),
     path("accounts/", accounts.account, name="account"),
     path("accounts/sign-up/", accounts.sign_up, name="sign-up"),
     path("accounts/sign-in/", accounts.SignInView.as_view(), name="sign-in"),
