@@ -33,13 +33,13 @@ PROXIES = os.environ.get("STRIATE_PORTAL_PROXIES", "127.0.0.1,::1").split(",") i
 CSRF_TRUSTED_ORIGINS = [ADDRESS] if ADDRESS else []
 
 INSTALLED_APPS = [
+    "striate.portal.apps.PortalConfig",  # before the admin, whose pages it brands
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "striate.portal.apps.PortalConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
