@@ -5,9 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from striate.portal.models import (
     Acceptance,
@@ -21,6 +25,15 @@ from striate.portal.models import (
     User,
 )
 
+
+def _sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """Have organisers sign in where everybody does, with the same limits."""
+    if request.user.is_authenticated:
+        raise PermissionDenied(_("These pages are for organisers."))
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
+
+
+admin.site.login = _sign_in  # type: ignore[method-assign]
 admin.site.site_header = "Organisers"
 admin.site.site_title = "Organisers"
 admin.site.index_title = "The competition"

@@ -5,19 +5,20 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from ninja import NinjaAPI, Schema, Status
-from ninja.errors import HttpError
+from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import Field
 
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS
 from striate.portal.access import NOT_ADMITTED, may_see
-from striate.portal.accounts.throttle import UPLOAD, too_many
+from striate.portal.accounts.throttle import UPLOAD, sentence
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
-from striate.portal.models import Attempt, Link, Score, Submission, Token, Upload, User
+from striate.portal.models import Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
 from striate.portal.receiving.soon import check_soon
 from striate.portal.receiving.taking import NATIVE, refuse_outside_of_phases, take
@@ -51,10 +52,63 @@ def _refused(request: HttpRequest, error: InputError) -> HttpResponse:
     return api.create_response(request, {"detail": str(error)}, status=422)
 
 
+class _TooOftenError(Exception):
+    """That something was tried too often."""
+
+
+@api.exception_handler(_TooOftenError)
+def _too_often(request: HttpRequest, error: _TooOftenError) -> HttpResponse:
+    throttle, key = error.args
+    answer = api.create_response(request, {"detail": sentence(throttle, key)}, status=429)
+    answer.headers["Retry-After"] = str(throttle.wait(key))
+    return answer
+
+
+@api.exception_handler(RequestDataTooBig)
+def _too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return api.create_response(request, {"detail": "This is larger than any such request is."}, status=413)
+
+
+@api.exception_handler(ValidationError)
+def _not_as_described(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Say in one sentence what is not as the description has it."""
+    found = (f"{'.'.join(str(part) for part in each['loc'][-1:])}: {each['msg']}" for each in error.errors)
+    return api.create_response(request, {"detail": "; ".join(found)}, status=422)
+
+
 class Problem(Schema):
     """Why something was not done, in one sentence."""
 
     detail: str
+
+
+class BoardAbout(Schema):
+    """A board."""
+
+    board: str
+    track: str
+    session: str
+    protocol: str
+    metric: str
+
+
+class PhaseAbout(Schema):
+    """A phase."""
+
+    name: str
+    starts: datetime
+    ends: datetime
+    submissions: bool
+
+
+class About(Schema):
+    """What the competition is."""
+
+    name: str
+    title: str
+    boards: list[BoardAbout]
+    limits: dict[str, int]
+    phases: list[PhaseAbout]
 
 
 class BeginUpload(Schema):
@@ -115,7 +169,17 @@ class SubmissionState(Schema):
     page: str
 
 
-_PROBLEMS = {401: Problem, 403: Problem, 404: Problem, 422: Problem, 429: Problem, 503: Problem}
+_BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+_PROBLEMS = {
+    400: Problem,
+    413: Problem,
+    401: Problem,
+    403: Problem,
+    404: Problem,
+    422: Problem,
+    429: Problem,
+    503: Problem,
+}
 
 
 def _admitted(request: HttpRequest) -> User:
@@ -125,7 +189,7 @@ def _admitted(request: HttpRequest) -> User:
     return request.user
 
 
-@api.get("/competition", auth=None)
+@api.get("/competition", auth=None, response=About)
 def about(request: HttpRequest) -> dict[str, Any]:
     """What the competition is: boards, limits, phases."""
     made = competition()
@@ -147,7 +211,7 @@ def about(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-@api.get("/keys", response={200: None, **_PROBLEMS})
+@api.get("/keys", response={200: None, **_PROBLEMS}, openapi_extra={"responses": {200: _BYTES}})
 def keys(request: HttpRequest) -> HttpResponseBase:
     """Trials and neurons that submissions must predict, to check one before it is sent (an npz)."""
     _admitted(request)
@@ -160,9 +224,8 @@ def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
     user = _admitted(request)
     if not user.is_staff:
         refuse_outside_of_phases("")
-    if too_many(UPLOAD, str(user.pk)):
-        raise HttpError(429, "You sent too many files within an hour: wait a little.")
-    Attempt.note(UPLOAD.what, str(user.pk))
+    if UPLOAD.take(str(user.pk)) is None:
+        raise _TooOftenError(UPLOAD, str(user.pk))
     return _progress(uploads.begin(user, filename=about.filename, size=about.size, sha256=about.sha256))
 
 
@@ -172,7 +235,11 @@ def upload_state(request: HttpRequest, number: UUID) -> dict[str, Any]:
     return _progress(_upload(request, number))
 
 
-@api.put("/uploads/{number}", response={200: UploadState, **_PROBLEMS})
+@api.put(
+    "/uploads/{number}",
+    response={200: UploadState, **_PROBLEMS},
+    openapi_extra={"requestBody": {"required": True, **_BYTES}},
+)
 def continue_upload(request: HttpRequest, number: UUID, offset: int) -> dict[str, Any]:
     """Send bytes of the file, as the body, from `offset` on: as many at a time as is convenient."""
     upload = _upload(request, number)

@@ -1,8 +1,10 @@
-"""What holds for every answer: who asks, a strict content security policy; and, under maintenance, no writes."""
+"""What holds for every answer: who asks, a strict content security policy, nothing private in caches; and, under maintenance, no writes."""
 
 from collections.abc import Callable
+from urllib.parse import unquote_plus
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
@@ -45,6 +47,41 @@ def content_security_policy(answer: Answer) -> Answer:
         response = answer(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        return response
+
+    return middleware
+
+
+def refuse_what_nobody_sends(answer: Answer) -> Answer:
+    """Refuse NUL in addresses and cookies, which PostgreSQL cannot compare with, and forms with files that are larger than any may be."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        from striate.portal.site import not_understood
+
+        texts = (request.path, unquote_plus(request.META.get("QUERY_STRING", "")), *request.COOKIES.values())
+        if any("\0" in text for text in texts):
+            return not_understood(request, SuspiciousOperation("NUL"))
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if request.content_type == "multipart/form-data" and length.isdecimal() and int(length) > _largest_form():
+            return not_understood(request, RequestDataTooBig(f"{length} bytes"))
+        return answer(request)
+
+    return middleware
+
+
+def _largest_form() -> int:
+    from striate.portal.receiving.taking import LARGER_AS_TEXT, largest_file
+
+    return largest_file() * LARGER_AS_TEXT + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+def keep_private(answer: Answer) -> Answer:
+    """Keep pages of those who have signed in out of every cache."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = answer(request)
+        if request.user.is_authenticated:
+            response.headers.setdefault("Cache-Control", "private, no-store")
         return response
 
     return middleware

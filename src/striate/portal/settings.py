@@ -34,24 +34,26 @@ PROXIES = os.environ.get("STRIATE_PORTAL_PROXIES", "127.0.0.1,::1").split(",") i
 CSRF_TRUSTED_ORIGINS = [ADDRESS] if ADDRESS else []
 
 INSTALLED_APPS = [
+    "striate.portal.apps.PortalConfig",  # before the admin, whose pages it brands
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "striate.portal.apps.PortalConfig",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "striate.portal.middleware.who_asks",
     "striate.portal.middleware.content_security_policy",
+    "striate.portal.middleware.refuse_what_nobody_sends",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "striate.portal.middleware.keep_private",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "striate.portal.middleware.maintenance",
@@ -110,7 +112,7 @@ LOGOUT_REDIRECT_URL = "home"
 PASSWORD_RESET_TIMEOUT = 24 * 3600
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENCRYPTED
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENCRYPTED else None
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if ENCRYPTED else 0
 SECURE_REFERRER_POLICY = "same-origin"
@@ -150,7 +152,7 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 def _mail(address: str) -> None:
     parts = urlsplit(address)
     globals().update(
-        EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
+        EMAIL_BACKEND="striate.portal.accounts.mail.Soon",
         EMAIL_HOST=parts.hostname or "localhost",
         EMAIL_PORT=parts.port or (465 if parts.scheme == "smtps" else 587),
         EMAIL_HOST_USER=unquote(parts.username or ""),

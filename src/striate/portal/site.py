@@ -1,22 +1,51 @@
-"""The front page, and what shows that the portal is alive."""
+"""The front page, requests that are not understood, and what shows that the portal is alive."""
 
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from striate.competition.tables import Phase
+from striate.portal.boards.pages import leaders
 from striate.portal.competition import competition
+from striate.portal.hosting.dataset import accepted
+from striate.portal.models import Submission, User
 from striate.submissions.scorecard import LABELS
+
+_LEADERS = 3
 
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponseBase:
-    """What the competition is about, its phases, tracks and boards."""
-    made = competition()
-    now = timezone.now()
-    boards = [(slug, board, LABELS[board.track.metric]) for slug, board in made.boards.items()]
-    return render(request, "portal/home.html", {"boards": boards, "now": now, "phase": made.rules.phase_at(now)})
+    """What the competition is about, its phases, who leads its boards, and how to begin."""
+    made, now = competition(), timezone.now()
+    boards = [
+        (slug, board, LABELS[board.track.metric], leaders(board, _LEADERS)) for slug, board in made.boards.items()
+    ]
+    phases = [(phase, _tense(phase, now)) for phase in made.rules.phases]
+    return render(request, "portal/home.html", {"boards": boards, "phases": phases, "steps": _steps(request.user)})
+
+
+def _tense(phase: Phase, now: datetime) -> str:
+    return "past" if phase.ends <= now else "coming" if now < phase.starts else "now"
+
+
+def _steps(user: Any) -> dict[str, bool]:
+    """Which of the first steps a person has taken."""
+    if not isinstance(user, User):
+        return {}
+    team = user.team
+    return {
+        "account": user.admitted and team is not None,
+        "terms": accepted(user),
+        "submitted": team is not None and Submission.objects.filter(team=team).exists(),
+    }
 
 
 @require_safe
@@ -25,3 +54,9 @@ def health(request: HttpRequest) -> HttpResponseBase:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return HttpResponse("ok\n", content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+def not_understood(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The answer to a request that Django refuses; nothing of the request is relied on."""
+    status = 413 if isinstance(exception, RequestDataTooBig) else 400
+    return HttpResponse(render_to_string(f"{status}.html"), status=status)

@@ -14,6 +14,8 @@ from striate.portal.boards import pages as boards
 from striate.portal.hosting import pages as hosting
 from striate.portal.receiving import pages as submissions
 
+handler400 = "striate.portal.site.not_understood"
+
 urlpatterns = [
     path("", site.home, name="home"),
     path("health", site.health, name="health"),

@@ -3,22 +3,37 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm
-from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from striate.competition.submit import require_team
 from striate.errors import InputError
-from striate.portal.accounts.throttle import SIGN_IN, require_few
 from striate.portal.competition import competition
 from striate.portal.models import Team, Token, User
+from striate.portal.words import seen
 
 
 class SignUp(BaseUserCreationForm):
-    """A new account."""
+    """A new account.
+
+    Attributes
+    ----------
+    taken
+        Whether somebody has an account with this address. Where the portal sends mail, it tells so to that address alone.
+    """
+
+    taken = False
 
     class Meta:
         model = User
         fields = ("username", "name", "email")
+        labels = {"username": _("User name"), "name": _("Your name")}
+        help_texts = {
+            "username": _("You sign in with it: letters, digits and @ . + - _ only."),
+            "name": _("As colleagues write it; your team sees it."),
+            "email": _("For links that verify it or set a new password; shown to organisers alone."),
+        }
 
     def clean_username(self) -> str:
         """Names that differ in case alone would be confused."""
@@ -27,25 +42,35 @@ class SignUp(BaseUserCreationForm):
             raise forms.ValidationError("Somebody has this name already: choose another.")
         return name
 
+    def clean_name(self) -> str:
+        """Nothing that cannot be seen."""
+        return seen(self.cleaned_data["name"])
+
     def clean_email(self) -> str:
         """One account a person."""
         address: str = self.cleaned_data["email"]
-        if User.objects.filter(email__iexact=address).exists():
+        self.taken = User.objects.filter(email__iexact=address).exists()
+        if self.taken and not settings.MAIL:
             raise forms.ValidationError(
                 "There is an account with this address already: sign in, or reset its password."
             )
         return address
 
+    def _get_validation_exclusions(self) -> set[str]:
+        """That an address is taken is not told on the page where it can be told by mail."""
+        left_out: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # not in the stubs
+        return left_out | {"email"} if self.taken else left_out
+
 
 class SignIn(AuthenticationForm):
-    """Name and password; not too often in vain."""
+    """Name and password."""
 
-    def clean(self) -> dict[str, Any]:
-        """Count what fails, and refuse to try further where that is too much."""
-        assert isinstance(self.request, HttpRequest)
-        keys = (f"name {self.cleaned_data.get('username', '').lower()}", f"from {self.request.META.get('REMOTE_ADDR')}")
-        with require_few(SIGN_IN, keys):
-            return super().clean()
+    error_messages = {
+        "invalid_login": _(
+            "User name and password do not belong together. Mind capital letters, or ask for a new password."
+        ),
+        "inactive": _("This account is closed."),
+    }
 
 
 class Delete(forms.Form):
@@ -71,10 +96,12 @@ class NewTeam(forms.ModelForm):
     class Meta:
         model = Team
         fields = ("name",)
+        labels = {"name": _("Name of the team")}
+        help_texts = {"name": _("1 to 60 letters, digits, spaces and . , ' & + -")}
 
     def clean_name(self) -> str:
         """Names must fit the receipts, and differ from each other and from the baselines."""
-        name = " ".join(self.cleaned_data["name"].split())
+        name = seen(self.cleaned_data["name"])
         try:
             require_team(competition().rules, name, baseline=False)
         except InputError as error:
@@ -92,4 +119,9 @@ class NewToken(forms.ModelForm):
     class Meta:
         model = Token
         fields = ("name",)
-        labels = {"name": "what it is for"}
+        labels = {"name": _("What it is for")}
+        help_texts = {"name": _("So that you know it again, such as: my laptop.")}
+
+    def clean_name(self) -> str:
+        """Nothing that cannot be seen."""
+        return seen(self.cleaned_data["name"])

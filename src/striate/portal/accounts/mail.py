@@ -1,18 +1,42 @@
-"""Mail that the portal sends about accounts."""
+"""Mail that the portal sends about accounts; the answer to a request does not wait for it."""
 
+import logging
+import threading
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
 from django.core import signing
-from django.core.mail import send_mail
+from django.core.mail import EmailMessage, send_mail
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from striate.portal.competition import competition
 from striate.portal.models import User
 
+log = logging.getLogger("striate.portal.mail")
+
 _SALT = "verify an address"
 _VALID = timedelta(days=3)
+
+
+class Soon(BaseEmailBackend):
+    """Send mail beside the request: a slow mail server holds no page, and how long a page takes does not tell whether mail was sent."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Send it in a thread; what goes wrong is written down."""
+        threading.Thread(target=_send, args=(list(email_messages),), name="mail").start()
+        return len(email_messages)
+
+
+def _send(messages: list[EmailMessage]) -> None:
+    try:
+        EmailBackend().send_messages(messages)
+    except Exception:  # a page was answered long since: the organiser finds it in the log
+        log.exception("mail could not be sent")
 
 
 def send_verification(request: HttpRequest, user: User) -> None:
@@ -25,6 +49,17 @@ def send_verification(request: HttpRequest, user: User) -> None:
         "If you did not sign up, do nothing.\n"
     )
     send_mail(f"{title}: verify your address", text, None, [user.email])
+
+
+def send_known(request: HttpRequest, user: User) -> None:
+    """Tell somebody who signs up with an address that has an account already; the page does not, or it would tell anybody."""
+    address = settings.ADDRESS or request.build_absolute_uri("/").rstrip("/")
+    title = competition().rules.title
+    text = _(
+        "Hello %(name)s,\n\nsomebody signed up for %(title)s with this address, which has an account already: you sign in as "
+        "%(username)s. If you forgot the password, set a new one:\n\n%(address)s\n\nIf it was not you, do nothing.\n"
+    ) % {"name": user.get_full_name(), "title": title, "username": user.username, "address": address + reverse("reset")}
+    send_mail(_("%(title)s: you have an account") % {"title": title}, text, None, [user.email])
 
 
 def verified(token: str) -> User | None:

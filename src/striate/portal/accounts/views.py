@@ -3,44 +3,76 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.views import LoginView, PasswordResetView
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from striate.portal.access import signed_in
 from striate.portal.accounts import mail, own_data
 from striate.portal.accounts.forms import Delete, NewToken, SignIn, SignUp
-from striate.portal.accounts.throttle import RESET, SIGN_UP, too_many
-from striate.portal.models import Attempt, Token, User
+from striate.portal.accounts.throttle import RESET, SIGN_IN, SIGN_UP, address_of, too_often
+from striate.portal.models import Token, User
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @require_http_methods(["GET", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponseBase:
-    """Make an account."""
+    """Make an account; where mail is sent, one signs in once the address is verified, and is told by mail if it has an account."""
     form = SignUp(request.POST or None)
-    origin = str(request.META.get("REMOTE_ADDR"))
-    if request.method == "POST" and too_many(SIGN_UP, origin):
-        form.add_error(None, "Too many accounts were made from your network: wait an hour.")
-    elif request.method == "POST" and form.is_valid():
-        user = form.save()
-        Attempt.note(SIGN_UP.what, origin)
-        if settings.MAIL:
-            mail.send_verification(request, user)
+    if request.method != "POST":
+        return render(request, "portal/accounts/sign_up.html", {"form": form})
+    attempts = SIGN_UP.take(address_of(request))
+    if attempts is None:
+        return too_often(request, SIGN_UP, address_of(request))
+    user = _made(form) if form.is_valid() else None
+    if user is None:
+        attempts.give_back()  # the address told nothing that the page did not
+        return render(request, "portal/accounts/sign_up.html", {"form": form})
+    if not settings.MAIL:
         login(request, user, backend=_BACKEND)
         return redirect("account")
-    return render(request, "portal/accounts/sign_up.html", {"form": form})
+    if RESET.take(f"mail to {user.email.lower()}") is not None:
+        (mail.send_known if form.taken else mail.send_verification)(request, user)
+    return render(request, "portal/accounts/look.html", {"address": form.cleaned_data["email"]})
+
+
+def _made(form: SignUp) -> User | None:
+    """The account that was made, or that which has the address; in the same time, so that the clock does not tell which."""
+    if form.taken:
+        make_password(form.cleaned_data["password1"])
+        return User.objects.filter(email__iexact=form.cleaned_data["email"]).first()
+    try:
+        with transaction.atomic():
+            made: User = form.save()
+    except IntegrityError:  # somebody took the name or the address in this instant
+        form.add_error("username", _("Somebody has this name already: choose another."))
+        return None
+    return made
 
 
 class SignInView(LoginView):
-    """Sign in."""
+    """Sign in; not too often in vain, by account and by address."""
 
     template_name = "portal/accounts/sign_in.html"
     authentication_form = SignIn
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: object, **named: object) -> HttpResponse:
+        """Count what fails, and refuse to try further where that is too much."""
+        keys = (f"name {request.POST.get('username', '').strip().lower()}", address_of(request))
+        attempts = SIGN_IN.take(*keys)
+        if attempts is None:
+            return too_often(request, SIGN_IN, *keys)
+        answer: HttpResponse = super().post(request, *args, **named)
+        if answer.status_code == 302:
+            attempts.give_back()
+        return answer
 
 
 class ResetView(PasswordResetView):
@@ -49,16 +81,16 @@ class ResetView(PasswordResetView):
     template_name = "portal/accounts/reset.html"
     email_template_name = "portal/accounts/reset_mail.txt"
     subject_template_name = "portal/accounts/reset_subject.txt"
+    if settings.ADDRESS:  # else the link leads to whatever address the request named
+        extra_email_context = dict(zip(("protocol", "domain"), settings.ADDRESS.split("://"), strict=True))
 
     def post(self, request: HttpRequest, *args: object, **named: object) -> HttpResponse:
-        """Send one, but not too often."""
-        key = str(request.META.get("REMOTE_ADDR"))
-        if too_many(RESET, key):
-            return render(
-                request, "portal/refused.html", {"why": "Too many links were asked for: wait an hour."}, status=429
-            )
-        Attempt.note(RESET.what, key)
-        return super().post(request, *args, **named)
+        """Send one, but not too often, neither from an address nor to one."""
+        keys = (address_of(request), f"mail to {request.POST.get('email', '').strip().lower()}")
+        if RESET.take(*keys) is None:
+            return too_often(request, RESET, *keys)
+        answer: HttpResponse = super().post(request, *args, **named)
+        return answer
 
 
 @require_POST
@@ -77,7 +109,10 @@ def verify(request: HttpRequest, token: str) -> HttpResponseBase:
         return render(request, "portal/refused.html", {"why": why}, status=400)
     if user.verified_at is None:
         User.objects.filter(pk=user.pk).update(verified_at=timezone.now())
-    messages.success(request, "Your address is verified.")
+    thanks = (
+        _("Your address is verified.") if request.user.is_authenticated else _("Your address is verified: sign in.")
+    )
+    messages.success(request, thanks)
     return redirect("account")
 
 
@@ -86,9 +121,10 @@ def verify(request: HttpRequest, token: str) -> HttpResponseBase:
 def verify_again(request: HttpRequest) -> HttpResponseBase:
     """Send the link once more."""
     assert isinstance(request.user, User)
-    key = f"verify {request.user.pk}"
-    if settings.MAIL and request.user.verified_at is None and not too_many(RESET, key):
-        Attempt.note(RESET.what, key)
+    if settings.MAIL and request.user.verified_at is None:
+        key = f"mail to {request.user.email.lower()}"
+        if RESET.take(key) is None:
+            return too_often(request, RESET, key)
         mail.send_verification(request, request.user)
         messages.success(request, f"A link was sent to {request.user.email}.")
     return redirect("account")

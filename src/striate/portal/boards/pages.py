@@ -49,6 +49,12 @@ def boards(request: HttpRequest) -> HttpResponseBase:
     return render(request, "portal/boards/boards.html", {"boards": shown})
 
 
+def leaders(board: Board, count: int) -> list[tuple[dict[str, Any], float | None]]:
+    """The first teams of a live board, with the score that ranks them."""
+    ranked = [row for row in _standing(board).rows if row["rank"] is not None and not row["baseline"]]
+    return [(row, row["metrics"][board.track.metric]["mean"]) for row in ranked[:count]]
+
+
 @require_safe
 def live(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The live board, sorted and filtered as the address says."""

@@ -162,12 +162,11 @@ class Attempt(models.Model):
         indexes = (models.Index(fields=("what", "key", "at"), name="attempts_by_key"),)
 
     @classmethod
-    def too_many(cls, what: str, key: str, *, limit: int, window: timedelta) -> bool:
-        """Whether something was tried `limit` times within a window."""
-        since = timezone.now() - window
-        return cls.objects.filter(what=what, key=_digest(key), at__gt=since).count() >= limit
+    def within(cls, what: str, key: str, window: timedelta) -> "models.QuerySet[Attempt]":
+        """What was tried within a window."""
+        return cls.objects.filter(what=what, key=_digest(key), at__gt=timezone.now() - window)
 
     @classmethod
-    def note(cls, what: str, key: str, **fields: Any) -> None:
+    def note(cls, what: str, key: str, **fields: Any) -> "Attempt":
         """Note that something was tried."""
-        cls.objects.create(what=what, key=_digest(key), **fields)
+        return cls.objects.create(what=what, key=_digest(key), **fields)

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from striate.portal.competition import competition
 from striate.portal.models import Submission, User
 from striate.portal.receiving.taking import CSVS, NATIVE
+from striate.portal.words import seen
 
 
 class _Files(forms.ClearableFileInput):
@@ -88,6 +89,10 @@ class Note(forms.ModelForm):
     class Meta:
         model = Submission
         fields = ("note",)
+
+    def clean_note(self) -> str:
+        """Nothing that cannot be seen."""
+        return seen(self.cleaned_data["note"])
 
 
 def _path(sent: UploadedFile) -> Path:

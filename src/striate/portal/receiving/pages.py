@@ -12,11 +12,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS
 from striate.portal.access import admitted, may_see, signed_in
-from striate.portal.accounts.throttle import UPLOAD, too_many
+from striate.portal.accounts.throttle import UPLOAD, too_often
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
-from striate.portal.models import Attempt, Link, Score, Submission, User
+from striate.portal.models import Link, Score, Submission, User
 from striate.portal.models.submissions import State
 from striate.portal.receiving import choosing, store
 from striate.portal.receiving.chain import lines
@@ -37,10 +37,9 @@ def submit(request: HttpRequest) -> HttpResponseBase:
         messages.info(request, "You submit as a team, be it of one: make one, or join one.")
         return redirect("team")
     form = Submit(user, request.POST or None, request.FILES or None)
-    if request.method == "POST" and too_many(UPLOAD, str(user.pk)):
-        form.add_error(None, "You sent too many files within an hour: wait a little.")
-    elif request.method == "POST" and form.is_valid():
-        Attempt.note(UPLOAD.what, str(user.pk))
+    if request.method == "POST" and UPLOAD.take(str(user.pk)) is None:
+        return too_often(request, UPLOAD, str(user.pk))
+    if request.method == "POST" and form.is_valid():
         baseline = form.cleaned_data.get("baseline", "")
         try:
             made, new = take(

@@ -15,10 +15,12 @@ from striate.portal.models import Job, Submission, Team, User
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
 from striate.portal.receiving.states import move
+from striate.portal.words import seen
 from striate.submissions.legacy import SUBMISSION_FILES
 
 NATIVE = "submission.parquet"
 CSVS = tuple(SUBMISSION_FILES.values())
+LARGER_AS_TEXT = 4  # times
 _MOST_AT_ONCE = 3  # files of a team that are being checked
 
 
@@ -84,7 +86,7 @@ def take(
     if set(files) not in ({NATIVE}, set(CSVS)):
         raise InputError(f"Send one native file, or both CSVs of 2022 ({' and '.join(CSVS)}).")
     size = sum(file.stat().st_size for file in files.values())
-    most = largest_file() * (1 if NATIVE in files else 4)  # text has four times the bytes
+    most = largest_file() * (1 if NATIVE in files else LARGER_AS_TEXT)
     if not 0 < size <= most:
         raise InputError(f"The file has {size / 1e6:.1f} MB; up to {most / 1e6:.0f} MB are allowed.")
     digests = [sha256_of(files[name]) for name in sorted(files)]
@@ -98,10 +100,10 @@ def take(
         team=team,
         baseline=baseline,
         by=by,
-        filename=Path(filename).name[:200] or "submission",
+        filename=seen(Path(filename).name)[:200] or "submission",
         sha256=sha256,
         size=size,
-        note=note[:300],
+        note=seen(note)[:300],
         track=(told or {}).get("track", ""),
         protocol=(told or {}).get("protocol", ""),
     )

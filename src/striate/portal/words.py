@@ -1,0 +1,14 @@
+"""What people write: names and notes, without characters that nobody sees."""
+
+import unicodedata
+
+# Controls (NUL, which PostgreSQL cannot store), surrogates, and formatting marks: those that turn the direction of writing can make
+# one name look like another. Of the last, joiners are letters' own in some scripts, and stay.
+_UNSEEN = ("Cc", "Cf", "Cs")
+_JOINERS = "\u200c\u200d"
+
+
+def seen(text: str) -> str:
+    """The text without characters that cannot be seen, and with single spaces."""
+    kept = (c if c in _JOINERS or unicodedata.category(c) not in _UNSEEN else " " if c.isspace() else "" for c in text)
+    return " ".join("".join(kept).split())
