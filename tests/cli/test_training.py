@@ -148,8 +148,8 @@ REFUSED: dict[str, tuple[Arguments, str]] = {
         "exists already",
     ),
     "predict no track": (
-        lambda p, t: ["predict", p / "run", p / "archive.zip", "--out", t / "x", "--track", "sensoriun"],
-        "did you mean 'sensorium'",
+        lambda p, t: ["predict", p / "run", p / "archive.zip", "--out", t / "x", "--track", "My track"],
+        "cannot name a track",
     ),
 }
 

@@ -106,7 +106,7 @@ def predict(
     track: Annotated[
         str | None,
         typer.Option(
-            help="Whose submission it is: sensorium or sensorium+. It is written into the file, and changes nothing else."
+            help="Name of the track, such as sensorium+. It is written into the file, and changes nothing else."
         ),
     ] = None,
     device: Device = "auto",

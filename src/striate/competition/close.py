@@ -13,6 +13,7 @@ from striate.competition.build import require_apart
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment, openings, require_one, scorer
 from striate.competition.manifest import require_new, sha256_of
+from striate.competition.parts import FinalScores, final_scores, neurons_of
 from striate.competition.ranking import Entrant, Ranked, rank
 from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.results import (
@@ -145,7 +146,8 @@ def _board(board: Board, vault: Vault, receipts: Receipts, folder: Path, store: 
         require_complete(folder, Submission.read(stored(store, receipt.sha256)), board)
     ranked = rank_receipts(rules, board, chosen, vault.final[track.name], store)
     live = {receipt.team: live_score_of(live_truth, board, store, receipt) for receipt in chosen}
-    result = board_result(board, ranked, {receipt.team: receipt for receipt in chosen}, live)
+    final = final_scores_of(folder, vault.final[track.name], board, store, chosen)
+    result = board_result(board, ranked, {receipt.team: receipt for receipt in chosen}, live, final)
     # where the best live score counts, all submissions are needed to tell which that is
     all_count = rules.ranking.choice == "best_live"
     for receipt in receipts.of(track.name, board.protocol) if all_count else chosen:
@@ -179,6 +181,19 @@ def live_score_of(truth: Truth, board: Board, store: Path, receipt: Receipt) -> 
     rows = truth.rows(LIVE)
     predictions = predictions_of(stored(store, receipt.sha256), truth, LIVE)
     return evaluate(truth.responses[rows], predictions, Repeats(truth.image_id[rows])).means[board.track.metric]
+
+
+def final_scores_of(
+    folder: Path, truth: Truth, board: Board, store: Path, chosen: list[Receipt]
+) -> dict[str, FinalScores]:
+    """Scores of the final test by team, of all neurons and of their parts."""
+    if not chosen:
+        return {}
+    neurons = neurons_of(folder, board.track)
+    return {
+        receipt.team: final_scores(predictions_of(stored(store, receipt.sha256), truth, FINAL), truth, FINAL, neurons)
+        for receipt in chosen
+    }
 
 
 def predictions_of(file: Path, truth: Truth, tier: str) -> NDArray[np.float32]:

@@ -1,8 +1,9 @@
 """The ranking: by the track's metric at full precision, with bands of rows that the images cannot tell apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from striate.metrics import Interval, Repeats, bootstrap, evaluate, paired_boots
 from striate.progress import progress
 from striate.submissions import Truth
 
+T = TypeVar("T")
 Load = Callable[[], NDArray[np.float32]]
 
 
@@ -147,7 +149,7 @@ def rank(entrants: Sequence[Entrant], truth: Truth, tier: str, metric: str, rule
     )
     rows = [row for _, row in ordered]
     load = {entrant.team: entrant.load for entrant in entrants}
-    rows = _with_bands(_with_ranks(rows), load, responses, repeats, metric, rules)
+    rows = _with_places(rows, _Gaps(load, responses, repeats, metric, rules))
     return Ranked(metric, tuple(rows), _winners(rows, rules))
 
 
@@ -167,53 +169,99 @@ def _scored(entrant: Entrant, responses: NDArray[np.float32], repeats: Repeats, 
     return Row(entrant.team, entrant.at, entrant.number, entrant.baseline, score, reason, interval)
 
 
-def _with_ranks(rows: list[Row]) -> list[Row]:
-    """Equal scores share a rank, and the next rank is that of its place: 1, 1, 3."""
-    ranked, place, last = [], 0, (0, np.nan)
-    for row in rows:
-        if row.baseline or row.score is None:
-            ranked.append(row)
+def ranks(scores: Sequence[float | None]) -> list[int | None]:
+    """Give ranks to scores that stand in descending order.
+
+    Parameters
+    ----------
+    scores
+        From the best to the worst; None for what has no rank, wherever it stands.
+
+    Returns
+    -------
+    list
+        Equal scores share a rank, and the next rank is that of its place: 1, 1, 3.
+    """
+    given: list[int | None] = []
+    place, last = 0, (0, np.nan)
+    for score in scores:
+        if score is None:
+            given.append(None)
             continue
         place += 1
-        last = last if row.score == last[1] else (place, row.score)
-        ranked.append(replace(row, rank=last[0]))
-    return ranked
+        last = last if score == last[1] else (place, score)
+        given.append(last[0])
+    return given
 
 
-def _with_bands(
-    rows: list[Row],
-    load: dict[str, Load],
-    responses: NDArray[np.float32],
-    repeats: Repeats,
-    metric: str,
-    rules: Ranking,
-) -> list[Row]:
-    """Take the best row that has no band yet, and with it all that cannot be told apart from it; and so on."""
-    left = [row for row in rows if row.rank is not None]
-    bands: dict[str, int] = {}
-    gaps: dict[str, Gap] = {}
-    best, number = (left[0] if left else None), 0
-    with progress("comparing", len(left)) as advance:
-        while left:
-            number += 1
-            first, rest = left[0], left[1:]
-            bands[first.team] = number
-            predictions = load[first.team]()
-            compared = rest if first is not best else [row for row in rows if row is not best and row.score is not None]
-            left = []
-            for row in compared:
-                gap = _gap(responses, predictions, load[row.team](), repeats, metric, rules)
-                if first is best and gap is not None:
-                    gaps[row.team] = gap
-                if row.rank is None:
-                    continue
-                if gap is None or gap.interval.low <= 0 <= gap.interval.high:
-                    bands[row.team] = number
-                    advance(1)
-                else:
-                    left.append(row)
-            advance(1)
-    return [replace(row, band=bands.get(row.team), gap=gaps.get(row.team)) for row in rows]
+def bands(ranked: Sequence[T], told_apart: Callable[[T, T], bool]) -> list[int]:
+    """Give bands to rows: take the best that has none yet, and with it all that cannot be told apart from it; and so on.
+
+    Parameters
+    ----------
+    ranked
+        Rows that have a rank, from the best to the worst.
+    told_apart
+        Whether the images tell the best row of a band from another.
+
+    Returns
+    -------
+    list
+        The band of each row, from 1.
+    """
+    given, left, number = [0] * len(ranked), list(range(len(ranked))), 0
+    while left:
+        number += 1
+        best, *others = left
+        given[best] = number
+        left = []
+        for place in others:
+            if told_apart(ranked[best], ranked[place]):
+                left.append(place)
+            else:
+                given[place] = number
+    return given
+
+
+def _with_places(rows: list[Row], gap: Callable[[Row, Row], Gap | None]) -> list[Row]:
+    """Give rows their ranks, bands, and gaps to the best."""
+    rank_of = ranks([None if row.baseline else row.score for row in rows])
+    ranked = [row for row, rank_ in zip(rows, rank_of, strict=True) if rank_ is not None]
+    best = ranked[0] if ranked else None
+    gaps: dict[str, Gap | None] = {}
+    with progress("comparing", len(rows)) as advance:
+        if best is not None:
+            for row in rows:
+                if row is not best and row.score is not None:
+                    gaps[row.team] = gap(best, row)
+                advance(1)
+
+        def told_apart(first: Row, other: Row) -> bool:
+            between = gaps[other.team] if first is best else gap(first, other)
+            return between is not None and not between.interval.low <= 0 <= between.interval.high
+
+        band_of = dict(zip((row.team for row in ranked), bands(ranked, told_apart), strict=True))
+    return [
+        replace(row, rank=rank_, band=band_of.get(row.team), gap=gaps.get(row.team))
+        for row, rank_ in zip(rows, rank_of, strict=True)
+    ]
+
+
+@dataclass
+class _Gaps:
+    """Gaps between rows, from the same resamples of the images; the predictions of the better one are kept for the next."""
+
+    load: Mapping[str, Load]
+    responses: NDArray[np.float32]
+    repeats: Repeats
+    metric: str
+    rules: Ranking
+    kept: tuple[str, NDArray[np.float32]] | None = None
+
+    def __call__(self, best: Row, other: Row) -> Gap | None:
+        if self.kept is None or self.kept[0] != best.team:
+            self.kept = best.team, self.load[best.team]()
+        return _gap(self.responses, self.kept[1], self.load[other.team](), self.repeats, self.metric, self.rules)
 
 
 def _gap(

@@ -1,6 +1,7 @@
 """Results as they are published: plain, strict, and the same bytes for the same competition."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -9,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from striate.competition.commitment import Opening
 from striate.competition.manifest import Digest
+from striate.competition.parts import FinalScores, PartResult
 from striate.competition.ranking import Ranked, Row
 from striate.competition.receipts import Receipt
 from striate.competition.submit import Board
@@ -59,6 +61,8 @@ class RowResult(_Strict):
         On the live tier.
     behind
         How far it lies behind the best.
+    metrics, parts
+        All metrics of the final tier, of all neurons and of each brain area and stretch of depth.
     """
 
     rank: int | None
@@ -73,6 +77,8 @@ class RowResult(_Strict):
     reason: str | None
     live_score: float | None
     behind: GapResult | None
+    metrics: dict[str, float | None]
+    parts: list[PartResult]
 
 
 class BoardResult(_Strict):
@@ -117,7 +123,7 @@ class Results(_Strict):
         One for each track and protocol.
     """
 
-    format: Literal["striate results 1"] = "striate results 1"
+    format: Literal["striate results 2"] = "striate results 2"
     name: str
     title: str
     scorer: str
@@ -176,19 +182,23 @@ def board_name(track: str, protocol: str) -> str:
 
 
 def board_result(
-    board: Board, ranked: Ranked, receipts: dict[str, Receipt], live: dict[str, float | None]
+    board: Board,
+    ranked: Ranked,
+    receipts: Mapping[str, Receipt],
+    live: Mapping[str, float | None],
+    final: Mapping[str, FinalScores],
 ) -> BoardResult:
-    """Results of one board; `receipts` and `live` are by team."""
+    """Results of one board; `receipts`, `live` and `final` are by team."""
     return BoardResult(
         track=board.track.name,
         protocol=board.protocol,
         metric=ranked.metric,
         winners=list(ranked.winners),
-        rows=[_row(row, receipts[row.team], live[row.team]) for row in ranked.rows],
+        rows=[_row(row, receipts[row.team], live[row.team], final[row.team]) for row in ranked.rows],
     )
 
 
-def _row(row: Row, receipt: Receipt, live: float | None) -> RowResult:
+def _row(row: Row, receipt: Receipt, live: float | None, final: FinalScores) -> RowResult:
     interval = row.interval
     at: datetime = receipt.at
     return RowResult(
@@ -206,4 +216,6 @@ def _row(row: Row, receipt: Receipt, live: float | None) -> RowResult:
         behind=GapResult(value=row.gap.value, low=row.gap.interval.low, high=row.gap.interval.high)
         if row.gap
         else None,
+        metrics=final.metrics,
+        parts=final.parts,
     )

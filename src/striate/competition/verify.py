@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from striate.competition.close import live_score_of, rank_receipts, truth_name
+from striate.competition.close import final_scores_of, live_score_of, rank_receipts, truth_name
 from striate.competition.commitment import (
     FILE as COMMITMENT,
 )
@@ -189,7 +189,7 @@ def _results(folder: Path, rules: Rules, chain: Receipts, bundle: Path, released
     versions = (opened["scorer"].content if "scorer" in opened else commitment.scorer, found.scorer, scorer())
     said = f"{versions[0]}; the results are from {versions[1]}, and this is {versions[2]}"
     yield Check("scorer", True if versions[0] == versions[1] else None, said)
-    yield from _recomputed(rules, chain, bundle, released, found, opened)
+    yield from _recomputed(folder, rules, chain, bundle, released, found, opened)
 
 
 def _of_receipt(chain: Receipts, bundle: Path, board: BoardResult, number: int, sha256: str) -> bool:
@@ -204,7 +204,13 @@ def _of_receipt(chain: Receipts, bundle: Path, board: BoardResult, number: int, 
 
 
 def _recomputed(
-    rules: Rules, chain: Receipts, bundle: Path, released: Path, found: Results, opened: dict[str, Opening]
+    folder: Path,
+    rules: Rules,
+    chain: Receipts,
+    bundle: Path,
+    released: Path,
+    found: Results,
+    opened: dict[str, Opening],
 ) -> Iterator[Check]:
     """Rank again, where the truth was released, and compare to the last digit."""
     if not released.is_dir():
@@ -231,13 +237,20 @@ def _recomputed(
         if other:
             continue
         try:
-            yield _ranked_again(rules, chain, of, truths, store, board, what)
+            yield _ranked_again(folder, rules, chain, of, truths, store, board, what)
         except InputError as error:  # a submission that is not what it was, which was said above
             yield Check(what, False, str(error))
 
 
 def _ranked_again(
-    rules: Rules, chain: Receipts, of: Board, truths: dict[str, Truth], store: Path, board: BoardResult, what: str
+    folder: Path,
+    rules: Rules,
+    chain: Receipts,
+    of: Board,
+    truths: dict[str, Truth],
+    store: Path,
+    board: BoardResult,
+    what: str,
 ) -> Check:
     chosen = finalists(rules, chain, of, partial(live_score_of, truths["live"], of, store))
     numbers = sorted(row.receipt for row in board.rows)
@@ -246,13 +259,16 @@ def _ranked_again(
         return Check(what, False, f"by the rules receipts {counting} count, not {listed(numbers)}")
     ranked = rank_receipts(rules, of, chosen, truths["final"], store)
     scores = {receipt.team: live_score_of(truths["live"], of, store, receipt) for receipt in chosen}
-    again = board_result(of, ranked, {receipt.team: receipt for receipt in chosen}, scores)
+    final = final_scores_of(folder, truths["final"], of, store, chosen)
+    again = board_result(of, ranked, {receipt.team: receipt for receipt in chosen}, scores, final)
     same = again == board
     return Check(what, same, "computed again, the same to the last digit" if same else _difference(again, board))
 
 
 def _difference(again: BoardResult, board: BoardResult) -> str:
     for mine, theirs in zip(again.rows, board.rows, strict=False):
+        if mine != theirs and (mine.team, mine.score, mine.rank) == (theirs.team, theirs.score, theirs.rank):
+            return f"computed again, other figures of {mine.team!r} differ, such as its interval, live score or parts"
         if mine != theirs:
             return f"computed again, {mine.team!r} has {mine.score} (rank {mine.rank}), and the results say {theirs.team!r} {theirs.score} (rank {theirs.rank})"
     return "computed again, the winners or the number of rows differ"

@@ -1,6 +1,10 @@
 """Tracks and protocols: what a model was allowed to know. Boards never mix them."""
 
+import re
+
 from striate.errors import InputError, nearest
+
+_TRACK = re.compile(r"^[a-z0-9][a-z0-9+._-]{0,59}$")
 
 TRACKS = ("sensorium", "sensorium+")
 
@@ -11,14 +15,19 @@ PROTOCOLS = (IMAGE, IMAGE_BEHAVIOR, IMAGE_BEHAVIOR_PAST)
 
 
 def track_name(typed: str) -> str:
-    """Turn what a user typed into the name of a track.
+    """Turn what a user typed into the name of a track: one of 2022, however it is spaced, or one of another competition.
 
     Raises
     ------
     InputError
-        If there is no such track.
+        If no track can have this name.
     """
-    return _one_of(typed, TRACKS, "track")
+    known = {_plain(name): name for name in TRACKS}.get(_plain(typed), typed)
+    if not _TRACK.match(known):
+        raise InputError(
+            f"{typed[:80]!r} cannot name a track: it has lower-case letters, digits, and + . _ - within, such as {TRACKS[1]!r}."
+        )
+    return known
 
 
 def protocol_name(typed: str) -> str:
@@ -29,13 +38,9 @@ def protocol_name(typed: str) -> str:
     InputError
         If there is no such protocol.
     """
-    return _one_of(typed, PROTOCOLS, "protocol")
-
-
-def _one_of(typed: str, names: tuple[str, ...], what: str) -> str:
-    plain = {_plain(name): name for name in names}
+    plain = {_plain(name): name for name in PROTOCOLS}
     if _plain(typed) not in plain:
-        raise InputError(f"There is no {what} {typed!r}: {nearest(typed, names)}.")
+        raise InputError(f"There is no protocol {typed!r}: {nearest(typed, PROTOCOLS)}.")
     return plain[_plain(typed)]
 
 

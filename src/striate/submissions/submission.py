@@ -31,7 +31,7 @@ class Submission(Table):
     session
         Name of the recording that is predicted; None if it is not known (read from a CSV of 2022).
     track
-        ``"sensorium"`` or ``"sensorium+"``; None for a recording of one's own.
+        Name of the track, such as ``"sensorium+"``; None where it does not matter, since the session tells it.
     protocol
         What the model was allowed to know, one of `striate.submissions.PROTOCOLS`; None if it is not known.
     unit_ids : (N,)

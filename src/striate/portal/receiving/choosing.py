@@ -35,7 +35,8 @@ def choose(submission: Submission) -> Link:
         raise InputError("Only a scored submission of a team can be chosen.")
     with transaction.atomic():
         ends = chain.lock_chain()
-        receipt = Link.objects.get(submission=submission, kind="submission")
+        # one file may have several receipts, where they were given before the portal was started
+        receipt = Link.objects.filter(submission=submission, kind="submission").latest("number")
         made = chain.add(ends, submission, kind="choice", at=now, chosen=receipt.number)
         rank_later(submission.track, submission.protocol)
     return made

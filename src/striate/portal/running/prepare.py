@@ -124,6 +124,7 @@ def _administrator() -> Administrator | None:
 def _begin_chain() -> None:
     from striate.portal.competition import competition
     from striate.portal.models import Chain
+    from striate.portal.receiving.takeover import take_over
 
     anchor = competition().anchor
     chain, _ = Chain.objects.get_or_create(pk=1, defaults={"anchor": anchor})
@@ -132,6 +133,7 @@ def _begin_chain() -> None:
             f"The portal's data are of another commitment than {competition().folder}: name other data (--data), or the folder that "
             "they are of."
         )
+    take_over()
 
 
 def _write_keys(place: Place) -> None:
