@@ -44,6 +44,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "striate.portal.middleware.who_asks",
+    "striate.portal.organising.requests.numbered",
     "striate.portal.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -53,6 +54,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "striate.portal.middleware.maintenance",
+    "striate.portal.organising.requests.whole_in_admin",
 ]
 ROOT_URLCONF = "striate.portal.urls"
 WSGI_APPLICATION = "striate.portal.wsgi.application"

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from striate.portal.competition import competition
+from striate.portal.organising.announcing import latest
 from striate.submissions.scorecard import LABELS
 
 
@@ -16,7 +17,8 @@ def home(request: HttpRequest) -> HttpResponseBase:
     made = competition()
     now = timezone.now()
     boards = [(slug, board, LABELS[board.track.metric]) for slug, board in made.boards.items()]
-    return render(request, "portal/home.html", {"boards": boards, "now": now, "phase": made.rules.phase_at(now)})
+    shown = {"boards": boards, "now": now, "phase": made.rules.phase_at(now), "announcements": latest()}
+    return render(request, "portal/home.html", shown)
 
 
 @require_safe

@@ -11,11 +11,19 @@ from striate.portal.accounts import views as accounts
 from striate.portal.api import api
 from striate.portal.boards import pages as boards
 from striate.portal.hosting import pages as hosting
+from striate.portal.organising import alive, announcing
+from striate.portal.organising import pages as organising
 from striate.portal.receiving import pages as submissions
 
 urlpatterns = [
     path("", site.home, name="home"),
     path("health", site.health, name="health"),
+    path("ready", alive.ready, name="ready"),
+    path("metrics", alive.metrics, name="metrics"),
+    path("announcements/", announcing.announcements, name="announcements"),
+    path("announcements.atom", announcing.AnnouncementFeed(), name="announcements-feed"),
+    path("organise/", organising.overview, name="organise"),
+    path("organise/rescore/", organising.rescore, name="rescore"),
     path("favicon.ico", RedirectView.as_view(url="/static/portal/icon.svg"), name="icon"),
     path("accounts/", accounts.account, name="account"),
     path("accounts/sign-up/", accounts.sign_up, name="sign-up"),
