@@ -40,6 +40,12 @@ OWN = (SIGN_IN, 200, 404, 200)
 TABLE: dict[str, Case] = {
     "home": Case(ALL),
     "health": Case(ALL),
+    "ready": Case((503, 503, 503, 503)),  # there is no worker
+    "metrics": Case(ALL),  # from this machine; test_watching has the others
+    "announcements": Case(ALL),
+    "announcements-feed": Case(ALL),
+    "organise": Case((SIGN_IN, 403, 403, 200)),
+    "rescore": Case((SIGN_IN, 403, 403, 302), "POST"),
     "icon": Case((302, 302, 302, 302)),
     "language": Case((302, 302, 302, 302), "POST"),
     "boards": Case(ALL),
@@ -111,12 +117,14 @@ def names() -> Iterator[tuple[str, str]]:
 def scene(world: World) -> Scene:
     from striate.portal.hosting.dataset import terms_digest, terms_text, version
     from striate.portal.models import Acceptance, Token, Upload
+    from striate.portal.organising import audit
 
     ada = world.person("ada", team="Ada")
     world.person("ben", team="Ben")
     world.person("olga", staff=True)
     sent = world.scored(ada, world.file(0.5))
     Acceptance.objects.create(user=ada, sha256=terms_digest(), terms=terms_text())
+    audit.note(ada, "look")
     upload = Upload.objects.create(id=uuid4(), by=ada, filename="x", size=10, sha256="0" * 64)
     return Scene(sent, Token.make(ada, "one")[0], upload, version())
 
@@ -174,7 +182,7 @@ def test_the_admin_is_for_organisers(world: World, scene: Scene, who: str | None
     assert {browser.get(reverse(page)).status_code for page in pages} == {expected}
 
 
-@pytest.mark.parametrize("model", ["score", "submission", "transition", "link", "acceptance"])
+@pytest.mark.parametrize("model", ["score", "submission", "transition", "link", "acceptance", "auditentry"])
 def test_what_is_written_once_cannot_be_changed_in_the_admin(world: World, scene: Scene, model: str) -> None:
     from django.apps import apps
     from django.urls import reverse

@@ -28,6 +28,7 @@ _GROUPS = (
     "training",
     "competition",
     "serve",
+    "organise",
     "submit",
     "demo",
     "reproduce",

@@ -67,7 +67,7 @@ def everything(
     ] = None,
 ) -> None:
     """Start the portal on this machine: web process and worker, until Ctrl-C."""
-    place = _place(folder, data)
+    place = place_of(folder, data)
     file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
     _require_file(file)
     _prepare(place, file.expanduser().resolve().parent)
@@ -86,7 +86,7 @@ def everything(
 @serve_app.command("web")
 def web_only(folder: Folder, data: Data = None, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Start the web process alone; it is told nothing of the truth."""
-    place = _place(folder, data)
+    place = place_of(folder, data)
     _prepare(place)
     from striate.portal.running.serve import serve, web
 
@@ -98,7 +98,7 @@ def web_only(folder: Folder, data: Data = None, host: Host = "127.0.0.1", port: 
 @serve_app.command("worker")
 def worker_only(folder: Folder, live_truth: LiveTruthPath = None, data: Data = None) -> None:
     """Start a worker alone: one more, or on another machine (with DATABASE_URL)."""
-    place = _place(folder, data)
+    place = place_of(folder, data)
     file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
     _require_file(file)
     _prepare(place, file.expanduser().resolve().parent)
@@ -114,7 +114,7 @@ def password(
     data: Data = None,
 ) -> None:
     """Give an account a new random password, and show it once."""
-    place = _place(folder, data)
+    place = place_of(folder, data)
     _prepare(place)
     from striate.portal.running.prepare import new_password
 
@@ -133,7 +133,7 @@ def account(
     data: Data = None,
 ) -> None:
     """Make an admitted account with a team, and show its password once: for rehearsals, and where no mail is sent."""
-    place = _place(folder, data)
+    place = place_of(folder, data)
     _prepare(place)
     from striate.portal.running.prepare import new_account
 
@@ -156,7 +156,7 @@ def publish(
     """Publish the results of a competition that was closed: from then on there are final boards."""
     from datetime import UTC, datetime
 
-    place = _place(folder, data)
+    place = place_of(folder, data)
     _prepare(place)
     from striate.portal.boards.publish import publish as publish_results
 
@@ -164,7 +164,8 @@ def publish(
     print(f"published: {len(made.boards)} final boards of {made.title}")
 
 
-def _place(folder: Path, data: Path | None) -> "Place":
+def place_of(folder: Path, data: Path | None) -> "Place":
+    """Where a portal lies; refused with a sentence where what a portal needs is not installed."""
     from importlib.util import find_spec
 
     from striate.errors import InputError

@@ -20,7 +20,7 @@ MAGIC = b'{"format": "striate vault'
 # scrypt (RFC 7914): 2^17 · 128 · 8 bytes = 128 MiB and some 0.3 s for each try of a passphrase.
 COST = 17
 _BLOCK, _LANES = 8, 1
-_COSTS = range(10, 21)  # that are read: a file must not fill the memory
+COSTS = range(10, 21)  # that are read: a file must not fill the memory
 _LONGEST_HEADER = 1000
 _LARGEST = 2**31 - 64  # bytes that AES-GCM takes at once
 
@@ -47,7 +47,7 @@ def seal(content: bytes, passphrase: str, path: Path, *, overwrite: bool = False
         "nonce": base64.b64encode(nonce).decode(),
     }
     line = json.dumps(header).encode() + b"\n"
-    sealed = AESGCM(_key(passphrase, salt, COST)).encrypt(nonce, content, line)
+    sealed = AESGCM(key_of(passphrase, salt, COST)).encrypt(nonce, content, line)
     with whole_file(path, overwrite=overwrite) as aside:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -78,7 +78,7 @@ def unseal(path: Path, passphrase: str) -> bytes:
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {header['format']!r}")
         cost = int(header["cost"])
-        if cost not in _COSTS:
+        if cost not in COSTS:
             raise ValueError(f"its cost is {cost}")
         salt, nonce = (base64.b64decode(header[name], validate=True) for name in ("salt", "nonce"))
         if len(nonce) != 12:
@@ -86,14 +86,15 @@ def unseal(path: Path, passphrase: str) -> bytes:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is no vault of striate, or it is damaged ({error}).") from None
     try:
-        return AESGCM(_key(passphrase, salt, cost)).decrypt(nonce, sealed, line + newline)
+        return AESGCM(key_of(passphrase, salt, cost)).decrypt(nonce, sealed, line + newline)
     except InvalidTag:
         raise InputError(
             f"The passphrase does not open {path}, or the file was changed: try another passphrase."
         ) from None
 
 
-def _key(passphrase: str, salt: bytes, cost: int) -> bytes:
+def key_of(passphrase: str, salt: bytes, cost: int) -> bytes:
+    """Make the key of a passphrase; slow on purpose."""
     from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
     return Scrypt(salt=salt, length=32, n=2**cost, r=_BLOCK, p=_LANES).derive(passphrase.encode())

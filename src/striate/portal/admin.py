@@ -2,28 +2,40 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from striate.errors import InputError
+from striate.portal.boards.standings import rank_later
 from striate.portal.models import (
     Acceptance,
+    Announcement,
+    AuditEntry,
     Link,
     MaintenanceWindow,
     Membership,
     Score,
+    State,
     Submission,
     Team,
     Transition,
     User,
 )
+from striate.portal.organising import audit
+from striate.portal.organising.pages import same_files
+from striate.portal.receiving.checking import retry
 
 
 def _sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -59,8 +71,31 @@ class ReadOnly(admin.ModelAdmin):
 @admin.action(description="Approve the chosen accounts")
 def approve(admin_: Any, request: HttpRequest, chosen: "QuerySet[User]") -> None:
     """Admit people."""
-    count = chosen.filter(approved_at=None).update(approved_at=timezone.now())
-    admin_.message_user(request, f"{count} accounts were approved.")
+    waiting = list(chosen.filter(approved_at=None))
+    for user in waiting:
+        user.approved_at = timezone.now()
+        user.save(update_fields=["approved_at"])  # one by one: each has its entry in the audit log
+    admin_.message_user(request, f"{len(waiting)} accounts were approved.")
+
+
+class Admitted(admin.SimpleListFilter):
+    """Accounts that wait for approval, and the others."""
+
+    title = _("may take part")
+    parameter_name = "admitted"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """What can be chosen."""
+        return [("no", _("waits for approval")), ("yes", _("yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> "QuerySet[User]":
+        """Those that were chosen."""
+        may = Q(is_staff=True) | Q(approved_at__isnull=False)
+        if settings.MAIL:
+            may |= Q(verified_at__isnull=False)
+        if self.value() == "no":
+            return queryset.filter(~may, is_active=True)
+        return queryset.filter(may) if self.value() == "yes" else queryset
 
 
 @admin.register(User)
@@ -68,7 +103,7 @@ class PersonAdmin(UserAdmin):
     """Accounts."""
 
     list_display = ("username", "name", "email", "date_joined", "verified_at", "approved_at", "is_staff")
-    list_filter = ("is_staff", "is_active", ("approved_at", admin.EmptyFieldListFilter))
+    list_filter = (Admitted, "is_staff", "is_active")
     search_fields = ("username", "name", "email")
     actions = (approve,)
     readonly_fields = ("verified_at", "deleted_at", "last_login", "date_joined")
@@ -91,16 +126,31 @@ class MembershipInline(admin.TabularInline):
 
 @admin.register(Team)
 class TeamAdmin(admin.ModelAdmin):
-    """Teams; the name stands in receipts and stays."""
+    """Teams. The name stands in receipts and stays; teams cannot be merged, since each had its own limits."""
 
-    list_display = ("name", "created_at")
+    list_display = ("name", "created_at", "disqualified_for")
+    list_filter = (("disqualified_at", admin.EmptyFieldListFilter),)
     search_fields = ("name",)
-    readonly_fields = ("name", "created_at")
+    readonly_fields = ("name", "created_at", "disqualified_at")
     inlines = (MembershipInline,)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Teams are made by their members."""
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A team that has submitted stays, since its receipts do: it can be disqualified."""
+        return super().has_delete_permission(request, obj) and (obj is None or not obj.fixed)
+
+    def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:
+        """Let a team leave the boards, or come back to them, with its reason."""
+        if "disqualified_for" in form.changed_data:
+            obj.disqualified_at = (obj.disqualified_at or timezone.now()) if obj.disqualified_for else None
+        super().save_model(request, obj, form, change)
+        if "disqualified_for" in form.changed_data:
+            boards = Submission.objects.filter(team=obj).exclude(track="").order_by()
+            for track, protocol in set(boards.values_list("track", "protocol")):
+                rank_later(track, protocol)
 
 
 @admin.register(MaintenanceWindow)
@@ -110,13 +160,52 @@ class MaintenanceAdmin(admin.ModelAdmin):
     list_display = ("starts", "ends", "message")
 
 
+class SameFile(admin.SimpleListFilter):
+    """Files that came from two teams."""
+
+    title = _("the same file")
+    parameter_name = "same"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """What can be chosen."""
+        return [("yes", _("came from another team, too"))]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Submission]") -> "QuerySet[Submission]":
+        """Those that were chosen."""
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(pk__in=[each.pk for _digest, group in same_files() for each in group])
+
+
+@admin.action(description=_("Queue again what the platform failed at"))
+def again(admin_: Any, request: HttpRequest, chosen: "QuerySet[Submission]") -> None:
+    """Queue again what failed after its receipt."""
+    queued = 0
+    for submission in chosen.filter(state=State.FAILED).exclude(kept=""):
+        try:
+            retry(submission)
+        except InputError as error:
+            admin_.message_user(request, f"{submission}: {error}", messages.ERROR)
+        else:
+            audit.note(request, "queue again", about=submission, before={"state": "failed"}, after={"state": "queued"})
+            queued += 1
+    admin_.message_user(request, ngettext("%d submission was queued.", "%d submissions were queued.", queued) % queued)
+
+
 @admin.register(Submission)
 class SubmissionAdmin(ReadOnly):
     """Submissions."""
 
-    list_display = ("received_at", "row", "track", "protocol", "state", "filename", "sha256")
-    list_filter = ("state", "track", "protocol")
-    search_fields = ("team__name", "baseline", "sha256", "filename")
+    list_display = ("received_at", "row", "track", "protocol", "state", "filename", "sha256", "page")
+    list_filter = ("state", "track", "protocol", SameFile)
+    list_select_related = ("team",)
+    actions = (again,)
+    search_fields = ("team__name", "baseline", "sha256", "kept", "filename")
+
+    @admin.display(description=_("page"))
+    def page(self, submission: Submission) -> SafeString:
+        """Where its life stands."""
+        return format_html('<a href="{}">{}</a>', reverse("submission", args=[submission.pk]), _("look at it"))
 
 
 @admin.register(Score)
@@ -140,6 +229,24 @@ class LinkAdmin(ReadOnly):
     """The chain of receipts."""
 
     list_display = ("number", "at", "kind", "submission", "digest")
+
+
+@admin.register(Announcement)
+class AnnouncementAdmin(admin.ModelAdmin):
+    """Announcements."""
+
+    list_display = ("title", "starts", "ends", "banner")
+    list_filter = ("banner",)
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(ReadOnly):
+    """The audit log."""
+
+    list_display = ("number", "at", "who", "origin", "what", "about")
+    list_filter = ("what", "at")
+    search_fields = ("who", "what", "about", "origin")
+    show_full_result_count = False
 
 
 @admin.register(Acceptance)

@@ -10,3 +10,14 @@ class PortalConfig(AppConfig):
     label = "portal"
     verbose_name = "Competition"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Begin to write the audit log; keep what is written once so on the database, too."""
+        from django.db.models.signals import post_migrate, pre_migrate
+
+        from striate.portal.models import triggers
+        from striate.portal.organising.watching import watch
+
+        watch()
+        pre_migrate.connect(triggers.before_migrating, sender=self, dispatch_uid="written once")
+        post_migrate.connect(triggers.after_migrating, sender=self, dispatch_uid="written once")

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "striate.portal.middleware.who_asks",
+    "striate.portal.organising.requests.numbered",
     "striate.portal.middleware.content_security_policy",
     "striate.portal.middleware.refuse_what_nobody_sends",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -57,6 +58,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "striate.portal.middleware.maintenance",
+    "striate.portal.organising.requests.whole_in_admin",
 ]
 ROOT_URLCONF = "striate.portal.urls"
 WSGI_APPLICATION = "striate.portal.wsgi.application"

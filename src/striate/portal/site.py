@@ -16,6 +16,7 @@ from striate.portal.boards.pages import leaders
 from striate.portal.competition import competition
 from striate.portal.hosting.dataset import accepted
 from striate.portal.models import Submission, User
+from striate.portal.organising.announcing import latest
 from striate.submissions.scorecard import LABELS
 
 _LEADERS = 3
@@ -29,7 +30,11 @@ def home(request: HttpRequest) -> HttpResponseBase:
         (slug, board, LABELS[board.track.metric], leaders(board, _LEADERS)) for slug, board in made.boards.items()
     ]
     phases = [(phase, _tense(phase, now)) for phase in made.rules.phases]
-    return render(request, "portal/home.html", {"boards": boards, "phases": phases, "steps": _steps(request.user)})
+    return render(
+        request,
+        "portal/home.html",
+        {"boards": boards, "phases": phases, "steps": _steps(request.user), "announcements": latest()},
+    )
 
 
 def _tense(phase: Phase, now: datetime) -> str:

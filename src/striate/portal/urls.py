@@ -12,6 +12,8 @@ from striate.portal.accounts import views as accounts
 from striate.portal.api import api
 from striate.portal.boards import pages as boards
 from striate.portal.hosting import pages as hosting
+from striate.portal.organising import alive, announcing
+from striate.portal.organising import pages as organising
 from striate.portal.receiving import pages as submissions
 
 handler400 = "striate.portal.site.not_understood"
@@ -19,6 +21,12 @@ handler400 = "striate.portal.site.not_understood"
 urlpatterns = [
     path("", site.home, name="home"),
     path("health", site.health, name="health"),
+    path("ready", alive.ready, name="ready"),
+    path("metrics", alive.metrics, name="metrics"),
+    path("announcements/", announcing.announcements, name="announcements"),
+    path("announcements.atom", announcing.AnnouncementFeed(), name="announcements-feed"),
+    path("organise/", organising.overview, name="organise"),
+    path("organise/rescore/", organising.rescore, name="rescore"),
     path("favicon.ico", RedirectView.as_view(url="/static/portal/icon.svg"), name="icon"),
     path("language/", set_language, name="language"),
     path("accounts/", accounts.account, name="account"),

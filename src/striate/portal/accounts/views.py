@@ -17,6 +17,7 @@ from striate.portal.accounts import mail, own_data
 from striate.portal.accounts.forms import Delete, NewToken, SignIn, SignUp
 from striate.portal.accounts.throttle import RESET, SIGN_IN, SIGN_UP, address_of, too_often
 from striate.portal.models import Token, User
+from striate.portal.organising.watching import note_token
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -151,7 +152,9 @@ def make_token(request: HttpRequest) -> HttpResponseBase:
     if not form.is_valid():
         messages.error(request, "Say what the token is for.")
         return redirect("account")
-    token, text = Token.make(request.user, form.cleaned_data["name"])
+    with transaction.atomic():
+        token, text = Token.make(request.user, form.cleaned_data["name"])
+        note_token(request, "make token", token)
     answer = render(request, "portal/accounts/token.html", {"token": token, "text": text})
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -162,7 +165,11 @@ def make_token(request: HttpRequest) -> HttpResponseBase:
 def revoke_token(request: HttpRequest, number: int) -> HttpResponseBase:
     """Revoke a token of one's own."""
     assert isinstance(request.user, User)
-    Token.objects.filter(pk=number, user=request.user, revoked_at=None).update(revoked_at=timezone.now())
+    token = Token.objects.filter(pk=number, user=request.user, revoked_at=None).first()
+    if token is not None:
+        with transaction.atomic():
+            Token.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
+            note_token(request, "revoke token", token)
     messages.success(request, "The token works no longer.")
     return redirect("account")
 

@@ -19,7 +19,7 @@ from striate.competition.submit import Board
 from striate.metrics.evaluate import METRICS
 from striate.portal.boards.table import table_rows
 from striate.portal.competition import competition, place
-from striate.portal.models import Standing, User
+from striate.portal.models import Standing, Team, User
 from striate.submissions.scorecard import LABELS
 
 SORTS = ("rank", "date", "team", *METRICS)
@@ -90,6 +90,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "sort": chosen,
             "query": request.GET.urlencode(),
             "final": _results() is not None,
+            "disqualified": Team.objects.exclude(disqualified_at=None),
         },
     )
 
@@ -108,6 +109,7 @@ def live_json(request: HttpRequest, slug: str) -> HttpResponseBase:
             "level": competition().rules.ranking.level,
             "ranked_at": standing.made_at.isoformat(timespec="seconds"),
             "ceilings": standing.ceilings,
+            "scorer": standing.scorer,
             "rows": _shown(standing.rows, chosen, wanted),
         },
         json_dumps_params={"ensure_ascii": False},
@@ -144,6 +146,7 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
         raise Http404("There is no final board yet.")
     found = next(each for each in results.boards if (each.track, each.protocol) == (board.track.name, board.protocol))
     shown = {"board": board, "slug": slug, "result": found, "metric": LABELS[found.metric], "results": results}
+    shown["disqualified"] = Team.objects.exclude(disqualified_at=None)
     return render(request, "portal/boards/final.html", shown)
 
 

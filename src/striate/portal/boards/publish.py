@@ -4,11 +4,14 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from django.db import transaction
+
 from striate.competition import Results
 from striate.errors import InputError
 from striate.files import whole_folder
 from striate.portal.competition import competition, place
 from striate.portal.models import Chain, Link
+from striate.portal.organising import audit
 
 
 def publish(bundle: Path, *, at: datetime) -> Results:
@@ -39,6 +42,8 @@ def publish(bundle: Path, *, at: datetime) -> Results:
             f"{bundle} was made with another chain of receipts than the portal's: close with {place().submissions} and the portal's "
             "receipts.jsonl."
         )
-    with whole_folder(place().data / "results", overwrite=True) as aside:
-        shutil.copytree(bundle, aside, dirs_exist_ok=True)
+    with transaction.atomic():
+        with whole_folder(place().data / "results", overwrite=True) as aside:
+            shutil.copytree(bundle, aside, dirs_exist_ok=True)
+        audit.note(None, "publish results", about=rules.name, after={"chain": head, "scorer": results.scorer})
     return results

@@ -17,6 +17,7 @@ from striate.portal.models.submissions import State
 from striate.portal.receiving.chain import of_board
 from striate.portal.scoring.leases import Lease
 from striate.portal.scoring.measure import ceilings
+from striate.portal.scoring.rescore import of_board as of_board_version
 
 DECIMALS = 4  # of public scores: more would let a team climb by trying
 
@@ -31,18 +32,26 @@ def rank_later(track: str, protocol: str) -> None:
 def rank(lease: Lease, live: LiveTruth) -> None:
     """Do the job of ranking a board."""
     board = Board(competition().rules.track(lease.job.track), lease.job.protocol)
-    made = {"rows": rows(board), "ceilings": _ceilings(live, board.track.name), "made_at": timezone.now()}
+    version, waiting = of_board_version(board)
+    shown = rows(board, version)
+    made = {
+        "rows": shown,
+        "scorer": version,
+        "waiting": waiting,
+        "ceilings": _ceilings(live, board.track.name),
+        "made_at": timezone.now(),
+    }
     with lease.outcome():
         place, _ = Standing.objects.get_or_create(track=board.track.name, protocol=board.protocol)
         # a job that began earlier may end later, and has seen less
         Standing.objects.filter(pk=place.pk, job__lte=lease.job.pk).update(job=lease.job.pk, **made)
 
 
-def rows(board: Board) -> list[dict[str, Any]]:
-    """Rank a board from what is scored: one row a team, by the rule of the competition; scores rounded."""
+def rows(board: Board, version: str) -> list[dict[str, Any]]:
+    """Rank a board from what one version of the scorer scored: one row a team, by the rule of the competition; scores rounded."""
     rules = competition().rules
     scored = Submission.objects.filter(track=board.track.name, protocol=board.protocol, state=State.SCORED)
-    scores = _scores(board)
+    scores = _scores(board, version)
     receipts = of_board(board)
     counting = [e for e in receipts.entries if (e.chosen or e.number) in scores]
     receipts = type(receipts)(receipts.anchor, tuple(counting))
@@ -66,11 +75,14 @@ def rows(board: Board) -> list[dict[str, Any]]:
     return [_public(entry, scores[entry.number], sent) for entry in ranked(entries, rules.ranking)]
 
 
-def _scores(board: Board) -> dict[int, Score]:
-    """By number of receipt: the latest score of each submission."""
+def _scores(board: Board, version: str) -> dict[int, Score]:
+    """By number of receipt: the score of each submission; none of a team that was disqualified."""
     of_this = Score.objects.filter(
-        submission__track=board.track.name, submission__protocol=board.protocol, submission__state=State.SCORED
-    )
+        submission__track=board.track.name,
+        submission__protocol=board.protocol,
+        submission__state=State.SCORED,
+        scorer=version,
+    ).exclude(submission__team__disqualified_at__isnull=False)
     found = of_this.filter(submission__links__kind="submission").order_by("pk")
     numbered = list(found.values_list("submission__links__number", "pk"))  # before the scores, of which more may come
     by_key = {score.pk: score for score in of_this}

@@ -1,14 +1,20 @@
 """What the portal remembers."""
 
+from striate.portal.models.announcements import Announcement
+from striate.portal.models.audit import AuditEnd, AuditEntry
 from striate.portal.models.hosting import Acceptance, MaintenanceWindow
 from striate.portal.models.jobs import Job
 from striate.portal.models.people import Attempt, Membership, Team, Token, User
 from striate.portal.models.scores import Score, Standing
 from striate.portal.models.submissions import Chain, Link, State, Submission, Transition, Upload
+from striate.portal.models.workers import Worker
 
 __all__ = [
     "Acceptance",
+    "Announcement",
     "Attempt",
+    "AuditEnd",
+    "AuditEntry",
     "Chain",
     "Job",
     "Link",
@@ -23,4 +29,5 @@ __all__ = [
     "Transition",
     "Upload",
     "User",
+    "Worker",
 ]

@@ -16,11 +16,13 @@ class Job(models.Model):
     Attributes
     ----------
     kind
-        ``check`` a file, ``score`` a submission, or ``rank`` a board.
+        ``check`` a file, ``score`` a submission, ``rescore`` one that has a score of another scorer, or ``rank`` a board.
     submission
         What is to be checked or scored.
     track, protocol
         The board to rank.
+    scorer
+        Versions of the scorer that a submission is to be scored with again.
     due_at
         Not to be begun before.
     lease, leased_until
@@ -36,12 +38,14 @@ class Job(models.Model):
 
         CHECK = "check"
         SCORE = "score"
+        RESCORE = "rescore"
         RANK = "rank"
 
     kind = models.CharField(max_length=8, choices=Kind)
     submission = models.ForeignKey(Submission, null=True, on_delete=models.CASCADE, related_name="jobs")
     track = models.CharField(max_length=60, blank=True)
     protocol = models.CharField(max_length=60, blank=True)
+    scorer = models.CharField(max_length=80, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(default=timezone.now)
     lease = models.CharField(max_length=32, blank=True)

@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 _TOKEN_USED_EVERY = timedelta(minutes=1)
 
@@ -73,11 +74,22 @@ class Team(models.Model):
         On the boards.
     invitation
         Whoever has it can join.
+    disqualified_at, disqualified_for
+        Since when and why it is on no board; its receipts stay.
     """
 
     name = models.CharField(max_length=60)
     invitation = models.CharField(max_length=40, default=_invitation, unique=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    disqualified_at = models.DateTimeField(null=True, editable=False)
+    disqualified_for = models.CharField(
+        _("disqualified, because"),
+        max_length=300,
+        blank=True,
+        help_text=_(
+            "Everybody can read this reason. The team leaves the boards; its receipts stay. Empty it to take this back."
+        ),
+    )
 
     class Meta:
         constraints = (models.UniqueConstraint(Lower("name"), name="one_team_a_name"),)

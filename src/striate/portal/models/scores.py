@@ -46,6 +46,10 @@ class Standing(models.Model):
         From the best to the worst.
     ceilings
         Noise ceilings of its track on the live test.
+    scorer
+        Versions of the scorer that all its rows have.
+    waiting
+        How many scored submissions have no score of that scorer yet.
     made_at
         When.
     job
@@ -57,6 +61,8 @@ class Standing(models.Model):
     job = models.PositiveBigIntegerField(default=0)
     rows = models.JSONField(default=list)
     ceilings = models.JSONField(default=dict)
+    scorer = models.CharField(max_length=80, blank=True)
+    waiting = models.PositiveIntegerField(default=0)
     made_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -18,6 +19,7 @@ from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
 from striate.portal.models import Link, Score, Submission, User
 from striate.portal.models.submissions import State
+from striate.portal.organising import audit
 from striate.portal.receiving import choosing, store
 from striate.portal.receiving.chain import lines
 from striate.portal.receiving.checking import retry
@@ -172,7 +174,9 @@ def again(request: HttpRequest, number: UUID) -> HttpResponseBase:
     try:
         if own.state != State.FAILED or not own.kept:
             raise InputError("Only what failed after its receipt can be queued again.")
-        retry(own)
+        with transaction.atomic():
+            retry(own)
+            audit.note(request, "queue again", about=own, before={"state": "failed"}, after={"state": "queued"})
     except InputError as error:
         messages.error(request, str(error))
     return redirect("submission", own.pk)

@@ -83,6 +83,8 @@ def take(
     rules = competition().rules
     if baseline and baseline not in {each.name for each in rules.baselines}:
         raise InputError(f"The rules have no baseline {baseline!r}.")
+    if team is not None and team.disqualified_at is not None:
+        raise InputError(f"Team {team.name} was disqualified ({team.disqualified_for}): it cannot submit any more.")
     if set(files) not in ({NATIVE}, set(CSVS)):
         raise InputError(f"Send one native file, or both CSVs of 2022 ({' and '.join(CSVS)}).")
     size = sum(file.stat().st_size for file in files.values())

@@ -49,12 +49,36 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
     place.prepare()
     with FileLock(place.data / ".prepare.lock"):
         set_up(place)
-        from django.core.management import call_command
+        from striate.portal.running.upgrade import upgrade
 
-        call_command("migrate", interactive=False, verbosity=0)
+        upgrade(place)
         _begin_chain()
         _write_keys(place)
         return _administrator()
+
+
+def open_portal(place: Place) -> None:
+    """Load Django for a portal that is there, and may be running.
+
+    Raises
+    ------
+    InputError
+        If there is none, or its tables are of another version of striate.
+    """
+    if not place.secret_key.is_file():
+        raise InputError(f"There is no portal in {place.data}: `striate serve {place.competition}` makes one.")
+    set_up(place)
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    from striate.portal.running.upgrade import require_known_tables
+
+    require_known_tables()
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise InputError(
+            f"The database is that of an older version of striate: start the portal once (`striate serve {place.competition}`)."
+        )
 
 
 def set_up(place: Place) -> None:
@@ -74,14 +98,20 @@ def new_password(username: str) -> str:
     InputError
         If there is no such account.
     """
+    from django.db import transaction
+
     from striate.portal.models import User
+    from striate.portal.organising import audit
 
     user = User.objects.filter(username=username, is_active=True).first()
     if user is None:
         raise InputError(f"There is no account {username!r}; the administrator's is {ADMINISTRATOR!r}.")
     password = secrets.token_urlsafe(15)
-    user.set_password(password)
-    user.save(update_fields=["password"])
+    with transaction.atomic():
+        user.set_password(password)
+        user._password = None  # type: ignore[attr-defined] # the entry that follows says it
+        user.save(update_fields=["password"])
+        audit.note(None, "reset password", about=user)
     return password
 
 
@@ -99,6 +129,7 @@ def new_account(username: str, email: str, team: str) -> tuple[str, str]:
     from striate.competition.submit import require_team
     from striate.portal.competition import competition
     from striate.portal.models import Membership, Team, Token, User
+    from striate.portal.organising import audit
 
     if User.objects.filter(username__iexact=username).exists() or User.objects.filter(email__iexact=email).exists():
         raise InputError(f"There is an account {username!r}, or one with the address {email}: choose others.")
@@ -108,7 +139,10 @@ def new_account(username: str, email: str, team: str) -> tuple[str, str]:
         user = User.objects.create_user(username, email, password, approved_at=timezone.now())
         own = Team.objects.filter(name__iexact=team).first() or Team.objects.create(name=team)
         Membership.objects.create(user=user, team=own)
-        return password, Token.make(user, "made by an organiser")[1]
+        token, text = Token.make(user, "made by an organiser")
+        audit.note(None, "add account", about=user, after={"username": username, "team": own.name})
+        audit.note(None, "make token", about=token, after={"name": token.name, "user_id": user.pk})
+        return password, text
 
 
 def _administrator() -> Administrator | None:

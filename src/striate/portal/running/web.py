@@ -5,6 +5,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from striate.portal.organising import counting
 from striate.portal.place import Place
 from striate.portal.running.parent import end_with_parent
 from striate.portal.running.prepare import set_up
@@ -47,9 +48,15 @@ def main() -> None:
     """Serve until asked to end."""
     place = Place.from_environment()
     assert place is not None
+    first = os.getpid()
+    counted = counting.share()
     set_up(place)
     end_with_parent()
-    Web().run()
+    try:
+        Web().run()
+    finally:
+        if os.getpid() == first:  # and not each process that it forked
+            counting.end(counted)
 
 
 if __name__ == "__main__":

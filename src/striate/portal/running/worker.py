@@ -10,7 +10,9 @@ from types import FrameType
 
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
+from striate.competition import LiveTruth
 from striate.portal.place import Place
+from striate.portal.running.heartbeat import heartbeat
 from striate.portal.running.parent import end_with_parent
 from striate.portal.running.prepare import set_up
 
@@ -35,6 +37,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent asks this process to end
     end_with_parent()
+    with heartbeat():
+        _work(live, over)
+
+
+def _work(live: LiveTruth, over: threading.Event) -> None:
     from striate.portal.scoring.housekeeping import keep_house
     from striate.portal.scoring.work import work
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from striate.portal.models import Attempt, Job, Submission, Upload
+from striate.portal.models import Attempt, Job, Submission, Upload, Worker
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store, uploads
 from striate.portal.receiving.states import locked, move
@@ -25,6 +25,7 @@ def keep_house() -> None:
     for given_up in Upload.objects.filter(expires_at__lt=now):
         uploads.discard(given_up)
     Attempt.objects.filter(at__lt=now - _ATTEMPTS_KEPT).delete()
+    Worker.objects.filter(seen_at__lt=now - _ATTEMPTS_KEPT).delete()
     Job.objects.filter(done_at__lt=now - _DONE_KEPT).delete()
 
 

@@ -7,14 +7,15 @@ from striate.competition.commitment import scorer
 from striate.errors import InputError
 from striate.portal.boards.standings import rank_later
 from striate.portal.competition import place
-from striate.portal.models import Score
+from striate.portal.models import Score, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
 from striate.portal.receiving.decoding import PlatformError, decoded
 from striate.portal.receiving.keys import read_keys
 from striate.portal.receiving.states import locked, move
 from striate.portal.scoring.leases import Lease, LostLeaseError
-from striate.portal.scoring.measure import measure
+from striate.portal.scoring.measure import Measured, measure
+from striate.portal.scoring.rescore import queue, versions
 
 
 def score(lease: Lease, live: LiveTruth) -> None:
@@ -36,22 +37,38 @@ def score(lease: Lease, live: LiveTruth) -> None:
     if current.state != State.SCORING:
         lease.finish()
         return
-    rules, keys = read_keys(place().keys)
-    try:
-        with store.kept(current.kept) as file, decoded(file, place().keys, rules, keys) as read:
-            found = measure(read.predictions, keys[read.track], live, read.track)
-    except InputError as error:  # it was accepted once, so that this is not the sender's fault
-        raise PlatformError(f"An accepted submission was refused by the decoder: {error}") from error
+    found = measured(current, live)
     with lease.outcome():
         current = locked(submission)
         if current.state != State.SCORING:
             raise LostLeaseError
-        Score.objects.create(
-            submission=current,
-            scorer=scorer(),
-            value=found.value,
-            metrics=found.metrics,
-            draws=found.draws.astype("<f8").tobytes(),
-        )
+        written(current, found)
         move(current, State.SCORED)
         rank_later(current.track, current.protocol)
+    queue(
+        current.track, current.protocol, versions(current.track, current.protocol)[0]
+    )  # a board does not mix versions
+
+
+def measured(submission: Submission, live: LiveTruth) -> Measured:
+    """Read the kept file of a submission, and hold it against the live truth.
+
+    Raises
+    ------
+    PlatformError
+        If it cannot be read.
+    """
+    rules, keys = read_keys(place().keys)
+    try:
+        with store.kept(submission.kept) as file, decoded(file, place().keys, rules, keys) as read:
+            return measure(read.predictions, keys[read.track], live, read.track)
+    except InputError as error:  # it was accepted once, so that this is not the sender's fault
+        raise PlatformError(f"An accepted submission was refused by the decoder: {error}") from error
+
+
+def written(submission: Submission, found: Measured) -> Score:
+    """Write what was measured, by this version of the scorer."""
+    draws = found.draws.astype("<f8").tobytes()
+    return Score.objects.create(
+        submission=submission, scorer=scorer(), value=found.value, metrics=found.metrics, draws=draws
+    )

@@ -9,6 +9,7 @@ from striate.portal.receiving.checking import check
 from striate.portal.receiving.decoding import PlatformError
 from striate.portal.scoring.housekeeping import fail
 from striate.portal.scoring.leases import MOST_ATTEMPTS, Lease, LostLeaseError
+from striate.portal.scoring.rescore import rescore
 from striate.portal.scoring.score import score
 
 log = logging.getLogger("striate.portal.jobs")
@@ -35,6 +36,8 @@ def do(lease: Lease, live: LiveTruth | None) -> None:
                 check(lease)
             elif live is not None and job.kind == Job.Kind.SCORE:
                 score(lease, live)
+            elif live is not None and job.kind == Job.Kind.RESCORE:
+                rescore(lease, live)
             elif live is not None:
                 rank(lease, live)
     except LostLeaseError:
@@ -48,7 +51,14 @@ def do(lease: Lease, live: LiveTruth | None) -> None:
 
 
 def _give_up(lease: Lease, why: str) -> None:
-    if lease.job.submission is not None:
+    if (
+        lease.job.kind == Job.Kind.RESCORE
+    ):  # it keeps the score that it has, and is missing in the count of the progress
+        log.error(
+            "a submission could not be scored again", extra={"about": {"submission": str(lease.job.submission_id)}}
+        )
+        lease.finish()
+    elif lease.job.submission is not None:
         fail(lease.job.submission, why)
     else:
         lease.finish()

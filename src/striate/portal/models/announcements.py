@@ -1,0 +1,48 @@
+"""What organisers tell everybody."""
+
+from typing import Self
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Announcement(models.Model):
+    """News on the front page, in the feed, and on every page as a banner if it shall be.
+
+    Attributes
+    ----------
+    title, text
+        What it says; the text in Markdown.
+    starts, ends
+        From when it is shown, and how long; without an end it stays.
+    banner
+        Whether its title stands above every page.
+    """
+
+    title = models.CharField(_("title"), max_length=120)
+    text = models.TextField(_("text"), blank=True, max_length=20_000, help_text=_("Markdown; HTML is shown as text."))
+    starts = models.DateTimeField(_("from"), default=timezone.now)
+    ends = models.DateTimeField(_("until"), null=True, blank=True)
+    banner = models.BooleanField(_("above every page"), default=False)
+
+    class Meta:
+        ordering = ("-starts", "-pk")
+        verbose_name = _("announcement")
+        verbose_name_plural = _("announcements")
+
+    def __str__(self) -> str:
+        return self.title
+
+    def clean(self) -> None:
+        """Refuse one that ends before it starts."""
+        if None not in (self.starts, self.ends) and self.ends <= self.starts:  # type: ignore[operator] # wrongly filled in: None
+            raise ValidationError({"ends": _("It must end after it starts.")})
+
+    @classmethod
+    def shown(cls) -> "QuerySet[Self]":
+        """Those that everybody sees now, the last first."""
+        now = timezone.now()
+        return cls.objects.filter(Q(ends=None) | Q(ends__gt=now), starts__lte=now)

@@ -1,0 +1,1 @@
+"""What organisers do and what they see: audit log, announcements, scoring again, copies of everything."""

@@ -1,0 +1,145 @@
+"""Write the audit log, and verify it.
+
+It takes one line in what changes something, within its transaction::
+
+audit.note(request, "approve account", about=user, after={"approved_at": now})
+"""
+
+import getpass
+import platform
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from typing import Any
+
+from django.db import models, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from striate.errors import InputError
+from striate.portal.models.audit import BEGIN, AuditEnd, AuditEntry
+from striate.portal.models.people import User
+from striate.portal.organising.asking import request_now
+
+# Whatever is called like this is a secret, or a person's address: that it changed is written, and no more.
+_HIDDEN = ("password", "token", "digest", "secret", "invitation", "session", "key", "email", "passphrase", "cookie")
+HIDDEN = "not written here"
+_LONGEST = 2000  # characters of a value
+
+Actor = HttpRequest | User | str | None
+
+
+def note(
+    actor: Actor,
+    what: str,
+    *,
+    about: models.Model | str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> AuditEntry:
+    """Add an entry, in the transaction that is open; whoever has none gets one for the entry alone.
+
+    Parameters
+    ----------
+    actor
+        Who does it: a request, an account, or a name. None stands for the request that is being answered, or, where there is
+        none, for whoever uses the command line.
+    what
+        What is done, in few words: ``approve account``.
+    about
+        What it is done to; of a row, its kind and number are written.
+    before, after
+        Fields that change. Values whose name is that of a secret are replaced by `HIDDEN`.
+    """
+    who, account, origin = _actor(actor)
+    with transaction.atomic():
+        AuditEnd.objects.get_or_create(pk=1)
+        end = AuditEnd.objects.select_for_update().get(pk=1)
+        entry = AuditEntry(
+            number=end.number + 1,
+            at=timezone.now().astimezone(UTC),
+            who=who[:200],
+            account=account,
+            origin=origin[:100],
+            what=what[:80],
+            about=_about(about)[:150],
+            before=_plain(before),
+            after=_plain(after),
+            previous=end.digest,
+        )
+        entry.digest = entry.digested()
+        entry.save(force_insert=True)
+        AuditEnd.objects.filter(pk=1).update(number=entry.number, digest=entry.digest)
+    return entry
+
+
+def verified() -> Iterator[AuditEntry]:
+    """Read the log from its begin on, and hold it against itself.
+
+    Raises
+    ------
+    InputError
+        Where an entry is missing or was changed.
+    """
+    number, digest = 0, BEGIN
+    for entry in AuditEntry.objects.order_by("number").iterator(chunk_size=500):
+        if entry.number != number + 1 or entry.previous != digest:
+            raise InputError(
+                f"The audit log is not whole: what stood before entry {entry.number} was removed or changed."
+            )
+        if entry.digested() != entry.digest:
+            raise InputError(f"Entry {entry.number} of the audit log was changed after it was written.")
+        number, digest = entry.number, entry.digest
+        yield entry
+    end = AuditEnd.objects.filter(pk=1).first()
+    if end is not None and (end.number, end.digest) != (number, digest):
+        raise InputError(f"The audit log ends with entry {number}, and had {end.number}: the last ones were removed.")
+
+
+def _actor(actor: Actor) -> tuple[str, int | None, str]:
+    if actor is None:
+        actor = request_now.get()
+    if isinstance(actor, HttpRequest):
+        origin = str(actor.META.get("REMOTE_ADDR", ""))
+        user = getattr(actor, "user", None)
+        if user is not None and user.is_authenticated:
+            return user.get_username(), user.pk, origin
+        return "anonymous", None, origin
+    if isinstance(actor, User):
+        request = request_now.get()
+        return actor.get_username(), actor.pk, str(request.META.get("REMOTE_ADDR", "")) if request else ""
+    return actor or f"command line: {_user()}", None, platform.node()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"
+
+
+def _about(about: models.Model | str) -> str:
+    return about if isinstance(about, str) else f"{about._meta.verbose_name} {about.pk}"
+
+
+def _plain(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if fields is None:
+        return None
+    return {name: HIDDEN if _is_hidden(name) else _value(value) for name, value in fields.items()}
+
+
+def _is_hidden(name: str) -> bool:
+    return any(word in name.casefold() for word in _HIDDEN)
+
+
+def _value(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return repr(value)  # as text, so that every database gives back what was digested
+    if isinstance(value, Mapping):
+        return _plain({str(name): each for name, each in value.items()})
+    if isinstance(value, list | tuple):
+        return [_value(each) for each in value]
+    if isinstance(value, bytes | memoryview):
+        return f"{len(value)} bytes"
+    return (value.isoformat() if hasattr(value, "isoformat") else str(value))[:_LONGEST].replace("\x00", "")

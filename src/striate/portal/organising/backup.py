@@ -1,0 +1,206 @@
+"""A copy of everything that the portal has, made while it runs: a tar file, sealed on demand, in bounded memory.
+
+First comes ``backup.json`` (what this is), then tables and files, at last ``manifest.json`` with the hash of each. The database is read
+as it was at one moment; files are never changed once they are there, so that those it speaks of are the right ones.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from django.core.files.storage import Storage, storages
+from django.db import connections
+
+from striate import __version__
+from striate.competition.sealed_stream import Sealing
+from striate.errors import InputError
+from striate.files import whole_file
+from striate.portal.competition import competition, place
+from striate.portal.models import State
+from striate.portal.organising import tables
+
+FORMAT = "striate portal backup 1"
+ABOUT, MANIFEST = "backup.json", "manifest.json"
+_TRIES = 5
+_CHUNK = 2**20  # bytes
+
+
+class _GoneError(Exception):
+    """A file that was being checked is checked now: the snapshot is too old."""
+
+
+class _Archive:
+    """A tar file that is written, and the hashes of what is in it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.tar = tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 – closed by `end`
+        self.manifest: dict[str, dict[str, Any]] = {}
+
+    def add(self, name: str, file: BinaryIO, size: int) -> None:
+        """Copy a file; its hash is of what was copied."""
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode, entry.mtime = size, 0o600, int(datetime.now(UTC).timestamp())
+        hashing = _Hashing(file)
+        self.tar.addfile(entry, cast(BinaryIO, hashing))
+        self.manifest[name] = {"size": size, "sha256": hashing.digest.hexdigest()}
+
+    def add_bytes(self, name: str, content: bytes) -> None:
+        """Write a small file."""
+        self.add(name, io.BytesIO(content), len(content))
+
+    def add_lines(self, name: str, lines: Iterable[bytes]) -> None:
+        """Write lines whose number nobody knows yet; they wait on the disk, not in memory."""
+        with tempfile.TemporaryFile(dir=place().data) as aside:
+            aside.writelines(lines)
+            size = aside.tell()
+            aside.seek(0)
+            self.add(name, cast(BinaryIO, aside), size)
+
+    def end(self) -> None:
+        """Write the hashes."""
+        self.add_bytes(MANIFEST, json.dumps(self.manifest, indent=1).encode())
+        self.tar.close()
+
+
+class _Hashing:
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.digest = file, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self.file.read(size)
+        self.digest.update(piece)
+        return piece
+
+
+def backup(
+    out: Path, *, passphrase: str | None = None, live_truth: Path | None = None, files: bool = True, data: bool = True
+) -> list[str]:
+    """Write a backup.
+
+    Parameters
+    ----------
+    out
+        Where to; it appears there when it is whole.
+    passphrase
+        Seals it, if given.
+    live_truth
+        The worker's truth, if it shall be in it, too; it must be sealed then.
+    files
+        Whether the files are in it, and not the tables alone.
+    data
+        Whether hosted data are among the files.
+
+    Returns
+    -------
+    list
+        Names of files that the database speaks of and that are not there any more.
+
+    Raises
+    ------
+    InputError
+        If truth would stand in it openly, or there is something at `out`.
+    """
+    if live_truth is not None and passphrase is None:
+        raise InputError("A backup that holds the live truth must be sealed: give a passphrase.")
+    for _ in range(_TRIES):
+        try:
+            with whole_file(out) as aside:
+                return _write(aside, passphrase, live_truth, files, data)
+        except _GoneError:
+            continue
+    raise InputError(
+        "Files are checked faster than they are copied: try again in a quieter moment, or announce maintenance."
+    )
+
+
+def _write(aside: Path, passphrase: str | None, live_truth: Path | None, files: bool, data: bool) -> list[str]:
+    with ExitStack() as stack:
+        raw = stack.enter_context(os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"))
+        target = stack.enter_context(Sealing(raw, passphrase)) if passphrase is not None else raw
+        archive = _Archive(cast(BinaryIO, target))
+        with tables.snapshot() as using:
+            migrations = tables.applied_migrations(using)
+            about = {
+                "format": FORMAT,
+                "striate": __version__,
+                "made": datetime.now(UTC).isoformat(timespec="seconds"),
+                "commitment": competition().anchor,
+                "database": connections["default"].vendor,
+                "migrations": migrations,
+                "files": files,
+            }
+            archive.add_bytes(ABOUT, json.dumps(about, indent=1).encode())
+            made = tables.tables(migrations, using)
+            names = {model._meta.model_name: model for model in made}
+            if files:  # at once, since what is being checked goes away when it is checked
+                _add_incoming(archive, names["submission"], using)
+            for model in made:
+                archive.add_lines(f"tables/{model._meta.model_name}.jsonl", tables.lines(model, using))
+            kept = _kept(names["link"], using) if files else []
+        archive.add_bytes("secret-key", place().secret_key.read_bytes())
+        missing = _add_files(archive, kept, data) if files else []
+        if live_truth is not None:
+            with live_truth.open("rb") as file:
+                archive.add("live-truth.npz", file, live_truth.stat().st_size)
+        archive.end()
+    return missing
+
+
+def _add_incoming(archive: _Archive, submission: Any, using: str) -> None:
+    storage = storages["submissions"]
+    received = submission._base_manager.using(using).filter(state=State.RECEIVED).values_list("pk", flat=True)
+    for number in list(received):
+        try:
+            names = list(walk(storage, f"incoming/{number}"))
+            if not names:
+                raise _GoneError
+            for name in names:
+                with storage.open(name) as file:
+                    archive.add(f"submissions/{name}", cast(BinaryIO, file), storage.size(name))
+        except OSError as error:
+            raise _GoneError from error
+
+
+def _kept(link: Any, using: str) -> list[str]:
+    found = link._base_manager.using(using).order_by().values_list("submission__kept", flat=True)
+    return sorted(set(found) - {""})
+
+
+def _add_files(archive: _Archive, kept: list[str], data: bool) -> list[str]:
+    missing = []
+    for digest in kept:
+        name = f"{digest}.parquet"
+        try:
+            with storages["submissions"].open(name) as file:
+                archive.add(f"submissions/{name}", cast(BinaryIO, file), storages["submissions"].size(name))
+        except FileNotFoundError:
+            missing.append(name)
+    for name in walk(storages["data"]) if data else ():
+        with storages["data"].open(name) as file:
+            archive.add(f"snapshots/{name}", cast(BinaryIO, file), storages["data"].size(name))
+    results = place().data / "results"
+    for path in sorted(path for path in results.rglob("*") if path.is_file()):
+        with path.open("rb") as opened:
+            archive.add(path.relative_to(place().data).as_posix(), opened, path.stat().st_size)
+    return missing
+
+
+def walk(storage: Storage, folder: str = "") -> Iterator[str]:
+    """Names of all files of a storage, or of a folder in it; not of those that are being written."""
+    try:
+        folders, names = storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    here = f"{folder}/" if folder else ""
+    yield from (f"{here}{name}" for name in sorted(names) if not name.startswith("."))
+    for each in sorted(folders):
+        if not each.startswith("."):
+            yield from walk(storage, f"{here}{each}")

@@ -1,0 +1,27 @@
+"""Requests, counted over all processes of the web server: prometheus-client keeps a file a process, and adds them up when asked."""
+
+import os
+import shutil
+import tempfile
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # as prometheus-client calls it; read when that is imported
+
+
+def share() -> str:
+    """Let all processes that are started from here count together; to be called before anything is counted."""
+    os.environ[FOLDER] = folder = tempfile.mkdtemp(prefix="striate-metrics-")
+    return folder
+
+
+def end(folder: str) -> None:
+    """Remove what was counted."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def count(method: str, page: str, status: int, seconds: float) -> None:
+    """Count an answer."""
+    from striate.portal.organising.counters import ANSWERS, SECONDS
+
+    method = method if method in ("GET", "HEAD", "POST", "PUT", "OPTIONS") else "other"
+    ANSWERS.labels(method, page, str(status)).inc()
+    SECONDS.labels(page).observe(seconds)

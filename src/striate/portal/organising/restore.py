@@ -1,0 +1,221 @@
+"""Bring a backup back, into a place where nothing is: checked against its hashes, written aside, and renamed whole."""
+
+import hashlib
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from striate.competition.sealed_stream import MAGIC, Unsealing
+from striate.errors import InputError
+from striate.files import whole_folder
+from striate.portal.place import Place
+
+_CHUNK = 2**20  # bytes
+_LARGEST_HEADER = 2**20
+_FOLDERS = ("tables", "submissions", "snapshots", "results")
+_FILES = ("secret-key", "live-truth.npz")
+
+
+def restore(
+    place: Place, file: Path, *, passphrase: str | None = None, live_truth: Path | None = None
+) -> dict[str, Any]:
+    """Bring back a backup; it can be of another kind of database, or of an older version of striate.
+
+    Parameters
+    ----------
+    place
+        Where to. Its data must not be there yet, and its database must be empty.
+    file
+        That `striate.portal.organising.backup.backup` wrote.
+    passphrase
+        Opens it, if it is sealed.
+    live_truth
+        Where to write the live truth, if the backup holds it.
+
+    Returns
+    -------
+    dict
+        What the backup says of itself.
+
+    Raises
+    ------
+    InputError
+        If something is there already; or the backup is damaged, of another competition, or of a newer version of striate.
+    """
+    if place.data.is_dir() and not any(place.data.iterdir()):
+        place.data.rmdir()
+    if place.data.exists():
+        raise InputError(f"{place.data} is there already: a backup is restored to where nothing is (--data).")
+    with ExitStack() as stack:
+        archive = stack.enter_context(_opened(file, passphrase))
+        entries = iter(archive)
+        about = _about(file, archive, next(entries, None))
+        aside = stack.enter_context(whole_folder(place.data))
+        aside.chmod(0o700)
+        for folder in ("submissions", "snapshots", "uploads"):
+            (aside / folder).mkdir(mode=0o700)
+        _take(Place(place.competition, aside), about, archive, entries, live_truth)
+    return about
+
+
+def is_sealed(file: Path) -> bool:
+    """Whether a backup needs a passphrase.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        with file.open("rb") as opened:
+            return opened.read(len(MAGIC)) == MAGIC
+    except OSError as error:
+        raise InputError(f"The backup {file} cannot be read ({error.strerror}).") from None
+
+
+@contextmanager
+def _opened(file: Path, passphrase: str | None) -> Iterator[tarfile.TarFile]:
+    sealed = is_sealed(file)
+    if sealed and passphrase is None:
+        raise InputError(f"{file} is sealed: give its passphrase.")
+    with file.open("rb") as raw:
+        source = Unsealing(raw, passphrase or "") if sealed else raw
+        try:
+            with tarfile.open(fileobj=cast(BinaryIO, source), mode="r|") as archive:
+                yield archive
+        except tarfile.TarError as error:
+            raise InputError(f"{file} is no backup of a portal, or it is damaged or was cut off ({error}).") from None
+
+
+def _about(file: Path, archive: tarfile.TarFile, entry: tarfile.TarInfo | None) -> dict[str, Any]:
+    from striate.portal.organising.backup import ABOUT, FORMAT
+
+    try:
+        if entry is None or entry.name != ABOUT or entry.size > _LARGEST_HEADER:
+            raise ValueError("it begins with something else")
+        content = cast(IO[bytes], archive.extractfile(entry)).read()
+        about: dict[str, Any] = json.loads(content)
+        if about["format"] != FORMAT:
+            raise ValueError(f"its format is {about['format']!r}")
+        about["digest"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is no backup that this version of striate reads ({error}).") from None
+    return about
+
+
+def _take(
+    aside: Place,
+    about: dict[str, Any],
+    archive: tarfile.TarFile,
+    entries: Iterator[tarfile.TarInfo],
+    truth: Path | None,
+) -> None:
+    from striate.portal.running.prepare import set_up
+
+    set_up(aside)
+    from django.core.management import call_command
+    from django.db import connection, transaction
+
+    from striate.portal.competition import competition
+    from striate.portal.organising import tables
+    from striate.portal.organising.backup import ABOUT, MANIFEST
+
+    if about["commitment"] != competition().anchor:
+        raise InputError("The backup is that of another competition: its commitment is another.")
+    if "portal_user" in connection.introspection.table_names():
+        raise InputError("The database holds a portal already: a backup is restored into an empty one.")
+    _migrate_to(about["migrations"])
+    made: dict[str, Any] = {str(model._meta.model_name): model for model in tables.tables(about["migrations"])}
+    found: dict[str, dict[str, Any]] = {ABOUT: about.pop("digest")}
+    manifest: dict[str, Any] | None = None
+    with transaction.atomic():
+        for entry in entries:
+            source = archive.extractfile(entry) if entry.isreg() else None
+            if source is None:
+                raise InputError(f"The backup is damaged: {entry.name!r} is no file.")
+            if entry.name == MANIFEST:
+                manifest = json.loads(source.read())
+                continue
+            with tempfile.NamedTemporaryFile(dir=aside.data, delete=False) as written:
+                found[entry.name] = _copy(source, cast(BinaryIO, written))
+            _put(aside, entry.name, Path(written.name), made, truth)
+        if manifest != found:
+            wrong = sorted(
+                name for name in {*found, *(manifest or {})} if found.get(name) != (manifest or {}).get(name)
+            )
+            raise InputError(f"The backup is damaged: {', '.join(wrong[:5]) or 'its end'} is not what it was.")
+        tables.count_on(list(made.values()))
+        connection.check_constraints()
+    call_command("migrate", interactive=False, verbosity=0)
+    connection.close()
+
+
+def _migrate_to(migrations: list[str]) -> None:
+    """Make the tables that the backup had; later ones come when they are full."""
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+
+    from striate.portal.models import triggers
+
+    known = {name for app, name in MigrationLoader(connection).disk_migrations if app == "portal"}
+    if unknown := sorted(set(migrations) - known):
+        raise InputError(
+            f"The backup was made by a newer version of striate (it has {unknown[0]}): install that, or a later one."
+        )
+    call_command("migrate", "portal", max(migrations), interactive=False, verbosity=0)
+    triggers.lift()  # an older table may be changed yet
+
+
+def _put(aside: Place, name: str, file: Path, made: dict[str, Any], truth: Path | None) -> None:
+    from django.core.files.storage import storages
+
+    from striate.portal import storage
+    from striate.portal.organising import tables
+
+    folder, _, rest = name.partition("/")
+    parts = rest.split("/")
+    if not ((name in _FILES) or (folder in _FOLDERS and all(part not in ("", ".", "..") for part in parts))):
+        raise InputError(f"The backup is damaged: it holds {name!r}, which belongs nowhere.")
+    if folder == "tables":
+        model = made.get(rest.removesuffix(".jsonl"))
+        if model is None:
+            raise InputError(f"The backup is damaged: there is no table {rest!r}.")
+        with file.open("rb") as opened:
+            tables.fill(model, opened)
+        file.unlink()
+    elif folder in ("submissions", "snapshots"):
+        storage.put(storages["submissions" if folder == "submissions" else "data"], file, rest)
+        file.unlink(missing_ok=True)
+    elif name == "live-truth.npz":
+        _put_truth(file, truth)
+    else:
+        target = aside.data / name
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.replace(target)
+
+
+def _put_truth(file: Path, truth: Path | None) -> None:
+    if truth is None:
+        raise InputError("The backup holds the live truth: say where it shall be written (--live-truth).")
+    if truth.exists():
+        raise InputError(f"{truth} is there already: name another place for the live truth.")
+    truth.parent.mkdir(parents=True, exist_ok=True)
+    part = truth.with_name(f".{truth.name}.partial")
+    shutil.move(file, part)
+    part.chmod(0o600)
+    part.replace(truth)
+
+
+def _copy(source: IO[bytes], target: BinaryIO) -> dict[str, Any]:
+    digest, size = hashlib.sha256(), 0
+    while piece := source.read(_CHUNK):
+        digest.update(piece)
+        target.write(piece)
+        size += len(piece)
+    return {"size": size, "sha256": digest.hexdigest()}

@@ -1,0 +1,60 @@
+"""Bring the tables to this version: by itself, after a backup of what they hold; never back."""
+
+from datetime import UTC, datetime
+
+from striate.errors import InputError
+from striate.portal.place import Place
+
+_KEPT = 5  # backups
+
+
+def upgrade(place: Place) -> None:
+    """Migrate the database, if it is of an older version.
+
+    Raises
+    ------
+    InputError
+        If it is of a newer one.
+    """
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    require_known_tables()
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan and any(app == "portal" for app, _ in executor.loader.applied_migrations):
+        _back_up(place)
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+def require_known_tables() -> None:
+    """Refuse tables of a newer version.
+
+    Raises
+    ------
+    InputError
+        If they are.
+    """
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+
+    loader = MigrationLoader(connection)
+    newer = sorted(
+        name for app, name in loader.applied_migrations if app == "portal" and (app, name) not in loader.disk_migrations
+    )
+    if newer:
+        raise InputError(
+            f"The database was used by a newer version of striate (it has {newer[-1]}): install that version, or restore the backup "
+            "that was made before the upgrade."
+        )
+
+
+def _back_up(place: Place) -> None:
+    from striate.portal.organising.backup import backup
+
+    folder = place.data / "before-upgrades"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    backup(folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.tar", files=False)
+    for old in sorted(folder.glob("*.tar"))[:-_KEPT]:
+        old.unlink()

@@ -1,0 +1,155 @@
+"""What organisers do: announce, disqualify, approve, find the same file twice."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.portal.world import World
+
+HARM = """# News
+
+**Bold** <script>alert(1)</script> [a link](javascript:alert(1)) [good](https://example.org) ![spy](https://evil.example/x.png)
+
+<img src=x onerror=alert(1)>
+"""
+
+
+def announce(**fields: Any) -> Any:
+    from striate.portal.models import Announcement
+
+    return Announcement.objects.create(**{"title": "The <deadline>", "text": HARM, **fields})
+
+
+def test_an_announcement_is_shown_safely_everywhere(world: World) -> None:
+    announce(banner=True)
+    for path in ("/", "/announcements/"):
+        page = world.browser().get(path).content.decode()
+        assert "<strong>Bold</strong>" in page
+        assert 'href="https://example.org"' in page
+        for harm in ("<script>alert", 'href="javascript:', "<img", 'evil.example/x.png"', "<deadline>"):
+            assert harm not in page, harm
+    assert "The &lt;deadline&gt;" in world.browser().get("/boards/").content.decode(), "the banner is on every page"
+    feed = world.browser().get("/announcements.atom")
+    assert feed["Content-Type"].startswith("application/atom+xml")
+    import xml.etree.ElementTree as ElementTree
+
+    root = ElementTree.fromstring(feed.content)
+    space = {"a": "http://www.w3.org/2005/Atom"}
+    assert [each.text for each in root.findall("a:entry/a:title", space)] == ["The <deadline>"]
+    assert "<script>alert" not in str(root.findtext("a:entry/a:summary", namespaces=space))
+
+
+def test_an_announcement_has_its_time(world: World) -> None:
+    from django.utils import timezone
+
+    now = timezone.now()
+    announce(title="Past", ends=now - timedelta(hours=1), starts=now - timedelta(days=1))
+    announce(title="Future", starts=now + timedelta(hours=1))
+    announce(title="Now", starts=now - timedelta(hours=1), ends=now + timedelta(hours=1))
+    page = world.browser().get("/announcements/").content.decode()
+    assert "Now" in page
+    assert "Past" not in page
+    assert "Future" not in page
+    olga = world.browser(world.person("olga", staff=True))
+    wrong = {"title": "x", "starts_0": "2030-01-02", "starts_1": "10:00", "ends_0": "2030-01-01", "ends_1": "10:00"}
+    assert "must end after" in olga.post("/admin/portal/announcement/add/", wrong).content.decode()
+    assert olga.post("/admin/portal/announcement/add/", wrong | {"ends_0": "2030-01-03"}).status_code == 302
+
+
+def change(world: World, olga: Any, team: Any, reason: str) -> Any:
+    members = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    path = f"/admin/portal/team/{team.pk}/change/"
+    return world.browser(olga).post(path, {"disqualified_for": reason, **members})
+
+
+def test_a_disqualified_team_leaves_the_boards_and_its_receipts_stay(world: World) -> None:
+    from striate.errors import InputError
+    from striate.portal.models import AuditEntry, Team
+
+    olga, ada, ben = world.person("olga", staff=True), world.person("ada", team="Ada"), world.person("ben", team="Ben")
+    world.scored(ada, world.file(0.7))
+    world.scored(ben, world.file(0.5))
+    receipts = b"".join(world.browser().get("/receipts.jsonl").streaming_content)
+    assert change(world, olga, ada.team, "two accounts of one person").status_code == 302
+    world.work()
+    shown = world.browser().get("/boards/sensorium-image.json").json()["rows"]
+    assert [(row["team"], row["rank"]) for row in shown] == [("Ben", 1)]
+    page = world.browser().get("/boards/sensorium-image/").content.decode()
+    assert "two accounts of one person" in page
+    assert b"".join(world.browser().get("/receipts.jsonl").streaming_content) == receipts
+    with pytest.raises(InputError, match="disqualified"):
+        world.send(ada, world.file(0.3))
+    (entry,) = AuditEntry.objects.filter(what="change team")
+    assert entry.after["disqualified_for"] == "two accounts of one person"
+    assert entry.before["disqualified_at"] is None
+    assert change(world, olga, ada.team, "").status_code == 302
+    world.work()
+    assert Team.objects.get(name="Ada").disqualified_at is None
+    assert len(world.browser().get("/boards/sensorium-image.json").json()["rows"]) == 2
+
+
+def test_a_team_that_submitted_cannot_be_removed(world: World) -> None:
+    from striate.portal.models import Team
+
+    olga, ada = world.browser(world.person("olga", staff=True)), world.person("ada", team="Ada")
+    idle = world.person("ida", team="Idle").team
+    world.scored(ada, world.file(0.5))
+    assert olga.post(f"/admin/portal/team/{ada.team.pk}/delete/", {"post": "yes"}).status_code == 403
+    both = {"action": "delete_selected", "_selected_action": [ada.team.pk, idle.pk], "post": "yes"}
+    olga.post("/admin/portal/team/", both)
+    assert Team.objects.filter(name="Ada").exists()
+    assert olga.post(f"/admin/portal/team/{idle.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not Team.objects.filter(name="Idle").exists()
+
+
+def test_the_same_file_from_two_teams_is_shown_to_organisers_alone(world: World) -> None:
+    from striate.portal.organising.pages import same_files
+
+    olga = world.person("olga", staff=True)
+    ada, ben = world.person("ada", team="Ada"), world.person("ben", team="Ben")
+    first = world.scored(ada, world.file(0.5))
+    world.scored(ben, world.file(0.3))
+    assert same_files() == []
+    world.scored(ben, world.file(0.5))
+    ((digest, group),) = same_files()
+    assert digest == first.sha256
+    assert {each.row for each in group} == {"Ada", "Ben"}
+    page = world.browser(olga).get("/organise/").content.decode()
+    assert digest[:16] in page
+    listed = world.browser(olga).get("/admin/portal/submission/?same=yes").content.decode()
+    assert listed.count('class="field-row') == 2
+    for user in (ada, ben):
+        text = world.browser(user).get(f"/submissions/{user.team.submissions.first().pk}/").content.decode()
+        assert ("Ben" if user == ada else "Ada") not in text
+
+
+def test_failed_submissions_are_queued_again_in_the_admin(world: World) -> None:
+    from striate.portal.models import AuditEntry, Submission
+    from striate.portal.scoring.housekeeping import fail
+
+    olga, ada = world.browser(world.person("olga", staff=True)), world.person("ada", team="Ada")
+    sent = world.send(ada, world.file(0.5))
+    from striate.portal.receiving.soon import check_soon
+
+    fail(check_soon(sent), "a disk")
+    answer = olga.post("/admin/portal/submission/", {"action": "again", "_selected_action": [str(sent.pk)]})
+    assert answer.status_code == 302
+    assert AuditEntry.objects.filter(what="queue again", about=f"submission {sent.pk}").count() == 1
+    world.work()
+    assert Submission.objects.get(pk=sent.pk).state == "scored"
+
+
+def test_who_waits_for_approval_is_shown(world: World) -> None:
+    olga = world.browser(world.person("olga", staff=True))
+    world.person("new", admitted=False)
+    assert "1 account waits" in olga.get("/organise/").content.decode()
+    listed = olga.get("/admin/portal/user/?admitted=no").content.decode()
+    assert "new@example.org" in listed
+    assert "olga@example.org" not in listed
+
+
+def test_phases_are_shown_and_nobody_can_move_them(world: World) -> None:
+    page = world.browser(world.person("olga", staff=True)).get("/organise/").content.decode()
+    assert "nobody can move them" in page
+    assert "evaluation" in page
