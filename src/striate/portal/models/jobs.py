@@ -16,11 +16,13 @@ class Job(models.Model):
     Attributes
     ----------
     kind
-        ``check`` a file, ``score`` a submission, or ``rank`` a board.
+        ``check`` a file, ``score`` a submission, ``rank`` a board, or ``look`` at a recording: prepare what pages draw of it.
     submission
         What is to be checked or scored.
     track, protocol
         The board to rank.
+    about
+        The recording to prepare, by the key of what is prepared.
     due_at
         Not to be begun before.
     lease, leased_until
@@ -37,11 +39,13 @@ class Job(models.Model):
         CHECK = "check"
         SCORE = "score"
         RANK = "rank"
+        LOOK = "look"
 
     kind = models.CharField(max_length=8, choices=Kind)
     submission = models.ForeignKey(Submission, null=True, on_delete=models.CASCADE, related_name="jobs")
     track = models.CharField(max_length=60, blank=True)
     protocol = models.CharField(max_length=60, blank=True)
+    about = models.CharField(max_length=60, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(default=timezone.now)
     lease = models.CharField(max_length=32, blank=True)
@@ -53,4 +57,4 @@ class Job(models.Model):
         indexes = (models.Index(fields=("due_at",), condition=models.Q(done_at=None), name="jobs_to_do"),)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.submission_id or f'{self.track}, {self.protocol}'}"
+        return f"{self.kind} {self.submission_id or self.about or f'{self.track}, {self.protocol}'}"
