@@ -14,6 +14,7 @@ from striate.portal.boards import pages as boards
 from striate.portal.hosting import pages as hosting
 from striate.portal.organising import alive, announcing
 from striate.portal.organising import pages as organising
+from striate.portal.looking import pages as looking
 from striate.portal.receiving import pages as submissions
 
 handler400 = "striate.portal.site.not_understood"
@@ -75,6 +76,10 @@ urlpatterns = [
     path("data/", hosting.data, name="data"),
     path("data/accept/", hosting.accept, name="accept"),
     path("data/manifest.json", hosting.manifest, name="manifest"),
+    path("data/recordings/", looking.recordings, name="recordings"),
+    path("data/recordings/<slug:session>/", looking.recording, name="recording"),
+    path("data/recordings/<slug:session>/state/", looking.state, name="recording-state"),
+    path("data/recordings/<slug:session>/<slug:key>/<str:file>", looking.part, name="recording-part"),
     path("data/<slug:snapshot>/manifest.json", hosting.snapshot_manifest, name="snapshot-manifest"),
     path("data/<slug:snapshot>/files/<path:name>", hosting.file, name="file"),
     path("competition.toml", submissions.rules_file, name="rules"),

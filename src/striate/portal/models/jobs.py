@@ -16,13 +16,16 @@ class Job(models.Model):
     Attributes
     ----------
     kind
-        ``check`` a file, ``score`` a submission, ``rescore`` one that has a score of another scorer, or ``rank`` a board.
+        ``check`` a file, ``score`` a submission, ``rescore`` one that has a score of another scorer, ``rank`` a board, or
+        ``look`` at a recording: prepare what pages draw of it.
     submission
         What is to be checked or scored.
     track, protocol
         The board to rank.
     scorer
         Versions of the scorer that a submission is to be scored with again.
+    about
+        The recording to prepare, by the key of what is prepared.
     due_at
         Not to be begun before.
     lease, leased_until
@@ -40,12 +43,14 @@ class Job(models.Model):
         SCORE = "score"
         RESCORE = "rescore"
         RANK = "rank"
+        LOOK = "look"
 
     kind = models.CharField(max_length=8, choices=Kind)
     submission = models.ForeignKey(Submission, null=True, on_delete=models.CASCADE, related_name="jobs")
     track = models.CharField(max_length=60, blank=True)
     protocol = models.CharField(max_length=60, blank=True)
     scorer = models.CharField(max_length=80, blank=True)
+    about = models.CharField(max_length=60, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(default=timezone.now)
     lease = models.CharField(max_length=32, blank=True)
@@ -57,4 +62,4 @@ class Job(models.Model):
         indexes = (models.Index(fields=("due_at",), condition=models.Q(done_at=None), name="jobs_to_do"),)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.submission_id or f'{self.track}, {self.protocol}'}"
+        return f"{self.kind} {self.submission_id or self.about or f'{self.track}, {self.protocol}'}"

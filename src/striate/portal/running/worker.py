@@ -42,16 +42,18 @@ def main() -> None:
 
 
 def _work(live: LiveTruth, over: threading.Event) -> None:
+    from striate.portal.looking.background import Background
     from striate.portal.scoring.housekeeping import keep_house
     from striate.portal.scoring.work import work
 
-    next_house = 0.0
+    next_house, background = 0.0, Background()
     while not over.is_set():
         try:
             close_old_connections()
             if time.monotonic() >= next_house:
                 keep_house()
                 next_house = time.monotonic() + _HOUSE_EVERY
+            background.tend()
             if not work(live):
                 over.wait(_PAUSE)
         except (DatabaseError, InterfaceError):  # it is being restarted, say: the job's lease runs out meanwhile
@@ -63,6 +65,7 @@ def _work(live: LiveTruth, over: threading.Event) -> None:
         ):  # a fault of ours in one job must not stop the others; the job's lease runs out, and it is tried again
             log.exception("a job went wrong")
             over.wait(1.0)
+    background.end()
 
 
 if __name__ == "__main__":

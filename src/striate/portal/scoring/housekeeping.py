@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from striate.portal.looking.jobs import look_later
 from striate.portal.models import Attempt, Job, Submission, Upload, Worker
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store, uploads
@@ -27,6 +28,7 @@ def keep_house() -> None:
     Attempt.objects.filter(at__lt=now - _ATTEMPTS_KEPT).delete()
     Worker.objects.filter(seen_at__lt=now - _ATTEMPTS_KEPT).delete()
     Job.objects.filter(done_at__lt=now - _DONE_KEPT).delete()
+    look_later()
 
 
 def fail(submission: Submission, why: str, *, past: bool = False) -> None:

@@ -42,11 +42,16 @@ class Lease:
         self.name = name
 
     @classmethod
-    def claim(cls, *, job: Job | None = None) -> "Lease | None":
-        """Lease the next job that is due, or a certain one; None if there is none that is free."""
+    def claim(cls, *, job: Job | None = None, looking: bool = False) -> "Lease | None":
+        """Lease the next job that is due, or a certain one; None if there is none that is free.
+
+        Jobs to look at recordings take long, and are left to the process that asks for them.
+        """
         now = timezone.now()
         free = Q(leased_until=None) | Q(leased_until__lt=now)
         waiting = Job.objects.filter(free, done_at=None, due_at__lte=now)
+        look = Q(kind=Job.Kind.LOOK)
+        waiting = waiting.filter(look if looking else ~look)
         if job is not None:
             waiting = waiting.filter(pk=job.pk)
         elif not waiting.exists():  # without a lock: most of the time there is nothing to do

@@ -1,0 +1,73 @@
+"""The job of preparing a recording: made where one is not prepared, done by a process of its own, once."""
+
+import tempfile
+from pathlib import Path
+
+from django.utils import timezone
+
+from striate.competition.manifest import ListedFile, sha256_of
+from striate.portal.competition import competition, place
+from striate.portal.looking import store
+from striate.portal.looking.prepare import prepare
+from striate.portal.models import Job
+from striate.portal.receiving.decoding import PlatformError
+from striate.portal.scoring.leases import MOST_ATTEMPTS, Lease
+
+
+def look_later() -> None:
+    """Make a job for each hosted recording that is not prepared and has none."""
+    for archive in store.recordings():
+        about = store.key(archive)
+        # A job that is over without a result was given up: it is tried again when housekeeping has forgotten it.
+        if not store.is_prepared(archive) and not Job.objects.filter(kind=Job.Kind.LOOK, about=about).exists():
+            Job.objects.create(kind=Job.Kind.LOOK, about=about)
+
+
+def given_up(archive: ListedFile) -> bool:
+    """Whether a recording could not be prepared, for a reason that is not its own."""
+    jobs = Job.objects.filter(kind=Job.Kind.LOOK, about=store.key(archive))
+    return not store.is_prepared(archive) and jobs.exists() and not jobs.filter(done_at=None).exists()
+
+
+def look(lease: Lease) -> None:
+    """Prepare the recording of a job.
+
+    Raises
+    ------
+    PlatformError
+        If its archive is not the one that the manifest lists.
+    LostLeaseError
+        If somebody else has the job now.
+    """
+    about = lease.job.about
+    archive = next((each for each in store.recordings() if store.key(each) == about), None)
+    if archive is None or store.is_prepared(archive):  # hosted no longer, or done meanwhile
+        lease.finish()
+        return
+    assert archive.session is not None
+    made = competition()
+    file = made.folder / archive.path
+    if sha256_of(file) != archive.sha256:
+        raise PlatformError(f"{archive.path} is not the file that the manifest lists.")
+    hidden = made.rules.track(archive.track).withhold if archive.track is not None else ()
+    with (
+        tempfile.TemporaryDirectory(dir=place().uploads, prefix="looking-") as aside,
+        store.filled(about) as folder,
+    ):
+        prepare(file, folder, Path(aside), archive.session, track=archive.track is not None, withheld=hidden)
+    lease.finish()
+
+
+def give_up(lease: Lease) -> bool:
+    """Give a job up that was tried too often; return whether it was."""
+    if lease.job.attempts <= MOST_ATTEMPTS:
+        return False
+    lease.finish()
+    return True
+
+
+def next_job() -> bool:
+    """Whether a recording waits to be prepared, and nobody is at it."""
+    now = timezone.now()
+    waiting = Job.objects.filter(kind=Job.Kind.LOOK, done_at=None, due_at__lte=now)
+    return waiting.exclude(leased_until__gte=now).exists()

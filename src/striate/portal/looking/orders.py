@@ -1,0 +1,45 @@
+"""In which orders the trials and the neurons of a raster can stand."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from striate.recordings import Recording
+from striate.recordings.layout import TIERS
+
+Order = NDArray[np.intp]
+
+
+def trial_orders(recording: Recording) -> dict[str, Order]:
+    """Orders of the trials.
+
+    ``image``: by tier, then image, so that repeats stand side by side; ``time``: as they were recorded, or, where that
+    is withheld (trials are named by hashes), ``file``: as they stand in the file.
+    """
+    trials = recording.trials
+    tier = np.array([TIERS.index(each) for each in trials["tier"]])
+    image = pd.factorize(trials["image_id"], sort=True)[0]
+    place = time_of(recording)
+    along = np.arange(len(trials)) if place is None else place
+    by_image = np.lexsort((along, image, tier))
+    return {"image": by_image, "file" if place is None else "time": np.argsort(along, kind="stable")}
+
+
+def time_of(recording: Recording) -> NDArray[np.int64] | None:
+    """Where each trial stands in the order of time; None where that is withheld."""
+    index = recording.trials["trial_idx"].to_numpy()
+    return index.astype(np.int64) if index.dtype.kind in "iu" else None
+
+
+def neuron_orders(
+    z: NDArray[np.floating], reliability: NDArray[np.floating], response: NDArray[np.floating]
+) -> dict[str, Order]:
+    """Orders of the neurons: by ``depth`` from above, ``reliability`` and mean ``response`` from the largest.
+
+    What is defined for no neuron gives no order; neurons for which it is not defined stand last.
+    """
+    orders = {"depth": np.argsort(z, kind="stable")}
+    for name, values in (("reliability", reliability), ("response", response)):
+        if np.isfinite(values).any():
+            orders[name] = np.argsort(-values, kind="stable")  # NaN come last
+    return orders
