@@ -35,9 +35,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent asks this process to end
     end_with_parent()
+    from striate.portal.receiving.decoding import make_ready, say_protection
     from striate.portal.scoring.housekeeping import keep_house
     from striate.portal.scoring.work import work
 
+    say_protection()
+    make_ready()
     next_house = 0.0
     while not over.is_set():
         try:
