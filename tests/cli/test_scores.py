@@ -115,7 +115,7 @@ def test_validate_says_what_is_complete(files, capsys, monkeypatch):
     code, out, _ = run(capsys, monkeypatch, "validate", live, files / "static7-1-1.zip", "--tier", "test")
     assert (code, "18 trials of tier test, 12" in out) == (0, True)
     code, _, err = run(capsys, monkeypatch, "validate", live, files / "static7-1-1.zip")
-    assert (code, "asks for test, final_test" in err) == (1, True)
+    assert (code, "test and final_test must be predicted" in err) == (1, True)
 
 
 def test_convert_there_and_back(files, capsys, monkeypatch):

@@ -96,8 +96,12 @@ def children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def real_children() -> None:
+def real_children() -> Iterator[None]:
     """Decode files in child processes, as the portal does."""
+    from striate.portal.receiving import decoding
+
+    yield
+    decoding._spare.end()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Let another program answer in the place of the decoder."""
     from striate.portal.receiving import decoding
 
+    decoding._spare.end()
     real = subprocess.Popen
 
     def popen(command: list[str], **options: Any) -> Any:
@@ -174,3 +176,108 @@ def test_limits_of_the_child_are_those_of_the_system(tmp_path: Path) -> None:
     )
     assert writing.returncode != 0
     assert (tmp_path / "x").stat().st_size <= 1000
+
+
+def test_the_portal_says_what_its_child_cannot_do(portal: World, caplog: pytest.LogCaptureFixture) -> None:
+    from striate.portal.receiving.confine import Protection
+    from striate.portal.receiving.decoding import say_protection
+
+    with caplog.at_level("INFO", "striate.portal.decoding"):
+        say_protection()
+    assert "read by a process of its own" in caplog.text
+    assert str(Protection(True, True, True)).endswith("network, processes, files")
+    assert "nobody take: network, processes, files" in str(Protection())
+
+
+@cache
+def protected() -> Any:
+    from striate.portal.receiving.confine import protection
+
+    return protection()
+
+
+ATTEMPTS = {
+    "a connection": ("network", "socket.create_connection(('127.0.0.1', {port}), 2)"),
+    "a datagram": ("network", "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', {port}))"),
+    "a local socket": ("network", "socket.socket(socket.AF_UNIX)"),
+    "a program": ("processes", "os.execv('/bin/true', ['true'])"),
+    "a process": ("processes", "os.fork()"),
+    "a signal": ("processes", "os.kill({parent}, 0)"),
+    "the database": ("files", "open({database!r}, 'rb')"),
+    "the secret key": ("files", "open({secret!r}, 'rb')"),
+    "another submission": ("files", "os.listdir({submissions!r})"),
+    "what its parent was told": ("files", "open('/proc/{parent}/environ', 'rb')"),
+    "the memory of its parent": ("files", "open('/proc/{parent}/mem', 'rb')"),
+    "passwords": ("files", "open('/etc/passwd')"),
+    "a new file": ("files", "open({elsewhere!r}, 'w')"),
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_what_a_child_cannot_do_even_if_a_file_leads_it_astray(
+    portal: World, attempt: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The decoder is replaced by what an attacker would run in it; it is confined as the real one."""
+    import socket
+
+    taken, code = ATTEMPTS[attempt]
+    possible = getattr(protected(), taken)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        places = {
+            "port": server.getsockname()[1],
+            "parent": os.getpid(),
+            "database": str(portal.place.database),
+            "secret": str(portal.place.secret_key),
+            "submissions": str(portal.place.submissions),
+            "elsewhere": str(tmp_path / "new"),
+        }
+        portal.place.database.touch()
+        program = f"""
+import os, socket
+from striate.portal.receiving import decode
+def attack(source, *_):
+    open(source, 'rb').read(4)  # what it must be able to do
+    try:
+        {code.format(**places)}
+    except OSError as error:
+        return {{"refused": f"not possible: {{error}}"}}
+    return {{"refused": "done"}}
+decode.decode = attack
+decode.main()"""
+        stand_in(monkeypatch, program)
+        with pytest.raises(InputError) as said:
+            decode(portal, portal.file(0.5))
+    if not possible:
+        pytest.skip(f"this system lets nobody take {taken} from a process")
+    assert str(said.value).startswith("not possible")
+
+
+def test_a_child_that_says_too_much_fills_no_memory(portal: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its limit of written bytes concerns what it says, too."""
+    code = """
+import sys
+from striate.portal.receiving import decode
+def talk(*_):
+    while True:
+        sys.stdout.write("x" * 2**20)
+decode.decode = talk
+decode.main()"""
+    stand_in(monkeypatch, code)
+    with pytest.raises(InputError, match="limits"):
+        decode(portal, portal.file(0.5))
+
+
+def test_a_child_is_used_for_one_file(portal: World) -> None:
+    from striate.portal.receiving import decoding
+
+    decode(portal, portal.file(0.5))
+    first = decoding._spare._child
+    decode(portal, portal.file(0.6))
+    second = decoding._spare._child
+    assert first is not None
+    assert second is not None
+    assert first is not second
+    assert not first.waits
+    second._running.kill()  # one that died while it waited is replaced
+    second._running.wait()
+    assert decode(portal, portal.file(0.5)).track == "sensorium"

@@ -240,3 +240,34 @@ def test_the_description_of_the_api_is_sound(world: World) -> None:
     assert schema["openapi"].startswith("3.")
     assert {"/api/uploads", "/api/submissions", "/api/keys"} <= set(schema["paths"])
     assert world.browser().get("/api/docs").status_code == 404, "its page would load scripts from elsewhere"
+
+
+def test_files_that_nobody_needs_are_removed_and_no_others(world: World) -> None:
+    """A process may be killed between taking a file in and recording it, or between the outcome and the removal."""
+    import os
+    import time
+    from uuid import uuid4
+
+    from striate.portal.models import Submission
+    from striate.portal.receiving import store
+    from striate.portal.scoring.housekeeping import keep_house
+
+    ada = world.person("ada", team="Ada")
+    over, waiting, unknown, young = (
+        world.scored(ada, world.file(0.5)).pk,
+        world.send(ada, world.file(0.6)).pk,
+        uuid4(),
+        uuid4(),
+    )
+    incoming = world.place.submissions / "incoming"
+    for number in (over, unknown, young):
+        (incoming / str(number)).mkdir(parents=True)
+        (incoming / str(number) / "submission.parquet").write_bytes(b"left behind")
+    (incoming / "notes").mkdir()
+    for number in (over, unknown, waiting):
+        os.utime(incoming / str(number) / "submission.parquet", (time.time() - 7200,) * 2)
+    keep_house()
+    assert {each.name for each in incoming.iterdir()} == {str(waiting), str(young), "notes"}
+    world.work()
+    assert Submission.objects.get(pk=waiting).state == "scored"
+    assert set(store.came_in()) == {young}

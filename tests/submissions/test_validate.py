@@ -27,13 +27,16 @@ def test_a_whole_submission_passes(submission, competition_recording):
     [
         (lambda s: without(s, rows=[0]), "lacks 1 trial of tier 'test'"),
         (lambda s: without(s, rows=[20]), "lacks 1 trial of tier 'final_test'"),
-        (lambda s: without(s, rows=range(18)), "has the tiers final_test; 8-1-1 asks for test, final_test"),
+        (lambda s: without(s, rows=range(18)), "has the tiers final_test; test and final_test must be predicted"),
         (lambda s: without(s, columns=[2]), "lacks 1 unit id"),
         (lambda s: replace(s, unit_ids=s.unit_ids + 1), "unit id"),
         (lambda s: replace(s, image_id=s.image_id + 1), "another image than the recording"),
         (lambda s: replace(s, session="9-9-9"), "session 9-9-9"),
         (lambda s: replace(s, predictions=-s.predictions), "clip the predictions"),
-        (lambda s: replace(s, tier=np.where(s.tier == "test", "validation", s.tier)), "asks for test, final_test"),
+        (
+            lambda s: replace(s, tier=np.where(s.tier == "test", "validation", s.tier)),
+            "test and final_test must be predicted",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(submission, competition_recording, change, words):

@@ -17,7 +17,7 @@ from striate.competition.tables import Track
 from striate.errors import InputError, listed
 from striate.files import whole_file
 from striate.submissions import Submission, validate
-from striate.submissions.match import match
+from striate.submissions.validate import match_whole
 
 _TEAM = re.compile(r"^[^\W_](?:[\w .,'&+-]{0,58}[\w.)!+])?$")
 
@@ -211,13 +211,7 @@ def require_complete(folder: Path, submission: Submission, board: Board) -> None
 
 def require_complete_for(submission: Submission, live: LiveTruth, board: Board) -> None:
     """The same against a live truth, where the archive is not at hand."""
-    if submission.tiers != (LIVE, FINAL):
-        raise InputError(
-            f"The submission has the tiers {', '.join(submission.tiers)}; both {LIVE} and {FINAL} must be predicted."
-        )
-    match(submission, live.truths[board.track.name], LIVE)
-    match(submission, live.final_keys[board.track.name], FINAL)
-    submission.refuse_negative()
+    match_whole(submission, {LIVE: live.truths[board.track.name], FINAL: live.final_keys[board.track.name]})
 
 
 def stored(store: Path, sha256: str) -> Path:

@@ -20,10 +20,11 @@ from striate.errors import InputError
 from striate.fetch import OutageError
 from striate.fetch.patience import duration, retry_after
 from striate.fetch.tokens import token_for
-from striate.portal.receiving.keys import parsed_keys, require_complete
+from striate.portal.receiving.keys import parsed_keys
 from striate.progress import progress
 from striate.submissions import Submission, open_submission
 from striate.submissions.sources import is_native
+from striate.submissions.validate import match_whole
 
 _PART = 8 * 2**20  # bytes that are sent at a time
 _TRIES, _LONGEST_PAUSE = 8, 60.0
@@ -135,7 +136,8 @@ class Portal:
         if not native and None in (session, protocol):
             raise InputError("CSVs of 2022 do not say what they are for: give --session and --protocol.")
         board = board_of(submission, rules)
-        require_complete(submission, keys[board.track.name])
+        wanted = keys[board.track.name]
+        match_whole(submission, dict.fromkeys(wanted.tiers, wanted))
         if native:
             yield file
             return

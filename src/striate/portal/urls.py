@@ -12,9 +12,9 @@ from striate.portal.accounts import views as accounts
 from striate.portal.api import api
 from striate.portal.boards import pages as boards
 from striate.portal.hosting import pages as hosting
+from striate.portal.looking import pages as looking
 from striate.portal.organising import alive, announcing
 from striate.portal.organising import pages as organising
-from striate.portal.looking import pages as looking
 from striate.portal.receiving import pages as submissions
 
 handler400 = "striate.portal.site.not_understood"

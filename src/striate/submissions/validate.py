@@ -1,12 +1,12 @@
 """Check a submission against the archive that it answers, before it is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.errors import InputError
-from striate.submissions.keyed import Keys, naming
-from striate.submissions.match import match, same_session
+from striate.submissions.keyed import Keyed, Keys, naming
+from striate.submissions.match import Match, match, same_session
 from striate.submissions.sources import open_submission
 from striate.submissions.submission import Submission
 
@@ -43,12 +43,35 @@ def validate(
     opened = submission if isinstance(submission, Submission) else open_submission(submission, tier=only)
     with naming(submission):
         same_session(opened, wanted, "archive")
-        if opened.tiers != wanted.tiers:
-            raise InputError(
-                f"The submission has the tiers {', '.join(opened.tiers)}; {recording.session} asks for "
-                f"{', '.join(wanted.tiers)}: predict these and no others."
-            )
-        for tier in wanted.tiers:
-            match(opened, wanted, tier)
-        opened.refuse_negative()
+        match_whole(opened, dict.fromkeys(wanted.tiers, wanted))
     return {tier: len(wanted.rows(tier)) for tier in wanted.tiers}
+
+
+def match_whole(submission: Submission, wanted: Mapping[str, Keyed]) -> dict[str, Match]:
+    """Match a submission with all that it must predict.
+
+    Parameters
+    ----------
+    submission
+        What was sent.
+    wanted
+        By tier: keys of its trials and neurons.
+
+    Returns
+    -------
+    dict
+        By tier: where its rows and columns stand.
+
+    Raises
+    ------
+    InputError
+        If it does not predict exactly these tiers, trials and neurons, or a prediction is negative.
+    """
+    if submission.tiers != tuple(wanted):
+        raise InputError(
+            f"The submission has the tiers {', '.join(submission.tiers)}; {' and '.join(wanted)} must be predicted, in one "
+            "submission, and no others."
+        )
+    matches = {tier: match(submission, keys, tier) for tier, keys in wanted.items()}
+    submission.refuse_negative()
+    return matches

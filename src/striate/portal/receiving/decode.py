@@ -1,14 +1,26 @@
-"""The process that reads a participant's file: it has limits, no truth and no credentials, and hands out a checked array.
+"""The process that reads a participant's file: it has limits, no truth, no network and no credentials, and hands out a checked array.
 
-Run as ``python -m striate.portal.receiving.decode LIMITS``; what to do is told on standard input, as JSON, and the outcome on
-standard output. Whatever a file does to this process, nothing but this process is harmed.
+Run as ``python -m striate.portal.receiving.decode``. It imports what it needs, and waits; what to do is told on standard input, as
+JSON, and the outcome on standard output. It reads one file, and ends. Whatever a file does to this process, nothing but this
+process is harmed.
 """
 
 import json
+import os
 import resource
+import signal
 import sys
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from striate.competition.submit import board_of
+from striate.errors import StriateError
+from striate.portal.receiving.confine import confine
+from striate.portal.receiving.keys import read_keys
+from striate.submissions import open_submission
+from striate.submissions.validate import match_whole
 
 
 def limit(memory: int, seconds: int, written: int) -> None:
@@ -23,6 +35,7 @@ def limit(memory: int, seconds: int, written: int) -> None:
         _, hard = resource.getrlimit(what)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (most, most))
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it, and would go on
 
 
 def decode(source: Path, keys_file: Path, out: Path, told: dict[str, str]) -> dict[str, Any]:
@@ -44,17 +57,11 @@ def decode(source: Path, keys_file: Path, out: Path, told: dict[str, str]) -> di
     InputError
         If it is no whole submission to a board of the competition.
     """
-    import numpy as np
-
-    from striate.competition.submit import board_of
-    from striate.portal.receiving.keys import read_keys, require_complete
-    from striate.submissions import open_submission
-
     rules, keys = read_keys(keys_file)
     submission = open_submission(source, **(told if source.is_dir() else {}))
     board = board_of(submission, rules)
     wanted = keys[board.track.name]
-    matches = require_complete(submission, wanted)
+    matches = match_whole(submission, dict.fromkeys(wanted.tiers, wanted))
     predictions = np.empty((len(wanted.tier), len(wanted.unit_ids)), np.float32)
     for tier, found in matches.items():
         predictions[wanted.rows(tier)] = found.take(submission.predictions)
@@ -65,14 +72,17 @@ def decode(source: Path, keys_file: Path, out: Path, told: dict[str, str]) -> di
 
 
 def main() -> None:
-    """Decode what standard input tells."""
-    memory, seconds, written = map(int, sys.argv[1:])
-    limit(memory, seconds, written)
-    from striate.errors import StriateError
-
-    job = json.load(sys.stdin)
+    """Decode what standard input tells; nothing, if it ends without a word."""
+    told = sys.stdin.read()
+    if not told:
+        return
+    job = json.loads(told)
+    source, keys_file, out = Path(job["folder"], job["source"]), Path(job["keys"]), Path(job["out"])
+    os.chdir(job["folder"])  # the file is named alone, so that no message tells where it lies
+    limit(*job["limits"])
+    confine((source, keys_file), out)
     try:
-        said = decode(Path(job["source"]), Path(job["keys"]), Path(job["out"]), job["told"])
+        said = decode(Path(job["source"]), keys_file, out, job["told"])
     except StriateError as error:
         said = {"refused": str(error)}
     except MemoryError:

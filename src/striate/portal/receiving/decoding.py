@@ -1,22 +1,28 @@
 """Have a file decoded by a child process, and trust nothing of what comes back before it was checked."""
 
+import atexit
+import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.competition.rules import Rules
 from striate.errors import InputError
+from striate.portal.receiving.confine import protection
 from striate.submissions.keyed import Keys
 
 _MEMORY, _TIMES = 2 * 2**30, 6  # bytes that any child may have, and how often it may hold the predictions beside
@@ -24,7 +30,14 @@ _SECONDS = 60  # of the processor
 _PATIENCE = 120.0  # seconds on the wall
 _LONGEST_ANSWER = 2**16  # bytes
 _LONGEST_REASON = 1000  # characters
+# What a child dies of that a file has led astray, or to its limits.
+_OVERDONE = tuple(
+    -getattr(signal, f"SIG{name}") for name in ("XCPU", "KILL", "XFSZ", "SEGV", "ABRT", "BUS", "FPE", "ILL")
+)
 _INHERITED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+
+
+log = logging.getLogger("striate.portal.decoding")
 
 
 class PlatformError(Exception):
@@ -95,44 +108,145 @@ def decoded(
 
 def _child(source: Path, keys_file: Path, out: Path, keys: dict[str, Keys], told: dict[str, str]) -> dict[str, str]:
     largest = max(4 * len(each.tier) * len(each.unit_ids) for each in keys.values())
-    limits = (_MEMORY + _TIMES * largest, _SECONDS, 2**20 + 2 * largest)
-    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    environment |= {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system", "HOME": str(out)}
-    # The file is named alone, so that no message tells where it lies.
-    job = {"source": source.name, "keys": str(keys_file), "out": str(out), "told": told}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "striate.portal.receiving.decode", *map(str, limits)],
-        cwd=source.parent,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        close_fds=True,
-    )
+    job = {
+        "folder": str(source.parent.resolve()),
+        "source": source.name,
+        "keys": str(keys_file),
+        "out": str(out),
+        "told": told,
+        "limits": (_MEMORY + _TIMES * largest, _SECONDS, 2**20 + 2 * largest),
+    }
+    child = _spare.take()
     try:
-        answer, complaint = child.communicate(json.dumps(job).encode(), timeout=_PATIENCE)
-    except subprocess.TimeoutExpired:
-        raise InputError(
-            f"The file was not read within {_PATIENCE:.0f} seconds: it is no ordinary submission."
-        ) from None
+        status, answer, complaint = child.do(json.dumps(job).encode())
     finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.communicate()
-    if child.returncode in (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGXFSZ, -signal.SIGSEGV, -signal.SIGABRT):
+        child.end()
+        _spare.prepare()
+    if status in _OVERDONE:
         raise InputError(
             "The file could not be read within the limits of time and memory that are enough for a submission of this competition: "
             "write it again with striate."
         )
     try:
-        said = json.loads(answer[:_LONGEST_ANSWER])
-        if child.returncode != 0 or not all(isinstance(each, str) for each in said.values()):
+        said = json.loads(answer)
+        if status != 0 or not all(isinstance(each, str) for each in said.values()):
             raise ValueError
     except (ValueError, AttributeError):
         last = complaint.decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]
-        raise PlatformError(f"The child ended with status {child.returncode} and said: {last[0][:300]}") from None
+        raise PlatformError(f"The child ended with status {status} and said: {last[0][:300]}") from None
     return dict(said)
+
+
+class _Child:
+    """A process that has done its imports, and waits for the one file that it reads."""
+
+    def __init__(self) -> None:
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environment |= {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system", "HOME": os.devnull}
+        # Into files, which its limits concern: what a pipe brings would have to be held here, however much it is.
+        self._answer, self._complaint = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 – closed in `end`
+        self._running = subprocess.Popen(
+            [sys.executable, "-P", "-m", "striate.portal.receiving.decode"],
+            cwd="/",
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=self._answer,
+            stderr=self._complaint,
+            start_new_session=True,
+            close_fds=True,
+        )
+
+    @property
+    def waits(self) -> bool:
+        """Whether it still can be told something."""
+        return self._running.poll() is None
+
+    def do(self, job: bytes) -> tuple[int, bytes, bytes]:
+        """Tell it what to do; its status, answer and complaints.
+
+        Raises
+        ------
+        InputError
+            If it takes too long.
+        """
+        assert self._running.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self._running.stdin as told:  # its status tells why it has ended
+            told.write(job)
+        try:
+            status = self._running.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise InputError(
+                f"The file was not read within {_PATIENCE:.0f} seconds: it is no ordinary submission."
+            ) from None
+        return status, _begin(self._answer, _LONGEST_ANSWER), _end(self._complaint, _LONGEST_ANSWER)
+
+    def end(self) -> None:
+        """End it and whatever it has started, if it runs."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._running.pid, signal.SIGKILL)
+        self._running.wait()
+        if self._running.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._running.stdin.close()
+        self._answer.close()
+        self._complaint.close()
+
+
+class _Spare:
+    """One child that is ready, so that no file waits until Python has started and imported what it needs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: _Child | None = None
+
+    def prepare(self) -> None:
+        """Have a child ready."""
+        with self._lock:
+            if self._child is None:
+                self._child = _Child()
+
+    def take(self) -> _Child:
+        """The child that is ready, or a new one."""
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None and not child.waits:
+            child.end()
+            child = None
+        return child or _Child()
+
+    def end(self) -> None:
+        """Have none."""
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            child.end()
+
+
+_spare = _Spare()
+atexit.register(_spare.end)
+
+
+def make_ready() -> None:
+    """Have a child ready for the first file."""
+    _spare.prepare()
+
+
+def say_protection() -> None:
+    """Write into the log what is taken from processes that read files; a warning where this system does not let us take all."""
+    found = protection()
+    level = logging.INFO if found.network and found.files else logging.WARNING
+    log.log(level, "participants' files are read by a process of its own; %s", found)
+
+
+def _begin(file: IO[bytes], most: int) -> bytes:
+    file.seek(0)
+    return file.read(most)
+
+
+def _end(file: IO[bytes], most: int) -> bytes:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - most))
+    return file.read(most)
 
 
 def _checked(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -7,9 +7,7 @@ from striate.competition import arrays
 from striate.competition.rules import FINAL, LIVE, Rules, parse_rules
 from striate.errors import InputError
 from striate.files import whole_file
-from striate.submissions import Submission
 from striate.submissions.keyed import Keys, as_ids
-from striate.submissions.match import Match, match
 
 if TYPE_CHECKING:
     from striate.portal.competition import Competition
@@ -58,21 +56,3 @@ def parsed_keys(data: bytes, source: str) -> tuple[Rules, dict[str, Keys]]:
         ids = as_ids(trial_idx, "trial indices", count), as_ids(image_id, "image ids", count)
         keys[track.name] = Keys(track.session, unit_ids, tier, *ids)
     return rules, keys
-
-
-def require_complete(submission: Submission, keys: Keys) -> dict[str, Match]:
-    """Match a submission with the keys, tier by tier.
-
-    Raises
-    ------
-    InputError
-        If it does not predict exactly these trials and neurons, or a prediction is negative.
-    """
-    if submission.tiers != keys.tiers:
-        raise InputError(
-            f"The submission has the tiers {', '.join(submission.tiers)}; {' and '.join(keys.tiers)} must be predicted, in one "
-            "submission."
-        )
-    matches = {tier: match(submission, keys, tier) for tier in keys.tiers}
-    submission.refuse_negative()
-    return matches

@@ -5,7 +5,8 @@ expects it.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -21,6 +22,7 @@ def _storage() -> Storage:
 def put(sent: Mapping[str, Path], number: UUID) -> None:
     """Take files in; they are moved where that is possible."""
     for name, file in sent.items():
+        file.touch()  # `came_in` tells since when it is here, not when it was written
         files.put(_storage(), file, f"incoming/{number}/{name}")
 
 
@@ -43,6 +45,21 @@ def forget(number: UUID) -> None:
     for name in storage.listdir(folder)[1] if storage.exists(folder) else ():
         storage.delete(f"{folder}/{name}")
     storage.delete(folder)
+
+
+def came_in() -> dict[UUID, datetime]:
+    """What lies in ``incoming``, and since when."""
+    storage, found = _storage(), {}
+    try:
+        names = storage.listdir("incoming")[0]
+    except FileNotFoundError:
+        names = []
+    for name in names:
+        folder = f"incoming/{name}"
+        times = [storage.get_modified_time(f"{folder}/{file}") for file in storage.listdir(folder)[1]]
+        with suppress(ValueError):  # it is not of ours
+            found[UUID(name)] = max(times, default=datetime.min.replace(tzinfo=UTC))
+    return found
 
 
 @contextmanager

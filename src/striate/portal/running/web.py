@@ -33,6 +33,7 @@ class Web(BaseApplication):  # type: ignore[misc]
         }
         for key, value in options.items():
             self.cfg.set(key, value)
+        self.cfg.set("post_worker_init", _make_ready)
 
     def load(self) -> Any:
         """The portal."""
@@ -44,6 +45,13 @@ class Web(BaseApplication):  # type: ignore[misc]
         return application
 
 
+def _make_ready(_worker: object) -> None:
+    """Have what reads files ready in each worker, before the first one comes."""
+    from striate.portal.receiving.decoding import make_ready
+
+    make_ready()
+
+
 def main() -> None:
     """Serve until asked to end."""
     place = Place.from_environment()
@@ -52,6 +60,9 @@ def main() -> None:
     counted = counting.share()
     set_up(place)
     end_with_parent()
+    from striate.portal.receiving.decoding import say_protection
+
+    say_protection()
     try:
         Web().run()
     finally:

@@ -43,9 +43,12 @@ def main() -> None:
 
 def _work(live: LiveTruth, over: threading.Event) -> None:
     from striate.portal.looking.background import Background
+    from striate.portal.receiving.decoding import make_ready, say_protection
     from striate.portal.scoring.housekeeping import keep_house
     from striate.portal.scoring.work import work
 
+    say_protection()
+    make_ready()
     next_house, background = 0.0, Background()
     while not over.is_set():
         try:
