@@ -109,17 +109,14 @@ def world(portal: World) -> Iterator[World]:
     """The portal, without people and submissions."""
     from django.contrib.contenttypes.models import ContentType
     from django.core.cache import cache
-    from django.core.management import call_command
     from django.db import connection
 
-    from striate.portal.models import Chain, triggers
+    from striate.portal.models import Chain
     from striate.portal.running.prepare import _begin_chain
 
     _begin_chain()
     yield portal
-    triggers.lift()
-    call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
-    triggers.protect()
+    portal.empty()
     assert not Chain.objects.exists()
     cache.clear()
     ContentType.objects.clear_cache()  # it has numbers of rows that are gone

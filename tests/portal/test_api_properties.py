@@ -27,7 +27,6 @@ class Scene:
 @pytest.fixture(scope="module")
 def described(portal: World) -> Iterator[Scene]:
     """The description of the API, as a participant with a submission, and a file on its way, meets it."""
-    from django.core.management import call_command
     from django.core.wsgi import get_wsgi_application
 
     from striate.portal.models import Upload
@@ -43,7 +42,7 @@ def described(portal: World) -> Iterator[Scene]:
     operations = {each.ok().label: each.ok() for each in schema.get_all_operations()}
     yield Scene(operations, known, {"Authorization": f"Bearer {portal.token(ada)}"})
     assert Upload.objects.count() <= 5
-    call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+    portal.empty()
 
 
 OPERATIONS = (

@@ -81,13 +81,12 @@ def test_a_person_who_joins_two_teams_at_once_is_in_one(world: World) -> None:
 @given(hours=st.lists(st.integers(0, 60), min_size=4, max_size=8))
 def test_within_any_24_hours_no_more_are_accepted_than_allowed(portal: World, hours: list[int]) -> None:
     """The rolling window, and the total, whenever files are received."""
-    from django.core.management import call_command
     from django.utils import timezone
 
     from striate.portal.models import Link, Submission
     from striate.portal.running.prepare import _begin_chain
 
-    call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+    portal.empty()
     _begin_chain()
     ada = portal.person("ada", team="Ada")
     begin = timezone.now() - timedelta(days=5)
@@ -105,7 +104,7 @@ def test_within_any_24_hours_no_more_are_accepted_than_allowed(portal: World, ho
             accepted.append(hour)
             expected += 1
     assert len(given_at) == expected, "and none is refused that is allowed"
-    call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+    portal.empty()
 
 
 def test_a_fault_of_the_platform_is_refunded_and_can_be_mended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,16 @@ class World:
     scratch: Path
     written: dict[tuple[Any, ...], Path] = field(default_factory=dict)
 
+    def empty(self) -> None:
+        """Forget everybody and everything; the database keeps some tables from that otherwise."""
+        from django.core.management import call_command
+
+        from striate.portal.models import triggers
+
+        triggers.lift()
+        call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+        triggers.protect()
+
     def person(self, name: str, *, team: str | None = None, admitted: bool = True, staff: bool = False) -> Any:
         """An account; with a team of its own, or in one that is there already."""
         from django.utils import timezone
