@@ -44,6 +44,7 @@ def test_a_verified_address_admits_where_mail_is_sent(world: World) -> None:
         assert link
         assert browser.get(link[1][:-3] + "x/").status_code == 400
         assert browser.get(link[1]).status_code == 302
+        browser.post("/accounts/sign-in/", {"username": "ada", "password": PASSWORD})
         assert browser.get("/team/").status_code == 200
 
 
