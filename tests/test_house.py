@@ -36,6 +36,7 @@ FREE = {
     "errors",
     "files",
     "folders",
+    "lazy",
     "names",
     "progress",
     "validation",

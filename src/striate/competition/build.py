@@ -14,7 +14,7 @@ from striate.competition.features import picture_features, response_features
 from striate.competition.full import Full, Source, open_all
 from striate.competition.keys import CompetitionSeed
 from striate.competition.live import LiveTruth, final_keys
-from striate.competition.manifest import ARCHIVES, Manifest, listed_file, require_new
+from striate.competition.manifest import ARCHIVES, Manifest, listed_file, require_apart, require_new
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.passphrases import strong_enough
 from striate.competition.rules import FILE, FINAL, LIVE, Rules, read_rules
@@ -140,27 +140,6 @@ def build(
         Vault(checked, text, seed, live, final, mappings, simulated_from).write(inside / VAULT, passphrase)
     evidence = {track.name: secret / f"split-{track.name}.png" for track in checked.tracks}
     return Built(checked, public, secret / LIVE_TRUTH, secret / VAULT, balances, evidence)
-
-
-def require_apart(public: Path, secret: Path) -> None:
-    """Refuse to put secrets into the folder that will be published, or in a folder that is one with it.
-
-    Raises
-    ------
-    InputError
-        If they would come to lie there.
-    """
-    inside, outside = secret.resolve(), public.resolve()
-    if outside.is_relative_to(inside) and outside != inside:
-        raise InputError(
-            f"The folder to publish, {public}, would lie within that of the secrets, {secret}, and whoever copies the one may copy "
-            "the other: put them side by side."
-        )
-    if inside.is_relative_to(outside) or any((parent / MANIFEST).is_file() for parent in inside.parents):
-        raise InputError(
-            f"The secrets must not lie beneath a folder that is published ({secret} would): give another folder, such as "
-            f"{outside.parent / (outside.name + '-secrets')}."
-        )
 
 
 def simulated(rules: Rules, settings: dict[str, object] | None = None, seed: Seed | None = None) -> Iterator[Simulated]:

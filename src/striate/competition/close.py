@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.competition.build import require_apart
+from striate.competition.boards import Board
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment, openings, require_one, scorer
-from striate.competition.manifest import require_new, sha256_of
+from striate.competition.manifest import require_apart, require_new, sha256_of
 from striate.competition.parts import FinalScores, final_scores, neurons_of
 from striate.competition.ranking import Entrant, Ranked, rank
 from striate.competition.receipts import Receipt, Receipts, require_whole
@@ -30,7 +30,7 @@ from striate.competition.results import (
 )
 from striate.competition.rules import FINAL, LIVE, Rules, require_zone
 from striate.competition.selection import finalists
-from striate.competition.submit import Board, require_complete, stored
+from striate.competition.submit import require_complete, stored
 from striate.competition.vault import Vault
 from striate.errors import InputError, listed
 from striate.files import whole_folder

@@ -115,3 +115,24 @@ def listed_file(folder: Path, path: str, session: str | None = None, track: str 
     """Describe a file below a folder."""
     file = folder / path
     return ListedFile(path=path, size=file.stat().st_size, sha256=sha256_of(file), session=session, track=track)
+
+
+def require_apart(public: Path, secret: Path) -> None:
+    """Refuse to put secrets into the folder that will be published, or in a folder that is one with it.
+
+    Raises
+    ------
+    InputError
+        If they would come to lie there.
+    """
+    inside, outside = secret.resolve(), public.resolve()
+    if outside.is_relative_to(inside) and outside != inside:
+        raise InputError(
+            f"The folder to publish, {public}, would lie within that of the secrets, {secret}, and whoever copies the one may copy "
+            "the other: put them side by side."
+        )
+    if inside.is_relative_to(outside) or any((parent / FILE).is_file() for parent in inside.parents):
+        raise InputError(
+            f"The secrets must not lie beneath a folder that is published ({secret} would): give another folder, such as "
+            f"{outside.parent / (outside.name + '-secrets')}."
+        )

@@ -8,12 +8,12 @@ from typing import Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from striate.competition.boards import Board
 from striate.competition.commitment import Opening
 from striate.competition.manifest import Digest
 from striate.competition.parts import FinalScores, PartResult
 from striate.competition.ranking import Ranked, Row
 from striate.competition.receipts import Receipt
-from striate.competition.submit import Board
 from striate.competition.tables import Ranking
 from striate.errors import InputError
 from striate.submissions.scorecard import IntervalScore

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from striate.competition.boards import Board, board_of
 from striate.competition.live import LiveTruth
 from striate.competition.rules import LIVE
-from striate.competition.submit import Board, board_of, require_complete_for
+from striate.competition.submit import require_complete_for
 from striate.submissions import Scorecard, Submission, open_submission, score
 from striate.submissions.scorecard import Score
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from striate.competition.boards import Board
 from striate.competition.receipts import Receipt, Receipts
 from striate.competition.rules import Rules
-from striate.competition.submit import Board
 
 LiveScoreOf = Callable[[Receipt], float | None]
 

@@ -2,60 +2,22 @@
 
 import re
 import shutil
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from filelock import FileLock
 
-from striate.competition.build import require_apart
+from striate.competition.boards import Board, board_of
 from striate.competition.live import LiveTruth
-from striate.competition.manifest import Manifest, sha256_of
+from striate.competition.manifest import Manifest, require_apart, sha256_of
 from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.rules import FINAL, LIVE, Rules, read_rules, require_zone
-from striate.competition.tables import Track
 from striate.errors import InputError, listed
 from striate.files import whole_file
 from striate.submissions import Submission, validate
 from striate.submissions.validate import match_whole
 
 _TEAM = re.compile(r"^[^\W_](?:[\w .,'&+-]{0,58}[\w.)!+])?$")
-
-
-@dataclass(frozen=True)
-class Board:
-    """One track with one protocol: what is ranked together."""
-
-    track: Track
-    protocol: str
-
-    def __str__(self) -> str:
-        return f"{self.track.name}, {self.protocol}"
-
-
-def board_of(submission: Submission, rules: Rules) -> Board:
-    """Find the board that a submission is for, by its session and its protocol.
-
-    Raises
-    ------
-    InputError
-        If its session is not that of a track, it names another track, or the track does not allow its protocol.
-    """
-    track = rules.track_of(submission.session or "")
-    if track is None:
-        sessions = ", ".join(f"{t.session} ({t.name})" for t in rules.tracks)
-        raise InputError(
-            f"The submission is for session {submission.session}, which is no track's: predict {sessions}."
-        )
-    if submission.track not in (None, track.name):
-        raise InputError(
-            f"The submission names track {submission.track!r}, but session {track.session} is that of track {track.name!r}."
-        )
-    if submission.protocol not in track.protocols:
-        raise InputError(
-            f"The submission's protocol is {submission.protocol!r}; track {track.name!r} allows {', '.join(track.protocols)}."
-        )
-    return Board(track, submission.protocol)
 
 
 def require_allowed(rules: Rules, receipts: Receipts, board: Board, team: str, at: datetime, *, baseline: bool) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from striate.competition.boards import Board
 from striate.competition.close import final_scores_of, live_score_of, rank_receipts, truth_name
 from striate.competition.commitment import (
     FILE as COMMITMENT,
@@ -21,7 +22,7 @@ from striate.competition.receipts import Receipt, Receipts
 from striate.competition.results import SUBMISSIONS, TRUTHS, BoardResult, Openings, Results, board_result
 from striate.competition.rules import Rules, read_rules
 from striate.competition.selection import finalists
-from striate.competition.submit import Board, stored
+from striate.competition.submit import stored
 from striate.errors import InputError, listed
 from striate.submissions import Truth
 

@@ -14,8 +14,8 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from striate import __version__
+from striate.competition.boards import board_of
 from striate.competition.manifest import sha256_of
-from striate.competition.submit import board_of
 from striate.errors import InputError
 from striate.fetch import OutageError
 from striate.fetch.patience import duration, retry_after

@@ -8,11 +8,11 @@ from pathlib import Path
 from django.conf import settings
 
 from striate.competition import Rules, read_rules
+from striate.competition.boards import Board
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Manifest, sha256_of
 from striate.competition.results import board_name
-from striate.competition.submit import Board
 from striate.portal.place import Place
 
 

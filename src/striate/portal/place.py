@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.competition.build import require_apart
+from striate.competition.manifest import require_apart
 from striate.errors import InputError
 
 _COMPETITION, _DATA = "STRIATE_PORTAL_COMPETITION", "STRIATE_PORTAL_DATA"

@@ -14,8 +14,8 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
 from striate.competition import Results
+from striate.competition.boards import Board
 from striate.competition.results import FILE as RESULTS
-from striate.competition.submit import Board
 from striate.metrics.evaluate import METRICS
 from striate.portal.boards.table import table_rows
 from striate.portal.competition import competition, place

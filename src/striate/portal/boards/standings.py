@@ -8,8 +8,8 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from striate.competition import LiveTruth
+from striate.competition.boards import Board
 from striate.competition.selection import finalists
-from striate.competition.submit import Board
 from striate.portal.boards.ranking import Entry, ranked
 from striate.portal.competition import competition
 from striate.portal.models import Job, Score, Standing, Submission

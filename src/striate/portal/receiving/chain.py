@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from django.db.models import Q
 
 from striate.competition import Receipt, Receipts
-from striate.competition.submit import Board
+from striate.competition.boards import Board
 from striate.portal.models import Chain, Link, Submission
 from striate.portal.models.submissions import State
 

@@ -3,9 +3,10 @@
 from django.db import transaction
 from django.utils import timezone
 
+from striate.competition.boards import Board
 from striate.competition.manifest import sha256_of
 from striate.competition.rules import Rules
-from striate.competition.submit import Board, require_allowed
+from striate.competition.submit import require_allowed
 from striate.errors import InputError
 from striate.portal.competition import competition, place
 from striate.portal.models import Job, Submission

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from striate.competition.submit import board_of
+from striate.competition.boards import board_of
 from striate.errors import StriateError
 from striate.portal.receiving.confine import confine
 from striate.portal.receiving.keys import read_keys

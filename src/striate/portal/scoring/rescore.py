@@ -11,8 +11,8 @@ from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.utils import timezone
 
 from striate.competition import LiveTruth
+from striate.competition.boards import Board
 from striate.competition.commitment import scorer
-from striate.competition.submit import Board
 from striate.portal.models import Job, Score, Standing, Submission
 from striate.portal.models.submissions import State
 from striate.portal.scoring.leases import Lease

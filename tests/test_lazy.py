@@ -1,0 +1,48 @@
+"""Rooms whose public names are imported when they are used: all are there, and modules of the same name hide none."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOMS = ("striate.competition", "striate.recordings")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_public_name_is_there_and_no_module_hides_it(room: str) -> None:
+    package = import_module(room)
+    for name in package.__all__:
+        if Path(package.__path__[0], f"{name}.py").exists():
+            import_module(f"{room}.{name}")
+        assert type(getattr(package, name)) is not type(sys), f"{name} is a module"
+        assert name in dir(package)
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        package.nonsense  # noqa: B018
+    with pytest.raises(ImportError):
+        exec(f"from {room} import nonsense")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_types_and_the_table_name_the_same(room: str) -> None:
+    package = import_module(room)
+    tree = ast.parse(Path(package.__file__ or "").read_text())
+    (block,) = (each for each in tree.body if isinstance(each, ast.If))
+    typed = {
+        alias.asname: f"{each.module}.{alias.name}"
+        for each in block.body
+        if isinstance(each, ast.ImportFrom)
+        for alias in each.names
+    }
+    assert typed == package._PUBLIC
+    assert set(typed) == set(package.__all__)
+
+
+def test_what_reads_a_participants_file_imports_nothing_that_it_does_not_need() -> None:
+    pytest.importorskip("django")
+    code = "import striate.portal.receiving.decode, sys; print([m for m in sys.argv[1:] if m in sys.modules])"
+    heavy = ("pandas", "torch", "numba", "matplotlib", "h5py", "django")
+    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
