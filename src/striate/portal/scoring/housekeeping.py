@@ -1,18 +1,23 @@
 """What must happen without anybody asking: deadlines, uploads that were given up."""
 
 import logging
+import time
 from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from striate.portal.models import Attempt, Job, Submission, Upload
+from striate.portal.models import Attempt, Job, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store, uploads
 from striate.portal.receiving.states import locked, move
+from striate.portal.storage import StorageUnavailableError
 
 _ATTEMPTS_KEPT = timedelta(days=1)
 _DONE_KEPT = timedelta(days=7)
+_INCOMING_KEPT = timedelta(days=1)
+_CLEANED_EVERY = 600.0  # seconds
+_next_cleaning = [0.0]
 
 log = logging.getLogger("striate.portal.housekeeping")
 
@@ -22,10 +27,25 @@ def keep_house() -> None:
     now = timezone.now()
     for late in Submission.objects.filter(deadline__lt=now):
         fail(late, "It was not done in time.", past=True)
-    for given_up in Upload.objects.filter(expires_at__lt=now):
-        uploads.discard(given_up)
+    _clean_storages()
     Attempt.objects.filter(at__lt=now - _ATTEMPTS_KEPT).delete()
     Job.objects.filter(done_at__lt=now - _DONE_KEPT).delete()
+
+
+def _clean_storages() -> None:
+    """Remove files that nobody will ask for, now and then: to list what is on a service takes time and money."""
+    now = time.monotonic()
+    if now < _next_cleaning[0]:
+        return
+    _next_cleaning[0] = now + _CLEANED_EVERY
+    try:
+        uploads.clean()
+        left = store.forgotten(longer_than=_INCOMING_KEPT)
+        awaited = Submission.objects.filter(pk__in=left, state=State.RECEIVED)
+        for number in left - set(awaited.values_list("pk", flat=True)):
+            store.forget(number)
+    except StorageUnavailableError as error:
+        log.warning("the storage was not cleaned", extra={"about": {"why": str(error)}})
 
 
 def fail(submission: Submission, why: str, *, past: bool = False) -> None:
