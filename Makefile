@@ -41,9 +41,11 @@ test: setup lint types ## Lint, types, and the fast tests.
 	@echo "== fast tests, two at a time"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
-test-slow: setup ## The tests that take longer.
+test-slow: setup ## The tests that take longer, and the portal's on PostgreSQL and S3.
 	@echo "== slow tests, two at a time"
 	@$(BIN)/python -m pytest -q -m slow -n 2
+	@echo "== the portal's fast tests again, on PostgreSQL and S3"
+	@STRIATE_TEST_SERVERS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile tests/portal
 
 $(VENV)/.docs-installed: $(INSTALLED)
 	@echo "== setting up what builds the documentation"

@@ -1,6 +1,7 @@
 """One portal for all tests of it; each test finds it without people and submissions.
 
-It runs on SQLite. ``STRIATE_TEST_DATABASE_URL=postgresql://…`` names an empty database, to be thrown away, that is used instead.
+It runs on SQLite and in a folder; with ``STRIATE_TEST_SERVERS=1`` on a PostgreSQL and a service that speaks S3, which are started and
+thrown away. ``STRIATE_TEST_DATABASE_URL=postgresql://…`` names an empty database, to be thrown away, that is used instead.
 """
 
 import os
@@ -14,6 +15,7 @@ import pytest
 from striate.competition import LiveTruth, Vault, build, commit, sealed
 from striate.competition.rules import Rules
 from tests.competition.examples import PASSPHRASE, SEED, mice, small_rules
+from tests.fixtures import servers
 from tests.portal.world import World
 
 pytest.importorskip("django", reason="the portal is an extra: pip install 'striate[portal]'")
@@ -45,7 +47,29 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def portal(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def database() -> Iterator[str]:
+    """Address of the database; empty for SQLite."""
+    if address := os.environ.get("STRIATE_TEST_DATABASE_URL"):
+        yield address
+    elif os.environ.get("STRIATE_TEST_SERVERS"):
+        with servers.postgresql() as address:
+            yield address
+    else:
+        yield ""
+
+
+@pytest.fixture(scope="session")
+def storage() -> Iterator[str]:
+    """The portal's setting of where files are kept; empty for a folder."""
+    if os.environ.get("STRIATE_TEST_SERVERS"):
+        with servers.s3() as address:
+            yield servers.storage_setting(address)
+    else:
+        yield ""
+
+
+@pytest.fixture(scope="session")
+def portal(folders: Path, database: str, storage: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The portal, prepared; Django is loaded only for these tests."""
     from striate.competition import Built
     from striate.competition.rules import read_rules
@@ -58,9 +82,10 @@ def portal(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     place = Place.of(folders / "public", folders / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sealed, "COST", 12)
-        patch.delenv("DATABASE_URL", raising=False)
-        if address := os.environ.get("STRIATE_TEST_DATABASE_URL"):
-            patch.setenv("DATABASE_URL", address)
+        for name, value in (("DATABASE_URL", database), ("STRIATE_PORTAL_STORAGE", storage)):
+            patch.delenv(name, raising=False)
+            if value:
+                patch.setenv(name, value)
         for name, value in place.environment.items():  # so that they are taken back in the end
             patch.setenv(name, value)
         patch.setenv("DJANGO_SETTINGS_MODULE", "striate.portal.settings")
@@ -121,7 +146,20 @@ def world(portal: World) -> Iterator[World]:
     cache.clear()
     ContentType.objects.clear_cache()  # it has numbers of rows that are gone
     connection.close()
-    for folder in (portal.place.submissions, portal.place.uploads):
-        shutil.rmtree(folder)
+    for name in ("submissions", "uploads", "results"):
+        empty(name)
+    assert not list(portal.place.uploads.iterdir()), "what was on its way is cleaned up"
+
+
+def empty(name: str) -> None:
+    """Remove all files of a storage."""
+    from django.core.files.storage import storages
+
+    from striate.portal import storage as files
+
+    for file, _ in files.below(storages[name], ""):
+        storages[name].delete(file)
+    if not os.environ.get("STRIATE_TEST_SERVERS"):
+        folder = Path(storages[name].path(""))
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-    shutil.rmtree(portal.place.data / "results", ignore_errors=True)

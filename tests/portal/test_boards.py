@@ -177,8 +177,7 @@ def test_the_final_board_is_that_of_the_results_and_nobodys_before(
     (tmp_path / "public" / "receipts.jsonl").write_bytes(
         b"".join(world.browser().get("/receipts.jsonl").streaming_content)
     )
-    store = tmp_path / "store"
-    shutil.copytree(world.place.submissions, store)
+    store = world.submissions(tmp_path / "store")
     vault = Vault.read(world.built.vault, PASSPHRASE)
     results = close(tmp_path / "public", vault, store, tmp_path / "results", at=closes + timedelta(days=1))
     with pytest.raises(InputError, match="taken until"):

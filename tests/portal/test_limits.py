@@ -65,7 +65,7 @@ def test_the_same_file_sent_at_once_is_one_submission(world: World) -> None:
     outcomes = at_once([lambda: world.send(ada, file)] * 5)
     assert len({each.pk for each in outcomes}) == 1, outcomes
     assert Submission.objects.count() == 1
-    assert len(list((world.place.submissions / "incoming").iterdir())) == 1
+    assert len(world.files("submissions", "incoming")) == 1
 
 
 def test_a_person_who_joins_two_teams_at_once_is_in_one(world: World) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from striate.errors import InputError
 from striate.portal import Place
-from striate.portal.secret_key import secret_key
+from striate.portal.secret_key import secret_key, told_key
 from striate.portal.vaults import refuse_readable_vault
 from tests.fixtures.command import assert_one_sentence, run_in_process, striate
 from tests.portal.world import World
@@ -33,6 +33,26 @@ def test_the_secret_key_is_made_once_for_this_user_alone(tmp_path: Path) -> None
     (tmp_path / "key").chmod(0o644)
     with pytest.raises(InputError, match="read by others"):
         secret_key(tmp_path / "key")
+
+
+def test_machines_are_told_the_secret_key_that_they_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STRIATE_PORTAL_SECRET_KEY", raising=False)
+    assert told_key() is None
+    file = tmp_path / "key"
+    monkeypatch.setenv("STRIATE_PORTAL_SECRET_KEY_FILE", str(file))
+    with pytest.raises(InputError, match="is no file"):
+        told_key()
+    key = secret_key(file)
+    assert told_key() == key
+    file.chmod(0o640)
+    with pytest.raises(InputError, match="read by others"):
+        told_key()
+    monkeypatch.setenv("STRIATE_PORTAL_SECRET_KEY", key[::-1])
+    assert told_key() == key[::-1], "the key itself before a file"
+    monkeypatch.setenv("STRIATE_PORTAL_SECRET_KEY", "short")
+    with pytest.raises(InputError, match="at least 50") as refused:
+        told_key()
+    assert "short" not in str(refused.value).replace("too short", "")
 
 
 def test_a_vault_is_found_whatever_its_name(folders: Path, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_the_csvs_of_2022_are_taken_as_the_native_file_that_they_make(world: Wor
     world.work()
     sent = Submission.objects.get()
     assert (sent.state, sent.reason) == ("scored", "")
-    kept = world.place.submissions / f"{sent.kept}.parquet"
+    kept = world.submissions(tmp_path / "store") / f"{sent.kept}.parquet"
     assert Native.read(kept).fingerprint == native.fingerprint
 
 
@@ -133,7 +133,7 @@ def test_what_is_no_submission_is_refused_with_a_sentence_and_costs_nothing(
     assert str(world.place.data) not in state["reason"], "no path of the server is told"
     assert not Link.objects.exists()
     assert not Job.objects.filter(done_at=None).exists()
-    assert not list((world.place.submissions / "incoming").iterdir()), "what is refused is not kept"
+    assert not world.files("submissions", "incoming"), "what is refused is not kept"
     world.api(ada).submit(file)
     assert Submission.objects.count() == 2, "a refused file may be sent again"
 
@@ -155,8 +155,9 @@ def test_the_chain_is_that_of_the_library(world: World, tmp_path: Path) -> None:
         (2, "Ben", "submission", None),
         (3, "Ada", "choice", 1),
     ]
+    store = world.submissions(tmp_path / "store")
     for entry in chain.entries:
-        content = (world.place.submissions / f"{entry.sha256}.parquet").read_bytes()
+        content = (store / f"{entry.sha256}.parquet").read_bytes()
         assert hashlib.sha256(content).hexdigest() == entry.sha256
 
 
@@ -212,7 +213,7 @@ def test_an_upload_goes_on_where_it_was_broken_off(world: World) -> None:
     done = api("POST", "submissions", {"upload": number})
     assert (done.status_code, done.json()["filename"]) == (201, "x.parquet")
     assert api("GET", f"uploads/{number}").status_code == 404
-    assert not list(world.place.uploads.iterdir())
+    assert not world.files("uploads")
 
 
 @pytest.mark.parametrize("wrong", ["longer", "other"])
@@ -249,8 +250,7 @@ def test_files_that_nobody_needs_are_removed_and_no_others(world: World) -> None
     from uuid import uuid4
 
     from striate.portal.models import Submission
-    from striate.portal.receiving import store
-    from striate.portal.scoring.housekeeping import keep_house
+    from striate.portal.scoring import housekeeping
 
     ada = world.person("ada", team="Ada")
     over, waiting, unknown, young = (
@@ -265,9 +265,9 @@ def test_files_that_nobody_needs_are_removed_and_no_others(world: World) -> None
         (incoming / str(number) / "submission.parquet").write_bytes(b"left behind")
     (incoming / "notes").mkdir()
     for number in (over, unknown, waiting):
-        os.utime(incoming / str(number) / "submission.parquet", (time.time() - 7200,) * 2)
-    keep_house()
+        os.utime(incoming / str(number) / "submission.parquet", (time.time() - 2 * 86400,) * 2)
+    housekeeping._next_cleaning[0] = 0.0
+    housekeeping.keep_house()
     assert {each.name for each in incoming.iterdir()} == {str(waiting), str(young), "notes"}
     world.work()
     assert Submission.objects.get(pk=waiting).state == "scored"
-    assert set(store.came_in()) == {young}

@@ -91,6 +91,26 @@ class World:
         options = {"team": user.team, "by": user, "filename": file.name} | fields
         return take({NATIVE: copy}, **options)[0]
 
+    def files(self, storage: str, folder: str = "") -> list[str]:
+        """Names of what lies in a storage."""
+        from django.core.files.storage import storages
+
+        from striate.portal.storage import below
+
+        return [name for name, _ in below(storages[storage], folder)]
+
+    def submissions(self, target: Path) -> Path:
+        """Take what the portal keeps of submissions to a folder of this machine."""
+        from django.core.files.storage import storages
+
+        from striate.portal.storage import opened
+
+        for name in self.files("submissions"):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            with opened(storages["submissions"], name) as kept:
+                (target / name).write_bytes(kept.read())
+        return target
+
     def work(self) -> None:
         """Do all jobs that are due."""
         from striate.portal.scoring.work import work

@@ -21,7 +21,7 @@ from striate.portal.competition import competition, place
 from striate.portal.models import Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
 from striate.portal.receiving.soon import check_soon
-from striate.portal.receiving.taking import NATIVE, refuse_outside_of_phases, take
+from striate.portal.receiving.taking import NATIVE, largest_file, refuse_outside_of_phases, take
 
 _CHUNK = 2**20  # bytes
 
@@ -226,7 +226,9 @@ def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
         refuse_outside_of_phases("")
     if UPLOAD.take(str(user.pk)) is None:
         raise _TooOftenError(UPLOAD, str(user.pk))
-    return _progress(uploads.begin(user, filename=about.filename, size=about.size, sha256=about.sha256))
+    return _progress(
+        uploads.begin(user, filename=about.filename, size=about.size, sha256=about.sha256, most=largest_file())
+    )
 
 
 @api.get("/uploads/{number}", response={200: UploadState, **_PROBLEMS})
@@ -256,10 +258,10 @@ def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str,
     team = None if new.baseline else user.team
     if team is None and not new.baseline:
         raise InputError("You submit as a team, be it of one: make one on the portal, or join one.")
-    file = uploads.whole(upload)
-    made, fresh = take(
-        {NATIVE: file}, team=team, baseline=new.baseline, by=user, filename=upload.filename, note=new.note
-    )
+    with uploads.whole(upload) as file:
+        made, fresh = take(
+            {NATIVE: file}, team=team, baseline=new.baseline, by=user, filename=upload.filename, note=new.note
+        )
     uploads.discard(upload)
     return Status(201 if fresh else 200, _described(request, check_soon(made)))
 
@@ -283,7 +285,7 @@ def one_submission(request: HttpRequest, number: UUID) -> dict[str, Any]:
 
 
 def _upload(request: HttpRequest, number: UUID) -> Upload:
-    found = Upload.objects.filter(pk=number, by=_admitted(request)).first()
+    found = Upload.objects.filter(pk=number, by=_admitted(request), purpose=Upload.SUBMISSION).first()
     if found is None:
         raise HttpError(404, "You have no such upload: it is done, or was too old.")
     return found

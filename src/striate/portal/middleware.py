@@ -1,5 +1,6 @@
 """What holds for every answer: who asks, a strict content security policy, nothing private in caches; and, under maintenance, no writes."""
 
+import logging
 from collections.abc import Callable
 from urllib.parse import unquote_plus
 
@@ -7,6 +8,10 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+
+from striate.portal.storage import StorageUnavailableError
+
+log = logging.getLogger("striate.portal.storage")
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
@@ -23,6 +28,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+_RETRY_AFTER = 20  # seconds
 _READS = ("GET", "HEAD", "OPTIONS")
 _ALWAYS = ("/admin/", "/accounts/sign-in/", "/accounts/sign-out/")  # or nobody could end the maintenance
 
@@ -109,3 +115,27 @@ def maintenance(answer: Answer) -> Answer:
         return response
 
     return middleware
+
+
+class StorageFaults:
+    """Say that the portal has a fault that may pass, where the service that keeps the files does not answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer as ever."""
+        return self._answer(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """Answer 503, and tell the log what the service said."""
+        if not isinstance(error, StorageUnavailableError):
+            return None
+        log.error("the storage failed", extra={"about": {"path": request.path, "why": str(error)}})
+        if request.path.startswith("/api/"):
+            sentence = "The storage of the portal does not answer: try again later."
+            response: HttpResponse = HttpResponse(sentence, content_type="text/plain; charset=utf-8", status=503)
+        else:
+            response = render(request, "portal/storage_fault.html", status=503)
+        response.headers["Retry-After"] = str(_RETRY_AFTER)
+        return response

@@ -7,8 +7,32 @@ from pathlib import Path
 
 from striate.errors import InputError
 
+KEY, FILE = "STRIATE_PORTAL_SECRET_KEY", "STRIATE_PORTAL_SECRET_KEY_FILE"
 _LEAST = 50  # characters
 _PATIENCE = 2.0  # seconds in which a process that just makes the file has written it
+
+
+def told_key() -> str | None:
+    """The key that the environment tells, which machines that serve together must share; None if it tells none.
+
+    Raises
+    ------
+    InputError
+        If it is too short, or others can read its file.
+    """
+    key, file = os.environ.get(KEY), os.environ.get(FILE)
+    if key is not None:
+        if len(key.strip()) < _LEAST:
+            raise InputError(
+                f"{KEY} has {len(key.strip())} characters, and at least {_LEAST} random ones are needed: python -c 'import secrets; "
+                "print(secrets.token_urlsafe(64))' makes some."
+            )
+        return key.strip()
+    if file is None:
+        return None
+    if not Path(file).is_file():
+        raise InputError(f"{FILE} names {file}, which is no file: put the key there, the same on all machines.")
+    return _read(Path(file))
 
 
 def secret_key(path: Path) -> str:

@@ -3,6 +3,8 @@
 | variable | what it sets |
 |---|---|
 | ``DATABASE_URL`` | the database, such as ``postgresql://user:password@host/name``; SQLite in the portal's folder if not set |
+| ``STRIATE_PORTAL_STORAGE`` | where files are kept, such as ``s3://bucket/prefix?endpoint=https://…&region=…``; the portal's folder if not set |
+| ``STRIATE_PORTAL_SECRET_KEY``, ``…_FILE`` | the key that signs sessions, or a file with it; one is made in the portal's folder if not set |
 | ``STRIATE_PORTAL_ADDRESS`` | the address that people type, such as ``https://portal.example.org``; with https, cookies travel encrypted only |
 | ``STRIATE_PORTAL_PROXIES`` | addresses of proxies that are believed, with commas; this machine's if not set |
 | ``STRIATE_PORTAL_MAIL`` | how mail is sent, such as ``smtp://user:password@host:587``; without it, organisers approve accounts |
@@ -17,13 +19,17 @@ from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
+from striate.portal.bucket import SETTING as STORAGE
+from striate.portal.bucket import Bucket
 from striate.portal.place import Place
-from striate.portal.secret_key import secret_key
+from striate.portal.secret_key import secret_key, told_key
 
 # Without a place (type checkers, makemigrations) the settings load all the same, and nothing is kept.
 PLACE = Place.from_environment()
 DEBUG = False
-SECRET_KEY = secret_key(PLACE.secret_key) if PLACE and PLACE.data.is_dir() else secrets.token_urlsafe(64)
+SECRET_KEY = told_key() or (
+    secret_key(PLACE.secret_key) if PLACE and PLACE.data.is_dir() else secrets.token_urlsafe(64)
+)
 
 ADDRESS = os.environ.get("STRIATE_PORTAL_ADDRESS", "").rstrip("/")
 _public = urlsplit(ADDRESS)
@@ -59,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "striate.portal.middleware.maintenance",
     "striate.portal.organising.requests.whole_in_admin",
+    "striate.portal.middleware.StorageFaults",
 ]
 ROOT_URLCONF = "striate.portal.urls"
 WSGI_APPLICATION = "striate.portal.wsgi.application"
@@ -133,17 +140,26 @@ STATIC_URL = "static/"
 # WhiteNoise reads the files where they are installed: there is no step to collect them.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+BUCKET = Bucket.of(os.environ[STORAGE]) if os.environ.get(STORAGE) else None
+
+
+def _files(folder: str) -> dict[str, Any]:
+    if BUCKET:
+        return BUCKET.folder(folder)
+    location = str(PLACE.data / folder) if PLACE else ""
+    return {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": location, "file_permissions_mode": 0o600},
+    }
+
+
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    "submissions": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(PLACE.submissions) if PLACE else "", "file_permissions_mode": 0o600},
-    },
-    "data": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(PLACE.snapshots) if PLACE else "", "file_permissions_mode": 0o600},
-    },
+    "submissions": _files("submissions"),
+    "data": _files("snapshots"),
+    "uploads": _files("uploads"),
+    "results": _files("results"),
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # bytes of a request that is no file
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]

@@ -4,14 +4,21 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeGuard, cast
 
-from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage
 
+if TYPE_CHECKING:  # who keeps files in a folder does not load what speaks to S3
+    from striate.portal.s3 import S3
+
 _CHUNK = 2**20  # bytes
+
+
+class StorageUnavailableError(OSError):
+    """The service that keeps the files does not answer, or refuses: a fault of the platform, which may pass."""
 
 
 def put(storage: Storage, file: Path, name: str, *, copy: bool = False) -> None:
@@ -22,17 +29,24 @@ def put(storage: Storage, file: Path, name: str, *, copy: bool = False) -> None:
     storage
         Where to.
     file
-        A file of this machine. It is moved away where that is possible.
+        A file of this machine. It is moved away.
     name
         What it shall be called, with ``/`` between folders.
     copy
         Leave `file` where it is (a second name for the same bytes where the disk allows it).
+
+    Raises
+    ------
+    OSError
+        If there is no room, or the service does not answer.
     """
-    if not isinstance(storage, FileSystemStorage):
-        with file.open("rb") as opened:
-            storage.save(name, File(opened))
+    if _is_s3(storage):
+        with file.open("rb") as content:
+            storage.put(content, name, file.stat().st_size)
+        if not copy:
+            file.unlink()
         return
-    target = Path(storage.path(name))
+    target = _path(storage, name)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -41,25 +55,34 @@ def put(storage: Storage, file: Path, name: str, *, copy: bool = False) -> None:
         else:
             shutil.move(file, aside)
         aside.chmod(0o600)
-        with aside.open("rb") as opened:
-            os.fsync(opened.fileno())  # who was told that the file is there must find it after a power cut
+        with aside.open("rb") as written:
+            os.fsync(written.fileno())  # who was told that the file is there must find it after a power cut
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
 
 
+def copy(storage: Storage, source: str, target: str) -> None:
+    """Give a file a second name: one for the same bytes where the disk allows it; those on a service do not leave it."""
+    if _is_s3(storage):
+        storage.copy(source, target)
+    else:
+        put(storage, _path(storage, source), target, copy=True)
+
+
 def opened(storage: Storage, name: str, start: int = 0) -> BinaryIO:
-    """Open a file to be read from byte `start` on.
+    """Open a file to be read from byte `start` on; of one on a service, only what is read is fetched, as it is read.
 
     Raises
     ------
     FileNotFoundError
         If there is none of that name.
+    StorageUnavailableError
+        If the service does not answer.
     """
-    if isinstance(storage, FileSystemStorage):
-        file: BinaryIO = Path(storage.path(name)).open("rb")  # noqa: SIM115 – who asked for it closes it
-    else:
-        file = storage.open(name, "rb")  # type: ignore[assignment]
+    if _is_s3(storage):
+        return cast(BinaryIO, storage.opened(name, start))
+    file: BinaryIO = _path(storage, name).open("rb")
     file.seek(start)
     return file
 
@@ -67,15 +90,46 @@ def opened(storage: Storage, name: str, start: int = 0) -> BinaryIO:
 @contextmanager
 def on_disk(storage: Storage, *names: str) -> Iterator[list[Path]]:
     """Files of a storage as files of this machine, only to be read: they lie there as long as the context lasts."""
-    if isinstance(storage, FileSystemStorage):
-        yield [Path(storage.path(name)) for name in names]
+    if not _is_s3(storage):
+        yield [_path(storage, name) for name in names]
         return
     with tempfile.TemporaryDirectory(prefix="striate-storage-") as aside:
         fetched = [Path(aside) / Path(name).name for name in names]
         for name, target in zip(names, fetched, strict=True):
-            with storage.open(name, "rb") as source, target.open("wb") as file:
+            with opened(storage, name) as source, target.open("wb") as file:
                 shutil.copyfileobj(source, file, _CHUNK)
         yield fetched
+
+
+def below(storage: Storage, folder: str) -> list[tuple[str, datetime]]:
+    """Every file below a folder, and when it was written; none where there is no such folder."""
+    if _is_s3(storage):
+        return list(storage.below(folder))
+    root, base = _path(storage, folder), _path(storage, "")
+    found = []
+    for file in sorted(root.rglob("*")):
+        with suppress(FileNotFoundError):  # somebody else removes it in this instant
+            if file.is_file():
+                found.append((file.relative_to(base).as_posix(), datetime.fromtimestamp(file.stat().st_mtime, UTC)))
+    return found
+
+
+def remove(storage: Storage, folder: str) -> None:
+    """Remove a folder with all that lies in it, if there is one."""
+    if _is_s3(storage):
+        for name, _ in below(storage, folder):
+            storage.delete(name)
+    else:
+        shutil.rmtree(_path(storage, folder), ignore_errors=True)
+
+
+def _is_s3(storage: Storage) -> "TypeGuard[S3]":
+    return not isinstance(storage, FileSystemStorage)
+
+
+def _path(storage: Storage, name: str) -> Path:
+    assert isinstance(storage, FileSystemStorage)
+    return Path(storage.path(name))
 
 
 def _link_or_copy(file: Path, target: Path) -> None:

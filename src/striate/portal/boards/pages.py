@@ -13,12 +13,11 @@ from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
-from striate.competition import Results
 from striate.competition.boards import Board
-from striate.competition.results import FILE as RESULTS
 from striate.metrics.evaluate import METRICS
+from striate.portal.boards.publish import published
 from striate.portal.boards.table import table_rows
-from striate.portal.competition import competition, place
+from striate.portal.competition import competition
 from striate.portal.models import Standing, Team, User
 from striate.submissions.scorecard import LABELS
 
@@ -89,7 +88,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "wanted": wanted,
             "sort": chosen,
             "query": request.GET.urlencode(),
-            "final": _results() is not None,
+            "final": published() is not None,
             "disqualified": Team.objects.exclude(disqualified_at=None),
         },
     )
@@ -141,7 +140,7 @@ def live_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
 @require_safe
 def final(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The final board. Until the results are published there is none, for nobody."""
-    board, results = board_of(slug), _results()
+    board, results = board_of(slug), published()
     if results is None:
         raise Http404("There is no final board yet.")
     found = next(each for each in results.boards if (each.track, each.protocol) == (board.track.name, board.protocol))
@@ -187,8 +186,3 @@ def _own(request: HttpRequest, standing: Standing) -> dict[str, Any] | None:
     if team is None:
         return None
     return next((row for row in standing.rows if row["team"] == team.name and not row["baseline"]), None)
-
-
-def _results() -> Results | None:
-    folder = place().data / "results"
-    return Results.read(folder) if (folder / RESULTS).is_file() else None

@@ -5,8 +5,8 @@ from striate.portal.models.audit import AuditEnd, AuditEntry
 from striate.portal.models.hosting import Acceptance, MaintenanceWindow
 from striate.portal.models.jobs import Job
 from striate.portal.models.people import Attempt, Membership, Team, Token, User
-from striate.portal.models.scores import Score, Standing
-from striate.portal.models.submissions import Chain, Link, State, Submission, Transition, Upload
+from striate.portal.models.scores import Publication, Score, Standing
+from striate.portal.models.submissions import Chain, Link, Part, State, Submission, Transition, Upload
 from striate.portal.models.workers import Worker
 
 __all__ = [
@@ -20,6 +20,8 @@ __all__ = [
     "Link",
     "MaintenanceWindow",
     "Membership",
+    "Part",
+    "Publication",
     "Score",
     "Standing",
     "State",

@@ -70,3 +70,19 @@ class Standing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.track}, {self.protocol}"
+
+
+class Publication(Unchanging):
+    """That the results of the competition were published; the last one counts.
+
+    Attributes
+    ----------
+    digest
+        SHA-256 of ``results.json``: the folder of the bundle in the storage ``results``.
+    """
+
+    digest = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"results {self.digest[:12]}"

@@ -170,18 +170,48 @@ class Upload(models.Model):
 
     Attributes
     ----------
+    purpose
+        What the file is for; who takes it looks whether it is for that.
     size, sha256
         What the sender says that the whole file has.
+    received
+        Bytes that have arrived, from the first on without a gap.
     expires_at
         When what arrived is thrown away.
     """
 
+    SUBMISSION = "submission"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
+    purpose = models.CharField(max_length=20, default=SUBMISSION)
     filename = models.CharField(max_length=200)
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
+    received = models.BigIntegerField(default=0)
     expires_at = models.DateTimeField(default=_a_day_from_now)
 
     def __str__(self) -> str:
         return self.filename
+
+
+class Part(models.Model):
+    """Some bytes of an upload.
+
+    Attributes
+    ----------
+    offset
+        Where in the whole file they begin.
+    name
+        What they are called in the storage ``uploads``.
+    """
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="parts")
+    offset = models.BigIntegerField()
+    name = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("upload", "offset"), name="each_part_once"),)
+
+    def __str__(self) -> str:
+        return self.name

@@ -183,13 +183,10 @@ def _add_files(archive: _Archive, kept: list[str], data: bool) -> list[str]:
                 archive.add(f"submissions/{name}", cast(BinaryIO, file), storages["submissions"].size(name))
         except FileNotFoundError:
             missing.append(name)
-    for name in walk(storages["data"]) if data else ():
-        with storages["data"].open(name) as file:
-            archive.add(f"snapshots/{name}", cast(BinaryIO, file), storages["data"].size(name))
-    results = place().data / "results"
-    for path in sorted(path for path in results.rglob("*") if path.is_file()):
-        with path.open("rb") as opened:
-            archive.add(path.relative_to(place().data).as_posix(), opened, path.stat().st_size)
+    for folder, storage in (("snapshots", "data"), ("results", "results")):
+        for name in walk(storages[storage]) if data or storage != "data" else ():
+            with storages[storage].open(name) as file:
+                archive.add(f"{folder}/{name}", cast(BinaryIO, file), storages[storage].size(name))
     return missing
 
 

@@ -13,7 +13,7 @@ from django.core.files.storage import storages
 
 from striate.files import whole_folder
 from striate.portal.boards.pages import plain_cell
-from striate.portal.competition import competition, place
+from striate.portal.competition import competition
 from striate.portal.models import Standing
 from striate.portal.organising import audit, tables
 from striate.portal.organising.backup import walk
@@ -75,8 +75,11 @@ def export(out: Path, *, files: bool = True) -> dict[str, int]:
         for file in ("competition.toml", "commitment.json", "manifest.json"):
             if (competition().folder / file).is_file():
                 shutil.copyfile(competition().folder / file, aside / "competition" / file)
-        if (place().data / "results").is_dir():
-            shutil.copytree(place().data / "results", aside / "results")
+        for name in walk(storages["results"]):
+            target = aside / "results" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with storages["results"].open(name) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)
         if files:
             _files(aside / "submissions")
         (aside / "README.txt").write_text(_ABOUT, encoding="utf-8")

@@ -72,7 +72,7 @@ def _accept(lease: Lease, submission: Submission, read: Decoded) -> None:
         except InputError as error:
             move(current, State.REFUSED, str(error))
             return
-        store.keep(read.native, kept)
+        store.keep(read.native, kept, current.pk)
         chain.add(ends, current, at=current.received_at)
         move(current, State.QUEUED)
         Job.objects.create(kind=Job.Kind.SCORE, submission=current)

@@ -1,6 +1,5 @@
 """Pages about submissions: send one, watch it, choose it."""
 
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -125,10 +124,11 @@ def sent_file(request: HttpRequest, number: UUID) -> HttpResponseBase:
     own = _own(request, number)
     if not own.kept or own.state == State.REFUSED:
         raise Http404
-    with store.kept(own.kept) as file:
-        opened = Path(file).open("rb")  # noqa: SIM115 -- the answer closes it
     return FileResponse(
-        opened, as_attachment=True, filename=f"{own.kept[:16]}.parquet", content_type="application/octet-stream"
+        store.opened(own.kept),
+        as_attachment=True,
+        filename=f"{own.kept[:16]}.parquet",
+        content_type="application/octet-stream",
     )
 
 

@@ -5,12 +5,14 @@ expects it.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 from django.core.files.storage import Storage, storages
+from django.utils import timezone
 
 from striate.portal import storage as files
 
@@ -20,17 +22,32 @@ def _storage() -> Storage:
 
 
 def put(sent: Mapping[str, Path], number: UUID) -> None:
-    """Take files in; they are moved where that is possible."""
+    """Take files in; they are moved away."""
     for name, file in sent.items():
-        file.touch()  # `came_in` tells since when it is here, not when it was written
+        file.touch()  # `forgotten` asks since when it is here, not when it was written
         files.put(_storage(), file, f"incoming/{number}/{name}")
 
 
-def keep(file: Path, sha256: str) -> None:
-    """Keep a native file under its hash; the same file is kept once."""
-    name = kept_name(sha256)
-    if not _storage().exists(name):
-        files.put(_storage(), file, name, copy=True)
+def keep(file: Path, sha256: str, number: UUID) -> None:
+    """Keep a native file under its hash; the same file is kept once.
+
+    Parameters
+    ----------
+    file
+        The file, on this machine.
+    sha256
+        Its hash.
+    number
+        The submission; where `file` is what came in, it is not sent to the storage once more.
+    """
+    storage, name = _storage(), kept_name(sha256)
+    if storage.exists(name):
+        return
+    came = f"incoming/{number}/{file.name}"
+    if file.name in _names(number):
+        files.copy(storage, came, name)
+    else:
+        files.put(storage, file, name, copy=True)
 
 
 def kept_name(sha256: str) -> str:
@@ -40,35 +57,27 @@ def kept_name(sha256: str) -> str:
 
 def forget(number: UUID) -> None:
     """Remove what came in."""
-    storage = _storage()
-    folder = f"incoming/{number}"
-    for name in storage.listdir(folder)[1] if storage.exists(folder) else ():
-        storage.delete(f"{folder}/{name}")
-    storage.delete(folder)
+    files.remove(_storage(), f"incoming/{number}")
 
 
-def came_in() -> dict[UUID, datetime]:
-    """What lies in ``incoming``, and since when."""
-    storage, found = _storage(), {}
-    try:
-        names = storage.listdir("incoming")[0]
-    except FileNotFoundError:
-        names = []
-    for name in names:
-        folder = f"incoming/{name}"
-        times = [storage.get_modified_time(f"{folder}/{file}") for file in storage.listdir(folder)[1]]
-        with suppress(ValueError):  # it is not of ours
-            found[UUID(name)] = max(times, default=datetime.min.replace(tzinfo=UTC))
-    return found
+def forgotten(longer_than: timedelta) -> set[UUID]:
+    """Whose files have been in ``incoming`` for longer than a time."""
+    before = timezone.now() - longer_than
+    return {UUID(name.split("/")[1]) for name, at in files.below(_storage(), "incoming") if at < before}
 
 
 @contextmanager
 def incoming(number: UUID) -> Iterator[Path]:
     """What came in, on this machine's disk: the native file, or the folder with the CSVs."""
-    folder = f"incoming/{number}"
-    names = _storage().listdir(folder)[1]
-    with files.on_disk(_storage(), *(f"{folder}/{name}" for name in names)) as found:
+    names = _names(number)
+    if not names:
+        raise FileNotFoundError(f"there is nothing of {number}")
+    with files.on_disk(_storage(), *(f"incoming/{number}/{name}" for name in names)) as found:
         yield found[0] if len(found) == 1 and found[0].suffix == ".parquet" else found[0].parent
+
+
+def _names(number: UUID) -> list[str]:
+    return [name.rpartition("/")[2] for name, _ in files.below(_storage(), f"incoming/{number}")]
 
 
 @contextmanager
@@ -76,3 +85,8 @@ def kept(sha256: str) -> Iterator[Path]:
     """A kept file, on this machine's disk."""
     with files.on_disk(_storage(), kept_name(sha256)) as found:
         yield found[0]
+
+
+def opened(sha256: str) -> BinaryIO:
+    """A kept file, to be read as it is sent."""
+    return files.opened(_storage(), kept_name(sha256))

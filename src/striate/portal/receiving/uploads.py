@@ -1,92 +1,198 @@
-"""Uploads in parts: what arrived stays, so that a broken connection costs what was on the way."""
+"""Uploads in parts, each of which may reach another machine: what arrived stays, and a broken connection costs what was on the way.
 
-from collections.abc import Iterator
+::
+
+    upload = begin(user, filename=…, size=…, sha256=…, most=…)   # or the one of the same file that was broken off
+    append(upload, offset, chunks)                              # as often as it takes, by any machine
+    with whole(upload) as file: …                               # its bytes, held against the hash
+    discard(upload)
+
+Parts lie in the storage ``uploads`` as ``ID/OFFSET-RANDOM``. What counts is told by the database: a part that is there twice, or was never
+written down, is not read, and removed with its upload.
+"""
+
+import hashlib
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
+from django.core.files.storage import Storage, storages
 from django.db import transaction
+from django.utils import timezone
 
-from striate.competition.manifest import sha256_of
 from striate.errors import InputError
+from striate.portal import storage as files
 from striate.portal.competition import place
-from striate.portal.models import Upload, User
+from striate.portal.models import Part, Upload, User
 from striate.portal.receiving.decoding import room_for
-from striate.portal.receiving.taking import largest_file
 from striate.portal.words import seen
 
 _MOST_OPEN = 5  # uploads of a person
+_PART = 16 * 2**20  # bytes after which a part is safe, however long the request goes on
+_CHUNK = 2**20  # bytes
+_LASTS = timedelta(days=1)
 
 
-def begin(by: User, *, filename: str, size: int, sha256: str) -> Upload:
+def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose: str = Upload.SUBMISSION) -> Upload:
     """Begin an upload, or go on with the one of the same file.
+
+    Parameters
+    ----------
+    by
+        Whose it is.
+    filename
+        What the sender calls it.
+    size, sha256
+        Of the whole file, as the sender says.
+    most
+        Bytes that such a file may have.
+    purpose
+        What it is for; an upload is found again for the same purpose only.
 
     Raises
     ------
     InputError
         If it is too large, the disk has no room, or too many are open.
     """
-    if not 0 < size <= largest_file():
-        raise InputError(f"The file has {size / 1e6:.1f} MB; up to {largest_file() / 1e6:.0f} MB are allowed.")
+    if not 0 < size <= most:
+        raise InputError(f"The file has {size / 1e6:.1f} MB; up to {most / 1e6:.0f} MB are allowed.")
     with transaction.atomic():
         User.objects.select_for_update().get(pk=by.pk)
         open_ = Upload.objects.filter(by=by)
-        same = open_.filter(sha256=sha256, size=size).first()
+        same = open_.filter(sha256=sha256, size=size, purpose=purpose).first()
         if same is not None:
             return same
         if open_.count() >= _MOST_OPEN:
             raise InputError(f"You have {_MOST_OPEN} unfinished uploads: finish one of them, or wait a day.")
         if not room_for(place().uploads, size):
             raise InputError("The disk of the portal is nearly full: try again later.")
-        return Upload.objects.create(by=by, filename=seen(Path(filename).name)[:200], size=size, sha256=sha256)
+        return Upload.objects.create(
+            by=by, filename=seen(Path(filename).name)[:200], size=size, sha256=sha256, purpose=purpose
+        )
 
 
 def received(upload: Upload) -> int:
-    """How many bytes have arrived."""
-    file = part(upload)
-    return file.stat().st_size if file.exists() else 0
+    """How many bytes have arrived, from the first on without a gap."""
+    return Upload.objects.values_list("received", flat=True).get(pk=upload.pk)
 
 
-def append(upload: Upload, offset: int, chunks: Iterator[bytes]) -> int:
-    """Add what arrives to what has arrived; return how much there is then, also if the connection breaks off.
+def append(upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
+    """Add what arrives to what has arrived; return how much there is then.
+
+    What came before a connection broke off is kept; then the error goes on.
 
     Raises
     ------
     InputError
         If the bytes do not begin where the last ones ended, or are too many.
     """
-    with part(upload).open("ab") as file:
-        if file.tell() != offset:
-            raise InputError(
-                f"{file.tell()} bytes have arrived, and these begin at {offset}: go on from {file.tell()}."
-            )
-        for chunk in chunks:
-            if file.tell() + len(chunk) > upload.size:
-                raise InputError(f"More bytes arrive than the {upload.size} that were announced: begin again.")
-            file.write(chunk)
-        return file.tell()
+    have = received(upload)
+    if have != offset:
+        raise _elsewhere(have, offset)
+    source = iter(chunks)
+    over = False
+    while not over:
+        # A file of this machine, so that a slow sender takes no memory and holds no lock.
+        with tempfile.NamedTemporaryFile(dir=place().uploads, prefix="part-", delete=False) as aside:
+            try:
+                over = True
+                for chunk in source:
+                    if have + aside.tell() + len(chunk) > upload.size:
+                        raise InputError(f"More bytes arrive than the {upload.size} that were announced: begin again.")
+                    aside.write(chunk)
+                    if aside.tell() >= _PART:
+                        over = False
+                        break
+            finally:
+                length = aside.tell()
+                aside.close()
+                try:
+                    if length:
+                        have = _add(upload, have, length, Path(aside.name))
+                finally:
+                    Path(aside.name).unlink(missing_ok=True)
+    return have
 
 
-def whole(upload: Upload) -> Path:
-    """The file of an upload that is whole.
+@contextmanager
+def whole(upload: Upload) -> Iterator[Path]:
+    """The file of an upload that is whole, on this machine's disk; it may be moved away, and is removed when the context ends.
 
     Raises
     ------
     InputError
-        If bytes are missing, or others arrived than were announced.
+        If bytes are missing, or others arrived than were announced; these are thrown away.
     """
     if (have := received(upload)) != upload.size:
         raise InputError(f"{have} of {upload.size} bytes have arrived: send the others first.")
-    if sha256_of(part(upload)) != upload.sha256:
-        discard(upload)
-        raise InputError("What arrived has another SHA-256 than was announced: send the file again.")
-    return part(upload)
+    with tempfile.TemporaryDirectory(dir=place().uploads, prefix="whole-") as aside:
+        file, digest = Path(aside) / "file", hashlib.sha256()
+        with file.open("wb") as joined:
+            for name in upload.parts.order_by("offset").values_list("name", flat=True):
+                with files.opened(_storage(), name) as part:
+                    while some := part.read(_CHUNK):
+                        digest.update(some)
+                        joined.write(some)
+        if digest.hexdigest() != upload.sha256:
+            discard(upload)
+            raise InputError("What arrived has another SHA-256 than was announced: send the file again.")
+        yield file
 
 
 def discard(upload: Upload) -> None:
-    """Forget an upload."""
-    part(upload).unlink(missing_ok=True)
+    """Forget an upload, and what arrived of it."""
     Upload.objects.filter(pk=upload.pk).delete()
+    files.remove(_storage(), str(upload.pk))
 
 
-def part(upload: Upload) -> Path:
-    """Where the bytes of an upload lie."""
-    return place().uploads / f"{upload.pk}.part"
+def clean() -> None:
+    """Forget uploads that are too old, and remove parts whose upload is forgotten."""
+    for given_up in Upload.objects.filter(expires_at__lt=timezone.now()):
+        discard(given_up)
+    there = {UUID(name.partition("/")[0]) for name, _ in files.below(_storage(), "") if _is_part(name)}
+    for number in there - set(Upload.objects.filter(pk__in=there).values_list("pk", flat=True)):
+        files.remove(_storage(), str(number))
+    for left in (*place().uploads.glob("part-*"), *place().uploads.glob("whole-*"), *place().uploads.glob("*.upload")):
+        if timezone.now().timestamp() - left.stat().st_mtime > _LASTS.total_seconds():  # of a process that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+def _add(upload: Upload, offset: int, length: int, file: Path) -> int:
+    """Keep a part; of two that begin at the same byte, the one that is written down first counts."""
+    name = f"{upload.pk}/{offset:015d}-{secrets.token_hex(6)}"
+    files.put(_storage(), file, name)
+    try:
+        with transaction.atomic():
+            current = Upload.objects.select_for_update().filter(pk=upload.pk).first()
+            if current is None:
+                raise InputError("The upload is done, or was thrown away: begin again.")
+            if current.received != offset:
+                raise _elsewhere(current.received, offset)
+            Part.objects.create(upload=current, offset=offset, name=name)
+            current.received = offset + length
+            current.save(update_fields=["received"])
+    except BaseException:
+        _storage().delete(name)
+        raise
+    return offset + length
+
+
+def _elsewhere(have: int, offset: int) -> InputError:
+    return InputError(f"{have} bytes have arrived, and these begin at {offset}: go on from {have}.")
+
+
+def _is_part(name: str) -> bool:
+    try:
+        UUID(name.partition("/")[0])
+    except ValueError:
+        return False
+    return "/" in name
+
+
+def _storage() -> Storage:
+    return storages["uploads"]

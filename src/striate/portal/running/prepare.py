@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from striate.portal.place import Place
 from striate.portal.vaults import refuse_readable_vault
 
 ADMINISTRATOR = "admin"
+_PREPARING = 2022_07_01  # any number that is always the same
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,18 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
     Raises
     ------
     InputError
-        If a vault can be read, or the competition was not committed to, or is another than before.
+        If a vault can be read, the competition was not committed to or is another than before, or the storage cannot be used.
     """
     refuse_readable_vault((place.competition, place.competition.parent, place.data, *near))
     Commitment.read(place.competition)
     place.prepare()
-    with FileLock(place.data / ".prepare.lock"):
-        set_up(place)
+    with FileLock(place.data / ".prepare.lock"), _alone(place):
+        from django.conf import settings
+
         from striate.portal.running.upgrade import upgrade
 
+        if settings.BUCKET is not None:
+            settings.BUCKET.require()
         upgrade(place)
         _begin_chain()
         _write_keys(place)
@@ -79,6 +84,24 @@ def open_portal(place: Place) -> None:
         raise InputError(
             f"The database is that of an older version of striate: start the portal once (`striate serve {place.competition}`)."
         )
+
+
+@contextmanager
+def _alone(place: Place) -> Iterator[None]:
+    """Let machines that share a database prepare one after another."""
+    set_up(place)
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_PREPARING])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_PREPARING])
 
 
 def set_up(place: Place) -> None:

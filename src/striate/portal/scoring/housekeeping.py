@@ -1,20 +1,24 @@
 """What must happen without anybody asking: deadlines, uploads that were given up, files that nobody needs."""
 
 import logging
-from datetime import datetime, timedelta
+import time
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from striate.portal.looking.jobs import look_later
-from striate.portal.models import Attempt, Job, Submission, Upload, Worker
+from striate.portal.models import Attempt, Job, Submission, Worker
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store, uploads
 from striate.portal.receiving.states import locked, move
+from striate.portal.storage import StorageUnavailableError
 
 _ATTEMPTS_KEPT = timedelta(days=1)
-_ORPHANS_KEPT = timedelta(hours=1)  # a file is taken in before its submission is recorded
 _DONE_KEPT = timedelta(days=7)
+_INCOMING_KEPT = timedelta(days=1)
+_CLEANED_EVERY = 600.0  # seconds
+_next_cleaning = [0.0]
 
 log = logging.getLogger("striate.portal.housekeeping")
 
@@ -24,23 +28,27 @@ def keep_house() -> None:
     now = timezone.now()
     for late in Submission.objects.filter(deadline__lt=now):
         fail(late, "It was not done in time.", past=True)
-    for given_up in Upload.objects.filter(expires_at__lt=now):
-        uploads.discard(given_up)
-    _forget_orphans(now)
+    _clean_storages()
     Attempt.objects.filter(at__lt=now - _ATTEMPTS_KEPT).delete()
     Worker.objects.filter(seen_at__lt=now - _ATTEMPTS_KEPT).delete()
     Job.objects.filter(done_at__lt=now - _DONE_KEPT).delete()
     look_later()
 
 
-def _forget_orphans(now: datetime) -> None:
-    """Remove files of submissions that are over, or never came to be: whoever took them in was killed in between."""
-    old = [number for number, since in store.came_in().items() if since < now - _ORPHANS_KEPT]
-    needed = Submission.objects.filter(pk__in=old, state__in=(State.RECEIVED, State.CHECKED)).values_list(
-        "pk", flat=True
-    )
-    for number in set(old) - set(needed):
-        store.forget(number)
+def _clean_storages() -> None:
+    """Remove files that nobody will ask for, now and then: to list what is on a service takes time and money."""
+    now = time.monotonic()
+    if now < _next_cleaning[0]:
+        return
+    _next_cleaning[0] = now + _CLEANED_EVERY
+    try:
+        uploads.clean()
+        left = store.forgotten(longer_than=_INCOMING_KEPT)
+        awaited = Submission.objects.filter(pk__in=left, state=State.RECEIVED)
+        for number in left - set(awaited.values_list("pk", flat=True)):
+            store.forget(number)
+    except StorageUnavailableError as error:
+        log.warning("the storage was not cleaned", extra={"about": {"why": str(error)}})
 
 
 def fail(submission: Submission, why: str, *, past: bool = False) -> None:
