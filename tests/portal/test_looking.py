@@ -350,7 +350,12 @@ def test_each_recording_is_prepared_once(unprepared: World) -> None:
     assert not Job.objects.filter(done_at=None).exists()
     assert Job.objects.count() == 3
     assert all(store.is_prepared(each) for each in store.recordings())
-    assert not list(unprepared.place.uploads.iterdir()), "the packed recordings are gone"
+    shutil.rmtree(unprepared.place.snapshots / "looking" / store.key(store.recordings()[0]))
+    keep_house()
+    assert Job.objects.filter(done_at=None).count() == 1, "what was deleted is prepared again"
+    prepare_all()
+    assert all(store.is_prepared(each) for each in store.recordings())
+    assert not list(unprepared.place.data.glob(".looking-*")), "the packed recordings are gone"
     for session in (TRACK, OTHER):
         archive = store.recording(session)
         assert archive is not None
