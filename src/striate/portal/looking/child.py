@@ -29,6 +29,7 @@ def main() -> None:
 
 def do_next() -> bool:
     """Do the next job that is due; return whether there was one."""
+    from striate.errors import InputError
     from striate.portal.looking.jobs import give_up, look
     from striate.portal.receiving.decoding import PlatformError
     from striate.portal.scoring.leases import Lease, LostLeaseError
@@ -48,7 +49,7 @@ def do_next() -> bool:
         log.info("a recording was prepared", extra={"about": {**about, "seconds": seconds}})
     except LostLeaseError:
         log.warning("a job was taken over", extra={"about": about})
-    except (PlatformError, OSError) as error:
+    except (PlatformError, InputError, OSError) as error:  # a full disk, a store that does not answer
         log.error("a recording was not prepared", extra={"about": {**about, "why": str(error)}})
         lease.postpone()
     return True
@@ -56,7 +57,9 @@ def do_next() -> bool:
 
 def remove_abandoned(place: Place) -> None:
     """Remove packed recordings that a killed process left."""
-    for folder in place.uploads.glob("looking-*"):
+    from striate.portal.looking.jobs import ASIDE
+
+    for folder in place.data.glob(f"{ASIDE}*"):
         if time.time() - folder.stat().st_mtime > _ABANDONED:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from striate.competition.manifest import ListedFile, sha256_of
@@ -13,20 +14,24 @@ from striate.portal.models import Job
 from striate.portal.receiving.decoding import PlatformError
 from striate.portal.scoring.leases import MOST_ATTEMPTS, Lease
 
+ASIDE = ".looking-"  # begins the names of folders with packed recordings, in the portal's folder
+
 
 def look_later() -> None:
-    """Make a job for each hosted recording that is not prepared and has none."""
+    """Make a job for each hosted recording that is not prepared, has none, and was not given up lately."""
     for archive in store.recordings():
-        about = store.key(archive)
-        # A job that is over without a result was given up: it is tried again when housekeeping has forgotten it.
-        if not store.is_prepared(archive) and not Job.objects.filter(kind=Job.Kind.LOOK, about=about).exists():
-            Job.objects.create(kind=Job.Kind.LOOK, about=about)
+        if store.is_prepared(archive) or given_up(archive) or _jobs(archive).filter(done_at=None).exists():
+            continue
+        Job.objects.create(kind=Job.Kind.LOOK, about=store.key(archive))
 
 
 def given_up(archive: ListedFile) -> bool:
-    """Whether a recording could not be prepared, for a reason that is not its own."""
-    jobs = Job.objects.filter(kind=Job.Kind.LOOK, about=store.key(archive))
-    return not store.is_prepared(archive) and jobs.exists() and not jobs.filter(done_at=None).exists()
+    """Whether a recording was tried too often; it is tried again when housekeeping has forgotten that."""
+    return _jobs(archive).filter(attempts__gt=MOST_ATTEMPTS).exclude(done_at=None).exists()
+
+
+def _jobs(archive: ListedFile) -> QuerySet[Job]:
+    return Job.objects.filter(kind=Job.Kind.LOOK, about=store.key(archive))
 
 
 def look(lease: Lease) -> None:
@@ -51,7 +56,7 @@ def look(lease: Lease) -> None:
         raise PlatformError(f"{archive.path} is not the file that the manifest lists.")
     hidden = made.rules.track(archive.track).withhold if archive.track is not None else ()
     with (
-        tempfile.TemporaryDirectory(dir=place().uploads, prefix="looking-") as aside,
+        tempfile.TemporaryDirectory(dir=place().data, prefix=ASIDE) as aside,
         store.filled(about) as folder,
     ):
         prepare(file, folder, Path(aside), archive.session, track=archive.track is not None, withheld=hidden)

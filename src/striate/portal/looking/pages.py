@@ -73,7 +73,7 @@ def part(request: HttpRequest, session: str, key: str, file: str) -> HttpRespons
     if refused is not None:
         return refused
     name, storage = store.name(key, file), store.storage()
-    if key != store.key(archive) or not _FILE.match(file) or not store.is_prepared(archive) or not storage.exists(name):
+    if key != store.key(archive) or not _FILE.match(file) or not storage.exists(name):
         raise Http404
     tag = quote_etag(f"{key}-{file}")
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=31536000, immutable"}

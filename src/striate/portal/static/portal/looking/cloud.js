@@ -17,6 +17,7 @@ export async function cloud(root, prepared) {
   let values, shown, colours;
   const screen = { x: new Float32Array(count), y: new Float32Array(count) };
   const order = new Uint32Array(count), near = new Float32Array(count);
+  const points = document.createElement("canvas"); // pixels are set there, and come to lie over the frame
 
   const recolour = () => {
     values = by.value === "depth" ? columns["neuron.z"] : columns[`neuron.${by.value}`];
@@ -29,7 +30,7 @@ export async function cloud(root, prepared) {
   // From µm to the screen: turned about the vertical axis (depth), then tilted; without perspective, so that lengths can be compared.
   const projection = (width, height) => {
     const [ca, sa, co, so] = [Math.cos(turn.about), Math.sin(turn.about), Math.cos(turn.over), Math.sin(turn.over)];
-    const scale = (turn.size * 0.66 * Math.min(width, height * 1.4)) / longest;
+    const scale = (turn.size * 0.6 * Math.min(width, height * 1.5)) / longest;
     return (x, y, z) => {
       const [dx, dy, dz] = [x - middle[0], y - middle[1], z - middle[2]];
       const right = ca * dx - sa * dy, away = sa * dx + ca * dy;
@@ -49,8 +50,8 @@ export async function cloud(root, prepared) {
     }
     order.sort((a, b) => near[b] - near[a]); // far ones first
     const wide = Math.round(width * ratio), high = Math.round(height * ratio);
-    const picture = context.getImageData(0, 0, wide, high), pixels = new Uint32Array(picture.data.buffer);
-    const half = Math.max(1, Math.round((ratio * (count > 2000 ? 1.5 : 3.5) * Math.sqrt(turn.size)) / 1));
+    const picture = new ImageData(wide, high), pixels = new Uint32Array(picture.data.buffer);
+    const half = Math.max(1, Math.round(ratio * (count > 2000 ? 1.5 : 3) * Math.sqrt(turn.size)));
     for (const i of order) {
       const cx = Math.round(screen.x[i] * ratio), cy = Math.round(screen.y[i] * ratio);
       if (cx < half || cy < half || cx >= wide - half || cy >= high - half) continue;
@@ -59,7 +60,9 @@ export async function cloud(root, prepared) {
         pixels.fill(colours[i], row - reach, row + reach + 1);
       }
     }
-    context.putImageData(picture, 0, 0);
+    Object.assign(points, { width: wide, height: high });
+    points.getContext("2d").putImageData(picture, 0, 0);
+    context.drawImage(points, 0, 0, width, height);
   });
 
   const frame = (context, project, look) => {
@@ -92,10 +95,10 @@ export async function cloud(root, prepared) {
       const [low, high] = ranges[axis];
       const out = (x, y, by) => {
         const length = Math.hypot(x - cx, y - cy) || 1;
-        return [x + ((x - cx) / length) * by, y + ((y - cy) / length) * by];
+        return [Math.max(24, x + ((x - cx) / length) * by), y + ((y - cy) / length) * by];
       };
       if (Math.hypot(to[0] - from[0], to[1] - from[1]) < 40) continue; // seen from its end
-      for (const at of ticks(low, high, 3)) {
+      for (const at of ticks(low, high, 4)) {
         const part = (at - low) / (high - low || 1);
         context.fillText(number(at), ...out(from[0] + part * (to[0] - from[0]), from[1] + part * (to[1] - from[1]), 16));
       }

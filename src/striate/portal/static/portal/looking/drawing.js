@@ -60,7 +60,7 @@ export function keptDrawn(canvas, draw) {
 export function ticks(low, high, about) {
   if (!(high > low)) return [low];
   const rough = (high - low) / Math.max(1, about), power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5].find((each) => each * power >= rough) || 10);
+  const step = power * ([1, 2, 5].find((each) => each * power >= rough * 0.999) || 10);
   const found = [];
   for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) found.push(Math.abs(at) < step * 1e-9 ? 0 : at);
   return found;

@@ -4,7 +4,7 @@ import { axes, keptDrawn, text, theme, whole } from "./drawing.js";
 
 export function histogram(canvas, { edges, counts, name, of, log = false }) {
   keptDrawn(canvas, (context, width, height) => {
-    const look = theme(), box = { left: 66, top: 8, width: width - 84, height: height - 52 };
+    const look = theme(), box = { left: 84, top: 8, width: width - 102, height: height - 52 };
     const most = Math.max(1, ...counts), scaled = (value) => (log ? (value > 0 ? Math.log10(value) : 0) : value);
     const y = log
       ? { low: 0, high: Math.log10(most) || 1, label: text(of), ticks: Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, i) => i), format: (at) => whole(10 ** at) }

@@ -128,7 +128,7 @@ export async function raster(root, prepared) {
 
   const draw = keptDrawn(canvas, (context, width, height, ratio) => {
     const before = plot;
-    plot = { left: 74, top: 6, width: Math.max(50, width - 82), height: Math.max(50, height - 50) };
+    plot = { left: 74, top: 6, width: Math.max(50, width - 92), height: Math.max(50, height - 50) };
     if (!view) fit();
     else if (before.width !== plot.width || before.height !== plot.height) {
       view.across *= plot.width / before.width;

@@ -43,7 +43,7 @@ export async function traces(root, prepared) {
       context.fillStyle = look.ink;
       context.textAlign = "right";
       context.textBaseline = "middle";
-      for (const at of ticks(low, high, 2)) {
+      for (const at of ticks(low, high, 3.5)) {
         const y = Math.round(toY(at)) + 0.5;
         context.beginPath();
         context.moveTo(own.left, y);
@@ -90,7 +90,7 @@ export async function traces(root, prepared) {
     context.textAlign = "center";
     context.textBaseline = "top";
     for (const at of ticks(first, last, box.width / 90)) context.fillText(whole(at), box.left + ((at - first) / many) * box.width, bottom + STRIP + 4);
-    context.fillText(label, box.left + box.width / 2, bottom + STRIP + 22, width - 10);
+    context.fillText(label, width / 2, bottom + STRIP + 22, width - 10);
     if (cursor !== null && cursor >= first && cursor < last) {
       const x = Math.round(box.left + ((cursor - first + 0.5) / many) * box.width) + 0.5;
       context.strokeStyle = look.soft;
