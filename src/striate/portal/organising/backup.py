@@ -26,11 +26,9 @@ from striate.files import whole_file
 from striate.portal.competition import competition, place
 from striate.portal.models import State
 from striate.portal.organising import tables
+from striate.portal.organising.restore import ABOUT, FORMAT, MANIFEST
 
-FORMAT = "striate portal backup 1"
-ABOUT, MANIFEST = "backup.json", "manifest.json"
 _TRIES = 5
-_CHUNK = 2**20  # bytes
 
 
 class _GoneError(Exception):

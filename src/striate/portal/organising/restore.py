@@ -15,6 +15,8 @@ from striate.errors import InputError
 from striate.files import whole_folder
 from striate.portal.place import Place
 
+FORMAT = "striate portal backup 1"
+ABOUT, MANIFEST = "backup.json", "manifest.json"  # the first entry and the last
 _CHUNK = 2**20  # bytes
 _LARGEST_HEADER = 2**20
 _FOLDERS = ("tables", "submissions", "snapshots", "results")
@@ -93,8 +95,6 @@ def _opened(file: Path, passphrase: str | None) -> Iterator[tarfile.TarFile]:
 
 
 def _about(file: Path, archive: tarfile.TarFile, entry: tarfile.TarInfo | None) -> dict[str, Any]:
-    from striate.portal.organising.backup import ABOUT, FORMAT
-
     try:
         if entry is None or entry.name != ABOUT or entry.size > _LARGEST_HEADER:
             raise ValueError("it begins with something else")
@@ -123,11 +123,10 @@ def _take(
 
     from striate.portal.competition import competition
     from striate.portal.organising import tables
-    from striate.portal.organising.backup import ABOUT, MANIFEST
 
     if about["commitment"] != competition().anchor:
         raise InputError("The backup is that of another competition: its commitment is another.")
-    if "portal_user" in connection.introspection.table_names():
+    if _holds_a_portal():
         raise InputError("The database holds a portal already: a backup is restored into an empty one.")
     _migrate_to(about["migrations"])
     made: dict[str, Any] = {str(model._meta.model_name): model for model in tables.tables(about["migrations"])}
@@ -153,6 +152,17 @@ def _take(
         connection.check_constraints()
     call_command("migrate", interactive=False, verbosity=0)
     connection.close()
+
+
+def _holds_a_portal() -> bool:
+    """Whether there is anybody in the database; empty tables may be left from a restore that was refused."""
+    from django.db import connection
+
+    if "portal_user" not in connection.introspection.table_names():
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM portal_user LIMIT 1")
+        return cursor.fetchone() is not None
 
 
 def _migrate_to(migrations: list[str]) -> None:

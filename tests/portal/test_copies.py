@@ -1,0 +1,442 @@
+"""Copies of everything: export, backup under writes, restore, upgrades; and what a damaged or foreign copy is told."""
+
+import csv
+import io
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from striate.competition.sealed_stream import Sealing, Unsealing
+from striate.errors import InputError
+from tests.fixtures.command import assert_one_sentence, run_in_process, striate
+from tests.portal.world import PASSWORD, World
+
+PASSPHRASE = "five other dull words here"
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20])
+def test_a_sealed_stream_opens_again(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, file = os.urandom(size), io.BytesIO()
+    with Sealing(file, PASSPHRASE) as sealing:
+        for start in range(0, size, 70_001):
+            sealing.write(content[start : start + 70_001])
+    assert content[:50] not in file.getvalue() or not size
+    file.seek(0)
+    assert Unsealing(file, PASSPHRASE).read() == content
+
+
+def test_a_sealed_stream_that_was_changed_does_not_open(portal: World) -> None:
+    file = io.BytesIO()
+    with Sealing(file, PASSPHRASE) as sealing:
+        sealing.write(os.urandom(2**21 + 5))
+    whole = file.getvalue()
+    begin = whole.index(b"\n") + 1
+    piece = 2**20 + 16
+    swapped = whole[:begin] + whole[begin + piece : begin + 2 * piece] + whole[begin : begin + piece]
+    for harmed in (
+        whole[:-1],
+        whole[: begin + 2 * piece],
+        whole[: begin + piece],
+        swapped,
+        whole + b"x",
+        whole[:begin],
+    ):
+        with pytest.raises(InputError):
+            Unsealing(io.BytesIO(harmed), PASSPHRASE).read()
+    with pytest.raises(InputError, match="passphrase"):
+        Unsealing(io.BytesIO(whole), "another one than that").read()
+    with pytest.raises(InputError):
+        Unsealing(io.BytesIO(b"nothing\n"), PASSPHRASE)
+
+
+def served(world: World, folders: Path, command: str, *options: object) -> Any:
+    return run_in_process("serve", command, folders / "public", "--data", world.place.data, *options)
+
+
+@pytest.fixture
+def full(world: World) -> World:
+    """A portal with a scored submission, one that is queued, and one that is being checked."""
+    from striate.portal.receiving.soon import check_soon
+
+    ada, ben = world.person("ada", team="Ada"), world.person("ben", team="Ben")
+    world.person("olga", staff=True)
+    world.scored(ada, world.file(0.5))
+    check_soon(world.send(ben, world.file(0.3)))
+    world.send(ben, world.file(0.7))
+    return world
+
+
+def test_an_export_has_everything_but_secrets(full: World, folders: Path, tmp_path: Path) -> None:
+    from striate.portal.models import Submission, Team, Token, User
+
+    olga, ada = User.objects.get(username="olga"), User.objects.get(username="ada")
+    ada.set_password(PASSWORD)
+    ada.save()
+    token, text = Token.make(ada, "x")
+    full.browser(olga)
+    Submission.objects.filter(state="scored").update(note="=1+1")
+    out = tmp_path / "export"
+    done = served(full, folders, "export", "--out", out)
+    assert done.status == 0, done.err
+    everything = "".join(
+        path.read_text(errors="replace") for path in out.rglob("*") if path.is_file() and path.suffix != ".parquet"
+    )
+    for secret in (ada.password, text, token.digest, Team.objects.first().invitation, "sessionid"):  # type: ignore[union-attr]
+        assert secret not in everything
+    rows = [json.loads(line) for line in (out / "tables" / "submission.jsonl").read_text().splitlines()]
+    assert sorted(row["state"] for row in rows) == ["queued", "received", "scored"]
+    with (out / "tables" / "submission.csv").open(newline="") as file:
+        assert "'=1+1" in {row["note"] for row in csv.DictReader(file)}
+    with (out / "tables" / "team.csv").open(newline="") as file:
+        assert {row["name"] for row in csv.DictReader(file)} == {"Ada", "Ben"}
+    assert len((out / "receipts.jsonl").read_text().splitlines()) == 2
+    assert len(list((out / "submissions").glob("*.parquet"))) == 2
+    board = json.loads((out / "boards" / "sensorium-image.json").read_text())
+    assert [row["team"] for row in board["rows"]] == ["Ada"]
+    checked = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=out, check=False)
+    assert checked.returncode == 0
+    assert_one_sentence(served(full, folders, "export", "--out", out), "exists")
+
+
+def test_the_audit_log_is_verified_and_written_down(full: World, folders: Path, tmp_path: Path) -> None:
+    from django.db import connection
+
+    from striate.portal.models import triggers
+    from striate.portal.organising import audit
+
+    for what in ("one", "two", "three"):
+        audit.note("olga", what)
+    done = served(full, folders, "audit", "--out", tmp_path / "audit.jsonl")
+    assert "3 entries" in done.out
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [line["what"] for line in lines] == ["one", "two", "three"]
+    triggers.lift()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM portal_auditentry WHERE number = 2")
+    triggers.protect()
+    assert_one_sentence(served(full, folders, "audit"), "entry 3")
+
+
+def bare(**more: str) -> dict[str, str]:
+    """The environment of a command, which knows nothing of this process's portal."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("STRIATE_PORTAL", "DJANGO", "DATABASE_URL"))
+    }
+    return kept | more
+
+
+def restored(folders: Path, file: Path, data: Path, *options: object, **environment: str) -> Any:
+    command = ["serve", "restore", folders / "public", file, "--data", data, *options]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ) - set(bare()):
+            patch.delenv(name)
+        return striate(*command, **environment)
+
+
+LOOK = """
+import json, sys
+from pathlib import Path
+from striate.competition import LiveTruth
+from striate.portal import Place
+from striate.portal.running.prepare import prepare
+place = Place.of(sys.argv[1], sys.argv[2])
+assert prepare(place) is None, "the accounts are there"
+from django.test import Client
+from django.test.utils import setup_test_environment
+setup_test_environment()
+from striate.portal.models import AuditEntry, Score, Submission, Team, triggers
+from striate.portal.organising.audit import verified
+from striate.portal.receiving.chain import lines
+from striate.portal.scoring.work import work
+before = Client().get("/boards/sensorium-image.json").json()["rows"]
+live = LiveTruth.read(Path(sys.argv[3]))
+while work(live): pass
+Team.objects.create(name="one more")  # rows are numbered on
+ready = Client().get("/ready").json()
+print(json.dumps({
+    "receipts": "".join(lines()),
+    "before": before,
+    "states": sorted(Submission.objects.values_list("state", flat=True)),
+    "scores": Score.objects.count(),
+    "audit": sum(1 for _ in verified()),
+    "whats": list(AuditEntry.objects.order_by("number").values_list("what", flat=True)),
+    "sign-in": Client().login(username="ada", password=sys.argv[4]),
+    "tables": ready["tables"],
+    "triggers": len(triggers._there(__import__("django.db").db.connection)),
+}))
+"""
+
+
+def look(folders: Path, data: Path, **environment: str) -> dict[str, Any]:
+    """What a restored portal has, and does."""
+    truth = folders / "public-live-truth.npz"
+    command = [sys.executable, "-c", LOOK, folders / "public", data, truth, PASSWORD]
+    done = subprocess.run(command, capture_output=True, text=True, env=bare(**environment), check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture
+def writes(full: World) -> Iterator[list[int]]:
+    """Somebody who goes on writing to the portal."""
+    from django.db import connection
+
+    from striate.portal.organising import audit
+
+    over, count = threading.Event(), [0]
+
+    def write() -> None:
+        while not over.wait(0.002):
+            audit.note("somebody", "write")
+            count[0] += 1
+        connection.close()
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    yield count
+    over.set()
+    thread.join()
+
+
+@pytest.mark.slow
+def test_a_backup_under_writes_comes_back_whole_and_goes_on(
+    full: World, writes: list[int], folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from striate.portal.models import User
+    from striate.portal.receiving.chain import lines
+
+    ada = User.objects.get(username="ada")
+    with_real_hash = full.browser()
+    assert with_real_hash.login(username="ada", password=PASSWORD)
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+    ada.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", 1000)
+    ada.save()
+    (full.place.data / "results").mkdir()
+    (full.place.data / "results" / "note.txt").write_text("x")
+    (full.place.snapshots / "ab").mkdir(exist_ok=True)
+    (full.place.snapshots / "ab" / "file").write_bytes(b"data")
+    board = full.browser().get("/boards/sensorium-image.json").json()["rows"]
+    receipts = "".join(lines())
+    secret = tmp_path / "passphrase"
+    secret.write_text(PASSPHRASE)
+    truth = folders / "public-live-truth.npz"
+    sealed = tmp_path / "sealed.backup"
+    while writes[0] < 20:
+        pass
+    options = ("--with-live-truth", truth, "--passphrase-file", secret)
+    done = served(full, folders, "backup", "--out", sealed, *options)
+    assert done.status == 0, done.err
+    assert sealed.stat().st_mode & 0o777 == 0o600
+    assert b"ada@example.org" not in sealed.read_bytes()
+    while writes[0] < 40:
+        pass
+    back = tmp_path / "back"
+    options = ("--passphrase-file", secret, "--live-truth", tmp_path / "truth.npz")
+    done = restored(folders, sealed, back, *options)
+    assert done.status == 0, done.err
+    assert (tmp_path / "truth.npz").read_bytes() == truth.read_bytes()
+    assert (tmp_path / "truth.npz").stat().st_mode & 0o777 == 0o600
+    assert (back / "secret-key").read_text() == full.place.secret_key.read_text()
+    assert (back / "results" / "note.txt").read_text() == "x"
+    assert (back / "snapshots" / "ab" / "file").read_bytes() == b"data"
+    assert back.stat().st_mode & 0o777 == 0o700
+    found = look(folders, back)
+    assert found["before"] == board
+    assert found["receipts"].startswith(receipts)
+    assert found["states"] == ["scored", "scored", "scored"], "what was queued and what was being checked"
+    assert found["scores"] == 3
+    assert found["audit"] >= 20
+    assert found["sign-in"]
+    assert found["tables"]
+    assert found["triggers"] >= 10
+    assert_one_sentence(restored(folders, sealed, back, *options), "is there already")
+    shutil.rmtree(full.place.snapshots / "ab")
+
+
+@pytest.fixture
+def plain(full: World, folders: Path, tmp_path: Path) -> Path:
+    """An open backup."""
+    out = tmp_path / "plain.tar"
+    done = served(full, folders, "backup", "--out", out)
+    assert done.status == 0, done.err
+    return out
+
+
+def rewritten(file: Path, out: Path, **changes: Any) -> Path:
+    """A backup in which files are others than they were; None leaves one out."""
+    with tarfile.open(file) as source, tarfile.open(out, "w") as target:
+        for entry in source:
+            content = source.extractfile(entry).read()  # type: ignore[union-attr]
+            for name, change in changes.items():
+                if name.replace("_", "-") in entry.name.replace("_", "-"):
+                    content = change(content) if change else None
+            if content is not None:
+                entry.size = len(content)
+                target.addfile(entry, io.BytesIO(content))
+    return out
+
+
+@pytest.mark.slow
+def test_a_damaged_or_foreign_backup_restores_nothing(full: World, plain: Path, folders: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(plain.read_bytes()[: plain.stat().st_size // 2])
+    newer = lambda content: content.replace(b'"0001_initial"', b'"9999_later"')  # noqa: E731
+    other = lambda content: content.replace(json.loads(content)["commitment"].encode(), b"0" * 64)  # noqa: E731
+    evil = tmp_path / "evil.tar"
+    rewritten(plain, evil)
+    with tarfile.open(evil, "a") as target:
+        entry = tarfile.TarInfo("submissions/../../evil")
+        entry.size = 1
+        target.addfile(entry, io.BytesIO(b"x"))
+    cases = {
+        cut: "cut off",
+        rewritten(plain, tmp_path / "a.tar", team=lambda content: content.replace(b"Ben", b"Bob")): "damaged",
+        rewritten(plain, tmp_path / "b.tar", parquet=None): "damaged",
+        rewritten(plain, tmp_path / "c.tar", manifest=None): "damaged",
+        rewritten(plain, tmp_path / "d.tar", backup=newer): "newer version",
+        rewritten(plain, tmp_path / "e.tar", backup=other): "another competition",
+        evil: "damaged",
+        folders / "public" / "competition.toml": "backup",
+    }
+    for file, mention in cases.items():
+        assert_one_sentence(restored(folders, file, tmp_path / "back"), mention)
+        assert not (tmp_path / "back").exists()
+        assert not (tmp_path / "evil").exists()
+    assert_one_sentence(
+        served(
+            full, folders, "backup", "--out", tmp_path / "x", "--with-live-truth", folders / "public-live-truth.npz"
+        ),
+        "passphrase",
+    )
+
+
+def test_a_file_that_is_lost_is_told(full: World, folders: Path, tmp_path: Path) -> None:
+    from striate.portal.models import Submission
+
+    kept = Submission.objects.filter(state="scored").get().kept
+    (full.place.submissions / f"{kept}.parquet").unlink()
+    done = served(full, folders, "backup", "--out", tmp_path / "x.tar")
+    assert done.status == 1
+    assert kept in done.err
+
+
+POSTGRESQL = os.environ.get("STRIATE_TEST_POSTGRESQL") or os.environ.get("STRIATE_TEST_DATABASE_URL")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """An empty database of the PostgreSQL server that the environment names."""
+    import psycopg
+
+    assert POSTGRESQL is not None
+    name = f"moved_{secrets.token_hex(4)}"
+    with psycopg.connect(POSTGRESQL, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+    yield f"{POSTGRESQL.rpartition('/')[0]}/{name}"
+    with psycopg.connect(POSTGRESQL, autocommit=True) as server:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not POSTGRESQL, reason="no PostgreSQL is named")
+def test_a_backup_moves_to_another_database(
+    full: World, plain: Path, folders: Path, tmp_path: Path, elsewhere: str
+) -> None:
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(plain.read_bytes()[: plain.stat().st_size * 2 // 3])
+    assert_one_sentence(restored(folders, cut, tmp_path / "back", DATABASE_URL=elsewhere), "damaged")
+    done = restored(folders, plain, tmp_path / "back", DATABASE_URL=elsewhere)
+    assert done.status == 0, done.err
+    assert not (tmp_path / "back" / "portal.sqlite3").exists()
+    found = look(folders, tmp_path / "back", DATABASE_URL=elsewhere)
+    assert found["states"] == ["scored", "scored", "scored"]
+    assert found["scores"] == 3
+    again = restored(folders, plain, tmp_path / "again", DATABASE_URL=elsewhere)
+    assert_one_sentence(again, "holds a portal already")
+
+
+OLD = """
+import sys
+from striate.portal import Place
+from striate.portal.running.prepare import set_up
+place = Place.of(sys.argv[1], sys.argv[2])
+place.prepare()
+set_up(place)
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+call_command("migrate", "portal", "0001", verbosity=0)
+for app in ("admin", "sessions"):
+    call_command("migrate", app, verbosity=0)
+apps = MigrationLoader(connection).project_state([("portal", "0001_initial")]).apps
+get = lambda name: apps.get_model("portal", name)
+from striate.portal.competition import competition
+get("Chain").objects.create(pk=1, anchor=competition().anchor)
+get("User").objects.create(username="admin", email="a@example.org", is_superuser=True, password="x")
+team = get("Team").objects.create(name="Old", invitation="i")
+for n in range(3):
+    sent = get("Submission").objects.create(team=team, filename="f", sha256=str(n) * 64, kept=str(n) * 64, size=1,
+        track="sensorium", protocol="image", state="scored")
+    get("Score").objects.create(submission=sent, scorer="striate 0", value=0.5, metrics={}, draws=b"12345678")
+get("Standing").objects.create(track="sensorium", protocol="image", rows=[])
+"""
+
+NOW = """
+import json, sys
+from striate.portal import Place
+from striate.portal.running.prepare import prepare
+prepare(Place.of(sys.argv[1], sys.argv[2]))
+from striate.portal.models import Score, Standing, Team, triggers
+from django.db import connection
+print(json.dumps([Team.objects.get().name, Score.objects.count(), Standing.objects.get().scorer,
+    len(triggers._there(connection)) >= 10, bytes(Score.objects.first().draws).decode()]))
+"""
+
+
+@pytest.mark.slow
+def test_an_older_database_is_upgraded_after_a_backup_and_a_newer_one_refused(folders: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    def run(code: str) -> str:
+        command = [sys.executable, "-c", code, folders / "public", data]
+        done = subprocess.run(command, capture_output=True, text=True, env=bare(), check=False, timeout=120)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    run(OLD)
+    assert json.loads(run(NOW)) == ["Old", 3, "", True, "12345678"]
+    (made,) = (data / "before-upgrades").glob("*.tar")
+    run(NOW)
+    assert len(list((data / "before-upgrades").glob("*.tar"))) == 1, "what is of this version is left alone"
+    done = restored(folders, made, tmp_path / "back")  # a backup of an older version
+    assert done.status == 0, done.err
+    assert "holds no files" in done.out
+    data = tmp_path / "back"
+    assert json.loads(run(NOW)) == ["Old", 3, "", True, "12345678"]
+    import sqlite3
+
+    with sqlite3.connect(data / "portal.sqlite3") as database:
+        database.execute(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('portal', '9999_later', '2030-01-01')"
+        )
+    database.close()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ) - set(bare()):
+            patch.delenv(name)
+        for command in (("web",), ("export", "--out", tmp_path / "x")):
+            done = striate("serve", command[0], folders / "public", "--data", data, *command[1:])
+            assert_one_sentence(done, "newer version", "9999_later")
