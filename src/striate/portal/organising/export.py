@@ -78,8 +78,8 @@ def export(out: Path, *, files: bool = True) -> dict[str, int]:
         for name in walk(storages["results"]):
             target = aside / "results" / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            with storages["results"].open(name) as source, target.open("wb") as file:
-                shutil.copyfileobj(source, file)
+            with storages["results"].open(name) as source, target.open("wb") as out_file:
+                shutil.copyfileobj(source, out_file)
         if files:
             _files(aside / "submissions")
         (aside / "README.txt").write_text(_ABOUT, encoding="utf-8")
