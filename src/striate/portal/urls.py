@@ -10,6 +10,7 @@ from striate.portal.accounts import teams
 from striate.portal.accounts import views as accounts
 from striate.portal.api import api
 from striate.portal.boards import pages as boards
+from striate.portal.entries import pages as entries
 from striate.portal.hosting import pages as hosting
 from striate.portal.receiving import pages as submissions
 
@@ -60,6 +61,10 @@ urlpatterns = [
     path("boards/<slug:slug>.json", boards.live_json, name="board-json"),
     path("boards/<slug:slug>.csv", boards.live_csv, name="board-csv"),
     path("boards/<slug:slug>/final/", boards.final, name="final-board"),
+    path("boards/<slug:slug>/final.json", boards.final_json, name="final-json"),
+    path("boards/<slug:slug>/final.csv", boards.final_csv, name="final-csv"),
+    path("entries/<int:receipt>/", entries.show, name="entry"),
+    path("submissions/<uuid:number>/card/", entries.card, name="card"),
     path("data/", hosting.data, name="data"),
     path("data/accept/", hosting.accept, name="accept"),
     path("data/manifest.json", hosting.manifest, name="manifest"),

@@ -1,5 +1,6 @@
 """What the portal remembers."""
 
+from striate.portal.models.entries import Card
 from striate.portal.models.hosting import Acceptance, MaintenanceWindow
 from striate.portal.models.jobs import Job
 from striate.portal.models.people import Attempt, Membership, Team, Token, User
@@ -9,6 +10,7 @@ from striate.portal.models.submissions import Chain, Link, State, Submission, Tr
 __all__ = [
     "Acceptance",
     "Attempt",
+    "Card",
     "Chain",
     "Job",
     "Link",

@@ -172,6 +172,8 @@ class Upload(models.Model):
     ----------
     size, sha256
         What the sender says that the whole file has.
+    found
+        What a check of the whole file found; empty if it was not checked yet.
     expires_at
         When what arrived is thrown away.
     """
@@ -181,6 +183,7 @@ class Upload(models.Model):
     filename = models.CharField(max_length=200)
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
+    found = models.JSONField(default=dict, editable=False)
     expires_at = models.DateTimeField(default=_a_day_from_now)
 
     def __str__(self) -> str:
