@@ -31,6 +31,7 @@ class Scene:
     submission: Any
     token: Any
     upload: Any
+    tried: Any
     snapshot: str
 
 
@@ -76,6 +77,7 @@ TABLE: dict[str, Case] = {
     "join": Case((SIGN_IN, 302, 400, 200), path=lambda s: f"/team/join/{s.submission.team.invitation}/"),
     "leave": Case((SIGN_IN, 400, 302, 302), "POST"),
     "submit": Case(IN),
+    "confirm": Case((SIGN_IN, 200, 404, 404), path=lambda s: f"/submit/{s.tried.pk}/"),
     "submission": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/"),
     "life": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/life/"),
     "sent-file": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/file/"),
@@ -123,7 +125,8 @@ def scene(world: World) -> Scene:
     sent = world.scored(ada, world.file(0.5))
     Acceptance.objects.create(user=ada, sha256=terms_digest(), terms=terms_text())
     upload = Upload.objects.create(id=uuid4(), by=ada, filename="x", size=10, sha256="0" * 64)
-    return Scene(sent, Token.make(ada, "one")[0], upload, version())
+    tried = world.tried(ada, world.file(0.3))
+    return Scene(sent, Token.make(ada, "one")[0], upload, tried, version())
 
 
 def test_every_address_is_in_the_table(world: World) -> None:

@@ -32,7 +32,7 @@ def table_rows(
         By metric; a row of its own where it is given.
     """
     first = [row["metrics"][metrics[0]] for row in rows]
-    limit = ceiling and ceiling[metrics[0]]
+    limit = ceiling[metrics[0]] if ceiling else None
     scale = Scale.of([limit, *(value[part] for value in first for part in ("mean", "low", "high"))])
     written = [_ceiling(ceiling, metrics, scale)] if ceiling and any(v is not None for v in ceiling.values()) else []
     band = None

@@ -90,7 +90,7 @@ def card(request: HttpRequest, number: UUID) -> HttpResponseBase:
     if not may_write(request.user, own):
         raise Http404
     last = current(own)
-    form = CardForm(request.POST) if request.method == "POST" else CardForm.showing(last and last.content)
+    form = CardForm(request.POST) if request.method == "POST" else CardForm.showing(last.content if last else None)
     if request.method == "POST" and form.is_valid():
         try:
             keep(own, form.card)
