@@ -6,7 +6,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from striate.portal import site
-from striate.portal.accounts import teams
+from striate.portal.accounts import address, teams
 from striate.portal.accounts import views as accounts
 from striate.portal.api import api
 from striate.portal.boards import pages as boards
@@ -47,6 +47,10 @@ urlpatterns = [
         name="password_reset_confirm",
     ),
     path("team/", teams.team, name="team"),
+    path("accounts/address/", address.address, name="address"),
+    path("accounts/address/<str:token>/", address.change, name="change-address"),
+    path("team/rename/", teams.rename, name="rename"),
+    path("team/invitation/", teams.new_invitation, name="new-invitation"),
     path("team/join/<str:invitation>/", teams.join, name="join"),
     path("team/leave/", teams.leave, name="leave"),
     path("submit/", submissions.submit, name="submit"),
