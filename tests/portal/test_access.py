@@ -31,6 +31,7 @@ class Scene:
     submission: Any
     token: Any
     upload: Any
+    tried: Any
     snapshot: str
 
 
@@ -53,6 +54,10 @@ TABLE: dict[str, Case] = {
     "board-json": Case(ALL, path=lambda s: "/boards/sensorium-image.json"),
     "board-csv": Case(ALL, path=lambda s: "/boards/sensorium-image.csv"),
     "final-board": Case((404, 404, 404, 404), path=lambda s: "/boards/sensorium-image/final/"),
+    "final-json": Case((404, 404, 404, 404), path=lambda s: "/boards/sensorium-image/final.json"),
+    "final-csv": Case((404, 404, 404, 404), path=lambda s: "/boards/sensorium-image/final.csv"),
+    "entry": Case(ALL, path=lambda s: "/entries/1/"),
+    "card": Case((SIGN_IN, 200, 404, 404), path=lambda s: f"/submissions/{s.submission.pk}/card/"),
     "rules": Case(ALL),
     "commitment": Case(ALL),
     "receipts": Case(ALL),
@@ -81,8 +86,13 @@ TABLE: dict[str, Case] = {
     "revoke-token": Case((SIGN_IN, 302, 302, 302), "POST", lambda s: f"/accounts/tokens/{s.token.pk}/revoke/"),
     "team": Case(IN),
     "join": Case((SIGN_IN, 302, 400, 200), path=lambda s: f"/team/join/{s.submission.team.invitation}/"),
+    "address": Case(IN),
+    "change-address": Case((400, 400, 400, 400), path=lambda s: "/accounts/address/wrong/"),
+    "rename": Case((SIGN_IN, 400, 302, 302), "POST"),
+    "new-invitation": Case((SIGN_IN, 302, 302, 302), "POST"),
     "leave": Case((SIGN_IN, 400, 302, 302), "POST"),
     "submit": Case(IN),
+    "confirm": Case((SIGN_IN, 200, 404, 404), path=lambda s: f"/submit/{s.tried.pk}/"),
     "submission": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/"),
     "life": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/life/"),
     "sent-file": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/file/"),
@@ -97,6 +107,8 @@ TABLE: dict[str, Case] = {
     "api:upload_state": Case((401, 200, 404, 404), path=lambda s: f"/api/uploads/{s.upload.pk}"),
     "api:continue_upload": Case((401, 422, 422, 422), "PUT", lambda s: f"/api/uploads/{s.upload.pk}"),
     "api:new_submission": Case((401, 422, 422, 422), "POST"),
+    "api:method_card": Case((401, 404, 404, 404), path=lambda s: f"/api/submissions/{s.submission.pk}/card"),
+    "api:write_card": Case((401, 422, 422, 422), "PUT", lambda s: f"/api/submissions/{s.submission.pk}/card"),
     "api:own_submissions": Case((401, 200, 200, 200)),
     "api:one_submission": Case((401, 200, 404, 200), path=lambda s: f"/api/submissions/{s.submission.pk}"),
 }
@@ -130,7 +142,8 @@ def scene(world: World) -> Scene:
     Acceptance.objects.create(user=ada, sha256=terms_digest(), terms=terms_text())
     audit.note(ada, "look")
     upload = Upload.objects.create(id=uuid4(), by=ada, filename="x", size=10, sha256="0" * 64)
-    return Scene(sent, Token.make(ada, "one")[0], upload, version())
+    tried = world.tried(ada, world.file(0.3))
+    return Scene(sent, Token.make(ada, "one")[0], upload, tried, version())
 
 
 def test_every_address_is_in_the_table(world: World) -> None:

@@ -111,6 +111,15 @@ class World:
                 (target / name).write_bytes(kept.read())
         return target
 
+    def tried(self, user: Any, file: Path) -> Any:
+        """Have a file checked in the browser, without confirming."""
+        from striate.portal.models import Upload
+
+        with file.open("rb") as opened:
+            answer = self.browser(user).post("/submit/", {"file": opened, "note": "a try"})
+        assert answer.status_code == 302, answer.content.decode()
+        return Upload.objects.exclude(found={}).get(by=user)
+
     def work(self) -> None:
         """Do all jobs that are due."""
         from striate.portal.scoring.work import work

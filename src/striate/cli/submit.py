@@ -33,6 +33,9 @@ def submit(
     ] = None,
     note: Annotated[str, typer.Option(help="For you and your team: what is new in it.", show_default=False)] = "",
     baseline: Annotated[str, typer.Option(help="Of organisers: the baseline that it is.", show_default=False)] = "",
+    card: Annotated[
+        Path | None, typer.Option(help="Method card (TOML): what is told about the method.", show_default=False)
+    ] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the score.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the portal's answer as JSON.")] = False,
 ) -> None:
@@ -44,13 +47,22 @@ def submit(
     from striate.fetch import OutageError
     from striate.fetch.tokens import keep_token, read_token
     from striate.portal.client import Portal
+    from striate.portal.entries.card import read_card
 
+    told = read_card(card) if card else None
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
     if token:
         keep_token(to, token.strip())
     tell = (lambda _: None) if as_json else (lambda state: console.print(state, style="dim"))
     sent = Portal(to).send(
-        submission, session=session, protocol=protocol, note=note, baseline=baseline, wait=wait, listener=tell
+        submission,
+        session=session,
+        protocol=protocol,
+        note=note,
+        baseline=baseline,
+        card=told,
+        wait=wait,
+        listener=tell,
     )
     state = sent.state
     if as_json:

@@ -18,7 +18,9 @@ from striate.portal.access import NOT_ADMITTED, may_see
 from striate.portal.accounts.throttle import UPLOAD, sentence
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
-from striate.portal.models import Link, Score, Submission, Token, Upload, User
+from striate.portal.entries.card import MethodCard
+from striate.portal.entries.keeping import current, keep, may_write
+from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
 from striate.portal.receiving.soon import check_soon
 from striate.portal.receiving.taking import NATIVE, largest_file, refuse_outside_of_phases, take
@@ -169,6 +171,14 @@ class SubmissionState(Schema):
     page: str
 
 
+class KeptCard(Schema):
+    """A version of a submission's method card."""
+
+    version: int
+    at: datetime
+    content: MethodCard
+
+
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 _PROBLEMS = {
     400: Problem,
@@ -282,6 +292,25 @@ def one_submission(request: HttpRequest, number: UUID) -> dict[str, Any]:
     if found is None or not may_see(user, found):
         raise HttpError(404, "Your team has no such submission.")
     return _described(request, found)
+
+
+@api.get("/submissions/{number}/card", response={200: KeptCard, **_PROBLEMS})
+def method_card(request: HttpRequest, number: UUID) -> Card:
+    """The method card of a submission of one's own team."""
+    found = Submission.objects.filter(pk=number).first()
+    card = current(found) if found is not None and may_see(_admitted(request), found) else None
+    if card is None:
+        raise HttpError(404, "Your team has no such submission, or it has no card.")
+    return card
+
+
+@api.put("/submissions/{number}/card", response={200: KeptCard, **_PROBLEMS})
+def write_card(request: HttpRequest, number: UUID, card: MethodCard) -> Card:
+    """Write the method card of a submission of one's own team; of a baseline, as an organiser. Every version is kept."""
+    found = Submission.objects.filter(pk=number).first()
+    if found is None or not may_write(_admitted(request), found):
+        raise HttpError(404, "Your team has no such submission.")
+    return keep(found, card)
 
 
 def _upload(request: HttpRequest, number: UUID) -> Upload:

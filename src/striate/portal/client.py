@@ -20,6 +20,7 @@ from striate.errors import InputError
 from striate.fetch import OutageError
 from striate.fetch.patience import duration, retry_after
 from striate.fetch.tokens import token_for
+from striate.portal.entries.card import MethodCard
 from striate.portal.receiving.keys import parsed_keys
 from striate.progress import progress
 from striate.submissions import Submission, open_submission
@@ -86,6 +87,7 @@ class Portal:
         protocol: str | None = None,
         note: str = "",
         baseline: str = "",
+        card: MethodCard | None = None,
         wait: bool = True,
         listener: Callable[[str], None] = lambda _: None,
     ) -> Sent:
@@ -101,6 +103,8 @@ class Portal:
             For the team.
         baseline
             Of organisers: whose row it is.
+        card
+            What is told about the method; kept beside the submission once the portal has taken it.
         wait
             Whether to wait until it is scored.
         listener
@@ -116,6 +120,8 @@ class Portal:
         with self._checked(file, session, protocol) as native:
             number = self._upload(native, file.name)
             status, state = self._ask("POST", "api/submissions", {"upload": number, "note": note, "baseline": baseline})
+        if card is not None and state["state"] != "refused":
+            self.write_card(state["id"], card)
         told = ""
         while True:
             if state["state"] != told:
@@ -125,6 +131,23 @@ class Portal:
                 return Sent(status == 201, state)
             self._sleep(_ASKED_EVERY)
             _, state = self._ask("GET", f"api/submissions/{state['id']}")
+
+    def write_card(self, number: str, card: MethodCard) -> None:
+        """Write the method card of a submission that was sent, as a new version.
+
+        Parameters
+        ----------
+        number
+            The ``id`` in the state of the submission.
+        card
+            What is told about the method.
+
+        Raises
+        ------
+        InputError
+            If the portal refuses it.
+        """
+        self._ask("PUT", f"api/submissions/{number}/card", card.model_dump(mode="json"))
 
     @contextmanager
     def _checked(self, file: Path, session: str | None, protocol: str | None) -> Iterator[Path]:

@@ -7,10 +7,11 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from striate.portal import site
-from striate.portal.accounts import teams
+from striate.portal.accounts import address, teams
 from striate.portal.accounts import views as accounts
 from striate.portal.api import api
 from striate.portal.boards import pages as boards
+from striate.portal.entries import pages as entries
 from striate.portal.hosting import pages as hosting
 from striate.portal.looking import pages as looking
 from striate.portal.organising import alive, announcing
@@ -59,9 +60,14 @@ urlpatterns = [
         name="password_reset_confirm",
     ),
     path("team/", teams.team, name="team"),
+    path("accounts/address/", address.address, name="address"),
+    path("accounts/address/<str:token>/", address.change, name="change-address"),
+    path("team/rename/", teams.rename, name="rename"),
+    path("team/invitation/", teams.new_invitation, name="new-invitation"),
     path("team/join/<str:invitation>/", teams.join, name="join"),
     path("team/leave/", teams.leave, name="leave"),
     path("submit/", submissions.submit, name="submit"),
+    path("submit/<uuid:number>/", submissions.confirm, name="confirm"),
     path("submissions/<uuid:number>/", submissions.submission, name="submission"),
     path("submissions/<uuid:number>/life/", submissions.life, name="life"),
     path("submissions/<uuid:number>/file/", submissions.sent_file, name="sent-file"),
@@ -73,6 +79,10 @@ urlpatterns = [
     path("boards/<slug:slug>.json", boards.live_json, name="board-json"),
     path("boards/<slug:slug>.csv", boards.live_csv, name="board-csv"),
     path("boards/<slug:slug>/final/", boards.final, name="final-board"),
+    path("boards/<slug:slug>/final.json", boards.final_json, name="final-json"),
+    path("boards/<slug:slug>/final.csv", boards.final_csv, name="final-csv"),
+    path("entries/<int:receipt>/", entries.show, name="entry"),
+    path("submissions/<uuid:number>/card/", entries.card, name="card"),
     path("data/", hosting.data, name="data"),
     path("data/accept/", hosting.accept, name="accept"),
     path("data/manifest.json", hosting.manifest, name="manifest"),

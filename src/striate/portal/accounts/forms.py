@@ -106,11 +106,34 @@ class NewTeam(forms.ModelForm):
             require_team(competition().rules, name, baseline=False)
         except InputError as error:
             raise forms.ValidationError(str(error)) from None
-        if Team.objects.filter(name__iexact=name).exists():
+        if Team.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(
                 "There is a team of this name already: choose another, or ask it for its invitation."
             )
         return name
+
+
+class RenameTeam(NewTeam):
+    """Another name of a team."""
+
+    class Meta:
+        model = Team
+        fields = ("name",)
+        labels = {"name": _("another name")}
+
+
+class ChangeAddress(Delete):
+    """Another e-mail address, said with the password."""
+
+    email = forms.EmailField(label=_("new e-mail address"))
+    field_order = ("email", "password")
+
+    def clean_email(self) -> str:
+        """One account a person."""
+        address: str = self.cleaned_data["email"]
+        if User.objects.filter(email__iexact=address).exists():
+            raise forms.ValidationError(_("There is an account with this address already: choose another."))
+        return address
 
 
 class NewToken(forms.ModelForm):

@@ -11,7 +11,7 @@ from striate.portal.models import Acceptance, Submission, Token, Upload, User
 def exported(user: User) -> dict[str, Any]:
     """All that the portal knows about a person."""
     team = user.team
-    submissions = Submission.objects.filter(by=user).prefetch_related("transitions", "scores")
+    submissions = Submission.objects.filter(by=user).prefetch_related("transitions", "scores", "cards")
     return {
         "account": {
             "username": user.username,
@@ -25,6 +25,9 @@ def exported(user: User) -> dict[str, Any]:
         "team": team and {"name": team.name, "joined": user.membership.joined_at},
         "accepted terms": list(user.acceptances.values("sha256", "at", "terms")),
         "tokens": list(Token.objects.filter(user=user).values("name", "created_at", "used_at", "revoked_at")),
+        "unfinished uploads": list(
+            Upload.objects.filter(by=user).values("filename", "size", "sha256", "found", "expires_at")
+        ),
         "submissions": [
             {
                 "id": each.pk,
@@ -35,6 +38,10 @@ def exported(user: User) -> dict[str, Any]:
                 "received": each.received_at,
                 "state": each.state,
                 "reason": each.reason,
+                "note": each.note,
+                "size": each.size,
+                "receipts": list(each.links.values("number", "kind", "at", "digest")),
+                "method cards": [{"version": c.version, "at": c.at, **c.content} for c in each.cards.all()],
                 "life": [{"at": t.at, "state": t.after, "reason": t.reason} for t in each.transitions.all()],
                 "live scores": [
                     {name: value["mean"] and round(value["mean"], 4) for name, value in score.metrics.items()}

@@ -2,15 +2,22 @@
 
 from django.contrib import messages
 from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from striate.portal.access import admitted
-from striate.portal.accounts.forms import NewTeam
+from striate.portal.accounts.forms import NewTeam, RenameTeam
+from striate.portal.boards.pages import level_text
+from striate.portal.boards.progress import picture, progress_of
 from striate.portal.boards.standings import DECIMALS
-from striate.portal.models import Membership, Submission, Team, User
+from striate.portal.competition import competition
+from striate.portal.models import Link, Membership, Score, Submission, Team, User
+from striate.portal.receiving.limits import left
 
 
 @admitted
@@ -22,7 +29,17 @@ def team(request: HttpRequest) -> HttpResponseBase:
     if own is not None:
         members = own.memberships.select_related("user").order_by("joined_at")
         invitation = request.build_absolute_uri(reverse("join", args=[own.invitation]))
-        shown = {"team": own, "members": members, "invitation": invitation, "submissions": _with_scores(own)}
+        now, boards = timezone.now(), competition().boards.values()
+        shown = {
+            "team": own,
+            "members": members,
+            "invitation": invitation,
+            "submissions": _with_scores(own),
+            "pictures": [(found, picture(found)) for board in boards if (found := progress_of(own, board))],
+            "limits": [left(own, board, now) for board in boards],
+            "level": level_text(),
+            "rename": RenameTeam(instance=own),
+        }
         return render(request, "portal/accounts/team.html", shown)
     form = NewTeam(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -76,10 +93,49 @@ def leave(request: HttpRequest) -> HttpResponseBase:
     return redirect("team")
 
 
+@admitted
+@require_POST
+def rename(request: HttpRequest) -> HttpResponseBase:
+    """Rename one's team, as long as its name stands in no receipt."""
+    assert isinstance(request.user, User)
+    own = request.user.team
+    if own is None:
+        return redirect("team")
+    try:
+        with transaction.atomic():
+            own = Team.objects.select_for_update().get(pk=own.pk)
+            if own.fixed:
+                why = f"Team {own.name} has submitted: its name stands in receipts and stays."
+                return render(request, "portal/refused.html", {"why": why}, status=400)
+            form = RenameTeam(request.POST, instance=own)
+            if form.is_valid():
+                form.save()
+                messages.success(request, _("The team is renamed."))
+            else:
+                messages.error(request, " ".join(map(str, form.errors["name"])))
+    except IntegrityError:  # somebody took the name in this instant
+        messages.error(request, _("There is a team of this name already."))
+    return redirect("team")
+
+
+@admitted
+@require_POST
+def new_invitation(request: HttpRequest) -> HttpResponseBase:
+    """Make the link by which others join another one; the old one works no longer."""
+    assert isinstance(request.user, User)
+    if (own := request.user.team) is not None:
+        own.invite_anew()
+        messages.success(request, _("The old link works no longer."))
+    return redirect("team")
+
+
 def _with_scores(own: Team) -> list[Submission]:
-    """The submissions of a team, the last first, with the score that ranks, as it is shown."""
-    found = list(own.submissions.prefetch_related("scores"))
+    """The submissions of a team, the last first, with the score that ranks, as it is shown, and the number of the receipt."""
+    scores = Prefetch("scores", Score.objects.defer("draws"))
+    found = list(own.submissions.prefetch_related(scores))
+    receipts = dict(Link.objects.filter(submission__team=own, kind="submission").values_list("submission", "number"))
     for each in found:
         score = max(each.scores.all(), key=lambda one: one.pk, default=None)
         each.shown = None if score is None or score.value is None else f"{score.value:.{DECIMALS}f}"  # type: ignore[attr-defined]
+        each.receipt = receipts.get(each.pk)  # type: ignore[attr-defined]
     return found

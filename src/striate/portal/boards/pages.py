@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import cache
@@ -11,12 +12,16 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from striate.competition import BoardResult, Results
 from striate.competition.boards import Board
 from striate.metrics.evaluate import METRICS
-from striate.portal.boards.publish import published
-from striate.portal.boards.table import table_rows
+from striate.portal.boards.ceiling import ceiling_row
+from striate.portal.boards.published import final_board, published
+from striate.portal.boards.table import final_rows, table_rows
 from striate.portal.competition import competition
 from striate.portal.models import Standing, Team, User
 from striate.submissions.scorecard import LABELS
@@ -59,18 +64,21 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The live board, sorted and filtered as the address says."""
     board = board_of(slug)
     standing = _standing(board)
-    chosen, wanted = _choices(request.GET)
-    key = f"board/{slug}/{standing.made_at.timestamp()}/{chosen}/{hashlib.sha256(wanted.encode()).hexdigest()}"
+    choice = Choice.of(request.GET)
+    wanted = hashlib.sha256(repr(choice).encode()).hexdigest()
+    key = f"board/{slug}/{standing.made_at.timestamp()}/{get_language()}/{wanted}"
     table = cache.get(key)
     if table is None:
-        metrics = sorted(METRICS, key=lambda name: name != board.track.metric)  # what ranks stands first
-        rows = _shown(standing.rows, chosen, wanted)
+        metrics = _metrics(board)
+        rows = choice.applied(standing.rows)
+        ceiling = ceiling_row(standing.ceilings) if rows and choice.baselines else None
         shown = {
-            "rows": table_rows(rows, metrics, bands=chosen == "rank"),
+            "rows": table_rows(rows, metrics, bands=choice.sort == "rank", ceiling=ceiling),
             "columns": [(name, LABELS[name]) for name in metrics],
             "level": level_text(),
-            "sort": chosen,
-            "wanted": wanted,
+            "sort": choice.sort,
+            "empty": not rows,
+            "filtered": bool(standing.rows),
         }
         table = render_to_string("portal/boards/table.html", shown)
         cache.set(key, table, _KEPT)
@@ -85,8 +93,13 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "metric": LABELS[board.track.metric],
             "level": level_text(),
             "own": _own(request, standing),
-            "wanted": wanted,
-            "sort": chosen,
+            "choice": choice,
+            "sorts": [
+                ("rank", _("rank")),
+                ("date", _("date")),
+                ("team", _("team")),
+                *((n, LABELS[n]) for n in METRICS),
+            ],
             "query": request.GET.urlencode(),
             "final": published() is not None,
             "disqualified": Team.objects.exclude(disqualified_at=None),
@@ -99,7 +112,6 @@ def live_json(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The live board as JSON."""
     board = board_of(slug)
     standing = _standing(board)
-    chosen, wanted = _choices(request.GET)
     return JsonResponse(
         {
             "track": board.track.name,
@@ -109,7 +121,7 @@ def live_json(request: HttpRequest, slug: str) -> HttpResponseBase:
             "ranked_at": standing.made_at.isoformat(timespec="seconds"),
             "ceilings": standing.ceilings,
             "scorer": standing.scorer,
-            "rows": _shown(standing.rows, chosen, wanted),
+            "rows": Choice.of(request.GET).applied(standing.rows),
         },
         json_dumps_params={"ensure_ascii": False},
     )
@@ -118,35 +130,95 @@ def live_json(request: HttpRequest, slug: str) -> HttpResponseBase:
 @require_safe
 def live_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The live board as CSV, safe to open in a spreadsheet."""
-    board = board_of(slug)
-    chosen, wanted = _choices(request.GET)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(
-        ["rank", "band", "team", "baseline", "receipt", "date", "submissions"]
-        + [f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")]
-    )
-    for row in _shown(_standing(board).rows, chosen, wanted):
-        numbers = [row["metrics"][name][part] for name in METRICS for part in ("mean", "low", "high")]
-        about = [row["rank"], row["band"], plain_cell(row["team"]), int(row["baseline"])]
-        writer.writerow([*about, row["receipt"], row["date"], row["submissions"], *numbers])
-    return HttpResponse(
-        text.getvalue(),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{slug}.csv"'},
+    rows = Choice.of(request.GET).applied(_standing(board_of(slug)).rows)
+    header = ["rank", "band", "team", "baseline", "receipt", "date", "submissions"]
+    parts = ("mean", "low", "high")
+    return _csv(
+        slug,
+        header + [f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")],
+        (
+            [
+                *(row["rank"], row["band"], plain_cell(row["team"]), int(row["baseline"]), row["receipt"], row["date"]),
+                row["submissions"],
+                *(row["metrics"][name][part] for name in METRICS for part in parts),
+            ]
+            for row in rows
+        ),
     )
 
 
 @require_safe
 def final(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The final board. Until the results are published there is none, for nobody."""
+    board, results, found = _final(slug)
+    key = f"final/{slug}/{results.chain}/{get_language()}/{hashlib.sha256(results.scorer.encode()).hexdigest()}"
+    table = cache.get(key)
+    if table is None:
+        metrics = _metrics(board)
+        columns = [LABELS[name] for name in metrics]
+        shown = {"rows": final_rows(found.rows, metrics), "columns": columns, "level": level_text()}
+        table = render_to_string("portal/boards/final_table.html", shown)
+        cache.set(key, table, _KEPT)
+    about = {"board": board, "slug": slug, "result": found, "metric": LABELS[found.metric], "results": results}
+    return render(
+        request,
+        "portal/boards/final.html",
+        {
+            **about,
+            "table": mark_safe(table),
+            "level": level_text(),
+            "disqualified": Team.objects.exclude(disqualified_at=None),
+        },
+    )
+
+
+@require_safe
+def final_json(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """The final board as JSON, with areas and depths."""
+    _board, results, found = _final(slug)
+    about = {"scorer": results.scorer, "commitment": results.commitment, "chain": results.chain}
+    return JsonResponse({**about, **found.model_dump(mode="json")}, json_dumps_params={"ensure_ascii": False})
+
+
+@require_safe
+def final_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """The final board as CSV, safe to open in a spreadsheet."""
+    _board, _results, found = _final(slug)
+    header = ["rank", "band", "team", "baseline", "receipt", "date", "score", "low", "high", "live_score", *METRICS]
+    return _csv(
+        f"{slug}-final",
+        header,
+        (
+            [row.rank, row.band, plain_cell(row.team), int(row.baseline), row.receipt, row.at.isoformat(), row.score]
+            + [row.interval and row.interval.low, row.interval and row.interval.high, row.live_score]
+            + [row.metrics[name] for name in METRICS]
+            for row in found.rows
+        ),
+    )
+
+
+def _final(slug: str) -> tuple[Board, Results, BoardResult]:
     board, results = board_of(slug), published()
-    if results is None:
+    found = final_board(board.track.name, board.protocol)
+    if results is None or found is None:
         raise Http404("There is no final board yet.")
-    found = next(each for each in results.boards if (each.track, each.protocol) == (board.track.name, board.protocol))
-    shown = {"board": board, "slug": slug, "result": found, "metric": LABELS[found.metric], "results": results}
-    shown["disqualified"] = Team.objects.exclude(disqualified_at=None)
-    return render(request, "portal/boards/final.html", shown)
+    return board, results, found
+
+
+def _metrics(board: Board) -> list[str]:
+    return sorted(METRICS, key=lambda name: name != board.track.metric)  # what ranks stands first
+
+
+def _csv(name: str, header: list[str], rows: Iterable[list[Any]]) -> HttpResponse:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return HttpResponse(
+        text.getvalue(),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
+    )
 
 
 def level_text() -> str:
@@ -159,21 +231,55 @@ def plain_cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
-def _choices(asked: Mapping[str, str]) -> tuple[str, str]:
-    sort = asked.get("sort", "rank")
-    return (sort if sort in SORTS else "rank"), asked.get("team", "").strip()[:60]
+@dataclass(frozen=True)
+class Choice:
+    """What a reader of a board wants to see; all of it stands in the address.
 
+    Attributes
+    ----------
+    sort
+        One of `SORTS`.
+    team
+        Part of a name.
+    band
+        Of this band alone.
+    baselines
+        Whether they are shown.
+    """
 
-def _shown(rows: list[dict[str, Any]], sort: str, wanted: str) -> list[dict[str, Any]]:
-    kept = [row for row in rows if wanted.casefold() in row["team"].casefold()]
-    if sort == "date":
-        return sorted(kept, key=lambda row: row["date"], reverse=True)
-    if sort == "team":
-        return sorted(kept, key=lambda row: row["team"].casefold())
-    if sort in METRICS:
-        means = [(row["metrics"][sort]["mean"], row) for row in kept]
-        return [row for _, row in sorted(means, key=lambda pair: (pair[0] is None, -(pair[0] or 0.0)))]
-    return kept
+    sort: str = "rank"
+    team: str = ""
+    band: int | None = None
+    baselines: bool = True
+
+    @classmethod
+    def of(cls, asked: Mapping[str, str]) -> "Choice":
+        """Read an address; what it says wrongly is as if it was not said."""
+        sort, band = asked.get("sort", "rank"), asked.get("band", "").strip()
+        return cls(
+            sort if sort in SORTS else "rank",
+            asked.get("team", "").strip()[:60],
+            int(band) if band.isascii() and band.isdigit() and len(band) < 7 else None,
+            asked.get("baselines") != "off",
+        )
+
+    def applied(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The rows that are wanted, in the order that is wanted."""
+        kept = [
+            row
+            for row in rows
+            if self.team.casefold() in row["team"].casefold()
+            and (self.baselines or not row["baseline"])
+            and self.band in (None, row["band"])
+        ]
+        if self.sort == "date":
+            return sorted(kept, key=lambda row: row["date"], reverse=True)
+        if self.sort == "team":
+            return sorted(kept, key=lambda row: row["team"].casefold())
+        if self.sort in METRICS:
+            means = [(row["metrics"][self.sort]["mean"], row) for row in kept]
+            return [row for _mean, row in sorted(means, key=lambda pair: (pair[0] is None, -(pair[0] or 0.0)))]
+        return kept
 
 
 def _standing(board: Board) -> Standing:

@@ -1,12 +1,8 @@
 """Publish the results of a competition that was closed elsewhere, where its vault is."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 
-from django.core.files.storage import Storage, storages
 from django.db import transaction
 
 from striate.competition import Results
@@ -14,6 +10,7 @@ from striate.competition.manifest import sha256_of
 from striate.competition.results import FILE as RESULTS
 from striate.errors import InputError
 from striate.portal import storage as files
+from striate.portal.boards.published import storage
 from striate.portal.competition import competition
 from striate.portal.models import Chain, Link, Publication
 from striate.portal.organising import audit
@@ -52,40 +49,8 @@ def publish(bundle: Path, *, at: datetime) -> Results:
     digest = sha256_of(bundle / RESULTS)
     for file in sorted(bundle.rglob("*")):
         if file.is_file():
-            files.put(_storage(), file, f"{digest}/{file.relative_to(bundle).as_posix()}", copy=True)
+            files.put(storage(), file, f"{digest}/{file.relative_to(bundle).as_posix()}", copy=True)
     with transaction.atomic():
         Publication.objects.create(digest=digest, at=at)  # all of it is there: from now on it is found
         audit.note(None, "publish results", about=rules.name, after={"chain": head, "scorer": results.scorer})
     return results
-
-
-def published() -> Results | None:
-    """The results that were published last; None as long as there are none."""
-    last = Publication.objects.order_by("-pk").first()
-    return None if last is None else _read(last.digest)
-
-
-@contextmanager
-def bundle_file(name: str) -> Iterator[Path]:
-    """A file of the bundle that was published last, on this machine's disk.
-
-    Raises
-    ------
-    FileNotFoundError
-        If nothing is published, or the bundle has no such file.
-    """
-    last = Publication.objects.order_by("-pk").first()
-    if last is None:
-        raise FileNotFoundError("nothing is published")
-    with files.on_disk(_storage(), f"{last.digest}/{name}") as found:
-        yield found[0]
-
-
-@lru_cache(maxsize=2)
-def _read(digest: str) -> Results:
-    with files.on_disk(_storage(), f"{digest}/{RESULTS}") as found:
-        return Results.read(found[0].parent)
-
-
-def _storage() -> Storage:
-    return storages["results"]

@@ -2,6 +2,7 @@
 
 from striate.portal.models.announcements import Announcement
 from striate.portal.models.audit import AuditEnd, AuditEntry
+from striate.portal.models.entries import Card
 from striate.portal.models.hosting import Acceptance, MaintenanceWindow
 from striate.portal.models.jobs import Job
 from striate.portal.models.people import Attempt, Membership, Team, Token, User
@@ -15,6 +16,7 @@ __all__ = [
     "Attempt",
     "AuditEnd",
     "AuditEntry",
+    "Card",
     "Chain",
     "Job",
     "Link",

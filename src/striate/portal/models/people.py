@@ -98,6 +98,10 @@ class Team(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def invite_anew(self) -> None:
+        """Make another invitation; the old one is worth nothing any more."""
+        Team.objects.filter(pk=self.pk).update(invitation=_invitation())
+
     @property
     def fixed(self) -> bool:
         """Whether it has submitted, so that nobody can leave it for another team."""

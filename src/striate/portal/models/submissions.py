@@ -176,6 +176,8 @@ class Upload(models.Model):
         What the sender says that the whole file has.
     received
         Bytes that have arrived, from the first on without a gap.
+    found
+        What a check of the whole file found; empty if it was not checked yet.
     expires_at
         When what arrived is thrown away.
     """
@@ -189,6 +191,7 @@ class Upload(models.Model):
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
     received = models.BigIntegerField(default=0)
+    found = models.JSONField(default=dict, editable=False)
     expires_at = models.DateTimeField(default=_a_day_from_now)
 
     def __str__(self) -> str:

@@ -37,7 +37,7 @@ def check(lease: Lease) -> None:
     if _must_wait(submission):
         lease.postpone(_WAIT)
         return
-    rules, keys = _keys()
+    rules, keys = keys_of_competition()
     told = (
         {"protocol": submission.protocol, "session": rules.track(submission.track).session} if submission.track else {}
     )
@@ -107,7 +107,8 @@ def _must_wait(submission: Submission) -> bool:
 _read: dict[str, tuple[Rules, dict[str, Keys]]] = {}
 
 
-def _keys() -> tuple[Rules, dict[str, Keys]]:
+def keys_of_competition() -> tuple[Rules, dict[str, Keys]]:
+    """Rules and keys by track, read once a process."""
     version = competition().version
     if version not in _read:
         _read[version] = read_keys(place().keys)

@@ -1,13 +1,17 @@
 """The form that takes submissions in the browser."""
 
-from collections.abc import Sequence
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 
-from striate.portal.competition import competition
+from striate.portal.competition import competition, place
 from striate.portal.models import Submission, User
 from striate.portal.receiving.taking import CSVS, NATIVE
 from striate.portal.words import seen
@@ -68,6 +72,12 @@ class Submit(forms.Form):
             self.add_error("board", "CSVs do not say what they are for: choose the board.")
         return cleaned
 
+    @contextmanager
+    def in_a_folder(self) -> Iterator[dict[str, Path]]:
+        """The files under the names that they are taken under, by links in a folder of their own."""
+        with tempfile.TemporaryDirectory(dir=place().uploads, prefix="trying-") as folder:
+            yield {name: _linked(file, Path(folder) / name) for name, file in self.cleaned_data["file"].items()}
+
     @property
     def told(self) -> dict[str, str]:
         """Track and protocol of CSVs."""
@@ -93,6 +103,14 @@ class Note(forms.ModelForm):
     def clean_note(self) -> str:
         """Nothing that cannot be seen."""
         return seen(self.cleaned_data["note"])
+
+
+def _linked(file: Path, target: Path) -> Path:
+    try:
+        os.link(file, target)
+    except OSError:  # another disk
+        shutil.copyfile(file, target)
+    return target
 
 
 def _path(sent: UploadedFile) -> Path:

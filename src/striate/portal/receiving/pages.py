@@ -7,8 +7,11 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from striate.competition import Board
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS
 from striate.portal.access import admitted, may_see, signed_in
@@ -16,22 +19,23 @@ from striate.portal.accounts.throttle import UPLOAD, too_often
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
-from striate.portal.models import Link, Score, Submission, User
+from striate.portal.models import Link, Score, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.organising import audit
-from striate.portal.receiving import choosing, store
+from striate.portal.receiving import choosing, limits, store, uploads
 from striate.portal.receiving.chain import lines
 from striate.portal.receiving.checking import retry
 from striate.portal.receiving.forms import Note, Submit
 from striate.portal.receiving.soon import check_soon
-from striate.portal.receiving.taking import take
+from striate.portal.receiving.taking import NATIVE, refuse_outside_of_phases, take
+from striate.portal.receiving.trying import try_out
 from striate.submissions.scorecard import LABELS
 
 
 @admitted
 @require_http_methods(["GET", "POST"])
 def submit(request: HttpRequest) -> HttpResponseBase:
-    """Send a submission."""
+    """Send a file, and have it checked: it is submitted, and counted, when the next page is confirmed."""
     assert isinstance(request.user, User)
     user, team = request.user, request.user.team
     if team is None and not user.is_staff:
@@ -43,23 +47,66 @@ def submit(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         baseline = form.cleaned_data.get("baseline", "")
         try:
-            made, new = take(
-                form.cleaned_data["file"],
-                team=None if baseline else team,
-                baseline=baseline,
-                by=user,
-                filename=form.filename,
-                note=form.cleaned_data["note"],
-                told=form.told,
-            )
+            refuse_outside_of_phases(baseline)
+            with form.in_a_folder() as sent:
+                tried = try_out(
+                    sent,
+                    by=user,
+                    filename=form.filename,
+                    told=form.told,
+                    about={"note": form.cleaned_data["note"], "baseline": baseline},
+                )
         except InputError as error:
-            form.add_error(None, str(error))
+            form.add_error(None, _("Nothing was submitted. %(why)s") % {"why": error})
         else:
+            return redirect("confirm", tried.pk)
+    return render(request, "portal/submissions/submit.html", {"form": form, "limits": _limits(team)})
+
+
+@admitted
+@require_http_methods(["GET", "POST"])
+def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
+    """What was found in a file that one has sent; submit it, or forget it."""
+    assert isinstance(request.user, User)
+    user = request.user
+    tried = get_object_or_404(Upload.objects.filter(by=user).exclude(found={}), pk=number)
+    found = tried.found
+    baseline, team = found["baseline"], None if found["baseline"] else user.team
+    if team is None and not (baseline and user.is_staff):
+        return redirect("team")
+    board = Board(competition().rules.track(found["track"]), found["protocol"])
+    left = limits.left(team, board, timezone.now()) if team else None
+    problem = ""
+    if request.method == "POST":
+        if "forget" in request.POST:
+            uploads.discard(tried)
+            return redirect("submit")
+        try:
+            with uploads.whole(tried) as file:
+                made, new = take(
+                    {NATIVE: file},
+                    team=team,
+                    baseline=baseline,
+                    by=user,
+                    filename=tried.filename,
+                    note=found["note"],
+                )
+        except InputError as error:
+            problem = str(error)
+        else:
+            uploads.discard(tried)
             if not new:
                 messages.info(request, "Your team has sent this file before: this is the same submission.")
             check_soon(made)
             return redirect("submission", made.pk)
-    return render(request, "portal/submissions/submit.html", {"form": form})
+    known = Submission.objects.filter(team=team, baseline=baseline, sha256=tried.sha256).exclude(state=State.REFUSED)
+    shown = {"tried": tried, "found": found, "board": board, "left": left, "problem": problem, "known": known.first()}
+    return render(request, "portal/submissions/confirm.html", shown)
+
+
+def _limits(team: Team | None) -> list[limits.Left]:
+    now = timezone.now()
+    return [limits.left(team, board, now) for board in competition().boards.values()] if team else []
 
 
 def _own(request: HttpRequest, number: UUID) -> Submission:
@@ -160,7 +207,7 @@ def note(request: HttpRequest, number: UUID) -> HttpResponseBase:
     if form.is_valid():
         Submission.objects.filter(pk=own.pk).update(note=form.cleaned_data["note"])
         messages.success(request, "The note is kept.")
-    return redirect("submission", own.pk)
+    return redirect("team") if request.POST.get("back") == "team" else redirect("submission", own.pk)
 
 
 @signed_in

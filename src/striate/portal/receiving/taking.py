@@ -29,6 +29,23 @@ def largest_file() -> int:
     return competition().rules.limits.megabytes * 10**6
 
 
+def require_size(files: Mapping[str, Path]) -> int:
+    """Bytes of the files of a submission.
+
+    Raises
+    ------
+    InputError
+        If they are others than the native file or both CSVs, or too large.
+    """
+    if set(files) not in ({NATIVE}, set(CSVS)):
+        raise InputError(f"Send one native file, or both CSVs of 2022 ({' and '.join(CSVS)}).")
+    size = sum(file.stat().st_size for file in files.values())
+    most = largest_file() * (1 if NATIVE in files else 4)  # text has four times the bytes
+    if not 0 < size <= most:
+        raise InputError(f"The file has {size / 1e6:.1f} MB; up to {most / 1e6:.0f} MB are allowed.")
+    return size
+
+
 def refuse_outside_of_phases(baseline: str) -> None:
     """Raise `InputError` where no phase takes submissions now."""
     rules, now = competition().rules, timezone.now()
@@ -85,12 +102,7 @@ def take(
         raise InputError(f"The rules have no baseline {baseline!r}.")
     if team is not None and team.disqualified_at is not None:
         raise InputError(f"Team {team.name} was disqualified ({team.disqualified_for}): it cannot submit any more.")
-    if set(files) not in ({NATIVE}, set(CSVS)):
-        raise InputError(f"Send one native file, or both CSVs of 2022 ({' and '.join(CSVS)}).")
-    size = sum(file.stat().st_size for file in files.values())
-    most = largest_file() * (1 if NATIVE in files else LARGER_AS_TEXT)
-    if not 0 < size <= most:
-        raise InputError(f"The file has {size / 1e6:.1f} MB; up to {most / 1e6:.0f} MB are allowed.")
+    size = require_size(files)
     digests = [sha256_of(files[name]) for name in sorted(files)]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     if (known := _known(team, baseline, sha256)) is not None:

@@ -1,0 +1,125 @@
+"""A method card: what a team tells about a submission. Written as TOML or in the browser, checked the same way."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from striate.errors import InputError
+from striate.validation import validated
+
+_LARGEST_FILE = 2**17  # bytes
+# What is not to be seen (and PostgreSQL refuses, in the case of zero), and what turns the direction of text around.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def _seen(text: str) -> str:
+    if found := _UNSEEN.search(text):
+        raise ValueError(f"the character U+{ord(found[0]):04X} cannot be seen: take it out")
+    return text.strip()
+
+
+def _https(address: str) -> str:
+    address = _seen(address)
+    if not address:
+        return ""
+    try:
+        parts = urlsplit(address)
+        sound = parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        sound = False
+    if not sound or any(c.isspace() or c in "<>\"'`\\" for c in address):
+        raise ValueError("a link is an address that begins with https://, with no name or password in it")
+    return address
+
+
+Text = Annotated[str, Field(max_length=5000), AfterValidator(_seen)]
+Line = Annotated[str, Field(max_length=200), AfterValidator(_seen)]
+Link = Annotated[str, Field(max_length=500), AfterValidator(_https)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_seen)]
+
+
+class CardData(BaseModel):
+    """What the model was trained on.
+
+    Attributes
+    ----------
+    pretraining
+        Data and weights from elsewhere, such as ImageNet.
+    recordings
+        Which recordings besides that of the track.
+    behaviour
+        How behaviour and eye position were used.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pretraining: Text = ""
+    recordings: Text = ""
+    behaviour: Text = ""
+
+
+class MethodCard(BaseModel):
+    """What a team tells about a submission. Texts may be Markdown; everything but the summary may be left out.
+
+    Attributes
+    ----------
+    summary
+        The method in a few sentences.
+    architecture
+        Core, readout and what else the model has.
+    data
+        What it was trained on.
+    training
+        Loss, optimiser, schedule, regularisation.
+    ensemble
+        How many models were averaged.
+    parameters
+        Of one model.
+    hardware, hours
+        What it was trained on, and for how long.
+    people
+        Who did it.
+    code, weights
+        Links that begin with https://.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    summary: Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_seen)]
+    architecture: Text = ""
+    data: CardData = CardData()
+    training: Text = ""
+    ensemble: int | None = Field(default=None, ge=1, le=100_000)
+    parameters: int | None = Field(default=None, ge=0, le=10**15)
+    hardware: Line = ""
+    hours: float | None = Field(default=None, ge=0, le=10**7)
+    people: tuple[Name, ...] = Field(default=(), max_length=50)
+    code: Link = ""
+    weights: Link = ""
+
+
+def read_card(path: Path) -> MethodCard:
+    """Read a card from a TOML file.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is no TOML, or a key is unknown or of the wrong kind.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputError(f"{path} is larger than any method card ({_LARGEST_FILE} bytes).")
+        tables = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): give a method card, a file in TOML.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8 (byte {error.start}): it must be a TOML file.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from error
+    return validated(MethodCard, tables, str(path), kind="method card")

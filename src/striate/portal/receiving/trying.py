@@ -1,0 +1,109 @@
+"""Check a file before it costs anything: read by the same child as a submission, told what was found, kept for an hour."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from striate.competition.manifest import sha256_of
+from striate.competition.rules import FINAL, LIVE
+from striate.errors import InputError
+from striate.portal.competition import place
+from striate.portal.models import Upload, User
+from striate.portal.receiving import uploads
+from striate.portal.receiving.checking import keys_of_competition
+from striate.portal.receiving.decoding import Decoded, PlatformError, decoded, room_for
+from striate.portal.receiving.taking import NATIVE, require_size
+
+KEPT = timedelta(hours=1)
+_CHUNK = 2**20  # bytes
+_WAITS = 60.0  # seconds for a place
+# Each check holds a child process with some memory.
+_places = threading.BoundedSemaphore(2)
+
+
+def try_out(
+    sent: Mapping[str, Path], *, by: User, filename: str, told: Mapping[str, str], about: Mapping[str, str]
+) -> Upload:
+    """Check a file that a person sent; keep it until the person confirms that it shall be submitted.
+
+    Parameters
+    ----------
+    sent
+        By name, as for `striate.portal.receiving.taking.take`. Left where they are.
+    by, filename
+        Whose, and what it is called.
+    told
+        Track and protocol, which CSVs do not say.
+    about
+        The note and the baseline that were filled in, to be used when it is confirmed.
+
+    Raises
+    ------
+    InputError
+        If it would be refused: why.
+    """
+    require_size(sent)
+    if not room_for(place().uploads, sum(file.stat().st_size for file in sent.values())):
+        raise InputError("The disk of the portal is nearly full: try again later.")
+    with _place(), _read(sent, told) as read:
+        size = read.native.stat().st_size
+        with transaction.atomic():
+            for earlier in Upload.objects.filter(by=by).exclude(found={}):
+                uploads.discard(earlier)
+            made = Upload.objects.create(
+                by=by,
+                filename=filename[:200],
+                size=size,
+                sha256=sha256_of(read.native),
+                found={**_found(read), **about},
+                expires_at=timezone.now() + KEPT,
+            )
+        with read.native.open("rb") as file:
+            uploads.append(made, 0, iter(lambda: file.read(_CHUNK), b""))
+    return made
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    if not _places.acquire(timeout=_WAITS):
+        raise InputError("The portal is checking many files at this moment: try again in a minute.")
+    try:
+        yield
+    finally:
+        _places.release()
+
+
+@contextmanager
+def _read(sent: Mapping[str, Path], told: Mapping[str, str]) -> Iterator[Decoded]:
+    rules, keys = keys_of_competition()
+    if NATIVE in sent:
+        source, said = sent[NATIVE], {}
+    else:
+        source = next(iter(sent.values())).parent
+        said = {"protocol": told["protocol"], "session": rules.track(told["track"]).session}
+    try:
+        with decoded(source, place().keys, rules, keys, said) as read:
+            yield read
+    except PlatformError as error:
+        raise InputError("The portal could not check the file, which is not your fault: try again.") from error
+
+
+def _found(read: Decoded) -> dict[str, Any]:
+    _rules, keys = keys_of_competition()
+    wanted = keys[read.track]
+    return {
+        "track": read.track,
+        "protocol": read.protocol,
+        "session": wanted.session,
+        "live": len(wanted.rows(LIVE)),
+        "final": len(wanted.rows(FINAL)),
+        "neurons": len(wanted.unit_ids),
+        "mean": float(read.predictions.mean(dtype="float64")),
+        "most": float(read.predictions.max()),
+    }
