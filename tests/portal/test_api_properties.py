@@ -36,9 +36,13 @@ def described(portal: World) -> Iterator[Scene]:
     _begin_chain()
     ada = portal.person("ada", team="Ada")
     sent = portal.scored(ada, portal.file(0.5))
-    upload = uploads.begin(ada, filename="half.parquet", size=100, sha256="0" * 64)
+    upload = uploads.begin(ada, filename="half.parquet", size=100, sha256="0" * 64, most=100)
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
-    known = {"/api/submissions/{number}": str(sent.pk), "/api/uploads/{number}": str(upload.pk)}
+    known = {
+        "/api/submissions/{number}": str(sent.pk),
+        "/api/submissions/{number}/card": str(sent.pk),
+        "/api/uploads/{number}": str(upload.pk),
+    }
     operations = {each.ok().label: each.ok() for each in schema.get_all_operations()}
     yield Scene(operations, known, {"Authorization": f"Bearer {portal.token(ada)}"})
     assert Upload.objects.count() <= 5
@@ -54,6 +58,8 @@ OPERATIONS = (
     "POST /api/submissions",
     "GET /api/submissions",
     "GET /api/submissions/{number}",
+    "GET /api/submissions/{number}/card",
+    "PUT /api/submissions/{number}/card",
 )
 
 
