@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from tests.portal.world import World
 
-schemathesis = pytest.importorskip("schemathesis", reason="the API is tested by schemathesis: pip install 'striate[dev]'")
+schemathesis = pytest.importorskip(
+    "schemathesis", reason="the API is tested by schemathesis: pip install 'striate[dev]'"
+)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,18 @@ from tests.portal.world import World
 ODD = st.one_of(
     st.text(max_size=40),
     st.sampled_from(
-        ["\0", "a\0b", "\u202eevil\u202c", "\u2066x\u2069", "x" * 5000, "\ud800", "'; DROP TABLE x; --", "<script>", "=1+1", "\r\nX: y"]
+        [
+            "\0",
+            "a\0b",
+            "\u202eevil\u202c",
+            "\u2066x\u2069",
+            "x" * 5000,
+            "\ud800",
+            "'; DROP TABLE x; --",
+            "<script>",
+            "=1+1",
+            "\r\nX: y",
+        ]
     ),
     st.text(st.characters(categories=["Cc", "Cf", "Zl", "Zs"]), max_size=10),
 )

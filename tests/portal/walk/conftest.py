@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("django", reason="the portal is an extra: pip install 'striate[portal]'")
 pytest.importorskip("playwright", reason="a browser is led by Playwright: pip install 'striate[dev]'")
 
-from tests.portal.walk.stage import Stage, stage  # noqa: E402
-from tests.portal.walk.visitor import Visitor, browsing, chromium  # noqa: E402
+from tests.portal.walk.stage import Stage, stage
+from tests.portal.walk.visitor import Visitor, browsing, chromium
 
 
 @pytest.fixture(scope="module")

@@ -30,10 +30,10 @@ def fill_the_board(site: Stage) -> None:
     )
 
 
-def picture(visitor: Visitor, path: str, file: Path, *, whole: bool = False) -> None:
+def picture(visitor: Visitor, path: str, file: Path) -> None:
     """Look at a page, and keep a picture of it, in few colours and so in few bytes."""
     visitor.open(path)
-    raw = visitor.page.screenshot(full_page=whole)
+    raw = visitor.page.screenshot()
     drawn = Image.open(io.BytesIO(raw)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
     drawn.save(file, optimize=True)
     print(f"{file}: {file.stat().st_size / 1e3:.0f} kB")
@@ -47,22 +47,16 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as site, browsing() as browser:
         fill_the_board(site)
-        pages = {"home": "/", "board": "/boards/sensorium-image/", "data": "/data/"}
-        own = {"team": "/team/", "submit": "/submit/"}
-        for end, size, scheme in (("", DESKTOP, "light"), ("-dark", DESKTOP, "dark"), ("-phone", PHONE, "light")):
-            visitor = Visitor(browser, site.address, size, color_scheme=scheme)
-            for name, path in pages.items():
-                picture(visitor, path, out / f"{name}{end}.png")
+        for end, size in (("", DESKTOP), ("-phone", PHONE)):
+            visitor = Visitor(browser, site.address, size)
+            picture(visitor, "/", out / f"home{end}.png")
+            picture(visitor, "/boards/sensorium-image/", out / f"board{end}.png")
             visitor.open("/accounts/sign-in/")
             visitor.fill(User_name="ada", Password=PASSWORD)
             visitor.press("Sign in")
-            for name, path in own.items():
-                picture(visitor, path, out / f"{name}{end}.png")
-            link = visitor.page.context.pages[0]
             visitor.open("/team/")
-            link.locator("tbody a").first.click()
-            picture(visitor, link.url, out / f"submission{end}.png", whole=end == "")
-            picture(visitor, "/accounts/", out / f"account{end}.png")
+            visitor.page.locator("tbody a").first.click()
+            picture(visitor, visitor.page.url, out / f"submission{end}.png")
             visitor.close()
 
 

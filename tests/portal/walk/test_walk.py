@@ -196,7 +196,9 @@ def test_everything_needed_works_without_javascript(visit: Visit, site: Stage) -
 
 
 def test_maintenance_is_announced_and_refuses_writes_with_the_time(visit: Visit, site: Stage) -> None:
-    window = "MaintenanceWindow.objects.create(starts=now + timedelta({}), ends=now + timedelta({}), message='A new disk.')"
+    window = (
+        "MaintenanceWindow.objects.create(starts=now + timedelta({}), ends=now + timedelta({}), message='A new disk.')"
+    )
     begin = "from datetime import timedelta\nfrom django.utils import timezone\nfrom striate.portal.models import MaintenanceWindow\nnow = timezone.now()\n"
     ends = begin + "MaintenanceWindow.objects.all().delete()"
     visitor = visit(PHONE)
