@@ -38,13 +38,14 @@ def test_a_verified_address_admits_where_mail_is_sent(world: World) -> None:
     from django.test import override_settings
 
     with override_settings(MAIL=True):
-        browser, _ = sign_up(world)
-        assert browser.get("/team/").status_code == 302, "not signed in before the link was followed"
+        browser, answer = sign_up(world)
+        assert "Look into your mail" in answer.content.decode()
+        browser.post("/accounts/sign-in/", {"username": "ada", "password": PASSWORD})
+        assert browser.get("/team/").status_code == 403
         link = re.search(r"http://testserver(/accounts/verify/\S+)", mail.outbox[-1].body)
         assert link
         assert browser.get(link[1][:-3] + "x/").status_code == 400
         assert browser.get(link[1]).status_code == 302
-        browser.post("/accounts/sign-in/", {"username": "ada", "password": PASSWORD})
         assert browser.get("/team/").status_code == 200
 
 

@@ -111,7 +111,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(folders: Path, data: Path) -> Iterator[tuple[str, subprocess.Popen[str], str]]:
+def served(folders: Path, data: Path, **extra: str) -> Iterator[tuple[str, subprocess.Popen[str], str]]:
     """The portal in processes of its own: its address, the first process, the administrator's password."""
     port = free_port()
     command = ["serve", str(folders / "public"), "--no-browser", "--port", str(port), "--data", str(data)]
@@ -123,7 +123,7 @@ def served(folders: Path, data: Path) -> Iterator[tuple[str, subprocess.Popen[st
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env=environment,
+        env=environment | extra,
     )
     assert running.stdout is not None
     first = running.stdout.readline()

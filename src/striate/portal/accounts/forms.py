@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm
+from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
 from striate.competition.submit import require_team
@@ -65,6 +65,7 @@ class SignUp(BaseUserCreationForm):
 class SignIn(AuthenticationForm):
     """Name and password."""
 
+    username = UsernameField(label=_("User name"), widget=forms.TextInput(attrs={"autofocus": True}))
     error_messages = {
         "invalid_login": _(
             "User name and password do not belong together. Mind capital letters, or ask for a new password."

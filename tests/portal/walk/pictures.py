@@ -1,0 +1,64 @@
+"""Pictures of the portal for the documentation: ``python -m tests.portal.walk.pictures --out docs/images/portal``."""
+
+import argparse
+import io
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from tests.fixtures.command import striate
+from tests.portal.walk.stage import PASSWORD, Stage, stage
+from tests.portal.walk.visitor import DESKTOP, PHONE, Visitor, browsing
+
+TEAMS = {"Cortical Columns": 0.62, "Mouse Lab": 0.55, "Gabor & Friends": 0.54, "V1 or bust": 0.41, "First Try": 0.22}
+
+
+def fill_the_board(site: Stage) -> None:
+    """Let some teams submit, and have it scored."""
+    for number, (team, skill) in enumerate(TEAMS.items()):
+        token = site.scratch / f"token-{number}"
+        made = striate("serve", "account", site.built.folder, f"person{number}", "--email", f"p{number}@example.org",
+                       "--team", team, "--token-file", token, "--data", site.data)  # fmt: skip
+        assert made.status == 0, made.err
+        sent = striate("submit", site.file(skill, number), "--to", site.address, "--token-file", token, "--note", "deeper core",
+                       STRIATE_SETTINGS=str(site.scratch / f"settings-{number}"))  # fmt: skip
+        assert sent.status == 0, sent.err
+    site.run(
+        "from striate.portal.models import User\nada = User.objects.get(username='person0')\n"
+        f"ada.username, ada.name = 'ada', 'Ada'\nada.set_password({PASSWORD!r})\nada.save()"
+    )
+
+
+def picture(visitor: Visitor, path: str, file: Path) -> None:
+    """Look at a page, and keep a picture of it, in few colours and so in few bytes."""
+    visitor.open(path)
+    raw = visitor.page.screenshot()
+    drawn = Image.open(io.BytesIO(raw)).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    drawn.save(file, optimize=True)
+    print(f"{file}: {file.stat().st_size / 1e3:.0f} kB")
+
+
+def main() -> None:
+    """Draw all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as site, browsing() as browser:
+        fill_the_board(site)
+        for end, size in (("", DESKTOP), ("-phone", PHONE)):
+            visitor = Visitor(browser, site.address, size)
+            picture(visitor, "/", out / f"home{end}.png")
+            picture(visitor, "/boards/sensorium-image/", out / f"board{end}.png")
+            visitor.open("/accounts/sign-in/")
+            visitor.fill(User_name="ada", Password=PASSWORD)
+            visitor.press("Sign in")
+            visitor.open("/team/")
+            visitor.page.locator("tbody a").first.click()
+            picture(visitor, visitor.page.url, out / f"submission{end}.png")
+            visitor.close()
+
+
+if __name__ == "__main__":
+    main()
