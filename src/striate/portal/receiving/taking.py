@@ -15,6 +15,7 @@ from striate.portal.models import Job, Submission, Team, User
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
 from striate.portal.receiving.states import move
+from striate.submissions.keyed import printable
 from striate.submissions.legacy import SUBMISSION_FILES
 
 NATIVE = "submission.parquet"
@@ -98,10 +99,10 @@ def take(
         team=team,
         baseline=baseline,
         by=by,
-        filename=Path(filename).name[:200] or "submission",
+        filename=plain_name(filename),
         sha256=sha256,
         size=size,
-        note=note[:300],
+        note=printable(note, 300),
         track=(told or {}).get("track", ""),
         protocol=(told or {}).get("protocol", ""),
     )
@@ -119,6 +120,11 @@ def take(
         store.forget(made.pk)
         raise
     return made, True
+
+
+def plain_name(filename: str) -> str:
+    """What a sender calls a file, as a name alone and fit to be shown; no file is ever called so here."""
+    return printable(filename.replace("\\", "/").rpartition("/")[2], 200) or "submission"
 
 
 def _known(team: Team | None, baseline: str, sha256: str) -> Submission | None:

@@ -10,7 +10,7 @@ from striate.errors import InputError
 from striate.portal.competition import place
 from striate.portal.models import Upload, User
 from striate.portal.receiving.decoding import room_for
-from striate.portal.receiving.taking import largest_file
+from striate.portal.receiving.taking import largest_file, plain_name
 
 _MOST_OPEN = 5  # uploads of a person
 
@@ -35,7 +35,7 @@ def begin(by: User, *, filename: str, size: int, sha256: str) -> Upload:
             raise InputError(f"You have {_MOST_OPEN} unfinished uploads: finish one of them, or wait a day.")
         if not room_for(place().uploads, size):
             raise InputError("The disk of the portal is nearly full: try again later.")
-        return Upload.objects.create(by=by, filename=Path(filename).name[:200], size=size, sha256=sha256)
+        return Upload.objects.create(by=by, filename=plain_name(filename), size=size, sha256=sha256)
 
 
 def received(upload: Upload) -> int:
