@@ -12,3 +12,8 @@ def seen(text: str) -> str:
     """The text without characters that cannot be seen, and with single spaces."""
     kept = (c if c in _JOINERS or unicodedata.category(c) not in _UNSEEN else " " if c.isspace() else "" for c in text)
     return " ".join("".join(kept).split())
+
+
+def plain_name(filename: str) -> str:
+    """What a sender calls a file, as a name alone and fit to be shown; no file is ever called so here."""
+    return seen(filename.replace("\\", "/").rpartition("/")[2])[:200] or "submission"

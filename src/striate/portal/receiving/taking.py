@@ -15,7 +15,7 @@ from striate.portal.models import Job, Submission, Team, User
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
 from striate.portal.receiving.states import move
-from striate.portal.words import seen
+from striate.portal.words import plain_name, seen
 from striate.submissions.legacy import SUBMISSION_FILES
 
 NATIVE = "submission.parquet"
@@ -114,7 +114,7 @@ def take(
         team=team,
         baseline=baseline,
         by=by,
-        filename=seen(Path(filename).name)[:200] or "submission",
+        filename=plain_name(filename),
         sha256=sha256,
         size=size,
         note=seen(note)[:300],

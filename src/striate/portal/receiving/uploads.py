@@ -30,7 +30,7 @@ from striate.portal import storage as files
 from striate.portal.competition import place
 from striate.portal.models import Part, Upload, User
 from striate.portal.receiving.decoding import room_for
-from striate.portal.words import seen
+from striate.portal.words import plain_name
 
 _MOST_OPEN = 5  # uploads of a person
 _PART = 16 * 2**20  # bytes after which a part is safe, however long the request goes on
@@ -71,9 +71,7 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
             raise InputError(f"You have {_MOST_OPEN} unfinished uploads: finish one of them, or wait a day.")
         if not room_for(place().uploads, size):
             raise InputError("The disk of the portal is nearly full: try again later.")
-        return Upload.objects.create(
-            by=by, filename=seen(Path(filename).name)[:200], size=size, sha256=sha256, purpose=purpose
-        )
+        return Upload.objects.create(by=by, filename=plain_name(filename), size=size, sha256=sha256, purpose=purpose)
 
 
 def received(upload: Upload) -> int:

@@ -1,0 +1,409 @@
+"""How fast the portal is: ``python -m benchmarks.portal_speed``. Prints a table and writes JSON.
+
+A competition of a real mouse's size is built and served by ``striate serve``, by HTTP and on this machine alone: the time from the end of an
+upload to the row on the board, submissions a minute with one worker, the memory of the web processes, a board of 1,000 rows read by
+10 readers a second, and a file of some 400 MB, against nginx where there is one.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import urllib3
+
+from benchmarks.data import scratch
+
+NEURONS, IMAGES, REPEATS = 7776, 200, 10  # half of the images are of the live test: 1,000 trials
+FILE, ROWS, READERS = 400 * 10**6, 1000, 10
+_TEAMS = 4  # that send at the same time
+
+
+def competition() -> Path:
+    """The public folder of a competition, built where it is not there or over (half a minute)."""
+    here = scratch("portal")
+    public, secrets, environment = (
+        here / "public",
+        here / "away" / "secret",
+        {**os.environ, "STRIATE_PASSPHRASE": "a benchmark's"},
+    )
+    if public.exists() and time.time() - public.stat().st_mtime < 30 * 86400:
+        return public
+    print("building a competition of the size of a real mouse ...", file=sys.stderr)
+    shutil.rmtree(here, ignore_errors=True)
+    secrets.parent.mkdir(parents=True)
+    settings = {"neurons": NEURONS, "train": 300, "validation": 50, "test_images": IMAGES, "repeats": REPEATS}
+    how = [each for name, value in settings.items() for each in ("--set", f"{name}={value}")]
+    rules = here / "competition.toml"
+
+    def striate(*command: object) -> None:
+        told = [sys.executable, "-m", "striate", "competition", *map(str, command)]
+        subprocess.run(told, check=True, env=environment, stdout=sys.stderr)
+
+    striate("new", rules, "--template", "own", "--session", "501-1-3")
+    text = rules.read_text()
+    for limit in ("per_day = 2\n", "in_total = 100\n"):
+        assert limit in text
+        text = text.replace(limit, f"{limit.split()[0]} = 1000\n")
+    rules.write_text(text)
+    striate("build", rules, "--simulate", "--out", public, "--secrets", secrets, *how)
+    _add_file(public)
+    striate("commit", public, "--vault", secrets / "vault")
+    shutil.copy(secrets / "live-truth.npz", here / "public-live-truth.npz")
+    (secrets / "vault").unlink()  # the portal refuses to start where one can be read
+    return public
+
+
+def _add_file(public: Path) -> None:
+    """A file of a fixed size beside the archive."""
+    block, made, digest = np.random.default_rng(0).bytes(2**20), public / "archives" / "large.bin", sha256()
+    with made.open("wb") as file:
+        while (left := FILE - file.tell()) > 0:
+            file.write(block[:left])
+            digest.update(block[:left])
+    manifest = json.loads((public / "manifest.json").read_text())
+    manifest["files"].append({"path": "archives/large.bin", "size": FILE, "sha256": digest.hexdigest()})
+    (public / "manifest.json").write_text(json.dumps(manifest))
+
+
+def submissions(public: Path, count: int) -> list[Path]:
+    """Native files with different predictions, not made of zeros: as large as real ones."""
+    from striate.recordings import open as open_recording
+    from striate.submissions import Submission
+
+    folder = scratch("portal") / "submissions"
+    folder.mkdir(exist_ok=True)
+    found = []
+    recording = None
+    for number in range(count):
+        file = folder / f"{number}.parquet"
+        if not file.exists():
+            recording = recording or open_recording(next((public / "archives").glob("*.zip")))
+            random = np.random.default_rng(number)
+            trials = sum(recording.rows(tier).size for tier in ("test", "final_test"))
+            rates = random.gamma(2.0, 0.5, (trials, NEURONS)) * random.gamma(1.0, 1.0, NEURONS)
+            Submission.from_array(recording, rates.astype(np.float32), protocol="image").write(file)
+        found.append(file)
+    return found
+
+
+@dataclass
+class Served:
+    """A portal that runs."""
+
+    address: str
+    data: Path
+    first: int
+    tokens: list[str]
+    pool: urllib3.PoolManager
+
+    def ask(self, method: str, path: str, team: int = 0, **sent: Any) -> Any:
+        """Ask the API as a team; the JSON of the answer."""
+        headers = {"Authorization": f"Bearer {self.tokens[team]}", **sent.pop("headers", {})}
+        answer = self.pool.request(method, f"{self.address}{path}", headers=headers, **sent)
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.status} {answer.data[:300]!r}")
+        return answer.json()
+
+    def upload(self, file: Path, team: int) -> str:
+        """Upload a file; the number of the upload."""
+        content = file.read_bytes()
+        about = {"filename": file.name, "size": len(content), "sha256": sha256(content).hexdigest()}
+        number = str(self.ask("POST", "api/uploads", team, json=about)["id"])
+        self.ask("PUT", f"api/uploads/{number}?offset=0", team, body=content)
+        return number
+
+    def submit(self, upload: str, team: int) -> dict[str, Any]:
+        """Submit what was uploaded; its state."""
+        return dict(self.ask("POST", "api/submissions", team, json={"upload": upload}))
+
+    def on_board(self, team: int) -> int:
+        """Receipt of a team's row on the board; 0 if it has none."""
+        rows = self.pool.request("GET", f"{self.address}boards/main-image.json").json()["rows"]
+        return next((int(row["receipt"]) for row in rows if row["team"] == f"Team {team}"), 0)
+
+    def web_memory(self) -> list[float]:
+        """The most that each web process has held, in MB."""
+        listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+        rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+        web = [int(pid) for pid, ppid, told in rows if int(ppid) == self.first and "running.web" in told]
+        web += [int(pid) for pid, ppid, told in rows if int(ppid) in web and "running.web" in told]
+        most = []
+        for process in web:
+            status = Path(f"/proc/{process}/status").read_text()
+            most.append(int(status.partition("VmHWM:")[2].split()[0]) / 1000)
+        return most
+
+
+@contextlib.contextmanager
+def served(public: Path) -> Iterator[Served]:
+    """Serve the competition with data of its own, until the block ends."""
+    data = scratch("portal") / "data"
+    shutil.rmtree(data, ignore_errors=True)
+    tokens = []
+    for team in range(_TEAMS):
+        kept = scratch("portal") / f"{team}.token"
+        kept.unlink(missing_ok=True)
+        told = ["account", public, f"team-{team}", "--email", f"{team}@example.org", "--team", f"Team {team}"]
+        _striate("serve", *told, "--token-file", kept, "--data", data)
+        tokens.append(kept.read_text().strip())
+    port = _free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "striate",
+        "serve",
+        str(public),
+        "--no-browser",
+        f"--port={port}",
+        f"--data={data}",
+    ]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    pool = urllib3.PoolManager(maxsize=32, retries=False, timeout=120)
+    portal = Served(f"http://127.0.0.1:{port}/", data, running.pid, tokens, pool)
+    try:
+        for _ in range(600):
+            with contextlib.suppress(urllib3.exceptions.HTTPError):
+                if pool.request("GET", f"{portal.address}health").status == 200:
+                    break
+            time.sleep(0.1)
+        time.sleep(3)  # until the processes that read files are ready, too
+        yield portal
+    finally:
+        running.terminate()
+        running.wait(60)
+
+
+def _striate(*command: object) -> None:
+    subprocess.run([sys.executable, "-m", "striate", *map(str, command)], check=True, stdout=subprocess.DEVNULL)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def upload_to_board(portal: Served, files: list[Path]) -> dict[str, Any]:
+    """Seconds from the last byte of an upload to the row on the board, one after another."""
+    seconds = []
+    for file in files:
+        upload = portal.upload(file, 0)
+        began = time.perf_counter()
+        state = portal.submit(upload, 0)
+        while state["receipt"] is None:  # it is checked by the worker, where the web process has no place for it
+            time.sleep(0.02)
+            state = portal.ask("GET", f"api/submissions/{state['id']}")
+        while portal.on_board(0) != state["receipt"]["number"]:
+            time.sleep(0.02)
+        seconds.append(time.perf_counter() - began)
+        time.sleep(2)  # as a board rests between two of them
+    return {"median_s": statistics.median(seconds), "seconds": seconds}
+
+
+def submissions_a_minute(portal: Served, files: list[Path]) -> dict[str, Any]:
+    """Files of several teams as fast as they are taken; until all are scored."""
+    began = time.perf_counter()
+
+    def send(team: int) -> None:
+        for file in files[team::_TEAMS]:
+            portal.submit(portal.upload(file, team), team)
+
+    with ThreadPoolExecutor(_TEAMS) as pool:
+        list(pool.map(send, range(_TEAMS)))
+    while any(not each["over"] for team in range(_TEAMS) for each in portal.ask("GET", "api/submissions", team)):
+        time.sleep(0.1)
+    states = [each["state"] for team in range(_TEAMS) for each in portal.ask("GET", "api/submissions", team)]
+    if set(states) != {"scored"}:
+        raise RuntimeError(f"not all were scored: {states}")
+    seconds = time.perf_counter() - began
+    return {"a_minute": 60 * len(files) / seconds, "files": len(files), "seconds": seconds}
+
+
+_FILL = """
+import sys
+import numpy as np
+from striate.portal import Place
+from striate.portal.running.prepare import set_up
+set_up(Place.of(sys.argv[1], sys.argv[2]))
+from django.db import transaction
+from django.utils import timezone
+from striate.metrics.evaluate import METRICS
+from striate.portal.boards.standings import rank_later
+from striate.portal.models import Score, Submission, Team
+from striate.portal.models.submissions import State
+from striate.portal.receiving import chain
+random = np.random.default_rng(0)
+with transaction.atomic():
+    ends = chain.lock_chain()
+    for number in range(int(sys.argv[3])):
+        team = Team.objects.create(name=f"Laboratory {number}")
+        sent = Submission.objects.create(team=team, track="main", protocol="image", filename="x.parquet", sha256=f"{number:064x}",
+            kept=f"{number:064x}", size=1, state=State.SCORED)
+        chain.add(ends, sent, at=timezone.now())
+        draws = random.normal(0.3 * random.random(), 0.01, 1001)
+        one = {"mean": draws[0], "low": draws[0] - 0.02, "high": draws[0] + 0.02, "reason": None}
+        Score.objects.create(submission=sent, scorer="benchmark", value=draws[0], metrics=dict.fromkeys(METRICS, one),
+            draws=draws.astype("<f8").tobytes())
+    rank_later("main", "image")
+"""
+
+
+def board_page(public: Path, portal: Served, seconds: float) -> dict[str, Any]:
+    """A page of 1,000 rows that 10 readers a second ask for, each when it is due and not when the last one was served."""
+    subprocess.run([sys.executable, "-c", _FILL, public, portal.data, str(ROWS)], check=True)
+    page = f"{portal.address}boards/main-image/"
+    while portal.pool.request("GET", page).data.count(b"<tr id=") < ROWS:
+        time.sleep(0.2)
+    took: list[float] = []
+    lock = threading.Lock()
+
+    def read(at: float) -> None:
+        time.sleep(max(0.0, at - time.perf_counter()))
+        answer = portal.pool.request("GET", page)
+        with lock:
+            took.append(time.perf_counter() - at)
+        assert answer.status == 200
+
+    began = time.perf_counter() + 0.5
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(read, [began + number / READERS for number in range(int(seconds * READERS))]))
+    milliseconds = 1000 * np.array(took)
+    return {
+        "p50_ms": float(np.quantile(milliseconds, 0.5)),
+        "p99_ms": float(np.quantile(milliseconds, 0.99)),
+        "reads": len(took),
+    }
+
+
+def large_file(public: Path, portal: Served, pairs: int) -> dict[str, Any]:
+    """MB a second of a large file, by curl, from the portal and from nginx in turn."""
+    _accept(public, portal)
+    manifest = portal.ask("GET", "data/manifest.json")
+    address = next(
+        f"{manifest['addresses'][0]}{each['name']}" for each in manifest["files"] if each["name"].endswith("large.bin")
+    )
+    found: dict[str, list[float]] = {"striate": [], "nginx": []}
+    with _nginx(public) as beside:
+        for _ in range(pairs):
+            found["striate"].append(_curl(address, portal.tokens[0]))
+            if beside:
+                found["nginx"].append(_curl(f"{beside}archives/large.bin"))
+    return {f"{name}_mb_s": statistics.median(each) for name, each in found.items() if each} | {"runs": found}
+
+
+def _accept(public: Path, portal: Served) -> None:
+    code = (
+        "import sys\nfrom striate.portal import Place\nfrom striate.portal.running.prepare import set_up\n"
+        "set_up(Place.of(sys.argv[1], sys.argv[2]))\nfrom striate.portal.hosting.dataset import terms_digest, terms_text\n"
+        "from striate.portal.models import Acceptance, User\nAcceptance.objects.get_or_create(user=User.objects.get(username='team-0'), "
+        "sha256=terms_digest(), defaults={'terms': terms_text()})"
+    )
+    subprocess.run([sys.executable, "-c", code, public, portal.data], check=True)
+
+
+def _curl(address: str, token: str = "") -> float:
+    told = ["curl", "-sf", "-o", "/dev/null", "-w", "%{speed_download}", address]
+    if token:
+        told += ["-H", f"Authorization: Bearer {token}"]
+    return float(subprocess.run(told, check=True, capture_output=True, text=True).stdout) / 1e6
+
+
+@contextlib.contextmanager
+def _nginx(public: Path) -> Iterator[str]:
+    """The same folder served by nginx; an empty address where there is none."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        print("there is no nginx on this machine to compare with", file=sys.stderr)
+        yield ""
+        return
+    here, port = scratch("portal") / "nginx", _free_port()
+    here.mkdir(exist_ok=True)
+    (here / "nginx.conf").write_text(
+        f"daemon off; pid {here}/pid; error_log stderr crit; worker_processes 2; events {{}}\n"
+        f"{'user root;' if os.getuid() == 0 else ''}\n"
+        f"http {{ access_log off; sendfile on; {' '.join(f'{each}_temp_path {here}/{each};' for each in ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))}\n"
+        f"server {{ listen 127.0.0.1:{port}; root {public}; }} }}\n"
+    )
+    running = subprocess.Popen([program, "-p", str(here), "-c", str(here / "nginx.conf")])
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        running.terminate()
+        running.wait(20)
+
+
+def show(found: dict[str, Any]) -> str:
+    """Draw the table, in Markdown."""
+    file, page = found["file"], found["board"]
+    beside = f" (nginx {file['nginx_mb_s']:,.0f} MB/s)" if "nginx_mb_s" in file else ""
+    rows = [
+        (
+            "upload's end to row on the board, 2 × 1,000 trials × 7,776 neurons",
+            f"{found['to_board']['median_s']:.2f} s",
+            "≤ 3 s",
+        ),
+        ("such submissions a minute, one worker", f"{found['rate']['a_minute']:.0f}", "≥ 20"),
+        ("most memory of a web process", f"{max(found['web_mb']):.0f} MB", "< 300 MB"),
+        (
+            f"board of {ROWS:,} rows, {READERS} readers a second: p50, p99",
+            f"{page['p50_ms']:.0f} ms, {page['p99_ms']:.0f} ms",
+            "p99 < 200 ms",
+        ),
+        (f"a file of {FILE // 10**6} MB, loopback", f"{file['striate_mb_s']:,.0f} MB/s{beside}", "≥ 300 MB/s"),
+    ]
+    return "\n".join(["| what | measured | to reach |", "|---|--:|--:|", *(f"| {a} | {b} | {c} |" for a, b, c in rows)])
+
+
+def main() -> None:
+    """Measure, print, write JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.portal_speed", description=__doc__)
+    parser.add_argument("--one-by-one", type=int, default=5, help="files that are sent one after another")
+    parser.add_argument("--at-once", type=int, default=12, help="files that are sent as fast as they are taken")
+    parser.add_argument("--seconds", type=float, default=20, help="that the board is read")
+    parser.add_argument("--pairs", type=int, default=5, help="times that the file is fetched from each server in turn")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/portal_speed.json"), help="where to write JSON")
+    given = parser.parse_args()
+    os.environ["STRIATE_CACHE"] = str(scratch("portal-cache"))
+    public = competition()
+    files = submissions(public, given.one_by_one + given.at_once)
+    load = os.getloadavg()[0]
+    with served(public) as portal:
+        found: dict[str, Any] = {"to_board": upload_to_board(portal, files[: given.one_by_one])}
+        found["rate"] = submissions_a_minute(portal, files[given.one_by_one :])
+        found["board"] = board_page(public, portal, given.seconds)
+        found["file"] = large_file(public, portal, given.pairs)
+        found["web_mb"] = portal.web_memory()
+    machine = {
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "load_before": load,
+        "load_after": os.getloadavg()[0],
+    }
+    given.out.write_text(json.dumps({"machine": machine, **found}, indent=1) + "\n")
+    print(show(found))
+    print(f"\nload before and after: {load:.1f}, {os.getloadavg()[0]:.1f}; wrote {given.out}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
