@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -258,11 +257,25 @@ def unprepared(world: World) -> Iterator[World]:
     """A portal that has prepared nothing."""
     from striate.portal.looking import store
 
-    folder = world.place.snapshots / "looking"
-    shutil.rmtree(folder, ignore_errors=True)
+    forget("looking")
     store._summary.cache_clear()
     yield world
-    shutil.rmtree(folder, ignore_errors=True)
+    forget("looking")
+
+
+def forget(folder: str) -> None:
+    """Remove a folder of the storage, if it is there."""
+    from striate.portal.looking.store import storage
+
+    try:
+        folders, files = storage().listdir(folder)
+    except FileNotFoundError:
+        return
+    for each in files:
+        storage().delete(f"{folder}/{each}")
+    for each in folders:
+        forget(f"{folder}/{each}")
+    storage().delete(folder)
 
 
 def prepare_all() -> None:
@@ -350,7 +363,7 @@ def test_each_recording_is_prepared_once(unprepared: World) -> None:
     assert not Job.objects.filter(done_at=None).exists()
     assert Job.objects.count() == 3
     assert all(store.is_prepared(each) for each in store.recordings())
-    shutil.rmtree(unprepared.place.snapshots / "looking" / store.key(store.recordings()[0]))
+    forget(f"looking/{store.key(store.recordings()[0])}")
     keep_house()
     assert Job.objects.filter(done_at=None).count() == 1, "what was deleted is prepared again"
     prepare_all()
