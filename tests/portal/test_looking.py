@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,13 @@ TIERS = ("train", "validation", "test", "final_test")
 STEP = 25 * 2 * 0.5 / 254  # the largest error of a code, in standard deviations: half a step of the square root
 
 
+def read_tile(file: Path, number: int) -> NDArray[np.uint8]:
+    """One tile of a raster; they are numbered level by level, row by row."""
+    starts = np.frombuffer(file.with_suffix(".index").read_bytes(), dtype="<u4")
+    packed = file.with_suffix(".tiles").read_bytes()[starts[number] : starts[number + 1]]
+    return np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(256, 256)
+
+
 @dataclass
 class Looked:
     """What was prepared of a recording, as a browser reads it."""
@@ -49,7 +57,7 @@ class Looked:
     def level(self, order: str, number: int = 0) -> NDArray[np.float32]:
         """A level of the raster, put together of its tiles."""
         from striate.portal.looking.codes import decoded
-        from striate.portal.looking.pyramid import TILE, read_tile
+        from striate.portal.looking.pyramid import TILE
 
         levels = self.summary["raster"]["levels"][order]
         grids = [(-(-each["rows"] // TILE), -(-each["columns"] // TILE)) for each in levels]
