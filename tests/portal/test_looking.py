@@ -524,8 +524,9 @@ def test_a_browser_draws_every_view(unprepared: World, reader: Any, session: str
             drawn("histograms", f"canvas[data-histogram={name}]", 3)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert not complaints
-        if width == 1280:
-            axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
             found = axe.Axe().run(page)
             assert found.violations_count == 0, found.generate_report()
         opened.close()
