@@ -9,7 +9,6 @@ from django.utils import timezone
 from striate.competition.manifest import ListedFile, sha256_of
 from striate.portal.competition import competition, place
 from striate.portal.looking import store
-from striate.portal.looking.prepare import prepare
 from striate.portal.models import Job
 from striate.portal.receiving.decoding import PlatformError
 from striate.portal.scoring.leases import MOST_ATTEMPTS, Lease
@@ -44,6 +43,8 @@ def look(lease: Lease) -> None:
     LostLeaseError
         If somebody else has the job now.
     """
+    from striate.portal.looking.prepare import prepare  # web processes need not load it
+
     about = lease.job.about
     archive = next((each for each in store.recordings() if store.key(each) == about), None)
     if archive is None or store.is_prepared(archive):  # hosted no longer, or done meanwhile

@@ -16,14 +16,12 @@ from striate.portal.looking.columns import write_columns
 from striate.portal.looking.orders import neuron_orders, time_of, trial_orders
 from striate.portal.looking.pictures import ACROSS, DOWN, Pictures, pictures, thumbnail_size, write_sheets
 from striate.portal.looking.responses import EDGES, Overview, Reliability, Shown, overview, reliability
+from striate.portal.looking.version import SUMMARY, VERSION
 from striate.recordings import Recording, check
 from striate.recordings.archive import open_archive
 from striate.recordings.layout import TIERS, VARIABLES
 from striate.recordings.pack import load, pack
 
-# Rises whenever something is prepared otherwise; what was prepared before is prepared anew.
-VERSION = 1
-SUMMARY = "summary.json"
 _FINDINGS = 100  # that are listed; a damaged archive can have one a trial
 _BINS = 30
 _UNITS = {"images": "grey value", "responses": "raw units", "behavior": "raw units", "pupil_center": "raw units"}
@@ -72,7 +70,7 @@ def _pictures_of(shown: Shown, folder: Path, withheld: tuple[str, ...]) -> dict[
         for name, values in (("behavior", recording.behavior), ("pupil_center", recording.pupil_center))
         if name in withheld or not np.any(values)
     }
-    columns = _neuron_columns(recording, over, reliable) | _trial_columns(recording, over, without, time_of(recording))
+    columns = _neuron_columns(recording, over, reliable) | _trial_columns(recording, over, without)
     columns |= {"image.tier": found.tier, "image.shown": found.shown, "trial.image": found.of_trial}
     columns |= {"image.mean": found.mean, "image.contrast": found.contrast}
     columns |= {f"trials.{name}": order.astype(np.uint32) for name, order in of_trials.items()}
@@ -142,9 +140,7 @@ def _neuron_columns(recording: Recording, over: Overview, reliable: Reliability)
     return columns | {"neuron.halves": reliable.halves}
 
 
-def _trial_columns(
-    recording: Recording, over: Overview, without: set[str], time: NDArray[np.int64] | None
-) -> dict[str, NDArray[Any]]:
+def _trial_columns(recording: Recording, over: Overview, without: set[str]) -> dict[str, NDArray[Any]]:
     tier = np.array([TIERS.index(each) for each in recording.trials["tier"]], dtype=np.uint8)
     columns: dict[str, NDArray[Any]] = {"trial.tier": tier, "trial.response": over.of_trial}
     for name in ("behavior", "pupil_center"):

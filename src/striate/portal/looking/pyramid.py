@@ -146,12 +146,3 @@ def _range(counts: NDArray[np.int64]) -> tuple[float, float]:
     low, high = (int(np.searchsorted(shown, shown[-1] * share / 100)) for share in _SHOWN)
     found = decoded(np.array([low, max(high, low + 1)], dtype=np.uint8))
     return float(found[0]), float(found[1])
-
-
-def read_tile(file: Path, number: int) -> Bytes:
-    """One tile of a file that `write` wrote, shape (`TILE`, `TILE`); they are numbered level by level, row by row."""
-    starts = np.frombuffer(file.with_suffix(".index").read_bytes(), dtype="<u4")
-    with file.with_suffix(".tiles").open("rb") as source:
-        source.seek(int(starts[number]))
-        packed = source.read(int(starts[number + 1] - starts[number]))
-    return np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(TILE, TILE)

@@ -14,7 +14,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from striate.competition.manifest import ListedFile
 from striate.files import whole_folder
 from striate.portal.competition import competition
-from striate.portal.looking.prepare import SUMMARY, VERSION
+from striate.portal.looking.version import SUMMARY, VERSION
 from striate.portal.storage import opened, put
 
 _FOLDER = "looking"

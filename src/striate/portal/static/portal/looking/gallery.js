@@ -24,16 +24,16 @@ export async function gallery(root, prepared) {
       const start = columns["image.tier"].indexOf(TIERS.indexOf(tier.value));
       list.replaceChildren(
         ...Array.from({ length: last - first }, (_, place) => {
-          const number_ = start + first + place;
+          const nth = start + first + place;
           const [x, y] = [(place % across) * width, Math.floor(place / across) * height];
           const canvas = Object.assign(document.createElement("canvas"), { width, height });
           canvas.getContext("2d").drawImage(sheet, x, y, width, height, 0, 0, width, height);
           const button = document.createElement("button");
           button.type = "button";
-          button.setAttribute("aria-label", `${text("image")} ${names.images[number_]}`);
+          button.setAttribute("aria-label", `${text("image")} ${names.images[nth]}`);
           button.append(canvas);
           const say = () => {
-            readout.textContent = `${text("image")} ${names.images[number_]} · ${text("tier")} ${tier.value} · ${text("shown_times")}: ${columns["image.shown"][number_]} · ${text("mean")} ${number(columns["image.mean"][number_])} · ${text("contrast")} ${number(columns["image.contrast"][number_])}`;
+            readout.textContent = `${text("image")} ${names.images[nth]} · ${text("tier")} ${tier.value} · ${text("shown_times")}: ${columns["image.shown"][nth]} · ${text("mean")} ${number(columns["image.mean"][nth])} · ${text("contrast")} ${number(columns["image.contrast"][nth])}`;
             Object.assign(large, { width, height });
             large.getContext("2d").drawImage(canvas, 0, 0);
             large.setAttribute("aria-label", button.getAttribute("aria-label"));
