@@ -5,6 +5,7 @@
 | ``DATABASE_URL`` | the database, such as ``postgresql://user:password@host/name``; SQLite in the portal's folder if not set |
 | ``STRIATE_PORTAL_ADDRESS`` | the address that people type, such as ``https://portal.example.org``; with https, cookies travel encrypted only |
 | ``STRIATE_PORTAL_PROXIES`` | addresses of proxies that are believed, with commas; this machine's if not set |
+| ``STRIATE_PORTAL_SHARED`` | set it where web process and worker are two users of one group |
 | ``STRIATE_PORTAL_MAIL`` | how mail is sent, such as ``smtp://user:password@host:587``; without it, organisers approve accounts |
 | ``STRIATE_PORTAL_SENDER`` | the sender of mail |
 """
@@ -16,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
-from striate.portal.place import Place
+from striate.portal.place import FILE_MODE, Place
 from striate.portal.secret_key import secret_key
 
 # Without a place (type checkers, makemigrations) the settings load all the same, and nothing is kept.
@@ -130,17 +131,17 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "submissions": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(PLACE.submissions) if PLACE else "", "file_permissions_mode": 0o600},
+        "OPTIONS": {"location": str(PLACE.submissions) if PLACE else "", "file_permissions_mode": FILE_MODE},
     },
     "data": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": str(PLACE.snapshots) if PLACE else "", "file_permissions_mode": 0o600},
+        "OPTIONS": {"location": str(PLACE.snapshots) if PLACE else "", "file_permissions_mode": FILE_MODE},
     },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # bytes of a request that is no file
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = str(PLACE.uploads) if PLACE and PLACE.uploads.is_dir() else None
-FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_PERMISSIONS = FILE_MODE
 
 
 def _mail(address: str) -> None:

@@ -11,6 +11,8 @@ from typing import BinaryIO
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage
 
+from striate.portal.place import FILE_MODE, FOLDER_MODE
+
 _CHUNK = 2**20  # bytes
 
 
@@ -33,14 +35,17 @@ def put(storage: Storage, file: Path, name: str, *, copy: bool = False) -> None:
             storage.save(name, File(opened))
         return
     target = Path(storage.path(name))
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if copy:
             _link_or_copy(file, aside)
         else:
             shutil.move(file, aside)
-        aside.chmod(0o600)
+        if (
+            aside.stat().st_mode & 0o777 != FILE_MODE
+        ):  # what another user of the group made cannot be changed, and is right already
+            aside.chmod(FILE_MODE)
         with aside.open("rb") as opened:
             os.fsync(opened.fileno())  # who was told that the file is there must find it after a power cut
         aside.replace(target)
