@@ -260,6 +260,7 @@ def test_a_backup_under_writes_comes_back_whole_and_goes_on(
     assert found["states"] == ["scored", "scored", "scored"], "what was queued and what was being checked"
     assert found["scores"] == 3
     assert found["audit"] >= 20
+    assert found["whats"][-1] == "restore"
     assert found["sign-in"]
     assert found["tables"]
     assert found["triggers"] >= 10

@@ -9,6 +9,9 @@ from striate.competition.manifest import require_apart
 from striate.errors import InputError
 
 _COMPETITION, _DATA = "STRIATE_PORTAL_COMPETITION", "STRIATE_PORTAL_DATA"
+# Web process and worker can be two users of one group, so that the live truth is the worker's alone.
+SHARED = bool(os.environ.get("STRIATE_PORTAL_SHARED"))
+FOLDER_MODE, FILE_MODE = (0o770, 0o660) if SHARED else (0o700, 0o600)
 
 
 @dataclass(frozen=True)
@@ -89,4 +92,4 @@ class Place:
     def prepare(self) -> None:
         """Make the portal's own folders, readable for this user alone."""
         for folder in (self.data, self.submissions, self.snapshots, self.uploads):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from striate.errors import InputError
+from striate.portal.place import FILE_MODE
 
 KEY, FILE = "STRIATE_PORTAL_SECRET_KEY", "STRIATE_PORTAL_SECRET_KEY_FILE"
 _LEAST = 50  # characters
@@ -44,7 +45,7 @@ def secret_key(path: Path) -> str:
         If others can read it, or it is none.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     except FileExistsError:
         return _read(path)
     key = secrets.token_urlsafe(64)
@@ -54,7 +55,7 @@ def secret_key(path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    if path.stat().st_mode & 0o077:
+    if path.stat().st_mode & 0o777 & ~FILE_MODE:
         raise InputError(
             f"{path} can be read by others, who could then sign in as anyone: chmod 600 {path}, or remove it."
         )

@@ -7,6 +7,7 @@
 | ``STRIATE_PORTAL_SECRET_KEY``, ``…_FILE`` | the key that signs sessions, or a file with it; one is made in the portal's folder if not set |
 | ``STRIATE_PORTAL_ADDRESS`` | the address that people type, such as ``https://portal.example.org``; with https, cookies travel encrypted only |
 | ``STRIATE_PORTAL_PROXIES`` | addresses of proxies that are believed, with commas; this machine's if not set |
+| ``STRIATE_PORTAL_SHARED`` | set it where web process and worker are two users of one group |
 | ``STRIATE_PORTAL_MAIL`` | how mail is sent, such as ``smtp://user:password@host:587``; without it, organisers approve accounts |
 | ``STRIATE_PORTAL_SENDER`` | the sender of mail |
 """
@@ -21,7 +22,7 @@ import dj_database_url
 
 from striate.portal.bucket import SETTING as STORAGE
 from striate.portal.bucket import Bucket
-from striate.portal.place import Place
+from striate.portal.place import FILE_MODE, Place
 from striate.portal.secret_key import secret_key, told_key
 
 # Without a place (type checkers, makemigrations) the settings load all the same, and nothing is kept.
@@ -149,7 +150,7 @@ def _files(folder: str) -> dict[str, Any]:
     location = str(PLACE.data / folder) if PLACE else ""
     return {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": location, "file_permissions_mode": 0o600},
+        "OPTIONS": {"location": location, "file_permissions_mode": FILE_MODE},
     }
 
 
@@ -164,7 +165,7 @@ STORAGES = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # bytes of a request that is no file
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = str(PLACE.uploads) if PLACE and PLACE.uploads.is_dir() else None
-FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_PERMISSIONS = FILE_MODE
 
 
 def _mail(address: str) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeGuard, cast
 
 from django.core.files.storage import FileSystemStorage, Storage
 
+from striate.portal.place import FILE_MODE, FOLDER_MODE
+
 if TYPE_CHECKING:  # who keeps files in a folder does not load what speaks to S3
     from striate.portal.s3 import S3
 
@@ -47,14 +49,16 @@ def put(storage: Storage, file: Path, name: str, *, copy: bool = False) -> None:
             file.unlink()
         return
     target = _path(storage, name)
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if copy:
             _link_or_copy(file, aside)
         else:
             shutil.move(file, aside)
-        aside.chmod(0o600)
+        # What another user of the group made cannot be changed, and is right already.
+        if aside.stat().st_mode & 0o777 != FILE_MODE:
+            aside.chmod(FILE_MODE)
         with aside.open("rb") as written:
             os.fsync(written.fileno())  # who was told that the file is there must find it after a power cut
         aside.replace(target)

@@ -122,7 +122,7 @@ def _take(
     from django.db import connection, transaction
 
     from striate.portal.competition import competition
-    from striate.portal.organising import tables
+    from striate.portal.organising import audit, tables
 
     if about["commitment"] != competition().anchor:
         raise InputError("The backup is that of another competition: its commitment is another.")
@@ -151,6 +151,7 @@ def _take(
         tables.count_on(list(made.values()))
         connection.check_constraints()
     call_command("migrate", interactive=False, verbosity=0)
+    audit.note(None, "restore", after={"made": about["made"], "striate": about["striate"]})
     connection.close()
 
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from striate.competition.commitment import Commitment
 from striate.errors import InputError
-from striate.portal.place import Place
+from striate.portal.place import FILE_MODE, Place
 from striate.portal.vaults import refuse_readable_vault
 
 ADMINISTRATOR = "admin"
@@ -49,7 +49,7 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
     refuse_readable_vault((place.competition, place.competition.parent, place.data, *near))
     Commitment.read(place.competition)
     place.prepare()
-    with FileLock(place.data / ".prepare.lock"), _alone(place):
+    with FileLock(place.data / ".prepare.lock", mode=FILE_MODE), _alone(place):
         from django.conf import settings
 
         from striate.portal.running.upgrade import upgrade
