@@ -112,7 +112,7 @@ def rename(request: HttpRequest) -> HttpResponseBase:
                 form.save()
                 messages.success(request, _("The team is renamed."))
             else:
-                messages.error(request, " ".join(form.errors["name"]))
+                messages.error(request, " ".join(map(str, form.errors["name"])))
     except IntegrityError:  # somebody took the name in this instant
         messages.error(request, _("There is a team of this name already."))
     return redirect("team")
