@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from striate.portal.models import (
     Acceptance,
+    Card,
     Link,
     MaintenanceWindow,
     Membership,
@@ -134,3 +135,10 @@ class AcceptanceAdmin(ReadOnly):
     """Who accepted which terms."""
 
     list_display = ("at", "user", "sha256")
+
+
+@admin.register(Card)
+class CardAdmin(ReadOnly):
+    """Versions of method cards."""
+
+    list_display = ("at", "submission", "version")

@@ -32,11 +32,7 @@ def put(storage: Storage, file: Path, name: str, *, copy: bool = False) -> None:
         with file.open("rb") as opened:
             storage.save(name, File(opened))
         return
-    place_on_disk(file, Path(storage.path(name)), copy=copy)
-
-
-def place_on_disk(file: Path, target: Path, *, copy: bool = False) -> None:
-    """Put a file where another path of this machine says, whole or not at all; as `put`."""
+    target = Path(storage.path(name))
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:

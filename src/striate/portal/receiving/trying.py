@@ -7,13 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from striate.competition.manifest import sha256_of
 from striate.competition.rules import FINAL, LIVE
 from striate.errors import InputError
-from striate.portal import storage as files
 from striate.portal.competition import place
 from striate.portal.models import Upload, User
 from striate.portal.receiving import uploads
@@ -22,6 +20,7 @@ from striate.portal.receiving.decoding import Decoded, PlatformError, decoded, r
 from striate.portal.receiving.taking import NATIVE, require_size
 
 KEPT = timedelta(hours=1)
+_CHUNK = 2**20  # bytes
 _WAITS = 60.0  # seconds for a place
 # Each check holds a child process with some memory.
 _places = threading.BoundedSemaphore(2)
@@ -52,19 +51,16 @@ def try_out(
     if not room_for(place().uploads, sum(file.stat().st_size for file in sent.values())):
         raise InputError("The disk of the portal is nearly full: try again later.")
     with _place(), _read(sent, told) as read:
+        for earlier in Upload.objects.filter(by=by).exclude(found={}):
+            uploads.discard(earlier)
         size = read.native.stat().st_size
-        with transaction.atomic():
-            for earlier in Upload.objects.filter(by=by).exclude(found={}):
-                uploads.discard(earlier)
-            made = Upload.objects.create(
-                by=by,
-                filename=filename[:200],
-                size=size,
-                sha256=sha256_of(read.native),
-                found={**_found(read), **about},
-                expires_at=timezone.now() + KEPT,
-            )
-        files.place_on_disk(read.native, uploads.part(made), copy=True)
+        made = uploads.begin(by, filename=filename, size=size, sha256=sha256_of(read.native))
+        with read.native.open("rb") as file:
+            arrived = uploads.received(made)  # the same file may have been on its way by the API
+            file.seek(arrived)
+            uploads.append(made, arrived, iter(lambda: file.read(_CHUNK), b""))
+        made.found, made.expires_at = {**_found(read), **about}, timezone.now() + KEPT
+        made.save(update_fields=["found", "expires_at"])
     return made
 
 
