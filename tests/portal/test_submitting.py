@@ -273,3 +273,74 @@ def test_files_that_nobody_needs_are_removed_and_no_others(world: World) -> None
     assert {each.name for each in incoming.iterdir()} == {str(waiting), str(young), "notes"}
     world.work()
     assert Submission.objects.get(pk=waiting).state == "scored"
+
+
+@pytest.mark.usefixtures("real_children")
+def test_what_was_found_is_told_before_anything_is_counted(world: World) -> None:
+    from striate.portal.models import Link, Submission, Upload
+
+    ada, ben = world.person("ada", team="Ada"), world.person("ben", team="Ben")
+    tried = world.tried(ada, world.file(0.5))
+    assert not Submission.objects.exists()
+    assert not Link.objects.exists()
+    page = world.browser(ada).get(f"/submit/{tried.pk}/").content.decode()
+    native = Native.read(world.file(0.5))
+    trials = {tier: int((native.tier == tier).sum()) for tier in native.tiers}
+    for said in (
+        "sensorium, image",
+        "11-1-1",
+        f"{trials['test']} of the live test, {trials['final_test']} of the final test",
+        f"<dd>{len(native.unit_ids)}</dd>",
+        hashlib.sha256(world.file(0.5).read_bytes()).hexdigest(),
+        "3 more within 24 hours, and 5 in all",
+        "a try",
+    ):
+        assert said in page, said
+    assert world.browser(ben).post(f"/submit/{tried.pk}/").status_code == 404
+    world.browser(ada).post(f"/submit/{tried.pk}/")
+    sent = Submission.objects.get()
+    assert (sent.state, sent.note, sent.team.name) == ("queued", "a try", "Ada")
+    assert not Upload.objects.exists()
+    assert not [each for each in world.place.uploads.iterdir() if each.name != "incoming"]
+    assert world.browser(ada).post(f"/submit/{tried.pk}/").status_code == 404, "confirmed once"
+
+
+@pytest.mark.usefixtures("real_children")
+def test_what_would_be_refused_is_said_and_leaves_nothing(world: World, tmp_path: Path) -> None:
+    from striate.portal.models import Submission, Upload
+
+    ada = world.person("ada", team="Ada")
+    for file in broken(world, tmp_path).values():
+        with file.open("rb") as opened:
+            page = world.browser(ada).post("/submit/", {"file": opened})
+        assert page.status_code == 200
+        text = page.content.decode()
+        assert "Nothing was submitted." in text
+        assert str(world.place.data) not in text
+    assert not Submission.objects.exists()
+    assert not Upload.objects.exists()
+    assert not list(world.place.uploads.iterdir())
+
+
+def test_what_was_checked_is_forgotten_when_told_so_or_when_another_is_checked(world: World) -> None:
+    from striate.portal.models import Submission, Upload
+
+    ada = world.person("ada", team="Ada")
+    first = world.tried(ada, world.file(0.5))
+    second = world.tried(ada, world.file(0.3))
+    assert [each.pk for each in Upload.objects.all()] == [second.pk]
+    assert world.browser(ada).get(f"/submit/{first.pk}/").status_code == 404
+    world.browser(ada).post(f"/submit/{second.pk}/", {"forget": "1"})
+    assert not Upload.objects.exists()
+    assert not list(world.place.uploads.iterdir())
+    assert not Submission.objects.exists()
+
+
+def test_the_answer_says_when_a_limit_is_reached_and_that_a_file_is_known(world: World) -> None:
+    ada = world.person("ada", team="Ada")
+    for seed in range(3):
+        world.scored(ada, world.file(0.5, seed=seed))
+    tried = world.tried(ada, world.file(0.5, seed=3))
+    assert "may be sent from" in world.browser(ada).get(f"/submit/{tried.pk}/").content.decode()
+    again = world.tried(ada, world.file(0.5, seed=1))
+    assert "would be the same submission" in world.browser(ada).get(f"/submit/{again.pk}/").content.decode()

@@ -23,6 +23,7 @@ from striate.portal.models import (
     Acceptance,
     Announcement,
     AuditEntry,
+    Card,
     Link,
     MaintenanceWindow,
     Membership,
@@ -254,3 +255,10 @@ class AcceptanceAdmin(ReadOnly):
     """Who accepted which terms."""
 
     list_display = ("at", "user", "sha256")
+
+
+@admin.register(Card)
+class CardAdmin(ReadOnly):
+    """Versions of method cards."""
+
+    list_display = ("at", "submission", "version")

@@ -126,7 +126,7 @@ class RenameTeam(NewTeam):
 class ChangeAddress(Delete):
     """Another e-mail address, said with the password."""
 
-    email = forms.EmailField(label=_("new e-mail address"))
+    email = forms.EmailField(label=_("new e-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "email"}))
     field_order = ("email", "password")
 
     def clean_email(self) -> str:

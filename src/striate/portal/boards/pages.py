@@ -63,7 +63,7 @@ def leaders(board: Board, count: int) -> list[tuple[dict[str, Any], float | None
 def live(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The live board, sorted and filtered as the address says."""
     board = board_of(slug)
-    standing = _standing(board)
+    standing = _standing(board, rows=False)  # they are fetched where the table is not at hand
     choice = Choice.of(request.GET)
     wanted = hashlib.sha256(repr(choice).encode()).hexdigest()
     key = f"board/{slug}/{standing.made_at.timestamp()}/{get_language()}/{wanted}"
@@ -282,8 +282,9 @@ class Choice:
         return kept
 
 
-def _standing(board: Board) -> Standing:
-    found = Standing.objects.filter(track=board.track.name, protocol=board.protocol).first()
+def _standing(board: Board, *, rows: bool = True) -> Standing:
+    standings = Standing.objects.filter(track=board.track.name, protocol=board.protocol)
+    found = (standings if rows else standings.defer("rows")).first()
     return found or Standing(track=board.track.name, protocol=board.protocol)
 
 

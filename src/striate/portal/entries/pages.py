@@ -76,7 +76,7 @@ def told(card: Card) -> dict[str, Any]:
         "summary": rendered(content["summary"]),
         "texts": [(label, rendered(text)) for label, text in texts if text],
         "links": [
-            (label, content[name]) for name, label in (("code", _("Code")), ("weights", _("Weights"))) if content[name]
+            (label, content[name]) for name, label in (("code", _("code")), ("weights", _("weights"))) if content[name]
         ],
     }
 

@@ -99,9 +99,11 @@ def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
                 messages.info(request, "Your team has sent this file before: this is the same submission.")
             check_soon(made)
             return redirect("submission", made.pk)
-    known = Submission.objects.filter(team=team, baseline=baseline, sha256=tried.sha256).exclude(state=State.REFUSED)
-    shown = {"tried": tried, "found": found, "board": board, "left": left, "problem": problem, "known": known.first()}
-    return render(request, "portal/submissions/confirm.html", shown)
+    same = Submission.objects.filter(team=team, baseline=baseline, sha256=tried.sha256)
+    known = same.exclude(state=State.REFUSED).first()
+    may = left is None or bool(left.within_a_day) or known is not None
+    shown = {"tried": tried, "found": found, "board": board, "left": left, "known": known, "may": may}
+    return render(request, "portal/submissions/confirm.html", {**shown, "problem": problem})
 
 
 def _limits(team: Team | None) -> list[limits.Left]:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from striate.competition.manifest import sha256_of
@@ -52,20 +51,16 @@ def try_out(
     if not room_for(place().uploads, sum(file.stat().st_size for file in sent.values())):
         raise InputError("The disk of the portal is nearly full: try again later.")
     with _place(), _read(sent, told) as read:
+        for earlier in Upload.objects.filter(by=by).exclude(found={}):
+            uploads.discard(earlier)
         size = read.native.stat().st_size
-        with transaction.atomic():
-            for earlier in Upload.objects.filter(by=by).exclude(found={}):
-                uploads.discard(earlier)
-            made = Upload.objects.create(
-                by=by,
-                filename=filename[:200],
-                size=size,
-                sha256=sha256_of(read.native),
-                found={**_found(read), **about},
-                expires_at=timezone.now() + KEPT,
-            )
+        made = uploads.begin(by, filename=filename, size=size, sha256=sha256_of(read.native), most=size)
         with read.native.open("rb") as file:
-            uploads.append(made, 0, iter(lambda: file.read(_CHUNK), b""))
+            arrived = uploads.received(made)  # the same file may have been on its way by the API
+            file.seek(arrived)
+            uploads.append(made, arrived, iter(lambda: file.read(_CHUNK), b""))
+        made.found, made.expires_at = {**_found(read), **about}, timezone.now() + KEPT
+        made.save(update_fields=["found", "expires_at"])
     return made
 
 
