@@ -18,5 +18,13 @@ class JsonLines(logging.Formatter):
             **getattr(record, "about", {}),
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            away = _database_away(record.exc_info[1])
+            line |= {"why": away} if away else {"traceback": self.formatException(record.exc_info)}
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _database_away(error: BaseException | None) -> str:
+    """What a database says that is busy or being restarted: a traceback for each request meanwhile would fill the log."""
+    from django.db import InterfaceError, OperationalError
+
+    return str(error).strip().partition("\n")[0] if isinstance(error, OperationalError | InterfaceError) else ""

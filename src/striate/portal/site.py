@@ -1,6 +1,8 @@
 """The front page, and what shows that the portal is alive."""
 
-from django.db import connection
+import sys
+
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -8,6 +10,8 @@ from django.views.decorators.http import require_safe
 
 from striate.portal.competition import competition
 from striate.submissions.scorecard import LABELS
+
+_WAIT = 3  # seconds
 
 
 @require_safe
@@ -25,3 +29,22 @@ def health(request: HttpRequest) -> HttpResponseBase:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return HttpResponse("ok\n", content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+def fault(request: HttpRequest) -> HttpResponse:
+    """Answer what went wrong: a database that is busy or being restarted is worth asking again, anything else is ours to mend.
+
+    The answer needs no template and no database.
+    """
+    away = isinstance(sys.exception(), OperationalError | InterfaceError)
+    said = (
+        "The portal is busy: try again in some seconds."
+        if away
+        else "The portal has a fault: its organisers can see it."
+    )
+    kind = "text/plain; charset=utf-8"
+    answer = HttpResponse(f"{said}\n", content_type=kind, status=503 if away else 500)
+    answer.headers["Cache-Control"] = "no-store"
+    if away:
+        answer.headers["Retry-After"] = str(_WAIT)
+    return answer

@@ -13,6 +13,8 @@ from striate.portal.boards import pages as boards
 from striate.portal.hosting import pages as hosting
 from striate.portal.receiving import pages as submissions
 
+handler500 = "striate.portal.site.fault"
+
 urlpatterns = [
     path("", site.home, name="home"),
     path("health", site.health, name="health"),

@@ -174,10 +174,13 @@ class Upload(models.Model):
         What the sender says that the whole file has.
     expires_at
         When what arrived is thrown away.
+    submission
+        What it became: whoever asks again, because the answer was lost, finds it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
+    submission = models.ForeignKey(Submission, null=True, on_delete=models.CASCADE, related_name="uploads")
     filename = models.CharField(max_length=200)
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)

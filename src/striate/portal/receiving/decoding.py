@@ -24,6 +24,7 @@ _SECONDS = 60  # of the processor
 _PATIENCE = 120.0  # seconds on the wall
 _LONGEST_ANSWER = 2**16  # bytes
 _LONGEST_REASON = 1000  # characters
+TEMPORARY = "striate-decode-"  # how folders for what a child hands out begin
 _INHERITED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 
 
@@ -75,7 +76,7 @@ def decoded(
     PlatformError
         If the child failed at something else.
     """
-    with tempfile.TemporaryDirectory(prefix="striate-decode-") as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         out = Path(folder) / "out"
         out.mkdir()
         said = _child(source, keys_file, out, keys, told or {})
@@ -120,7 +121,8 @@ def _child(source: Path, keys_file: Path, out: Path, keys: dict[str, Keys], told
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
-    if child.returncode in (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGXFSZ, -signal.SIGSEGV, -signal.SIGABRT):
+    # SIGKILL is not among them: no file brings it about, but a machine that is out of memory, or somebody, does.
+    if child.returncode in (-signal.SIGXCPU, -signal.SIGXFSZ, -signal.SIGSEGV, -signal.SIGABRT):
         raise InputError(
             "The file could not be read within the limits of time and memory that are enough for a submission of this competition: "
             "write it again with striate."

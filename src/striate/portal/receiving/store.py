@@ -4,8 +4,9 @@ A file that is being checked lies in ``incoming/ID``; one with a receipt is name
 expects it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -18,10 +19,10 @@ def _storage() -> Storage:
     return storages["submissions"]
 
 
-def put(sent: Mapping[str, Path], number: UUID) -> None:
-    """Take files in; they are moved where that is possible."""
+def put(sent: Mapping[str, Path], number: UUID, *, copy: bool = False) -> None:
+    """Take files in; they are moved where that is possible, unless they shall stay (`copy`)."""
     for name, file in sent.items():
-        files.put(_storage(), file, f"incoming/{number}/{name}")
+        files.put(_storage(), file, f"incoming/{number}/{name}", copy=copy)
 
 
 def keep(file: Path, sha256: str) -> None:
@@ -43,6 +44,32 @@ def forget(number: UUID) -> None:
     for name in storage.listdir(folder)[1] if storage.exists(folder) else ():
         storage.delete(f"{folder}/{name}")
     storage.delete(folder)
+
+
+def sweep(wanted: Callable[[Collection[str]], Collection[str]], before: datetime) -> int:
+    """Remove what came in before a moment and is wanted no more: a process was killed before it could do so.
+
+    Parameters
+    ----------
+    wanted
+        Which of some numbers of submissions are still to be checked.
+    before
+        What came in later stays: its submission may not be recorded yet.
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
+    storage = _storage()
+    numbers = storage.listdir("incoming")[0] if storage.exists("incoming") else []
+    swept = 0
+    for number in set(numbers) - set(wanted(numbers)):
+        names = storage.listdir(f"incoming/{number}")[1]
+        if all(storage.get_modified_time(f"incoming/{number}/{name}") < before for name in names):
+            forget(UUID(number))
+            swept += 1
+    return swept
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from django.utils import timezone
 from striate.competition.manifest import sha256_of
 from striate.errors import InputError
 from striate.portal.competition import competition
-from striate.portal.models import Job, Submission, Team, User
+from striate.portal.models import Job, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
 from striate.portal.receiving.states import move
@@ -20,6 +20,10 @@ from striate.submissions.legacy import SUBMISSION_FILES
 NATIVE = "submission.parquet"
 CSVS = tuple(SUBMISSION_FILES.values())
 _MOST_AT_ONCE = 3  # files of a team that are being checked
+
+
+class BusyError(InputError):
+    """What is sent is sound, but can only be taken a little later."""
 
 
 def largest_file() -> int:
@@ -47,13 +51,14 @@ def take(
     filename: str,
     note: str = "",
     told: Mapping[str, str] | None = None,
+    upload: Upload | None = None,
 ) -> tuple[Submission, bool]:
     """Take a submission in.
 
     Parameters
     ----------
     files
-        By name: ``submission.parquet``, or the two CSVs of 2022. They are moved away.
+        By name: ``submission.parquet``, or the two CSVs of 2022. They are moved away, unless they are those of an `upload`.
     team, baseline
         Whose it is; one of the two.
     by
@@ -64,6 +69,8 @@ def take(
         The team's own words.
     told
         Track and protocol, which CSVs do not say.
+    upload
+        By which it came. What it became is noted in the same transaction, so that whoever asks again finds it.
 
     Returns
     -------
@@ -75,7 +82,9 @@ def take(
     Raises
     ------
     InputError
-        If no phase takes submissions, a file is too large, or too many files of the team are being checked.
+        If no phase takes submissions, or a file is too large.
+    BusyError
+        If too many files of the team are being checked.
     """
     refuse_outside_of_phases(baseline)
     rules = competition().rules
@@ -90,9 +99,10 @@ def take(
     digests = [sha256_of(files[name]) for name in sorted(files)]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     if (known := _known(team, baseline, sha256)) is not None:
+        _note(upload, known)
         return known, False
     if team is not None and _being_checked(team) >= _MOST_AT_ONCE:
-        raise InputError(f"{_MOST_AT_ONCE} files of your team are being checked: send more when that is done.")
+        raise BusyError(f"{_MOST_AT_ONCE} files of your team are being checked: send more when that is done.")
     made = Submission(
         id=uuid4(),
         team=team,
@@ -105,20 +115,27 @@ def take(
         track=(told or {}).get("track", ""),
         protocol=(told or {}).get("protocol", ""),
     )
-    store.put(files, made.pk)
+    store.put(files, made.pk, copy=upload is not None)
     try:
         with transaction.atomic():
             move(made, State.RECEIVED)
             Job.objects.create(kind=Job.Kind.CHECK, submission=made)
+            _note(upload, made)
     except IntegrityError:  # the same file came by another way in this instant
         store.forget(made.pk)
         if (known := _known(team, baseline, sha256)) is not None:
+            _note(upload, known)
             return known, False
         raise
     except BaseException:
         store.forget(made.pk)
         raise
     return made, True
+
+
+def _note(upload: Upload | None, became: Submission) -> None:
+    if upload is not None:
+        Upload.objects.filter(pk=upload.pk).update(submission=became)
 
 
 def _known(team: Team | None, baseline: str, sha256: str) -> Submission | None:

@@ -1,6 +1,9 @@
 """Uploads in parts: what arrived stays, so that a broken connection costs what was on the way."""
 
+import fcntl
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import transaction
@@ -27,7 +30,7 @@ def begin(by: User, *, filename: str, size: int, sha256: str) -> Upload:
         raise InputError(f"The file has {size / 1e6:.1f} MB; up to {largest_file() / 1e6:.0f} MB are allowed.")
     with transaction.atomic():
         User.objects.select_for_update().get(pk=by.pk)
-        open_ = Upload.objects.filter(by=by)
+        open_ = Upload.objects.filter(by=by, submission=None)
         same = open_.filter(sha256=sha256, size=size).first()
         if same is not None:
             return same
@@ -40,6 +43,8 @@ def begin(by: User, *, filename: str, size: int, sha256: str) -> Upload:
 
 def received(upload: Upload) -> int:
     """How many bytes have arrived."""
+    if upload.submission_id is not None:
+        return upload.size
     file = part(upload)
     return file.stat().st_size if file.exists() else 0
 
@@ -47,21 +52,50 @@ def received(upload: Upload) -> int:
 def append(upload: Upload, offset: int, chunks: Iterator[bytes]) -> int:
     """Add what arrives to what has arrived; return how much there is then, also if the connection breaks off.
 
+    What a connection that was given up still brings may arrive beside what goes on in its place: each piece is added only
+    where it belongs, so that neither harms the other.
+
     Raises
     ------
     InputError
         If the bytes do not begin where the last ones ended, or are too many.
     """
-    with part(upload).open("ab") as file:
-        if file.tell() != offset:
-            raise InputError(
-                f"{file.tell()} bytes have arrived, and these begin at {offset}: go on from {file.tell()}."
-            )
+    if upload.submission_id is not None:
+        raise InputError("This upload is done: it has become a submission.")
+    file = os.open(part(upload), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        _require_end(file, offset)
         for chunk in chunks:
-            if file.tell() + len(chunk) > upload.size:
+            if offset + len(chunk) > upload.size:
                 raise InputError(f"More bytes arrive than the {upload.size} that were announced: begin again.")
-            file.write(chunk)
-        return file.tell()
+            with _alone(file):
+                _require_end(file, offset)
+                offset += _written(file, chunk)
+        return offset
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def _alone(file: int) -> Iterator[None]:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _require_end(file: int, offset: int) -> None:
+    arrived = os.fstat(file).st_size
+    if arrived != offset:
+        raise InputError(f"{arrived} bytes have arrived, and these begin at {offset}: go on from {arrived}.")
+
+
+def _written(file: int, chunk: bytes) -> int:
+    left = memoryview(chunk)
+    while left:
+        left = left[os.write(file, left) :]
+    return len(chunk)
 
 
 def whole(upload: Upload) -> Path:
@@ -78,6 +112,11 @@ def whole(upload: Upload) -> Path:
         discard(upload)
         raise InputError("What arrived has another SHA-256 than was announced: send the file again.")
     return part(upload)
+
+
+def done(upload: Upload) -> None:
+    """Throw away the bytes of an upload that has become a submission; that it has stays known for a day."""
+    part(upload).unlink(missing_ok=True)
 
 
 def discard(upload: Upload) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from striate.portal.place import Place
 from striate.portal.vaults import refuse_readable_vault
 
 ADMINISTRATOR = "admin"
+_PATIENCE = 60.0  # seconds that a database may take to answer
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
     Raises
     ------
     InputError
-        If a vault can be read, or the competition was not committed to, or is another than before.
+        If a vault can be read, the competition was not committed to or is another than before, or the database does not answer.
     """
     refuse_readable_vault((place.competition, place.competition.parent, place.data, *near))
     Commitment.read(place.competition)
@@ -51,6 +53,7 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
         set_up(place)
         from django.core.management import call_command
 
+        _wait_for_database()
         call_command("migrate", interactive=False, verbosity=0)
         _begin_chain()
         _write_keys(place)
@@ -64,6 +67,22 @@ def set_up(place: Place) -> None:
     import django
 
     django.setup()
+
+
+def _wait_for_database() -> None:
+    """Where everything is started at once, the database may be the last."""
+    from django.db import DatabaseError, InterfaceError, connection
+
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.ensure_connection()
+            return
+        except (DatabaseError, InterfaceError) as error:
+            if time.monotonic() > until:
+                why = str(error).strip().partition("\n")[0]
+                raise InputError(f"The database does not answer ({why}): start it, or mend DATABASE_URL.") from None
+            time.sleep(1.0)
 
 
 def new_password(username: str) -> str:

@@ -14,7 +14,7 @@ from striate.portal.place import Place
 from striate.portal.running.parent import end_with_parent
 from striate.portal.running.prepare import set_up
 
-_PAUSE, _HOUSE_EVERY = 0.3, 20.0  # seconds
+_PAUSE, _HOUSE_EVERY, _LONGEST_PAUSE = 0.3, 20.0, 30.0  # seconds
 
 log = logging.getLogger("striate.portal.worker")
 
@@ -38,7 +38,7 @@ def main() -> None:
     from striate.portal.scoring.housekeeping import keep_house
     from striate.portal.scoring.work import work
 
-    next_house = 0.0
+    next_house, failures = 0.0, 0
     while not over.is_set():
         try:
             close_old_connections()
@@ -47,10 +47,17 @@ def main() -> None:
                 next_house = time.monotonic() + _HOUSE_EVERY
             if not work(live):
                 over.wait(_PAUSE)
-        except (DatabaseError, InterfaceError):  # it is being restarted, say: the job's lease runs out meanwhile
-            log.exception("the database does not answer")
+            failures = 0
+        except (
+            DatabaseError,
+            InterfaceError,
+        ) as error:  # it is being restarted, say: the job's lease runs out meanwhile
+            failures += 1
+            pause = min(_LONGEST_PAUSE, 2.0 ** (failures - 1))
+            why = str(error).strip().partition("\n")[0]
+            log.error("the database does not answer", extra={"about": {"why": why, "again_in_seconds": pause}})
             connection.close()
-            over.wait(2.0)
+            over.wait(pause)
         except (
             Exception
         ):  # a fault of ours in one job must not stop the others; the job's lease runs out, and it is tried again

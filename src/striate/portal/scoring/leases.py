@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from striate.portal.models import Job
 
-LASTS = timedelta(seconds=45)
+LASTS = timedelta(seconds=float(os.environ.get("STRIATE_PORTAL_LEASE", "45")))
 MOST_ATTEMPTS = 5
-_RENEWED_EVERY = 10.0  # seconds
+_RENEWED_EVERY = LASTS.total_seconds() / 4
 _LONGEST_PAUSE = 300.0  # seconds
 
 log = logging.getLogger("striate.portal.jobs")
@@ -103,7 +103,10 @@ class Lease:
             while not over.wait(_RENEWED_EVERY):
                 try:
                     self._row.update(leased_until=timezone.now() + LASTS)
-                except DatabaseError:  # the next time, or the lease runs out and somebody else does the job
+                except (
+                    DatabaseError,
+                    InterfaceError,
+                ):  # the next time, or the lease runs out and somebody else does the job
                     log.warning("a lease could not be renewed", extra={"about": {"job": self.job.pk}})
                 finally:
                     connection.close()
