@@ -14,7 +14,10 @@ from urllib.request import urlopen
 
 from benchmarks.portal.competition import Played
 from benchmarks.portal.database import free_port
+from striate.portal.running.parent import PARENT
 
+# As `striate serve`, but it ends if the campaign is killed.
+_SERVE = "from striate.portal.running.parent import end_with_parent as end; end(); from striate.cli import main; main()"
 KINDS = ("web master", "web process", "worker", "decoder", "serve")
 
 
@@ -100,8 +103,8 @@ class Served:
         command = ["serve", name.split()[0], str(self.played.folder), "--data", str(self.data), *options]
         with self.log.open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", "striate", *command],
-                env={**os.environ, **self.environment},
+                [sys.executable, "-c", _SERVE, *command],
+                env={**os.environ, **self.environment, PARENT: str(os.getpid())},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -113,7 +116,11 @@ def _kind(alive: Mapping[int, tuple[int, int, str]], pid: int) -> str:
     parent, _, args = alive[pid]
     if "portal.running.web" in args:
         return "web process" if "portal.running.web" in alive.get(parent, (0, 0, ""))[2] else "web master"
-    modules = {"portal.running.worker": "worker", "portal.receiving.decode": "decoder", "striate serve": "serve"}
+    modules = {
+        "portal.running.worker": "worker",
+        "portal.receiving.decode": "decoder",
+        "striate.cli import main": "serve",
+    }
     return next((kind for module, kind in modules.items() if module in args), "")
 
 

@@ -21,7 +21,7 @@ def campaign(name: str, out: Path, *options: object) -> Any:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -39,7 +39,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.slow
 def test_under_load_each_file_is_scored_once(database: str, tmp_path: Path) -> None:
-    size = ("--teams", 6, "--trials", 200, "--neurons", 60, "--readers", 2, "--minutes", 1)
+    size = ("--teams", 6, "--trials", 200, "--neurons", 60, "--readers", 2, "--minutes", 4)
     report = campaign("load", tmp_path / "load.json", "--database", database, *size)
     assert report["ok"]
     assert report["scored"] == 8, "five teams send one file; one sends five, and has three"
@@ -51,7 +51,7 @@ def test_under_load_each_file_is_scored_once(database: str, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_under_chaos_nothing_is_lost_doubled_stuck_or_wrong(database: str, tmp_path: Path) -> None:
     size = ("--teams", 6, "--limit", 4, "--trials", 200, "--neurons", 60, "--workers", 1)
-    times = ("--minutes", 0.2, "--every", 1.5, "--lease", 5, "--drain", 90)
+    times = ("--minutes", 0.2, "--every", 1.5, "--lease", 5, "--drain", 240)
     report = campaign("chaos", tmp_path / "chaos.json", "--database", database, "--seed", 3, *size, *times)
     assert report["ok"]
     assert sum(report["kills"].values()) >= 4
