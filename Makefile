@@ -6,10 +6,14 @@ BIN := $(VENV)/bin
 # Where pip looks for torch; empty means the usual place. See "Choosing torch" in README.md.
 TORCH_INDEX ?=
 INSTALLED := $(VENV)/.installed
+# Of `make load` and `make chaos`; OPTIONS="--teams 50 --neurons 500", say.
+DATABASE ?= sqlite
+MINUTES ?= 5
+OPTIONS ?=
 
 export STRIATE_SHARED ?= ../shared
 
-.PHONY: help setup demo test test-slow lint types docs bench bench-all clean
+.PHONY: help setup demo test test-slow lint types docs bench bench-all load chaos clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -68,6 +72,14 @@ bench-all: bench ## Also the time to accuracy, and how cost grows (half an hour)
 	@$(BIN)/python -m benchmarks.limits
 	@echo "== how cost grows: docs/figures/scaling.png"
 	@$(BIN)/python -m benchmarks.scaling
+
+load: setup ## The portal under load: 200 teams submit at once (8 GB of disk, 20 minutes; DATABASE=postgresql).
+	@echo "== a portal under load: load.json, load.png"
+	@$(BIN)/python -m benchmarks.portal.load --database $(DATABASE) $(OPTIONS)
+
+chaos: setup ## The portal under chaos: kill -9 at random for MINUTES=5, then nothing may be wrong (DATABASE=postgresql).
+	@echo "== a portal under chaos: chaos.json"
+	@$(BIN)/python -m benchmarks.portal.chaos --database $(DATABASE) --minutes $(MINUTES) $(OPTIONS)
 
 clean: ## Remove the virtual environment and what the demo wrote.
 	rm -rf $(VENV) demo docs/_build

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -144,7 +145,9 @@ def test_a_child_that_lies_or_falls_is_not_believed(portal: World, code: str, mo
         decode(portal, portal.file(0.5))
 
 
-@pytest.mark.parametrize("code", ["import time; time.sleep(60)", "import os; os.kill(os.getpid(), 9)"])
+@pytest.mark.parametrize(
+    "code", ["import time; time.sleep(60)", "import os, signal; os.kill(os.getpid(), signal.SIGXCPU)"]
+)
 def test_a_child_that_takes_too_much_is_ended_and_the_file_refused(
     portal: World, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +159,22 @@ def test_a_child_that_takes_too_much_is_ended_and_the_file_refused(
     with pytest.raises(InputError):
         decode(portal, portal.file(0.5))
     assert time.monotonic() - began < 10
+
+
+def test_that_a_child_is_killed_from_outside_is_not_the_senders_fault(
+    portal: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from striate.portal.receiving.decoding import PlatformError
+
+    stand_in(monkeypatch, "import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(PlatformError):
+        decode(portal, portal.file(0.5))
+
+
+def test_a_child_that_takes_too_long_says_so() -> None:
+    """SIGXCPU, not SIGKILL, which could have come from anywhere."""
+    code = "from striate.portal.receiving.decode import limit\nlimit(2**31, 1, 1000)\nwhile True: pass"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGXCPU
 
 
 def test_limits_of_the_child_are_those_of_the_system(tmp_path: Path) -> None:

@@ -125,3 +125,28 @@ def test_a_ranking_that_ends_late_does_not_undo_a_later_one(world: World) -> Non
     Standing.objects.update(job=early.job.pk + 1, rows=[{"team": "of a later job"}])
     rank(early, world.live)
     assert Standing.objects.get().rows == [{"team": "of a later job"}]
+
+
+def test_receipts_and_boards_do_not_wait_for_all_scores(world: World) -> None:
+    from django.utils import timezone
+
+    from striate.portal.boards.standings import rank_later
+    from striate.portal.models import Job
+    from striate.portal.scoring.leases import Lease
+    from striate.portal.scoring.work import work
+
+    ada = world.person("ada", team="Ada")
+    for seed in range(2):
+        world.send(ada, world.file(0.5, seed=seed))
+        assert work(world.live)
+    rank_later("sensorium", "image")
+    world.send(ada, world.file(0.5, seed=2))
+
+    def turns() -> list[str]:
+        leases = [Lease.claim() for _ in range(4)]
+        expire(world)
+        return [lease.job.kind for lease in leases if lease is not None]
+
+    assert turns() == ["check", "score", "score", "rank"]
+    Job.objects.filter(kind="rank").update(created_at=timezone.now() - timedelta(seconds=6))
+    assert turns() == ["check", "rank", "score", "score"]

@@ -23,9 +23,10 @@ from striate.portal.entries.keeping import current, keep, may_write
 from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
 from striate.portal.receiving.soon import check_soon
-from striate.portal.receiving.taking import NATIVE, largest_file, refuse_outside_of_phases, take
+from striate.portal.receiving.taking import NATIVE, BusyError, largest_file, refuse_outside_of_phases, take
 
 _CHUNK = 2**20  # bytes
+_WAIT = 3  # seconds
 
 
 class _Bearer(HttpBearer):
@@ -76,6 +77,13 @@ def _not_as_described(request: HttpRequest, error: ValidationError) -> HttpRespo
     """Say in one sentence what is not as the description has it."""
     found = (f"{'.'.join(str(part) for part in each['loc'][-1:])}: {each['msg']}" for each in error.errors)
     return api.create_response(request, {"detail": "; ".join(found)}, status=422)
+
+
+@api.exception_handler(BusyError)
+def _busy(request: HttpRequest, error: BusyError) -> HttpResponse:
+    answer = api.create_response(request, {"detail": str(error)}, status=429)
+    answer.headers["Retry-After"] = str(_WAIT)
+    return answer
 
 
 class Problem(Schema):
@@ -261,18 +269,25 @@ def continue_upload(request: HttpRequest, number: UUID, offset: int) -> dict[str
 
 @api.post("/submissions", response={200: SubmissionState, 201: SubmissionState, **_PROBLEMS})
 def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str, Any]]:
-    """Submit a whole upload. The answer is 201, or 200 where the team has sent the same file before."""
+    """Submit a whole upload. The answer is 201, or 200 where the team has sent the same file before, or asks again."""
     user, upload = _admitted(request), _upload(request, new.upload)
     if new.baseline and not user.is_staff:
         raise HttpError(403, "Only organisers submit baselines.")
     team = None if new.baseline else user.team
     if team is None and not new.baseline:
         raise InputError("You submit as a team, be it of one: make one on the portal, or join one.")
-    with uploads.whole(upload) as file:
-        made, fresh = take(
-            {NATIVE: file}, team=team, baseline=new.baseline, by=user, filename=upload.filename, note=new.note
-        )
-    uploads.discard(upload)
+    if upload.submission is not None:
+        return Status(200, _described(request, upload.submission))
+    about: dict[str, Any] = {"team": team, "baseline": new.baseline, "by": user, "note": new.note}
+    try:
+        with uploads.whole(upload) as file:
+            made, fresh = take({NATIVE: file}, filename=upload.filename, upload=upload, **about)
+    except (InputError, FileNotFoundError):  # perhaps the same was asked twice at once, and the other was first
+        now = Upload.objects.filter(pk=upload.pk).first()
+        if now is None or now.submission is None:
+            raise
+        return Status(200, _described(request, now.submission))
+    uploads.done(upload)
     return Status(201 if fresh else 200, _described(request, check_soon(made)))
 
 

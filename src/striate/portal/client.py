@@ -28,7 +28,7 @@ from striate.submissions.sources import is_native
 from striate.submissions.validate import match_whole
 
 _PART = 8 * 2**20  # bytes that are sent at a time
-_TRIES, _LONGEST_PAUSE = 8, 60.0
+_TRIES, _LONGEST_PAUSE, _LONGEST_BACKOFF = 10, 60.0, 20.0  # the second of what the portal asks for, in seconds
 _ASKED_EVERY = 0.5  # seconds
 
 
@@ -55,6 +55,8 @@ class Portal:
     ----------
     address
         Of its front page.
+    token
+        Whose to show; by default the one that is kept for the address.
     sleep
         How to wait.
 
@@ -64,12 +66,12 @@ class Portal:
         If it is no address, or there is no token for it.
     """
 
-    def __init__(self, address: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, address: str, *, token: str | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"{address!r} is no address of a portal: it begins with https://.")
         self.address = f"{parts.scheme}://{parts.netloc}/"
-        token = token_for(self.address)
+        token = token or token_for(self.address)
         if token is None:
             raise InputError(
                 f"There is no token for {self.address}: make one on the page of your account there, and give it in a file "
@@ -186,7 +188,7 @@ class Portal:
                     failures += 1
                     if failures > _TRIES:
                         raise
-                    self._sleep(min(_LONGEST_PAUSE, 0.25 * 2**failures))
+                    self._sleep(min(_LONGEST_BACKOFF, 0.25 * 2**failures))
                     _, state = self._ask("GET", f"api/uploads/{number}")
                 arrived = int(state["received"])
                 if arrived > received:
@@ -225,9 +227,11 @@ class Portal:
     ) -> urllib3.BaseHTTPResponse:
         """Ask, and ask again where that may help: all requests may be repeated, since the same file is the same submission."""
         reason = ""
+        asked: float | None = None
         for attempt in range(tries):
             if attempt:
-                self._sleep(min(_LONGEST_PAUSE, 0.5 * 2**attempt))
+                self._sleep(max(asked or 0.0, min(_LONGEST_BACKOFF, 0.5 * 2**attempt)))
+                asked = None
             try:
                 answer = self._pool.request(
                     method,
@@ -245,15 +249,14 @@ class Portal:
                 asked = retry_after(answer.headers)
                 if asked is not None and asked <= _LONGEST_PAUSE:
                     reason = f"{self.address} is busy"
-                    self._sleep(asked)
                     continue
                 when = f" in {duration(asked)}" if asked is not None else " later"
-                raise OutageError(f"{_sentence(answer)} Try again{when}: what arrived stays there.")
+                raise OutageError(_sentence(answer).rstrip("."), f"Try again{when}: what arrived stays there.")
             if answer.status >= 500:
                 reason = f"{self.address} has a fault ({answer.status})"
                 continue
             raise InputError(self._explained(answer))
-        raise OutageError(f"{reason}: try again later; what arrived stays there.")
+        raise OutageError(reason, "Try again later: what arrived stays there.")
 
     def _explained(self, answer: urllib3.BaseHTTPResponse) -> str:
         if answer.status == 401:

@@ -37,7 +37,8 @@ class JsonLines(logging.Formatter):
             line["request"] = request.META.get("REQUEST_NUMBER")
         line |= getattr(record, "about", {})
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            away = _database_away(record.exc_info[1])
+            line |= {"why": away} if away else {"traceback": self.formatException(record.exc_info)}
         return json.dumps(
             {name: without_secrets(value) for name, value in line.items()}, ensure_ascii=False, default=str
         )
@@ -50,3 +51,10 @@ def without_secrets(value: Any) -> Any:
     for pattern, instead in _SECRETS:
         value = pattern.sub(instead, value)
     return value
+
+
+def _database_away(error: BaseException | None) -> str:
+    """What a database says that is busy or being restarted: a traceback for each request meanwhile would fill the log."""
+    from django.db import InterfaceError, OperationalError
+
+    return str(error).strip().partition("\n")[0] if isinstance(error, OperationalError | InterfaceError) else ""

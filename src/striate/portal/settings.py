@@ -10,6 +10,7 @@
 | ``STRIATE_PORTAL_SHARED`` | set it where web process and worker are two users of one group |
 | ``STRIATE_PORTAL_MAIL`` | how mail is sent, such as ``smtp://user:password@host:587``; without it, organisers approve accounts |
 | ``STRIATE_PORTAL_SENDER`` | the sender of mail |
+| ``STRIATE_PORTAL_LEASE`` | seconds after which the job of a worker that is silent is taken over; 45 if not set |
 """
 
 import os
@@ -86,10 +87,23 @@ TEMPLATES = [
 ]
 
 
+# A PostgreSQL that has gone without a word is noticed within a minute, and not after hours.
+_PATIENCE: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+
+
 def _database() -> dict[str, Any]:
     address = os.environ.get("DATABASE_URL")
     if address:
-        return dict(dj_database_url.parse(address, conn_max_age=60, conn_health_checks=True))
+        found: dict[str, Any] = dict(dj_database_url.parse(address, conn_max_age=60, conn_health_checks=True))
+        if "postgresql" in str(found["ENGINE"]):
+            found["OPTIONS"] = _PATIENCE | dict(found.get("OPTIONS", {}))
+        return found
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(PLACE.database) if PLACE else ":memory:",

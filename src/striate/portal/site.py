@@ -1,10 +1,11 @@
 """The front page, requests that are not understood, and what shows that the portal is alive."""
 
+import sys
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -20,6 +21,7 @@ from striate.portal.organising.announcing import latest
 from striate.submissions.scorecard import LABELS
 
 _LEADERS = 3
+_WAIT = 3  # seconds
 
 
 @require_safe
@@ -65,3 +67,16 @@ def not_understood(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The answer to a request that Django refuses; nothing of the request is relied on."""
     status = 413 if isinstance(exception, RequestDataTooBig) else 400
     return HttpResponse(render_to_string(f"{status}.html"), status=status)
+
+
+def fault(request: HttpRequest) -> HttpResponse:
+    """Answer what went wrong: a database that is busy or being restarted is worth asking again, anything else is ours to mend.
+
+    The answer needs no database.
+    """
+    away = isinstance(sys.exception(), OperationalError | InterfaceError)
+    answer = HttpResponse(render_to_string("503.html" if away else "500.html"), status=503 if away else 500)
+    answer.headers["Cache-Control"] = "no-store"
+    if away:
+        answer.headers["Retry-After"] = str(_WAIT)
+    return answer

@@ -19,6 +19,7 @@ from striate.portal.organising import pages as organising
 from striate.portal.receiving import pages as submissions
 
 handler400 = "striate.portal.site.not_understood"
+handler500 = "striate.portal.site.fault"
 
 urlpatterns = [
     path("", site.home, name="home"),

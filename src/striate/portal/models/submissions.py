@@ -180,6 +180,8 @@ class Upload(models.Model):
         What a check of the whole file found; empty if it was not checked yet.
     expires_at
         When what arrived is thrown away.
+    submission
+        What it became: whoever asks again, because the answer was lost, finds it.
     """
 
     SUBMISSION = "submission"
@@ -187,6 +189,7 @@ class Upload(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
     purpose = models.CharField(max_length=20, default=SUBMISSION)
+    submission = models.ForeignKey(Submission, null=True, on_delete=models.CASCADE, related_name="uploads")
     filename = models.CharField(max_length=200)
     size = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)

@@ -36,8 +36,10 @@ def limit(memory: int, seconds: int, written: int) -> None:
         (resource.RLIMIT_NOFILE, 128),
     ):
         _, hard = resource.getrlimit(what)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+        # Past the soft limit of the processor comes SIGXCPU; past the hard one SIGKILL, which would not say why.
+        last = most + 5 if what == resource.RLIMIT_CPU else most
+        last = last if hard == resource.RLIM_INFINITY else min(last, hard)
+        resource.setrlimit(what, (min(most, last), last))
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it, and would go on
 
 

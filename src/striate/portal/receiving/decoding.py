@@ -30,10 +30,10 @@ _SECONDS = 60  # of the processor
 _PATIENCE = 120.0  # seconds on the wall
 _LONGEST_ANSWER = 2**16  # bytes
 _LONGEST_REASON = 1000  # characters
-# What a child dies of that a file has led astray, or to its limits.
-_OVERDONE = tuple(
-    -getattr(signal, f"SIG{name}") for name in ("XCPU", "KILL", "XFSZ", "SEGV", "ABRT", "BUS", "FPE", "ILL")
-)
+TEMPORARY = "striate-decode-"  # how folders for what a child hands out begin
+# What a child dies of that a file has led astray, or to its limits. SIGKILL is not among them: no file brings it
+# about, but a machine that is out of memory, or somebody, does.
+_OVERDONE = tuple(-getattr(signal, f"SIG{name}") for name in ("XCPU", "XFSZ", "SEGV", "ABRT", "BUS", "FPE", "ILL"))
 _INHERITED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 
 
@@ -88,7 +88,7 @@ def decoded(
     PlatformError
         If the child failed at something else.
     """
-    with tempfile.TemporaryDirectory(prefix="striate-decode-") as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         out = Path(folder) / "out"
         out.mkdir()
         said = _child(source, keys_file, out, keys, told or {})

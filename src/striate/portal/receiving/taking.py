@@ -11,7 +11,7 @@ from django.utils import timezone
 from striate.competition.manifest import sha256_of
 from striate.errors import InputError
 from striate.portal.competition import competition
-from striate.portal.models import Job, Submission, Team, User
+from striate.portal.models import Job, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
 from striate.portal.receiving.states import move
@@ -22,6 +22,10 @@ NATIVE = "submission.parquet"
 CSVS = tuple(SUBMISSION_FILES.values())
 LARGER_AS_TEXT = 4  # times
 _MOST_AT_ONCE = 3  # files of a team that are being checked
+
+
+class BusyError(InputError):
+    """What is sent is sound, but can only be taken a little later."""
 
 
 def largest_file() -> int:
@@ -66,6 +70,7 @@ def take(
     filename: str,
     note: str = "",
     told: Mapping[str, str] | None = None,
+    upload: Upload | None = None,
 ) -> tuple[Submission, bool]:
     """Take a submission in.
 
@@ -83,6 +88,8 @@ def take(
         The team's own words.
     told
         Track and protocol, which CSVs do not say.
+    upload
+        By which it came. What it became is noted in the same transaction, so that whoever asks again finds it.
 
     Returns
     -------
@@ -94,7 +101,9 @@ def take(
     Raises
     ------
     InputError
-        If no phase takes submissions, a file is too large, or too many files of the team are being checked.
+        If no phase takes submissions, or a file is too large.
+    BusyError
+        If too many files of the team are being checked.
     """
     refuse_outside_of_phases(baseline)
     rules = competition().rules
@@ -106,9 +115,10 @@ def take(
     digests = [sha256_of(files[name]) for name in sorted(files)]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     if (known := _known(team, baseline, sha256)) is not None:
+        _note(upload, known)
         return known, False
     if team is not None and _being_checked(team) >= _MOST_AT_ONCE:
-        raise InputError(f"{_MOST_AT_ONCE} files of your team are being checked: send more when that is done.")
+        raise BusyError(f"{_MOST_AT_ONCE} files of your team are being checked: send more when that is done.")
     made = Submission(
         id=uuid4(),
         team=team,
@@ -126,15 +136,22 @@ def take(
         with transaction.atomic():
             move(made, State.RECEIVED)
             Job.objects.create(kind=Job.Kind.CHECK, submission=made)
+            _note(upload, made)
     except IntegrityError:  # the same file came by another way in this instant
         store.forget(made.pk)
         if (known := _known(team, baseline, sha256)) is not None:
+            _note(upload, known)
             return known, False
         raise
     except BaseException:
         store.forget(made.pk)
         raise
     return made, True
+
+
+def _note(upload: Upload | None, became: Submission) -> None:
+    if upload is not None:
+        Upload.objects.filter(pk=upload.pk).update(submission=became)
 
 
 def _known(team: Team | None, baseline: str, sha256: str) -> Submission | None:

@@ -63,7 +63,7 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
         raise InputError(f"The file has {size / 1e6:.1f} MB; up to {most / 1e6:.0f} MB are allowed.")
     with transaction.atomic():
         User.objects.select_for_update().get(pk=by.pk)
-        open_ = Upload.objects.filter(by=by)
+        open_ = Upload.objects.filter(by=by, submission=None)
         same = open_.filter(sha256=sha256, size=size, purpose=purpose).first()
         if same is not None:
             return same
@@ -76,6 +76,8 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
 
 def received(upload: Upload) -> int:
     """How many bytes have arrived, from the first on without a gap."""
+    if upload.submission_id is not None:
+        return upload.size
     return Upload.objects.values_list("received", flat=True).get(pk=upload.pk)
 
 
@@ -84,11 +86,16 @@ def append(upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
 
     What came before a connection broke off is kept; then the error goes on.
 
+    What a connection that was given up still brings may arrive beside what goes on in its place: each piece is added only
+    where it belongs, so that neither harms the other.
+
     Raises
     ------
     InputError
         If the bytes do not begin where the last ones ended, or are too many.
     """
+    if upload.submission_id is not None:
+        raise InputError("This upload is done: it has become a submission.")
     have = received(upload)
     if have != offset:
         raise _elsewhere(have, offset)
@@ -140,6 +147,11 @@ def whole(upload: Upload) -> Iterator[Path]:
             discard(upload)
             raise InputError("What arrived has another SHA-256 than was announced: send the file again.")
         yield file
+
+
+def done(upload: Upload) -> None:
+    """Throw away the bytes of an upload that has become a submission; that it has stays known for a day."""
+    files.remove(_storage(), str(upload.pk))
 
 
 def discard(upload: Upload) -> None:

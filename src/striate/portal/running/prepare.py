@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from striate.portal.vaults import refuse_readable_vault
 
 ADMINISTRATOR = "admin"
 _PREPARING = 2022_07_01  # any number that is always the same
+_PATIENCE = 60.0  # seconds that a database may take to answer
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
     Raises
     ------
     InputError
-        If a vault can be read, the competition was not committed to or is another than before, or the storage cannot be used.
+        If a vault can be read, the competition was not committed to or is another than before, or the database or the storage
+        does not answer.
     """
     refuse_readable_vault((place.competition, place.competition.parent, place.data, *near))
     Commitment.read(place.competition)
@@ -92,6 +95,7 @@ def _alone(place: Place) -> Iterator[None]:
     set_up(place)
     from django.db import connection
 
+    _wait_for_database()
     if connection.vendor != "postgresql":
         yield
         return
@@ -111,6 +115,22 @@ def set_up(place: Place) -> None:
     import django
 
     django.setup()
+
+
+def _wait_for_database() -> None:
+    """Where everything is started at once, the database may be the last."""
+    from django.db import DatabaseError, InterfaceError, connection
+
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.ensure_connection()
+            return
+        except (DatabaseError, InterfaceError) as error:
+            if time.monotonic() > until:
+                why = str(error).strip().partition("\n")[0]
+                raise InputError(f"The database does not answer ({why}): start it, or mend DATABASE_URL.") from None
+            time.sleep(1.0)
 
 
 def new_password(username: str) -> str:

@@ -1,18 +1,23 @@
 """The processes of a portal on one machine: started together, started again if one falls, ended together."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from striate.errors import StriateError
 from striate.portal.running.parent import PARENT
 
 _GRACE = 30.0  # seconds until a process that was asked to end is killed
-_FALLS, _WITHIN = 5, 60.0  # more than so many falls in so many seconds, and it is given up
+_LONG = 10.0  # seconds; what ran so long had begun well
+_FALLS = 6  # one after the other, none of which ran long: it is given up
+_LONGEST_PAUSE = 30.0  # seconds
+
+log = logging.getLogger("striate.portal.processes")
 
 
 @dataclass
@@ -36,23 +41,39 @@ class Process:
     environment: Mapping[str, str]
     without: Sequence[str] = ()
     running: subprocess.Popen[bytes] | None = None
-    falls: list[float] = field(default_factory=list)
+    falls: int = 0
+    started: float = 0.0
+    due: float | None = None
 
     def start(self) -> None:
         """Start it, in the process group of this process."""
         inherited = {name: value for name, value in os.environ.items() if name not in self.without}
         told = {**inherited, **self.environment, PARENT: str(os.getpid())}
         self.running = subprocess.Popen([sys.executable, "-m", self.module], env=told, stdin=subprocess.DEVNULL)
+        self.started, self.due = time.monotonic(), None
 
-    def has_fallen(self) -> bool:
-        """Whether it has ended by itself."""
-        return self.running is not None and self.running.poll() is not None
+    def watch(self) -> None:
+        """Start it again if it has ended by itself: after a pause that grows, since what made it fall may pass.
 
-    def falls_too_often(self) -> bool:
-        """Note a fall; whether there were too many."""
+        Raises
+        ------
+        StriateError
+            If it has fallen again and again, each time soon after its start.
+        """
         now = time.monotonic()
-        self.falls = [at for at in self.falls if now - at < _WITHIN] + [now]
-        return len(self.falls) > _FALLS
+        if self.due is not None:
+            if now >= self.due:
+                self.start()
+            return
+        if self.running is None or (status := self.running.poll()) is None:
+            return
+        self.falls = self.falls + 1 if now - self.started < _LONG else 1
+        if self.falls > _FALLS:
+            raise StriateError(f"The {self.name} ends again and again; what it wrote above says why.")
+        pause = min(_LONGEST_PAUSE, 0.5 * 2.0**self.falls)
+        self.due = now + pause
+        about = {"status": status, "again_in_seconds": pause}
+        log.error(f"the {self.name} has ended and is started again", extra={"about": about})
 
 
 def run(processes: Sequence[Process]) -> None:
@@ -73,13 +94,7 @@ def run(processes: Sequence[Process]) -> None:
         while not asked:
             time.sleep(0.2)
             for process in processes:
-                if not process.has_fallen():
-                    continue
-                if process.falls_too_often():
-                    raise StriateError(f"The {process.name} ends again and again; what it wrote above says why.")
-                time.sleep(1.0)  # what made it fall may pass
-                if not asked:
-                    process.start()
+                process.watch()
     finally:
         _end(processes)
         for number, handler in before.items():

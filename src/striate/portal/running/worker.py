@@ -16,7 +16,7 @@ from striate.portal.running.heartbeat import heartbeat
 from striate.portal.running.parent import end_with_parent
 from striate.portal.running.prepare import set_up
 
-_PAUSE, _HOUSE_EVERY = 0.3, 20.0  # seconds
+_PAUSE, _HOUSE_EVERY, _LONGEST_PAUSE = 0.3, 20.0, 30.0  # seconds
 
 log = logging.getLogger("striate.portal.worker")
 
@@ -49,7 +49,7 @@ def _work(live: LiveTruth, over: threading.Event) -> None:
 
     say_protection()
     make_ready()
-    next_house, background = 0.0, Background()
+    next_house, failures, background = 0.0, 0, Background()
     while not over.is_set():
         try:
             close_old_connections()
@@ -59,10 +59,17 @@ def _work(live: LiveTruth, over: threading.Event) -> None:
             background.tend()
             if not work(live):
                 over.wait(_PAUSE)
-        except (DatabaseError, InterfaceError):  # it is being restarted, say: the job's lease runs out meanwhile
-            log.exception("the database does not answer")
+            failures = 0
+        except (
+            DatabaseError,
+            InterfaceError,
+        ) as error:  # it is being restarted, say: the job's lease runs out meanwhile
+            failures += 1
+            pause = min(_LONGEST_PAUSE, 2.0 ** (failures - 1))
+            why = str(error).strip().partition("\n")[0]
+            log.error("the database does not answer", extra={"about": {"why": why, "again_in_seconds": pause}})
             connection.close()
-            over.wait(2.0)
+            over.wait(pause)
         except (
             Exception
         ):  # a fault of ours in one job must not stop the others; the job's lease runs out, and it is tried again

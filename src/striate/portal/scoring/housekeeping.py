@@ -1,8 +1,12 @@
 """What must happen without anybody asking: deadlines, uploads that were given up, files that nobody needs."""
 
 import logging
+import os
+import shutil
+import tempfile
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.db import transaction
 from django.utils import timezone
@@ -11,6 +15,7 @@ from striate.portal.looking.jobs import look_later
 from striate.portal.models import Attempt, Job, Submission, Worker
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store, uploads
+from striate.portal.receiving.decoding import TEMPORARY
 from striate.portal.receiving.states import locked, move
 from striate.portal.storage import StorageUnavailableError
 
@@ -19,6 +24,7 @@ _DONE_KEPT = timedelta(days=7)
 _INCOMING_KEPT = timedelta(days=1)
 _CLEANED_EVERY = 600.0  # seconds
 _next_cleaning = [0.0]
+_LEFT_BEHIND = timedelta(hours=1)  # longer than anything is on its way
 
 log = logging.getLogger("striate.portal.housekeeping")
 
@@ -32,6 +38,7 @@ def keep_house() -> None:
     Attempt.objects.filter(at__lt=now - _ATTEMPTS_KEPT).delete()
     Worker.objects.filter(seen_at__lt=now - _ATTEMPTS_KEPT).delete()
     Job.objects.filter(done_at__lt=now - _DONE_KEPT).delete()
+    _sweep(now - _LEFT_BEHIND)
     look_later()
 
 
@@ -49,6 +56,14 @@ def _clean_storages() -> None:
             store.forget(number)
     except StorageUnavailableError as error:
         log.warning("the storage was not cleaned", extra={"about": {"why": str(error)}})
+
+
+def _sweep(before: datetime) -> None:
+    """Remove folders of processes that were killed before they could do so."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
+        if folder.is_dir() and folder.stat().st_uid == os.getuid() and folder.stat().st_mtime < before.timestamp():
+            shutil.rmtree(folder, ignore_errors=True)
+            log.info("what a killed process left was removed")
 
 
 def fail(submission: Submission, why: str, *, past: bool = False) -> None:

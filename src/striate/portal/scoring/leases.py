@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from striate.portal.models import Job
 
-LASTS = timedelta(seconds=45)
+LASTS = timedelta(seconds=float(os.environ.get("STRIATE_PORTAL_LEASE", "45")))
 MOST_ATTEMPTS = 5
-_RENEWED_EVERY = 10.0  # seconds
+_RENEWED_EVERY = LASTS.total_seconds() / 4
 _LONGEST_PAUSE = 300.0  # seconds
+_BOARD_WAITS = timedelta(seconds=5)
 
 log = logging.getLogger("striate.portal.jobs")
 
@@ -45,9 +46,15 @@ class Lease:
     def claim(cls, *, job: Job | None = None, looking: bool = False) -> "Lease | None":
         """Lease the next job that is due, or a certain one; None if there is none that is free.
 
-        Jobs to look at recordings take long, and are left to the process that asks for them.
+        Jobs to look at recordings take long, and are left to the process that asks for them. However many scores wait:
+        senders get their receipts first, and a board is ranked again after some of them.
         """
         now = timezone.now()
+        turn = Case(
+            When(kind=Job.Kind.CHECK, then=Value(0)),
+            When(kind=Job.Kind.RANK, created_at__lt=now - _BOARD_WAITS, then=Value(1)),
+            default=Value(2),
+        )
         free = Q(leased_until=None) | Q(leased_until__lt=now)
         waiting = Job.objects.filter(free, done_at=None, due_at__lte=now)
         look = Q(kind=Job.Kind.LOOK)
@@ -57,7 +64,7 @@ class Lease:
         elif not waiting.exists():  # without a lock: most of the time there is nothing to do
             return None
         with transaction.atomic():
-            found = waiting.select_for_update(skip_locked=True).order_by("due_at", "pk").first()
+            found = waiting.select_for_update(skip_locked=True).order_by(turn, "due_at", "pk").first()
             if found is None:
                 return None
             found.lease = f"{os.getpid()}-{secrets.token_hex(8)}"
@@ -108,7 +115,10 @@ class Lease:
             while not over.wait(_RENEWED_EVERY):
                 try:
                     self._row.update(leased_until=timezone.now() + LASTS)
-                except DatabaseError:  # the next time, or the lease runs out and somebody else does the job
+                except (
+                    DatabaseError,
+                    InterfaceError,
+                ):  # the next time, or the lease runs out and somebody else does the job
                     log.warning("a lease could not be renewed", extra={"about": {"job": self.job.pk}})
                 finally:
                     connection.close()

@@ -1,0 +1,1 @@
+"""The portal under load (``python -m benchmarks.portal.load``) and under chaos (``python -m benchmarks.portal.chaos``)."""

@@ -1,0 +1,190 @@
+"""The portal under chaos: ``python -m benchmarks.portal.chaos``. Prints what was killed and what became of it, and writes JSON.
+
+For some minutes, under load, processes of the portal, its database and its senders are killed (kill -9) at random, and
+connections are cut in the middle. Then everything is started again, and nothing may be lost, doubled, stuck or wrong.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.portal import verify
+from benchmarks.portal.campaign import Campaign, campaign, conclude, end, pages, verified
+from benchmarks.portal.relay import relayed
+from striate.errors import StriateError
+
+# What is killed, and how often in comparison.
+_TARGETS = {
+    "worker": 5,
+    "web process": 4,
+    "web master": 3,
+    "database": 3,
+    "decoder": 2,
+    "sender": 2,
+    "serve": 1,
+    "everything": 1,
+}
+_CUT = 0.25  # share of connections that are cut
+_SENDERS = 3
+
+
+@dataclass
+class Chaos:
+    """Who kills, and what was killed.
+
+    Attributes
+    ----------
+    made
+        The portal.
+    chance
+        What is killed when.
+    senders
+        Processes that send, by their plan.
+    kills
+        How many of each kind.
+    """
+
+    made: Campaign
+    chance: random.Random
+    senders: dict[Path, subprocess.Popen[bytes]]
+    kills: Counter[str] = field(default_factory=Counter)
+
+    def kill(self) -> None:
+        """Kill something."""
+        kind = self.chance.choices(list(_TARGETS), list(_TARGETS.values()))[0]
+        if kind == "sender":
+            self._kill([self.senders[self.chance.choice(list(self.senders))].pid], kind)
+        elif kind == "database" and self.made.served.environment:
+            hard = self.chance.random() < 0.5
+            self.made.database.stop(hard=hard)
+            self.kills["database, kill -9 of the postmaster" if hard else "database, immediate stop"] += 1
+            time.sleep(self.chance.uniform(0.2, 3))
+            self.made.database.start()
+        elif kind in ("everything", "database"):  # of SQLite: all who hold it
+            own = [found.pid for found in self.made.served.found() if kind == "everything" or found.kind != "serve"]
+            if own:
+                self._kill(own, "everything at once" if kind == "everything" else "all who hold the database")
+        else:
+            own = [found.pid for found in self.made.served.found() if found.kind == kind]
+            if own:
+                self._kill([self.chance.choice(own)], kind)
+
+    def start_again(self) -> None:
+        """Start what nobody but the system that looks after services would start, and senders that have not finished."""
+        self.made.served.start()
+        for plan, sender in self.senders.items():
+            if sender.poll() not in (None, 0):
+                self.senders[plan] = self.made.module("sender", plan)
+
+    def _kill(self, pids: Sequence[int], kind: str) -> None:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.kills[kind] += 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Let chaos reign over a portal; the exit status."""
+    seconds = 60 * options.minutes
+    greedy = options.limit * 3 // 2
+    sizes = [(greedy, 4) if number % 3 == 0 else (max(1, options.limit - 1), 1) for number in range(options.teams)]
+    size = {"trials": options.trials, "neurons": options.neurons, "limit": options.limit, "workers": options.workers}
+    os.environ["STRIATE_PORTAL_LEASE"] = str(options.lease)
+    with campaign(db=options.database, sizes=sizes, keep=options.log, **size) as made:
+        file_size = 4 * options.trials * options.neurons
+        with relayed(made.served.port, share=_CUT, within=2 * file_size, seed=options.seed) as relay:
+            address = f"http://127.0.0.1:{relay.port}/"
+            plans = made.plans(address, _SENDERS, spread=seconds, seconds=seconds + options.drain)
+            readers = [made.module("reader", made.served.address, made.folder / "reader-0.jsonl", 2)]
+            chaos = Chaos(made, random.Random(options.seed), {plan: made.module("sender", plan) for plan in plans})
+            try:
+                _reign(chaos, seconds, options.every)
+                _calm(chaos, options.drain)
+                checks, sent = verified(made, drain=options.drain)
+            finally:
+                end([*chaos.senders.values(), *readers])
+        states, leases = verify.states(), verify.taken_over()
+        report = {
+            "seed": options.seed,
+            "minutes": options.minutes,
+            "database": made.database.name,
+            "teams": options.teams,
+            **size,
+            "kills": dict(chaos.kills),
+            "connections": relay.connections,
+            "connections_cut": relay.cut,
+            "answers": dict(Counter(line["what"] for line in sent)),
+            "waits_of_clients": sum(line.get("waits", 0) for line in sent),
+            "jobs_begun_again": leases,
+            "verdicts": states,
+            "pages": pages(made.noted("reader")),
+        }
+    _print(report)
+    return conclude(report, checks, options.out)
+
+
+def _reign(chaos: Chaos, seconds: float, every: float) -> None:
+    until = time.monotonic() + seconds
+    while (now := time.monotonic()) < until:
+        chaos.start_again()
+        time.sleep(min(until - now, chaos.chance.expovariate(1 / every)))
+        chaos.kill()
+
+
+def _calm(chaos: Chaos, seconds: float) -> None:
+    """Start everything again, and let the senders finish."""
+    until = time.monotonic() + seconds
+    chaos.made.served.wait()
+    while time.monotonic() < until and any(sender.poll() != 0 for sender in chaos.senders.values()):
+        chaos.start_again()
+        time.sleep(0.5)
+
+
+def _print(report: dict[str, object]) -> None:
+    print(f"seed {report['seed']}, {report['minutes']} minutes on {report['database']}")
+    for name, key in (("killed", "kills"), ("answers to senders", "answers"), ("submissions", "verdicts")):
+        counts = report[key]
+        assert isinstance(counts, dict)
+        print(
+            f"{name}: {sum(counts.values())} (" + ", ".join(f"{what} {n}" for what, n in sorted(counts.items())) + ")"
+        )
+    print(f"connections: {report['connections']}, of which {report['connections_cut']} were cut")
+    print(f"clients waited {report['waits_of_clients']} times; {report['jobs_begun_again']} jobs were begun again")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.portal.chaos", description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--minutes", type=float, default=5, help="how long things are killed")
+    parser.add_argument("--every", type=float, default=3, help="seconds between kills, on average")
+    parser.add_argument("--seed", type=int, default=0, help="of what is killed when")
+    parser.add_argument("--teams", type=int, default=18, help="how many submit")
+    parser.add_argument("--limit", type=int, default=8, help="submissions that a team has a day; some send more")
+    parser.add_argument("--trials", type=int, default=1000, help="trials of a file, both tiers together")
+    parser.add_argument("--neurons", type=int, default=500, help="neurons of a file")
+    parser.add_argument("--workers", type=int, default=2, help="how many workers score")
+    parser.add_argument(
+        "--lease", type=float, default=45, help="seconds after which a silent worker's job is taken over"
+    )
+    parser.add_argument("--drain", type=float, default=300, help="most seconds that the rest may take afterwards")
+    parser.add_argument("--out", type=Path, default=Path("chaos.json"), help="the report")
+    parser.add_argument("--log", type=Path, default=None, help="where to leave the portal's log")
+    try:
+        return run(parser.parse_args(arguments))
+    except StriateError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

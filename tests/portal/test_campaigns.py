@@ -1,0 +1,68 @@
+"""Short campaigns: a real portal under load, and one whose processes, database and connections are killed at random."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("django", reason="the portal is an extra: pip install 'striate[portal]'")
+
+
+def campaign(name: str, out: Path, *options: object) -> Any:
+    """Run a campaign to its end; its report."""
+    environment = {n: v for n, v in os.environ.items() if not n.startswith(("STRIATE_PORTAL", "DJANGO", "DATABASE"))}
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.portal.{name}", *map(str, options), "--out", str(out)],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(out.read_text())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    from benchmarks.portal.database import programs
+
+    if request.param == "postgresql" and programs() is None:
+        pytest.skip("PostgreSQL is not installed here")
+    return str(request.param)
+
+
+@pytest.mark.slow
+def test_under_load_each_file_is_scored_once(database: str, tmp_path: Path) -> None:
+    size = ("--teams", 6, "--trials", 200, "--neurons", 60, "--readers", 2, "--minutes", 4)
+    report = campaign("load", tmp_path / "load.json", "--database", database, *size)
+    assert report["ok"]
+    assert report["scored"] == 8, "five teams send one file; one sends five, and has three"
+    assert report["submissions"] == 10
+    assert report["pages"]["/"]["answers"].keys() <= {"200", "503"}
+    assert (tmp_path / "load.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_under_chaos_nothing_is_lost_doubled_stuck_or_wrong(database: str, tmp_path: Path) -> None:
+    size = ("--teams", 6, "--limit", 4, "--trials", 200, "--neurons", 60, "--workers", 1)
+    times = ("--minutes", 0.2, "--every", 1.5, "--lease", 5, "--drain", 240)
+    report = campaign("chaos", tmp_path / "chaos.json", "--database", database, "--seed", 3, *size, *times)
+    assert report["ok"]
+    assert sum(report["kills"].values()) >= 4
+    assert set(report["verdicts"]) <= {"scored", "refused", "failed"}
+    assert report["verdicts"]["scored"] >= 16
+
+
+def test_too_little_disk_is_said_before_anything_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmarks.portal.load import main
+
+    assert main(["--teams", "1000000000"]) == 2
+    said = capsys.readouterr()
+    assert "needs" in said.out
+    assert "--teams" in said.err
