@@ -258,6 +258,24 @@ def test_while_the_service_is_dead_pages_say_so_and_nothing_is_lost_or_charged(
     assert Submission.objects.count() == 3
 
 
+def test_what_was_damaged_in_the_storage_is_not_scored(world: World) -> None:
+    from django.core.files.storage import storages
+
+    from striate.portal import storage as files
+    from striate.portal.models import Score
+    from striate.portal.scoring.work import work
+
+    sent = world.send(world.person("ada", team="Ada"), world.file(0.5))
+    assert work(world.live)
+    sent.refresh_from_db()
+    other = world.scratch / "other"
+    other.write_bytes(world.file(0.5, seed=1).read_bytes())
+    files.put(storages["submissions"], other, f"{sent.kept}.parquet")
+    assert work(world.live)
+    assert not Score.objects.exists()
+    assert sent.jobs.get(kind="score").done_at is None, "it is tried again, and in the end the platform has failed"
+
+
 def test_a_setting_names_a_bucket() -> None:
     assert Bucket.of("s3://b/a/c/?endpoint=https://s3.example.org&region=eu") == Bucket(
         "b", "a/c", "https://s3.example.org", "eu"

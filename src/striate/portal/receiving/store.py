@@ -14,6 +14,7 @@ from uuid import UUID
 from django.core.files.storage import Storage, storages
 from django.utils import timezone
 
+from striate.competition.manifest import sha256_of
 from striate.portal import storage as files
 
 
@@ -82,8 +83,16 @@ def _names(number: UUID) -> list[str]:
 
 @contextmanager
 def kept(sha256: str) -> Iterator[Path]:
-    """A kept file, on this machine's disk."""
+    """A kept file, on this machine's disk.
+
+    Raises
+    ------
+    OSError
+        If it is not there, or its bytes are not those that were kept.
+    """
     with files.on_disk(_storage(), kept_name(sha256)) as found:
+        if sha256_of(found[0]) != sha256:
+            raise OSError(f"{kept_name(sha256)} is damaged: its bytes have another hash than its name says")
         yield found[0]
 
 
