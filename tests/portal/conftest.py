@@ -108,15 +108,16 @@ def world(portal: World) -> Iterator[World]:
     from django.db import connection
 
     from striate.portal.models import Chain
-    from striate.portal.running.prepare import _begin_chain
+    from striate.portal.running.prepare import _begin_chain, _begin_data
 
     _begin_chain()
+    _begin_data()
     yield portal
     call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
     assert not Chain.objects.exists()
     cache.clear()
     connection.close()
-    for folder in (portal.place.submissions, portal.place.uploads):
+    for folder in (portal.place.submissions, portal.place.snapshots, portal.place.uploads):
         shutil.rmtree(folder)
         folder.mkdir(mode=0o700)
     shutil.rmtree(portal.place.data / "results", ignore_errors=True)

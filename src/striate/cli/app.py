@@ -29,6 +29,7 @@ _GROUPS = (
     "competition",
     "serve",
     "submit",
+    "data",
     "demo",
     "reproduce",
 )

@@ -11,10 +11,13 @@ from django.utils import timezone
 
 from striate.portal.models import (
     Acceptance,
+    Doi,
+    DoiRequest,
     Link,
     MaintenanceWindow,
     Membership,
     Score,
+    Snapshot,
     Submission,
     Team,
     Transition,
@@ -134,3 +137,24 @@ class AcceptanceAdmin(ReadOnly):
     """Who accepted which terms."""
 
     list_display = ("at", "user", "sha256")
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnly):
+    """Versions of the data."""
+
+    list_display = ("number", "at", "author", "note", "sha256")
+
+
+@admin.register(DoiRequest)
+class DoiRequestAdmin(ReadOnly):
+    """DOIs that were requested."""
+
+    list_display = ("snapshot", "at", "by")
+
+
+@admin.register(Doi)
+class DoiAdmin(ReadOnly):
+    """DOIs that were given."""
+
+    list_display = ("doi", "request", "at", "by")

@@ -17,6 +17,7 @@ from striate.portal.access import NOT_ADMITTED, may_see
 from striate.portal.accounts.throttle import UPLOAD, too_many
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
+from striate.portal.hosting.api import router as data
 from striate.portal.models import Attempt, Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
 from striate.portal.receiving.soon import check_soon
@@ -44,6 +45,9 @@ api = NinjaAPI(
     openapi_url="/openapi.json",
     urls_namespace="api",
 )
+
+
+api.add_router("/data", data)
 
 
 @api.exception_handler(InputError)

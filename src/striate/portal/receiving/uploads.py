@@ -38,6 +38,24 @@ def begin(by: User, *, filename: str, size: int, sha256: str) -> Upload:
         return Upload.objects.create(by=by, filename=Path(filename).name[:200], size=size, sha256=sha256)
 
 
+def begin_data(by: User, *, filename: str, size: int, sha256: str) -> Upload:
+    """Begin an upload of an organiser's data, or go on with the one of the same file; it may be as large as the disk allows.
+
+    Raises
+    ------
+    InputError
+        If the disk has no room.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=by.pk)
+        same = Upload.objects.filter(by=by, sha256=sha256, size=size).first()
+        if same is not None:
+            return same
+        if not room_for(place().uploads, size):
+            raise InputError("The disk of the portal is nearly full: make room, and push again; what arrived stays.")
+        return Upload.objects.create(by=by, filename=Path(filename).name[:200], size=size, sha256=sha256)
+
+
 def received(upload: Upload) -> int:
     """How many bytes have arrived."""
     file = part(upload)

@@ -53,6 +53,7 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
 
         call_command("migrate", interactive=False, verbosity=0)
         _begin_chain()
+        _begin_data()
         _write_keys(place)
         return _administrator()
 
@@ -132,6 +133,12 @@ def _begin_chain() -> None:
             f"The portal's data are of another commitment than {competition().folder}: name other data (--data), or the folder that "
             "they are of."
         )
+
+
+def _begin_data() -> None:
+    from striate.portal.hosting.snapshots import begin
+
+    begin()
 
 
 def _write_keys(place: Place) -> None:
