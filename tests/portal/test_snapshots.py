@@ -160,13 +160,14 @@ def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
     import urllib3
 
     from striate.fetch.tokens import keep_token
-    from striate.portal import client
+    from striate.portal import client, pushing
     from striate.portal.models import Snapshot
     from striate.portal.pushing import Publisher
 
     content = bytes(range(256)) * 40
     (folder / "long.bin").write_bytes(content)
     monkeypatch.setattr(client, "_PART", 1000)
+    monkeypatch.setattr(pushing, "_SMALL", 500)
     real, sent, broken = urllib3.PoolManager.request, [], 4
 
     def breaking(self: Any, method: str, url: str, **named: Any) -> Any:
@@ -293,7 +294,7 @@ def test_a_version_whose_contents_are_not_here_is_refused(world: World, olga: An
     assert "send them first" in api("POST", "data/versions", {"files": [file]}).json()["detail"]
     begun = api("POST", "data/contents", {"sha256": "0" * 64, "size": 3}).json()
     assert api("PUT", f"uploads/{begun['id']}?offset=0", b"abc").json()["received"] == 3
-    refused = api("POST", "data/contents/whole", {"upload": begun["id"]})
+    refused = api("POST", "data/whole-contents", {"upload": begun["id"]})
     assert "another SHA-256" in refused.json()["detail"]
 
 

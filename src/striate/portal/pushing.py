@@ -12,6 +12,9 @@ from striate.fetch.describe import recording_in
 from striate.portal.client import Portal
 from striate.progress import progress, size_text
 
+_SMALL = 2**20  # bytes that are sent at once
+_TRIES = 2
+
 
 @dataclass(frozen=True)
 class LocalFile:
@@ -105,13 +108,32 @@ class Publisher(Portal):
         return Pushed(int(made["number"]), str(made["sha256"]), str(made["page"]), status == 201, total)
 
     def _send_content(self, content: LocalFile, advance: Callable[[int], None]) -> None:
-        about = {"sha256": content.sha256, "size": content.size, "filename": content.path[-200:]}
-        _, state = self._ask("POST", "api/data/contents", about)
-        if state["id"] is None:  # somebody else has brought it meanwhile
+        if content.size <= _SMALL:
+            self._ask("PUT", f"api/data/contents/{content.sha256}", body=content.file.read_bytes())
             advance(content.size)
             return
-        number = self._send_parts(content.file, state, advance)
-        self._ask("POST", "api/data/contents/whole", {"upload": number})
+        about = {"sha256": content.sha256, "size": content.size, "filename": content.path[-200:]}
+        shown = 0
+
+        def advance_to(more: int) -> None:
+            nonlocal shown
+            shown += more
+            advance(more)
+
+        for left in reversed(range(_TRIES)):
+            _, state = self._ask("POST", "api/data/contents", about)
+            if state["id"] is None:  # another program of the same organiser has brought it meanwhile
+                advance(content.size - shown)
+                return
+            try:
+                number = self._send_parts(content.file, state, advance_to)
+                self._ask("POST", "api/data/whole-contents", {"upload": number})
+            except InputError:  # as one that sends the same at the same time can cause
+                if not left:
+                    raise
+                advance_to(-shown)
+            else:
+                return
 
 
 def read_folder(folder: Path) -> Iterator[LocalFile]:

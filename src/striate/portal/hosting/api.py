@@ -1,5 +1,6 @@
 """The API by which organisers publish a version: which contents are missing, each sent in parts, then all of it in one step."""
 
+import hashlib
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from striate.portal.models.snapshots import author_of
 from striate.portal.receiving import uploads
 
 _LARGEST_LIST = 2**24  # bytes
+SMALL = 2**20  # bytes of a content that is sent at once
 _HASH = "^[0-9a-f]{64}$"
 
 
@@ -130,15 +132,25 @@ def begin_content(request: HttpRequest, about: BeginContent) -> dict[str, Any]:
     return {"id": upload.pk, "size": upload.size, "received": uploads.received(upload)}
 
 
-@router.post("/contents/whole", response={200: ContentState, **_PROBLEMS})
+@router.put("/contents/{sha256}", response={200: ContentState, **_PROBLEMS})
+def small_content(request: HttpRequest, sha256: str) -> dict[str, Any]:
+    """Send a content of up to a mebibyte, as the body: one call instead of three."""
+    body = request.read(SMALL + 1)
+    if len(body) > SMALL:
+        raise InputError(f"More than {SMALL:,} bytes are sent in parts: POST /api/data/contents begins.")
+    if hashlib.sha256(body).hexdigest() != sha256:
+        raise InputError("What arrived has another SHA-256 than was announced: send it again.")
+    contents.keep_bytes(body)
+    return {"id": None, "size": len(body), "received": len(body)}
+
+
+@router.post("/whole-contents", response={200: ContentState, **_PROBLEMS})
 def whole_content(request: HttpRequest, about: WholeContent) -> dict[str, Any]:
     """Take a content in: its hash is checked, and that it gives nothing of the competition away."""
     user = _organiser(request)
     upload = Upload.objects.filter(pk=about.upload, by=user).first()
     if upload is None:
         raise HttpError(404, "You have no such upload: it is done, or was too old.")
-    if upload.size == 0:
-        uploads.append(upload, 0, iter(()))  # no byte of it is ever sent
     file = uploads.whole(upload)
     try:
         contents.keep(file, upload.sha256)

@@ -92,6 +92,23 @@ def keep(file: Path, sha256: str) -> Content:
     return content
 
 
+def keep_bytes(content: bytes) -> Content:
+    """Take in a small content.
+
+    Raises
+    ------
+    InputError
+        If it is a secret of the competition.
+    """
+    with tempfile.NamedTemporaryFile(dir=place().uploads, prefix="data-", delete=False) as aside:
+        aside.write(content)
+    file = Path(aside.name)
+    try:
+        return keep(file, sha256_of(file))
+    finally:
+        file.unlink(missing_ok=True)
+
+
 def keep_copy(file: Path) -> Content:
     """Take in a copy of a file of this machine, so that what becomes of the original later changes nothing.
 
