@@ -137,16 +137,17 @@ def world(portal: World) -> Iterator[World]:
     from django.db import connection
 
     from striate.portal.models import Chain
-    from striate.portal.running.prepare import _begin_chain
+    from striate.portal.running.prepare import _begin_chain, _begin_data
 
     _begin_chain()
+    _begin_data()
     yield portal
     portal.empty()
     assert not Chain.objects.exists()
     cache.clear()
     ContentType.objects.clear_cache()  # it has numbers of rows that are gone
     connection.close()
-    for name in ("submissions", "uploads", "results"):
+    for name in ("submissions", "uploads", "results", "data"):
         empty(name)
     shutil.rmtree(portal.place.uploads, ignore_errors=True)  # what tests sent twice is left there
     portal.place.uploads.mkdir(mode=0o700)

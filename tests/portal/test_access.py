@@ -64,6 +64,16 @@ TABLE: dict[str, Case] = {
     "data": Case(ALL),
     "accept": Case((SIGN_IN, 302, 302, 302), "POST"),
     "manifest": Case((401, 200, 403, 403)),
+    "versions": Case(ALL),
+    "version": Case(ALL, path=lambda s: "/data/1/"),
+    "changes": Case((404, 404, 404, 404), path=lambda s: "/data/1/changes/"),
+    "describe": Case((SIGN_IN, 403, 403, 200), path=lambda s: "/data/1/describe/"),
+    "doi": Case((SIGN_IN, 403, 403, 200), path=lambda s: "/data/1/doi/"),
+    "canonical": Case(ALL, path=lambda s: "/data/1/snapshot.json"),
+    "citation": Case(ALL, path=lambda s: "/data/1/CITATION.cff"),
+    "datacite-json": Case(ALL, path=lambda s: "/data/1/datacite.json"),
+    "datacite-xml": Case(ALL, path=lambda s: "/data/1/datacite.xml"),
+    "bulk": Case((401, 200, 403, 403), path=lambda s: f"/data/{s.snapshot}/archive.tar"),
     "snapshot-manifest": Case((401, 200, 403, 403), path=lambda s: f"/data/{s.snapshot}/manifest.json"),
     "recordings": Case(ALL),
     "recording": Case((401, 200, 403, 403), path=lambda s: "/data/recordings/11-1-1/"),
@@ -109,6 +119,12 @@ TABLE: dict[str, Case] = {
     "api:new_submission": Case((401, 422, 422, 422), "POST"),
     "api:method_card": Case((401, 404, 404, 404), path=lambda s: f"/api/submissions/{s.submission.pk}/card"),
     "api:write_card": Case((401, 422, 422, 422), "PUT", lambda s: f"/api/submissions/{s.submission.pk}/card"),
+    "api:all_versions": Case(ALL),
+    "api:missing": Case((401, 403, 403, 422), "POST"),
+    "api:begin_content": Case((401, 403, 403, 422), "POST"),
+    "api:small_content": Case((401, 403, 403, 422), "PUT", lambda s: "/api/data/contents/0000"),
+    "api:whole_content": Case((401, 403, 403, 422), "POST"),
+    "api:publish": Case((401, 403, 403, 422), "POST"),
     "api:own_submissions": Case((401, 200, 200, 200)),
     "api:one_submission": Case((401, 200, 404, 200), path=lambda s: f"/api/submissions/{s.submission.pk}"),
 }
@@ -199,7 +215,7 @@ def test_the_admin_is_for_organisers(world: World, scene: Scene, who: str | None
     assert {browser.get(reverse(page)).status_code for page in pages} == {expected}
 
 
-@pytest.mark.parametrize("model", ["score", "submission", "transition", "link", "acceptance", "auditentry"])
+@pytest.mark.parametrize("model", ["score", "submission", "transition", "link", "acceptance", "auditentry", "snapshot"])
 def test_what_is_written_once_cannot_be_changed_in_the_admin(world: World, scene: Scene, model: str) -> None:
     from django.apps import apps
     from django.urls import reverse

@@ -30,6 +30,7 @@ _GROUPS = (
     "serve",
     "organise",
     "submit",
+    "data",
     "demo",
     "reproduce",
 )

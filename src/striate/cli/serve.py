@@ -164,6 +164,22 @@ def publish(
     print(f"published: {len(made.boards)} final boards of {made.title}")
 
 
+@serve_app.command("snapshot")
+def snapshot(
+    folder: Folder,
+    files: Annotated[Path, typer.Argument(help="Folder with all files of the new version.", show_default=False)],
+    note: Annotated[str, typer.Option(help="What is new in it, for those who use the data.", show_default=False)],
+    data: Data = None,
+) -> None:
+    """Publish a folder of this machine as a new version of the data; `striate data push` does it from elsewhere."""
+    place = place_of(folder, data)
+    _prepare(place)
+    from striate.portal.hosting.in_place import publish_folder
+
+    made, new = publish_folder(files.expanduser(), note=note)
+    print(f"version {made.number}, sha256 {made.sha256}" + ("" if new else " (these files are a version already)"))
+
+
 def place_of(folder: Path, data: Path | None) -> "Place":
     """Where a portal lies; refused with a sentence where what a portal needs is not installed."""
     from importlib.util import find_spec

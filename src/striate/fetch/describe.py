@@ -161,10 +161,10 @@ def _of_content(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from error
     told: dict[str, Any] = {"size": content.size, "sha256": content.sha256}
-    return told | (_recording_in(path) if path.suffix.lower() == ".zip" else {})
+    return told | (recording_in(path) if path.suffix.lower() == ".zip" else {})
 
 
-def _recording_in(path: Path) -> dict[str, Any]:
+def recording_in(path: Path) -> dict[str, Any]:
     """Session, neurons and trials of a zip, as far as it is a recording."""
     try:
         with open_archive(path) as archive:

@@ -24,10 +24,13 @@ from striate.portal.models import (
     Announcement,
     AuditEntry,
     Card,
+    Doi,
+    DoiRequest,
     Link,
     MaintenanceWindow,
     Membership,
     Score,
+    Snapshot,
     State,
     Submission,
     Team,
@@ -262,3 +265,24 @@ class CardAdmin(ReadOnly):
     """Versions of method cards."""
 
     list_display = ("at", "submission", "version")
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnly):
+    """Versions of the data."""
+
+    list_display = ("number", "at", "author", "note", "sha256")
+
+
+@admin.register(DoiRequest)
+class DoiRequestAdmin(ReadOnly):
+    """DOIs that were requested."""
+
+    list_display = ("snapshot", "at", "by")
+
+
+@admin.register(Doi)
+class DoiAdmin(ReadOnly):
+    """DOIs that were given."""
+
+    list_display = ("doi", "request", "at", "by")

@@ -20,6 +20,7 @@ from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
 from striate.portal.entries.card import MethodCard
 from striate.portal.entries.keeping import current, keep, may_write
+from striate.portal.hosting.api import router as data
 from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
 from striate.portal.receiving.soon import check_soon
@@ -48,6 +49,9 @@ api = NinjaAPI(
     openapi_url="/openapi.json",
     urls_namespace="api",
 )
+
+
+api.add_router("/data", data)
 
 
 @api.exception_handler(InputError)
@@ -270,7 +274,7 @@ def continue_upload(request: HttpRequest, number: UUID, offset: int) -> dict[str
 @api.post("/submissions", response={200: SubmissionState, 201: SubmissionState, **_PROBLEMS})
 def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str, Any]]:
     """Submit a whole upload. The answer is 201, or 200 where the team has sent the same file before, or asks again."""
-    user, upload = _admitted(request), _upload(request, new.upload)
+    user, upload = _admitted(request), _upload(request, new.upload, purpose=Upload.SUBMISSION)
     if new.baseline and not user.is_staff:
         raise HttpError(403, "Only organisers submit baselines.")
     team = None if new.baseline else user.team
@@ -328,8 +332,8 @@ def write_card(request: HttpRequest, number: UUID, card: MethodCard) -> Card:
     return keep(found, card)
 
 
-def _upload(request: HttpRequest, number: UUID) -> Upload:
-    found = Upload.objects.filter(pk=number, by=_admitted(request), purpose=Upload.SUBMISSION).first()
+def _upload(request: HttpRequest, number: UUID, **purpose: str) -> Upload:
+    found = Upload.objects.filter(pk=number, by=_admitted(request), **purpose).first()
     if found is None:
         raise HttpError(404, "You have no such upload: it is done, or was too old.")
     return found

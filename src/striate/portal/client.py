@@ -22,7 +22,7 @@ from striate.fetch.patience import duration, retry_after
 from striate.fetch.tokens import token_for
 from striate.portal.entries.card import MethodCard
 from striate.portal.receiving.keys import parsed_keys
-from striate.progress import progress
+from striate.progress import Advance, progress
 from striate.submissions import Submission, open_submission
 from striate.submissions.sources import is_native
 from striate.submissions.validate import match_whole
@@ -175,8 +175,13 @@ class Portal:
         size = file.stat().st_size
         about = {"filename": name, "size": size, "sha256": sha256_of(file)}
         _, state = self._ask("POST", "api/uploads", about)
-        number, received, failures = str(state["id"]), int(state["received"]), 0
-        with file.open("rb") as opened, progress(f"sending {name}", size) as advance:
+        with progress(f"sending {name}", size) as advance:
+            return self._send_parts(file, state, advance)
+
+    def _send_parts(self, file: Path, state: Mapping[str, Any], advance: Advance) -> str:
+        """Send what has not arrived of an upload that was begun."""
+        number, received, size, failures = str(state["id"]), int(state["received"]), int(state["size"]), 0
+        with file.open("rb") as opened:
             advance(received)
             while received < size:
                 opened.seek(received)

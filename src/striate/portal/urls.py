@@ -12,6 +12,7 @@ from striate.portal.accounts import views as accounts
 from striate.portal.api import api
 from striate.portal.boards import pages as boards
 from striate.portal.entries import pages as entries
+from striate.portal.hosting import organising as data_organising
 from striate.portal.hosting import pages as hosting
 from striate.portal.looking import pages as looking
 from striate.portal.organising import alive, announcing
@@ -91,6 +92,16 @@ urlpatterns = [
     path("data/recordings/<slug:session>/", looking.recording, name="recording"),
     path("data/recordings/<slug:session>/state/", looking.state, name="recording-state"),
     path("data/recordings/<slug:session>/<slug:key>/<str:file>", looking.part, name="recording-part"),
+    path("data/versions/", hosting.versions, name="versions"),
+    path("data/<slug:snapshot>/", hosting.version, name="version"),
+    path("data/<slug:snapshot>/changes/", hosting.changes, name="changes"),
+    path("data/<slug:snapshot>/describe/", data_organising.describe, name="describe"),
+    path("data/<slug:snapshot>/doi/", data_organising.doi, name="doi"),
+    path("data/<slug:snapshot>/snapshot.json", hosting.canonical, name="canonical"),
+    path("data/<slug:snapshot>/archive.tar", hosting.archive, name="bulk"),
+    path("data/<slug:snapshot>/CITATION.cff", hosting.citation, name="citation"),
+    path("data/<slug:snapshot>/datacite.json", hosting.datacite_json, name="datacite-json"),
+    path("data/<slug:snapshot>/datacite.xml", hosting.datacite_xml, name="datacite-xml"),
     path("data/<slug:snapshot>/manifest.json", hosting.snapshot_manifest, name="snapshot-manifest"),
     path("data/<slug:snapshot>/files/<path:name>", hosting.file, name="file"),
     path("competition.toml", submissions.rules_file, name="rules"),

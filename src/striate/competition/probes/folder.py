@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import sha256_of
 from striate.competition.probes.material import Material
 from striate.competition.rules import FILE, parse_rules
-from striate.competition.sealed import MAGIC
+from striate.competition.secret_files import kind_of_secret
 from striate.errors import InputError
 from striate.recordings.findings import Finding, Severity
 
@@ -23,7 +22,6 @@ ADDED = ("commitment.json", "receipts.jsonl", "results")
 _HARMLESS = re.compile(r"^(README|LICEN[CS]E|CITATION)[^/]*$", re.IGNORECASE)
 _SEED = re.compile(r"""\bseed\b["']?\s*[:=]\s*["']?(?P<value>0x[0-9a-f]+|\d+)(?![0-9a-z])""", re.IGNORECASE)
 _LARGEST_TEXT = 2**26  # bytes that are searched
-_TRUTHS = (b"striate live truth", b"striate simulated truth", b"striate vault contents")
 
 
 def look(material: Material) -> Iterator[Finding]:
@@ -67,7 +65,7 @@ def _against_the_manifest(material: Material) -> Iterator[Finding]:
 
 
 def _secret(material: Material, file: Path, name: str, content: bytes) -> Iterator[Finding]:
-    what = _kind_of_secret(file, content)
+    what = _kind_of_secret(file)
     if what:
         yield leak(
             "secret-file", name, f"it is {what}.", "Remove it; if it was public already, start again with a new split."
@@ -93,27 +91,16 @@ def _secret(material: Material, file: Path, name: str, content: bytes) -> Iterat
                 return
 
 
-def _kind_of_secret(file: Path, content: bytes) -> str | None:
-    if content.startswith(MAGIC):
-        return "a vault (though only its passphrase opens it)"
-    if content.startswith(b"PAR1") and b'"kind":"truth"' in content.replace(b" ", b""):
-        return "a truth: measured responses of test trials"
-    if zipfile.is_zipfile(file) and any(_utf32(kind) in content or kind in content for kind in _TRUTHS):
-        return "a truth of striate"
-    head = content[:500].split(b"\n")[0]
-    if head.startswith(b"trial_indices") and b"responses" in head:
-        return "a ground truth of 2022 (a CSV of measured responses)"
+def _kind_of_secret(file: Path) -> str | None:
+    known = kind_of_secret(file)
+    if known is not None:
+        return known
     if (
         file.suffix.lower() in (".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pickle", ".nwb")
         and "meta" not in file.parts
     ):
         return "an array or table that the layout does not know" if "data" not in file.parts else None
     return None
-
-
-def _utf32(text: bytes) -> bytes:
-    """Text as NumPy stores it."""
-    return text.decode().encode("utf-32-le")
 
 
 def _seeds(material: Material, file: Path, name: str, content: bytes) -> Iterator[Finding]:

@@ -1,68 +1,76 @@
-"""The competition's public files as a dataset of the catalogue: what ``striate catalog add`` and ``striate fetch`` take."""
+"""A version of the data as a dataset of the catalogue (what ``striate catalog add`` and ``striate fetch`` take), and its terms."""
 
-import hashlib
 import re
 from typing import Any
 
-from striate.catalog.dataset import PRETRAINING, Dataset, Licence
+from striate.catalog.dataset import Citation, Dataset, Licence
 from striate.portal.competition import competition
-from striate.portal.models import Acceptance, User
-
-_SHORT = 16  # digits of a hash in an address
+from striate.portal.hosting import snapshots
+from striate.portal.hosting.citing import cited
+from striate.portal.models import Acceptance, Snapshot, User
 
 
 def version() -> str:
-    """Name of the snapshot in addresses."""
-    return competition().version[:_SHORT]
+    """Name of the current version in addresses that never change."""
+    return Snapshot.current().short
 
 
-def licence() -> Licence:
-    """The terms."""
-    terms = competition().rules.licence
-    return Licence(name=terms.name, address=terms.address, terms=terms.terms)
+def name() -> str:
+    """What the catalogue calls the dataset."""
+    return re.sub(r"[^a-z0-9._-]", "-", competition().rules.name)
 
 
-def terms_text() -> str:
+def licence(snapshot: Snapshot | None = None) -> Licence:
+    """The terms of a version; by default the current one."""
+    return snapshots.licence_of(snapshot or Snapshot.current())
+
+
+def terms_text(snapshot: Snapshot | None = None) -> str:
     """What is accepted, word for word."""
-    own = licence()
-    return "\n".join(part for part in (own.name, own.address, own.terms) if part)
+    return snapshots.terms_text(licence(snapshot))
 
 
-def terms_digest() -> str:
+def terms_digest(snapshot: Snapshot | None = None) -> str:
     """SHA-256 of what is accepted."""
-    return hashlib.sha256(terms_text().encode()).hexdigest()
+    return str((snapshot or Snapshot.current()).terms_sha256)
 
 
-def accepted(user: User) -> bool:
-    """Whether a person has accepted the terms as they are now."""
-    return Acceptance.objects.filter(user=user, sha256=terms_digest()).exists()
+def accepted(user: User, snapshot: Snapshot | None = None) -> bool:
+    """Whether a person has accepted the terms of a version."""
+    return Acceptance.objects.filter(user=user, sha256=terms_digest(snapshot)).exists()
 
 
-def dataset(address: str, homepage: str) -> Dataset:
-    """Describe the files.
+def dataset(snapshot: Snapshot, address: str, page: str, homepage: str) -> Dataset:
+    """Describe a version.
 
     Parameters
     ----------
+    snapshot
+        The version.
     address
-        Where they are: each stands at the address followed by its name.
+        Where its files are: each stands at the address followed by its name.
+    page
+        Of the version.
     homepage
         Of the portal.
     """
-    made = competition()
     files: list[dict[str, Any]] = []
-    for each in made.manifest.files:
-        file: dict[str, Any] = {"name": each.path, "size": each.size, "sha256": each.sha256}
-        if each.session is not None:
-            file |= {"session": each.session, "role": each.track or PRETRAINING}
-        files.append(file)
+    for path, size, sha256, session, role in sorted(
+        snapshot.files.values_list("path", "content__size", "content__sha256", "session", "role")
+    ):
+        file: dict[str, Any] = {"name": path, "size": size, "sha256": sha256}
+        files.append(file | ({"session": session, "role": role} if session else {}))
+    said = cited(snapshot, page)
+    doi = snapshot.doi
     return Dataset.model_validate(
         {
-            "name": re.sub(r"[^a-z0-9._-]", "-", made.rules.name),
-            "title": made.rules.title,
-            "description": made.rules.description,
+            "name": name(),
+            "title": said.metadata.title,
+            "description": said.metadata.description,
             "homepage": homepage,
             "addresses": [address],
-            "licence": licence().model_dump(),
+            "licence": licence(snapshot).model_dump(),
+            "citation": Citation(text=said.text, address=f"https://doi.org/{doi}" if doi else page).model_dump(),
             "files": files,
         }
     )

@@ -1,16 +1,29 @@
-"""Pages and downloads of the data. Who is not known gets 401, who has not accepted the terms 403."""
+"""Pages and downloads of the data. Who is not known gets 401, who has not accepted the terms of a version 403."""
+
+import json
+from pathlib import PurePosixPath
+from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from striate.errors import InputError
 from striate.portal.access import NOT_ADMITTED, admitted
-from striate.portal.competition import competition
-from striate.portal.hosting.dataset import accepted, dataset, licence, terms_digest, terms_text, version
-from striate.portal.hosting.ranges import send
-from striate.portal.models import Acceptance, Token, User
+from striate.portal.hosting import contents, dataset, readme, snapshots
+from striate.portal.hosting.bulk import Selection, bulk, files_of
+from striate.portal.hosting.changes import changes as differences
+from striate.portal.hosting.citing import cited
+from striate.portal.hosting.listing import folders
+from striate.portal.hosting.ranges import send, send_made
+from striate.portal.models import Acceptance, Content, Snapshot, SnapshotFile, Token, User
+
+_LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
+_LONGEST_LICENCE = 2**16  # bytes that are shown
+_A_PAGE = 1000  # files
 
 
 def _person(request: HttpRequest) -> User | None:
@@ -21,8 +34,9 @@ def _person(request: HttpRequest) -> User | None:
     return Token.owner(token.strip()) if kind.lower() == "bearer" else None
 
 
-def _refusal(request: HttpRequest) -> HttpResponseBase | None:
-    """Why this person gets no data; None where nothing is in the way."""
+def refusal(request: HttpRequest, snapshot: Snapshot | None = None) -> HttpResponseBase | None:
+    """Why this person gets no data of a version, by default the current one; None where nothing is in the way."""
+    snapshot = snapshot or Snapshot.current()
     user = _person(request)
     if user is None:
         page = render(request, "portal/data/unknown.html", status=401)
@@ -30,76 +44,230 @@ def _refusal(request: HttpRequest) -> HttpResponseBase | None:
         return page
     if not user.admitted:
         return render(request, "403.html", {"exception": NOT_ADMITTED}, status=403)
-    if not accepted(user):
-        why = f"Accept the terms of the data first: {request.build_absolute_uri(reverse('data'))}"
+    if not dataset.accepted(user, snapshot):
+        page_of = reverse("data") if snapshot == Snapshot.current() else reverse("version", args=[snapshot.number])
+        why = f"Accept the terms of the data first: {request.build_absolute_uri(page_of)}"
         return render(request, "403.html", {"exception": why}, status=403)
     return None
 
 
+def version_called(name: str) -> Snapshot:
+    """The version of a name in an address; 404 if there is none."""
+    found = snapshots.find(name)
+    if found is None:
+        raise Http404("There is no such version of the data.")
+    return found
+
+
+def page_address(request: HttpRequest, snapshot: Snapshot) -> str:
+    """Where a version is described, for as long as the portal stands."""
+    return request.build_absolute_uri(reverse("version", args=[snapshot.number]))
+
+
 @require_safe
 def data(request: HttpRequest) -> HttpResponseBase:
-    """The dataset: files, sizes, hashes, terms."""
-    made = competition()
+    """The current version: README, files, terms, how to cite it."""
+    return _page(request, Snapshot.current())
+
+
+@require_safe
+def version(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """Any version."""
+    return _page(request, version_called(snapshot))
+
+
+def _page(request: HttpRequest, snapshot: Snapshot) -> HttpResponseBase:
     user = request.user if isinstance(request.user, User) else None
-    shown = {
-        "files": made.manifest.files,
-        "total": sum(each.size for each in made.manifest.files),
-        "version": version(),
-        "made": made.made,
-        "licence": licence(),
-        "accepted": user is not None and accepted(user),
-        "digest": terms_digest(),
-        "manifest": request.build_absolute_uri(reverse("manifest")),
-        "name": dataset("https://example.org/", "").name,
+    accepted = user is not None and user.admitted and dataset.accepted(user, snapshot)
+    files = files_of(snapshot.sha256)
+    shown: dict[str, Any] = {"snapshot": snapshot, "accepted": accepted, "files": files}
+    folder = request.GET.get("folder")
+    if folder is not None:
+        inside = [each for each in files if each.path.startswith(folder) and "/" not in each.path[len(folder) :]]
+        if not inside:
+            raise Http404("This version has no such folder.")
+        shown |= {"folder": folder, "page": Paginator(inside, _A_PAGE).get_page(request.GET.get("page"))}
+        return render(request, "portal/data/folder.html", shown)
+    said = cited(snapshot, page_address(request, snapshot))
+    grouped = folders(files)
+    shown |= {
+        "current": Snapshot.current(),
+        "metadata": said.metadata,
+        "citation": said.text,
+        "doi": snapshot.doi,
+        "folders": grouped,
+        "total": sum(each.content.size for each in files),
+        "recordings": sorted({each.session for each in files if each.session}),
+        "roles": sorted({each.role for each in files if each.role}),
+        "readme": _readme(snapshot, files, pictures=accepted),
+        "licence": snapshots.licence_of(snapshot),
+        "licence_text": _licence(files),
+        "digest": snapshot.terms_sha256,
+        "manifest": request.build_absolute_uri(
+            reverse("manifest")
+            if snapshot == Snapshot.current()
+            else reverse("snapshot-manifest", args=[snapshot.short])
+        ),
+        "bulk": request.build_absolute_uri(reverse("bulk", args=[snapshot.number])),
+        "tar": f"{dataset.name()}-v{snapshot.number}.tar",
+        "name": dataset.name(),
     }
     return render(request, "portal/data/data.html", shown)
+
+
+def _readme(snapshot: Snapshot, files: list[SnapshotFile], *, pictures: bool) -> str | None:
+    named = {each.path: each for each in files if each.path in readme.NAMES}
+    for name in readme.NAMES:
+        if name in named:
+            content = named[name].content
+            text = contents.head(content, readme.LARGEST).decode(errors="replace")
+            address = reverse("file", args=[snapshot.number, "x"])[:-1]
+            return readme.cached(content.sha256, text, frozenset(each.path for each in files), address, pictures)
+    return None
+
+
+def _licence(files: list[SnapshotFile]) -> str | None:
+    found = next((each for each in files if each.path in _LICENCES), None)
+    return None if found is None else contents.head(found.content, _LONGEST_LICENCE).decode(errors="replace")
+
+
+@require_safe
+def versions(request: HttpRequest) -> HttpResponseBase:
+    """All versions, the last first, with what changed from one to the next."""
+    found = list(Snapshot.objects.order_by("-number"))
+    before = [*found[1:], None]
+    rows = [(each, old and differences(old, each)) for each, old in zip(found, before, strict=True)]
+    return render(request, "portal/data/versions.html", {"rows": rows})
+
+
+@require_safe
+def changes(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """What changed since another version: the one before, or any (``?since=``)."""
+    after = version_called(snapshot)
+    before = version_called(request.GET.get("since") or str(after.number - 1))
+    found = differences(before, after)
+    shown = {"before": before, "after": after, "changes": found, "versions": Snapshot.objects.order_by("number")}
+    return render(request, "portal/data/changes.html", shown)
 
 
 @admitted
 @require_POST
 def accept(request: HttpRequest) -> HttpResponseBase:
-    """Accept the terms, word for word."""
+    """Accept the terms of a version, word for word."""
     assert isinstance(request.user, User)
-    if request.POST.get("terms") != terms_digest():
+    digest = request.POST.get("terms", "")
+    snapshot = Snapshot.objects.filter(terms_sha256=digest).order_by("-number").first()
+    if snapshot is None:
         messages.error(request, "The terms have changed meanwhile: read them again.")
         return redirect("data")
-    Acceptance.objects.get_or_create(user=request.user, sha256=terms_digest(), defaults={"terms": terms_text()})
+    Acceptance.objects.get_or_create(user=request.user, sha256=digest, defaults={"terms": dataset.terms_text(snapshot)})
     messages.success(request, "You accepted the terms; that is written down with their text.")
-    return redirect("data")
+    return redirect("data") if snapshot == Snapshot.current() else redirect("version", snapshot.number)
 
 
 @require_safe
 def manifest(request: HttpRequest) -> HttpResponseBase:
-    """The manifest of the current snapshot."""
-    return snapshot_manifest(request, version())
+    """The manifest of the current version."""
+    return _manifest(request, Snapshot.current())
 
 
 @require_safe
 def snapshot_manifest(request: HttpRequest, snapshot: str) -> HttpResponseBase:
-    """The manifest of a snapshot: an entry of the catalogue."""
-    _require_snapshot(snapshot)
-    refusal = _refusal(request)
-    if refusal is not None:
-        return refusal
-    address = request.build_absolute_uri(f"/data/{snapshot}/files/")
-    text = dataset(address, request.build_absolute_uri("/")).model_dump_json(indent=1, exclude_none=True)
+    """The manifest of a version: an entry of the catalogue."""
+    return _manifest(request, version_called(snapshot))
+
+
+def _manifest(request: HttpRequest, snapshot: Snapshot) -> HttpResponseBase:
+    refused = refusal(request, snapshot)
+    if refused is not None:
+        return refused
+    address = request.build_absolute_uri(f"/data/{snapshot.short}/files/")
+    found = dataset.dataset(snapshot, address, page_address(request, snapshot), request.build_absolute_uri("/"))
+    text = found.model_dump_json(indent=1, exclude_none=True)
     return HttpResponse(text + "\n", content_type="application/json")
 
 
 @require_safe
+def canonical(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """The canonical manifest: whose SHA-256 is the version's hash."""
+    return HttpResponse(snapshots.canonical(version_called(snapshot)), content_type="application/json")
+
+
+@require_safe
 def file(request: HttpRequest, snapshot: str, name: str) -> HttpResponseBase:
-    """One file of a snapshot."""
-    _require_snapshot(snapshot)
-    refusal = _refusal(request)
-    if refusal is not None:
-        return refusal
-    made = competition()
-    listed = next((each for each in made.manifest.files if each.path == name), None)
-    if listed is None:  # only what the manifest lists is served, whatever else lies in the folder
+    """One file of a version; with ``?shown``, a picture to be shown in the README."""
+    found = version_called(snapshot)
+    refused = refusal(request, found)
+    if refused is not None:
+        return refused
+    listed = SnapshotFile.objects.filter(snapshot=found, path=name).select_related("content").first()
+    if listed is None:  # only what the version lists is served, whatever else lies in the folder
         raise Http404
-    return send(request, made.folder / listed.path, digest=listed.sha256)
+    path = PurePosixPath(name)
+    kind = readme.PICTURES.get(path.suffix.lower()) if "shown" in request.GET else None
+    return _sent(request, listed.content, path.name, kind)
 
 
-def _require_snapshot(snapshot: str) -> None:
-    if snapshot != version():
-        raise Http404("There is no such version of the data.")
+def _sent(request: HttpRequest, content: Content, filename: str, kind: str | None) -> HttpResponseBase:
+    told = {"content_type": kind or "application/octet-stream", "inline": kind is not None, "filename": filename}
+    path = contents.path_of(content)
+    if path is None:
+        return send_made(
+            request,
+            lambda start, length: contents.chunks(content, start, length),
+            size=content.size,
+            digest=content.sha256,
+            **told,  # type: ignore[arg-type]
+        )
+    contents.opened(content).close()  # a file that was changed is no longer the one with this hash
+    return send(request, path, digest=content.sha256, **told)  # type: ignore[arg-type]
+
+
+@require_safe
+def archive(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """The whole version, or a selection (``?recording=``, ``?role=``, ``?file=``, each as often as needed), as one tar."""
+    found = version_called(snapshot)
+    refused = refusal(request, found)
+    if refused is not None:
+        return refused
+    asked = request.GET
+    selection = Selection(*(tuple(sorted(set(asked.getlist(key)))) for key in ("recording", "role", "file")))
+    name = f"{dataset.name()}-v{found.number}"
+    try:
+        tar = bulk(found.sha256, name, selection)
+    except InputError as error:
+        return HttpResponse(f"{error}\n", status=404, content_type="text/plain; charset=utf-8")
+    filename = f"{name}.tar" if selection.is_all else f"{name}-{tar.digest[:8]}.tar"
+    return send_made(
+        request, tar.read, size=tar.size, digest=tar.digest, filename=filename, content_type="application/x-tar"
+    )
+
+
+@require_safe
+def citation(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """CITATION.cff of a version."""
+    return _attached(_cited(request, snapshot).cff().encode(), "CITATION.cff", "application/yaml; charset=utf-8")
+
+
+@require_safe
+def datacite_json(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """DataCite's metadata of a version, as JSON."""
+    content = json.dumps(_cited(request, snapshot).datacite(), ensure_ascii=False, indent=1).encode()
+    return _attached(content + b"\n", "datacite.json", "application/json")
+
+
+@require_safe
+def datacite_xml(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """DataCite's metadata of a version, as XML."""
+    return _attached(_cited(request, snapshot).datacite_xml(), "datacite.xml", "application/xml")
+
+
+def _cited(request: HttpRequest, snapshot: str) -> Any:
+    found = version_called(snapshot)
+    return cited(found, page_address(request, found))
+
+
+def _attached(content: bytes, filename: str, kind: str) -> HttpResponse:
+    return HttpResponse(
+        content, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{filename}"'}
+    )

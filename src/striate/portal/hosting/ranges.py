@@ -2,11 +2,13 @@
 
 import io
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.http import parse_etags, quote_etag
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.http import content_disposition_header, parse_etags, quote_etag
 
 _RANGE = re.compile(r"^bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))$")
 
@@ -64,32 +66,105 @@ def asked_range(text: str, size: int) -> tuple[int, int] | None:
     return start, end
 
 
-def send(
-    request: HttpRequest, file: Path, *, digest: str, content_type: str = "application/octet-stream"
-) -> HttpResponseBase:
-    """Answer a GET or HEAD for a file whose content has a hash."""
-    size, tag = file.stat().st_size, quote_etag(digest)
+@dataclass(frozen=True)
+class Asked:
+    """Which bytes to send, from the first to the last, and with which status and headers."""
+
+    start: int
+    end: int
+    status: int
+    headers: dict[str, str]
+
+    @property
+    def length(self) -> int:
+        """How many they are."""
+        return self.end - self.start + 1
+
+
+def asked(request: HttpRequest, size: int, digest: str) -> Asked | HttpResponse:
+    """Understand a GET or HEAD for content of some size with a hash; an answer, where nothing is to be sent."""
+    tag = quote_etag(digest)
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-transform"}
     if tag in parse_etags(request.headers.get("If-None-Match", "")):
         return HttpResponse(status=304, headers=headers)
-    start, end, status = 0, size - 1, 200
-    asked = request.headers.get("Range")
-    if asked and request.headers.get("If-Range", tag) == tag and request.method == "GET":
+    found = Asked(0, size - 1, 200, headers)
+    wanted = request.headers.get("Range")
+    if wanted and request.headers.get("If-Range", tag) == tag and request.method == "GET":
         try:
-            part = asked_range(asked, size)
+            part = asked_range(wanted, size)
         except ValueError:
             return HttpResponse(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
         if part is not None:
-            (start, end), status = part, 206
-            headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-    length = end - start + 1
+            headers["Content-Range"] = f"bytes {part[0]}-{part[1]}/{size}"
+            found = Asked(*part, 206, headers)
+    headers["Content-Length"] = str(found.length)
+    return found
+
+
+def send(
+    request: HttpRequest,
+    file: Path,
+    *,
+    digest: str,
+    content_type: str = "application/octet-stream",
+    filename: str = "",
+    inline: bool = False,
+) -> HttpResponseBase:
+    """Answer a GET or HEAD for a file whose content has a hash."""
+    found = asked(request, file.stat().st_size, digest)
+    if isinstance(found, HttpResponse):
+        return found
     content: io.RawIOBase | io.BytesIO = io.BytesIO()
     if request.method == "GET":
         opened = file.open("rb")
-        opened.seek(start)
-        content = _Part(opened, length)
-    answer = FileResponse(content, as_attachment=True, filename=file.name, content_type=content_type, status=status)
+        opened.seek(found.start)
+        content = _Part(opened, found.length)
+    answer = FileResponse(
+        content,
+        as_attachment=not inline,
+        filename=filename or file.name,
+        content_type=content_type,
+        status=found.status,
+    )
     answer.block_size = 2**18
-    for name, value in {**headers, "Content-Length": str(length)}.items():
+    for name, value in found.headers.items():
         answer.headers[name] = value
+    return answer
+
+
+def send_made(
+    request: HttpRequest,
+    read: Callable[[int, int], Iterator[bytes]],
+    *,
+    size: int,
+    digest: str,
+    filename: str,
+    content_type: str = "application/octet-stream",
+    inline: bool = False,
+) -> HttpResponseBase:
+    """Answer a GET or HEAD for bytes that are made or fetched while they are sent.
+
+    Parameters
+    ----------
+    request
+        Who asks, and for which part.
+    read
+        Gives so many bytes from a byte on.
+    size, digest
+        Of the whole.
+    filename
+        What it is called at the reader's.
+    content_type
+        What it is.
+    inline
+        Whether a browser may show it.
+    """
+    found = asked(request, size, digest)
+    if isinstance(found, HttpResponse):
+        return found
+    pieces = read(found.start, found.length) if request.method == "GET" else iter(())
+    answer = StreamingHttpResponse(pieces, status=found.status, content_type=content_type, headers=found.headers)
+    disposition = content_disposition_header(not inline, filename)
+    assert disposition is not None
+    answer.headers["Content-Disposition"] = disposition
     return answer

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from striate.competition.manifest import ListedFile
 from striate.portal.hosting.dataset import accepted
-from striate.portal.hosting.pages import _refusal as refusal
+from striate.portal.hosting.pages import refusal
 from striate.portal.hosting.ranges import asked_range
 from striate.portal.looking import store
 from striate.portal.looking.jobs import given_up

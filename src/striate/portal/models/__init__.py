@@ -7,6 +7,7 @@ from striate.portal.models.hosting import Acceptance, MaintenanceWindow
 from striate.portal.models.jobs import Job
 from striate.portal.models.people import Attempt, Membership, Team, Token, User
 from striate.portal.models.scores import Publication, Score, Standing
+from striate.portal.models.snapshots import Content, Description, Doi, DoiRequest, Snapshot, SnapshotFile
 from striate.portal.models.submissions import Chain, Link, Part, State, Submission, Transition, Upload
 from striate.portal.models.workers import Worker
 
@@ -18,6 +19,10 @@ __all__ = [
     "AuditEntry",
     "Card",
     "Chain",
+    "Content",
+    "Description",
+    "Doi",
+    "DoiRequest",
     "Job",
     "Link",
     "MaintenanceWindow",
@@ -25,6 +30,8 @@ __all__ = [
     "Part",
     "Publication",
     "Score",
+    "Snapshot",
+    "SnapshotFile",
     "Standing",
     "State",
     "Submission",

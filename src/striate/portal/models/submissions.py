@@ -184,7 +184,7 @@ class Upload(models.Model):
         What it became: whoever asks again, because the answer was lost, finds it.
     """
 
-    SUBMISSION = "submission"
+    SUBMISSION, DATA = "submission", "data"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")

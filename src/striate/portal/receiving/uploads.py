@@ -63,8 +63,8 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
         raise InputError(f"The file has {size / 1e6:.1f} MB; up to {most / 1e6:.0f} MB are allowed.")
     with transaction.atomic():
         User.objects.select_for_update().get(pk=by.pk)
-        open_ = Upload.objects.filter(by=by, submission=None)
-        same = open_.filter(sha256=sha256, size=size, purpose=purpose).first()
+        open_ = Upload.objects.filter(by=by, submission=None, purpose=purpose)
+        same = open_.filter(sha256=sha256, size=size).first()
         if same is not None:
             return same
         if open_.count() >= _MOST_OPEN:
@@ -72,6 +72,26 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
         if not room_for(place().uploads, size):
             raise InputError("The disk of the portal is nearly full: try again later.")
         return Upload.objects.create(by=by, filename=plain_name(filename), size=size, sha256=sha256, purpose=purpose)
+
+
+def begin_data(by: User, *, filename: str, size: int, sha256: str) -> Upload:
+    """Begin an upload of an organiser's data, or go on with the one of the same file; it may be as large as the disk allows.
+
+    Raises
+    ------
+    InputError
+        If the disk has no room.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=by.pk)
+        same = Upload.objects.filter(by=by, sha256=sha256, size=size, purpose=Upload.DATA).first()
+        if same is not None:
+            return same
+        if not room_for(place().uploads, size):
+            raise InputError("The disk of the portal is nearly full: make room, and push again; what arrived stays.")
+        return Upload.objects.create(
+            by=by, filename=plain_name(filename), size=size, sha256=sha256, purpose=Upload.DATA
+        )
 
 
 def received(upload: Upload) -> int:

@@ -61,6 +61,7 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
             settings.BUCKET.require()
         upgrade(place)
         _begin_chain()
+        _begin_data()
         _write_keys(place)
         return _administrator()
 
@@ -211,6 +212,12 @@ def _begin_chain() -> None:
             "they are of."
         )
     take_over()
+
+
+def _begin_data() -> None:
+    from striate.portal.hosting.snapshots import begin
+
+    begin()
 
 
 def _write_keys(place: Place) -> None:

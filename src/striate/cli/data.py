@@ -1,0 +1,46 @@
+"""The commands ``data``: what organisers do with the data that a portal hosts."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from striate.cli.app import app
+
+data = typer.Typer(no_args_is_help=True, help="The data that a portal hosts: publish new versions of them.")
+app.add_typer(data, name="data")
+console = Console(highlight=False)
+
+
+@data.command("push")
+def push(
+    folder: Annotated[Path, typer.Argument(help="Folder with all files of the new version.", show_default=False)],
+    to: Annotated[str, typer.Option(help="Address of the portal.", show_default=False)],
+    note: Annotated[str, typer.Option(help="What is new in it, for those who use the data.", show_default=False)],
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with an organiser's token for the portal; kept for later. Without it STRIATE_TOKEN counts, or the one kept."
+        ),
+    ] = None,
+) -> None:
+    """Publish a folder as a new version of a portal's data.
+
+    Only what the portal does not have is sent. After a broken connection, a kill or maintenance, give the same command again: it goes
+    on where it was. Nothing is visible before all of it is there.
+
+    Exit status 1: refused. 75: the portal is down or under maintenance; try again.
+    """
+    from striate.fetch.tokens import keep_token, read_token
+    from striate.portal.pushing import Publisher
+
+    token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
+    if token:
+        keep_token(to, token.strip())
+    pushed = Publisher(to).push(folder, note=note, listener=lambda said: console.print(said, style="dim"))
+    if not pushed.new:
+        console.print("These files, under the same terms, are a version already.")
+    console.print(f"version {pushed.number}, sha256 {pushed.sha256}", soft_wrap=True)
+    console.print(pushed.page, markup=False, soft_wrap=True)

@@ -1,0 +1,196 @@
+"""The API by which organisers publish a version: which contents are missing, each sent in parts, then all of it in one step."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.urls import reverse
+from ninja import Router, Schema, Status
+from ninja.errors import HttpError
+from ninja.security import HttpBearer
+from pydantic import Field, ValidationError
+
+from striate.errors import InputError
+from striate.portal.hosting import contents, snapshots
+from striate.portal.models import Content, Snapshot, Token, Upload, User
+from striate.portal.models.snapshots import author_of
+from striate.portal.receiving import uploads
+
+_LARGEST_LIST = 2**24  # bytes
+SMALL = 2**20  # bytes of a content that is sent at once
+_HASH = "^[0-9a-f]{64}$"
+
+
+class _Organiser(HttpBearer):
+    """A token of an organiser."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> User | None:
+        """Whose token it is; others than organisers are told so before anything else."""
+        user = Token.owner(token)
+        if user is not None and not user.is_staff:
+            raise HttpError(403, "Only organisers publish data: use a token of one's account.")
+        if user is not None:
+            request.user = user
+        return user
+
+
+router = Router(auth=_Organiser())
+
+
+class Problem(Schema):
+    """Why something was not done, in one sentence."""
+
+    detail: str
+
+
+class File(Schema):
+    """A file of the version that is to be published."""
+
+    path: str = Field(min_length=1, max_length=400)
+    size: int = Field(ge=0, lt=2**53)
+    sha256: str = Field(pattern=_HASH)
+    session: str | None = Field(None, pattern="^[A-Za-z0-9_-]{1,100}$")
+
+
+class NewVersion(Schema):
+    """All files of a version, and what is new in it."""
+
+    files: list[File] = Field(min_length=1, max_length=snapshots.MOST_FILES)
+    note: str = Field("", max_length=5000)
+
+
+class Missing(Schema):
+    """Hashes of the contents that must be sent."""
+
+    missing: list[str]
+
+
+class BeginContent(Schema):
+    """A content that is going to be sent."""
+
+    sha256: str = Field(pattern=_HASH)
+    size: int = Field(ge=0, lt=2**53)
+    filename: str = Field("content", min_length=1, max_length=400)
+
+
+class ContentState(Schema):
+    """How far a content is: its bytes are sent with ``PUT /api/uploads/{id}?offset=…``. No id: it is here, whole."""
+
+    id: UUID | None
+    size: int
+    received: int
+
+
+class WholeContent(Schema):
+    """An upload all bytes of which have arrived."""
+
+    upload: UUID
+
+
+class Version(Schema):
+    """A version of the data."""
+
+    number: int
+    sha256: str
+    page: str
+
+
+_PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 422: Problem, 503: Problem}
+
+
+def _organiser(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
+
+
+@router.get("/versions", auth=None, response={200: list[Version], **_PROBLEMS})
+def all_versions(request: HttpRequest) -> list[dict[str, Any]]:
+    """The versions of the data, the last first."""
+    return [_told(request, each) for each in Snapshot.objects.order_by("-number")]
+
+
+@router.post("/missing", response={200: Missing, **_PROBLEMS})
+def missing(request: HttpRequest) -> dict[str, Any]:
+    """Say which contents of a version are not here yet; what could not be published is refused before anything is sent.
+
+    The body is that of ``POST /api/data/versions``.
+    """
+    new = _listed(request)
+    files = _files(new)
+    snapshots.require_sound(files)
+    return {"missing": snapshots.missing(each.sha256 for each in files)}
+
+
+@router.post("/contents", response={200: ContentState, **_PROBLEMS})
+def begin_content(request: HttpRequest, about: BeginContent) -> dict[str, Any]:
+    """Begin to send a content, or find how much of it arrived before the connection broke."""
+    user = _organiser(request)
+    if Content.objects.filter(sha256=about.sha256).exists():
+        return {"id": None, "size": about.size, "received": about.size}
+    upload = uploads.begin_data(user, filename=about.filename, size=about.size, sha256=about.sha256)
+    return {"id": upload.pk, "size": upload.size, "received": uploads.received(upload)}
+
+
+@router.put("/contents/{sha256}", response={200: ContentState, **_PROBLEMS})
+def small_content(request: HttpRequest, sha256: str) -> dict[str, Any]:
+    """Send a content of up to a mebibyte, as the body: one call instead of three."""
+    body = request.read(SMALL + 1)
+    if len(body) > SMALL:
+        raise InputError(f"More than {SMALL:,} bytes are sent in parts: POST /api/data/contents begins.")
+    if hashlib.sha256(body).hexdigest() != sha256:
+        raise InputError("What arrived has another SHA-256 than was announced: send it again.")
+    contents.keep_bytes(body)
+    return {"id": None, "size": len(body), "received": len(body)}
+
+
+@router.post("/whole-contents", response={200: ContentState, **_PROBLEMS})
+def whole_content(request: HttpRequest, about: WholeContent) -> dict[str, Any]:
+    """Take a content in: its hash is checked, and that it gives nothing of the competition away."""
+    user = _organiser(request)
+    upload = Upload.objects.filter(pk=about.upload, by=user, purpose=Upload.DATA).first()
+    if upload is None:
+        raise HttpError(404, "You have no such upload: it is done, or was too old.")
+    try:
+        with uploads.whole(upload) as file:
+            contents.keep(file, upload.sha256)
+    except InputError:
+        uploads.discard(upload)
+        raise
+    uploads.discard(upload)
+    return {"id": None, "size": upload.size, "received": upload.size}
+
+
+@router.post("/versions", response={200: Version, 201: Version, **_PROBLEMS})
+def publish(request: HttpRequest) -> Status[dict[str, Any]]:
+    """Publish a version whose contents are all here, in one step.
+
+    The body is JSON: ``{"files": [{"path": …, "size": …, "sha256": …, "session": …}, …], "note": …}``. The answer is 201, or 200
+    where the same files under the same terms are a version already.
+    """
+    user = _organiser(request)
+    new = _listed(request)
+    made, fresh = snapshots.publish(_files(new), note=new.note, author=author_of(user))
+    return Status(201 if fresh else 200, _told(request, made))
+
+
+def _listed(request: HttpRequest) -> NewVersion:
+    """The body; of thousands of files it is longer than that of a form may be."""
+    body = request.read(_LARGEST_LIST + 1)
+    if len(body) > _LARGEST_LIST:
+        raise InputError(f"The list of files is longer than {_LARGEST_LIST:,} bytes: pack some files together.")
+    try:
+        return NewVersion.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise InputError(f"{where}: {first['msg']}.") from None
+
+
+def _files(new: NewVersion) -> list[snapshots.NewFile]:
+    return [snapshots.NewFile(each.path, each.size, each.sha256, each.session) for each in new.files]
+
+
+def _told(request: HttpRequest, snapshot: Snapshot) -> dict[str, Any]:
+    page = request.build_absolute_uri(reverse("version", args=[snapshot.number]))
+    return {"number": snapshot.number, "sha256": snapshot.sha256, "page": page}

@@ -1,0 +1,126 @@
+"""Pages for organisers: what is said of a version, and its DOI."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods
+
+from striate.errors import InputError
+from striate.portal.access import signed_in
+from striate.portal.hosting.citing import cited
+from striate.portal.hosting.metadata import edited, require_doi
+from striate.portal.hosting.pages import page_address, version_called
+from striate.portal.models import Chain, Description, Doi, DoiRequest, Snapshot, User
+from striate.portal.models.snapshots import author_of
+
+_LONGEST = 2**18  # characters
+
+View = Callable[[HttpRequest, str], HttpResponseBase]
+
+
+def _organiser(view: View) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+        if not (isinstance(request.user, User) and request.user.is_staff):
+            raise PermissionDenied(gettext("This page is for organisers."))
+        return view(request, snapshot)
+
+    return signed_in(guarded)
+
+
+@_organiser
+@require_http_methods(["GET", "HEAD", "POST"])
+def describe(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """What is said of a version: shown, and changed as long as no DOI was requested."""
+    found = version_called(snapshot)
+    text, problem = cited(found, "").metadata.toml(), ""
+    if request.method == "POST":
+        text = request.POST.get("text", "")[:_LONGEST].replace("\r\n", "\n")
+        try:
+            _describe(found, text, request)
+        except InputError as error:
+            problem = str(error)
+        else:
+            messages.success(request, gettext("The description was changed."))
+            return redirect("describe", found.number)
+    shown = {"snapshot": found, "text": text, "problem": problem, "frozen": _requested(found)}
+    return render(request, "portal/data/describe.html", shown, status=400 if problem else 200)
+
+
+def _describe(snapshot: Snapshot, text: str, request: HttpRequest) -> None:
+    metadata = edited(text)
+    with transaction.atomic():
+        Chain.objects.select_for_update().get(pk=1)  # not while a DOI is requested
+        if _requested(snapshot) is not None:
+            raise InputError(gettext("A DOI was requested for this version: what is said of it stays."))
+        Description.objects.create(
+            snapshot=snapshot, metadata=metadata.model_dump(mode="json"), by=author_of(request.user)
+        )
+
+
+@_organiser
+@require_http_methods(["GET", "HEAD", "POST"])
+def doi(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """The DOI of a version: requested, which freezes what is said of it; then recorded, once it was given."""
+    found = version_called(snapshot)
+    problem = ""
+    if request.method == "POST":
+        try:
+            said = _record(found, request) if request.POST.get("doi") else _request(found, request)
+        except InputError as error:
+            problem = str(error)
+        else:
+            messages.success(request, said)
+            return redirect("doi", found.number)
+    said_of_it = cited(found, page_address(request, found))
+    shown = {
+        "snapshot": found,
+        "metadata": said_of_it.metadata,
+        "requested": _requested(found),
+        "doi": found.doi,
+        "xml": said_of_it.datacite_xml().decode(),
+        "problem": problem,
+    }
+    return render(request, "portal/data/doi.html", shown, status=400 if problem else 200)
+
+
+def _requested(snapshot: Snapshot) -> DoiRequest | None:
+    return DoiRequest.objects.filter(snapshot=snapshot).first()
+
+
+def _request(snapshot: Snapshot, request: HttpRequest) -> str:
+    with transaction.atomic():
+        Chain.objects.select_for_update().get(pk=1)
+        metadata = cited(snapshot, "").metadata
+        if not metadata.creators:
+            raise InputError(
+                gettext(
+                    "Say first who made the data: what has no creators can get no DOI, and cannot be changed afterwards."
+                )
+            )
+        if _requested(snapshot) is None:
+            DoiRequest.objects.create(
+                snapshot=snapshot, metadata=metadata.model_dump(mode="json"), by=author_of(request.user)
+            )
+    return gettext("The DOI is requested: what is said of this version stays from now on.")
+
+
+def _record(snapshot: Snapshot, request: HttpRequest) -> str:
+    given = require_doi(request.POST["doi"])
+    requested = _requested(snapshot)
+    if requested is None:
+        raise InputError(gettext("Request the DOI first."))
+    if snapshot.doi is not None:
+        raise InputError(gettext("This version has its DOI already, which stays."))
+    try:
+        with transaction.atomic():
+            Doi.objects.create(request=requested, doi=given, by=author_of(request.user))
+    except IntegrityError:
+        raise InputError(gettext("Another version has this DOI, or this one was just given one.")) from None
+    return gettext("The DOI is recorded.")

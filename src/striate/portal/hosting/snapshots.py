@@ -1,0 +1,276 @@
+"""Publishing versions of the data: the competition's folder is the first, and organisers add others. Nothing of one ever changes."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from pydantic import ValidationError
+
+from striate.catalog.dataset import PRETRAINING, DataFile, Licence
+from striate.errors import InputError
+from striate.portal.competition import competition
+from striate.portal.hosting import contents
+from striate.portal.hosting.metadata import CFF, TOML, described, first_metadata
+from striate.portal.models import Chain, Content, Description, Snapshot, SnapshotFile
+from striate.recordings.layout import session_of_name
+
+FORMAT = "striate data 1"
+MOST_FILES = 20_000
+_LARGEST_METADATA = 2**18  # bytes
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file of a version that is to be published; its content is here already.
+
+    Attributes
+    ----------
+    path
+        Below the folder of the dataset.
+    size, sha256
+        Of its content.
+    session
+        The recording that it holds, where that is known.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    session: str | None = None
+
+
+def begin() -> Snapshot:
+    """Make the competition's public folder the first version, if there is none; its files are served from where they lie."""
+    first = Snapshot.objects.order_by("number").first()
+    if first is not None:
+        return first
+    made = competition()
+    with transaction.atomic():
+        files = []
+        for each in made.manifest.files:
+            Content.objects.get_or_create(
+                sha256=each.sha256, defaults={"size": each.size, "beside": each.path, "at": made.made}
+            )
+            files.append(NewFile(each.path, each.size, each.sha256, each.session))
+        snapshot = _write(files, made.rules.licence, "As the competition began.", "", made.made)
+        Description.objects.create(snapshot=snapshot, metadata=first_metadata(made.rules).model_dump(mode="json"))
+        return snapshot
+
+
+def missing(hashes: Iterable[str]) -> list[str]:
+    """Those of some contents that are not here."""
+    asked = list(dict.fromkeys(hashes))
+    known: set[str] = set()
+    for start in range(0, len(asked), 500):
+        known.update(Content.objects.filter(sha256__in=asked[start : start + 500]).values_list("sha256", flat=True))
+    return [each for each in asked if each not in known]
+
+
+def publish(files: Sequence[NewFile], *, note: str, author: str) -> tuple[Snapshot, bool]:
+    """Publish a version, in one step.
+
+    Parameters
+    ----------
+    files
+        All of its files; their contents are here.
+    note
+        What is new in it.
+    author
+        Who publishes it.
+
+    Returns
+    -------
+    Snapshot, bool
+        The version, and whether it is a new one: the same files under the same terms are the same version.
+
+    Raises
+    ------
+    InputError
+        If a path leads out of the folder, a content is missing, or something in it would give the competition away.
+    """
+    require_sound(files)
+    if absent := missing(each.sha256 for each in files):
+        raise InputError(f"The contents of {len(absent)} files are not here yet: send them first.")
+    told = {each.path: each for each in files}
+    with transaction.atomic():
+        Chain.objects.select_for_update().get(pk=1)  # one at a time
+        before = Snapshot.current()
+        licence, metadata = _described(told, before)
+        known = Snapshot.objects.filter(sha256=_digest(_with_sessions(files, before), licence)).first()
+        if known is not None:
+            return known, False
+        snapshot = _write(files, licence, note, author, timezone.now(), before)
+        Description.objects.create(snapshot=snapshot, metadata=metadata, by=author)
+        return snapshot, True
+
+
+def require_sound(files: Sequence[NewFile]) -> None:
+    """Refuse a list of files that cannot be a version.
+
+    Raises
+    ------
+    InputError
+        If a path is none, or two are one on some disk, or a recording of a track is not the one that was committed to.
+    """
+    if not 0 < len(files) <= MOST_FILES:
+        raise InputError(
+            f"A version has from 1 to {MOST_FILES:,} files, and this one {len(files):,}: pack some together."
+        )
+    for each in files:
+        _require_path(each.path)
+        for part in PurePosixPath(each.path).parts:
+            session = session_of_name(part) or (each.session if part == each.path.rpartition("/")[2] else None)
+            if session is not None:
+                contents.refuse_other_recording(session, each.sha256, each.path)
+    folded = Counter(each.path.casefold() for each in files)
+    doubled = [path for path, count in folded.items() if count > 1]
+    folders = {str(parent) for path in folded for parent in PurePosixPath(path).parents}
+    if doubled or (doubled := sorted(folders & set(folded))):
+        raise InputError(
+            f"Two files are both called {doubled[0]!r} where case does not count, or one is also a folder: rename one."
+        )
+
+
+def canonical(snapshot: Snapshot) -> bytes:
+    """The canonical manifest of a version, whose SHA-256 is the version's hash."""
+    files = [
+        NewFile(path, size, sha256, session or None)
+        for path, size, sha256, session in snapshot.files.values_list(
+            "path", "content__size", "content__sha256", "session"
+        )
+    ]
+    return _canonical(files, licence_of(snapshot))
+
+
+def licence_of(snapshot: Snapshot) -> Licence:
+    """The terms of a version."""
+    return Licence(name=snapshot.licence, address=snapshot.licence_address or None, terms=snapshot.terms)
+
+
+def terms_text(licence: Licence) -> str:
+    """What is accepted, word for word."""
+    return "\n".join(part for part in (licence.name, licence.address, licence.terms) if part)
+
+
+def find(name: str) -> Snapshot | None:
+    """The version that is called so in an address: a number, a hash, or its first 16 digits."""
+    if name.isdecimal() and len(name) < 9:
+        return Snapshot.objects.filter(number=int(name)).first()
+    if len(name) not in (16, 64):
+        return None
+    if competition().version.startswith(name):  # the address that the first version had once
+        return Snapshot.objects.order_by("number").first()
+    return Snapshot.objects.filter(sha256__startswith=name).first()
+
+
+def _write(
+    files: Sequence[NewFile], licence: Licence, note: str, author: str, at: Any, before: Snapshot | None = None
+) -> Snapshot:
+    files = _with_sessions(files, before)
+    sessions = Counter(each.session for each in files if each.session)
+    if sessions and (most := sessions.most_common(1)[0])[1] > 1:
+        raise InputError(f"{most[1]} files are said to be recording {most[0]}: a recording is one file.")
+    rules = competition().rules
+    snapshot = Snapshot.objects.create(
+        number=1 if before is None else before.number + 1,
+        sha256=_digest(files, licence),
+        at=at,
+        author=author,
+        note=note,
+        licence=licence.name,
+        licence_address=licence.address or "",
+        terms=licence.terms,
+        terms_sha256=hashlib.sha256(terms_text(licence).encode()).hexdigest(),
+    )
+    was = {} if before is None else {e.path: e for e in before.files.select_related("content")}
+    found: dict[str, int] = {}
+    hashes = list({each.sha256 for each in files})
+    for start in range(0, len(hashes), 500):
+        rows = Content.objects.filter(sha256__in=hashes[start : start + 500])
+        sizes = {each.sha256: each.size for each in files}
+        for sha256, size, key in rows.values_list("sha256", "size", "pk"):
+            if sizes[sha256] != size:
+                raise InputError(f"The file with the hash {sha256[:12]}… has {size} bytes, and not {sizes[sha256]}.")
+            found[sha256] = key
+    rows_ = []
+    for each in files:
+        old = was.get(each.path)
+        same = old is not None and old.content.sha256 == each.sha256
+        track = rules.track_of(each.session) if each.session else None
+        role = (track.name if track else PRETRAINING) if each.session else ""
+        rows_.append(
+            SnapshotFile(
+                snapshot=snapshot,
+                path=each.path,
+                content_id=found[each.sha256],
+                session=each.session or "",
+                role=role,
+                changed_id=old.changed_id if same and old is not None else snapshot.pk,
+            )
+        )
+    SnapshotFile.objects.bulk_create(rows_, batch_size=500)
+    return snapshot
+
+
+def _with_sessions(files: Sequence[NewFile], before: Snapshot | None) -> list[NewFile]:
+    """Say of archives which recording they hold: as told, by their name, or as in the version before."""
+    was = {} if before is None else dict(before.files.exclude(session="").values_list("path", "session"))
+    return [
+        NewFile(each.path, each.size, each.sha256, each.session or _session_by_name(each.path) or was.get(each.path))
+        for each in files
+    ]
+
+
+def _session_by_name(path: str) -> str | None:
+    name = path.rpartition("/")[2]
+    return session_of_name(name) if name.lower().endswith(".zip") else None
+
+
+def _described(files: dict[str, NewFile], before: Snapshot) -> tuple[Licence, dict[str, Any]]:
+    """Terms and metadata: what a file of the version says of it, or as in the version before."""
+    texts = {}
+    for name in (TOML, CFF):
+        if name in files:
+            if files[name].size > _LARGEST_METADATA:
+                raise InputError(f"{name} has {files[name].size} bytes; {_LARGEST_METADATA} are enough.")
+            texts[name] = contents.head(Content.objects.get(sha256=files[name].sha256), _LARGEST_METADATA)
+    last = Description.objects.filter(snapshot=before).first()
+    assert last is not None
+    metadata, licence = described(texts, last.metadata)
+    return licence or licence_of(before), metadata.model_dump(mode="json")
+
+
+def _digest(files: Sequence[NewFile], licence: Licence) -> str:
+    return hashlib.sha256(_canonical(files, licence)).hexdigest()
+
+
+def _canonical(files: Sequence[NewFile], licence: Licence) -> bytes:
+    listed = [
+        {
+            "path": each.path,
+            "size": each.size,
+            "sha256": each.sha256,
+            **({"session": each.session} if each.session else {}),
+        }
+        for each in sorted(files, key=lambda each: each.path)
+    ]
+    terms = licence.model_dump(exclude_none=True)
+    whole = {"format": FORMAT, "licence": terms, "files": listed}
+    return json.dumps(whole, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _require_path(path: str) -> None:
+    try:
+        DataFile(name=path)
+    except ValidationError:
+        raise InputError(
+            f"{path[:200]!r} cannot be the path of a file: give it below the folder, with /, without .., hidden or special names."
+        ) from None
+    if len(path) > 400:
+        raise InputError(f"{path[:60]!r}… is longer than 400 characters: rename it.")

@@ -1,0 +1,170 @@
+"""Versions of the data: what was published once stays as it was, under a number and a hash."""
+
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from striate.portal.models.unchanging import Unchanging
+
+
+class Content(Unchanging):
+    """Bytes of a file, known by their hash and kept once, in however many versions and under however many names they stand.
+
+    Attributes
+    ----------
+    sha256, size
+        Of the bytes.
+    beside
+        Path in the competition's folder, where they are served from that; otherwise they lie in the storage ``data``.
+    """
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    size = models.BigIntegerField()
+    beside = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+    @property
+    def name(self) -> str:
+        """What it is called in the storage."""
+        return f"{self.sha256[:2]}/{self.sha256}"
+
+
+class Snapshot(Unchanging):
+    """One version of the data.
+
+    Attributes
+    ----------
+    number
+        1, 2, …
+    sha256
+        Of the canonical manifest: files and terms. The same files under the same terms are the same snapshot.
+    at, author, note
+        When it was published, by whom, and what is new in it.
+    licence, licence_address, terms
+        On what terms its files are given.
+    terms_sha256
+        Hash of the terms, as they are accepted.
+    """
+
+    number = models.PositiveIntegerField(unique=True)
+    sha256 = models.CharField(max_length=64, unique=True)
+    at = models.DateTimeField(default=timezone.now)
+    author = models.CharField(max_length=150, blank=True)
+    note = models.TextField(blank=True)
+    licence = models.CharField(max_length=200)
+    licence_address = models.CharField(max_length=500, blank=True)
+    terms = models.TextField()
+    terms_sha256 = models.CharField(max_length=64, db_index=True)
+
+    class Meta:
+        ordering = ("-number",)
+
+    def __str__(self) -> str:
+        return f"version {self.number}"
+
+    @property
+    def short(self) -> str:
+        """Its name in addresses that never change."""
+        return self.sha256[:16]
+
+    @property
+    def doi(self) -> str | None:
+        """Its DOI, once it was given one."""
+        found = Doi.objects.filter(request__snapshot=self).first()
+        return None if found is None else str(found.doi)
+
+    @classmethod
+    def current(cls) -> "Snapshot":
+        """The last version."""
+        found = cls.objects.order_by("-number").first()
+        if found is None:
+            raise RuntimeError("The portal has no data yet: `striate serve` takes the competition's folder in.")
+        return found
+
+
+class SnapshotFile(Unchanging):
+    """A file of a version.
+
+    Attributes
+    ----------
+    path
+        Below the folder of the dataset.
+    session, role
+        As the catalogue has them; empty where the file is no recording.
+    changed
+        The version in which this path last got other bytes.
+    """
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="files")
+    path = models.CharField(max_length=400)
+    content = models.ForeignKey(Content, on_delete=models.PROTECT, related_name="+")
+    session = models.CharField(max_length=100, blank=True)
+    role = models.CharField(max_length=100, blank=True)
+    changed = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ("path",)
+        constraints = (models.UniqueConstraint(fields=("snapshot", "path"), name="path_once"),)
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Description(Unchanging):
+    """What is said of a version to those who cite it. A later one replaces an earlier one, until a DOI is requested.
+
+    Attributes
+    ----------
+    metadata
+        Title, creators and the rest, as `striate.portal.hosting.metadata.Metadata` has them.
+    """
+
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="descriptions")
+    metadata = models.JSONField()
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"description of {self.snapshot}"
+
+
+class DoiRequest(Unchanging):
+    """That a DOI was requested for a version: from then on, what is said of it stays.
+
+    Attributes
+    ----------
+    metadata
+        What is to be registered.
+    """
+
+    snapshot = models.OneToOneField(Snapshot, on_delete=models.PROTECT, related_name="doi_request")
+    metadata = models.JSONField()
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"DOI of {self.snapshot}"
+
+
+class Doi(Unchanging):
+    """The DOI of a version, once it was given."""
+
+    request = models.OneToOneField(DoiRequest, on_delete=models.PROTECT, related_name="given")
+    doi = models.CharField(max_length=200, unique=True)
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.doi
+
+
+def author_of(user: Any) -> str:
+    """How a person is named beside what they published."""
+    return str(user.name or user.username)[:150] if user is not None else ""

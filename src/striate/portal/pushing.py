@@ -1,0 +1,168 @@
+"""Publish a folder as a version of a portal's data: hashed here, only what is missing is sent, and all of it appears in one step."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from striate.competition.manifest import sha256_of
+from striate.competition.secret_files import kind_of_secret
+from striate.errors import InputError
+from striate.fetch.describe import recording_in
+from striate.portal.client import Portal
+from striate.progress import progress, size_text
+
+_SMALL = 2**20  # bytes that are sent at once
+_TRIES = 2
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of the folder.
+
+    Attributes
+    ----------
+    path
+        Below the folder.
+    file
+        Where it is.
+    size, sha256
+        Of its content.
+    session
+        The recording that it holds, if it is one.
+    """
+
+    path: str
+    file: Path
+    size: int
+    sha256: str
+    session: str | None
+
+    @property
+    def entry(self) -> Mapping[str, Any]:
+        """As a portal is told of it."""
+        told = {"path": self.path, "size": self.size, "sha256": self.sha256}
+        return told | ({"session": self.session} if self.session else {})
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What became of a folder.
+
+    Attributes
+    ----------
+    number, sha256
+        Of the version.
+    page
+        Where it is described.
+    new
+        Whether it is a new version; the same files under the same terms are the same version.
+    sent
+        Bytes that had to be sent.
+    """
+
+    number: int
+    sha256: str
+    page: str
+    new: bool
+    sent: int
+
+
+class Publisher(Portal):
+    """A portal, as an organiser's program sees it."""
+
+    def push(self, folder: Path, *, note: str = "", listener: Callable[[str], None] = lambda _: None) -> Pushed:
+        """Publish a folder as a version of the data. After whatever broke it, call it again: it goes on where it was.
+
+        Parameters
+        ----------
+        folder
+            All files of the version; hidden ones are left out.
+        note
+            What is new in it.
+        listener
+            Is told what is being done.
+
+        Raises
+        ------
+        InputError
+            If something in the folder must not be published, or the portal refuses it; nothing of it is visible then.
+        OutageError
+            If the portal is down or under maintenance; what arrived there stays.
+        """
+        files = list(read_folder(folder))
+        new = {"files": [each.entry for each in files], "note": note}
+        _, answer = self._ask("POST", "api/data/missing", new)
+        missing = set(answer["missing"])
+        contents = {each.sha256: each for each in files if each.sha256 in missing}
+        total = sum(each.size for each in contents.values())
+        listener(
+            f"{len(files)} files, {size_text(sum(each.size for each in files))}; {size_text(total)} of them are new to the portal"
+            if total
+            else f"{len(files)} files, all of which the portal has"
+        )
+        with progress("sending", total) as advance:
+            for each in contents.values():
+                self._send_content(each, advance)
+        status, made = self._ask("POST", "api/data/versions", new)
+        return Pushed(int(made["number"]), str(made["sha256"]), str(made["page"]), status == 201, total)
+
+    def _send_content(self, content: LocalFile, advance: Callable[[int], None]) -> None:
+        if content.size <= _SMALL:
+            self._ask("PUT", f"api/data/contents/{content.sha256}", body=content.file.read_bytes())
+            advance(content.size)
+            return
+        about = {"sha256": content.sha256, "size": content.size, "filename": content.path[-200:]}
+        shown = 0
+
+        def advance_to(more: int) -> None:
+            nonlocal shown
+            shown += more
+            advance(more)
+
+        for left in reversed(range(_TRIES)):
+            _, state = self._ask("POST", "api/data/contents", about)
+            if state["id"] is None:  # another program of the same organiser has brought it meanwhile
+                advance(content.size - shown)
+                return
+            try:
+                number = self._send_parts(content.file, state, advance_to)
+                self._ask("POST", "api/data/whole-contents", {"upload": number})
+            except InputError:  # as one that sends the same at the same time can cause
+                if not left:
+                    raise
+                advance_to(-shown)
+            else:
+                return
+
+
+def read_folder(folder: Path) -> Iterator[LocalFile]:
+    """Hash the files of a folder, and look into each for what must not be published.
+
+    Raises
+    ------
+    InputError
+        If there are none, one is a link, or one is a vault or a truth.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: give the one whose files are to be published.")
+    paths = [path for path in sorted(folder.rglob("*")) if not path.is_dir() or path.is_symlink()]
+    paths = [path for path in paths if not _is_hidden(path.relative_to(folder))]
+    if not paths:
+        raise InputError(f"{folder} has no files to publish.")
+    with progress(f"reading {folder.name}", len(paths)) as advance:
+        for path in paths:
+            name = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not path.is_file():
+                raise InputError(
+                    f"{path} is a link or no plain file, and only plain files are published: put a copy there."
+                )
+            if kind := kind_of_secret(path):
+                raise InputError(f"{path} is {kind}: it must never be published. Take it out of {folder}.")
+            session = recording_in(path).get("session") if path.suffix.lower() == ".zip" else None
+            yield LocalFile(name, path, path.stat().st_size, sha256_of(path), session)
+            advance(1)
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
