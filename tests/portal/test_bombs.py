@@ -70,9 +70,9 @@ def test_a_worker_outlives_bombs_and_scores_what_comes_after(world: World, tmp_p
     [
         ("../../../etc/passwd", "passwd"),
         ("..\\..\\boot.ini", "boot.ini"),
-        ("a\0b.parquet", "a?b.parquet"),
-        ("x" * 5000 + ".parquet", "x" * 197 + "..."),
-        ("\u202egpj.parquet", "?gpj.parquet"),
+        ("a\0b.parquet", "ab.parquet"),
+        ("x" * 5000 + ".parquet", "x" * 200),
+        ("\u202egpj.parquet", "gpj.parquet"),
         ("übung 🐭.parquet", "übung 🐭.parquet"),
         ("/", "submission"),
         ("..", ".."),

@@ -214,7 +214,8 @@ def test_an_upload_goes_on_where_it_was_broken_off(world: World) -> None:
     assert api("PUT", f"uploads/{number}?offset=100", data[100:]).json()["received"] == len(data)
     done = api("POST", "submissions", {"upload": number})
     assert (done.status_code, done.json()["filename"]) == (201, "x.parquet")
-    assert api("GET", f"uploads/{number}").status_code == 404
+    assert api("GET", f"uploads/{number}").json()["received"] == len(data), "who lost the answer can ask again"
+    assert api("PUT", f"uploads/{number}?offset={len(data)}", b"more").status_code == 422
     assert not world.files("uploads")
 
 

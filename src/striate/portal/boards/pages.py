@@ -20,7 +20,7 @@ from striate.competition import BoardResult, Results
 from striate.competition.boards import Board
 from striate.metrics.evaluate import METRICS
 from striate.portal.boards.ceiling import ceiling_row
-from striate.portal.boards.published import final_board, published
+from striate.portal.boards.published import board_in, published
 from striate.portal.boards.table import final_rows, table_rows
 from striate.portal.competition import competition
 from striate.portal.models import Standing, Team, User
@@ -199,7 +199,7 @@ def final_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 def _final(slug: str) -> tuple[Board, Results, BoardResult]:
     board, results = board_of(slug), published()
-    found = final_board(board.track.name, board.protocol)
+    found = board_in(results, board.track.name, board.protocol) if results else None
     if results is None or found is None:
         raise Http404("There is no final board yet.")
     return board, results, found
