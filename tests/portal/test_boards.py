@@ -208,7 +208,7 @@ def close_and_publish(world: World, folder: Path) -> Any:
     shutil.copytree(world.place.competition, folder / "public")
     lines = b"".join(world.browser().get("/receipts.jsonl").streaming_content)
     (folder / "public" / "receipts.jsonl").write_bytes(lines)
-    shutil.copytree(world.place.submissions, folder / "store")
+    world.submissions(folder / "store")
     vault = Vault.read(world.built.vault, PASSPHRASE)
     close(folder / "public", vault, folder / "store", folder / "results", at=closes + timedelta(days=1))
     return publish(folder / "results", at=closes + timedelta(days=1))
@@ -269,7 +269,7 @@ def test_until_it_is_published_the_final_board_is_like_an_address_that_never_was
     shutil.copytree(world.place.competition, tmp_path / "public")
     lines = b"".join(world.browser().get("/receipts.jsonl").streaming_content)
     (tmp_path / "public" / "receipts.jsonl").write_bytes(lines)
-    shutil.copytree(world.place.submissions, tmp_path / "store")
+    world.submissions(tmp_path / "store")
     texts = (
         "/boards/sensorium-image/",
         "/boards/",
