@@ -20,7 +20,7 @@ from striate.portal.boards.published import published
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.entries.forms import CardForm
 from striate.portal.entries.keeping import current, entry, keep, may_write
-from striate.portal.entries.markdown import rendered
+from striate.portal.markdown import rendered
 from striate.portal.models import Card, Submission, User
 
 _TEXTS = (
@@ -73,8 +73,8 @@ def told(card: Card) -> dict[str, Any]:
     texts = [(label, content.get(name) or content["data"].get(name, "")) for name, label in _TEXTS]
     return {
         **content,
-        "summary": rendered(content["summary"]),
-        "texts": [(label, rendered(text)) for label, text in texts if text],
+        "summary": rendered(content["summary"], below=3, of_strangers=True),
+        "texts": [(label, rendered(text, below=3, of_strangers=True)) for label, text in texts if text],
         "links": [
             (label, content[name]) for name, label in (("code", _("code")), ("weights", _("weights"))) if content[name]
         ],
