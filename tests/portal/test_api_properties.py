@@ -60,6 +60,12 @@ OPERATIONS = (
     "GET /api/submissions/{number}",
     "GET /api/submissions/{number}/card",
     "PUT /api/submissions/{number}/card",
+    "GET /api/data/versions",
+    "POST /api/data/missing",
+    "POST /api/data/contents",
+    "PUT /api/data/contents/{sha256}",
+    "POST /api/data/whole-contents",
+    "POST /api/data/versions",
 )
 
 

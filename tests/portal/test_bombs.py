@@ -1,6 +1,5 @@
 """Files that were made to harm: each is refused with a sentence, within limits, and the next sound one is scored."""
 
-import os
 import resource
 import subprocess
 import sys
@@ -62,7 +61,7 @@ def test_a_worker_outlives_bombs_and_scores_what_comes_after(world: World, tmp_p
     assert not Link.objects.exists()
     assert world.scored(ada, world.file(0.5)).state == "scored"
     assert not Job.objects.filter(done_at=None).exists()
-    assert os.listdir(world.place.submissions / "incoming") == []
+    assert world.files("submissions", "incoming") == []
 
 
 @pytest.mark.parametrize(
@@ -70,9 +69,9 @@ def test_a_worker_outlives_bombs_and_scores_what_comes_after(world: World, tmp_p
     [
         ("../../../etc/passwd", "passwd"),
         ("..\\..\\boot.ini", "boot.ini"),
-        ("a\0b.parquet", "a?b.parquet"),
-        ("x" * 5000 + ".parquet", "x" * 197 + "..."),
-        ("\u202egpj.parquet", "?gpj.parquet"),
+        ("a\0b.parquet", "ab.parquet"),
+        ("x" * 5000 + ".parquet", "x" * 200),
+        ("\u202egpj.parquet", "gpj.parquet"),
         ("übung 🐭.parquet", "übung 🐭.parquet"),
         ("/", "submission"),
         ("..", ".."),
@@ -84,7 +83,7 @@ def test_a_name_leads_nowhere_and_is_fit_to_be_shown(world: World, called: str, 
     sent = world.send(world.person("ada", team="Ada"), world.file(0.5), filename=called)
     assert sent.filename == shown
     assert {each for each in world.place.data.rglob("*") if "incoming" not in each.parts} == before
-    assert {each.name for each in (world.place.submissions / "incoming").rglob("*.parquet")} == {"submission.parquet"}
+    assert world.files("submissions", "incoming") == [f"incoming/{sent.pk}/submission.parquet"]
     world.work()
     page = world.browser(sent.by).get(f"/submissions/{sent.pk}/file/")
     assert page.status_code == 200

@@ -151,7 +151,7 @@ def test_what_cannot_be_scored_again_is_told_and_keeps_its_score(world: World, s
 
     olga = world.person("olga", staff=True)
     sent = world.scored(world.person("ada", team="Ada"), world.file(0.5))
-    (world.place.submissions / f"{sent.kept}.parquet").unlink()
+    world.lose("submissions", f"{sent.kept}.parquet")
     scorer_is(NEW)
     score_again(olga, version=NEW)
     for _ in range(7):

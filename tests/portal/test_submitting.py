@@ -214,7 +214,8 @@ def test_an_upload_goes_on_where_it_was_broken_off(world: World) -> None:
     assert api("PUT", f"uploads/{number}?offset=100", data[100:]).json()["received"] == len(data)
     done = api("POST", "submissions", {"upload": number})
     assert (done.status_code, done.json()["filename"]) == (201, "x.parquet")
-    assert api("GET", f"uploads/{number}").status_code == 404
+    assert api("GET", f"uploads/{number}").json()["received"] == len(data), "who lost the answer can ask again"
+    assert api("PUT", f"uploads/{number}?offset={len(data)}", b"more").status_code == 422
     assert not world.files("uploads")
 
 
@@ -245,13 +246,14 @@ def test_the_description_of_the_api_is_sound(world: World) -> None:
     assert world.browser().get("/api/docs").status_code == 404, "its page would load scripts from elsewhere"
 
 
-def test_files_that_nobody_needs_are_removed_and_no_others(world: World) -> None:
+def test_files_that_nobody_needs_are_removed_and_no_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process may be killed between taking a file in and recording it, or between the outcome and the removal."""
-    import os
     import time
+    from types import SimpleNamespace
     from uuid import uuid4
 
     from striate.portal.models import Submission
+    from striate.portal.receiving import store
     from striate.portal.scoring import housekeeping
 
     ada = world.person("ada", team="Ada")
@@ -261,16 +263,17 @@ def test_files_that_nobody_needs_are_removed_and_no_others(world: World) -> None
         uuid4(),
         uuid4(),
     )
-    incoming = world.place.submissions / "incoming"
-    for number in (over, unknown, young):
-        (incoming / str(number)).mkdir(parents=True)
-        (incoming / str(number) / "submission.parquet").write_bytes(b"left behind")
-    (incoming / "notes").mkdir()
-    for number in (over, unknown, waiting):
-        os.utime(incoming / str(number) / "submission.parquet", (time.time() - 2 * 86400,) * 2)
+    for number in (over, unknown):
+        world.keep("submissions", f"incoming/{number}/submission.parquet", b"left behind")
+    time.sleep(2)  # a service notes whole seconds
+    between = datetime.now(UTC) - timedelta(seconds=1)
+    world.keep("submissions", f"incoming/{young}/submission.parquet", b"on its way")
+    later = SimpleNamespace(now=lambda: between + housekeeping._INCOMING_KEPT)
+    monkeypatch.setattr(store, "timezone", later)
     housekeeping._next_cleaning[0] = 0.0
     housekeeping.keep_house()
-    assert {each.name for each in incoming.iterdir()} == {str(waiting), str(young), "notes"}
+    left = {name.split("/")[1] for name in world.files("submissions", "incoming")}
+    assert left == {str(waiting), str(young)}
     world.work()
     assert Submission.objects.get(pk=waiting).state == "scored"
 

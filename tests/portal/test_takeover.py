@@ -30,7 +30,7 @@ def begun(world: World, tmp_path: Path) -> Iterator[Path]:
 
 def keep(world: World, store: Path) -> None:
     for file in store.iterdir():
-        shutil.copy(file, world.place.submissions / file.name)
+        world.keep("submissions", file.name, file.read_bytes())
 
 
 def start() -> None:
@@ -94,8 +94,8 @@ def test_a_submission_that_is_not_kept_is_named(world: World, begun: Path, how: 
 
     if how == "changed":
         keep(world, begun)
-        for file in world.place.submissions.glob("*.parquet"):
-            file.write_bytes(b"other")
+        for name in world.files("submissions"):
+            world.keep("submissions", name, b"other")
     with pytest.raises(InputError, match=r"submission of receipt 1 \('Ada'\) is missing or was changed: put the files"):
         start()
     assert not Link.objects.exists()

@@ -99,6 +99,25 @@ class World:
 
         return [name for name, _ in below(storages[storage], folder)]
 
+    def keep(self, storage: str, name: str, content: bytes) -> None:
+        """Put a file into a storage."""
+        import tempfile
+
+        from django.core.files.storage import storages
+
+        from striate.portal.storage import put
+
+        with tempfile.NamedTemporaryFile(dir=self.scratch, delete=False) as file:
+            file.write(content)
+        put(storages[storage], Path(file.name), name)
+
+    def lose(self, storage: str, name: str) -> None:
+        """Remove a file from a storage."""
+        from django.core.files.storage import storages
+
+        assert storages[storage].exists(name)
+        storages[storage].delete(name)
+
     def submissions(self, target: Path) -> Path:
         """Take what the portal keeps of submissions to a folder of this machine."""
         from django.core.files.storage import storages

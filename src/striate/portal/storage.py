@@ -105,6 +105,11 @@ def on_disk(storage: Storage, *names: str) -> Iterator[list[Path]]:
         yield fetched
 
 
+def where(storage: Storage) -> str:
+    """Where the files of a storage lie, for people: a folder, or a part of a bucket."""
+    return f"s3://{storage.bucket_name}/{storage.location}" if _is_s3(storage) else str(_path(storage, ""))
+
+
 def below(storage: Storage, folder: str) -> list[tuple[str, datetime]]:
     """Every file below a folder, and when it was written; none where there is no such folder."""
     if _is_s3(storage):

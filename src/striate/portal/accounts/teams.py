@@ -48,7 +48,7 @@ def team(request: HttpRequest) -> HttpResponseBase:
                 made = form.save()
                 Membership.objects.create(user=request.user, team=made)
         except IntegrityError:  # the name, or another team of this person, came in between
-            form.add_error("name", "There is a team of this name already, or you are in one now.")
+            form.add_error("name", _("There is a team of this name already, or you are in one now."))
         else:
             return redirect("team")
     return render(request, "portal/accounts/new_team.html", {"form": form})
@@ -62,7 +62,9 @@ def join(request: HttpRequest, invitation: str) -> HttpResponseBase:
     found = get_object_or_404(Team, invitation=invitation)
     own = request.user.team
     if own is not None and own != found:
-        why = f"You are in team {own.name}: a person is in one team. You can leave it as long as it has not submitted."
+        why = _(
+            "You are in team %(team)s: a person is in one team. You can leave it as long as it has not submitted."
+        ) % {"team": own.name}
         return render(request, "portal/refused.html", {"why": why}, status=400)
     if request.method == "GET" and own is None:
         return render(request, "portal/accounts/join.html", {"team": found})
@@ -70,7 +72,7 @@ def join(request: HttpRequest, invitation: str) -> HttpResponseBase:
         with transaction.atomic():
             Membership.objects.get_or_create(user=request.user, team=found)
     except IntegrityError:
-        messages.error(request, "You have joined another team meanwhile.")
+        messages.error(request, _("You have joined another team meanwhile."))
     return redirect("team")
 
 
@@ -85,7 +87,9 @@ def leave(request: HttpRequest) -> HttpResponseBase:
             return redirect("team")
         Team.objects.select_for_update().get(pk=membership.team_id)
         if membership.team.fixed:
-            why = f"Team {membership.team.name} has submitted: its members stay its members until the end."
+            why = _("Team %(team)s has submitted: its members stay its members until the end.") % {
+                "team": membership.team.name
+            }
             return render(request, "portal/refused.html", {"why": why}, status=400)
         membership.delete()
         if not membership.team.memberships.exists():
@@ -105,7 +109,7 @@ def rename(request: HttpRequest) -> HttpResponseBase:
         with transaction.atomic():
             own = Team.objects.select_for_update().get(pk=own.pk)
             if own.fixed:
-                why = f"Team {own.name} has submitted: its name stands in receipts and stays."
+                why = _("Team %(team)s has submitted: its name stands in receipts and stays.") % {"team": own.name}
                 return render(request, "portal/refused.html", {"why": why}, status=400)
             form = RenameTeam(request.POST, instance=own)
             if form.is_valid():

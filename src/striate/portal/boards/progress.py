@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.utils import dateformat
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from striate.competition.boards import Board
 from striate.portal.boards.ceiling import ceiling_row
+from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.models import Score, Standing, Team
 from striate.portal.models.submissions import State
-from striate.submissions.scorecard import LABELS
 
 _WIDTH, _HEIGHT = 720, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 14, 34
@@ -100,7 +101,7 @@ def progress_of(team: Team, board: Board) -> Progress | None:
     lines = {row["team"]: row["metrics"][metric]["mean"] for row in rows if row["baseline"]}
     lines[_("noise ceiling")] = ceiling_row(standing.ceilings)[metric] if standing else None
     known = {name: value for name, value in lines.items() if value is not None}
-    return Progress(board, LABELS[metric], tuple(points), known)
+    return Progress(board, str(METRIC_NAMES[metric]), tuple(points), known)
 
 
 def _rounded(value: float | None) -> float | None:
@@ -141,10 +142,10 @@ class _Axes:
     @property
     def dates(self) -> Iterator[tuple[datetime, str]]:
         """Three moments, in UTC."""
-        form = "%-d %b" if self.span >= timedelta(days=3) else "%-d %b %H:%M"
+        form = "j M" if self.span >= timedelta(days=3) else "j M H:i"
         for share in (0.0, 0.5, 1.0):
             moment = (self.first + share * self.span).astimezone(UTC)
-            yield moment, moment.strftime(form)
+            yield moment, dateformat.format(moment, form)
 
 
 def picture(progress: Progress) -> SafeString:

@@ -30,8 +30,12 @@ def storage() -> Storage:
 def final_board(track: str, protocol: str) -> BoardResult | None:
     """The final board of a track and protocol, once it is published."""
     results = published()
-    boards = results.boards if results else ()
-    return next((each for each in boards if (each.track, each.protocol) == (track, protocol)), None)
+    return board_in(results, track, protocol) if results else None
+
+
+def board_in(results: Results, track: str, protocol: str) -> BoardResult | None:
+    """The board of a track and protocol among results."""
+    return next((each for each in results.boards if (each.track, each.protocol) == (track, protocol)), None)
 
 
 def final_row(track: str, protocol: str, receipt: int) -> RowResult | None:

@@ -14,6 +14,7 @@ from striate.competition.results import board_name
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS
 from striate.portal.access import admitted, may_see
+from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.published import published
 from striate.portal.boards.standings import DECIMALS
@@ -21,7 +22,6 @@ from striate.portal.entries.forms import CardForm
 from striate.portal.entries.keeping import current, entry, keep, may_write
 from striate.portal.entries.markdown import rendered
 from striate.portal.models import Card, Submission, User
-from striate.submissions.scorecard import LABELS
 
 _TEXTS = (
     ("architecture", gettext_lazy("Architecture")),
@@ -57,10 +57,10 @@ def show(request: HttpRequest, receipt: int) -> HttpResponseBase:
         "inside": inside,
         "writes": user is not None and may_write(user, own),
         "versions": own.cards.all() if inside else (),
-        "live": [(LABELS[name], found.row["metrics"][name]) for name in METRICS] if found.row else (),
+        "live": [(METRIC_NAMES[name], found.row["metrics"][name]) for name in METRICS] if found.row else (),
         "level": level_text(),
-        "labels": [LABELS[name] for name in METRICS],
-        "final": found.final and [(LABELS[name], _number(found.final.metrics[name])) for name in METRICS],
+        "labels": [METRIC_NAMES[name] for name in METRICS],
+        "final": found.final and [(METRIC_NAMES[name], _number(found.final.metrics[name])) for name in METRICS],
         "parts": found.final and [_part(part) for part in found.final.parts],
         "chain": results and results.chain,
     }

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
 from ninja.errors import HttpError
 from ninja.security import HttpBearer
@@ -16,6 +17,7 @@ from striate.portal.hosting import contents, snapshots
 from striate.portal.models import Content, Snapshot, Token, Upload, User
 from striate.portal.models.snapshots import author_of
 from striate.portal.receiving import uploads
+from striate.portal.words import grouped
 
 _LARGEST_LIST = 2**24  # bytes
 SMALL = 2**20  # bytes of a content that is sent at once
@@ -29,7 +31,7 @@ class _Organiser(HttpBearer):
         """Whose token it is; others than organisers are told so before anything else."""
         user = Token.owner(token)
         if user is not None and not user.is_staff:
-            raise HttpError(403, "Only organisers publish data: use a token of one's account.")
+            raise HttpError(403, _("Only organisers publish data: use a token of one's account."))
         if user is not None:
             request.user = user
         return user
@@ -137,9 +139,12 @@ def small_content(request: HttpRequest, sha256: str) -> dict[str, Any]:
     """Send a content of up to a mebibyte, as the body: one call instead of three."""
     body = request.read(SMALL + 1)
     if len(body) > SMALL:
-        raise InputError(f"More than {SMALL:,} bytes are sent in parts: POST /api/data/contents begins.")
+        raise InputError(
+            _("More than %(bytes)s bytes are sent in parts: POST /api/data/contents begins.")
+            % {"bytes": grouped(SMALL)}
+        )
     if hashlib.sha256(body).hexdigest() != sha256:
-        raise InputError("What arrived has another SHA-256 than was announced: send it again.")
+        raise InputError(_("What arrived has another SHA-256 than was announced: send it again."))
     contents.keep_bytes(body)
     return {"id": None, "size": len(body), "received": len(body)}
 
@@ -150,7 +155,7 @@ def whole_content(request: HttpRequest, about: WholeContent) -> dict[str, Any]:
     user = _organiser(request)
     upload = Upload.objects.filter(pk=about.upload, by=user, purpose=Upload.DATA).first()
     if upload is None:
-        raise HttpError(404, "You have no such upload: it is done, or was too old.")
+        raise HttpError(404, _("You have no such upload: it is done, or was too old."))
     try:
         with uploads.whole(upload) as file:
             contents.keep(file, upload.sha256)
@@ -178,12 +183,15 @@ def _listed(request: HttpRequest) -> NewVersion:
     """The body; of thousands of files it is longer than that of a form may be."""
     body = request.read(_LARGEST_LIST + 1)
     if len(body) > _LARGEST_LIST:
-        raise InputError(f"The list of files is longer than {_LARGEST_LIST:,} bytes: pack some files together.")
+        raise InputError(
+            _("The list of files is longer than %(bytes)s bytes: pack some files together.")
+            % {"bytes": grouped(_LARGEST_LIST)}
+        )
     try:
         return NewVersion.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
+        where = ".".join(map(str, first["loc"])) or _("the body")
         raise InputError(f"{where}: {first['msg']}.") from None
 
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from striate.competition.manifest import sha256_of
 from striate.competition.secret_files import kind_of_secret
@@ -146,10 +147,13 @@ def refuse_secret(file: Path, sha256: str, shown: str = "") -> None:
     InputError
         If it is, or holds, a vault or a truth; or if it is a recording of a track, but not the one that was committed to.
     """
-    called = shown or f"The file with the hash {sha256[:12]}…"
+    called = shown or gettext("The file with the hash %(hash)s…") % {"hash": sha256[:12]}
     kind = kind_of_secret(file)
     if kind is not None:
-        raise InputError(f"{called} is {kind}: it must never be published. Take it out of the folder.")
+        raise InputError(
+            gettext("%(file)s is %(secret)s: it must never be published. Take it out of the folder.")
+            % {"file": called, "secret": kind}
+        )
     session = recording_in(file).get("session")
     if session is not None:
         refuse_other_recording(session, sha256, called)
@@ -167,6 +171,9 @@ def refuse_other_recording(session: str, sha256: str, called: str) -> None:
     if made.rules.track_of(session) is None or made.manifest.archive(session).sha256 == sha256:
         return
     raise InputError(
-        f"{called} is of recording {session}, whose test responses the competition withholds, and it is not the archive that the "
-        "competition has committed to: it may hold them. Take it out of the folder, or put the committed one in its place."
+        gettext(
+            "%(file)s is of recording %(session)s, whose test responses the competition withholds, and it is not the archive that "
+            "the competition has committed to: it may hold them. Take it out of the folder, or put the committed one in its place."
+        )
+        % {"file": called, "session": session}
     )

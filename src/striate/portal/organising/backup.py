@@ -27,6 +27,7 @@ from striate.portal.competition import competition, place
 from striate.portal.models import State
 from striate.portal.organising import tables
 from striate.portal.organising.restore import ABOUT, FORMAT, MANIFEST
+from striate.portal.storage import opened
 
 _TRIES = 5
 
@@ -49,6 +50,11 @@ class _Archive:
         hashing = _Hashing(file)
         self.tar.addfile(entry, cast(BinaryIO, hashing))
         self.manifest[name] = {"size": size, "sha256": hashing.digest.hexdigest()}
+
+    def add_stored(self, name: str, storage: Storage, stored: str) -> None:
+        """Copy a file of a storage, as it arrives."""
+        with opened(storage, stored) as file:
+            self.add(name, file, storage.size(stored))
 
     def add_bytes(self, name: str, content: bytes) -> None:
         """Write a small file."""
@@ -74,6 +80,8 @@ class _Hashing:
 
     def read(self, size: int = -1) -> bytes:
         piece = self.file.read(size)
+        while 0 <= len(piece) < size and (more := self.file.read(size - len(piece))):  # a service sends less at a time
+            piece += more
         self.digest.update(piece)
         return piece
 
@@ -161,8 +169,7 @@ def _add_incoming(archive: _Archive, submission: Any, using: str) -> None:
             if not names:
                 raise _GoneError
             for name in names:
-                with storage.open(name) as file:
-                    archive.add(f"submissions/{name}", cast(BinaryIO, file), storage.size(name))
+                archive.add_stored(f"submissions/{name}", storage, name)
         except OSError as error:
             raise _GoneError from error
 
@@ -177,14 +184,12 @@ def _add_files(archive: _Archive, kept: list[str], data: bool) -> list[str]:
     for digest in kept:
         name = f"{digest}.parquet"
         try:
-            with storages["submissions"].open(name) as file:
-                archive.add(f"submissions/{name}", cast(BinaryIO, file), storages["submissions"].size(name))
+            archive.add_stored(f"submissions/{name}", storages["submissions"], name)
         except FileNotFoundError:
             missing.append(name)
     for folder, storage in (("snapshots", "data"), ("results", "results")):
         for name in walk(storages[storage]) if data or storage != "data" else ():
-            with storages[storage].open(name) as file:
-                archive.add(f"{folder}/{name}", cast(BinaryIO, file), storages[storage].size(name))
+            archive.add_stored(f"{folder}/{name}", storages[storage], name)
     return missing
 
 

@@ -18,10 +18,12 @@ from striate.portal.models import Standing
 from striate.portal.organising import audit, tables
 from striate.portal.organising.backup import walk
 from striate.portal.receiving.chain import lines as receipts
+from striate.portal.storage import opened
 
 # What lets somebody in somewhere is not given out, not even as a hash.
 SECRET = {"user": {"password"}, "token": {"digest"}, "team": {"invitation"}, "job": {"lease"}}
 _NOT_IN_CSV = {"draws"}  # a thousand numbers a row
+_CHUNK = 2**20  # bytes
 
 _ABOUT = """\
 What a portal of striate had, at one moment.
@@ -78,8 +80,8 @@ def export(out: Path, *, files: bool = True) -> dict[str, int]:
         for name in walk(storages["results"]):
             target = aside / "results" / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            with storages["results"].open(name) as source, target.open("wb") as out_file:
-                shutil.copyfileobj(source, out_file)
+            with opened(storages["results"], name) as source, target.open("wb") as out_file:
+                shutil.copyfileobj(source, out_file, _CHUNK)
         if files:
             _files(aside / "submissions")
         (aside / "README.txt").write_text(_ABOUT, encoding="utf-8")
@@ -132,8 +134,8 @@ def _files(folder: Path) -> None:
     for name in walk(storages["submissions"]):
         if name.startswith("incoming/"):
             continue
-        with storages["submissions"].open(name) as source, (folder / name).open("wb") as target:
-            shutil.copyfileobj(source, target, 2**20)
+        with opened(storages["submissions"], name) as source, (folder / name).open("wb") as target:
+            shutil.copyfileobj(source, target, _CHUNK)
 
 
 def _sums(folder: Path) -> None:

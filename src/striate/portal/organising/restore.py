@@ -19,7 +19,8 @@ FORMAT = "striate portal backup 1"
 ABOUT, MANIFEST = "backup.json", "manifest.json"  # the first entry and the last
 _CHUNK = 2**20  # bytes
 _LARGEST_HEADER = 2**20
-_FOLDERS = ("tables", "submissions", "snapshots", "results")
+_STORAGES = {"submissions": "submissions", "snapshots": "data", "results": "results"}  # by folder of the backup
+_FOLDERS = ("tables", *_STORAGES)
 _FILES = ("secret-key", "live-truth.npz")
 
 
@@ -150,6 +151,7 @@ def _take(
             raise InputError(f"The backup is damaged: {', '.join(wrong[:5]) or 'its end'} is not what it was.")
         tables.count_on(list(made.values()))
         connection.check_constraints()
+        _send_files(aside)
     call_command("migrate", interactive=False, verbosity=0)
     audit.note(None, "restore", after={"made": about["made"], "striate": about["striate"]})
     connection.close()
@@ -184,9 +186,6 @@ def _migrate_to(migrations: list[str]) -> None:
 
 
 def _put(aside: Place, name: str, file: Path, made: dict[str, Any], truth: Path | None) -> None:
-    from django.core.files.storage import storages
-
-    from striate.portal import storage
     from striate.portal.organising import tables
 
     folder, _, rest = name.partition("/")
@@ -200,15 +199,27 @@ def _put(aside: Place, name: str, file: Path, made: dict[str, Any], truth: Path 
         with file.open("rb") as opened:
             tables.fill(model, opened)
         file.unlink()
-    elif folder in ("submissions", "snapshots"):
-        storage.put(storages["submissions" if folder == "submissions" else "data"], file, rest)
-        file.unlink(missing_ok=True)
     elif name == "live-truth.npz":
         _put_truth(file, truth)
     else:
         target = aside.data / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.replace(target)
+
+
+def _send_files(aside: Place) -> None:
+    """Send files to where the portal keeps them, if that is not its folder; only now is it known that they are what they were."""
+    from django.core.files.storage import FileSystemStorage, storages
+
+    from striate.portal import storage
+
+    for folder, name in _STORAGES.items():
+        if isinstance(storages[name], FileSystemStorage):
+            continue
+        for file in sorted((aside.data / folder).rglob("*")):
+            if file.is_file():
+                storage.put(storages[name], file, file.relative_to(aside.data / folder).as_posix())
+        shutil.rmtree(aside.data / folder, ignore_errors=True)
 
 
 def _put_truth(file: Path, truth: Path | None) -> None:

@@ -22,6 +22,11 @@ def _storage() -> Storage:
     return storages["submissions"]
 
 
+def where() -> str:
+    """Where they lie, for people."""
+    return files.where(_storage())
+
+
 def put(sent: Mapping[str, Path], number: UUID) -> None:
     """Take files in; they are moved away."""
     for name, file in sent.items():

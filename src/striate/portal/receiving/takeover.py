@@ -6,7 +6,7 @@ from striate.competition import Receipt, Receipts
 from striate.competition.manifest import sha256_of
 from striate.competition.receipts import FILE, require_whole
 from striate.errors import InputError
-from striate.portal.competition import competition, place
+from striate.portal.competition import competition
 from striate.portal.models import Job, Link, Submission, Team
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
@@ -65,7 +65,7 @@ def _require_same(receipts: Receipts, digests: list[str]) -> None:
 def _require_kept(receipt: Receipt) -> None:
     lacking = InputError(
         f"The submission of receipt {receipt.number} ({receipt.team!r}) is missing or was changed: put the files of `striate "
-        f"competition receipt --store` into {place().submissions}, or where the portal keeps submissions, then start again."
+        f"competition receipt --store` into {store.where()}, then start again."
     )
     try:
         with store.kept(receipt.sha256) as file:
