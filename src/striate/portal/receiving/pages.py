@@ -20,6 +20,7 @@ from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
+from striate.portal.entries.keeping import current, may_write
 from striate.portal.models import Link, Score, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.organising import audit
@@ -57,7 +58,8 @@ def submit(request: HttpRequest) -> HttpResponseBase:
                     about={"note": form.cleaned_data["note"], "baseline": baseline},
                 )
         except InputError as error:
-            form.add_error(None, _("Nothing was submitted. %(why)s") % {"why": error})
+            why = str(error).replace(NATIVE, form.filename)  # its own name, not the one that it was taken under
+            form.add_error(None, _("Nothing was submitted. %(why)s") % {"why": why})
         else:
             return redirect("confirm", tried.pk)
     return render(request, "portal/submissions/submit.html", {"form": form, "limits": _limits(team)})
@@ -155,6 +157,8 @@ def _about(own: Submission, user: Any) -> dict[str, Any]:
         "metrics": shown,
         "level": level_text(),
         "same": same,
+        "writes": may_write(user, own),
+        "carded": current(own) is not None,
         "choosable": own.state == State.SCORED and own.team is not None and choosing.may_choose(),
         "chosen": choosing.chosen(own),
         "retriable": user.is_staff and own.state == State.FAILED and bool(own.kept),
