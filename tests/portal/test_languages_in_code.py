@@ -207,3 +207,20 @@ def test_scripts_say_nothing_of_their_own() -> None:
     )
     assert said.search('button.textContent = "Dismiss";')
     assert [file.name for file in SCRIPTS if said.search(file.read_text())] == []
+
+
+@pytest.mark.usefixtures("portal")
+def test_numbers_are_written_as_the_readers_language_writes_them() -> None:
+    from django.utils.translation import override
+
+    from striate.portal.boards.table import table_rows
+    from striate.portal.words import decimal, grouped
+
+    found = {"mean": 0.25, "low": 0.2, "high": 0.3, "reason": None}
+    row = {"rank": 1, "band": 1, "team": "A", "receipt": 1, "baseline": False, "submissions": 1, "date": "2030-01-01"}
+    for language, written in (("en-gb", ("0.5000", "12,345", "0.2500")), ("de", ("0,5000", "12.345", "0,2500"))):
+        with override(language):
+            table = table_rows([{**row, "metrics": {"feve": found}}], ["feve"], bands=False)
+            assert (decimal(0.5, 4), grouped(12345)) == written[:2]
+            assert f">{written[2]}<" in table
+            assert 'cx="60.0"' in table, "what a browser reads as a number has a point in every language"
