@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from django.utils.formats import get_format, number_format
+from django.utils.formats import number_format
 
 # Controls (NUL, which PostgreSQL cannot store), surrogates, and formatting marks: those that turn the direction of writing can make
 # one name look like another. Of the last, joiners are letters' own in some scripts, and stay.
@@ -24,8 +24,3 @@ def plain_name(filename: str) -> str:
 def grouped(count: int) -> str:
     """A whole number in groups of three digits, as the reader's language writes it."""
     return number_format(count, force_grouping=True)
-
-
-def decimal(value: float, decimals: int) -> str:
-    """A number with so many decimals, as the reader's language writes it; a tenth of the time of `number_format`, for tables."""
-    return f"{value:.{decimals}f}".replace(".", get_format("DECIMAL_SEPARATOR"))

@@ -17,7 +17,6 @@ from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.models import Score, Standing, Team
 from striate.portal.models.submissions import State
-from striate.portal.words import decimal
 
 _WIDTH, _HEIGHT = 720, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 14, 34
@@ -137,7 +136,7 @@ class _Axes:
         decimals = max(0, -math.floor(math.log10(step)))
         number = math.ceil(self.low / step)
         while number * step <= self.high:
-            yield number * step, decimal(number * step, decimals)
+            yield number * step, f"{number * step:.{decimals}f}"
             number += 1
 
     @property
@@ -167,14 +166,14 @@ def picture(progress: Progress) -> SafeString:
     drawn += [_band(progress.points, axes), *_lines(progress.lines, axes), _steps(progress.points, axes)]
     drawn += [
         f'<circle class="point" cx="{axes.x(p.at)}" cy="{axes.y(p.mean)}" r="3.5">'
-        f"<title>{escape(p.filename)}: {decimal(p.mean, DECIMALS)}</title></circle>"
+        f"<title>{escape(p.filename)}: {p.mean:.4f}</title></circle>"
         for p in progress.points
     ]
     said = _("%(metric)s on %(board)s: %(count)s submissions, the best %(best)s. The table has the same numbers.") % {
         "metric": progress.metric,
         "board": progress.board,
         "count": len(progress.points),
-        "best": decimal(progress.best.mean, DECIMALS),
+        "best": f"{progress.best.mean:.4f}",
     }
     return mark_safe(
         f'<svg class="progress" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}">{"".join(drawn)}</svg>'

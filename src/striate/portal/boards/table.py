@@ -9,8 +9,6 @@ from django.utils.translation import gettext as _
 
 from striate.competition import RowResult
 from striate.portal.boards.interval import Scale
-from striate.portal.boards.standings import DECIMALS
-from striate.portal.words import decimal
 
 
 def table_rows(
@@ -104,13 +102,9 @@ def _name(rank: int | None, band: int | None, team: str, receipt: int, *, baseli
 
 
 def _value(value: float | None, reason: str | None) -> str:
-    return f'<span title="{escape(reason or _("not defined"))}">–</span>' if value is None else decimal(value, DECIMALS)
+    return f'<span title="{escape(reason or _("not defined"))}">–</span>' if value is None else f"{value:.4f}"
 
 
 def _interval(scale: Scale, value: float | None, low: float | None, high: float | None) -> str:
-    numbers = (
-        ""
-        if low is None or high is None
-        else f'<span class="ends">{decimal(low, DECIMALS)} – {decimal(high, DECIMALS)}</span>'
-    )
+    numbers = "" if low is None or high is None else f'<span class="ends">{low:.4f} – {high:.4f}</span>'
     return f'<td class="with-bar">{scale.bar(value, low, high)}{numbers}</td>'

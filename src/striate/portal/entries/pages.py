@@ -22,7 +22,6 @@ from striate.portal.entries.forms import CardForm
 from striate.portal.entries.keeping import current, entry, keep, may_write
 from striate.portal.entries.markdown import rendered
 from striate.portal.models import Card, Submission, User
-from striate.portal.words import decimal
 
 _TEXTS = (
     ("architecture", gettext_lazy("Architecture")),
@@ -112,4 +111,4 @@ def _part(part: Any) -> tuple[str, int, list[str]]:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else decimal(value, DECIMALS)
+    return "–" if value is None else f"{value:.{DECIMALS}f}"

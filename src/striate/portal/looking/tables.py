@@ -4,8 +4,6 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from striate.portal.words import decimal
-
 Summary = dict[str, Any]
 Rows = list[tuple[float, float | None, int]]
 
@@ -32,7 +30,7 @@ def texts(summary: Summary) -> dict[str, Any]:
         "neuron_orders": [(name, named[name]) for name in dict.fromkeys(neurons for _trials, neurons in orders)],
         "withheld": [variables[name] for name in summary["withheld"]],
         "statistics": [(variables[each["variable"]], each) for each in summary["statistics"]],
-        "zeros": f"{decimal(100 * summary['responses']['zeros'], 1)} %",
+        "zeros": f"{100 * summary['responses']['zeros']:.1f} %",
         "tables": histogram_tables(summary),
     }
 

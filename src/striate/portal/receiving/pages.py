@@ -30,7 +30,6 @@ from striate.portal.receiving.forms import Note, Submit
 from striate.portal.receiving.soon import check_soon
 from striate.portal.receiving.taking import NATIVE, refuse_outside_of_phases, take
 from striate.portal.receiving.trying import try_out
-from striate.portal.words import decimal
 
 
 @admitted
@@ -164,7 +163,7 @@ def _about(own: Submission, user: Any) -> dict[str, Any]:
 
 def rounded(values: dict[str, Any]) -> dict[str, Any]:
     """Values of a metric as they are shown: nobody, not even the team, is told more decimals."""
-    return {key: decimal(value, DECIMALS) if isinstance(value, float) else value for key, value in values.items()}
+    return {key: f"{value:.{DECIMALS}f}" if isinstance(value, float) else value for key, value in values.items()}
 
 
 @signed_in
