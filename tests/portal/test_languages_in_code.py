@@ -207,3 +207,14 @@ def test_scripts_say_nothing_of_their_own() -> None:
     )
     assert said.search('button.textContent = "Dismiss";')
     assert [file.name for file in SCRIPTS if said.search(file.read_text())] == []
+
+
+@pytest.mark.usefixtures("portal")
+def test_counts_are_grouped_as_the_readers_language_groups_them() -> None:
+    from django.utils.translation import override
+
+    from striate.portal.words import grouped
+
+    for language, written in (("en-gb", "12,345"), ("de", "12.345")):
+        with override(language):
+            assert grouped(12345) == written

@@ -37,7 +37,7 @@ class AuditEntry(Unchanging):
         SHA-256 of the entry before and of this one.
     """
 
-    number = models.PositiveBigIntegerField(_("number"), primary_key=True)
+    number = models.PositiveBigIntegerField(_("number of the entry"), primary_key=True)
     at = models.DateTimeField(_("at"))
     who = models.CharField(_("who"), max_length=200)
     account = models.PositiveBigIntegerField(_("number of the account"), null=True)

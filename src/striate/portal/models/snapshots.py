@@ -52,7 +52,7 @@ class Snapshot(Unchanging):
         Hash of the terms, as they are accepted.
     """
 
-    number = models.PositiveIntegerField(_("number"), unique=True)
+    number = models.PositiveIntegerField(_("number of the version"), unique=True)
     sha256 = models.CharField(_("SHA-256"), max_length=64, unique=True)
     at = models.DateTimeField(_("at"), default=timezone.now)
     author = models.CharField(_("author"), max_length=150, blank=True)

@@ -159,7 +159,7 @@ class Link(Unchanging):
         Of the receipt.
     """
 
-    number = models.PositiveIntegerField(_("number"), primary_key=True)
+    number = models.PositiveIntegerField(_("number of the receipt"), primary_key=True)
     submission = models.ForeignKey(
         Submission, on_delete=models.PROTECT, related_name="links", verbose_name=_("submission")
     )
