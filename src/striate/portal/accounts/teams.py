@@ -16,6 +16,7 @@ from striate.portal.boards.pages import level_text
 from striate.portal.boards.progress import picture, progress_of
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition
+from striate.portal.decimals import decimals
 from striate.portal.models import Link, Membership, Score, Submission, Team, User
 from striate.portal.receiving.limits import left
 
@@ -140,6 +141,6 @@ def _with_scores(own: Team) -> list[Submission]:
     receipts = dict(Link.objects.filter(submission__team=own, kind="submission").values_list("submission", "number"))
     for each in found:
         score = max(each.scores.all(), key=lambda one: one.pk, default=None)
-        each.shown = None if score is None or score.value is None else f"{score.value:.{DECIMALS}f}"  # type: ignore[attr-defined]
+        each.shown = None if score is None or score.value is None else decimals(score.value, DECIMALS)  # type: ignore[attr-defined]
         each.receipt = receipts.get(each.pk)  # type: ignore[attr-defined]
     return found

@@ -15,6 +15,7 @@ from striate.competition.boards import Board
 from striate.portal.boards.ceiling import ceiling_row
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.standings import DECIMALS
+from striate.portal.decimals import decimals
 from striate.portal.models import Score, Standing, Team
 from striate.portal.models.submissions import State
 
@@ -133,10 +134,10 @@ class _Axes:
         rough = (self.high - self.low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-        decimals = max(0, -math.floor(math.log10(step)))
+        places = max(0, -math.floor(math.log10(step)))
         number = math.ceil(self.low / step)
         while number * step <= self.high:
-            yield number * step, f"{number * step:.{decimals}f}"
+            yield number * step, decimals(number * step, places)
             number += 1
 
     @property
@@ -166,14 +167,14 @@ def picture(progress: Progress) -> SafeString:
     drawn += [_band(progress.points, axes), *_lines(progress.lines, axes), _steps(progress.points, axes)]
     drawn += [
         f'<circle class="point" cx="{axes.x(p.at)}" cy="{axes.y(p.mean)}" r="3.5">'
-        f"<title>{escape(p.filename)}: {p.mean:.4f}</title></circle>"
+        f"<title>{escape(p.filename)}: {decimals(p.mean, 4)}</title></circle>"
         for p in progress.points
     ]
     said = _("%(metric)s on %(board)s: %(count)s submissions, the best %(best)s. The table has the same numbers.") % {
         "metric": progress.metric,
         "board": progress.board,
         "count": len(progress.points),
-        "best": f"{progress.best.mean:.4f}",
+        "best": decimals(progress.best.mean, 4),
     }
     return mark_safe(
         f'<svg class="progress" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}">{"".join(drawn)}</svg>'

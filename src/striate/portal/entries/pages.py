@@ -18,6 +18,7 @@ from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.published import published
 from striate.portal.boards.standings import DECIMALS
+from striate.portal.decimals import decimals
 from striate.portal.entries.forms import CardForm
 from striate.portal.entries.keeping import current, entry, keep, may_write
 from striate.portal.markdown import rendered
@@ -111,4 +112,4 @@ def _part(part: Any) -> tuple[str, int, list[str]]:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.{DECIMALS}f}"
+    return "–" if value is None else decimals(value, DECIMALS)
