@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.submissions.examples import example
+
 ROOMS = ("striate.competition", "striate.recordings")
 
 
@@ -46,3 +48,12 @@ def test_what_reads_a_participants_file_imports_nothing_that_it_does_not_need() 
     heavy = ("pandas", "torch", "numba", "matplotlib", "h5py", "django")
     done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_submission_is_read_without_pandas(tmp_path: Path) -> None:  # whose import takes longer than the reading
+    _, submission, _ = example()
+    file = tmp_path / "submission.parquet"
+    submission.write(file)
+    code = "import sys; from striate.submissions import Submission; print(Submission.read(sys.argv[1]), 'pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{submission} False\n"

@@ -1,4 +1,4 @@
-"""Draw a load run: what was taken in and scored, and how long pages took."""
+"""Draw a load run: what was taken in and scored, and how long pages took. docs/figures/portal-load.png is one."""
 
 from pathlib import Path
 from typing import Any
@@ -41,5 +41,5 @@ def draw(events: dict[str, Any], path: Path, title: str) -> None:
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=140)
+    figure.savefig(path, dpi=90)
     plt.close(figure)

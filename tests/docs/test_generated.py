@@ -49,7 +49,7 @@ def test_every_room_has_its_page_of_the_reference() -> None:
 
 def test_every_figure_is_shown_small_and_made_by_a_script() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in DOCS.rglob("*.md") if "_build" not in page.parts)
-    makers = [*(DOCS / "figures").glob("*.py"), *(DOCS.parent / "benchmarks").glob("*.py")]
+    makers = [*(DOCS / "figures").glob("*.py"), *(DOCS.parent / "benchmarks").rglob("*.py")]
     scripts = "".join(script.read_text(encoding="utf-8") for script in makers)
     figures = sorted((DOCS / "figures").glob("*.png"))
     assert figures

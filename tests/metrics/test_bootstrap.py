@@ -1,5 +1,6 @@
 """The bootstrap over images is what resampling the trials literally would give."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -65,6 +66,19 @@ def test_follows_its_seed_and_not_the_order_of_trials():
     permuted = bootstrap(r[order], p[order], image_ids[order], resamples=50, seed=5)
     np.testing.assert_allclose(permuted.feve.samples, one.feve.samples, rtol=1e-9)
     assert (bootstrap(r, p, image_ids, resamples=50, seed=6).feve.samples != one.feve.samples).all()
+
+
+def test_is_the_same_to_the_last_digit_on_any_number_of_threads(monkeypatch):
+    module = sys.modules[draw_images.__module__]
+    r, p, image_ids = population(images=20, neurons=800)
+    found = []
+    for threads in (1, 4):
+        monkeypatch.setattr(module, "_MOST_THREADS", threads)
+        monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
+        found.append(bootstrap(r, p, image_ids, resamples=1000, seed=5))
+    one, several = found
+    for metric in ("single_trial_correlation", "correlation_to_average", "feve"):
+        np.testing.assert_array_equal(getattr(one, metric).samples, getattr(several, metric).samples)
 
 
 def test_the_interval_holds_the_mean_and_has_the_width_of_the_percentiles():

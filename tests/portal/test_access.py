@@ -122,7 +122,7 @@ TABLE: dict[str, Case] = {
     "api:all_versions": Case(ALL),
     "api:missing": Case((401, 403, 403, 422), "POST"),
     "api:begin_content": Case((401, 403, 403, 422), "POST"),
-    "api:small_content": Case((401, 403, 403, 422), "PUT", lambda s: "/api/data/contents/0000"),
+    "api:small_contents": Case((401, 403, 403, 422), "PUT"),
     "api:whole_content": Case((401, 403, 403, 422), "POST"),
     "api:publish": Case((401, 403, 403, 422), "POST"),
     "api:own_submissions": Case((401, 200, 200, 200)),

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from tests.portal.world import World, on_a_port
 
 NAMES = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/"), min_size=1, max_size=130)
-CONTENTS = st.one_of(st.binary(max_size=40), st.sampled_from([0, 1, 511, 512, 513, 1024, 5000]).map(lambda n: b"x" * n))
+CONTENTS = st.one_of(
+    st.binary(max_size=40), st.sampled_from([0, 1, 511, 512, 513, 1024, 5000, 2**18, 300_000]).map(lambda n: b"x" * n)
+)
 
 
 def tar_of(files: dict[str, bytes]) -> Any:
@@ -39,6 +41,14 @@ def test_any_part_is_what_stands_in_the_whole(files: dict[str, bytes], data: Any
     with tarfile.open(fileobj=io.BytesIO(whole)) as opened:
         read = {each.name: opened.extractfile(each).read() for each in opened.getmembers()}  # type: ignore[union-attr]
     assert read == {name.rstrip("/"): content for name, content in files.items()}
+
+
+def test_small_files_come_in_few_pieces_and_large_ones_are_not_copied() -> None:
+    large = bytes(2**20)
+    small = tar_of({f"{number}": b"abc" for number in range(1000)})
+    assert len(list(small.read(0, small.size))) <= small.size // 2**18 + 1
+    whole = tar_of({"a": b"abc", "large": large, "z": b"abc"})
+    assert any(piece is large for piece in whole.read(0, whole.size))
 
 
 def test_a_file_of_more_than_8_gib_has_its_place() -> None:

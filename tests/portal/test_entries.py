@@ -99,9 +99,9 @@ def test_a_card_is_written_in_the_browser(world: World) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_markdown_is_harmless(world: World, text: str) -> None:
-    from striate.portal.entries.markdown import rendered
+    from striate.portal.markdown import rendered
 
-    html = str(rendered(f"before {text}\n\n{text}\n\n# {text}"))
+    html = str(rendered(f"before {text}\n\n{text}\n\n# {text}", below=3, of_strangers=True))
     for tag in re.findall(r"<[^>]*>", html):
         assert re.fullmatch(
             r'</?(p|br|hr|em|strong|code|h4|ul|li)( /)?>|<pre tabindex="0">|</pre>|'

@@ -83,7 +83,7 @@ def assert_harmless(text: str) -> None:
     found = Seen(text)
     assert found.tags <= HARMLESS, found.tags - HARMLESS
     for tag, name, value in found.attributes:
-        assert name in ("href", "src", "alt", "title", "rel", "start", "id"), (tag, name)
+        assert name in ("href", "src", "alt", "title", "rel", "start", "tabindex", "id"), (tag, name)
         if name == "href":
             assert re.match(r"^(https?://|mailto:|/data/2/files/|#(main$|readme-))", value), value
             assert ".." not in value or value.startswith(("http", "mailto"))

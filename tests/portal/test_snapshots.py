@@ -180,7 +180,8 @@ def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
         if method == "PUT":
             if len(sent) == broken:
                 raise KeyboardInterrupt
-            sent.append(len(named["body"]))
+            listed = b"\n" if url.endswith("/contents") else b""  # before small contents stands the list of them
+            sent.append(len(named["body"].partition(listed)[2] if listed else named["body"]))
         return real(self, method, url, **named)
 
     monkeypatch.setattr(urllib3.PoolManager, "request", breaking)
@@ -196,6 +197,59 @@ def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
         "what had arrived was sent again"
     )
     assert body(world.browser(accepted(world)).get("/data/2/files/long.bin")) == content
+
+
+def test_of_small_contents_in_one_call_all_are_taken_or_none(world: World, olga: Any) -> None:
+    from striate.portal.models import Content
+
+    def send(*contents: bytes, **wrong: Any) -> Any:
+        listed = [{"sha256": hashlib.sha256(each).hexdigest(), "size": len(each)} | wrong for each in contents]
+        content = json.dumps(listed).encode() + b"\n" + b"".join(contents)
+        headers = {"Authorization": f"Bearer {world.token(olga)}"}
+        return world.browser().put("/api/data/contents", content, "application/octet-stream", headers=headers)
+
+    vault = world.built.vault.read_bytes()
+    before = Content.objects.count()
+    for refused in (
+        send(b"one", vault),
+        send(b"one", b"two", size=4),
+        send(b"one", sha256="0" * 64),
+        send(b"one", sha256="../../one"),
+        send(*(b"%d" % number for number in range(501))),
+        send(bytes(2**22)),
+        send(),
+    ):
+        assert refused.status_code == 422, refused.content
+        assert len(refused.json()["detail"]) > 20
+    assert Content.objects.count() == before
+    assert send(b"one", b"two\nlines", b"", b"one").json() == {"kept": 3}
+    assert send(b"two\nlines", b"three").json() == {"kept": 2}
+    assert Content.objects.count() == before + 4
+
+
+def test_many_small_files_are_pushed_in_few_calls(
+    world: World, olga: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import urllib3
+
+    from striate.portal.models import Snapshot
+
+    for number in range(450):
+        (folder / f"{number}.bin").write_bytes(b"%d" % number)
+    real, asked = urllib3.PoolManager.request, []
+
+    def noted(self: Any, method: str, url: str, **named: Any) -> Any:
+        asked.append(method)
+        return real(self, method, url, **named)
+
+    monkeypatch.setattr(urllib3.PoolManager, "request", noted)
+    with on_a_port() as address:
+        assert push(world, address, olga, folder).status == 0
+    assert asked.count("PUT") == 3
+    files = Snapshot.current().files
+    assert files.count() == 453
+    page = world.browser(accepted(world)).get("/data/2/files/449.bin")
+    assert body(page) == b"449"
 
 
 def test_under_maintenance_a_push_is_told_to_wait_and_goes_on_afterwards(world: World, olga: Any, folder: Path) -> None:

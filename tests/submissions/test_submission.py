@@ -143,7 +143,7 @@ def test_a_callable_that_returns_another_shape_is_told_so():
     ("change", "words"),
     [
         ({"predictions": np.ones((3, 12))}, r"shape \(3, 12\)"),
-        ({"track": "sensoriun"}, "did you mean 'sensorium'"),
+        ({"track": "a/b"}, "cannot name a track"),
         ({"protocol": "images"}, "did you mean 'image'"),
         ({"session": "../up"}, "cannot name a session"),
         ({"unit_ids": np.zeros(12, dtype=int)}, "Unit id 0 stands twice"),

@@ -7,12 +7,15 @@ from typing import Any, TypeVar
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.translation import gettext_lazy as _
 
 from striate.portal.models import Submission, User
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
-NOT_ADMITTED = "Your account is not admitted yet: follow the link in the mail that was sent to you, or wait until an organiser approves it."
+NOT_ADMITTED = _(
+    "Your account is not admitted yet: follow the link in the mail that was sent to you, or wait until an organiser approves it."
+)
 
 
 def signed_in(view: View) -> View:

@@ -50,9 +50,9 @@ def _sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
 
 
 admin.site.login = _sign_in  # type: ignore[method-assign]
-admin.site.site_header = "Organisers"
-admin.site.site_title = "Organisers"
-admin.site.index_title = "The competition"
+admin.site.site_header = _("Organisers")
+admin.site.site_title = _("Organisers")
+admin.site.index_title = _("The competition")
 admin.site.unregister(Group)  # organisers are those with the staff mark
 
 
@@ -72,14 +72,17 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
-@admin.action(description="Approve the chosen accounts")
+@admin.action(description=_("Approve the chosen accounts"))
 def approve(admin_: Any, request: HttpRequest, chosen: "QuerySet[User]") -> None:
     """Admit people."""
     waiting = list(chosen.filter(approved_at=None))
     for user in waiting:
         user.approved_at = timezone.now()
         user.save(update_fields=["approved_at"])  # one by one: each has its entry in the audit log
-    admin_.message_user(request, f"{len(waiting)} accounts were approved.")
+    admin_.message_user(
+        request,
+        ngettext("%d account was approved.", "%d accounts were approved.", len(waiting)) % len(waiting),
+    )
 
 
 class Admitted(admin.SimpleListFilter):
@@ -113,8 +116,8 @@ class PersonAdmin(UserAdmin):
     readonly_fields = ("verified_at", "deleted_at", "last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("username", "password", "name", "email")}),
-        ("Admission", {"fields": ("verified_at", "approved_at", "is_active", "is_staff", "is_superuser")}),
-        ("Dates", {"fields": ("last_login", "date_joined", "deleted_at")}),
+        (_("Admission"), {"fields": ("verified_at", "approved_at", "is_active", "is_staff", "is_superuser")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined", "deleted_at")}),
     )
     add_fieldsets = ((None, {"fields": ("username", "name", "email", "usable_password", "password1", "password2")}),)
     filter_horizontal = ()
@@ -205,6 +208,11 @@ class SubmissionAdmin(ReadOnly):
     list_select_related = ("team",)
     actions = (again,)
     search_fields = ("team__name", "baseline", "sha256", "kept", "filename")
+
+    @admin.display(description=_("row"))
+    def row(self, submission: Submission) -> str:
+        """What its row on a board is called."""
+        return submission.row
 
     @admin.display(description=_("page"))
     def page(self, submission: Submission) -> SafeString:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema, Status
 from ninja.errors import HttpError, ValidationError
 from ninja.security import HttpBearer
@@ -74,7 +75,7 @@ def _too_often(request: HttpRequest, error: _TooOftenError) -> HttpResponse:
 
 @api.exception_handler(RequestDataTooBig)
 def _too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-    return api.create_response(request, {"detail": "This is larger than any such request is."}, status=413)
+    return api.create_response(request, {"detail": _("This is larger than any such request is.")}, status=413)
 
 
 @api.exception_handler(ValidationError)
@@ -215,7 +216,7 @@ _PROBLEMS = {
 def _admitted(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     if not request.user.admitted:
-        raise HttpError(403, NOT_ADMITTED)
+        raise HttpError(403, str(NOT_ADMITTED))
     return request.user
 
 
@@ -252,14 +253,14 @@ def keys(request: HttpRequest) -> HttpResponseBase:
 def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
     """Begin an upload, or find the one of the same file that was broken off."""
     user = _admitted(request)
-    require_place()
     if not user.is_staff:
         refuse_outside_of_phases("")
-    if UPLOAD.take(str(user.pk)) is None:
-        raise _TooOftenError(UPLOAD, str(user.pk))
-    return _progress(
-        uploads.begin(user, filename=about.filename, size=about.size, sha256=about.sha256, most=largest_file())
-    )
+    with place_to_send():
+        if UPLOAD.take(str(user.pk)) is None:
+            raise _TooOftenError(UPLOAD, str(user.pk))
+        return _progress(
+            uploads.begin(user, filename=about.filename, size=about.size, sha256=about.sha256, most=largest_file())
+        )
 
 
 @api.get("/uploads/{number}", response={200: UploadState, **_PROBLEMS})
@@ -289,10 +290,10 @@ def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str,
     """Submit a whole upload. The answer is 201, or 200 where the team has sent the same file before, or asks again."""
     user, upload = _admitted(request), _upload(request, new.upload, purpose=Upload.SUBMISSION)
     if new.baseline and not user.is_staff:
-        raise HttpError(403, "Only organisers submit baselines.")
+        raise HttpError(403, _("Only organisers submit baselines."))
     team = None if new.baseline else user.team
     if team is None and not new.baseline:
-        raise InputError("You submit as a team, be it of one: make one on the portal, or join one.")
+        raise InputError(_("You submit as a team, be it of one: make one on the portal, or join one."))
     if upload.submission is not None:
         return Status(200, _described(request, upload.submission))
     about: dict[str, Any] = {"team": team, "baseline": new.baseline, "by": user, "note": new.note}
@@ -322,7 +323,7 @@ def one_submission(request: HttpRequest, number: UUID) -> dict[str, Any]:
     user = _admitted(request)
     found = Submission.objects.filter(pk=number).first()
     if found is None or not may_see(user, found):
-        raise HttpError(404, "Your team has no such submission.")
+        raise HttpError(404, _("Your team has no such submission."))
     return _described(request, found)
 
 
@@ -332,7 +333,7 @@ def method_card(request: HttpRequest, number: UUID) -> Card:
     found = Submission.objects.filter(pk=number).first()
     card = current(found) if found is not None and may_see(_admitted(request), found) else None
     if card is None:
-        raise HttpError(404, "Your team has no such submission, or it has no card.")
+        raise HttpError(404, _("Your team has no such submission, or it has no card."))
     return card
 
 
@@ -341,14 +342,14 @@ def write_card(request: HttpRequest, number: UUID, card: MethodCard) -> Card:
     """Write the method card of a submission of one's own team; of a baseline, as an organiser. Every version is kept."""
     found = Submission.objects.filter(pk=number).first()
     if found is None or not may_write(_admitted(request), found):
-        raise HttpError(404, "Your team has no such submission.")
+        raise HttpError(404, _("Your team has no such submission."))
     return keep(found, card)
 
 
 def _upload(request: HttpRequest, number: UUID, **purpose: str) -> Upload:
     found = Upload.objects.filter(pk=number, by=_admitted(request), **purpose).first()
     if found is None:
-        raise HttpError(404, "You have no such upload: it is done, or was too old.")
+        raise HttpError(404, _("You have no such upload: it is done, or was too old."))
     return found
 
 

@@ -1,6 +1,7 @@
 """The application, as Django calls it."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PortalConfig(AppConfig):
@@ -8,7 +9,7 @@ class PortalConfig(AppConfig):
 
     name = "striate.portal"
     label = "portal"
-    verbose_name = "Competition"
+    verbose_name = _("Competition")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from striate.portal.storage import StorageUnavailableError
 
@@ -105,9 +106,9 @@ def maintenance(answer: Answer) -> Answer:
         if window is None:
             return answer(request)
         if request.path.startswith("/api/"):
-            sentence = (
-                f"The portal is under maintenance until {window.ends.isoformat(timespec='minutes')}: try again then."
-            )
+            sentence = _("The portal is under maintenance until %(end)s: try again then.") % {
+                "end": window.ends.isoformat(timespec="minutes")
+            }
             response: HttpResponse = HttpResponse(sentence, content_type="text/plain; charset=utf-8", status=503)
         else:
             response = render(request, "portal/maintenance.html", {"window": window}, status=503)
@@ -133,7 +134,7 @@ class StorageFaults:
             return None
         log.error("the storage failed", extra={"about": {"path": request.path, "why": str(error)}})
         if request.path.startswith("/api/"):
-            sentence = "The storage of the portal does not answer: try again later."
+            sentence = _("The storage of the portal does not answer: try again later.")
             response: HttpResponse = HttpResponse(sentence, content_type="text/plain; charset=utf-8", status=503)
         else:
             response = render(request, "portal/storage_fault.html", status=503)

@@ -1,6 +1,7 @@
 """Publish a folder as a version of a portal's data: hashed here, only what is missing is sent, and all of it appears in one step."""
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from striate.fetch.describe import recording_in
 from striate.portal.client import Portal
 from striate.progress import progress, size_text
 
-_SMALL = 2**20  # bytes that are sent at once
+_SMALL = 2**20  # bytes of a file that is sent together with others
+_TOGETHER, _MOST_TOGETHER = 3 * 2**20, 200  # bytes and number of files in one call: it is answered in a few seconds
 _TRIES = 2
 
 
@@ -102,16 +104,21 @@ class Publisher(Portal):
             else f"{len(files)} files, all of which the portal has"
         )
         with progress("sending", total) as advance:
+            for few in _batches([each for each in contents.values() if each.size <= _SMALL]):
+                self._send_small(few, advance)
             for each in contents.values():
-                self._send_content(each, advance)
+                if each.size > _SMALL:
+                    self._send_large(each, advance)
         status, made = self._ask("POST", "api/data/versions", new)
         return Pushed(int(made["number"]), str(made["sha256"]), str(made["page"]), status == 201, total)
 
-    def _send_content(self, content: LocalFile, advance: Callable[[int], None]) -> None:
-        if content.size <= _SMALL:
-            self._ask("PUT", f"api/data/contents/{content.sha256}", body=content.file.read_bytes())
-            advance(content.size)
-            return
+    def _send_small(self, few: Sequence[LocalFile], advance: Callable[[int], None]) -> None:
+        listed = json.dumps([{"sha256": each.sha256, "size": each.size} for each in few])
+        body = b"".join([listed.encode(), b"\n", *(each.file.read_bytes() for each in few)])
+        self._ask("PUT", "api/data/contents", body=body)
+        advance(sum(each.size for each in few))
+
+    def _send_large(self, content: LocalFile, advance: Callable[[int], None]) -> None:
         about = {"sha256": content.sha256, "size": content.size, "filename": content.path[-200:]}
         shown = 0
 
@@ -134,6 +141,19 @@ class Publisher(Portal):
                 advance_to(-shown)
             else:
                 return
+
+
+def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
+    batch: list[LocalFile] = []
+    size = 0
+    for each in files:
+        if batch and (len(batch) == _MOST_TOGETHER or size + each.size > _TOGETHER):
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += each.size
+    if batch:
+        yield batch
 
 
 def read_folder(folder: Path) -> Iterator[LocalFile]:

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from striate.competition.tables import Phase
+from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import leaders
 from striate.portal.competition import competition
 from striate.portal.hosting.dataset import accepted
 from striate.portal.models import Submission, User
 from striate.portal.organising.announcing import latest
-from striate.submissions.scorecard import LABELS
 
 _LEADERS = 3
 _WAIT = 3  # seconds
@@ -29,7 +29,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
     """What the competition is about, its phases, who leads its boards, and how to begin."""
     made, now = competition(), timezone.now()
     boards = [
-        (slug, board, LABELS[board.track.metric], leaders(board, _LEADERS)) for slug, board in made.boards.items()
+        (slug, board, METRIC_NAMES[board.track.metric], leaders(board, _LEADERS)) for slug, board in made.boards.items()
     ]
     phases = [(phase, _tense(phase, now)) for phase in made.rules.phases]
     return render(

@@ -1,6 +1,8 @@
-"""What people write: names and notes, without characters that nobody sees."""
+"""What people write, without characters that nobody sees; and how numbers are written to them."""
 
 import unicodedata
+
+from django.utils.formats import number_format
 
 # Controls (NUL, which PostgreSQL cannot store), surrogates, and formatting marks: those that turn the direction of writing can make
 # one name look like another. Of the last, joiners are letters' own in some scripts, and stay.
@@ -17,3 +19,8 @@ def seen(text: str) -> str:
 def plain_name(filename: str) -> str:
     """What a sender calls a file, as a name alone and fit to be shown; no file is ever called so here."""
     return seen(filename.replace("\\", "/").rpartition("/")[2])[:200] or "submission"
+
+
+def grouped(count: int) -> str:
+    """A whole number in groups of three digits, as the reader's language writes it."""
+    return number_format(count, force_grouping=True)

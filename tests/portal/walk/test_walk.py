@@ -81,6 +81,23 @@ def get_the_data(visitor: Visitor, site: Stage) -> None:
     assert waiting.value.path().read_bytes() == (site.built.folder / "competition.toml").read_bytes()
 
 
+def look_at_the_data(visitor: Visitor, site: Stage) -> None:
+    """The recordings, drawn, and the versions."""
+    visitor.open("/data/")
+    visitor.follow("Look at the recordings")
+    visitor.page.wait_for_url("**/recordings/")
+    visitor.look()
+    visitor.page.locator("tbody a").first.click()
+    visitor.page.locator("#statistics-title").wait_for(timeout=60_000)  # the worker prepares it
+    visitor.look()
+    visitor.reach_everything_by_keyboard()
+    visitor.open("/data/versions/")
+    visitor.page.locator("main").get_by_role("link").first.click()
+    visitor.page.wait_for_url("**/data/*/")
+    visitor.look()
+    visitor.open("/announcements/")
+
+
 def make_a_team(visitor: Visitor, name: str) -> None:
     visitor.open("/team/")
     visitor.fill(Name_of_the_team=name)
@@ -93,7 +110,10 @@ def send(visitor: Visitor, file: Path, note: str) -> None:
     visitor.open("/submit/")
     visitor.field("File").set_input_files(file)
     visitor.fill(Note=note)
-    visitor.press("Send it")
+    visitor.press("Check it")
+    visitor.page.get_by_role("heading", name="Submit this?").wait_for(timeout=60_000)
+    visitor.look()
+    visitor.press("Submit it")
     visitor.page.wait_for_url("**/submissions/*/")
 
 
@@ -118,6 +138,7 @@ def test_from_signing_up_to_the_board(visit: Visit, site: Stage, size: tuple[int
     get_the_data(visitor, site)
     if size == DESKTOP:
         fetch_by_token(visitor, site)
+    look_at_the_data(visitor, site)
     make_a_team(visitor, f"Team {name.title()}")
     visitor.open("/submit/")
     visitor.reach_everything_by_keyboard()
@@ -128,10 +149,16 @@ def test_from_signing_up_to_the_board(visit: Visit, site: Stage, size: tuple[int
         "}).observe(document.querySelector('progress').parentElement, {attributes: true})"
     )
     visitor.field("File").set_input_files(site.file(0.5, seed=len(name) + size[0]))
-    visitor.press("Send it")
-    visitor.page.wait_for_url("**/submissions/*/")
-    expect(state(visitor)).to_have_text("scored", timeout=60_000)
+    visitor.press("Check it")
+    visitor.page.get_by_role("heading", name="Submit this?").wait_for(timeout=60_000)
     assert visitor.page.evaluate("window.progressWasShown && window.hereSinceBefore"), "and no page was loaded anew"
+    visitor.look()
+    visitor.reach_everything_by_keyboard()
+    visitor.press("Submit it")
+    visitor.page.wait_for_url("**/submissions/*/")
+    visitor.page.evaluate("window.hereSinceBefore = true")
+    expect(state(visitor)).to_have_text("scored", timeout=60_000)
+    assert visitor.page.evaluate("window.hereSinceBefore"), "the page followed by itself"
     assert visitor.page.get_by_text("single-trial correlation").count()
     visitor.look()
 
@@ -149,17 +176,44 @@ def test_from_signing_up_to_the_board(visit: Visit, site: Stage, size: tuple[int
     visitor.open("/")
     assert visitor.page.locator("[aria-current=step]", has_text="live").count() == 1
 
-    send(visitor, site.file(0.4, seed=len(name) + size[0]), "once too often")
-    expect(state(visitor)).to_have_text("refused", timeout=60_000)
-    assert re.search(r"\b1\b.*allowed", visitor.page.locator(".message.error").inner_text())
+    write_a_card(visitor)
+    visitor.open("/submit/")
+    visitor.field("File").set_input_files(site.file(0.4, seed=len(name) + size[0]))
+    visitor.press("Check it")
+    visitor.page.get_by_text("used up what it may submit").wait_for(timeout=60_000)
+    assert visitor.page.get_by_role("button", name="Submit it").count() == 0
     visitor.look()
+    visitor.press("Forget it")
+    visitor.page.wait_for_url("**/submit/")
     broken = site.scratch / "broken.parquet"
     broken.write_bytes(b"no parquet at all")
-    send(visitor, broken, "")
-    expect(state(visitor)).to_have_text("refused", timeout=60_000)
+    visitor.field("File").set_input_files(broken)
+    visitor.press("Check it")
+    visitor.page.get_by_text("broken.parquet is not a Parquet file").wait_for(timeout=60_000)
+    visitor.look()
     visitor.open("/nothing", status=404)
     visitor.open("/boards/sensorium-image/final/", status=404)
     visitor.open("/accounts/delete/")
+
+
+def write_a_card(visitor: Visitor) -> None:
+    """From the team's page with its picture to the submission, its card, and the entry that everybody can read."""
+    visitor.open("/team/")
+    visitor.page.locator("svg.progress .point").first.wait_for()
+    visitor.page.get_by_text("The same as a table").click()
+    visitor.look()
+    visitor.page.locator("tbody th a").first.click()
+    visitor.page.wait_for_url("**/submissions/*/")
+    visitor.fill(Note="a note of today")
+    visitor.press("Keep the note")
+    visitor.look()
+    visitor.follow("Write the method card")
+    visitor.look()
+    visitor.fill(Summary="A *linear* model.")
+    visitor.press("Keep the card")
+    visitor.page.wait_for_url("**/entries/*/")
+    assert visitor.page.locator("em", has_text="linear").count() == 1
+    visitor.look()
 
 
 def fetch_by_token(visitor: Visitor, site: Stage) -> None:
@@ -177,6 +231,16 @@ def fetch_by_token(visitor: Visitor, site: Stage) -> None:
     done = striate("fetch", name, "competition.toml", "--to", site.scratch / "data", "--accept-licence", **own)
     assert done.status == 0, done.err
     assert list((site.scratch / "data").rglob("competition.toml"))
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_what_an_organiser_sees(visit: Visit, site: Stage, size: tuple[int, int]) -> None:
+    organiser = visit(size)
+    sign_in(organiser, "admin", site.password)
+    for path in ("/organise/", "/data/", "/data/1/describe/", "/data/1/doi/", "/team/", "/submit/"):
+        organiser.open(path)
+    organiser.open("/organise/")
+    organiser.reach_everything_by_keyboard()
 
 
 def test_everything_needed_works_without_javascript(visit: Visit, site: Stage) -> None:

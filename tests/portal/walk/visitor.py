@@ -122,7 +122,7 @@ class Visitor:
         page.evaluate("document.activeElement.blur()")
         page.evaluate(
             "for (const e of document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary'))"
-            " if (e.checkVisibility()) e.dataset.unmet = ''"
+            " if (e.checkVisibility() && !e.disabled) e.dataset.unmet = ''"
         )
         shown = True
         for _ in range(150):

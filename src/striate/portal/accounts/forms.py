@@ -39,7 +39,7 @@ class SignUp(BaseUserCreationForm):
         """Names that differ in case alone would be confused."""
         name: str = self.cleaned_data["username"]
         if User.objects.filter(username__iexact=name).exists():
-            raise forms.ValidationError("Somebody has this name already: choose another.")
+            raise forms.ValidationError(_("Somebody has this name already: choose another."))
         return name
 
     def clean_name(self) -> str:
@@ -52,7 +52,7 @@ class SignUp(BaseUserCreationForm):
         self.taken = User.objects.filter(email__iexact=address).exists()
         if self.taken and not settings.MAIL:
             raise forms.ValidationError(
-                "There is an account with this address already: sign in, or reset its password."
+                _("There is an account with this address already: sign in, or reset its password.")
             )
         return address
 
@@ -77,7 +77,9 @@ class SignIn(AuthenticationForm):
 class Delete(forms.Form):
     """That an account shall be deleted, said with the password."""
 
-    password = forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))
+    password = forms.CharField(
+        label=_("Password"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
 
     def __init__(self, user: User, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -87,7 +89,7 @@ class Delete(forms.Form):
         """Check the password."""
         password: str = self.cleaned_data["password"]
         if not self.user.check_password(password):
-            raise forms.ValidationError("This is not your password.")
+            raise forms.ValidationError(_("This is not your password."))
         return password
 
 
@@ -109,7 +111,7 @@ class NewTeam(forms.ModelForm):
             raise forms.ValidationError(str(error)) from None
         if Team.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(
-                "There is a team of this name already: choose another, or ask it for its invitation."
+                _("There is a team of this name already: choose another, or ask it for its invitation.")
             )
         return name
 

@@ -45,11 +45,11 @@ def send_verification(request: HttpRequest, user: User) -> None:
     path = reverse("verify", args=[signing.dumps([user.pk, user.email], salt=_SALT)])
     address = f"{settings.ADDRESS}{path}" if settings.ADDRESS else request.build_absolute_uri(path)
     title = competition().rules.title
-    text = (
-        f"Hello {user.get_full_name()},\n\nfollow this link within three days to verify your address for {title}:\n\n{address}\n\n"
+    text = _(
+        "Hello %(name)s,\n\nfollow this link within three days to verify your address for %(title)s:\n\n%(address)s\n\n"
         "If you did not sign up, do nothing.\n"
-    )
-    send_mail(f"{title}: verify your address", text, None, [user.email])
+    ) % {"name": user.get_full_name(), "title": title, "address": address}
+    send_mail(_("%(title)s: verify your address") % {"title": title}, text, None, [user.email])
 
 
 def send_known(request: HttpRequest, user: User) -> None:
@@ -77,16 +77,16 @@ def send_change(request: HttpRequest, user: User, address: str) -> None:
     path = reverse("change-address", args=[signing.dumps([user.pk, user.email, address], salt=_CHANGE)])
     link = f"{settings.ADDRESS}{path}" if settings.ADDRESS else request.build_absolute_uri(path)
     title = competition().rules.title
-    text = (
-        f"Hello {user.get_full_name()},\n\nfollow this link within three days to use this address for {title}:\n\n{link}\n\n"
+    text = _(
+        "Hello %(name)s,\n\nfollow this link within three days to use this address for %(title)s:\n\n%(address)s\n\n"
         "If you did not ask for it, do nothing.\n"
-    )
-    send_mail(f"{title}: your new address", text, None, [address])
-    word = (
-        f"Hello {user.get_full_name()},\n\nsomebody who knows your password asks to use another address for your account of {title}. "
+    ) % {"name": user.get_full_name(), "title": title, "address": link}
+    send_mail(_("%(title)s: your new address") % {"title": title}, text, None, [address])
+    word = _(
+        "Hello %(name)s,\n\nsomebody who knows your password asks to use another address for your account of %(title)s. "
         "If that was not you, change your password.\n"
-    )
-    send_mail(f"{title}: another address was asked for", word, None, [user.email])
+    ) % {"name": user.get_full_name(), "title": title}
+    send_mail(_("%(title)s: another address was asked for") % {"title": title}, word, None, [user.email])
 
 
 def changed(token: str) -> tuple[User, str] | None:

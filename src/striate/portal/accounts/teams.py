@@ -16,6 +16,7 @@ from striate.portal.boards.pages import level_text
 from striate.portal.boards.progress import picture, progress_of
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition
+from striate.portal.decimals import decimals
 from striate.portal.models import Link, Membership, Score, Submission, Team, User
 from striate.portal.receiving.limits import left
 
@@ -48,7 +49,7 @@ def team(request: HttpRequest) -> HttpResponseBase:
                 made = form.save()
                 Membership.objects.create(user=request.user, team=made)
         except IntegrityError:  # the name, or another team of this person, came in between
-            form.add_error("name", "There is a team of this name already, or you are in one now.")
+            form.add_error("name", _("There is a team of this name already, or you are in one now."))
         else:
             return redirect("team")
     return render(request, "portal/accounts/new_team.html", {"form": form})
@@ -62,7 +63,9 @@ def join(request: HttpRequest, invitation: str) -> HttpResponseBase:
     found = get_object_or_404(Team, invitation=invitation)
     own = request.user.team
     if own is not None and own != found:
-        why = f"You are in team {own.name}: a person is in one team. You can leave it as long as it has not submitted."
+        why = _(
+            "You are in team %(team)s: a person is in one team. You can leave it as long as it has not submitted."
+        ) % {"team": own.name}
         return render(request, "portal/refused.html", {"why": why}, status=400)
     if request.method == "GET" and own is None:
         return render(request, "portal/accounts/join.html", {"team": found})
@@ -70,7 +73,7 @@ def join(request: HttpRequest, invitation: str) -> HttpResponseBase:
         with transaction.atomic():
             Membership.objects.get_or_create(user=request.user, team=found)
     except IntegrityError:
-        messages.error(request, "You have joined another team meanwhile.")
+        messages.error(request, _("You have joined another team meanwhile."))
     return redirect("team")
 
 
@@ -85,7 +88,9 @@ def leave(request: HttpRequest) -> HttpResponseBase:
             return redirect("team")
         Team.objects.select_for_update().get(pk=membership.team_id)
         if membership.team.fixed:
-            why = f"Team {membership.team.name} has submitted: its members stay its members until the end."
+            why = _("Team %(team)s has submitted: its members stay its members until the end.") % {
+                "team": membership.team.name
+            }
             return render(request, "portal/refused.html", {"why": why}, status=400)
         membership.delete()
         if not membership.team.memberships.exists():
@@ -105,7 +110,7 @@ def rename(request: HttpRequest) -> HttpResponseBase:
         with transaction.atomic():
             own = Team.objects.select_for_update().get(pk=own.pk)
             if own.fixed:
-                why = f"Team {own.name} has submitted: its name stands in receipts and stays."
+                why = _("Team %(team)s has submitted: its name stands in receipts and stays.") % {"team": own.name}
                 return render(request, "portal/refused.html", {"why": why}, status=400)
             form = RenameTeam(request.POST, instance=own)
             if form.is_valid():
@@ -136,6 +141,6 @@ def _with_scores(own: Team) -> list[Submission]:
     receipts = dict(Link.objects.filter(submission__team=own, kind="submission").values_list("submission", "number"))
     for each in found:
         score = max(each.scores.all(), key=lambda one: one.pk, default=None)
-        each.shown = None if score is None or score.value is None else f"{score.value:.{DECIMALS}f}"  # type: ignore[attr-defined]
+        each.shown = None if score is None or score.value is None else decimals(score.value, DECIMALS)  # type: ignore[attr-defined]
         each.receipt = receipts.get(each.pk)  # type: ignore[attr-defined]
     return found

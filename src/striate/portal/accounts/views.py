@@ -106,7 +106,7 @@ def verify(request: HttpRequest, token: str) -> HttpResponseBase:
     """Verify an address by the link that was sent to it."""
     user = mail.verified(token)
     if user is None:
-        why = "This link is too old, or not whole: sign in, and ask for a new one."
+        why = _("This link is too old, or not whole: sign in, and ask for a new one.")
         return render(request, "portal/refused.html", {"why": why}, status=400)
     if user.verified_at is None:
         User.objects.filter(pk=user.pk).update(verified_at=timezone.now())
@@ -127,7 +127,7 @@ def verify_again(request: HttpRequest) -> HttpResponseBase:
         if RESET.take(key) is None:
             return too_often(request, RESET, key)
         mail.send_verification(request, request.user)
-        messages.success(request, f"A link was sent to {request.user.email}.")
+        messages.success(request, _("A link was sent to %(address)s.") % {"address": request.user.email})
     return redirect("account")
 
 
@@ -150,7 +150,7 @@ def make_token(request: HttpRequest) -> HttpResponseBase:
     assert isinstance(request.user, User)
     form = NewToken(request.POST)
     if not form.is_valid():
-        messages.error(request, "Say what the token is for.")
+        messages.error(request, _("Say what the token is for."))
         return redirect("account")
     with transaction.atomic():
         token, text = Token.make(request.user, form.cleaned_data["name"])
@@ -170,7 +170,7 @@ def revoke_token(request: HttpRequest, number: int) -> HttpResponseBase:
         with transaction.atomic():
             Token.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
             note_token(request, "revoke token", token)
-    messages.success(request, "The token works no longer.")
+    messages.success(request, _("The token works no longer."))
     return redirect("account")
 
 
@@ -191,12 +191,12 @@ def delete(request: HttpRequest) -> HttpResponseBase:
     assert isinstance(request.user, User)
     user = request.user
     if user.is_superuser:
-        why = "An administrator's account is not deleted here: let another administrator do so."
+        why = _("An administrator's account is not deleted here: let another administrator do so.")
         return render(request, "portal/refused.html", {"why": why}, status=400)
     form = Delete(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         logout(request)
         own_data.delete(user)
-        messages.success(request, "Your account is deleted.")
+        messages.success(request, _("Your account is deleted."))
         return redirect("home")
     return render(request, "portal/accounts/delete.html", {"form": form})

@@ -20,11 +20,11 @@ from striate.competition import BoardResult, Results
 from striate.competition.boards import Board
 from striate.metrics.evaluate import METRICS
 from striate.portal.boards.ceiling import ceiling_row
+from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.published import board_in, published
 from striate.portal.boards.table import final_rows, table_rows
 from striate.portal.competition import competition
 from striate.portal.models import Standing, Team, User
-from striate.submissions.scorecard import LABELS
 
 SORTS = ("rank", "date", "team", *METRICS)
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the begin of a formula
@@ -35,7 +35,7 @@ def board_of(slug: str) -> Board:
     """The board of an address."""
     found = competition().boards.get(slug)
     if found is None:
-        raise Http404("There is no such board.")
+        raise Http404(_("There is no such board."))
     return found
 
 
@@ -48,7 +48,7 @@ def boards(request: HttpRequest) -> HttpResponseBase:
         best = next((row for row in rows if row["rank"] == 1), None)
         teams = sum(not row["baseline"] for row in rows)
         shown.append(
-            (slug, board, LABELS[board.track.metric], best, best and best["metrics"][board.track.metric], teams)
+            (slug, board, METRIC_NAMES[board.track.metric], best, best and best["metrics"][board.track.metric], teams)
         )
     return render(request, "portal/boards/boards.html", {"boards": shown})
 
@@ -74,7 +74,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
         ceiling = ceiling_row(standing.ceilings) if rows and choice.baselines else None
         shown = {
             "rows": table_rows(rows, metrics, bands=choice.sort == "rank", ceiling=ceiling),
-            "columns": [(name, LABELS[name]) for name in metrics],
+            "columns": [(name, METRIC_NAMES[name]) for name in metrics],
             "level": level_text(),
             "sort": choice.sort,
             "empty": not rows,
@@ -90,7 +90,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "slug": slug,
             "standing": standing,
             "table": mark_safe(table),  # a template made and escaped it
-            "metric": LABELS[board.track.metric],
+            "metric": METRIC_NAMES[board.track.metric],
             "level": level_text(),
             "own": _own(request, standing),
             "choice": choice,
@@ -98,7 +98,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
                 ("rank", _("rank")),
                 ("date", _("date")),
                 ("team", _("team")),
-                *((n, LABELS[n]) for n in METRICS),
+                *((n, METRIC_NAMES[n]) for n in METRICS),
             ],
             "query": request.GET.urlencode(),
             "final": published() is not None,
@@ -155,11 +155,11 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
     table = cache.get(key)
     if table is None:
         metrics = _metrics(board)
-        columns = [LABELS[name] for name in metrics]
+        columns = [METRIC_NAMES[name] for name in metrics]
         shown = {"rows": final_rows(found.rows, metrics), "columns": columns, "level": level_text()}
         table = render_to_string("portal/boards/final_table.html", shown)
         cache.set(key, table, _KEPT)
-    about = {"board": board, "slug": slug, "result": found, "metric": LABELS[found.metric], "results": results}
+    about = {"board": board, "slug": slug, "result": found, "metric": METRIC_NAMES[found.metric], "results": results}
     return render(
         request,
         "portal/boards/final.html",
@@ -201,7 +201,7 @@ def _final(slug: str) -> tuple[Board, Results, BoardResult]:
     board, results = board_of(slug), published()
     found = board_in(results, board.track.name, board.protocol) if results else None
     if results is None or found is None:
-        raise Http404("There is no final board yet.")
+        raise Http404(_("There is no final board yet."))
     return board, results, found
 
 

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.utils import dateformat
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from striate.competition.boards import Board
 from striate.portal.boards.ceiling import ceiling_row
+from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.standings import DECIMALS
+from striate.portal.decimals import decimals
 from striate.portal.models import Score, Standing, Team
 from striate.portal.models.submissions import State
-from striate.submissions.scorecard import LABELS
 
 _WIDTH, _HEIGHT = 720, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 14, 34
@@ -100,7 +102,7 @@ def progress_of(team: Team, board: Board) -> Progress | None:
     lines = {row["team"]: row["metrics"][metric]["mean"] for row in rows if row["baseline"]}
     lines[_("noise ceiling")] = ceiling_row(standing.ceilings)[metric] if standing else None
     known = {name: value for name, value in lines.items() if value is not None}
-    return Progress(board, LABELS[metric], tuple(points), known)
+    return Progress(board, str(METRIC_NAMES[metric]), tuple(points), known)
 
 
 def _rounded(value: float | None) -> float | None:
@@ -132,19 +134,19 @@ class _Axes:
         rough = (self.high - self.low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-        decimals = max(0, -math.floor(math.log10(step)))
+        places = max(0, -math.floor(math.log10(step)))
         number = math.ceil(self.low / step)
         while number * step <= self.high:
-            yield number * step, f"{number * step:.{decimals}f}"
+            yield number * step, decimals(number * step, places)
             number += 1
 
     @property
     def dates(self) -> Iterator[tuple[datetime, str]]:
         """Three moments, in UTC."""
-        form = "%-d %b" if self.span >= timedelta(days=3) else "%-d %b %H:%M"
+        form = "j M" if self.span >= timedelta(days=3) else "j M H:i"
         for share in (0.0, 0.5, 1.0):
             moment = (self.first + share * self.span).astimezone(UTC)
-            yield moment, moment.strftime(form)
+            yield moment, dateformat.format(moment, form)
 
 
 def picture(progress: Progress) -> SafeString:
@@ -165,14 +167,14 @@ def picture(progress: Progress) -> SafeString:
     drawn += [_band(progress.points, axes), *_lines(progress.lines, axes), _steps(progress.points, axes)]
     drawn += [
         f'<circle class="point" cx="{axes.x(p.at)}" cy="{axes.y(p.mean)}" r="3.5">'
-        f"<title>{escape(p.filename)}: {p.mean:.4f}</title></circle>"
+        f"<title>{escape(p.filename)}: {decimals(p.mean, 4)}</title></circle>"
         for p in progress.points
     ]
     said = _("%(metric)s on %(board)s: %(count)s submissions, the best %(best)s. The table has the same numbers.") % {
         "metric": progress.metric,
         "board": progress.board,
         "count": len(progress.points),
-        "best": f"{progress.best.mean:.4f}",
+        "best": decimals(progress.best.mean, 4),
     }
     return mark_safe(
         f'<svg class="progress" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(said)}">{"".join(drawn)}</svg>'

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from striate.competition import RowResult
 from striate.portal.boards.interval import Scale
+from striate.portal.decimals import decimals
 
 
 def table_rows(
@@ -102,9 +103,11 @@ def _name(rank: int | None, band: int | None, team: str, receipt: int, *, baseli
 
 
 def _value(value: float | None, reason: str | None) -> str:
-    return f'<span title="{escape(reason or _("not defined"))}">–</span>' if value is None else f"{value:.4f}"
+    return f'<span title="{escape(reason or _("not defined"))}">–</span>' if value is None else decimals(value, 4)
 
 
 def _interval(scale: Scale, value: float | None, low: float | None, high: float | None) -> str:
-    numbers = "" if low is None or high is None else f'<span class="ends">{low:.4f} – {high:.4f}</span>'
+    numbers = (
+        "" if low is None or high is None else f'<span class="ends">{decimals(low, 4)} – {decimals(high, 4)}</span>'
+    )
     return f'<td class="with-bar">{scale.bar(value, low, high)}{numbers}</td>'

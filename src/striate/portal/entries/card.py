@@ -7,6 +7,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from striate.errors import InputError
 from striate.validation import validated
@@ -20,7 +21,9 @@ _UNSEEN = re.compile(
 
 def _seen(text: str) -> str:
     if found := _UNSEEN.search(text):
-        raise ValueError(f"the character U+{ord(found[0]):04X} cannot be seen: take it out")
+        raise PydanticCustomError(
+            "unseen", "the character {character} cannot be seen: take it out", {"character": f"U+{ord(found[0]):04X}"}
+        )
     return text.strip()
 
 
@@ -34,7 +37,9 @@ def _https(address: str) -> str:
     except ValueError:
         sound = False
     if not sound or any(c.isspace() or c in "<>\"'`\\" for c in address):
-        raise ValueError("a link is an address that begins with https://, with no name or password in it")
+        raise PydanticCustomError(
+            "no_link", "a link is an address that begins with https://, with no name or password in it"
+        )
     return address
 
 

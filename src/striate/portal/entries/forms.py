@@ -1,5 +1,6 @@
 """The form of a method card."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -9,6 +10,22 @@ from pydantic import ValidationError
 from striate.portal.entries.card import CardData, MethodCard
 
 _DATA = tuple(CardData.model_fields)
+# What the check of a card can find, as pydantic says it and `card` does.
+_SENTENCES = {
+    "unseen": _("the character %(character)s cannot be seen: take it out"),
+    "no_link": _("a link is an address that begins with https://, with no name or password in it"),
+    "string_too_short": _("String should have at least %(min_length)s characters"),
+    "string_too_long": _("String should have at most %(max_length)s characters"),
+    "too_long": _("There are at most %(max_length)s of these, and not %(actual_length)s"),
+    "greater_than_equal": _("Input should be greater than or equal to %(ge)s"),
+    "less_than_equal": _("Input should be less than or equal to %(le)s"),
+    "finite_number": _("Input should be a finite number"),
+}
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    sentence = _SENTENCES.get(found["type"])
+    return str(found["msg"]) if sentence is None else sentence % found.get("ctx", {})
 
 
 def _text(label: Any, help_text: Any = "", **options: Any) -> forms.CharField:
@@ -61,5 +78,5 @@ class CardForm(forms.Form):
         except ValidationError as error:
             for each in error.errors():
                 field = str(each["loc"][1] if each["loc"][0] == "data" else each["loc"][0])
-                self.add_error(field, each["msg"].removeprefix("Value error, "))
+                self.add_error(field, _sentence(each))
         return cleaned

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from striate.competition import RowResult
 from striate.errors import InputError
@@ -76,10 +77,12 @@ def keep(submission: Submission, card: MethodCard) -> Card:
     with transaction.atomic():
         locked = Submission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
         if locked.state == State.REFUSED:
-            raise InputError("The submission was refused: write the card of one that was taken.")
+            raise InputError(_("The submission was refused: write the card of one that was taken."))
         last = current(locked)
         if last is not None and last.content == content:
             return last
         if last is not None and last.version >= _MOST_VERSIONS:
-            raise InputError(f"The card has {last.version} versions already, and no more are kept.")
+            raise InputError(
+                _("The card has %(count)d versions already, and no more are kept.") % {"count": last.version}
+            )
         return Card.objects.create(submission=locked, version=last.version + 1 if last else 1, content=content)

@@ -14,14 +14,15 @@ from striate.competition.results import board_name
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS
 from striate.portal.access import admitted, may_see
+from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.published import published
 from striate.portal.boards.standings import DECIMALS
+from striate.portal.decimals import decimals
 from striate.portal.entries.forms import CardForm
 from striate.portal.entries.keeping import current, entry, keep, may_write
-from striate.portal.entries.markdown import rendered
+from striate.portal.markdown import rendered
 from striate.portal.models import Card, Submission, User
-from striate.submissions.scorecard import LABELS
 
 _TEXTS = (
     ("architecture", gettext_lazy("Architecture")),
@@ -57,10 +58,10 @@ def show(request: HttpRequest, receipt: int) -> HttpResponseBase:
         "inside": inside,
         "writes": user is not None and may_write(user, own),
         "versions": own.cards.all() if inside else (),
-        "live": [(LABELS[name], found.row["metrics"][name]) for name in METRICS] if found.row else (),
+        "live": [(METRIC_NAMES[name], found.row["metrics"][name]) for name in METRICS] if found.row else (),
         "level": level_text(),
-        "labels": [LABELS[name] for name in METRICS],
-        "final": found.final and [(LABELS[name], _number(found.final.metrics[name])) for name in METRICS],
+        "labels": [METRIC_NAMES[name] for name in METRICS],
+        "final": found.final and [(METRIC_NAMES[name], _number(found.final.metrics[name])) for name in METRICS],
         "parts": found.final and [_part(part) for part in found.final.parts],
         "chain": results and results.chain,
     }
@@ -73,8 +74,8 @@ def told(card: Card) -> dict[str, Any]:
     texts = [(label, content.get(name) or content["data"].get(name, "")) for name, label in _TEXTS]
     return {
         **content,
-        "summary": rendered(content["summary"]),
-        "texts": [(label, rendered(text)) for label, text in texts if text],
+        "summary": rendered(content["summary"], below=3, of_strangers=True),
+        "texts": [(label, rendered(text, below=3, of_strangers=True)) for label, text in texts if text],
         "links": [
             (label, content[name]) for name, label in (("code", _("code")), ("weights", _("weights"))) if content[name]
         ],
@@ -111,4 +112,4 @@ def _part(part: Any) -> tuple[str, int, list[str]]:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.{DECIMALS}f}"
+    return "–" if value is None else decimals(value, DECIMALS)

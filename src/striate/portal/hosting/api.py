@@ -1,24 +1,27 @@
 """The API by which organisers publish a version: which contents are missing, each sent in parts, then all of it in one step."""
 
 import hashlib
-from typing import Any
+from itertools import accumulate
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
 from ninja.errors import HttpError
 from ninja.security import HttpBearer
-from pydantic import Field, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from striate.errors import InputError
 from striate.portal.hosting import contents, snapshots
 from striate.portal.models import Content, Snapshot, Token, Upload, User
 from striate.portal.models.snapshots import author_of
 from striate.portal.receiving import uploads
+from striate.portal.words import grouped
 
 _LARGEST_LIST = 2**24  # bytes
-SMALL = 2**20  # bytes of a content that is sent at once
+SMALL_AT_ONCE, MOST_AT_ONCE = 2**22, 500  # bytes and number of small contents in one call
 _HASH = "^[0-9a-f]{64}$"
 
 
@@ -29,7 +32,7 @@ class _Organiser(HttpBearer):
         """Whose token it is; others than organisers are told so before anything else."""
         user = Token.owner(token)
         if user is not None and not user.is_staff:
-            raise HttpError(403, "Only organisers publish data: use a token of one's account.")
+            raise HttpError(403, _("Only organisers publish data: use a token of one's account."))
         if user is not None:
             request.user = user
         return user
@@ -74,6 +77,19 @@ class BeginContent(Schema):
     filename: str = Field("content", min_length=1, max_length=400)
 
 
+class SmallContent(Schema):
+    """A content among others in one call."""
+
+    sha256: str = Field(pattern=_HASH)
+    size: int = Field(ge=0, le=SMALL_AT_ONCE)
+
+
+class Kept(Schema):
+    """How many contents were taken in."""
+
+    kept: int
+
+
 class ContentState(Schema):
     """How far a content is: its bytes are sent with ``PUT /api/uploads/{id}?offset=…``. No id: it is here, whole."""
 
@@ -96,6 +112,7 @@ class Version(Schema):
     page: str
 
 
+_SMALL_CONTENTS = TypeAdapter(Annotated[list[SmallContent], Field(min_length=1, max_length=MOST_AT_ONCE)])
 _PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 422: Problem, 503: Problem}
 
 
@@ -132,16 +149,36 @@ def begin_content(request: HttpRequest, about: BeginContent) -> dict[str, Any]:
     return {"id": upload.pk, "size": upload.size, "received": uploads.received(upload)}
 
 
-@router.put("/contents/{sha256}", response={200: ContentState, **_PROBLEMS})
-def small_content(request: HttpRequest, sha256: str) -> dict[str, Any]:
-    """Send a content of up to a mebibyte, as the body: one call instead of three."""
-    body = request.read(SMALL + 1)
-    if len(body) > SMALL:
-        raise InputError(f"More than {SMALL:,} bytes are sent in parts: POST /api/data/contents begins.")
-    if hashlib.sha256(body).hexdigest() != sha256:
-        raise InputError("What arrived has another SHA-256 than was announced: send it again.")
-    contents.keep_bytes(body)
-    return {"id": None, "size": len(body), "received": len(body)}
+@router.put("/contents", response={200: Kept, **_PROBLEMS})
+def small_contents(request: HttpRequest) -> dict[str, Any]:
+    """Send many small contents in one call.
+
+    The body is a line of JSON, ``[{"sha256": …, "size": …}, …]``, and then the bytes of these contents in this order, without anything
+    between them. All of them are taken, or none.
+    """
+    body = request.read(SMALL_AT_ONCE + 1)
+    if len(body) > SMALL_AT_ONCE:
+        raise InputError(
+            _("More than %(bytes)s bytes are sent in several calls, or in parts: POST /api/data/contents begins.")
+            % {"bytes": grouped(SMALL_AT_ONCE)}
+        )
+    first, _, rest = body.partition(b"\n")
+    try:
+        listed = _SMALL_CONTENTS.validate_json(first)
+    except ValidationError as error:
+        why = error.errors()[0]["msg"]
+        raise InputError(_("The first line does not list contents: %(why)s.") % {"why": why}) from None
+    if (wanted := sum(each.size for each in listed)) != len(rest):
+        raise InputError(
+            _("%(bytes)s bytes follow on the list, and it names %(wanted)s: send all of them again.")
+            % {"bytes": grouped(len(rest)), "wanted": grouped(wanted)}
+        )
+    ends = list(accumulate(each.size for each in listed))
+    sent = {each.sha256: rest[end - each.size : end] for each, end in zip(listed, ends, strict=True)}
+    if any(hashlib.sha256(content).hexdigest() != sha256 for sha256, content in sent.items()):
+        raise InputError(_("What arrived has another SHA-256 than was announced: send it again."))
+    contents.keep_small(sent)
+    return {"kept": len(sent)}
 
 
 @router.post("/whole-contents", response={200: ContentState, **_PROBLEMS})
@@ -150,7 +187,7 @@ def whole_content(request: HttpRequest, about: WholeContent) -> dict[str, Any]:
     user = _organiser(request)
     upload = Upload.objects.filter(pk=about.upload, by=user, purpose=Upload.DATA).first()
     if upload is None:
-        raise HttpError(404, "You have no such upload: it is done, or was too old.")
+        raise HttpError(404, _("You have no such upload: it is done, or was too old."))
     try:
         with uploads.whole(upload) as file:
             contents.keep(file, upload.sha256)
@@ -178,12 +215,15 @@ def _listed(request: HttpRequest) -> NewVersion:
     """The body; of thousands of files it is longer than that of a form may be."""
     body = request.read(_LARGEST_LIST + 1)
     if len(body) > _LARGEST_LIST:
-        raise InputError(f"The list of files is longer than {_LARGEST_LIST:,} bytes: pack some files together.")
+        raise InputError(
+            _("The list of files is longer than %(bytes)s bytes: pack some files together.")
+            % {"bytes": grouped(_LARGEST_LIST)}
+        )
     try:
         return NewVersion.model_validate_json(body)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
+        where = ".".join(map(str, first["loc"])) or _("the body")
         raise InputError(f"{where}: {first['msg']}.") from None
 
 

@@ -3,10 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache, partial
 
+from django.utils.translation import gettext as _
+
 from striate.catalog.dataset import PRETRAINING
-from striate.errors import InputError, nearest
+from striate.errors import InputError
 from striate.portal.hosting import contents
 from striate.portal.hosting.tar import Member, Tar, of
 from striate.portal.models import Snapshot, SnapshotFile
@@ -47,13 +50,13 @@ class Selection:
         """
         chosen: dict[str, SnapshotFile] = {}
         for each in self.recordings:
-            _choose(chosen, [f for f in files if f.session == each], "recording", each, {f.session for f in files})
+            _choose(chosen, [f for f in files if f.session == each], each, {f.session for f in files})
         for each in self.roles:
             found = [f for f in files if f.role == each]
-            _choose(chosen, found, "role", each, {f.role for f in files} | {PRETRAINING})
+            _choose(chosen, found, each, {f.role for f in files} | {PRETRAINING})
         for each in self.files:
             found = [f for f in files if f.path == each or (each.endswith("/") and f.path.startswith(each))]
-            _choose(chosen, found, "file", each, {f.path for f in files})
+            _choose(chosen, found, each, {f.path for f in files})
         return [f for f in files if self.is_all or f.path in chosen]
 
 
@@ -105,11 +108,14 @@ def bulk(sha256: str, name: str, selection: Selection) -> Tar:
 def _choose(
     chosen: dict[str, SnapshotFile],
     found: Sequence[SnapshotFile],
-    what: str,
     asked: str,
     known: set[str],
 ) -> None:
     if not found:
-        few = sorted(known - {""})[:100]
-        raise InputError(f"This version has no {what} {asked[:100]!r}: {nearest(asked, few)}.")
+        some = sorted(known - {""})[:100]
+        nearest = get_close_matches(asked, some, n=5, cutoff=0.0)
+        raise InputError(
+            _("This version has no %(asked)s; it has, for example: %(known)s.")
+            % {"asked": repr(asked[:100]), "known": ", ".join(nearest)}
+        )
     chosen |= {each.path: each for each in found}

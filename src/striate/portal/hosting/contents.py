@@ -2,12 +2,14 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from striate.competition.manifest import sha256_of
 from striate.competition.secret_files import kind_of_secret
@@ -19,6 +21,7 @@ from striate.portal.storage import opened as opened_in
 from striate.portal.storage import put
 
 _CHUNK = 2**20  # bytes
+_WRITERS = 8  # small files that are written at once: each waits until it is safe on the disk, or at the service
 
 
 def storage() -> Storage:
@@ -92,21 +95,25 @@ def keep(file: Path, sha256: str) -> Content:
     return content
 
 
-def keep_bytes(content: bytes) -> Content:
-    """Take in a small content.
+def keep_small(sent: Mapping[str, bytes]) -> None:
+    """Take in many small contents, by their verified hashes: all of them, or none.
 
     Raises
     ------
     InputError
-        If it is a secret of the competition.
+        If one is a secret of the competition.
     """
-    with tempfile.NamedTemporaryFile(dir=place().uploads, prefix="data-", delete=False) as aside:
-        aside.write(content)
-    file = Path(aside.name)
-    try:
-        return keep(file, sha256_of(file))
-    finally:
-        file.unlink(missing_ok=True)
+    known = set(Content.objects.filter(sha256__in=sent).values_list("sha256", flat=True))
+    new = [Content(sha256=sha256, size=len(content)) for sha256, content in sent.items() if sha256 not in known]
+    kept = storage()
+    with tempfile.TemporaryDirectory(dir=place().uploads, prefix="whole-") as aside:
+        files = {each.sha256: Path(aside) / each.sha256 for each in new}
+        for sha256, file in files.items():
+            file.write_bytes(sent[sha256])
+            refuse_secret(file, sha256)
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            list(pool.map(lambda each: put(kept, files[each.sha256], each.name), new))
+    Content.objects.bulk_create(new, ignore_conflicts=True)  # somebody else may bring the same bytes in the same moment
 
 
 def keep_copy(file: Path) -> Content:
@@ -146,10 +153,13 @@ def refuse_secret(file: Path, sha256: str, shown: str = "") -> None:
     InputError
         If it is, or holds, a vault or a truth; or if it is a recording of a track, but not the one that was committed to.
     """
-    called = shown or f"The file with the hash {sha256[:12]}…"
+    called = shown or gettext("The file with the hash %(hash)s…") % {"hash": sha256[:12]}
     kind = kind_of_secret(file)
     if kind is not None:
-        raise InputError(f"{called} is {kind}: it must never be published. Take it out of the folder.")
+        raise InputError(
+            gettext("%(file)s is %(secret)s: it must never be published. Take it out of the folder.")
+            % {"file": called, "secret": kind}
+        )
     session = recording_in(file).get("session")
     if session is not None:
         refuse_other_recording(session, sha256, called)
@@ -167,6 +177,9 @@ def refuse_other_recording(session: str, sha256: str, called: str) -> None:
     if made.rules.track_of(session) is None or made.manifest.archive(session).sha256 == sha256:
         return
     raise InputError(
-        f"{called} is of recording {session}, whose test responses the competition withholds, and it is not the archive that the "
-        "competition has committed to: it may hold them. Take it out of the folder, or put the committed one in its place."
+        gettext(
+            "%(file)s is of recording %(session)s, whose test responses the competition withholds, and it is not the archive that "
+            "the competition has committed to: it may hold them. Take it out of the folder, or put the committed one in its place."
+        )
+        % {"file": called, "session": session}
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 import yaml
+from django.utils.translation import gettext
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from striate.catalog.dataset import Licence
@@ -168,7 +169,7 @@ def described(texts: Mapping[str, bytes], before: Mapping[str, Any]) -> tuple[Me
         if "licence" in tables:
             licence = validated(Licence, tables.pop("licence"), f"{TOML}: licence", kind="licence")
         told |= tables
-    source = " and ".join(texts) or "the version before"
+    source = gettext(" and ").join(texts) or gettext("the version before")
     return validated(Metadata, _as_toml(told), source, kind="dataset"), licence
 
 
@@ -180,7 +181,8 @@ def edited(text: str) -> Metadata:
     InputError
         If it cannot be understood.
     """
-    return validated(Metadata, _tables(text, "The text"), "The text", kind="dataset")
+    source = gettext("The text")
+    return validated(Metadata, _tables(text, source), source, kind="dataset")
 
 
 def require_doi(text: str) -> str:
@@ -193,7 +195,9 @@ def require_doi(text: str) -> str:
     """
     plain = re.sub(r"^(?:doi:|https?://(?:dx\.)?doi\.org/)", "", text.strip(), flags=re.IGNORECASE)
     if not _DOI.match(plain) or len(plain) > 200:
-        raise InputError(f"{text[:60]!r} is no DOI: one looks like 10.5281/zenodo.1234567.")
+        raise InputError(
+            gettext("%(text)s is no DOI: one looks like 10.5281/zenodo.1234567.") % {"text": repr(text[:60])}
+        )
     return plain
 
 
@@ -218,14 +222,16 @@ def _tables(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source} is not valid TOML: {error}.") from None
+        raise InputError(gettext("%(source)s is not valid TOML: %(why)s.") % {"source": source, "why": error}) from None
 
 
 def _text(content: bytes, source: str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{source} is not text in UTF-8 (byte {error.start}).") from None
+        raise InputError(
+            gettext("%(source)s is not text in UTF-8 (byte %(byte)d).") % {"source": source, "byte": error.start}
+        ) from None
 
 
 def _as_toml(tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,7 +244,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it has references (*name), which are not read")
+            raise yaml.YAMLError(gettext("it has references (*name), which are not read"))
         return super().compose_node(parent, index)
 
 
@@ -246,9 +252,14 @@ def _from_cff(text: str) -> dict[str, Any]:
     try:
         tables = yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{CFF} cannot be read: {' '.join(str(error).split())[:200]}.") from None
+        raise InputError(
+            gettext("%(file)s cannot be read: %(why)s.") % {"file": CFF, "why": " ".join(str(error).split())[:200]}
+        ) from None
     if not isinstance(tables, dict):
-        raise InputError(f"{CFF} is not what https://citation-file-format.github.io describes: it has no keys.")
+        raise InputError(
+            gettext("%(file)s is not what https://citation-file-format.github.io describes: it has no keys.")
+            % {"file": CFF}
+        )
     told: dict[str, Any] = {}
     for key, own in (("title", "title"), ("abstract", "description")):
         if tables.get(key):

@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from striate.errors import InputError
@@ -46,7 +47,9 @@ def refusal(request: HttpRequest, snapshot: Snapshot | None = None) -> HttpRespo
         return render(request, "403.html", {"exception": NOT_ADMITTED}, status=403)
     if not dataset.accepted(user, snapshot):
         page_of = reverse("data") if snapshot == Snapshot.current() else reverse("version", args=[snapshot.number])
-        why = f"Accept the terms of the data first: {request.build_absolute_uri(page_of)}"
+        why = gettext("Accept the terms of the data first: %(address)s") % {
+            "address": request.build_absolute_uri(page_of)
+        }
         return render(request, "403.html", {"exception": why}, status=403)
     return None
 
@@ -55,7 +58,7 @@ def version_called(name: str) -> Snapshot:
     """The version of a name in an address; 404 if there is none."""
     found = snapshots.find(name)
     if found is None:
-        raise Http404("There is no such version of the data.")
+        raise Http404(gettext("There is no such version of the data."))
     return found
 
 
@@ -85,7 +88,7 @@ def _page(request: HttpRequest, snapshot: Snapshot) -> HttpResponseBase:
     if folder is not None:
         inside = [each for each in files if each.path.startswith(folder) and "/" not in each.path[len(folder) :]]
         if not inside:
-            raise Http404("This version has no such folder.")
+            raise Http404(gettext("This version has no such folder."))
         shown |= {"folder": folder, "page": Paginator(inside, _A_PAGE).get_page(request.GET.get("page"))}
         return render(request, "portal/data/folder.html", shown)
     said = cited(snapshot, page_address(request, snapshot))
@@ -158,10 +161,10 @@ def accept(request: HttpRequest) -> HttpResponseBase:
     digest = request.POST.get("terms", "")
     snapshot = Snapshot.objects.filter(terms_sha256=digest).order_by("-number").first()
     if snapshot is None:
-        messages.error(request, "The terms have changed meanwhile: read them again.")
+        messages.error(request, gettext("The terms have changed meanwhile: read them again."))
         return redirect("data")
     Acceptance.objects.get_or_create(user=request.user, sha256=digest, defaults={"terms": dataset.terms_text(snapshot)})
-    messages.success(request, "You accepted the terms; that is written down with their text.")
+    messages.success(request, gettext("You accepted the terms; that is written down with their text."))
     return redirect("data") if snapshot == Snapshot.current() else redirect("version", snapshot.number)
 
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 from itertools import pairwise
 from urllib.parse import quote, unquote, urlsplit
 
-import nh3
-from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
+from striate.portal.markdown import harmless, parsed
 
 NAMES = ("README.md", "readme.md", "README.markdown", "README", "README.txt")
 LARGEST = 2**18  # bytes that are shown
@@ -21,36 +21,6 @@ PICTURES = {
     ".webp": "image/webp",
 }
 
-_TAGS = frozenset(
-    [
-        "a",
-        "blockquote",
-        "br",
-        "code",
-        "del",
-        "em",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "img",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "s",
-        "strong",
-        "table",
-        "tbody",
-        "td",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-    ]
-)
 _ATTRIBUTES = {
     "a": {"href", "title"},
     "img": {"src", "alt", "title"},
@@ -80,25 +50,14 @@ def shown(text: str, files: Collection[str], address: str, *, pictures: bool) ->
     str
         HTML.
     """
-    parser = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
-    tokens = parser.parse(text)
-    for token in tokens:
-        if token.tag in ("h1", "h2", "h3", "h4", "h5", "h6"):  # the page has a heading above
-            token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
+    tokens = parsed(text, below=1)  # the page has a heading above
     _anchor(tokens)
     place = _Place(files, address, pictures)
     for token in tokens:
         if token.children:
             token.children = [place.mended(child) for child in token.children]
-    rendered = parser.renderer.render(tokens, parser.options, {})
-    return nh3.clean(
-        rendered,
-        tags=set(_TAGS),
-        attributes=_ATTRIBUTES,
-        url_schemes={"http", "https", "mailto"},
-        link_rel="noopener noreferrer nofollow",
-        generic_attribute_prefixes=set(),
-    )
+    link_rel = "noopener noreferrer nofollow"
+    return harmless(tokens, pictures=True, attributes=_ATTRIBUTES, link_rel=link_rel)
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from pydantic import ValidationError
 
 from striate.catalog.dataset import PRETRAINING, DataFile, Licence
@@ -18,6 +19,7 @@ from striate.portal.competition import competition
 from striate.portal.hosting import contents
 from striate.portal.hosting.metadata import CFF, TOML, described, first_metadata
 from striate.portal.models import Chain, Content, Description, Snapshot, SnapshotFile
+from striate.portal.words import grouped
 from striate.recordings.layout import session_of_name
 
 FORMAT = "striate data 1"
@@ -96,7 +98,14 @@ def publish(files: Sequence[NewFile], *, note: str, author: str) -> tuple[Snapsh
     """
     require_sound(files)
     if absent := missing(each.sha256 for each in files):
-        raise InputError(f"The contents of {len(absent)} files are not here yet: send them first.")
+        raise InputError(
+            ngettext(
+                "The contents of %(count)s file are not here yet: send them first.",
+                "The contents of %(count)s files are not here yet: send them first.",
+                len(absent),
+            )
+            % {"count": grouped(len(absent))}
+        )
     told = {each.path: each for each in files}
     with transaction.atomic():
         Chain.objects.select_for_update().get(pk=1)  # one at a time
@@ -120,7 +129,8 @@ def require_sound(files: Sequence[NewFile]) -> None:
     """
     if not 0 < len(files) <= MOST_FILES:
         raise InputError(
-            f"A version has from 1 to {MOST_FILES:,} files, and this one {len(files):,}: pack some together."
+            gettext("A version has from 1 to %(most)s files, and this one %(count)s: pack some together.")
+            % {"most": grouped(MOST_FILES), "count": grouped(len(files))}
         )
     for each in files:
         _require_path(each.path)
@@ -133,7 +143,10 @@ def require_sound(files: Sequence[NewFile]) -> None:
     folders = {str(parent) for path in folded for parent in PurePosixPath(path).parents}
     if doubled or (doubled := sorted(folders & set(folded))):
         raise InputError(
-            f"Two files are both called {doubled[0]!r} where case does not count, or one is also a folder: rename one."
+            gettext(
+                "Two files are both called %(path)s where case does not count, or one is also a folder: rename one."
+            )
+            % {"path": repr(doubled[0])}
         )
 
 
@@ -175,7 +188,10 @@ def _write(
     files = _with_sessions(files, before)
     sessions = Counter(each.session for each in files if each.session)
     if sessions and (most := sessions.most_common(1)[0])[1] > 1:
-        raise InputError(f"{most[1]} files are said to be recording {most[0]}: a recording is one file.")
+        raise InputError(
+            gettext("%(count)d files are said to be recording %(session)s: a recording is one file.")
+            % {"count": most[1], "session": most[0]}
+        )
     rules = competition().rules
     snapshot = Snapshot.objects.create(
         number=1 if before is None else before.number + 1,
@@ -196,7 +212,10 @@ def _write(
         sizes = {each.sha256: each.size for each in files}
         for sha256, size, key in rows.values_list("sha256", "size", "pk"):
             if sizes[sha256] != size:
-                raise InputError(f"The file with the hash {sha256[:12]}… has {size} bytes, and not {sizes[sha256]}.")
+                raise InputError(
+                    gettext("The file with the hash %(hash)s… has %(size)d bytes, and not %(said)d.")
+                    % {"hash": sha256[:12], "size": size, "said": sizes[sha256]}
+                )
             found[sha256] = key
     rows_ = []
     for each in files:
@@ -238,7 +257,10 @@ def _described(files: dict[str, NewFile], before: Snapshot) -> tuple[Licence, di
     for name in (TOML, CFF):
         if name in files:
             if files[name].size > _LARGEST_METADATA:
-                raise InputError(f"{name} has {files[name].size} bytes; {_LARGEST_METADATA} are enough.")
+                raise InputError(
+                    gettext("%(file)s has %(size)d bytes; %(most)d are enough.")
+                    % {"file": name, "size": files[name].size, "most": _LARGEST_METADATA}
+                )
             texts[name] = contents.head(Content.objects.get(sha256=files[name].sha256), _LARGEST_METADATA)
     last = Description.objects.filter(snapshot=before).first()
     assert last is not None
@@ -270,7 +292,10 @@ def _require_path(path: str) -> None:
         DataFile(name=path)
     except ValidationError:
         raise InputError(
-            f"{path[:200]!r} cannot be the path of a file: give it below the folder, with /, without .., hidden or special names."
+            gettext(
+                "%(path)s cannot be the path of a file: give it below the folder, with /, without .., hidden or special names."
+            )
+            % {"path": repr(path[:200])}
         ) from None
     if len(path) > 400:
-        raise InputError(f"{path[:60]!r}… is longer than 400 characters: rename it.")
+        raise InputError(gettext("%(path)s… is longer than 400 characters: rename it.") % {"path": repr(path[:60])})

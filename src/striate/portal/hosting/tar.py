@@ -11,6 +11,7 @@ from itertools import accumulate
 _BLOCK = tarfile.BLOCKSIZE
 _PLAIN = 8 * 2**30  # bytes: larger files need a longer header
 _END = bytes(2 * _BLOCK)
+_PIECE = 2**18  # bytes
 
 Reader = Callable[[int, int], Iterator[bytes]]
 
@@ -87,7 +88,10 @@ class Tar:
         self.digest = whole.hexdigest()
 
     def read(self, start: int, length: int) -> Iterator[bytes]:
-        """Some of the bytes, a piece at a time; what lies before them is not read."""
+        """Some of the bytes, a piece at a time; what lies before them is not read. Small files come together in one piece."""
+        return _joined(self._read(start, length))
+
+    def _read(self, start: int, length: int) -> Iterator[bytes]:
         index = max(0, bisect_right(self._starts, start) - 1)
         at = self._starts[index] if self.members else 0
         end = start + length
@@ -106,6 +110,23 @@ class Tar:
         first, last = max(start, at), min(end, at + len(_END))
         if first < last:
             yield _END[first - at : last - at]
+
+
+def _joined(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, in pieces that are worth a call to the system each."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if held and (size >= _PIECE or len(piece) >= _PIECE):
+            yield b"".join(held)
+            held, size = [], 0
+        if len(piece) >= _PIECE:
+            yield piece  # not copied once more
+        else:
+            held.append(piece)
+            size += len(piece)
+    if held:
+        yield b"".join(held)
 
 
 def of(make: Callable[[], bytes]) -> Reader:

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from striate.portal.decimals import decimals
+
 Summary = dict[str, Any]
 Rows = list[tuple[float, float | None, int]]
 
@@ -30,7 +32,7 @@ def texts(summary: Summary) -> dict[str, Any]:
         "neuron_orders": [(name, named[name]) for name in dict.fromkeys(neurons for _trials, neurons in orders)],
         "withheld": [variables[name] for name in summary["withheld"]],
         "statistics": [(variables[each["variable"]], each) for each in summary["statistics"]],
-        "zeros": f"{100 * summary['responses']['zeros']:.1f} %",
+        "zeros": f"{decimals(100 * summary['responses']['zeros'], 1)} %",
         "tables": histogram_tables(summary),
     }
 

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from striate.portal.models.unchanging import Unchanging
 
@@ -36,22 +37,22 @@ class AuditEntry(Unchanging):
         SHA-256 of the entry before and of this one.
     """
 
-    number = models.PositiveBigIntegerField(primary_key=True)
-    at = models.DateTimeField()
-    who = models.CharField(max_length=200)
-    account = models.PositiveBigIntegerField(null=True)
-    origin = models.CharField(max_length=100, blank=True)
-    what = models.CharField(max_length=80)
-    about = models.CharField(max_length=150, blank=True)
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
-    previous = models.CharField(max_length=64)
-    digest = models.CharField(max_length=64, unique=True)
+    number = models.PositiveBigIntegerField(_("number of the entry"), primary_key=True)
+    at = models.DateTimeField(_("at"))
+    who = models.CharField(_("who"), max_length=200)
+    account = models.PositiveBigIntegerField(_("number of the account"), null=True)
+    origin = models.CharField(_("from where"), max_length=100, blank=True)
+    what = models.CharField(_("what"), max_length=80)
+    about = models.CharField(_("about"), max_length=150, blank=True)
+    before = models.JSONField(_("before"), null=True)
+    after = models.JSONField(_("after"), null=True)
+    previous = models.CharField(_("hash of the entry before"), max_length=64)
+    digest = models.CharField(_("hash"), max_length=64, unique=True)
 
     class Meta:
         ordering = ("-number",)
-        verbose_name = "entry of the audit log"
-        verbose_name_plural = "audit log"
+        verbose_name = _("entry of the audit log")
+        verbose_name_plural = _("audit log")
 
     def __str__(self) -> str:
         return f"{self.number}: {self.what} {self.about}"

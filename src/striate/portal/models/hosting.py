@@ -6,6 +6,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from striate.portal.models.unchanging import Unchanging
 
@@ -13,16 +15,20 @@ from striate.portal.models.unchanging import Unchanging
 class Acceptance(Unchanging):
     """That a person accepted terms: these, word for word."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="acceptances")
-    sha256 = models.CharField(max_length=64)
-    terms = models.TextField()
-    at = models.DateTimeField(default=timezone.now)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="acceptances", verbose_name=_("user")
+    )
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    terms = models.TextField(_("terms"))
+    at = models.DateTimeField(_("at"), default=timezone.now)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("user", "sha256"), name="accepted_once"),)
+        verbose_name = _("acceptance of terms")
+        verbose_name_plural = _("acceptances of terms")
 
     def __str__(self) -> str:
-        return f"{self.user} accepted {self.sha256[:12]}"
+        return gettext("%(user)s accepted %(terms)s") % {"user": self.user, "terms": self.sha256[:12]}
 
 
 class MaintenanceWindow(models.Model):
@@ -36,22 +42,24 @@ class MaintenanceWindow(models.Model):
         What the banner says beside the times.
     """
 
-    starts = models.DateTimeField()
-    ends = models.DateTimeField()
-    message = models.CharField(max_length=300, blank=True)
+    starts = models.DateTimeField(_("from"))
+    ends = models.DateTimeField(_("until"))
+    message = models.CharField(_("message"), max_length=300, blank=True)
 
     class Meta:
         ordering = ("starts",)
+        verbose_name = _("maintenance window")
+        verbose_name_plural = _("maintenance windows")
 
     def __str__(self) -> str:
-        return f"{self.starts:%Y-%m-%d %H:%M} to {self.ends:%Y-%m-%d %H:%M} UTC"
+        return f"{self.starts:%Y-%m-%d %H:%M} – {self.ends:%Y-%m-%d %H:%M} UTC"
 
     def clean(self) -> None:
         """Refuse a window that ends before it starts."""
         if (
             None not in (self.starts, self.ends) and self.ends <= self.starts
         ):  # a field that was filled in wrongly is None
-            raise ValidationError({"ends": "The window must end after it starts."})
+            raise ValidationError({"ends": _("The window must end after it starts.")})
 
     @classmethod
     def current(cls) -> Self | None:

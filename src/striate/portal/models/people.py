@@ -32,14 +32,16 @@ class User(AbstractUser):
 
     first_name = None  # type: ignore[assignment]
     last_name = None  # type: ignore[assignment]
-    name = models.CharField(max_length=100, blank=True)
-    email = models.EmailField("e-mail address")
-    verified_at = models.DateTimeField(null=True, blank=True, editable=False)
-    approved_at = models.DateTimeField(null=True, blank=True)
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    email = models.EmailField(_("e-mail address"))
+    verified_at = models.DateTimeField(_("verified at"), null=True, blank=True, editable=False)
+    approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
 
     class Meta:
         constraints = (models.UniqueConstraint(Lower("email"), name="one_account_an_address"),)
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
 
     @property
     def admitted(self) -> bool:
@@ -78,10 +80,10 @@ class Team(models.Model):
         Since when and why it is on no board; its receipts stay.
     """
 
-    name = models.CharField(max_length=60)
+    name = models.CharField(_("name"), max_length=60)
     invitation = models.CharField(max_length=40, default=_invitation, unique=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    disqualified_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
+    disqualified_at = models.DateTimeField(_("disqualified at"), null=True, editable=False)
     disqualified_for = models.CharField(
         _("disqualified, because"),
         max_length=300,
@@ -94,6 +96,8 @@ class Team(models.Model):
     class Meta:
         constraints = (models.UniqueConstraint(Lower("name"), name="one_team_a_name"),)
         ordering = ("name",)
+        verbose_name = _("team")
+        verbose_name_plural = _("teams")
 
     def __str__(self) -> str:
         return self.name
@@ -113,9 +117,15 @@ class Team(models.Model):
 class Membership(models.Model):
     """That a person is in a team: in one, and no more."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="membership")
-    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
-    joined_at = models.DateTimeField(default=timezone.now, editable=False)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="membership", verbose_name=_("user")
+    )
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("team"))
+    joined_at = models.DateTimeField(_("joined at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
 
     def __str__(self) -> str:
         return f"{self.user} in {self.team}"

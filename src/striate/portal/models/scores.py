@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from striate.portal.models.submissions import Submission
 from striate.portal.models.unchanging import Unchanging
@@ -23,15 +24,19 @@ class Score(Unchanging):
         of a track have the same resamples, so that the difference of two rows of these is their paired bootstrap.
     """
 
-    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="scores")
-    scorer = models.CharField(max_length=80)
-    at = models.DateTimeField(default=timezone.now)
-    value = models.FloatField(null=True)
-    metrics = models.JSONField()
-    draws = models.BinaryField()
+    submission = models.ForeignKey(
+        Submission, on_delete=models.PROTECT, related_name="scores", verbose_name=_("submission")
+    )
+    scorer = models.CharField(_("scorer"), max_length=80)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    value = models.FloatField(_("value"), null=True)
+    metrics = models.JSONField(_("metrics"))
+    draws = models.BinaryField(_("resamples"))
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("submission", "scorer"), name="scored_once_by_a_scorer"),)
+        verbose_name = _("score")
+        verbose_name_plural = _("scores")
 
     def __str__(self) -> str:
         return f"{self.submission_id}: {self.value}"

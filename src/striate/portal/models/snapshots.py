@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from striate.portal.models.unchanging import Unchanging
 
@@ -50,21 +52,23 @@ class Snapshot(Unchanging):
         Hash of the terms, as they are accepted.
     """
 
-    number = models.PositiveIntegerField(unique=True)
-    sha256 = models.CharField(max_length=64, unique=True)
-    at = models.DateTimeField(default=timezone.now)
-    author = models.CharField(max_length=150, blank=True)
-    note = models.TextField(blank=True)
-    licence = models.CharField(max_length=200)
-    licence_address = models.CharField(max_length=500, blank=True)
-    terms = models.TextField()
-    terms_sha256 = models.CharField(max_length=64, db_index=True)
+    number = models.PositiveIntegerField(_("number of the version"), unique=True)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, unique=True)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    author = models.CharField(_("author"), max_length=150, blank=True)
+    note = models.TextField(_("note"), blank=True)
+    licence = models.CharField(_("licence"), max_length=200)
+    licence_address = models.CharField(_("address of the licence"), max_length=500, blank=True)
+    terms = models.TextField(_("terms"))
+    terms_sha256 = models.CharField(_("SHA-256 of the terms"), max_length=64, db_index=True)
 
     class Meta:
         ordering = ("-number",)
+        verbose_name = _("version of the data")
+        verbose_name_plural = _("versions of the data")
 
     def __str__(self) -> str:
-        return f"version {self.number}"
+        return gettext("version %(number)d") % {"number": self.number}
 
     @property
     def short(self) -> str:
@@ -144,22 +148,34 @@ class DoiRequest(Unchanging):
         What is to be registered.
     """
 
-    snapshot = models.OneToOneField(Snapshot, on_delete=models.PROTECT, related_name="doi_request")
-    metadata = models.JSONField()
-    by = models.CharField(max_length=150, blank=True)
-    at = models.DateTimeField(default=timezone.now)
+    snapshot = models.OneToOneField(
+        Snapshot, on_delete=models.PROTECT, related_name="doi_request", verbose_name=_("version of the data")
+    )
+    metadata = models.JSONField(_("metadata"))
+    by = models.CharField(_("by"), max_length=150, blank=True)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("request for a DOI")
+        verbose_name_plural = _("requests for DOIs")
 
     def __str__(self) -> str:
-        return f"DOI of {self.snapshot}"
+        return gettext("DOI of %(version)s") % {"version": self.snapshot}
 
 
 class Doi(Unchanging):
     """The DOI of a version, once it was given."""
 
-    request = models.OneToOneField(DoiRequest, on_delete=models.PROTECT, related_name="given")
-    doi = models.CharField(max_length=200, unique=True)
-    by = models.CharField(max_length=150, blank=True)
-    at = models.DateTimeField(default=timezone.now)
+    request = models.OneToOneField(
+        DoiRequest, on_delete=models.PROTECT, related_name="given", verbose_name=_("request")
+    )
+    doi = models.CharField(_("DOI"), max_length=200, unique=True)
+    by = models.CharField(_("by"), max_length=150, blank=True)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("DOI")
+        verbose_name_plural = _("DOIs")
 
     def __str__(self) -> str:
         return self.doi

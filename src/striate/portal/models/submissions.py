@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from striate.portal.models.people import Team
 from striate.portal.models.unchanging import Unchanging
@@ -14,13 +16,13 @@ from striate.portal.models.unchanging import Unchanging
 class State(models.TextChoices):
     """Where a submission is in its life."""
 
-    RECEIVED = "received", "received"
-    CHECKED = "checked", "checked"
-    QUEUED = "queued", "queued"
-    SCORING = "scoring", "being scored"
-    SCORED = "scored", "scored"
-    REFUSED = "refused", "refused"
-    FAILED = "failed", "failed by the platform"
+    RECEIVED = "received", _("received")
+    CHECKED = "checked", _("checked")
+    QUEUED = "queued", _("queued")
+    SCORING = "scoring", _("being scored")
+    SCORED = "scored", _("scored")
+    REFUSED = "refused", _("refused")
+    FAILED = "failed", _("failed by the platform")
 
 
 class Submission(models.Model):
@@ -51,20 +53,24 @@ class Submission(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="submissions")
-    baseline = models.CharField(max_length=100, blank=True)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="submissions")
-    track = models.CharField(max_length=60, blank=True)
-    protocol = models.CharField(max_length=60, blank=True)
-    filename = models.CharField(max_length=200)
-    sha256 = models.CharField(max_length=64)
-    kept = models.CharField(max_length=64, blank=True)
-    size = models.BigIntegerField()
-    received_at = models.DateTimeField(default=timezone.now)
-    state = models.CharField(max_length=10, choices=State, default=State.RECEIVED)
-    reason = models.TextField(blank=True)
-    deadline = models.DateTimeField(null=True)
-    note = models.CharField(max_length=300, blank=True)
+    team = models.ForeignKey(
+        Team, null=True, blank=True, on_delete=models.PROTECT, related_name="submissions", verbose_name=_("team")
+    )
+    baseline = models.CharField(_("baseline"), max_length=100, blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="submissions", verbose_name=_("by")
+    )
+    track = models.CharField(_("track"), max_length=60, blank=True)
+    protocol = models.CharField(_("protocol"), max_length=60, blank=True)
+    filename = models.CharField(_("file name"), max_length=200)
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    kept = models.CharField(_("kept as"), max_length=64, blank=True)
+    size = models.BigIntegerField(_("size in bytes"))
+    received_at = models.DateTimeField(_("received at"), default=timezone.now)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.RECEIVED)
+    reason = models.TextField(_("reason"), blank=True)
+    deadline = models.DateTimeField(_("deadline"), null=True)
+    note = models.CharField(_("note"), max_length=300, blank=True)
 
     class Meta:
         constraints = (
@@ -89,6 +95,8 @@ class Submission(models.Model):
         )
         ordering = ("-received_at",)
         indexes = (models.Index(fields=("state", "deadline"), name="submissions_by_deadline"),)
+        verbose_name = _("submission")
+        verbose_name_plural = _("submissions")
 
     def __str__(self) -> str:
         return f"{self.row}: {self.filename}"
@@ -107,14 +115,18 @@ class Submission(models.Model):
 class Transition(Unchanging):
     """One step in the life of a submission."""
 
-    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="transitions")
-    at = models.DateTimeField(default=timezone.now)
-    before = models.CharField(max_length=10, blank=True)
-    after = models.CharField(max_length=10, choices=State)
-    reason = models.TextField(blank=True)
+    submission = models.ForeignKey(
+        Submission, on_delete=models.PROTECT, related_name="transitions", verbose_name=_("submission")
+    )
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    before = models.CharField(_("before"), max_length=10, blank=True)
+    after = models.CharField(_("after"), max_length=10, choices=State)
+    reason = models.TextField(_("reason"), blank=True)
 
     class Meta:
         ordering = ("pk",)
+        verbose_name = _("step of a submission")
+        verbose_name_plural = _("steps of submissions")
 
     def __str__(self) -> str:
         return f"{self.before or 'nothing'} → {self.after}"
@@ -147,18 +159,22 @@ class Link(Unchanging):
         Of the receipt.
     """
 
-    number = models.PositiveIntegerField(primary_key=True)
-    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="links")
-    kind = models.CharField(max_length=12)
-    at = models.DateTimeField()
-    body = models.TextField()
-    digest = models.CharField(max_length=64, unique=True)
+    number = models.PositiveIntegerField(_("number of the receipt"), primary_key=True)
+    submission = models.ForeignKey(
+        Submission, on_delete=models.PROTECT, related_name="links", verbose_name=_("submission")
+    )
+    kind = models.CharField(_("kind"), max_length=12)
+    at = models.DateTimeField(_("at"))
+    body = models.TextField(_("body"))
+    digest = models.CharField(_("hash"), max_length=64, unique=True)
 
     class Meta:
         ordering = ("number",)
+        verbose_name = _("receipt")
+        verbose_name_plural = _("receipts")
 
     def __str__(self) -> str:
-        return f"receipt {self.number}"
+        return gettext("receipt %(number)d") % {"number": self.number}
 
 
 def _a_day_from_now() -> datetime:

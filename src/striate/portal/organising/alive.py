@@ -9,6 +9,7 @@ from django.core.files.storage import storages
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from striate.portal.models import Token, User, Worker
@@ -28,7 +29,7 @@ def ready(request: HttpRequest) -> HttpResponseBase:
 def metrics(request: HttpRequest) -> HttpResponseBase:
     """Numbers for Prometheus; for organisers, by session or token, and for programs of this machine."""
     if not (_of_this_machine(request) or _organises(request)):
-        raise PermissionDenied("Numbers are for organisers: sign in, or show an organiser's token.")
+        raise PermissionDenied(_("Numbers are for organisers: sign in, or show an organiser's token."))
     from striate.portal.organising.metrics import written
 
     text = "text/plain; version=0.0.4; charset=utf-8"

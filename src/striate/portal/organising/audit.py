@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
+from django.conf import settings
 from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import override
 
 from striate.errors import InputError
 from striate.portal.models.audit import BEGIN, AuditEnd, AuditEntry
@@ -117,8 +119,14 @@ def _user() -> str:
         return "unknown"
 
 
+def kind_of(row: models.Model) -> str:
+    """What a row is, in the language of the log, whoever asks."""
+    with override(settings.LANGUAGE_CODE):
+        return str(row._meta.verbose_name)
+
+
 def _about(about: models.Model | str) -> str:
-    return about if isinstance(about, str) else f"{about._meta.verbose_name} {about.pk}"
+    return about if isinstance(about, str) else f"{kind_of(about)} {about.pk}"
 
 
 def _plain(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from django.db import connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
 _APP = "portal"
-_PASSING = ("upload", "attempt", "worker")
+_PASSING = ("upload", "part", "attempt", "worker")
 _AT_ONCE = 200  # rows
 
 

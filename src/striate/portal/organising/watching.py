@@ -51,7 +51,7 @@ def _after_save(sender: Any, instance: Any, raw: bool, **_: Any) -> None:
         return
     if _watched(instance):
         before, after = instance.__dict__.pop("_audited", None), _fields(instance)
-        kind = instance._meta.verbose_name
+        kind = audit.kind_of(instance)
         if before is None:
             audit.note(None, f"add {kind}", about=instance, after=after)
             return
@@ -65,7 +65,7 @@ def _after_save(sender: Any, instance: Any, raw: bool, **_: Any) -> None:
 
 def _after_delete(instance: Any, **_: Any) -> None:
     if _watched(instance):
-        audit.note(None, f"remove {instance._meta.verbose_name}", about=instance, before=_fields(instance))
+        audit.note(None, f"remove {audit.kind_of(instance)}", about=instance, before=_fields(instance))
 
 
 def _signed_in(user: Any, **_: Any) -> None:

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from striate.errors import InputError
 from striate.portal.boards.standings import rank_later
@@ -27,12 +28,17 @@ def choose(submission: Submission) -> Link:
     """
     rules, now = competition().rules, timezone.now()
     if rules.ranking.choice != "chosen":
-        counts = {"last": "the last", "best_live": "the best on the live test"}[rules.ranking.choice]
-        raise InputError(f"In this competition {counts} submission of a team counts: there is nothing to choose.")
+        raise InputError(
+            _("In this competition the last submission of a team counts: there is nothing to choose.")
+            if rules.ranking.choice == "last"
+            else _(
+                "In this competition the submission of a team that is best on the live test counts: there is nothing to choose."
+            )
+        )
     if rules.phase_at(now) is None:
-        raise InputError("No phase is on: it is too early or too late to choose.")
+        raise InputError(_("No phase is on: it is too early or too late to choose."))
     if submission.state != State.SCORED or submission.baseline:
-        raise InputError("Only a scored submission of a team can be chosen.")
+        raise InputError(_("Only a scored submission of a team can be chosen."))
     with transaction.atomic():
         ends = chain.lock_chain()
         # one file may have several receipts, where they were given before the portal was started

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from django.utils.translation import gettext
 from numpy.typing import NDArray
 
 from striate.competition.rules import Rules
@@ -125,8 +126,10 @@ def _child(source: Path, keys_file: Path, out: Path, keys: dict[str, Keys], told
         _spare.prepare()
     if status in _OVERDONE:
         raise InputError(
-            "The file could not be read within the limits of time and memory that are enough for a submission of this competition: "
-            "write it again with striate."
+            gettext(
+                "The file could not be read within the limits of time and memory that are enough for a submission of this competition: "
+                "write it again with striate."
+            )
         )
     try:
         said = json.loads(answer)
@@ -177,7 +180,8 @@ class _Child:
             status = self._running.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             raise InputError(
-                f"The file was not read within {_PATIENCE:.0f} seconds: it is no ordinary submission."
+                gettext("The file was not read within %(seconds)d seconds: it is no ordinary submission.")
+                % {"seconds": _PATIENCE}
             ) from None
         return status, _begin(self._answer, _LONGEST_ANSWER), _end(self._complaint, _LONGEST_ANSWER)
 

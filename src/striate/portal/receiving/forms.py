@@ -10,6 +10,8 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from striate.portal.competition import competition, place
 from striate.portal.models import Submission, User
@@ -33,21 +35,30 @@ class Submit(forms.Form):
     """One native file, or the two CSVs of 2022."""
 
     file = _FilesField(
-        label="File",
-        help_text="A native submission (.parquet); or both CSVs of 2022, with their usual names, at once.",
+        label=_("File"),
+        help_text=_("A native submission (.parquet); or both CSVs of 2022, with their usual names, at once."),
     )
-    board = forms.ChoiceField(required=False, label="Board (of CSVs only)", help_text="A native file says it itself.")
-    note = forms.CharField(required=False, max_length=300, help_text="For you and your team: what is new in it.")
-    baseline = forms.ChoiceField(required=False, label="As a baseline", help_text="For organisers: whose row it is.")
+    board = forms.ChoiceField(
+        required=False, label=_("Board (of CSVs only)"), help_text=_("A native file says it itself.")
+    )
+    note = forms.CharField(
+        required=False,
+        max_length=300,
+        label=_("Note"),
+        help_text=_("For you and your team: what is new in it."),
+    )
+    baseline = forms.ChoiceField(
+        required=False, label=_("As a baseline"), help_text=_("For organisers: whose row it is.")
+    )
 
     def __init__(self, user: User, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         made = competition()
         boards = [(slug, str(board)) for slug, board in made.boards.items()]
-        self.fields["board"].choices = [("", "as the file says"), *boards]  # type: ignore[attr-defined]
+        self.fields["board"].choices = [("", _("as the file says")), *boards]  # type: ignore[attr-defined]
         if user.is_staff:
             names = [(each.name, each.name) for each in made.rules.baselines]
-            none = [("", "no: of my team")] if user.team else []
+            none = [("", _("no: of my team"))] if user.team else []
             self.fields["baseline"].choices = [*none, *names]  # type: ignore[attr-defined]
         else:
             del self.fields["baseline"]
@@ -60,7 +71,8 @@ class Submit(forms.Form):
             return {NATIVE: _path(sent[0])}
         if sorted(names) != sorted(CSVS):
             raise forms.ValidationError(
-                f"Send one native file, or both CSVs of 2022 at once, called {' and '.join(CSVS)}; these came: {', '.join(names)[:200]}."
+                _("Send one native file, or both CSVs of 2022 at once, called %(names)s; these came: %(came)s.")
+                % {"names": gettext(" and ").join(CSVS), "came": ", ".join(names)[:200]}
             )
         return {name: _path(each) for name, each in zip(names, sent, strict=True)}
 
@@ -69,7 +81,7 @@ class Submit(forms.Form):
         cleaned = super().clean() or {}
         files = cleaned.get("file", {})
         if files and NATIVE not in files and not cleaned.get("board"):
-            self.add_error("board", "CSVs do not say what they are for: choose the board.")
+            self.add_error("board", _("CSVs do not say what they are for: choose the board."))
         return cleaned
 
     @contextmanager

@@ -16,9 +16,11 @@ from striate.errors import InputError
 from striate.metrics.evaluate import METRICS
 from striate.portal.access import admitted, may_see, signed_in
 from striate.portal.accounts.throttle import UPLOAD, too_often
+from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
+from striate.portal.entries.keeping import current, may_write
 from striate.portal.models import Link, Score, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.organising import audit
@@ -29,7 +31,6 @@ from striate.portal.receiving.forms import Note, Submit
 from striate.portal.receiving.soon import check_soon
 from striate.portal.receiving.taking import NATIVE, refuse_outside_of_phases, take
 from striate.portal.receiving.trying import try_out
-from striate.submissions.scorecard import LABELS
 
 
 @admitted
@@ -39,7 +40,7 @@ def submit(request: HttpRequest) -> HttpResponseBase:
     assert isinstance(request.user, User)
     user, team = request.user, request.user.team
     if team is None and not user.is_staff:
-        messages.info(request, "You submit as a team, be it of one: make one, or join one.")
+        messages.info(request, _("You submit as a team, be it of one: make one, or join one."))
         return redirect("team")
     form = Submit(user, request.POST or None, request.FILES or None)
     if request.method == "POST" and UPLOAD.take(str(user.pk)) is None:
@@ -57,7 +58,8 @@ def submit(request: HttpRequest) -> HttpResponseBase:
                     about={"note": form.cleaned_data["note"], "baseline": baseline},
                 )
         except InputError as error:
-            form.add_error(None, _("Nothing was submitted. %(why)s") % {"why": error})
+            why = str(error).replace(NATIVE, form.filename)  # its own name, not the one that it was taken under
+            form.add_error(None, _("Nothing was submitted. %(why)s") % {"why": why})
         else:
             return redirect("confirm", tried.pk)
     return render(request, "portal/submissions/submit.html", {"form": form, "limits": _limits(team)})
@@ -96,7 +98,7 @@ def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
         else:
             uploads.discard(tried)
             if not new:
-                messages.info(request, "Your team has sent this file before: this is the same submission.")
+                messages.info(request, _("Your team has sent this file before: this is the same submission."))
             check_soon(made)
             return redirect("submission", made.pk)
     same = Submission.objects.filter(team=team, baseline=baseline, sha256=tried.sha256)
@@ -139,7 +141,7 @@ def life(request: HttpRequest, number: UUID) -> HttpResponseBase:
 
 def _about(own: Submission, user: Any) -> dict[str, Any]:
     score = Score.objects.filter(submission=own).order_by("-pk").first()
-    shown = score and [(LABELS[name], rounded(score.metrics[name])) for name in METRICS]
+    shown = score and [(METRIC_NAMES[name], rounded(score.metrics[name])) for name in METRICS]
     same: Any = ()
     if user.is_staff:  # shown to organisers, and to nobody else
         same = (
@@ -155,6 +157,8 @@ def _about(own: Submission, user: Any) -> dict[str, Any]:
         "metrics": shown,
         "level": level_text(),
         "same": same,
+        "writes": may_write(user, own),
+        "carded": current(own) is not None,
         "choosable": own.state == State.SCORED and own.team is not None and choosing.may_choose(),
         "chosen": choosing.chosen(own),
         "retriable": user.is_staff and own.state == State.FAILED and bool(own.kept),
@@ -191,7 +195,10 @@ def choose(request: HttpRequest, number: UUID) -> HttpResponseBase:
         raise Http404
     try:
         choosing.choose(own)
-        messages.success(request, f"This is what shall count for {own.track}, {own.protocol}.")
+        messages.success(
+            request,
+            _("This is what shall count for %(board)s.") % {"board": f"{own.track}, {own.protocol}"},
+        )
     except InputError as error:
         messages.error(request, str(error))
     return redirect("submission", own.pk)
@@ -208,7 +215,7 @@ def note(request: HttpRequest, number: UUID) -> HttpResponseBase:
     form = Note(request.POST, instance=own)
     if form.is_valid():
         Submission.objects.filter(pk=own.pk).update(note=form.cleaned_data["note"])
-        messages.success(request, "The note is kept.")
+        messages.success(request, _("The note is kept."))
     return redirect("team") if request.POST.get("back") == "team" else redirect("submission", own.pk)
 
 
@@ -222,7 +229,7 @@ def again(request: HttpRequest, number: UUID) -> HttpResponseBase:
         raise Http404
     try:
         if own.state != State.FAILED or not own.kept:
-            raise InputError("Only what failed after its receipt can be queued again.")
+            raise InputError(_("Only what failed after its receipt can be queued again."))
         with transaction.atomic():
             retry(own)
             audit.note(request, "queue again", about=own, before={"state": "failed"}, after={"state": "queued"})

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from striate.competition.manifest import sha256_of
 from striate.errors import InputError
@@ -42,11 +44,16 @@ def require_size(files: Mapping[str, Path]) -> int:
         If they are others than the native file or both CSVs, or too large.
     """
     if set(files) not in ({NATIVE}, set(CSVS)):
-        raise InputError(f"Send one native file, or both CSVs of 2022 ({' and '.join(CSVS)}).")
+        raise InputError(
+            _("Send one native file, or both CSVs of 2022 (%(names)s).") % {"names": _(" and ").join(CSVS)}
+        )
     size = sum(file.stat().st_size for file in files.values())
     most = largest_file() * (1 if NATIVE in files else 4)  # text has four times the bytes
     if not 0 < size <= most:
-        raise InputError(f"The file has {size / 1e6:.1f} MB; up to {most / 1e6:.0f} MB are allowed.")
+        raise InputError(
+            _("The file has %(size)s MB; up to %(most)s MB are allowed.")
+            % {"size": number_format(size / 1e6, 1), "most": number_format(most / 1e6, 0)}
+        )
     return size
 
 
@@ -56,9 +63,12 @@ def refuse_outside_of_phases(baseline: str) -> None:
     phase = rules.phase_at(now)
     if not baseline and (phase is None or not phase.submissions):
         when = "; ".join(
-            f"{p.name} {p.starts.isoformat()} to {p.ends.isoformat()}" for p in rules.phases if p.submissions
+            _("%(phase)s %(starts)s to %(ends)s")
+            % {"phase": p.name, "starts": p.starts.isoformat(), "ends": p.ends.isoformat()}
+            for p in rules.phases
+            if p.submissions
         )
-        raise InputError(f"Submissions are not taken now: {when}.")
+        raise InputError(_("Submissions are not taken now: %(when)s.") % {"when": when})
 
 
 def take(
@@ -108,9 +118,12 @@ def take(
     refuse_outside_of_phases(baseline)
     rules = competition().rules
     if baseline and baseline not in {each.name for each in rules.baselines}:
-        raise InputError(f"The rules have no baseline {baseline!r}.")
+        raise InputError(_("The rules have no baseline %(name)s.") % {"name": repr(baseline)})
     if team is not None and team.disqualified_at is not None:
-        raise InputError(f"Team {team.name} was disqualified ({team.disqualified_for}): it cannot submit any more.")
+        raise InputError(
+            _("Team %(team)s was disqualified (%(why)s): it cannot submit any more.")
+            % {"team": team.name, "why": team.disqualified_for}
+        )
     size = require_size(files)
     digests = [sha256_of(files[name]) for name in sorted(files)]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -118,7 +131,9 @@ def take(
         _note(upload, known)
         return known, False
     if team is not None and _being_checked(team) >= _MOST_AT_ONCE:
-        raise BusyError(f"{_MOST_AT_ONCE} files of your team are being checked: send more when that is done.")
+        raise BusyError(
+            _("%(count)d files of your team are being checked: send more when that is done.") % {"count": _MOST_AT_ONCE}
+        )
     made = Submission(
         id=uuid4(),
         team=team,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from striate.competition.manifest import sha256_of
 from striate.competition.rules import FINAL, LIVE
@@ -49,7 +50,7 @@ def try_out(
     """
     require_size(sent)
     if not room_for(place().uploads, sum(file.stat().st_size for file in sent.values())):
-        raise InputError("The disk of the portal is nearly full: try again later.")
+        raise InputError(_("The disk of the portal is nearly full: try again later."))
     with _place(), _read(sent, told) as read:
         for earlier in Upload.objects.filter(by=by).exclude(found={}):
             uploads.discard(earlier)
@@ -67,7 +68,7 @@ def try_out(
 @contextmanager
 def _place() -> Iterator[None]:
     if not _places.acquire(timeout=_WAITS):
-        raise InputError("The portal is checking many files at this moment: try again in a minute.")
+        raise InputError(_("The portal is checking many files at this moment: try again in a minute."))
     try:
         yield
     finally:
@@ -86,7 +87,7 @@ def _read(sent: Mapping[str, Path], told: Mapping[str, str]) -> Iterator[Decoded
         with decoded(source, place().keys, rules, keys, said) as read:
             yield read
     except PlatformError as error:
-        raise InputError("The portal could not check the file, which is not your fault: try again.") from error
+        raise InputError(_("The portal could not check the file, which is not your fault: try again.")) from error
 
 
 def _found(read: Decoded) -> dict[str, Any]:

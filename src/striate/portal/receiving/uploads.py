@@ -24,6 +24,8 @@ from uuid import UUID
 from django.core.files.storage import Storage, storages
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from striate.errors import InputError
 from striate.portal import storage as files
@@ -60,7 +62,10 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
         If it is too large, the disk has no room, or too many are open.
     """
     if not 0 < size <= most:
-        raise InputError(f"The file has {size / 1e6:.1f} MB; up to {most / 1e6:.0f} MB are allowed.")
+        raise InputError(
+            gettext("The file has %(size)s MB; up to %(most)s MB are allowed.")
+            % {"size": number_format(size / 1e6, 1), "most": number_format(most / 1e6, 0)}
+        )
     with transaction.atomic():
         User.objects.select_for_update().get(pk=by.pk)
         open_ = Upload.objects.filter(by=by, submission=None, purpose=purpose)
@@ -68,9 +73,12 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
         if same is not None:
             return same
         if open_.count() >= _MOST_OPEN:
-            raise InputError(f"You have {_MOST_OPEN} unfinished uploads: finish one of them, or wait a day.")
+            raise InputError(
+                gettext("You have %(count)d unfinished uploads: finish one of them, or wait a day.")
+                % {"count": _MOST_OPEN}
+            )
         if not room_for(place().uploads, size):
-            raise InputError("The disk of the portal is nearly full: try again later.")
+            raise InputError(gettext("The disk of the portal is nearly full: try again later."))
         return Upload.objects.create(by=by, filename=plain_name(filename), size=size, sha256=sha256, purpose=purpose)
 
 
@@ -88,7 +96,9 @@ def begin_data(by: User, *, filename: str, size: int, sha256: str) -> Upload:
         if same is not None:
             return same
         if not room_for(place().uploads, size):
-            raise InputError("The disk of the portal is nearly full: make room, and push again; what arrived stays.")
+            raise InputError(
+                gettext("The disk of the portal is nearly full: make room, and push again; what arrived stays.")
+            )
         return Upload.objects.create(
             by=by, filename=plain_name(filename), size=size, sha256=sha256, purpose=Upload.DATA
         )
@@ -115,7 +125,7 @@ def append(upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
         If the bytes do not begin where the last ones ended, or are too many.
     """
     if upload.submission_id is not None:
-        raise InputError("This upload is done: it has become a submission.")
+        raise InputError(gettext("This upload is done: it has become a submission."))
     have = received(upload)
     if have != offset:
         raise _elsewhere(have, offset)
@@ -128,7 +138,10 @@ def append(upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
                 over = True
                 for chunk in source:
                     if have + aside.tell() + len(chunk) > upload.size:
-                        raise InputError(f"More bytes arrive than the {upload.size} that were announced: begin again.")
+                        raise InputError(
+                            gettext("More bytes arrive than the %(size)d that were announced: begin again.")
+                            % {"size": upload.size}
+                        )
                     aside.write(chunk)
                     if aside.tell() >= _PART:
                         over = False
@@ -154,7 +167,10 @@ def whole(upload: Upload) -> Iterator[Path]:
         If bytes are missing, or others arrived than were announced; these are thrown away.
     """
     if (have := received(upload)) != upload.size:
-        raise InputError(f"{have} of {upload.size} bytes have arrived: send the others first.")
+        raise InputError(
+            gettext("%(have)d of %(size)d bytes have arrived: send the others first.")
+            % {"have": have, "size": upload.size}
+        )
     with tempfile.TemporaryDirectory(dir=place().uploads, prefix="whole-") as aside:
         file, digest = Path(aside) / "file", hashlib.sha256()
         with file.open("wb") as joined:
@@ -165,7 +181,7 @@ def whole(upload: Upload) -> Iterator[Path]:
                         joined.write(some)
         if digest.hexdigest() != upload.sha256:
             discard(upload)
-            raise InputError("What arrived has another SHA-256 than was announced: send the file again.")
+            raise InputError(gettext("What arrived has another SHA-256 than was announced: send the file again."))
         yield file
 
 
@@ -200,7 +216,7 @@ def _add(upload: Upload, offset: int, length: int, file: Path) -> int:
         with transaction.atomic():
             current = Upload.objects.select_for_update().filter(pk=upload.pk).first()
             if current is None:
-                raise InputError("The upload is done, or was thrown away: begin again.")
+                raise InputError(gettext("The upload is done, or was thrown away: begin again."))
             if current.received != offset:
                 raise _elsewhere(current.received, offset)
             Part.objects.create(upload=current, offset=offset, name=name)
@@ -213,7 +229,10 @@ def _add(upload: Upload, offset: int, length: int, file: Path) -> int:
 
 
 def _elsewhere(have: int, offset: int) -> InputError:
-    return InputError(f"{have} bytes have arrived, and these begin at {offset}: go on from {have}.")
+    return InputError(
+        gettext("%(have)d bytes have arrived, and these begin at %(offset)d: go on from %(have)d.")
+        % {"have": have, "offset": offset}
+    )
 
 
 def _is_part(name: str) -> bool:

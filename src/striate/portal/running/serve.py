@@ -54,9 +54,10 @@ def worker(place: Place, live_truth: Path) -> Process:
     if file.is_relative_to(place.competition):
         raise InputError(f"The live truth lies in {place.competition}, which is published: put it elsewhere.")
     require_live_truth(file)
-    return Process(
-        "worker", "striate.portal.running.worker", {**place.environment, LIVE_TRUTH: str(file)}, without=_SECRETS[1:]
-    )
+    # Matrix products in one thread each: the bootstrap does several beside each other, and the threads of one would only
+    # wait for each other (1.6 s of processor for a bootstrap instead of 0.8 s).
+    told = {**place.environment, LIVE_TRUTH: str(file), "OMP_NUM_THREADS": "1"}
+    return Process("worker", "striate.portal.running.worker", told, without=_SECRETS[1:])
 
 
 def require_live_truth(file: Path) -> LiveTruth:

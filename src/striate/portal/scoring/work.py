@@ -2,6 +2,9 @@
 
 import logging
 
+from django.conf import settings
+from django.utils.translation import override
+
 from striate.competition import LiveTruth
 from striate.portal.boards.standings import rank
 from striate.portal.models import Job
@@ -25,7 +28,15 @@ def work(live: LiveTruth) -> bool:
 
 
 def do(lease: Lease, live: LiveTruth | None) -> None:
-    """Do a job; whoever has no live truth can only check files."""
+    """Do a job; whoever has no live truth can only check files.
+
+    What it writes down, such as why a file was refused, is in the language of the portal, and not of whoever happens to wait for it.
+    """
+    with override(settings.LANGUAGE_CODE):
+        _do(lease, live)
+
+
+def _do(lease: Lease, live: LiveTruth | None) -> None:
     job = lease.job
     if job.attempts > MOST_ATTEMPTS:
         _give_up(lease, "The platform tried several times, and failed.")

@@ -7,7 +7,7 @@ function localTimes(root) {
     const moment = new Date(time.dateTime);
     if (Number.isNaN(moment.getTime())) continue;
     time.title = moment.toISOString();
-    time.textContent = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+    time.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
     if ("left" in time.dataset) time.append(` (${untilThen(moment)})`);
   }
   for (const zone of root.querySelectorAll("[data-zone]")) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -26,7 +26,7 @@ function dismissible(root) {
     if (sessionStorage.getItem(key)) { banner.remove(); continue; }
     const button = document.createElement("button");
     button.className = "plain";
-    button.textContent = banner.dataset.dismissWord || "Dismiss";
+    button.textContent = banner.dataset.dismissWord;
     button.addEventListener("click", () => { sessionStorage.setItem(key, "1"); banner.remove(); });
     banner.querySelector("p").append(" ", button);
   }

@@ -33,7 +33,7 @@ export async function gallery(root, prepared) {
           button.setAttribute("aria-label", `${text("image")} ${names.images[nth]}`);
           button.append(canvas);
           const say = () => {
-            readout.textContent = `${text("image")} ${names.images[nth]} · ${text("tier")} ${tier.value} · ${text("shown_times")}: ${columns["image.shown"][nth]} · ${text("mean")} ${number(columns["image.mean"][nth])} · ${text("contrast")} ${number(columns["image.contrast"][nth])}`;
+            readout.textContent = `${text("image")} ${names.images[nth]} · ${text("tier")} ${tier.value} · ${text("shown_times")}: ${whole(columns["image.shown"][nth])} · ${text("mean")} ${number(columns["image.mean"][nth])} · ${text("contrast")} ${number(columns["image.contrast"][nth])}`;
             Object.assign(large, { width, height });
             large.getContext("2d").drawImage(canvas, 0, 0);
             large.setAttribute("aria-label", button.getAttribute("aria-label"));

@@ -1,0 +1,3 @@
+"""British English."""
+
+DATETIME_FORMAT = "j F Y, H:i"
