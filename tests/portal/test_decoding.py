@@ -300,3 +300,28 @@ def test_a_child_is_used_for_one_file(portal: World) -> None:
     second._running.kill()  # one that died while it waited is replaced
     second._running.wait()
     assert decode(portal, portal.file(0.5)).track == "sensorium"
+
+
+def test_what_a_child_hands_out_is_looked_through_without_holding_it(tmp_path: Path) -> None:
+    """Web processes check files, too, and are to stay small."""
+    import tracemalloc
+
+    import numpy as np
+
+    from striate.portal.receiving import decoding
+
+    file, shape = tmp_path / "predictions.npy", (2000, 4000)  # 32 MB
+    values = np.ones(shape, np.float32)
+    for last, sound in ((1.0, True), (np.nan, False), (np.inf, False), (-1e-30, False)):
+        values[-1, -1] = last
+        np.save(file, values)
+        tracemalloc.start()
+        try:
+            if sound:
+                assert decoding._checked(file, shape)[-1, -1] == last
+            else:
+                with pytest.raises(decoding.PlatformError, match="no rates"):
+                    decoding._checked(file, shape)
+            assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+        finally:
+            tracemalloc.stop()

@@ -17,7 +17,7 @@ import pytest
 from striate.errors import InputError, StriateError
 from tests.portal.test_limits import at_once
 from tests.portal.test_serving import children, served
-from tests.portal.world import World
+from tests.portal.world import World, on_a_port
 
 
 def uploaded(world: World, user: Any, file: Path) -> str:
@@ -103,6 +103,45 @@ def test_a_team_that_sends_much_at_once_is_asked_to_wait(world: World, monkeypat
     answer = world.api(world.person("ada", team="Ada")).submit(world.file(0.5))
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_who_finds_no_place_to_send_comes_back_and_pages_are_answered_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+    from contextlib import ExitStack
+
+    from striate.portal import client
+    from striate.portal.receiving import crowd
+
+    monkeypatch.setattr(crowd, "_places", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(client, "_PART", 2**16)
+    ada, file, waits = world.person("ada", team="Ada"), world.file(0.5), []
+    data = file.read_bytes()
+    about = {"filename": "x", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    api = world.api(ada)
+    number = api("POST", "uploads", about).json()["id"]
+    with on_a_port() as address, ExitStack() as others:
+        for _ in range(2):
+            others.enter_context(crowd.place_to_send())
+        for asked in (
+            ("POST", "uploads", about),
+            ("GET", f"uploads/{number}"),
+            ("PUT", f"uploads/{number}?offset=0", data),
+        ):
+            answer = api(*asked)
+            assert answer.status_code == 503
+            assert 1 <= int(answer.headers["Retry-After"]) <= client._MOMENT
+        assert world.browser().get("/boards/").status_code == 200
+
+        def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) > client._TRIES:  # it is asked to wait more often than it would try what fails
+                others.close()
+
+        client.Portal(address, token=world.token(ada), sleep=sleep).send(file, wait=False)
+    assert len(waits) == client._TRIES + 1
+    assert max(waits) <= client._MOMENT
 
 
 @pytest.mark.parametrize("error", ["OperationalError", "InterfaceError", "ValueError"])

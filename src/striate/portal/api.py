@@ -24,10 +24,11 @@ from striate.portal.entries.keeping import current, keep, may_write
 from striate.portal.hosting.api import router as data
 from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
+from striate.portal.receiving.crowd import CrowdedError, place_to_send, require_place
 from striate.portal.receiving.soon import check_soon
 from striate.portal.receiving.taking import NATIVE, BusyError, largest_file, refuse_outside_of_phases, take
 
-_CHUNK = 2**20  # bytes
+_CHUNK = 2**18  # bytes
 _WAIT = 3  # seconds
 
 
@@ -88,6 +89,13 @@ def _not_as_described(request: HttpRequest, error: ValidationError) -> HttpRespo
 def _busy(request: HttpRequest, error: BusyError) -> HttpResponse:
     answer = api.create_response(request, {"detail": str(error)}, status=429)
     answer.headers["Retry-After"] = str(_WAIT)
+    return answer
+
+
+@api.exception_handler(CrowdedError)
+def _crowded(request: HttpRequest, error: CrowdedError) -> HttpResponse:
+    answer = api.create_response(request, {"detail": str(error)}, status=503)
+    answer.headers["Retry-After"] = str(error.wait)
     return answer
 
 
@@ -245,6 +253,7 @@ def keys(request: HttpRequest) -> HttpResponseBase:
 def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
     """Begin an upload, or find the one of the same file that was broken off."""
     user = _admitted(request)
+    require_place()
     if not user.is_staff:
         refuse_outside_of_phases("")
     if UPLOAD.take(str(user.pk)) is None:
@@ -256,8 +265,11 @@ def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
 
 @api.get("/uploads/{number}", response={200: UploadState, **_PROBLEMS})
 def upload_state(request: HttpRequest, number: UUID) -> dict[str, Any]:
-    """How far an upload is."""
-    return _progress(_upload(request, number))
+    """How far an upload is. Where something is missing, 503 says when there may be a place to go on."""
+    found = _progress(_upload(request, number))
+    if found["received"] < found["size"]:
+        require_place()
+    return found
 
 
 @api.put(
@@ -268,7 +280,8 @@ def upload_state(request: HttpRequest, number: UUID) -> dict[str, Any]:
 def continue_upload(request: HttpRequest, number: UUID, offset: int) -> dict[str, Any]:
     """Send bytes of the file, as the body, from `offset` on: as many at a time as is convenient."""
     upload = _upload(request, number)
-    uploads.append(upload, offset, iter(lambda: request.read(_CHUNK), b""))
+    with place_to_send():
+        uploads.append(upload, offset, iter(lambda: request.read(_CHUNK), b""))
     return _progress(upload)
 
 
@@ -285,7 +298,7 @@ def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str,
         return Status(200, _described(request, upload.submission))
     about: dict[str, Any] = {"team": team, "baseline": new.baseline, "by": user, "note": new.note}
     try:
-        with uploads.whole(upload) as file:
+        with place_to_send(), uploads.whole(upload) as file:
             made, fresh = take({NATIVE: file}, filename=upload.filename, upload=upload, **about)
     except (InputError, FileNotFoundError):  # perhaps the same was asked twice at once, and the other was first
         now = Upload.objects.filter(pk=upload.pk).first()

@@ -29,6 +29,7 @@ from striate.submissions.validate import match_whole
 
 _PART = 8 * 2**20  # bytes that are sent at a time
 _TRIES, _LONGEST_PAUSE, _LONGEST_BACKOFF = 10, 60.0, 20.0  # the second of what the portal asks for, in seconds
+_MOMENT, _MOST_MOMENTS = 5.0, 200  # seconds, and how often the portal may ask to wait for so long or less
 _ASKED_EVERY = 0.5  # seconds
 
 
@@ -46,6 +47,10 @@ class Sent:
 
     new: bool
     state: Mapping[str, Any]
+
+
+class _CrowdedError(OutageError):
+    """The portal works, and asks to come back in a moment."""
 
 
 class Portal:
@@ -181,6 +186,7 @@ class Portal:
     def _send_parts(self, file: Path, state: Mapping[str, Any], advance: Advance) -> str:
         """Send what has not arrived of an upload that was begun."""
         number, received, size, failures = str(state["id"]), int(state["received"]), int(state["size"]), 0
+        crowds = 0
         with file.open("rb") as opened:
             advance(received)
             while received < size:
@@ -189,9 +195,12 @@ class Portal:
                     _, state = self._ask(
                         "PUT", f"api/uploads/{number}?offset={received}", body=opened.read(_PART), tries=1
                     )
-                except (OutageError, InputError):  # some of it may have arrived: ask, and go on from there
-                    failures += 1
-                    if failures > _TRIES:
+                except (OutageError, InputError) as error:  # some of it may have arrived: ask, and go on from there
+                    if isinstance(error, _CrowdedError):  # nothing has arrived, and to ask takes until there is a place
+                        crowds += 1
+                    else:
+                        failures += 1
+                    if failures > _TRIES or crowds > _MOST_MOMENTS:
                         raise
                     self._sleep(min(_LONGEST_BACKOFF, 0.25 * 2**failures))
                     _, state = self._ask("GET", f"api/uploads/{number}")
@@ -233,10 +242,12 @@ class Portal:
         """Ask, and ask again where that may help: all requests may be repeated, since the same file is the same submission."""
         reason = ""
         asked: float | None = None
-        for attempt in range(tries):
-            if attempt:
-                self._sleep(max(asked or 0.0, min(_LONGEST_BACKOFF, 0.5 * 2**attempt)))
+        attempt = moments = 0
+        while attempt < tries:
+            if asked is not None or attempt:
+                self._sleep(max(asked or 0.0, min(_LONGEST_BACKOFF, 0.5 * 2**attempt) if attempt else 0.0))
                 asked = None
+            attempt += 1
             try:
                 answer = self._pool.request(
                     method,
@@ -254,6 +265,9 @@ class Portal:
                 asked = retry_after(answer.headers)
                 if asked is not None and asked <= _LONGEST_PAUSE:
                     reason = f"{self.address} is busy"
+                    if asked <= _MOMENT and moments < _MOST_MOMENTS and tries > 1:
+                        # It works, and only has no place for this: no attempt has failed.
+                        moments, attempt = moments + 1, attempt - 1
                     continue
                 when = f" in {duration(asked)}" if asked is not None else " later"
                 raise OutageError(_sentence(answer).rstrip("."), f"Try again{when}: what arrived stays there.")
@@ -261,7 +275,8 @@ class Portal:
                 reason = f"{self.address} has a fault ({answer.status})"
                 continue
             raise InputError(self._explained(answer))
-        raise OutageError(reason, "Try again later: what arrived stays there.")
+        kind = _CrowdedError if asked is not None else OutageError
+        raise kind(reason, "Try again later: what arrived stays there.")
 
     def _explained(self, answer: urllib3.BaseHTTPResponse) -> str:
         if answer.status == 401:

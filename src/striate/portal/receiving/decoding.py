@@ -31,6 +31,7 @@ _SECONDS = 60  # of the processor
 _PATIENCE = 120.0  # seconds on the wall
 _LONGEST_ANSWER = 2**16  # bytes
 _LONGEST_REASON = 1000  # characters
+_PIECE = 2**18  # predictions that are looked at together
 TEMPORARY = "striate-decode-"  # how folders for what a child hands out begin
 # What a child dies of that a file has led astray, or to its limits. SIGKILL is not among them: no file brings it
 # about, but a machine that is out of memory, or somebody, does.
@@ -54,7 +55,7 @@ class Decoded:
     track, protocol
         Its board.
     predictions : (T, N)
-        In the order of the keys; finite, ≥ 0.
+        In the order of the keys; finite, ≥ 0. Mapped from a file, which is there as long as the context is.
     native
         The native file: what was sent, or what was made of CSVs; there as long as the context is.
     """
@@ -258,15 +259,25 @@ def _checked(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
     try:
         if not wanted <= file.stat().st_size <= wanted + 1024:
             raise ValueError(f"its file has {file.stat().st_size} bytes")
-        predictions = np.load(file, allow_pickle=False)
+        # Mapped, and looked through a piece at a time: who only checks a file need not have all of it in memory.
+        predictions = np.load(file, mmap_mode="r", allow_pickle=False)
         if predictions.dtype != np.float32 or predictions.shape != shape:
             raise ValueError(f"it has {predictions.dtype} of shape {predictions.shape}")
-        if not np.isfinite(predictions).all() or float(predictions.min()) < 0:
-            raise ValueError("it has values that are no rates")
+        for piece in _pieces(file, predictions.offset):
+            # The least of values is not a number where one of them is none.
+            if not (piece.min() >= 0 and piece.max() < np.inf):
+                raise ValueError("it has values that are no rates")
     except (OSError, ValueError, EOFError) as error:
         raise PlatformError(f"What the child handed out is no array of predictions: {error}.") from None
     found: NDArray[np.float32] = predictions
     return found
+
+
+def _pieces(file: Path, offset: int) -> Iterator[NDArray[np.float32]]:
+    with file.open("rb") as opened:
+        opened.seek(offset)
+        while (piece := np.fromfile(opened, np.float32, _PIECE)).size:
+            yield piece
 
 
 def room_for(folder: Path, size: int) -> bool:

@@ -100,6 +100,6 @@ def _found(read: Decoded) -> dict[str, Any]:
         "live": len(wanted.rows(LIVE)),
         "final": len(wanted.rows(FINAL)),
         "neurons": len(wanted.unit_ids),
-        "mean": float(read.predictions.mean(dtype="float64")),
-        "most": float(read.predictions.max()),
+        "mean": float(sum(row.sum(dtype="float64") for row in read.predictions) / read.predictions.size),
+        "most": float(max(row.max() for row in read.predictions)),
     }

@@ -11,6 +11,8 @@ from striate.portal.place import Place
 from striate.portal.running.processes import Process, run
 from striate.portal.running.web import BIND
 
+# With a heap of its own for each thread, what threads have given back adds up to more than the portal needs (glibc alone looks at this).
+_FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
 LIVE_TRUTH = "STRIATE_PORTAL_LIVE_TRUTH"
 _SECRETS = (LIVE_TRUTH, "STRIATE_LIVE_TRUTH", "STRIATE_PASSPHRASE")
 
@@ -36,7 +38,8 @@ def web(place: Place, host: str, port: int) -> Process:
     except (OSError, OverflowError) as error:
         raise InputError(f"Port {port} of {host} cannot be used ({error}): give another with --port.") from None
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return Process("web process", "striate.portal.running.web", {**place.environment, BIND: bind}, without=_SECRETS)
+    told = {**place.environment, BIND: bind, **_FEW_HEAPS}
+    return Process("web process", "striate.portal.running.web", told, without=_SECRETS)
 
 
 def worker(place: Place, live_truth: Path) -> Process:

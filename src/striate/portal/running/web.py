@@ -8,6 +8,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from striate.portal.organising import counting
 from striate.portal.place import Place
+from striate.portal.receiving.crowd import THREADS
 from striate.portal.running.parent import end_with_parent
 from striate.portal.running.prepare import set_up
 
@@ -33,7 +34,7 @@ class Web(BaseApplication):  # type: ignore[misc]
         options = {
             "bind": os.environ[BIND],
             "workers": int(os.environ.get("STRIATE_PORTAL_WEB_WORKERS", "2")),
-            "threads": 8,  # a slow download holds one
+            "threads": THREADS,
             "worker_class": Threads,
             "preload_app": True,
             "timeout": 120,

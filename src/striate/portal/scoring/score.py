@@ -10,8 +10,8 @@ from striate.portal.competition import place
 from striate.portal.models import Score, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
+from striate.portal.receiving.checking import keys_of_competition
 from striate.portal.receiving.decoding import PlatformError, decoded
-from striate.portal.receiving.keys import read_keys
 from striate.portal.receiving.states import locked, move
 from striate.portal.scoring.leases import Lease, LostLeaseError
 from striate.portal.scoring.measure import Measured, measure
@@ -58,7 +58,7 @@ def measured(submission: Submission, live: LiveTruth) -> Measured:
     PlatformError
         If it cannot be read.
     """
-    rules, keys = read_keys(place().keys)
+    rules, keys = keys_of_competition()
     try:
         with store.kept(submission.kept) as file, decoded(file, place().keys, rules, keys) as read:
             return measure(read.predictions, keys[read.track], live, read.track)
