@@ -63,7 +63,7 @@ OPERATIONS = (
     "GET /api/data/versions",
     "POST /api/data/missing",
     "POST /api/data/contents",
-    "PUT /api/data/contents/{sha256}",
+    "PUT /api/data/contents",
     "POST /api/data/whole-contents",
     "POST /api/data/versions",
 )

@@ -54,8 +54,10 @@ def main() -> None:
             visitor.open("/accounts/sign-in/")
             visitor.fill(User_name="ada", Password=PASSWORD)
             visitor.press("Sign in")
-            visitor.open("/team/")
-            visitor.page.locator("tbody a").first.click()
+            picture(visitor, "/data/", out / f"data{end}.png")
+            picture(visitor, "/team/", out / f"team{end}.png")
+            visitor.page.locator("tbody th a:visible").first.click()
+            visitor.page.wait_for_url("**/submissions/*/")
             picture(visitor, visitor.page.url, out / f"submission{end}.png")
             visitor.close()
 

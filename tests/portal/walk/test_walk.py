@@ -175,6 +175,9 @@ def test_from_signing_up_to_the_board(visit: Visit, site: Stage, size: tuple[int
     visitor.open("/team/")
     visitor.open("/")
     assert visitor.page.locator("[aria-current=step]", has_text="live").count() == 1
+    assert re.search(r"\d [A-Z][a-z]+ 20\d\d, \d\d:\d\d", visitor.page.locator("time").first.inner_text()), (
+        "as in Britain"
+    )
 
     write_a_card(visitor)
     visitor.open("/submit/")

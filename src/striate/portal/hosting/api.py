@@ -162,7 +162,7 @@ def small_contents(request: HttpRequest) -> dict[str, Any]:
             _("More than %(bytes)s bytes are sent in several calls, or in parts: POST /api/data/contents begins.")
             % {"bytes": grouped(SMALL_AT_ONCE)}
         )
-    first, _, rest = body.partition(b"\n")
+    first, _end, rest = body.partition(b"\n")
     try:
         listed = _SMALL_CONTENTS.validate_json(first)
     except ValidationError as error:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.utils.translation import gettext as _
+
 THREADS = 16  # of a web process; a slow download holds one, too
 PLACES = 6  # threads that uploads may have: the processor does not do more at a time, and people wait for pages
 _WAIT = (1, 4)  # seconds: not all come back in the same moment
@@ -23,7 +25,7 @@ class CrowdedError(Exception):
     """
 
     def __init__(self) -> None:
-        super().__init__("Many people send files at this moment: send this again when it has had a pause.")
+        super().__init__(_("Many people send files at this moment: send yours again in some seconds."))
         self.wait = random.randint(*_WAIT)
 
 

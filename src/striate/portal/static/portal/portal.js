@@ -7,10 +7,16 @@ function localTimes(root) {
     const moment = new Date(time.dateTime);
     if (Number.isNaN(moment.getTime())) continue;
     time.title = moment.toISOString();
-    time.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+    time.textContent = moment.toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
     if ("left" in time.dataset) time.append(` (${untilThen(moment)})`);
   }
   for (const zone of root.querySelectorAll("[data-zone]")) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+// The language of the page, as the reader's country writes it: British or American English, say.
+function locale() {
+  const language = document.documentElement.lang;
+  return navigator.languages.find((each) => each.split("-")[0] === language.split("-")[0]) || language;
 }
 
 function untilThen(moment) {
