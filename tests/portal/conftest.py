@@ -133,6 +133,7 @@ def real_children() -> Iterator[None]:
 def world(portal: World) -> Iterator[World]:
     """The portal, without people and submissions."""
     from django.contrib.contenttypes.models import ContentType
+    from django.core import mail
     from django.core.cache import cache
     from django.db import connection
 
@@ -142,6 +143,7 @@ def world(portal: World) -> Iterator[World]:
     _begin_chain()
     _begin_data()
     yield portal
+    mail.outbox.clear()
     portal.empty()
     assert not Chain.objects.exists()
     cache.clear()
