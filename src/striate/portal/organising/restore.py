@@ -144,10 +144,10 @@ def _take(
             with tempfile.NamedTemporaryFile(dir=aside.data, delete=False) as written:
                 found[entry.name] = _copy(source, cast(BinaryIO, written))
             _put(aside, entry.name, Path(written.name), made, truth)
+        if manifest is None:
+            raise InputError("The backup is damaged, or was cut off: the list of its files, at its end, is missing.")
         if manifest != found:
-            wrong = sorted(
-                name for name in {*found, *(manifest or {})} if found.get(name) != (manifest or {}).get(name)
-            )
+            wrong = sorted(name for name in {*found, *manifest} if found.get(name) != manifest.get(name))
             raise InputError(f"The backup is damaged: {', '.join(wrong[:5]) or 'its end'} is not what it was.")
         tables.count_on(list(made.values()))
         connection.check_constraints()
