@@ -27,7 +27,7 @@ from striate.portal.competition import competition, place
 from striate.portal.models import State
 from striate.portal.organising import tables
 from striate.portal.organising.restore import ABOUT, FORMAT, MANIFEST
-from striate.portal.storage import opened
+from striate.portal.storage import below, opened
 
 _TRIES = 5
 
@@ -195,12 +195,6 @@ def _add_files(archive: _Archive, kept: list[str], data: bool) -> list[str]:
 
 def walk(storage: Storage, folder: str = "") -> Iterator[str]:
     """Names of all files of a storage, or of a folder in it; not of those that are being written."""
-    try:
-        folders, names = storage.listdir(folder)
-    except FileNotFoundError:
-        return
-    here = f"{folder}/" if folder else ""
-    yield from (f"{here}{name}" for name in sorted(names) if not name.startswith("."))
-    for each in sorted(folders):
-        if not each.startswith("."):
-            yield from walk(storage, f"{here}{each}")
+    for name, _written in below(storage, folder):
+        if not any(part.startswith(".") for part in name.split("/")):
+            yield name
