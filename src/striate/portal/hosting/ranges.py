@@ -81,10 +81,15 @@ class Asked:
         return self.end - self.start + 1
 
 
-def asked(request: HttpRequest, size: int, digest: str) -> Asked | HttpResponse:
-    """Understand a GET or HEAD for content of some size with a hash; an answer, where nothing is to be sent."""
+def asked(
+    request: HttpRequest, size: int, digest: str, *, cache: str = "private, no-transform", most: int | None = None
+) -> Asked | HttpResponse:
+    """Understand a GET or HEAD for content of some size with a hash; an answer, where nothing is to be sent.
+
+    How caches may keep it is said by `cache`; of a part, at most `most` bytes are sent, if that is given.
+    """
     tag = quote_etag(digest)
-    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-transform"}
+    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": cache}
     if tag in parse_etags(request.headers.get("If-None-Match", "")):
         return HttpResponse(status=304, headers=headers)
     found = Asked(0, size - 1, 200, headers)
@@ -95,6 +100,7 @@ def asked(request: HttpRequest, size: int, digest: str) -> Asked | HttpResponse:
         except ValueError:
             return HttpResponse(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
         if part is not None:
+            part = (part[0], part[1] if most is None else min(part[1], part[0] + most - 1))
             headers["Content-Range"] = f"bytes {part[0]}-{part[1]}/{size}"
             found = Asked(*part, 206, headers)
     headers["Content-Length"] = str(found.length)

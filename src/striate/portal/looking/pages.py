@@ -4,13 +4,12 @@ import re
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.utils.http import parse_etags, quote_etag
 from django.views.decorators.http import require_safe
 
 from striate.competition.manifest import ListedFile
 from striate.portal.hosting.dataset import accepted
 from striate.portal.hosting.pages import refusal
-from striate.portal.hosting.ranges import asked_range
+from striate.portal.hosting.ranges import asked
 from striate.portal.looking import store
 from striate.portal.looking.jobs import given_up
 from striate.portal.looking.tables import texts
@@ -25,6 +24,7 @@ _MODULES = [
     f"portal/looking/{name}.js"
     for name in ("drawing", "colours", "prepared", "raster", "tiles", "gallery", "traces", "cloud", "histograms")
 ]
+_FOR_EVER = "private, max-age=31536000, immutable"
 _LARGEST_PART = 4 * 2**20  # bytes that are sent from memory
 
 
@@ -75,27 +75,17 @@ def part(request: HttpRequest, session: str, key: str, file: str) -> HttpRespons
     name, storage = store.name(key, file), store.storage()
     if key != store.key(archive) or not _FILE.match(file) or not storage.exists(name):
         raise Http404
-    tag = quote_etag(f"{key}-{file}")
-    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=31536000, immutable"}
-    if tag in parse_etags(request.headers.get("If-None-Match", "")):
-        return HttpResponse(status=304, headers=headers)
     kind, size = _TYPES.get(file.rpartition(".")[2], "application/octet-stream"), storage.size(name)
-    asked = request.headers.get("Range")
-    if asked and request.method == "GET" and request.headers.get("If-Range", tag) == tag:
-        try:
-            found = asked_range(asked, size)
-        except ValueError:
-            return HttpResponse(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
-        if found is not None:
-            start, end = found[0], min(found[1], found[0] + _LARGEST_PART - 1)
-            with opened(storage, name, start) as source:
-                content = source.read(end - start + 1)
-            headers["Content-Range"] = f"bytes {start}-{end}/{size}"
-            return HttpResponse(content, status=206, content_type=kind, headers=headers)
-    headers["Content-Length"] = str(size)
+    found = asked(request, size, f"{key}-{file}", cache=_FOR_EVER, most=_LARGEST_PART)
+    if isinstance(found, HttpResponse):
+        return found
     if request.method == "HEAD":
-        return HttpResponse(content_type=kind, headers=headers)
-    return FileResponse(opened(storage, name), content_type=kind, headers=headers)
+        return HttpResponse(content_type=kind, headers=found.headers)
+    if found.status == 206:
+        with opened(storage, name, found.start) as source:
+            content = source.read(found.length)
+        return HttpResponse(content, status=206, content_type=kind, headers=found.headers)
+    return FileResponse(opened(storage, name), content_type=kind, headers=found.headers)
 
 
 def _archive(session: str) -> ListedFile:
