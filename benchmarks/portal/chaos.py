@@ -62,7 +62,9 @@ class Chaos:
         """Kill something."""
         kind = self.chance.choices(list(_TARGETS), list(_TARGETS.values()))[0]
         if kind == "sender":
-            self._kill([self.senders[self.chance.choice(list(self.senders))].pid], kind)
+            own = [sender.pid for sender in self.senders.values() if sender.poll() is None]
+            if own:
+                self._kill([self.chance.choice(own)], kind)
         elif kind == "database" and self.made.served.environment:
             hard = self.chance.random() < 0.5
             self.made.database.stop(hard=hard)
@@ -107,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
             readers = [made.module("reader", made.served.address, made.folder / "reader-0.jsonl", 2)]
             chaos = Chaos(made, random.Random(options.seed), {plan: made.module("sender", plan) for plan in plans})
             try:
-                _reign(chaos, seconds, options.every)
+                _reign(chaos, seconds, options.every, options.kills)
                 _calm(chaos, options.drain)
                 checks, sent = verified(made, drain=options.drain)
             finally:
@@ -132,11 +134,12 @@ def run(options: argparse.Namespace) -> int:
     return conclude(report, checks, options.out)
 
 
-def _reign(chaos: Chaos, seconds: float, every: float) -> None:
+def _reign(chaos: Chaos, seconds: float, every: float, least: int) -> None:
+    """Kill for so many seconds, and on, on a slow machine, until enough was killed."""
     until = time.monotonic() + seconds
-    while (now := time.monotonic()) < until:
+    while time.monotonic() < until or chaos.kills.total() < least:
         chaos.start_again()
-        time.sleep(min(until - now, chaos.chance.expovariate(1 / every)))
+        time.sleep(min(2 * every, chaos.chance.expovariate(1 / every)))
         chaos.kill()
 
 
@@ -166,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.portal.chaos", description=__doc__)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--minutes", type=float, default=5, help="how long things are killed")
+    parser.add_argument("--kills", type=int, default=0, help="least number of kills, however long these take")
     parser.add_argument("--every", type=float, default=3, help="seconds between kills, on average")
     parser.add_argument("--seed", type=int, default=0, help="of what is killed when")
     parser.add_argument("--teams", type=int, default=18, help="how many submit")
