@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from isal import isal_zlib
+
 from striate.errors import InputError, listed
 from striate.recordings import layout
 from striate.recordings.findings import Finding, UnreadableError
@@ -208,8 +210,9 @@ class ZipArchive(Archive):
             )
         try:
             data = self._inflate(info)
-        except (
+        except (  # type: ignore[misc]  # stubs of isal take its error for an instance
             zlib.error,
+            isal_zlib.error,
             zipfile.BadZipFile,
             EOFError,
             OSError,
@@ -224,7 +227,7 @@ class ZipArchive(Archive):
             rule = "truncated-member" if len(data) < info.file_size else "oversized-member"
             message = f"the member inflates to {'more than ' if len(data) > info.file_size else ''}{min(len(data), info.file_size)} bytes; {info.file_size} are declared."
             raise UnreadableError(found(rule, member, message, "Download or make the archive again."))
-        if zlib.crc32(data) != info.CRC:
+        if isal_zlib.crc32(data) != info.CRC:
             raise UnreadableError(
                 found("truncated-member", member, "the checksum does not agree.", "Download or make the archive again.")
             )
@@ -243,7 +246,7 @@ class ZipArchive(Archive):
         raw = os.pread(self._handle, info.compress_size, start)
         if info.compress_type == zipfile.ZIP_STORED:
             return raw
-        inflater = zlib.decompressobj(-15)
+        inflater = isal_zlib.decompressobj(-15)
         return inflater.decompress(raw, info.file_size + 1)  # one byte more shows a lying header
 
     def close(self) -> None:
