@@ -113,7 +113,7 @@ def _send_all(plan: dict[str, Any], team: Team, files: list[tuple[float, str]], 
     for when, file in files:
         time.sleep(max(0.0, plan["begins"] + plan["spread"] * when - time.time()))
         _send(plan, team, Path(file), journal)
-        if random.Random(file).random() < _AGAIN:
+        if random.Random(Path(file).name).random() < _AGAIN:
             _send(plan, team, Path(file), journal)
 
 

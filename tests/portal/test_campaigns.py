@@ -43,7 +43,7 @@ def test_under_load_each_file_is_scored_once(database: str, tmp_path: Path) -> N
     report = campaign("load", tmp_path / "load.json", "--database", database, *size)
     assert report["ok"]
     assert report["scored"] == 8, "five teams send one file; one sends five, and has three"
-    assert report["submissions"] == 10
+    assert report["submissions"] >= 10, "one that was refused may be sent again, which is another one"
     assert report["pages"]["/"]["answers"].keys() <= {"200", "503"}
     assert (tmp_path / "load.png").stat().st_size > 10_000
 
