@@ -53,7 +53,7 @@ def rows(board: Board, version: str) -> list[dict[str, Any]]:
     scored = Submission.objects.filter(track=board.track.name, protocol=board.protocol, state=State.SCORED)
     scores = _scores(board, version)
     receipts = of_board(board)
-    counting = [e for e in receipts.entries if (e.chosen or e.number) in scores]
+    counting = [e for e in receipts.receipts if (e.chosen or e.number) in scores]
     receipts = type(receipts)(receipts.anchor, tuple(counting))
     chosen = finalists(rules, receipts, board, lambda receipt: scores[receipt.number].value)
     sent = dict(

@@ -35,10 +35,12 @@ def take_over() -> int:
         if digests:
             _require_same(receipts, digests)
             return 0
-        for receipt in {each.sha256: each for each in reversed(receipts.entries)}.values():
+        if receipts.notices:
+            raise InputError("A chain with notices cannot be taken over.")
+        for receipt in {each.sha256: each for each in reversed(receipts.receipts)}.values():
             _require_kept(receipt)
         taken: dict[tuple[str, str], Submission] = {}
-        for receipt in receipts.entries:
+        for receipt in receipts.receipts:
             key = receipt.team, receipt.sha256
             if key not in taken:
                 taken[key] = _submission(receipt)
