@@ -12,6 +12,7 @@ from striate.competition.boards import Board
 from striate.competition.selection import finalists
 from striate.portal.boards.ranking import Entry, ranked
 from striate.portal.competition import competition
+from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Score, Standing, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving.chain import of_board
@@ -49,7 +50,7 @@ def rank(lease: Lease, live: LiveTruth) -> None:
 
 def rows(board: Board, version: str) -> list[dict[str, Any]]:
     """Rank a board from what one version of the scorer scored: one row a team, by the rule of the competition; scores rounded."""
-    rules = competition().rules
+    rules = rules_in_force()
     scored = Submission.objects.filter(track=board.track.name, protocol=board.protocol, state=State.SCORED)
     scores = _scores(board, version)
     receipts = of_board(board)
