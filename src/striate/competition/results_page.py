@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from striate.competition.in_force import Move
 from striate.competition.results import BoardResult, Results, RowResult
-from striate.report.page import Page, image, table
+from striate.report.page import Page, facts, image, table
 from striate.report.style import COLOURS, GREY, INK, look
 from striate.submissions.scorecard import LABELS
 
@@ -62,15 +62,17 @@ def page(results: Results) -> str:
         told.section(
             "Phases that were moved",
             "While the competition was running the organiser decided:",
-            table(["phase", "from", "to", "decided", "because"], [_move_cells(move) for move in results.moves]),
+            facts({f"{_boundary(move)} (notice {move.notice})": _move(move) for move in results.moves}),
         )
     if results.disqualified:
         told.section(
             "Disqualified teams",
             "They are on no board. Their receipts stay in the chain.",
-            table(
-                ["team", "since", "because", "notice"],
-                [[each.team, _day(each.at), each.why, str(each.notice)] for each in results.disqualified],
+            facts(
+                {
+                    each.team: f"since {_day(each.at)} (notice {each.notice}): {each.why}"
+                    for each in results.disqualified
+                }
             ),
         )
     for board in results.boards:
@@ -95,9 +97,12 @@ def page(results: Results) -> str:
     return told.render(said)
 
 
-def _move_cells(move: Move) -> list[str]:
-    what = f"{'begin' if move.boundary == 'starts' else 'end'} of {move.phase}"
-    return [what, _day(move.before), _day(move.after), f"{_day(move.at)}|notice {move.notice}", move.why]
+def _boundary(move: Move) -> str:
+    return f"{'begin' if move.boundary == 'starts' else 'end'} of {move.phase}"
+
+
+def _move(move: Move) -> str:
+    return f"{_day(move.after)} instead of {_day(move.before)}, decided on {_day(move.at)}: {move.why}"
 
 
 def _day(moment: datetime) -> str:
