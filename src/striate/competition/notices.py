@@ -1,7 +1,7 @@
 """Notices: what an organiser decides while a competition runs, as links of the same chain as the receipts.
 
 The commitment holds the rules as they were when the competition began. Whoever verifies reads in the chain what was decided
-since, when and why; so nothing can be decided in secret, or dated back.
+since, when and why; so nothing can be decided in secret, or dated back to before a receipt that was given.
 """
 
 from datetime import UTC, datetime
