@@ -1,5 +1,6 @@
 """What an organiser decides while a competition runs is in the chain, binds the close, and is seen by whoever verifies."""
 
+import hashlib
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from striate.competition import (
     verify,
 )
 from striate.competition.in_force import timings
-from striate.competition.receipts import parsed
+from striate.competition.receipts import linked, parsed
 from striate.errors import InputError
 
 HASH = "a" * 64
@@ -84,6 +85,33 @@ def test_receipts_of_older_versions_are_what_they_were_to_the_byte():
         fields = link.model_dump(exclude={"number", "at", "previous", "digest"})
         again = again.added(at=link.at, **fields)
     assert again.entries == tuple(links)
+
+
+@given(
+    number=st.integers(1, 10**6),
+    kind=st.sampled_from(["submission", "choice"]),
+    at=st.datetimes(timezones=st.timezones() | st.just(UTC)),
+    team=st.text(max_size=60),
+    chosen=st.none() | st.integers(1, 99),
+    baseline=st.booleans(),
+)
+def test_digests_of_receipts_are_reckoned_as_ever(number, kind, at, team, chosen, baseline):
+    """SHA-256 of the ten keys that a receipt has always had, sorted, without spaces."""
+    fields = {"kind": kind, "team": team, "track": "t", "protocol": "image", "sha256": HASH, "chosen": chosen}
+    receipt = linked(number, "0" * 64, at=at, baseline=baseline, **fields)
+    utc = at.astimezone(UTC).isoformat()
+    keys = {**fields, "number": number, "at": utc, "baseline": baseline, "previous": "0" * 64}
+    text = json.dumps(keys, sort_keys=True, separators=(",", ":"))
+    assert receipt.digest == hashlib.sha256(text.encode()).hexdigest()
+    assert parsed(receipt.model_dump_json(), "") == receipt
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 60_000, "{}", "null", '{"kind":"amendment"}', "7", '"x"', '{"kind":{"a":1}}', "{" * 9]
+)
+def test_what_is_no_link_gets_a_sentence(line):
+    with pytest.raises(InputError, match="the line is no receipt"):
+        parsed(line, "the line")
 
 
 def test_a_link_of_an_unknown_kind_is_none():

@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +141,11 @@ def test_everybody_reads_what_was_moved_and_why(world: World, olga: Any) -> None
     assert "Reason: The <b>server</b> was away." in announcement.text
     (entry,) = AuditEntry.objects.filter(what="move phase")
     assert entry.who == "olga"
-    assert entry.before["live ends"].startswith(former.date().isoformat())
-    assert entry.after["live ends"].startswith(now.date().isoformat())
+    assert [line.partition(" – ")[2][:10] for line in (entry.before["phases"][0], entry.after["phases"][0])] == [
+        former.date().isoformat(),
+        now.date().isoformat(),
+    ]
+    assert [line.partition(":")[0] for line in entry.after["phases"]] == ["live", "evaluation"]
     assert entry.after["why"] == "The <b>server</b> was away."
     assert (
         world.browser().get("/competition.toml").content.decode()
@@ -192,6 +197,34 @@ def test_two_organisers_who_move_at_once_do_not_overrule_each_other_unseen(world
     assert 'value="1"' not in second.content.decode(), "the page must be looked at anew"
     assert move(world, olga, ends=typed(ends(world, days=3))).status_code == 302
     assert [entry.number for entry in chain(world)] == [1, 2]
+
+
+def test_decisions_that_come_at_once_make_one_chain(world: World, olga: Any) -> None:
+    from django.db import connection, connections
+
+    from striate.portal.models import Announcement, Team
+
+    names = [f"Team {number}" for number in range(4)]
+    for name in names:
+        Team.objects.create(name=name)
+    connection.close()
+
+    def decide(job: Callable[[], Any]) -> int:
+        try:
+            return int(job().status_code)
+        finally:
+            connections.close_all()
+
+    jobs: list[Callable[[], Any]] = [
+        *(partial(move, world, olga, ends=typed(ends(world, days=n)), known=0) for n in (3, 5, 7)),
+        *(partial(change, world, olga, Team.objects.get(name=name), "two accounts") for name in names),
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(decide, jobs))
+    assert sorted(answers[:3]) == [302, 400, 400], "one of those who saw no amendment"
+    assert answers[3:] == [302] * 4
+    assert sorted(entry.kind for entry in chain(world)) == ["amendment", *["disqualification"] * 4]
+    assert Announcement.objects.count() == 1
 
 
 ELSEWHERE = """

@@ -68,12 +68,10 @@ def amend(
             raise InputError(_("The phase is so already: give another begin or another end."))
         after, link = _notify(ends_of_chain, standing, kind="amendment", phases=moved, why=reason(seen(why)))
         moves = after.moves[len(standing.moves) :]
+        names = {timing.phase for timing in moved}
+        before, now = (_listed(rules, names) for rules in (standing.rules, after.rules))
         audit.note(
-            actor,
-            "move phase",
-            about=phase,
-            before={f"{move.phase} {move.boundary}": move.before for move in moves},
-            after={**{f"{move.phase} {move.boundary}": move.after for move in moves}, "why": moves[0].why},
+            actor, "move phase", about=phase, before={"phases": before}, after={"phases": now, "why": moves[0].why}
         )
         _announce(moves, banner=banner)
     return link
@@ -154,6 +152,10 @@ def _refuse_while_files_are_on_their_way(rules: Rules, now: datetime) -> None:
             behind,
         )
         raise InputError(said % {"count": behind})
+
+
+def _listed(rules: Rules, names: set[str]) -> list[str]:
+    return [f"{p.name}: {p.starts.isoformat()} – {p.ends.isoformat()}" for p in rules.phases if p.name in names]
 
 
 def _announce(moves: tuple[Move, ...], *, banner: bool) -> None:
