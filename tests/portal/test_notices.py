@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -229,6 +230,7 @@ def test_decisions_that_come_at_once_make_one_chain(world: World, olga: Any) -> 
 
 ELSEWHERE = """
 import sys
+import tempfile
 from datetime import datetime
 from striate.portal import Place
 from striate.portal.running.prepare import set_up
@@ -436,3 +438,68 @@ def test_notices_are_in_what_is_exported(world: World, olga: Any, tmp_path: Path
     assert json.loads(line)["kind"] == "amendment"
     (row,) = map(json.loads, (tmp_path / "out" / "tables" / "link.jsonl").read_text().splitlines())
     assert row["submission_id" if "submission_id" in row else "submission"] is None
+
+
+OLDER = """
+import json, sys
+from pathlib import Path
+from striate.competition.receipts import Receipts
+from striate.portal import Place
+from striate.portal.running.prepare import prepare
+place = Place.of(sys.argv[1], sys.argv[2])
+prepare(place)
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import setup_test_environment
+from django.utils import timezone
+call_command("migrate", "portal", sys.argv[3], verbosity=0)
+with connection.cursor() as cursor:
+    cursor.execute(
+        "INSERT INTO portal_team (name, invitation, created_at, disqualified_at, disqualified_for)"
+        " VALUES ('Old cheat', 'x', %s, %s, 'two accounts')", [timezone.now(), timezone.now()])
+connection.close()
+prepare(place)
+setup_test_environment()
+from striate.portal.in_force import in_force
+from striate.portal.models import Link, Team, triggers
+print(json.dumps({
+    "out": sorted(in_force().teams),
+    "names": sorted(Link.objects.exclude(team=None).values_list("team__name", flat=True)),
+    "protected": triggers._there(connection) >= set(triggers._wanted(connection)),
+    "receipts": Client().get("/receipts.jsonl").getvalue().decode(),
+}))
+"""
+
+
+@pytest.mark.slow
+def test_a_portal_of_the_version_before_is_upgraded(folders: Path, tmp_path: Path) -> None:
+    from tests.portal.test_copies import bare
+
+    with tempfile.TemporaryDirectory(prefix="older") as data:
+        place = Path(data) / "portal"
+        command = [sys.executable, "-c", OLDER, folders / "public", place, "0008_words"]
+        done = subprocess.run(command, capture_output=True, text=True, env=bare(), check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["out"] == found["names"] == ["Old cheat"]
+    assert found["protected"]
+    assert json.loads(found["receipts"])["why"] == "two accounts"
+
+
+@pytest.mark.slow
+def test_notices_come_back_from_a_backup(world: World, olga: Any, folders: Path, tmp_path: Path) -> None:
+    from striate.portal.models import Team
+    from striate.portal.receiving.chain import lines
+    from tests.portal.test_copies import look, restored, served
+
+    world.scored(world.person("ada", team="Ada"), world.file(0.5))
+    change(world, olga, Team.objects.get(name="Ada"), "two accounts")
+    assert move(world, olga, ends=typed(ends(world, days=7))).status_code == 302
+    before = "".join(lines())
+    done = served(world, folders, "backup", "--out", tmp_path / "backup")
+    assert done.status == 0, done.err
+    done = restored(folders, tmp_path / "backup", tmp_path / "back")
+    assert done.status == 0, done.err
+    assert look(folders, tmp_path / "back")["receipts"] == before
+    assert before.count("\n") == 3
