@@ -46,6 +46,7 @@ TABLE: dict[str, Case] = {
     "announcements": Case(ALL),
     "announcements-feed": Case(ALL),
     "organise": Case((SIGN_IN, 403, 403, 200)),
+    "phases": Case((SIGN_IN, 403, 403, 200)),
     "rescore": Case((SIGN_IN, 403, 403, 302), "POST"),
     "icon": Case((302, 302, 302, 302)),
     "language": Case((302, 302, 302, 302), "POST"),

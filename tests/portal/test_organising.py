@@ -77,7 +77,7 @@ def test_a_disqualified_team_leaves_the_boards_and_its_receipts_stay(world: Worl
     assert [(row["team"], row["rank"]) for row in shown] == [("Ben", 1)]
     page = world.browser().get("/boards/sensorium-image/").content.decode()
     assert "two accounts of one person" in page
-    assert b"".join(world.browser().get("/receipts.jsonl").streaming_content) == receipts
+    assert b"".join(world.browser().get("/receipts.jsonl").streaming_content).startswith(receipts)
     with pytest.raises(InputError, match="disqualified"):
         world.send(ada, world.file(0.3))
     (entry,) = AuditEntry.objects.filter(what="change team")
@@ -149,7 +149,7 @@ def test_who_waits_for_approval_is_shown(world: World) -> None:
     assert "olga@example.org" not in listed
 
 
-def test_phases_are_shown_and_nobody_can_move_them(world: World) -> None:
+def test_phases_are_shown_and_lead_to_where_they_are_moved(world: World) -> None:
     page = world.browser(world.person("olga", staff=True)).get("/organise/").content.decode()
-    assert "nobody can move them" in page
+    assert 'href="/organise/phases/"' in page
     assert "evaluation" in page

@@ -27,6 +27,7 @@ _GROUPS = (
     "simulate",
     "training",
     "competition",
+    "deciding",
     "serve",
     "organise",
     "submit",

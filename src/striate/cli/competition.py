@@ -1,4 +1,4 @@
-"""Commands about competitions: ``competition new``, ``build``, ``audit``, ``commit``, ``receipt``, ``score``, ``close``, ``verify``."""
+"""Commands about competitions, from ``competition new`` to ``verify``, but for those of `striate.cli.deciding`."""
 
 import json
 from datetime import UTC, datetime
@@ -288,6 +288,8 @@ def close(
     for board in results.boards:
         won = " and ".join(board.winners) if board.winners else "nobody"
         _say(f"{board.track}, {board.protocol}: {won} won")
+    for each in results.disqualified:
+        _say(f"left out: {each.team}, disqualified since {each.at.isoformat(timespec='minutes')}: {each.why}")
     _say(f"wrote {out}; now: striate competition verify {folder} --results {out}")
 
 

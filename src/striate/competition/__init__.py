@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     from striate.competition.close import close as close
     from striate.competition.commitment import Commitment as Commitment
     from striate.competition.commitment import commit as commit
+    from striate.competition.deciding import amend as amend
+    from striate.competition.deciding import disqualify as disqualify
+    from striate.competition.deciding import reinstate as reinstate
+    from striate.competition.in_force import Disqualified as Disqualified
+    from striate.competition.in_force import InForce as InForce
+    from striate.competition.in_force import Move as Move
     from striate.competition.leaks import LEAKS as LEAKS
     from striate.competition.live import LiveTruth as LiveTruth
+    from striate.competition.notices import Amendment as Amendment
+    from striate.competition.notices import Disqualification as Disqualification
     from striate.competition.ranking import Entrant as Entrant
     from striate.competition.ranking import Ranked as Ranked
     from striate.competition.ranking import Row as Row
@@ -47,14 +55,19 @@ if TYPE_CHECKING:
 __all__ = [
     "LEAKS",
     "TEMPLATES",
+    "Amendment",
     "Board",
     "BoardResult",
     "Built",
     "Check",
     "Commitment",
+    "Disqualification",
+    "Disqualified",
     "Entrant",
+    "InForce",
     "LiveScore",
     "LiveTruth",
+    "Move",
     "Ranked",
     "Receipt",
     "Receipts",
@@ -64,15 +77,18 @@ __all__ = [
     "Rules",
     "Vault",
     "Verification",
+    "amend",
     "audit",
     "board_of",
     "build",
     "choose",
     "close",
     "commit",
+    "disqualify",
     "parse_rules",
     "rank",
     "read_rules",
+    "reinstate",
     "require_allowed",
     "score_live",
     "simulated",
@@ -91,6 +107,14 @@ import_when_used(
         "close": "striate.competition.close.close",
         "Commitment": "striate.competition.commitment.Commitment",
         "commit": "striate.competition.commitment.commit",
+        "amend": "striate.competition.deciding.amend",
+        "disqualify": "striate.competition.deciding.disqualify",
+        "reinstate": "striate.competition.deciding.reinstate",
+        "Disqualified": "striate.competition.in_force.Disqualified",
+        "InForce": "striate.competition.in_force.InForce",
+        "Move": "striate.competition.in_force.Move",
+        "Amendment": "striate.competition.notices.Amendment",
+        "Disqualification": "striate.competition.notices.Disqualification",
         "LEAKS": "striate.competition.leaks.LEAKS",
         "LiveTruth": "striate.competition.live.LiveTruth",
         "Entrant": "striate.competition.ranking.Entrant",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from striate.competition.boards import Board
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment, openings, require_one, scorer
+from striate.competition.in_force import InForce
 from striate.competition.manifest import require_apart, require_new, sha256_of
 from striate.competition.parts import FinalScores, final_scores, neurons_of
 from striate.competition.ranking import Entrant, Ranked, rank
@@ -73,29 +74,30 @@ def close(
     ------
     InputError
         If it is too early, folder and vault do not belong together, the commitment is not the vault's, the chain of receipts is
-        broken, or a submission is missing.
+        broken or has a notice that no organiser could give, or a submission is missing.
     """
     place, kept, target = (Path(path).expanduser() for path in (folder, store, out))
     require_zone(at)
-    rules = vault.rules
+    require_new(target)
+    require_one(place, vault)
+    receipts = Receipts.read(place)
+    require_whole(receipts)
+    standing = InForce.of(vault.rules, receipts.entries)
+    rules = standing.rules
     if at < rules.closes:
         raise InputError(
             f"Submissions are taken until {rules.closes.isoformat()}, and it is {at.isoformat()}: close then."
         )
-    require_new(target)
-    require_one(place, vault)
     commitment = Commitment.read(place)
     opened = openings(vault)
     if wrong := [name for name in commitment.disagreements(opened) if name != "scorer"]:
         raise InputError(
             f"The vault is not what was committed to ({listed(wrong)} differ): close with the vault of the build."
         )
-    receipts = Receipts.read(place)
-    require_whole(receipts)
     require_apart(place, kept)
     _require_kept(receipts, kept)
     with whole_folder(target) as aside:
-        boards = [_board(Board(*board), vault, receipts, place, kept, aside) for board in rules.boards]
+        boards = [_board(Board(*board), vault, standing, receipts, place, kept, aside) for board in rules.boards]
         results = Results(
             name=rules.name,
             title=rules.title,
@@ -103,6 +105,8 @@ def close(
             commitment=sha256_of(place / COMMITMENT),
             chain=receipts.head,
             ranking=rules.ranking,
+            moves=list(standing.moves),
+            disqualified=list(standing.disqualified),
             boards=boards,
         )
         _write(aside, results, Openings(openings=opened if release else openings(vault, release=False)))
@@ -130,7 +134,7 @@ def truth_name(track: str, tier: str) -> str:
 
 
 def _require_kept(receipts: Receipts, store: Path) -> None:
-    for receipt in receipts.entries:
+    for receipt in receipts.receipts:
         file = stored(store, receipt.sha256)
         if not file.is_file() or sha256_of(file) != receipt.sha256:
             what = "is missing" if not file.is_file() else "was changed"
@@ -139,9 +143,12 @@ def _require_kept(receipts: Receipts, store: Path) -> None:
             )
 
 
-def _board(board: Board, vault: Vault, receipts: Receipts, folder: Path, store: Path, out: Path) -> BoardResult:
-    rules, track, live_truth = vault.rules, board.track, vault.live[board.track.name]
-    chosen = finalists(rules, receipts, board, partial(live_score_of, live_truth, board, store))
+def _board(
+    board: Board, vault: Vault, standing: InForce, receipts: Receipts, folder: Path, store: Path, out: Path
+) -> BoardResult:
+    rules, track, live_truth = standing.rules, board.track, vault.live[board.track.name]
+    scores = partial(live_score_of, live_truth, board, store)
+    chosen = finalists(rules, receipts, board, scores, without=standing.teams)
     for receipt in chosen:
         require_complete(folder, Submission.read(stored(store, receipt.sha256)), board)
     ranked = rank_receipts(rules, board, chosen, vault.final[track.name], store)

@@ -1,21 +1,21 @@
 """Receipts, each with the hash of the one before, so that no submission is added, dropped or changed unseen.
 
-The chain begins at the commitment. Whoever keeps a receipt, or the head of the chain at any time, can tell in the end
+The chain begins at the commitment. What an organiser decides meanwhile is a link of the same chain: see `striate.competition.notices`. Whoever keeps a receipt, or the head of the chain at any time, can tell in the end
 whether the chain is still that one: from the receipt on backwards nothing can have been changed.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Discriminator, Tag, TypeAdapter, ValidationError
 
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment
+from striate.competition.links import Link
 from striate.competition.manifest import Digest, sha256_of
+from striate.competition.notices import Amendment, Disqualification, Notice
 from striate.competition.rules import require_zone
 from striate.errors import InputError
 from striate.files import whole_file
@@ -25,8 +25,8 @@ FILE = "receipts.jsonl"
 _LONGEST = 2**16  # characters of a line
 
 
-class Receipt(BaseModel):
-    """One link of the chain.
+class Receipt(Link):
+    """What a team has for a submission, or for the choice of one: a link of the chain.
 
     Attributes
     ----------
@@ -47,16 +47,12 @@ class Receipt(BaseModel):
     baseline
         Whether it is a row of the organiser's own.
     previous
-        Digest of the receipt before; of the first, the SHA-256 of the commitment.
+        Digest of the link before; of the first, the SHA-256 of the commitment.
     digest
         SHA-256 of all of the above.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    number: int = Field(ge=1)
     kind: Literal["submission", "choice"] = "submission"
-    at: AwareDatetime
     team: str
     track: str
     protocol: str
@@ -66,47 +62,94 @@ class Receipt(BaseModel):
     previous: Digest
     digest: str = ""
 
-    def digested(self) -> str:
-        """The digest that it must have."""
-        content = self.model_dump(mode="json", exclude={"digest"})
-        content["at"] = self.at.astimezone(UTC).isoformat()
-        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+def _family(link: Any) -> str:
+    """Which model a link is of; one that does not say its kind is a submission's receipt."""
+    kind = link.get("kind", "submission") if isinstance(link, dict) else getattr(link, "kind", "")
+    return _FAMILIES.get(kind, "") if isinstance(kind, str) else ""
+
+
+_FAMILIES = {
+    "submission": "receipt",
+    "choice": "receipt",
+    "amendment": "amendment",
+    "disqualification": "disqualification",
+    "reinstatement": "disqualification",
+}
+Entry = Receipt | Amendment | Disqualification
+_ENTRY: TypeAdapter[Entry] = TypeAdapter(
+    Annotated[
+        Annotated[Receipt, Tag("receipt")]
+        | Annotated[Amendment, Tag("amendment")]
+        | Annotated[Disqualification, Tag("disqualification")],
+        Discriminator(_family),
+    ]
+)
+
+
+def linked(number: int, previous: str, *, at: datetime, **fields: Any) -> Entry:
+    """Make a link of the chain, with its digest.
+
+    Parameters
+    ----------
+    number
+        Its own.
+    previous
+        Digest of the link before.
+    at
+        When it is made.
+    **fields
+        The others of `Receipt`, `Amendment` or `Disqualification`, whichever its ``kind`` names.
+    """
+    content = {"number": number, "at": at.astimezone(UTC), "previous": previous, **fields}
+    bare = _ENTRY.validate_python(content)
+    return bare.model_copy(update={"digest": bare.digested()})
 
 
 @dataclass(frozen=True)
 class Receipts:
-    """A chain of receipts.
+    """A chain of receipts, and of notices among them.
 
     Attributes
     ----------
     anchor
         SHA-256 of the commitment.
     entries
-        The receipts, in the order of their numbers.
+        Its links, in the order of their numbers.
     """
 
     anchor: str
-    entries: tuple[Receipt, ...] = ()
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def receipts(self) -> tuple[Receipt, ...]:
+        """The links that are receipts: of submissions and of choices."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Receipt))
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The links that are an organiser's."""
+        return tuple(entry for entry in self.entries if not isinstance(entry, Receipt))
 
     @property
     def head(self) -> str:
-        """Digest of the last receipt: worth to be published elsewhere, since it stands for the whole chain."""
+        """Digest of the last link: worth to be published elsewhere, since it stands for the whole chain."""
         return self.entries[-1].digest if self.entries else self.anchor
 
     def added(self, *, at: datetime, **fields: Any) -> "Receipts":
-        """Return the chain with one more receipt.
+        """Return the chain with one more link.
 
         Parameters
         ----------
         at
-            When it was received.
+            When it was received, or decided.
         **fields
-            Those of `Receipt` but for number, previous and digest.
+            Those of `Receipt`, or of the notice that ``kind`` names, but for number, previous and digest.
 
         Raises
         ------
         InputError
-            If `at` lies before the last receipt.
+            If `at` lies before the last link.
         """
         require_zone(at)
         if self.entries and at < self.entries[-1].at:
@@ -114,23 +157,21 @@ class Receipts:
                 f"A receipt of {at.isoformat()} would lie before the last one ({self.entries[-1].at.isoformat()}): receipts are "
                 "given in the order of time."
             )
-        moment = at.astimezone(UTC)
-        bare = Receipt(number=len(self.entries) + 1, at=moment, previous=self.head, **fields)
-        return Receipts(self.anchor, (*self.entries, bare.model_copy(update={"digest": bare.digested()})))
+        return Receipts(self.anchor, (*self.entries, linked(len(self.entries) + 1, self.head, at=at, **fields)))
 
     def problems(self) -> list[str]:
         """What is wrong with the chain; empty if it is whole."""
         found, previous, last = [], self.anchor, None
         for place, entry in enumerate(self.entries, start=1):
+            this = f"{'receipt' if isinstance(entry, Receipt) else entry.kind} {entry.number}"
             if entry.number != place:
-                found.append(f"receipt {entry.number} stands where receipt {place} belongs")
+                found.append(f"{this} stands where number {place} belongs")
             if entry.digest != entry.digested():
-                found.append(f"receipt {entry.number} was changed: its digest is another")
+                found.append(f"{this} was changed: its digest is another")
             if entry.previous != previous:
-                before = "the commitment" if place == 1 else f"receipt {place - 1}"
-                found.append(f"receipt {entry.number} does not follow {before}")
+                found.append(f"{this} does not follow {'the commitment' if place == 1 else f'number {place - 1}'}")
             if last is not None and entry.at < last:
-                found.append(f"receipt {entry.number} lies before the one before it")
+                found.append(f"{this} lies before the one before it")
             previous, last = entry.digest, entry.at
         return found
 
@@ -142,7 +183,7 @@ class Receipts:
         """Submissions to one board, of one team or of all."""
         return tuple(
             e
-            for e in self.entries
+            for e in self.receipts
             if (e.kind, e.track, e.protocol) == ("submission", track, protocol) and team in (None, e.team)
         )
 
@@ -173,8 +214,8 @@ class Receipts:
         return cls(anchor, tuple(parsed(line, f"{file}, line {n}") for n, line in enumerate(lines, 1) if line.strip()))
 
 
-def parsed(line: str, source: str) -> Receipt:
-    """Read one receipt.
+def parsed(line: str, source: str) -> Entry:
+    """Read one link of the chain.
 
     Raises
     ------
@@ -184,7 +225,7 @@ def parsed(line: str, source: str) -> Receipt:
     try:
         if len(line) > _LONGEST:
             raise InputError(f"{source} is longer than any receipt.")
-        return Receipt.model_validate_json(line)
+        return _ENTRY.validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "JSON"

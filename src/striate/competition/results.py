@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from striate.competition.boards import Board
 from striate.competition.commitment import Opening
+from striate.competition.in_force import Disqualified, Move
 from striate.competition.manifest import Digest
 from striate.competition.parts import FinalScores, PartResult
 from striate.competition.ranking import Ranked, Row
@@ -119,17 +120,22 @@ class Results(_Strict):
         SHA-256 of the commitment, and the head of the chain of receipts.
     ranking
         The settings of the ranking: with them, the truth and the submissions anyone gets the same.
+    moves, disqualified
+        Phases that the organiser moved, and teams that are left out of the ranking, as the chain has them. Format 2 has neither: it
+        is of chains without notices.
     boards
         One for each track and protocol.
     """
 
-    format: Literal["striate results 2"] = "striate results 2"
+    format: Literal["striate results 2", "striate results 3"] = "striate results 3"
     name: str
     title: str
     scorer: str
     commitment: Digest
     chain: Digest
     ranking: Ranking
+    moves: list[Move] = []
+    disqualified: list[Disqualified] = []
     boards: list[BoardResult]
 
     @classmethod

@@ -1,9 +1,12 @@
 """The results drawn and told: a picture for each board, and one page that needs nothing but itself."""
 
+from datetime import UTC, datetime
+
 from matplotlib.figure import Figure
 
+from striate.competition.in_force import Move
 from striate.competition.results import BoardResult, Results, RowResult
-from striate.report.page import Page, image, table
+from striate.report.page import Page, facts, image, table
 from striate.report.style import COLOURS, GREY, INK, look
 from striate.submissions.scorecard import LABELS
 
@@ -55,6 +58,23 @@ def page(results: Results) -> str:
     """Tell the results on one page of HTML."""
     winners = [f"{board.track}, {board.protocol}: {_winners(board)}." for board in results.boards if board.rows]
     told = Page(f"{results.title}: results", winners or ["Nobody has submitted."])
+    if results.moves:
+        told.section(
+            "Phases that were moved",
+            "While the competition was running the organiser decided:",
+            facts({f"{_boundary(move)} (notice {move.notice})": _move(move) for move in results.moves}),
+        )
+    if results.disqualified:
+        told.section(
+            "Disqualified teams",
+            "They are on no board. Their receipts stay in the chain.",
+            facts(
+                {
+                    each.team: f"since {_day(each.at)} (notice {each.notice}): {each.why}"
+                    for each in results.disqualified
+                }
+            ),
+        )
     for board in results.boards:
         if not board.rows:
             told.section(f"{board.track}, {board.protocol}", "Nobody has submitted to this board.")
@@ -75,6 +95,18 @@ def page(results: Results) -> str:
         )
     said = f"Commitment {results.commitment[:16]}, chain of receipts {results.chain[:16]}. Scored by {results.scorer}."
     return told.render(said)
+
+
+def _boundary(move: Move) -> str:
+    return f"{'begin' if move.boundary == 'starts' else 'end'} of {move.phase}"
+
+
+def _move(move: Move) -> str:
+    return f"{_day(move.after)} instead of {_day(move.before)}, decided on {_day(move.at)}: {move.why}"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _winners(board: BoardResult) -> str:

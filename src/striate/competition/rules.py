@@ -1,7 +1,9 @@
 """``competition.toml``: everything about a competition that its participants may know, in one file that is checked whole."""
 
 import tomllib
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -85,12 +87,7 @@ class Rules(Table):
         _refuse_doubled("phases", [p.name for p in self.phases])
         _refuse_doubled("baselines", [b.name for b in self.baselines])
         self._refuse_shared_recordings()
-        for before, after in zip(self.phases, self.phases[1:], strict=False):
-            if after.starts < before.ends:
-                raise ValueError(
-                    f"phase {after.name!r} starts at {after.starts.isoformat()}, before phase {before.name!r} ends at "
-                    f"{before.ends.isoformat()}: put the phases in order, one after another"
-                )
+        in_order(self.phases)
         if not any(phase.submissions for phase in self.phases):
             raise ValueError("no phase takes submissions: set submissions = true in one")
         for track in self.tracks:
@@ -169,6 +166,16 @@ class Rules(Table):
     def to_toml(self) -> str:
         """Render as TOML, without comments."""
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def in_order(phases: Sequence[Phase]) -> None:
+    """Raise `ValueError` unless each phase begins when the one before has ended, or later."""
+    for before, after in pairwise(phases):
+        if after.starts < before.ends:
+            raise ValueError(
+                f"phase {after.name!r} starts at {after.starts.isoformat()}, before phase {before.name!r} ends at "
+                f"{before.ends.isoformat()}: put the phases in order, one after another"
+            )
 
 
 def require_zone(moment: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Which submission of each team counts in the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from striate.competition.boards import Board
 from striate.competition.receipts import Receipt, Receipts
@@ -9,13 +9,15 @@ from striate.competition.rules import Rules
 LiveScoreOf = Callable[[Receipt], float | None]
 
 
-def finalists(rules: Rules, receipts: Receipts, board: Board, live_score: LiveScoreOf) -> list[Receipt]:
+def finalists(
+    rules: Rules, receipts: Receipts, board: Board, live_score: LiveScoreOf, *, without: Collection[str] = ()
+) -> list[Receipt]:
     """Choose one submission of each team, by the rules.
 
     Parameters
     ----------
     rules
-        Whose ``ranking.choice`` decides. What was received outside of a phase that takes submissions does not count; nor
+        In force, whose ``ranking.choice`` decides. What was received outside of a phase that takes submissions does not count; nor
         does a choice after the last phase.
     receipts
         All.
@@ -23,6 +25,8 @@ def finalists(rules: Rules, receipts: Receipts, board: Board, live_score: LiveSc
         Whose finalists are wanted.
     live_score
         Gives the live score of a submission; only asked for where the best one counts.
+    without
+        Teams that are left out, since they are disqualified.
 
     Returns
     -------
@@ -31,6 +35,8 @@ def finalists(rules: Rules, receipts: Receipts, board: Board, live_score: LiveSc
     """
     of_team: dict[str, list[Receipt]] = {}
     for receipt in receipts.of(board.track.name, board.protocol):
+        if receipt.team in without:
+            continue
         phase = rules.phase_at(receipt.at)
         if receipt.baseline or (phase is not None and phase.submissions):
             of_team.setdefault(receipt.team, []).append(receipt)
@@ -50,7 +56,7 @@ def _one(rules: Rules, receipts: Receipts, own: list[Receipt], live_score: LiveS
         numbers = {receipt.number: receipt for receipt in own}
         choices = [
             entry.chosen
-            for entry in receipts.entries
+            for entry in receipts.receipts
             if entry.kind == "choice" and entry.chosen in numbers and entry.at < rules.phases[-1].ends
         ]
         if choices and choices[-1] is not None:

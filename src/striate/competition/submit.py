@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from striate.competition.boards import Board, board_of
+from striate.competition.in_force import InForce
 from striate.competition.live import LiveTruth
 from striate.competition.manifest import Manifest, require_apart, sha256_of
 from striate.competition.receipts import Receipt, Receipts, require_whole
@@ -26,7 +27,7 @@ def require_allowed(rules: Rules, receipts: Receipts, board: Board, team: str, a
     Parameters
     ----------
     rules
-        Of the competition.
+        Of the competition, as they are in force.
     receipts
         All so far.
     board
@@ -125,13 +126,15 @@ def submit(
     with locked(place):
         receipts = Receipts.read(place)
         require_whole(receipts)
-        require_allowed(rules, receipts, board, team, at, baseline=baseline)
+        standing = InForce.of(rules, receipts.entries)
+        standing.require_team(team)
+        require_allowed(standing.rules, receipts, board, team, at, baseline=baseline)
         keep(file, kept, sha256)
         longer = receipts.added(
             at=at, team=team, track=board.track.name, protocol=board.protocol, sha256=sha256, baseline=baseline
         )
         longer.write(place)
-    return longer.entries[-1]
+    return longer.receipts[-1]
 
 
 def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Receipt:
@@ -147,12 +150,15 @@ def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Recei
     if rules.ranking.choice != "chosen":
         counts = {"last": "the last", "best_live": "the best on the live test"}[rules.ranking.choice]
         raise InputError(f"In this competition {counts} submission of a team counts: there is nothing to choose.")
-    if rules.phase_at(require_zone(at)) is None:
-        raise InputError(f"No phase is on at {at.isoformat()}: it is too early or too late to choose.")
+    require_zone(at)
     with locked(place):
         receipts = Receipts.read(place)
         require_whole(receipts)
-        own = [e for e in receipts.entries if e.kind == "submission" and e.team == team]
+        standing = InForce.of(rules, receipts.entries)
+        if standing.rules.phase_at(at) is None:
+            raise InputError(f"No phase is on at {at.isoformat()}: it is too early or too late to choose.")
+        standing.require_team(team)
+        own = [e for e in receipts.receipts if e.kind == "submission" and e.team == team]
         entry = next((e for e in own if e.number == number), None)
         if entry is None:
             numbers = listed([e.number for e in own], 10) or "none"
@@ -160,7 +166,7 @@ def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Recei
         same = {"team": team, "track": entry.track, "protocol": entry.protocol, "sha256": entry.sha256}
         longer = receipts.added(at=at, kind="choice", chosen=number, baseline=entry.baseline, **same)
         longer.write(place)
-    return longer.entries[-1]
+    return longer.receipts[-1]
 
 
 def require_complete(folder: Path, submission: Submission, board: Board) -> None:

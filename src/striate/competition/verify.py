@@ -16,9 +16,11 @@ from striate.competition.commitment import (
     changed_files,
     scorer,
 )
+from striate.competition.in_force import InForce
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Manifest, sha256_of
-from striate.competition.receipts import Receipt, Receipts
+from striate.competition.notices import Amendment
+from striate.competition.receipts import Entry, Receipt, Receipts
 from striate.competition.results import SUBMISSIONS, TRUTHS, BoardResult, Openings, Results, board_result
 from striate.competition.rules import Rules, read_rules
 from striate.competition.selection import finalists
@@ -73,7 +75,7 @@ def verify(
     *,
     results: Path | str | None = None,
     truths: Path | str | None = None,
-    receipts: Iterable[Receipt] = (),
+    receipts: Iterable[Entry] = (),
     head: str | None = None,
     store: Path | str | None = None,
 ) -> Verification:
@@ -88,7 +90,7 @@ def verify(
     truths
         Folder with the released truths; by default that of the bundle, if they are in it.
     receipts
-        Receipts that participants were given: each must still be part of the chain.
+        Receipts that participants were given, or notices that they saw: each must still be part of the chain.
     head
         A head of the chain that was seen at some time: likewise.
     store
@@ -102,13 +104,14 @@ def verify(
     place = Path(folder).expanduser()
     rules, _ = read_rules(place)
     chain = Receipts.read(place)
-    checks = [*_files(place, rules), *_chain(chain, receipts, head)]
+    standing, notices = _notices(rules, chain)
+    checks = [*_files(place, rules), *_chain(chain, receipts, head), *notices, *_in_time(standing.rules, chain)]
     if store is not None:
         checks.append(_store(chain, Path(store).expanduser()))
     if results is not None:
         bundle = Path(results).expanduser()
         released = Path(truths).expanduser() if truths is not None else bundle / TRUTHS
-        checks += _results(place, rules, chain, bundle, released)
+        checks += _results(place, standing, chain, bundle, released)
     return Verification(tuple(checks))
 
 
@@ -126,23 +129,58 @@ def _files(folder: Path, rules: Rules) -> Iterator[Check]:
     yield Check("commitment in time", not commitment.late, when)
 
 
-def _chain(chain: Receipts, given: Iterable[Receipt], head: str | None) -> Iterator[Check]:
+def _chain(chain: Receipts, given: Iterable[Entry], head: str | None) -> Iterator[Check]:
     problems = chain.problems()
-    said = "; ".join(problems[:3]) if problems else f"{len(chain.entries)} receipts, head {chain.head[:16]}"
+    said = "; ".join(problems[:3]) if problems else f"{_counted(chain)}, head {chain.head[:16]}"
     yield Check("chain of receipts", not problems, said)
-    for receipt in given:
-        held = receipt in chain.entries
-        said = f"of {receipt.team!r}, {receipt.at.isoformat()}" + (
-            "" if held else ": it is not part of the chain (any more)"
-        )
-        yield Check(f"receipt {receipt.number}", held, said)
+    for entry in given:
+        held, receipt = entry in chain.entries, isinstance(entry, Receipt)
+        whose = "" if isinstance(entry, Amendment) else f"of {entry.team!r}, "
+        said = f"{whose}{entry.at.isoformat()}" + ("" if held else ": it is not part of the chain (any more)")
+        yield Check(f"receipt {entry.number}" if receipt else f"kept {entry.kind} {entry.number}", held, said)
     if head is not None:
         held = len(head) >= 16 and any(d.startswith(head) for d in (chain.anchor, *(e.digest for e in chain.entries)))
         yield Check("head seen before", held, "still part of the chain" if held else "not part of the chain (any more)")
 
 
+def _counted(chain: Receipts) -> str:
+    notices = f" and {len(chain.notices)} notices" if chain.notices else ""
+    return f"{len(chain.receipts)} receipts{notices}"
+
+
+def _notices(rules: Rules, chain: Receipts) -> tuple[InForce, list[Check]]:
+    """What is in force at the end of a chain, and what the organiser decided on the way; what was not allowed does not count."""
+    standing, checks = InForce(rules), []
+    for notice in chain.notices:
+        when, why = notice.at.isoformat(timespec="minutes"), f": {notice.why}" if notice.why else ""
+        try:
+            after = standing.after(notice)
+        except InputError as error:
+            checks.append(Check(f"{notice.kind} {notice.number}", False, str(error)))
+            continue
+        moved = "; ".join(map(str, after.moves[len(standing.moves) :]))
+        about = moved if isinstance(notice, Amendment) else f"team {notice.team!r}"
+        checks.append(Check(f"{notice.kind} {notice.number}", True, f"of {when}, {about}{why}"))
+        standing = after
+    return standing, checks
+
+
+def _in_time(rules: Rules, chain: Receipts) -> Iterator[Check]:
+    """Whether each submission came in a phase that takes some; the rules of the end judge past moments as those of then did."""
+    if not chain.receipts:
+        return
+    phases = ((e.number, rules.phase_at(e.at)) for e in chain.receipts if e.kind == "submission" and not e.baseline)
+    late = [number for number, phase in phases if phase is None or not phase.submissions]
+    said = (
+        f"receipts {listed(late)} lie outside of the phases that take submissions, and do not count"
+        if late
+        else "all submissions came in a phase that takes them"
+    )
+    yield Check("receipts in time", True, said)
+
+
 def _store(chain: Receipts, store: Path) -> Check:
-    wrong = [e.number for e in chain.entries if not _kept(store, e)]
+    wrong = [e.number for e in chain.receipts if not _kept(store, e)]
     said = f"missing or changed: those of receipts {listed(wrong)}" if wrong else "all are as their receipts say"
     return Check("kept submissions", not wrong, said)
 
@@ -152,7 +190,8 @@ def _kept(store: Path, receipt: Receipt) -> bool:
     return file.is_file() and sha256_of(file) == receipt.sha256
 
 
-def _results(folder: Path, rules: Rules, chain: Receipts, bundle: Path, released: Path) -> Iterator[Check]:
+def _results(folder: Path, standing: InForce, chain: Receipts, bundle: Path, released: Path) -> Iterator[Check]:
+    rules = standing.rules
     found, opened, commitment = Results.read(bundle), Openings.read(bundle).openings, Commitment.read(folder)
     wrong = commitment.disagreements(opened)
     said = (
@@ -168,6 +207,10 @@ def _results(folder: Path, rules: Rules, chain: Receipts, bundle: Path, released
         else "they are about another commitment, chain or ranking"
     )
     yield Check("results belong here", same, said)
+    if chain.notices or found.moves or found.disqualified:
+        same = (found.moves, found.disqualified) == (list(standing.moves), list(standing.disqualified))
+        said = "those of the chain" if same else "the results tell of others than the chain has"
+        yield Check("phases and disqualified teams", same, said)
     expected = (
         opened["rules"].content == (folder / "competition.toml").read_text(encoding="utf-8")
         if "rules" in opened
@@ -190,11 +233,11 @@ def _results(folder: Path, rules: Rules, chain: Receipts, bundle: Path, released
     versions = (opened["scorer"].content if "scorer" in opened else commitment.scorer, found.scorer, scorer())
     said = f"{versions[0]}; the results are from {versions[1]}, and this is {versions[2]}"
     yield Check("scorer", True if versions[0] == versions[1] else None, said)
-    yield from _recomputed(folder, rules, chain, bundle, released, found, opened)
+    yield from _recomputed(folder, standing, chain, bundle, released, found, opened)
 
 
 def _of_receipt(chain: Receipts, bundle: Path, board: BoardResult, number: int, sha256: str) -> bool:
-    receipt = next((e for e in chain.entries if e.number == number), None)
+    receipt = next((e for e in chain.receipts if e.number == number), None)
     file = bundle / SUBMISSIONS / f"{sha256}.parquet"
     return (
         receipt is not None
@@ -206,7 +249,7 @@ def _of_receipt(chain: Receipts, bundle: Path, board: BoardResult, number: int, 
 
 def _recomputed(
     folder: Path,
-    rules: Rules,
+    standing: InForce,
     chain: Receipts,
     bundle: Path,
     released: Path,
@@ -219,7 +262,7 @@ def _recomputed(
         return
     store, told = bundle / SUBMISSIONS, set()
     for board in found.boards:
-        of = Board(rules.track(board.track), board.protocol)
+        of = Board(standing.rules.track(board.track), board.protocol)
         what = f"scores of {board.track}, {board.protocol}"
         try:
             truths = {tier: Truth.read(released / truth_name(board.track, tier)) for tier in ("live", "final")}
@@ -238,14 +281,14 @@ def _recomputed(
         if other:
             continue
         try:
-            yield _ranked_again(folder, rules, chain, of, truths, store, board, what)
+            yield _ranked_again(folder, standing, chain, of, truths, store, board, what)
         except InputError as error:  # a submission that is not what it was, which was said above
             yield Check(what, False, str(error))
 
 
 def _ranked_again(
     folder: Path,
-    rules: Rules,
+    standing: InForce,
     chain: Receipts,
     of: Board,
     truths: dict[str, Truth],
@@ -253,12 +296,13 @@ def _ranked_again(
     board: BoardResult,
     what: str,
 ) -> Check:
-    chosen = finalists(rules, chain, of, partial(live_score_of, truths["live"], of, store))
+    live_score = partial(live_score_of, truths["live"], of, store)
+    chosen = finalists(standing.rules, chain, of, live_score, without=standing.teams)
     numbers = sorted(row.receipt for row in board.rows)
     if [receipt.number for receipt in chosen] != numbers:
         counting = listed([receipt.number for receipt in chosen])
         return Check(what, False, f"by the rules receipts {counting} count, not {listed(numbers)}")
-    ranked = rank_receipts(rules, of, chosen, truths["final"], store)
+    ranked = rank_receipts(standing.rules, of, chosen, truths["final"], store)
     scores = {receipt.team: live_score_of(truths["live"], of, store, receipt) for receipt in chosen}
     final = final_scores_of(folder, truths["final"], of, store, chosen)
     again = board_result(of, ranked, {receipt.team: receipt for receipt in chosen}, scores, final)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -38,6 +38,7 @@ from striate.portal.models import (
     User,
 )
 from striate.portal.organising import audit
+from striate.portal.organising.deciding import judge
 from striate.portal.organising.pages import same_files
 from striate.portal.receiving.checking import retry
 
@@ -146,13 +147,21 @@ class TeamAdmin(admin.ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A team that has submitted stays, since its receipts do: it can be disqualified."""
+        """A team that has submitted, or that a notice names, stays, since the chain does: it can be disqualified."""
         return super().has_delete_permission(request, obj) and (obj is None or not obj.fixed)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        """Say why something cannot be decided now; nothing of it is kept."""
+        try:
+            return super().changeform_view(request, *args, **options)
+        except InputError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.path)
 
     def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:
         """Let a team leave the boards, or come back to them, with its reason."""
         if "disqualified_for" in form.changed_data:
-            obj.disqualified_at = (obj.disqualified_at or timezone.now()) if obj.disqualified_for else None
+            judge(obj)
         super().save_model(request, obj, form, change)
         if "disqualified_for" in form.changed_data:
             boards = Submission.objects.filter(team=obj).exclude(track="").order_by()
@@ -238,9 +247,10 @@ class TransitionAdmin(ReadOnly):
 
 @admin.register(Link)
 class LinkAdmin(ReadOnly):
-    """The chain of receipts."""
+    """The chain of receipts and notices."""
 
-    list_display = ("number", "at", "kind", "submission", "digest")
+    list_display = ("number", "at", "kind", "submission", "team", "digest")
+    list_filter = ("kind",)
 
 
 @admin.register(Announcement)

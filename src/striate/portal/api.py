@@ -22,6 +22,7 @@ from striate.portal.competition import competition, place
 from striate.portal.entries.card import MethodCard
 from striate.portal.entries.keeping import current, keep, may_write
 from striate.portal.hosting.api import router as data
+from striate.portal.in_force import in_force
 from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
 from striate.portal.receiving.crowd import CrowdedError, place_to_send, require_place
@@ -124,6 +125,18 @@ class PhaseAbout(Schema):
     submissions: bool
 
 
+class MoveAbout(Schema):
+    """That the begin or the end of a phase was moved, as a notice in the chain says it."""
+
+    notice: int
+    at: datetime
+    why: str
+    phase: str
+    boundary: Literal["starts", "ends"]
+    before: datetime
+    after: datetime
+
+
 class About(Schema):
     """What the competition is."""
 
@@ -132,6 +145,7 @@ class About(Schema):
     boards: list[BoardAbout]
     limits: dict[str, int]
     phases: list[PhaseAbout]
+    moves: list[MoveAbout]
 
 
 class BeginUpload(Schema):
@@ -222,8 +236,8 @@ def _admitted(request: HttpRequest) -> User:
 
 @api.get("/competition", auth=None, response=About)
 def about(request: HttpRequest) -> dict[str, Any]:
-    """What the competition is: boards, limits, phases."""
-    made = competition()
+    """What the competition is: boards, limits, phases as they are in force, and what was moved."""
+    made, standing = competition(), in_force()
     return {
         "name": made.rules.name,
         "title": made.rules.title,
@@ -238,7 +252,8 @@ def about(request: HttpRequest) -> dict[str, Any]:
             for slug, b in made.boards.items()
         ],
         "limits": made.rules.limits.model_dump(),
-        "phases": [phase.model_dump(mode="json") for phase in made.rules.phases],
+        "phases": [phase.model_dump(mode="json") for phase in standing.rules.phases],
+        "moves": [move.model_dump(mode="json") for move in standing.moves],
     }
 
 

@@ -17,6 +17,7 @@ from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import leaders
 from striate.portal.competition import competition
 from striate.portal.hosting.dataset import accepted
+from striate.portal.in_force import in_force
 from striate.portal.models import Submission, User
 from striate.portal.organising.announcing import latest
 
@@ -31,7 +32,8 @@ def home(request: HttpRequest) -> HttpResponseBase:
     boards = [
         (slug, board, METRIC_NAMES[board.track.metric], leaders(board, _LEADERS)) for slug, board in made.boards.items()
     ]
-    phases = [(phase, _tense(phase, now)) for phase in made.rules.phases]
+    standing = in_force()
+    phases = [(phase, _tense(phase, now), standing.moves_of(phase.name)) for phase in standing.rules.phases]
     return render(
         request,
         "portal/home.html",

@@ -15,7 +15,7 @@ from striate.portal.entries import pages as entries
 from striate.portal.hosting import organising as data_organising
 from striate.portal.hosting import pages as hosting
 from striate.portal.looking import pages as looking
-from striate.portal.organising import alive, announcing
+from striate.portal.organising import alive, announcing, phases
 from striate.portal.organising import pages as organising
 from striate.portal.receiving import pages as submissions
 
@@ -30,6 +30,7 @@ urlpatterns = [
     path("announcements/", announcing.announcements, name="announcements"),
     path("announcements.atom", announcing.AnnouncementFeed(), name="announcements-feed"),
     path("organise/", organising.overview, name="organise"),
+    path("organise/phases/", phases.phases, name="phases"),
     path("organise/rescore/", organising.rescore, name="rescore"),
     path("favicon.ico", RedirectView.as_view(url="/static/portal/icon.svg"), name="icon"),
     path("language/", set_language, name="language"),

@@ -88,9 +88,12 @@ def leave(request: HttpRequest) -> HttpResponseBase:
             return redirect("team")
         Team.objects.select_for_update().get(pk=membership.team_id)
         if membership.team.fixed:
-            why = _("Team %(team)s has submitted: its members stay its members until the end.") % {
-                "team": membership.team.name
-            }
+            said = (
+                _("Team %(team)s was disqualified: its members stay its members until the end.")
+                if membership.team.disqualified_at
+                else _("Team %(team)s has submitted: its members stay its members until the end.")
+            )
+            why = said % {"team": membership.team.name}
             return render(request, "portal/refused.html", {"why": why}, status=400)
         membership.delete()
         if not membership.team.memberships.exists():
@@ -110,7 +113,7 @@ def rename(request: HttpRequest) -> HttpResponseBase:
         with transaction.atomic():
             own = Team.objects.select_for_update().get(pk=own.pk)
             if own.fixed:
-                why = _("Team %(team)s has submitted: its name stands in receipts and stays.") % {"team": own.name}
+                why = _("The name of team %(team)s stands in the chain of receipts and stays.") % {"team": own.name}
                 return render(request, "portal/refused.html", {"why": why}, status=400)
             form = RenameTeam(request.POST, instance=own)
             if form.is_valid():

@@ -24,6 +24,7 @@ from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.published import board_in, published
 from striate.portal.boards.table import final_rows, table_rows
 from striate.portal.competition import competition
+from striate.portal.in_force import in_force
 from striate.portal.models import Standing, Team, User
 
 SORTS = ("rank", "date", "team", *METRICS)
@@ -50,7 +51,7 @@ def boards(request: HttpRequest) -> HttpResponseBase:
         shown.append(
             (slug, board, METRIC_NAMES[board.track.metric], best, best and best["metrics"][board.track.metric], teams)
         )
-    return render(request, "portal/boards/boards.html", {"boards": shown})
+    return render(request, "portal/boards/boards.html", {"boards": shown, "moves": in_force().moves})
 
 
 def leaders(board: Board, count: int) -> list[tuple[dict[str, Any], float | None]]:
@@ -102,6 +103,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             ],
             "query": request.GET.urlencode(),
             "final": published() is not None,
+            "moves": in_force().moves,
             "disqualified": Team.objects.exclude(disqualified_at=None),
         },
     )
@@ -167,7 +169,9 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
             **about,
             "table": mark_safe(table),
             "level": level_text(),
-            "disqualified": Team.objects.exclude(disqualified_at=None),
+            "since": Team.objects.exclude(disqualified_at=None).exclude(
+                name__in=[each.team for each in results.disqualified]
+            ),
         },
     )
 
@@ -176,7 +180,8 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
 def final_json(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The final board as JSON, with areas and depths."""
     _board, results, found = _final(slug)
-    about = {"scorer": results.scorer, "commitment": results.commitment, "chain": results.chain}
+    about: dict[str, Any] = {"scorer": results.scorer, "commitment": results.commitment, "chain": results.chain}
+    about |= results.model_dump(mode="json", include={"moves", "disqualified"})
     return JsonResponse({**about, **found.model_dump(mode="json")}, json_dumps_params={"ensure_ascii": False})
 
 

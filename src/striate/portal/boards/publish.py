@@ -12,6 +12,7 @@ from striate.errors import InputError
 from striate.portal import storage as files
 from striate.portal.boards.published import storage
 from striate.portal.competition import competition
+from striate.portal.in_force import rules_in_force
 from striate.portal.models import Chain, Link, Publication
 from striate.portal.organising import audit
 
@@ -33,7 +34,7 @@ def publish(bundle: Path, *, at: datetime) -> Results:
     InputError
         If submissions are still taken, or it is the bundle of another competition or another chain of receipts.
     """
-    rules = competition().rules
+    rules = rules_in_force()
     if at < rules.closes:
         raise InputError(f"Submissions are taken until {rules.closes.isoformat()}: results are published after that.")
     results = Results.read(bundle)

@@ -12,6 +12,7 @@ from striate.competition.boards import Board
 from striate.competition.selection import finalists
 from striate.portal.boards.ranking import Entry, ranked
 from striate.portal.competition import competition
+from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Score, Standing, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving.chain import of_board
@@ -49,11 +50,11 @@ def rank(lease: Lease, live: LiveTruth) -> None:
 
 def rows(board: Board, version: str) -> list[dict[str, Any]]:
     """Rank a board from what one version of the scorer scored: one row a team, by the rule of the competition; scores rounded."""
-    rules = competition().rules
+    rules = rules_in_force()
     scored = Submission.objects.filter(track=board.track.name, protocol=board.protocol, state=State.SCORED)
     scores = _scores(board, version)
     receipts = of_board(board)
-    counting = [e for e in receipts.entries if (e.chosen or e.number) in scores]
+    counting = [e for e in receipts.receipts if (e.chosen or e.number) in scores]
     receipts = type(receipts)(receipts.anchor, tuple(counting))
     chosen = finalists(rules, receipts, board, lambda receipt: scores[receipt.number].value)
     sent = dict(

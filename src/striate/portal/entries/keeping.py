@@ -24,6 +24,8 @@ class Entry:
     ----------
     link
         Its receipt.
+    submission
+        What was sent.
     row
         Its row on the live board; None if another submission counts for its team.
     final
@@ -31,6 +33,7 @@ class Entry:
     """
 
     link: Link
+    submission: Submission
     row: dict[str, Any] | None
     final: RowResult | None
 
@@ -46,10 +49,11 @@ def entry(receipt: int) -> Entry | None:
     if link is None:
         return None
     own = link.submission
+    assert own is not None  # the link is a receipt
     standing = Standing.objects.filter(track=own.track, protocol=own.protocol).first()
     rows = standing.rows if standing else ()
     row = next((each for each in rows if each["receipt"] == receipt), None)
-    return Entry(link, row, final_row(own.track, own.protocol, receipt))
+    return Entry(link, own, row, final_row(own.track, own.protocol, receipt))
 
 
 def may_write(user: User, submission: Submission) -> bool:

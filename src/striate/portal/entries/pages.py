@@ -40,7 +40,7 @@ def show(request: HttpRequest, receipt: int) -> HttpResponseBase:
     user = request.user if isinstance(request.user, User) else None
     if found is None:
         raise Http404
-    own = found.link.submission
+    own = found.submission
     inside = user is not None and may_see(user, own)
     if not (found.public or inside):
         raise Http404

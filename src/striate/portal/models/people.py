@@ -77,7 +77,7 @@ class Team(models.Model):
     invitation
         Whoever has it can join.
     disqualified_at, disqualified_for
-        Since when and why it is on no board; its receipts stay.
+        Since when and why it is on no board, as the notices in the chain say it; its receipts stay.
     """
 
     name = models.CharField(_("name"), max_length=60)
@@ -89,7 +89,8 @@ class Team(models.Model):
         max_length=300,
         blank=True,
         help_text=_(
-            "Everybody can read this reason. The team leaves the boards; its receipts stay. Empty it to take this back."
+            "Everybody can read this reason, here and in the chain of receipts. The team leaves the boards and is left out when the "
+            "competition is closed; its receipts stay. Empty it to take this back."
         ),
     )
 
@@ -108,10 +109,10 @@ class Team(models.Model):
 
     @property
     def fixed(self) -> bool:
-        """Whether it has submitted, so that nobody can leave it for another team."""
-        from striate.portal.models.submissions import Submission
+        """Whether it has submitted, or a notice names it: its name stays, and nobody can leave it for another team."""
+        from striate.portal.models.submissions import Link, Submission
 
-        return Submission.objects.filter(team=self).exists()
+        return Submission.objects.filter(team=self).exists() or Link.objects.filter(team=self).exists()
 
 
 class Membership(models.Model):

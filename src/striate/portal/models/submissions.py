@@ -145,31 +145,35 @@ class Chain(models.Model):
 
 
 class Link(Unchanging):
-    """One receipt.
+    """One link of the chain: a receipt, or a notice of the organisers.
 
     Attributes
     ----------
     number
         From 1.
     submission
-        What it is a receipt of, or a choice of.
+        What it is a receipt of, or a choice of; None for a notice.
+    team
+        The team that a notice is about; None for all else.
     body
-        The receipt as it is published, a line of JSON.
+        The link as it is published, a line of JSON.
     digest
-        Of the receipt.
+        Of the link.
     """
 
     number = models.PositiveIntegerField(_("number of the receipt"), primary_key=True)
     submission = models.ForeignKey(
-        Submission, on_delete=models.PROTECT, related_name="links", verbose_name=_("submission")
+        Submission, null=True, on_delete=models.PROTECT, related_name="links", verbose_name=_("submission")
     )
-    kind = models.CharField(_("kind"), max_length=12)
+    team = models.ForeignKey(Team, null=True, on_delete=models.PROTECT, related_name="notices", verbose_name=_("team"))
+    kind = models.CharField(_("kind"), max_length=20)
     at = models.DateTimeField(_("at"))
     body = models.TextField(_("body"))
     digest = models.CharField(_("hash"), max_length=64, unique=True)
 
     class Meta:
         ordering = ("number",)
+        indexes = (models.Index(fields=("kind", "number"), name="links_by_kind"),)
         verbose_name = _("receipt")
         verbose_name_plural = _("receipts")
 

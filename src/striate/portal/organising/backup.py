@@ -175,7 +175,8 @@ def _add_incoming(archive: _Archive, submission: Any, using: str) -> None:
 
 
 def _kept(link: Any, using: str) -> list[str]:
-    found = link._base_manager.using(using).order_by().values_list("submission__kept", flat=True)
+    receipts = link._base_manager.using(using).exclude(submission=None)  # a notice is of no file
+    found = receipts.order_by().values_list("submission__kept", flat=True)
     return sorted(set(found) - {""})
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from striate.competition.commitment import scorer
 from striate.portal.access import signed_in
 from striate.portal.competition import competition
+from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Submission, Team, User, Worker
 from striate.portal.models.submissions import State
 from striate.portal.organising import audit
@@ -33,9 +34,11 @@ def organisers(request: HttpRequest) -> None:
 def overview(request: HttpRequest) -> HttpResponseBase:
     """Phases, what waits for an organiser, files that came from two teams, workers, versions of the scorer."""
     organisers(request)
+    rules = rules_in_force()
     shown = {
         "now": timezone.now(),
-        "phase": competition().rules.phase_at(timezone.now()),
+        "phases": rules.phases,
+        "phase": rules.phase_at(timezone.now()),
         "states": _states(),
         "to_approve": _to_approve(),
         "same": same_files(),

@@ -1,13 +1,15 @@
-"""The chain of receipts: added to by one transaction at a time, published as the file that ``striate competition`` reads."""
+"""The chain of receipts and notices: added to by one transaction at a time, published as ``striate competition`` reads it."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
 from django.db.models import Q
 
 from striate.competition import Receipt, Receipts
 from striate.competition.boards import Board
-from striate.portal.models import Chain, Link, Submission
+from striate.competition.receipts import Entry, linked
+from striate.portal.models import Chain, Link, Submission, Team
 from striate.portal.models.submissions import State
 
 
@@ -20,29 +22,39 @@ def add(
     chain: Chain, submission: Submission, *, kind: str = "submission", at: datetime, chosen: int | None = None
 ) -> Link:
     """Add a receipt to the locked chain."""
-    last = Link.objects.order_by("-number").first()
-    # Files are checked side by side: one that was received first may get its receipt second. The chain is in the order of time.
-    moment = max(at, last.at) if last else at
-    bare = Receipt(
-        number=last.number + 1 if last else 1,
+    receipt = following(
+        chain,
+        at,
         kind="choice" if kind == "choice" else "submission",
-        at=moment.astimezone(UTC),
         team=submission.row,
         track=submission.track,
         protocol=submission.protocol,
         sha256=submission.kept,
         chosen=chosen,
         baseline=bool(submission.baseline),
-        previous=last.digest if last else chain.anchor,
     )
-    receipt = bare.model_copy(update={"digest": bare.digested()})
+    return write(receipt, submission=submission)
+
+
+def following(chain: Chain, at: datetime, **fields: Any) -> Entry:
+    """What would be the next link of the locked chain."""
+    last = Link.objects.order_by("-number").first()
+    if last is None:
+        return linked(1, chain.anchor, at=at, **fields)
+    # Files are checked side by side: one that was received first may get its receipt second. The chain is in the order of time.
+    return linked(last.number + 1, last.digest, at=max(at, last.at), **fields)
+
+
+def write(entry: Entry, *, submission: Submission | None = None, team: Team | None = None) -> Link:
+    """Write a link; `team` is whom a notice is about."""
     return Link.objects.create(
-        number=receipt.number,
+        number=entry.number,
         submission=submission,
-        kind=receipt.kind,
-        at=receipt.at,
-        body=receipt.model_dump_json(),
-        digest=receipt.digest,
+        team=team,
+        kind=entry.kind,
+        at=entry.at,
+        body=entry.model_dump_json(),
+        digest=entry.digest,
     )
 
 

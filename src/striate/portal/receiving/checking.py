@@ -9,6 +9,7 @@ from striate.competition.rules import Rules
 from striate.competition.submit import require_allowed
 from striate.errors import InputError
 from striate.portal.competition import competition, place
+from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving import chain, store
@@ -62,7 +63,7 @@ def _accept(lease: Lease, submission: Submission, read: Decoded) -> None:
         move(current, State.CHECKED)
         try:
             require_allowed(
-                competition().rules,
+                rules_in_force(),
                 chain.counted(ends, current),
                 board,
                 current.row,
@@ -91,14 +92,14 @@ def retry(submission: Submission) -> None:
         current = locked(submission)
         board = Board(competition().rules.track(current.track), current.protocol)
         seen = chain.counted(ends, current)
-        require_allowed(competition().rules, seen, board, current.row, timezone.now(), baseline=bool(current.baseline))
+        require_allowed(rules_in_force(), seen, board, current.row, timezone.now(), baseline=bool(current.baseline))
         move(current, State.QUEUED)
         Job.objects.create(kind=Job.Kind.SCORE, submission=current)
 
 
 def _must_wait(submission: Submission) -> bool:
     """A baseline after the end must not push the receipts of what was sent before the end behind it."""
-    if not submission.baseline or submission.received_at < competition().rules.closes:
+    if not submission.baseline or submission.received_at < rules_in_force().closes:
         return False
     before = Submission.objects.filter(state=State.RECEIVED, received_at__lt=submission.received_at, baseline="")
     return before.exists()

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from striate.errors import InputError
 from striate.portal.boards.standings import rank_later
-from striate.portal.competition import competition
+from striate.portal.in_force import rules_in_force
 from striate.portal.models import Link, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving import chain
@@ -14,7 +14,7 @@ from striate.portal.receiving import chain
 
 def may_choose() -> bool:
     """Whether there is anything to choose now."""
-    rules = competition().rules
+    rules = rules_in_force()
     return rules.ranking.choice == "chosen" and rules.phase_at(timezone.now()) is not None
 
 
@@ -26,7 +26,7 @@ def choose(submission: Submission) -> Link:
     InputError
         If the rules let nobody choose, no phase is on, or it was not scored.
     """
-    rules, now = competition().rules, timezone.now()
+    rules, now = rules_in_force(), timezone.now()
     if rules.ranking.choice != "chosen":
         raise InputError(
             _("In this competition the last submission of a team counts: there is nothing to choose.")

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from striate.competition import Receipt, Receipts
+from striate.competition import Amendment, InForce, Receipt, Receipts
 from striate.competition.manifest import sha256_of
 from striate.competition.receipts import FILE, require_whole
 from striate.errors import InputError
@@ -10,8 +10,10 @@ from striate.portal.competition import competition
 from striate.portal.models import Job, Link, Submission, Team
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
-from striate.portal.receiving.chain import lock_chain
+from striate.portal.receiving.chain import lock_chain, write
 from striate.portal.receiving.states import move
+
+_LONGEST_REASON = 300  # characters, of which a team's row has room; the chain has all
 
 
 def take_over() -> int:
@@ -22,7 +24,7 @@ def take_over() -> int:
     Raises
     ------
     InputError
-        If the chain is broken, a submission is missing or was changed, or the portal has a chain that is another.
+        If the chain is broken or has a notice that no organiser could give, a submission is missing or was changed, or the portal has a chain that is another.
     """
     folder = competition().folder
     if not (folder / FILE).exists():
@@ -35,20 +37,21 @@ def take_over() -> int:
         if digests:
             _require_same(receipts, digests)
             return 0
-        for receipt in {each.sha256: each for each in reversed(receipts.entries)}.values():
+        for receipt in {each.sha256: each for each in reversed(receipts.receipts)}.values():
             _require_kept(receipt)
+        standing = InForce.of(competition().rules, receipts.entries)
         taken: dict[tuple[str, str], Submission] = {}
-        for receipt in receipts.entries:
-            key = receipt.team, receipt.sha256
+        for entry in receipts.entries:
+            if not isinstance(entry, Receipt):
+                write(entry, team=None if isinstance(entry, Amendment) else _team(entry.team))
+                continue
+            key = entry.team, entry.sha256
             if key not in taken:
-                taken[key] = _submission(receipt)
-            Link.objects.create(
-                number=receipt.number,
-                submission=taken[key],
-                kind=receipt.kind,
-                at=receipt.at,
-                body=receipt.model_dump_json(),
-                digest=receipt.digest,
+                taken[key] = _submission(entry)
+            write(entry, submission=taken[key])
+        for out in standing.disqualified:
+            Team.objects.filter(name=out.team).update(
+                disqualified_at=out.at, disqualified_for=out.why[:_LONGEST_REASON]
             )
     return len(receipts.entries)
 
@@ -75,19 +78,21 @@ def _require_kept(receipt: Receipt) -> None:
         raise lacking from None
 
 
+def _team(name: str) -> Team:
+    team = Team.objects.filter(name__iexact=name).first() or Team.objects.create(name=name)
+    if team.name != name:
+        raise InputError(
+            f"Teams {team.name!r} and {name!r} differ in the case of letters alone, which no portal takes: their receipts cannot be "
+            "taken over."
+        )
+    return team
+
+
 def _submission(receipt: Receipt) -> Submission:
     with store.kept(receipt.sha256) as file:
         size = file.stat().st_size
-    team = None
-    if not receipt.baseline:
-        team = Team.objects.filter(name__iexact=receipt.team).first() or Team.objects.create(name=receipt.team)
-        if team.name != receipt.team:
-            raise InputError(
-                f"Teams {team.name!r} and {receipt.team!r} differ in the case of letters alone, which no portal takes: their receipts "
-                "cannot be taken over."
-            )
     made = Submission(
-        team=team,
+        team=None if receipt.baseline else _team(receipt.team),
         baseline=receipt.team if receipt.baseline else "",
         track=receipt.track,
         protocol=receipt.protocol,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from striate.competition.manifest import sha256_of
 from striate.errors import InputError
 from striate.portal.competition import competition
+from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
@@ -59,7 +60,7 @@ def require_size(files: Mapping[str, Path]) -> int:
 
 def refuse_outside_of_phases(baseline: str) -> None:
     """Raise `InputError` where no phase takes submissions now."""
-    rules, now = competition().rules, timezone.now()
+    rules, now = rules_in_force(), timezone.now()
     phase = rules.phase_at(now)
     if not baseline and (phase is None or not phase.submissions):
         when = "; ".join(

@@ -202,6 +202,7 @@ def _administrator() -> Administrator | None:
 def _begin_chain() -> None:
     from striate.portal.competition import competition
     from striate.portal.models import Chain
+    from striate.portal.organising.deciding import catch_up
     from striate.portal.receiving.takeover import take_over
 
     anchor = competition().anchor
@@ -212,6 +213,7 @@ def _begin_chain() -> None:
             "they are of."
         )
     take_over()
+    catch_up()
 
 
 def _begin_data() -> None:

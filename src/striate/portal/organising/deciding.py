@@ -1,0 +1,194 @@
+"""What organisers decide while the competition runs: each decision is a notice in the chain, which binds the close."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, override
+
+from striate.competition import InForce, Move, Rules
+from striate.competition.deciding import reason
+from striate.competition.in_force import timings
+from striate.competition.receipts import Entry, Receipt
+from striate.errors import InputError
+from striate.portal.in_force import in_force
+from striate.portal.models import Announcement, Chain, Link, Publication, State, Submission, Team
+from striate.portal.organising import audit
+from striate.portal.receiving import chain
+from striate.portal.words import seen
+
+# What was sent just before a phase ended may still be on its way into the table: a notice before its receipt would push that
+# receipt past the end. As long as a request lasts at most, and some more.
+ON_THE_WAY = timedelta(minutes=5)
+
+
+def amend(
+    actor: audit.Actor,
+    phase: str,
+    *,
+    starts: datetime | None = None,
+    ends: datetime | None = None,
+    why: str,
+    known: int,
+    banner: bool = True,
+) -> Link:
+    """Move the begin or the end of a phase, and announce it.
+
+    Parameters
+    ----------
+    actor
+        Who decides.
+    phase, starts, ends
+        What is moved; None where it stays.
+    why
+        For everybody to read.
+    known
+        Number of the last amendment that the organiser has seen, 0 if there was none.
+    banner
+        Whether the announcement stands above every page.
+
+    Raises
+    ------
+    InputError
+        If somebody else has moved a phase meanwhile, or this may not be moved, or not now.
+    """
+    with transaction.atomic():
+        ends_of_chain = chain.lock_chain()
+        standing = in_force()
+        if known != last_amendment(standing):
+            raise InputError(
+                _("Somebody has moved a phase meanwhile: look at the phases as they are now, then decide.")
+            )
+        moved = timings(standing.rules, phase, starts=starts, ends=ends)
+        if not moved:
+            raise InputError(_("The phase is so already: give another begin or another end."))
+        after, link = _notify(ends_of_chain, standing, kind="amendment", phases=moved, why=reason(seen(why)))
+        moves = after.moves[len(standing.moves) :]
+        names = {timing.phase for timing in moved}
+        before, now = (_listed(rules, names) for rules in (standing.rules, after.rules))
+        audit.note(
+            actor, "move phase", about=phase, before={"phases": before}, after={"phases": now, "why": moves[0].why}
+        )
+        _announce(moves, banner=banner)
+    return link
+
+
+def last_amendment(standing: InForce) -> int:
+    """Number of the last amendment; 0 if there is none."""
+    return standing.moves[-1].notice if standing.moves else 0
+
+
+def judge(team: Team) -> None:
+    """Write into the chain that a team is disqualified, or is not any more, as its row says; whoever calls saves the row.
+
+    Raises
+    ------
+    InputError
+        If that may not be written now.
+    """
+    with transaction.atomic():
+        ends_of_chain = chain.lock_chain()
+        standing = in_force()
+        out = {each.team: each for each in standing.disqualified}
+        team.disqualified_for = seen(team.disqualified_for)
+        if team.disqualified_for:
+            after, _link = _notify(
+                ends_of_chain, standing, team, kind="disqualification", team=team.name, why=team.disqualified_for
+            )
+            team.disqualified_at = next(each.at for each in after.disqualified if each.team == team.name)
+        else:
+            if team.name in out:
+                _notify(ends_of_chain, standing, team, kind="reinstatement", team=team.name, why="")
+            team.disqualified_at = None
+
+
+def catch_up() -> int:
+    """Write the notices of teams that were disqualified before there were any; return how many.
+
+    Once results are published the chain is theirs, and nothing is added to it by itself.
+    """
+    if Publication.objects.exists():
+        return 0
+    with transaction.atomic():
+        ends_of_chain = chain.lock_chain()
+        standing, count = in_force(), 0
+        lacking = Team.objects.exclude(disqualified_at=None).exclude(name__in=standing.teams)
+        for team in lacking.order_by("disqualified_at", "pk"):
+            about = {"kind": "disqualification", "team": team.name, "why": team.disqualified_for}
+            standing, _link = _notify(ends_of_chain, standing, team, **about)
+            count += 1
+    return count
+
+
+def _notify(ends_of_chain: Chain, standing: InForce, about: Team | None = None, **fields: Any) -> tuple[InForce, Link]:
+    """Add a notice to the locked chain, if an organiser may give it now; what is in force after it."""
+    entry: Entry = chain.following(ends_of_chain, timezone.now(), **fields)
+    assert not isinstance(entry, Receipt)
+    _refuse_while_files_are_on_their_way(standing.rules, entry.at)
+    after = standing.after(entry)
+    return after, chain.write(entry, team=about)
+
+
+def _refuse_while_files_are_on_their_way(rules: Rules, now: datetime) -> None:
+    """The chain is in the order of time: a notice must not push the receipt of what was sent in a phase past its end."""
+    for phase in rules.phases:
+        if phase.submissions and phase.ends <= now < phase.ends + ON_THE_WAY:
+            raise InputError(
+                _(
+                    "Phase %(phase)s has just ended, and what was sent before may still be on its way: decide this after %(when)s."
+                )
+                % {"phase": phase.name, "when": _moment(phase.ends + ON_THE_WAY)}
+            )
+    waiting = Submission.objects.filter(state=State.RECEIVED, baseline="").values_list("received_at", flat=True)
+    behind = sum(rules.phase_at(received) != rules.phase_at(now) for received in waiting)
+    if behind:
+        said = ngettext(
+            "%(count)d file that was sent in another phase is still being checked: decide this when it has its receipt.",
+            "%(count)d files that were sent in another phase are still being checked: decide this when they have their receipts.",
+            behind,
+        )
+        raise InputError(said % {"count": behind})
+
+
+def _listed(rules: Rules, names: set[str]) -> list[str]:
+    return [f"{p.name}: {p.starts.isoformat()} – {p.ends.isoformat()}" for p in rules.phases if p.name in names]
+
+
+def _announce(moves: tuple[Move, ...], *, banner: bool) -> None:
+    """Tell everybody, in the language of the portal."""
+    with override(settings.LANGUAGE_CODE):
+        Announcement.objects.create(
+            title=_headline(moves[0])[:120],
+            text="\n\n".join(
+                [
+                    *("- " + _told(move) for move in moves),
+                    _("Reason: %(why)s") % {"why": moves[0].why},
+                    _("It stands in the chain of receipts as number %(number)d.") % {"number": moves[0].notice},
+                ]
+            ),
+            banner=banner,
+        )
+
+
+def _headline(move: Move) -> str:
+    text = (
+        _("Phase %(phase)s begins on %(when)s") if move.boundary == "starts" else _("Phase %(phase)s ends on %(when)s")
+    )
+    return text % {"phase": move.phase, "when": _moment(move.after)}
+
+
+def _told(move: Move) -> str:
+    text = (
+        _("Phase %(phase)s begins on %(after)s, and no longer on %(before)s.")
+        if move.boundary == "starts"
+        else _("Phase %(phase)s ends on %(after)s, and no longer on %(before)s.")
+    )
+    return text % {"phase": move.phase, "after": _moment(move.after), "before": _moment(move.before)}
+
+
+def _moment(moment: datetime) -> str:
+    return f"{date_format(timezone.localtime(moment), 'DATETIME_FORMAT')} UTC"
