@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,6 +54,20 @@ def opened(content: Content, start: int = 0) -> BinaryIO:
     found = file.open("rb")
     found.seek(start)
     return found
+
+
+@contextmanager
+def on_disk(content: Content, aside: Path) -> Iterator[Path]:
+    """The bytes as a file of this machine, only to be read, as long as the context lasts; those on a service are fetched to `aside`."""
+    file = path_of(content)
+    if file is not None:
+        yield file
+        return
+    with tempfile.NamedTemporaryFile(dir=aside) as fetched:
+        with opened(content) as source:
+            shutil.copyfileobj(source, fetched, _CHUNK)
+        fetched.flush()
+        yield Path(fetched.name)
 
 
 def chunks(content: Content, start: int, length: int) -> Iterator[bytes]:
