@@ -1,6 +1,7 @@
 """Publish a folder as a version of a portal's data: hashed here, only what is missing is sent, and all of it appears in one step."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from striate.progress import progress, size_text
 _SMALL = 2**20  # bytes of a file that is sent together with others
 _TOGETHER, _MOST_TOGETHER = 3 * 2**20, 200  # bytes and number of files in one call: it is answered in a few seconds
 _TRIES = 2
+_NAMED_EVERY = 3600.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,15 @@ class Publisher(Portal):
             else f"{len(files)} files, all of which the portal has"
         )
         with progress("sending", total) as advance:
-            for few in _batches([each for each in contents.values() if each.size <= _SMALL]):
-                self._send_small(few, advance)
-            for each in contents.values():
-                if each.size > _SMALL:
-                    self._send_large(each, advance)
+            named = time.monotonic()
+            for few in _batches(list(contents.values())):
+                if time.monotonic() - named > _NAMED_EVERY:  # so that nothing that was sent is taken for given up
+                    self._ask("POST", "api/data/missing", new)
+                    named = time.monotonic()
+                if few[0].size <= _SMALL:
+                    self._send_small(few, advance)
+                else:
+                    self._send_large(few[0], advance)
         status, made = self._ask("POST", "api/data/versions", new)
         return Pushed(int(made["number"]), str(made["sha256"]), str(made["page"]), status == 201, total)
 
@@ -144,9 +150,10 @@ class Publisher(Portal):
 
 
 def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
+    """Small files together, large ones alone and afterwards."""
     batch: list[LocalFile] = []
     size = 0
-    for each in files:
+    for each in (each for each in files if each.size <= _SMALL):
         if batch and (len(batch) == _MOST_TOGETHER or size + each.size > _TOGETHER):
             yield batch
             batch, size = [], 0
@@ -154,6 +161,7 @@ def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
         size += each.size
     if batch:
         yield batch
+    yield from ([each] for each in files if each.size > _SMALL)
 
 
 def read_folder(folder: Path) -> Iterator[LocalFile]:

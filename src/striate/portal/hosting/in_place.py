@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from striate.portal.hosting import contents, snapshots
+from striate.portal.hosting import arriving, snapshots
 from striate.portal.models import Snapshot
 from striate.portal.pushing import read_folder
 
@@ -33,5 +33,5 @@ def publish_folder(folder: Path, *, note: str) -> tuple[Snapshot, bool]:
     absent = set(snapshots.missing(each.sha256 for each in files))
     for each in read:
         if each.sha256 in absent:
-            contents.keep_copy(each.file)
+            arriving.keep_copy(each.file)
     return snapshots.publish(files, note=note, author="")

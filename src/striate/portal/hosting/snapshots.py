@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from striate.catalog.dataset import PRETRAINING, DataFile, Licence
 from striate.errors import InputError
 from striate.portal.competition import competition
-from striate.portal.hosting import contents
+from striate.portal.hosting import arriving, contents
 from striate.portal.hosting.metadata import CFF, TOML, described, first_metadata
 from striate.portal.models import Chain, Content, Description, Snapshot, SnapshotFile
 from striate.portal.words import grouped
@@ -66,11 +66,9 @@ def begin() -> Snapshot:
 
 
 def missing(hashes: Iterable[str]) -> list[str]:
-    """Those of some contents that are not here."""
+    """Those of some contents that are not here; those that are stay for some days."""
     asked = list(dict.fromkeys(hashes))
-    known: set[str] = set()
-    for start in range(0, len(asked), 500):
-        known.update(Content.objects.filter(sha256__in=asked[start : start + 500]).values_list("sha256", flat=True))
+    known = arriving.here(asked)
     return [each for each in asked if each not in known]
 
 
@@ -97,18 +95,18 @@ def publish(files: Sequence[NewFile], *, note: str, author: str) -> tuple[Snapsh
         If a path leads out of the folder, a content is missing, or something in it would give the competition away.
     """
     require_sound(files)
-    if absent := missing(each.sha256 for each in files):
-        raise InputError(
-            ngettext(
-                "The contents of %(count)s file are not here yet: send them first.",
-                "The contents of %(count)s files are not here yet: send them first.",
-                len(absent),
-            )
-            % {"count": grouped(len(absent))}
-        )
     told = {each.path: each for each in files}
     with transaction.atomic():
         Chain.objects.select_for_update().get(pk=1)  # one at a time
+        if absent := arriving.take_over(list(dict.fromkeys(each.sha256 for each in files))):
+            raise InputError(
+                ngettext(
+                    "The contents of %(count)s file are not here yet: send them first.",
+                    "The contents of %(count)s files are not here yet: send them first.",
+                    len(absent),
+                )
+                % {"count": grouped(len(absent))}
+            )
         before = Snapshot.current()
         licence, metadata = _described(told, before)
         known = Snapshot.objects.filter(sha256=_digest(_with_sessions(files, before), licence)).first()
