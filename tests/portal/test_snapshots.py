@@ -170,7 +170,7 @@ def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
     from striate.portal.models import Snapshot
     from striate.portal.pushing import Publisher
 
-    content = bytes(range(256)) * 40
+    content = b"what takes several parts, " * 400
     (folder / "long.bin").write_bytes(content)
     monkeypatch.setattr(client, "_PART", 1000)
     monkeypatch.setattr(pushing, "_SMALL", 500)

@@ -169,6 +169,13 @@ def snapshot(
     folder: Folder,
     files: Annotated[Path, typer.Argument(help="Folder with all files of the new version.", show_default=False)],
     note: Annotated[str, typer.Option(help="What is new in it, for those who use the data.", show_default=False)],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Path below the folder, of a file that holds no withheld responses, however it looks; again for each.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Publish a folder of this machine as a new version of the data; `striate data push` does it from elsewhere."""
@@ -176,7 +183,7 @@ def snapshot(
     _prepare(place)
     from striate.portal.hosting.in_place import publish_folder
 
-    made, new = publish_folder(files.expanduser(), note=note)
+    made, new = publish_folder(files.expanduser(), note=note, allow=allow or ())
     print(f"version {made.number}, sha256 {made.sha256}" + ("" if new else " (these files are a version already)"))
 
 

@@ -28,10 +28,10 @@ def add(folder: Path, session: str, neurons: int) -> Path:
     return file
 
 
-def publish(folder: Path) -> Any:
+def publish(folder: Path, *allow: str) -> Any:
     from striate.portal.hosting.in_place import publish_folder
 
-    return publish_folder(folder, note="More.")[0]
+    return publish_folder(folder, note="More.", allow=allow)[0]
 
 
 def jobs() -> int:
@@ -161,7 +161,7 @@ def test_who_accepted_the_terms_of_one_version_looks_at_what_that_holds(
 
 def test_what_cannot_be_read_is_named_as_readers_know_it(unprepared: World, reader: Any, folder: Path) -> None:
     (folder / f"static{NEW}-preproc0.zip").write_bytes(b"PK\x03\x04 and nothing more")
-    publish(folder)
+    publish(folder, f"static{NEW}-preproc0.zip")
     prepare_all()
     page = unprepared.browser(reader).get(f"/data/recordings/{NEW}/").content.decode()
     assert f"static{NEW}-preproc0.zip" in page

@@ -15,7 +15,7 @@ between two steps leaves a row without a file, or a file without a row, both of 
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ from django.utils import timezone
 
 from striate.competition.manifest import sha256_of
 from striate.portal.competition import place
-from striate.portal.hosting.contents import refuse_secret, storage
+from striate.portal.hosting.contents import storage
+from striate.portal.hosting.secrets import refuse_secret
 from striate.portal.models import Arrival, Content
 from striate.portal.models.snapshots import stored_name
 from striate.portal.organising import audit
@@ -55,23 +56,54 @@ def here(hashes: Iterable[str]) -> set[str]:
     return found
 
 
-def keep(file: Path, sha256: str) -> None:
+@dataclass(frozen=True)
+class Allowing:
+    """That an organiser says of files that they hold no withheld responses, however they look.
+
+    Attributes
+    ----------
+    by
+        Who says so, for the audit log.
+    hashes
+        Of the files.
+    """
+
+    by: audit.Actor = None
+    hashes: Collection[str] = ()
+
+    def check(self, file: Path, sha256: str) -> None:
+        """Refuse a secret; write down what would have been refused.
+
+        Raises
+        ------
+        InputError
+            If it is a secret, or suspicious and not allowed.
+        """
+        found = refuse_secret(file, sha256, allowed=sha256 in self.hashes)
+        if found is not None:
+            audit.note(self.by, "allow data", about=f"content {sha256}", after={"suspicion": found.why})
+
+
+_NOTHING = Allowing()
+
+
+def keep(file: Path, sha256: str, allowing: Allowing = _NOTHING) -> None:
     """Take a file in, whose hash was verified; it is moved away. What is there already is not kept twice.
 
     Raises
     ------
     InputError
-        If it is a secret of the competition.
+        If it is a secret of the competition, or suspicious and not allowed.
     """
     if not here([sha256]):
-        refuse_secret(file, sha256)
+        allowing.check(file, sha256)
         _announce({sha256: file.stat().st_size})
         put(storage(), file, stored_name(sha256))
         _arrived([sha256])
     file.unlink(missing_ok=True)
 
 
-def keep_small(sent: Mapping[str, bytes]) -> None:
+def keep_small(sent: Mapping[str, bytes], allowing: Allowing = _NOTHING) -> None:
     """Take in many small contents, by their verified hashes: all of them, or none.
 
     Raises
@@ -88,20 +120,20 @@ def keep_small(sent: Mapping[str, bytes]) -> None:
         files = {sha256: Path(aside) / sha256 for sha256 in new}
         for sha256, file in files.items():
             file.write_bytes(new[sha256])
-            refuse_secret(file, sha256)
+            allowing.check(file, sha256)
         _announce({sha256: len(content) for sha256, content in new.items()})
         with ThreadPoolExecutor(_WRITERS) as pool:
             list(pool.map(lambda sha256: put(kept, files[sha256], stored_name(sha256)), new))
     _arrived(new)
 
 
-def keep_copy(file: Path) -> None:
+def keep_copy(file: Path, allowing: Allowing = _NOTHING) -> None:
     """Take in a copy of a file of this machine, so that what becomes of the original later changes nothing.
 
     Raises
     ------
     InputError
-        If it is a secret of the competition.
+        If it is a secret of the competition, or suspicious and not allowed.
     """
     if here([sha256_of(file)]):
         return
@@ -109,7 +141,7 @@ def keep_copy(file: Path) -> None:
         copy = Path(aside.name)
     try:
         shutil.copyfile(file, copy)
-        keep(copy, sha256_of(copy))  # of the copy: the original may be written to meanwhile
+        keep(copy, sha256_of(copy), allowing)  # of the copy: the original may be written to meanwhile
     finally:
         copy.unlink(missing_ok=True)
 

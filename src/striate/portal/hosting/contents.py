@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.core.files.storage import FileSystemStorage, Storage, storages
-from django.utils.translation import gettext
 
-from striate.competition.secret_files import kind_of_secret
-from striate.errors import InputError
-from striate.fetch.describe import recording_in
 from striate.portal.competition import competition
 from striate.portal.models import Content
 from striate.portal.storage import opened as opened_in
@@ -80,52 +76,3 @@ def head(content: Content, most: int) -> bytes:
     """The first bytes."""
     with opened(content) as file:
         return file.read(most)
-
-
-def refuse_secret(file: Path, sha256: str, shown: str = "") -> None:
-    """Refuse what would give the competition away.
-
-    Parameters
-    ----------
-    file
-        What is looked into.
-    sha256
-        Its hash.
-    shown
-        What it is called in the sentence.
-
-    Raises
-    ------
-    InputError
-        If it is, or holds, a vault or a truth; or if it is a recording of a track, but not the one that was committed to.
-    """
-    called = shown or gettext("The file with the hash %(hash)s…") % {"hash": sha256[:12]}
-    kind = kind_of_secret(file)
-    if kind is not None:
-        raise InputError(
-            gettext("%(file)s is %(secret)s: it must never be published. Take it out of the folder.")
-            % {"file": called, "secret": kind}
-        )
-    session = recording_in(file).get("session")
-    if session is not None:
-        refuse_other_recording(session, sha256, called)
-
-
-def refuse_other_recording(session: str, sha256: str, called: str) -> None:
-    """Refuse a recording of a track that is not the one whose withheld responses were taken out.
-
-    Raises
-    ------
-    InputError
-        If it is another file than the competition's manifest lists.
-    """
-    made = competition()
-    if made.rules.track_of(session) is None or made.manifest.archive(session).sha256 == sha256:
-        return
-    raise InputError(
-        gettext(
-            "%(file)s is of recording %(session)s, whose test responses the competition withholds, and it is not the archive that "
-            "the competition has committed to: it may hold them. Take it out of the folder, or put the committed one in its place."
-        )
-        % {"file": called, "session": session}
-    )

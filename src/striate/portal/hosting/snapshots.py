@@ -18,6 +18,7 @@ from striate.errors import InputError
 from striate.portal.competition import competition
 from striate.portal.hosting import arriving, contents
 from striate.portal.hosting.metadata import CFF, TOML, described, first_metadata
+from striate.portal.hosting.secrets import refuse_other_recording
 from striate.portal.models import Chain, Content, Description, Snapshot, SnapshotFile
 from striate.portal.words import grouped
 from striate.recordings.layout import session_of_name
@@ -135,7 +136,7 @@ def require_sound(files: Sequence[NewFile]) -> None:
         for part in PurePosixPath(each.path).parts:
             session = session_of_name(part) or (each.session if part == each.path.rpartition("/")[2] else None)
             if session is not None:
-                contents.refuse_other_recording(session, each.sha256, each.path)
+                refuse_other_recording(session, each.sha256, each.path)
     folded = Counter(each.path.casefold() for each in files)
     doubled = [path for path, count in folded.items() if count > 1]
     folders = {str(parent) for path in folded for parent in PurePosixPath(path).parents}
