@@ -109,6 +109,7 @@ TABLE: dict[str, Case] = {
     "submission": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/"),
     "life": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/life/"),
     "sent-file": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/file/"),
+    "receipt": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/receipt.json"),
     "choose": Case((SIGN_IN, 302, 404, 404), "POST", lambda s: f"/submissions/{s.submission.pk}/choose/"),
     "note": Case((SIGN_IN, 302, 404, 404), "POST", lambda s: f"/submissions/{s.submission.pk}/note/"),
     "again": Case((SIGN_IN, 404, 404, 302), "POST", lambda s: f"/submissions/{s.submission.pk}/again/"),

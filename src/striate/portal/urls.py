@@ -73,6 +73,7 @@ urlpatterns = [
     path("submissions/<uuid:number>/", submissions.submission, name="submission"),
     path("submissions/<uuid:number>/life/", submissions.life, name="life"),
     path("submissions/<uuid:number>/file/", submissions.sent_file, name="sent-file"),
+    path("submissions/<uuid:number>/receipt.json", submissions.receipt, name="receipt"),
     path("submissions/<uuid:number>/choose/", submissions.choose, name="choose"),
     path("submissions/<uuid:number>/note/", submissions.note, name="note"),
     path("submissions/<uuid:number>/again/", submissions.again, name="again"),
