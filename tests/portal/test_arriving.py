@@ -261,14 +261,16 @@ def _age(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_the_worker_clears_by_itself(world: World) -> None:
+def test_the_worker_clears_by_itself_a_few_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.portal.scoring import housekeeping
 
-    send(CONTENT)
+    send(CONTENT, b"another")
     rest(30)
-    housekeeping._next_cleaning[0] = 0.0
-    housekeeping.keep_house()
-    assert NAME not in world.files("data")
+    monkeypatch.setattr(housekeeping, "_CLEARED_AT_ONCE", 1)  # submissions wait meanwhile
+    for left in (1, 0):
+        housekeeping._next_cleaning[0] = 0.0
+        housekeeping.keep_house()
+        assert len(world.files("data")) == left
 
 
 def test_an_organiser_sees_what_waits_and_clears_by_hand(world: World) -> None:

@@ -174,7 +174,7 @@ def waiting() -> Amount:
     return Amount(told["files"], told["size"] or 0)
 
 
-def clear(actor: audit.Actor, after: timedelta | None = None) -> Amount:
+def clear(actor: audit.Actor, after: timedelta | None = None, most: int | None = None) -> Amount:
     """Remove what pushes have brought that were given up.
 
     Parameters
@@ -183,6 +183,8 @@ def clear(actor: audit.Actor, after: timedelta | None = None) -> Amount:
         Who does so, for the audit log.
     after
         How long no push may have named a content; by default as the portal's setting says.
+    most
+        How many contents are removed at once, for whoever has other things to do; all by default.
 
     Returns
     -------
@@ -196,7 +198,7 @@ def clear(actor: audit.Actor, after: timedelta | None = None) -> Amount:
     """
     before = timezone.now() - (settings.PUSH_LASTS if after is None else after)
     with _locked():
-        old = list(Arrival.objects.select_for_update().filter(asked_at__lt=before).order_by("pk"))
+        old = list(Arrival.objects.select_for_update().filter(asked_at__lt=before).order_by("pk")[:most])
         for some in _parts(old):
             Arrival.objects.filter(pk__in=[each.pk for each in some]).delete()
         removed = Amount(len(old), sum(each.size for each in old))
@@ -207,20 +209,21 @@ def clear(actor: audit.Actor, after: timedelta | None = None) -> Amount:
     return removed
 
 
-def sweep() -> int:
-    """Remove files that no row names, and that have lain there for as long as a push may rest; return how many."""
+def sweep(most: int | None = None) -> int:
+    """Remove files that no row names, and that have lain there for as long as a push may rest, at most so many; return how many."""
     before: datetime = timezone.now() - settings.PUSH_LASTS
     old = {name: match for name, written in below(storage(), "") if written < before and (match := _STORED.match(name))}
     known: set[str] = set()
     for some in _parts({match["sha256"] for match in old.values()}):
         known |= _named(some, whole=False)
     left = {name: match for name, match in old.items() if match["aside"] or match["sha256"] not in known}
-    for name, match in left.items():
+    removed = list(left.items())[:most]
+    for name, match in removed:
         if match["aside"]:
             storage().delete(name)
         else:
             _remove(match["sha256"])
-    return len(left)
+    return len(removed)
 
 
 def _remove(sha256: str) -> None:

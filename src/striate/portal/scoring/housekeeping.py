@@ -27,6 +27,7 @@ _CLEANED_EVERY = 600.0  # seconds
 _next_cleaning = [0.0]
 _SWEPT_EVERY = 24 * 3600.0  # seconds
 _next_sweep = [0.0]
+_CLEARED_AT_ONCE = 300  # contents: on a service that takes two seconds, for which submissions wait
 _LEFT_BEHIND = timedelta(hours=1)  # longer than anything is on its way
 
 log = logging.getLogger("striate.portal.housekeeping")
@@ -64,13 +65,14 @@ def _clean_storages() -> None:
 
 def _clear_arrivals() -> None:
     """Remove what given up pushes of data have left; once a day, too, what nothing names any more, for which all must be listed."""
-    cleared = arriving.clear("worker")
+    cleared = arriving.clear("worker", most=_CLEARED_AT_ONCE)
     if cleared.files:
         log.info("what given up pushes had left was removed", extra={"about": {"files": cleared.files}})
     if time.monotonic() < _next_sweep[0]:
         return
-    swept = arriving.sweep()
-    _next_sweep[0] = time.monotonic() + _SWEPT_EVERY
+    swept = arriving.sweep(_CLEARED_AT_ONCE)
+    if swept < _CLEARED_AT_ONCE:
+        _next_sweep[0] = time.monotonic() + _SWEPT_EVERY
     if swept:
         log.info("files that nothing names were removed", extra={"about": {"files": swept}})
 
