@@ -8,13 +8,19 @@ from collections.abc import Callable, Iterator
 Advance = Callable[[int], None]
 
 
+def size_parts(size: int) -> tuple[float, int, str]:
+    """A size in bytes for people: a value, how many of its decimals matter, and its unit (1 MB is 10⁶ bytes, as on the boxes of disks)."""
+    unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")) if size >= u or u == 1)
+    value = size / unit
+    return value, 0 if value >= 100 or unit == 1 else 1 if unit < 1e9 else 2, name
+
+
 def size_text(size: int | None, *, exact: bool = True) -> str:
     """Write a size in bytes for people: ``"about 416 MB"``, ``"1.1 kB"``; nothing where it is not known."""
     if size is None:
         return ""
-    unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")) if size >= u or u == 1)
-    value = size / unit
-    return f"{'' if exact else 'about '}{value:,.{0 if value >= 100 or unit == 1 else 1 if unit < 1e9 else 2}f} {name}"
+    value, decimals, unit = size_parts(size)
+    return f"{'' if exact else 'about '}{value:,.{decimals}f} {unit}"
 
 
 @contextlib.contextmanager

@@ -170,7 +170,7 @@ def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
     from striate.portal.models import Snapshot
     from striate.portal.pushing import Publisher
 
-    content = bytes(range(256)) * 40
+    content = b"what takes several parts, " * 400
     (folder / "long.bin").write_bytes(content)
     monkeypatch.setattr(client, "_PART", 1000)
     monkeypatch.setattr(pushing, "_SMALL", 500)
@@ -200,7 +200,7 @@ def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
 
 
 def test_of_small_contents_in_one_call_all_are_taken_or_none(world: World, olga: Any) -> None:
-    from striate.portal.models import Content
+    from striate.portal.models import Arrival
 
     def send(*contents: bytes, **wrong: Any) -> Any:
         listed = [{"sha256": hashlib.sha256(each).hexdigest(), "size": len(each)} | wrong for each in contents]
@@ -209,7 +209,7 @@ def test_of_small_contents_in_one_call_all_are_taken_or_none(world: World, olga:
         return world.browser().put("/api/data/contents", content, "application/octet-stream", headers=headers)
 
     vault = world.built.vault.read_bytes()
-    before = Content.objects.count()
+    before = Arrival.objects.count()
     for refused in (
         send(b"one", vault),
         send(b"one", b"two", size=4),
@@ -221,10 +221,10 @@ def test_of_small_contents_in_one_call_all_are_taken_or_none(world: World, olga:
     ):
         assert refused.status_code == 422, refused.content
         assert len(refused.json()["detail"]) > 20
-    assert Content.objects.count() == before
+    assert Arrival.objects.count() == before
     assert send(b"one", b"two\nlines", b"", b"one").json() == {"kept": 3}
     assert send(b"two\nlines", b"three").json() == {"kept": 2}
-    assert Content.objects.count() == before + 4
+    assert Arrival.objects.count() == before + 4
 
 
 def test_many_small_files_are_pushed_in_few_calls(
@@ -279,7 +279,7 @@ def test_no_secret_is_published(world: World, folder: Path, secret: str) -> None
     """It is refused where it is, and by the portal, too, whatever the sender's program says."""
     import zipfile
 
-    from striate.portal.hosting import contents
+    from striate.portal.hosting import arriving
     from striate.portal.pushing import read_folder
 
     source = world.built.live_truth.parent
@@ -297,7 +297,7 @@ def test_no_secret_is_published(world: World, folder: Path, secret: str) -> None
     with pytest.raises(Exception, match="must never be published"):
         list(read_folder(folder))
     with pytest.raises(Exception, match="must never be published"):
-        contents.keep_copy(bad)
+        arriving.keep_copy(bad)
 
 
 def test_another_recording_of_a_track_is_refused_whatever_its_name(world: World, folder: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from striate.competition import Receipts
 from striate.submissions import Submission as Native
 from striate.submissions import legacy
+from tests.fixtures.command import run_in_process
 from tests.portal.world import World
 
 
@@ -152,6 +153,16 @@ def test_the_chain_is_that_of_the_library(world: World, tmp_path: Path) -> None:
     (tmp_path / "public" / "receipts.jsonl").write_bytes(b"".join(answer.streaming_content))
     chain = Receipts.read(tmp_path / "public")
     assert chain.problems() == []
+    page = world.browser(ada).get(f"/submissions/{first.pk}/").content.decode()
+    assert f'href="/submissions/{first.pk}/receipt.json" download' in page
+    saved = world.browser(ada).get(f"/submissions/{first.pk}/receipt.json")
+    assert saved.headers["Content-Disposition"] == 'attachment; filename="receipt-001.json"'
+    (tmp_path / "receipt-001.json").write_bytes(saved.content)
+    told = ("competition", "verify", tmp_path / "public", "--receipt", tmp_path / "receipt-001.json")
+    verified = run_in_process(*told)
+    assert verified.status == 0, verified.out
+    (tmp_path / "receipt-001.json").write_bytes(saved.content.replace(b'"Ada"', b'"Eve"'))
+    assert run_in_process(*told).status == 1, "a receipt of another chain"
     assert [(e.number, e.team, e.kind, e.chosen) for e in chain.entries] == [
         (1, "Ada", "submission", None),
         (2, "Ben", "submission", None),

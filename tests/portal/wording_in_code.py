@@ -17,6 +17,7 @@ ENGLISH = {
     "place.py": "told on the command line, before Django is loaded",
     "secret_key.py": "told on the command line, before Django is loaded",
     "bucket.py": "told on the command line, before Django is loaded",
+    "days.py": "told on the command line, before Django is loaded",
     "vaults.py": "told on the command line",
     "boards/publish.py": "striate publish, on the command line",
     "organising/audit.py": "only striate serve --verify-audit-log, on the command line, reads the log against itself",

@@ -143,7 +143,7 @@ def audit(
     """
     from striate.competition import audit as audit_competition
 
-    opened = _vault(vault, passphrase_file) if vault is not None else None
+    opened = read_vault(vault, passphrase_file) if vault is not None else None
     report = audit_competition(folder, opened)
     serious = [finding for finding in report if finding.severity != "note"]
     if as_json:
@@ -174,7 +174,7 @@ def commit(folder: Folder, vault: VaultPath, passphrase_file: PassphraseFile = N
     from striate.competition.commitment import FILE
     from striate.competition.manifest import sha256_of
 
-    made = commit_to(folder, _vault(vault, passphrase_file), at=_moment(at))
+    made = commit_to(folder, read_vault(vault, passphrase_file), at=_moment(at))
     _say(f"wrote {folder / FILE}: {len(made.digests)} commitments")
     if made.late:
         _say("the first phase has begun already, and the commitment says so")
@@ -279,7 +279,7 @@ def close(
     """Score the final test, rank every board, and name the winners, with the evidence."""
     from striate.competition import close as close_competition
 
-    results = close_competition(folder, _vault(vault, passphrase_file), store, out, at=_moment(at), release=release)
+    results = close_competition(folder, read_vault(vault, passphrase_file), store, out, at=_moment(at), release=release)
     if as_json:
         print(results.model_dump_json(indent=1))
         return
@@ -396,7 +396,8 @@ def _passphrase(file: Path | None, *, new: bool = False) -> str:
     return passphrase(file, ask if sys.stdin.isatty() else None)
 
 
-def _vault(path: Path, passphrase_file: Path | None) -> "Vault":
+def read_vault(path: Path, passphrase_file: Path | None) -> "Vault":
+    """Open a vault with the passphrase that was given, or is asked for."""
     from striate.competition import Vault
     from striate.errors import InputError
 

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from striate.cli.app import app
+from striate.cli.competition import PassphraseFile, read_vault
 
 data = typer.Typer(no_args_is_help=True, help="The data that a portal hosts: publish new versions of them.")
 app.add_typer(data, name="data")
@@ -25,6 +26,22 @@ def push(
             help="File with an organiser's token for the portal; kept for later. Without it STRIATE_TOKEN counts, or the one kept."
         ),
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Path below the folder, of a file that holds no withheld responses, however it looks; again for each. The portal "
+            "writes that into its audit log.",
+            show_default=False,
+        ),
+    ] = None,
+    vault: Annotated[
+        Path | None,
+        typer.Option(
+            help="The competition's vault: all files are searched for what it knows to be withheld. It stays here.",
+            show_default=False,
+        ),
+    ] = None,
+    passphrase_file: PassphraseFile = None,
 ) -> None:
     """Publish a folder as a new version of a portal's data.
 
@@ -39,7 +56,13 @@ def push(
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
     if token:
         keep_token(to, token.strip())
-    pushed = Publisher(to).push(folder, note=note, listener=lambda said: console.print(said, style="dim"))
+    pushed = Publisher(to).push(
+        folder,
+        note=note,
+        allow=allow or (),
+        vault=None if vault is None else read_vault(vault, passphrase_file),
+        listener=lambda said: console.print(said, style="dim"),
+    )
     if not pushed.new:
         console.print("These files, under the same terms, are a version already.")
     console.print(f"version {pushed.number}, sha256 {pushed.sha256}", soft_wrap=True)

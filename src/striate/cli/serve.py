@@ -169,6 +169,13 @@ def snapshot(
     folder: Folder,
     files: Annotated[Path, typer.Argument(help="Folder with all files of the new version.", show_default=False)],
     note: Annotated[str, typer.Option(help="What is new in it, for those who use the data.", show_default=False)],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Path below the folder, of a file that holds no withheld responses, however it looks; again for each.",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
 ) -> None:
     """Publish a folder of this machine as a new version of the data; `striate data push` does it from elsewhere."""
@@ -176,8 +183,38 @@ def snapshot(
     _prepare(place)
     from striate.portal.hosting.in_place import publish_folder
 
-    made, new = publish_folder(files.expanduser(), note=note)
+    made, new = publish_folder(files.expanduser(), note=note, allow=allow or ())
     print(f"version {made.number}, sha256 {made.sha256}" + ("" if new else " (these files are a version already)"))
+
+
+@serve_app.command("clear")
+def clear(
+    folder: Folder,
+    days: Annotated[
+        float | None,
+        typer.Option(
+            help="Days for which no push has named what is removed; STRIATE_PORTAL_PUSH_DAYS (7) if not given. 0 removes what pushes on "
+            "their way have brought, too: they send it again.",
+            min=0,
+            max=3650,
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Remove what pushes of data have brought that were given up. The worker does so by itself; no version loses anything."""
+    from datetime import timedelta
+
+    from striate.progress import size_text
+
+    place = place_of(folder, data)
+    _prepare(place)
+    from striate.portal.hosting import arriving
+
+    removed = arriving.clear(None, None if days is None else timedelta(days=days))
+    left = arriving.waiting()
+    print(f"removed: {removed.files} files, {size_text(removed.size)}")
+    print(f"waiting for their push to go on: {left.files} files, {size_text(left.size)}")
 
 
 def place_of(folder: Path, data: Path | None) -> "Place":

@@ -23,7 +23,7 @@ def kind_of_secret(file: Path) -> str | None:
         Any file that can be read.
     """
     with file.open("rb") as opened:
-        found = _by_head(opened)
+        found = kind_by_head(opened)
         if found is not None:
             return found
         opened.seek(0)
@@ -35,7 +35,8 @@ def kind_of_secret(file: Path) -> str | None:
     return _in_zip(file)
 
 
-def _by_head(opened: IO[bytes]) -> str | None:
+def kind_by_head(opened: IO[bytes]) -> str | None:
+    """Say which secret an opened file is, which stands at its begin; None if it is none, or a zip."""
     head = opened.read(_HEAD)
     if head.startswith(MAGIC):
         return "a vault (though only its passphrase opens it)"
@@ -66,7 +67,7 @@ def _in_zip(file: Path) -> str | None:
                 with archive.open(member) as opened:
                     head = opened.read(4)
                 with archive.open(member) as opened:
-                    found = _by_head(opened) or (_by_marks(opened) if head.startswith(b"PK") else None)
+                    found = kind_by_head(opened) or (_by_marks(opened) if head.startswith(b"PK") else None)
                 if found is not None:
                     return f"a zip with {found} in it ({member.filename})"
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError):

@@ -1,21 +1,29 @@
 """Publish a folder as a version of a portal's data: hashed here, only what is missing is sent, and all of it appears in one step."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from striate.competition.looking_into import Search
 from striate.competition.manifest import sha256_of
 from striate.competition.secret_files import kind_of_secret
-from striate.errors import InputError
+from striate.competition.withheld_responses import populations
+from striate.errors import InputError, nearest
 from striate.fetch.describe import recording_in
 from striate.portal.client import Portal
+from striate.portal.receiving.keys import parsed_keys
 from striate.progress import progress, size_text
+
+if TYPE_CHECKING:
+    from striate.competition import Vault
 
 _SMALL = 2**20  # bytes of a file that is sent together with others
 _TOGETHER, _MOST_TOGETHER = 3 * 2**20, 200  # bytes and number of files in one call: it is answered in a few seconds
 _TRIES = 2
+_NAMED_EVERY = 3600.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,15 @@ class Pushed:
 class Publisher(Portal):
     """A portal, as an organiser's program sees it."""
 
-    def push(self, folder: Path, *, note: str = "", listener: Callable[[str], None] = lambda _: None) -> Pushed:
+    def push(
+        self,
+        folder: Path,
+        *,
+        note: str = "",
+        allow: Collection[str] = (),
+        vault: "Vault | None" = None,
+        listener: Callable[[str], None] = lambda _: None,
+    ) -> Pushed:
         """Publish a folder as a version of the data. After whatever broke it, call it again: it goes on where it was.
 
         Parameters
@@ -82,6 +98,10 @@ class Publisher(Portal):
             All files of the version; hidden ones are left out.
         note
             What is new in it.
+        allow
+            Paths below the folder, of files that hold no withheld responses, however they look.
+        vault
+            That of the competition: with it, what is withheld is known by its values, too. It does not leave this machine.
         listener
             Is told what is being done.
 
@@ -93,10 +113,18 @@ class Publisher(Portal):
             If the portal is down or under maintenance; what arrived there stays.
         """
         files = list(read_folder(folder))
+        require_known(allow, files)
         new = {"files": [each.entry for each in files], "note": note}
         _, answer = self._ask("POST", "api/data/missing", new)
         missing = set(answer["missing"])
         contents = {each.sha256: each for each in files if each.sha256 in missing}
+        if contents or vault is not None:
+            keys = parsed_keys(self._request("GET", "api/keys").data, f"{self.address}api/keys")[1]
+            known = {each.path for each in files if each.sha256 not in missing}
+            looked_at = [each for each in files if vault is not None or each.path not in known]
+            # What the portal has was allowed, or is the competition's own: only what the vault knows is refused.
+            refuse_suspicious(looked_at, Search(populations(keys, vault)), known.union(allow))
+        self._allowed = {each.sha256 for each in files if each.path in allow}
         total = sum(each.size for each in contents.values())
         listener(
             f"{len(files)} files, {size_text(sum(each.size for each in files))}; {size_text(total)} of them are new to the portal"
@@ -104,16 +132,22 @@ class Publisher(Portal):
             else f"{len(files)} files, all of which the portal has"
         )
         with progress("sending", total) as advance:
-            for few in _batches([each for each in contents.values() if each.size <= _SMALL]):
-                self._send_small(few, advance)
-            for each in contents.values():
-                if each.size > _SMALL:
-                    self._send_large(each, advance)
+            named = time.monotonic()
+            for few in _batches(list(contents.values())):
+                if time.monotonic() - named > _NAMED_EVERY:  # so that nothing that was sent is taken for given up
+                    self._ask("POST", "api/data/missing", new)
+                    named = time.monotonic()
+                if few[0].size <= _SMALL:
+                    self._send_small(few, advance)
+                else:
+                    self._send_large(few[0], advance)
         status, made = self._ask("POST", "api/data/versions", new)
         return Pushed(int(made["number"]), str(made["sha256"]), str(made["page"]), status == 201, total)
 
     def _send_small(self, few: Sequence[LocalFile], advance: Callable[[int], None]) -> None:
-        listed = json.dumps([{"sha256": each.sha256, "size": each.size} for each in few])
+        listed = json.dumps(
+            [{"sha256": each.sha256, "size": each.size, "allow": each.sha256 in self._allowed} for each in few]
+        )
         body = b"".join([listed.encode(), b"\n", *(each.file.read_bytes() for each in few)])
         self._ask("PUT", "api/data/contents", body=body)
         advance(sum(each.size for each in few))
@@ -134,7 +168,9 @@ class Publisher(Portal):
                 return
             try:
                 number = self._send_parts(content.file, state, advance_to)
-                self._ask("POST", "api/data/whole-contents", {"upload": number})
+                self._ask(
+                    "POST", "api/data/whole-contents", {"upload": number, "allow": content.sha256 in self._allowed}
+                )
             except InputError:  # as one that sends the same at the same time can cause
                 if not left:
                     raise
@@ -144,9 +180,10 @@ class Publisher(Portal):
 
 
 def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
+    """Small files together, large ones alone and afterwards."""
     batch: list[LocalFile] = []
     size = 0
-    for each in files:
+    for each in (each for each in files if each.size <= _SMALL):
         if batch and (len(batch) == _MOST_TOGETHER or size + each.size > _TOGETHER):
             yield batch
             batch, size = [], 0
@@ -154,6 +191,7 @@ def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
         size += each.size
     if batch:
         yield batch
+    yield from ([each] for each in files if each.size > _SMALL)
 
 
 def read_folder(folder: Path) -> Iterator[LocalFile]:
@@ -181,6 +219,44 @@ def read_folder(folder: Path) -> Iterator[LocalFile]:
                 raise InputError(f"{path} is {kind}: it must never be published. Take it out of {folder}.")
             session = recording_in(path).get("session") if path.suffix.lower() == ".zip" else None
             yield LocalFile(name, path, path.stat().st_size, sha256_of(path), session)
+            advance(1)
+
+
+def require_known(allow: Collection[str], files: Sequence[LocalFile]) -> None:
+    """Refuse an allowance of what is not there.
+
+    Raises
+    ------
+    InputError
+        If a path is none of the folder's.
+    """
+    known = {each.path for each in files}
+    for each in allow:
+        if each not in known:
+            raise InputError(
+                f"The folder has no {each!r} to be allowed: give paths below the folder; {nearest(each, sorted(known))}."
+            )
+
+
+def refuse_suspicious(files: Sequence[LocalFile], search: Search, allow: Collection[str]) -> None:
+    """Look into files for withheld responses, and into all of them together.
+
+    Raises
+    ------
+    InputError
+        If one holds some, or could, and is not allowed.
+    """
+    with progress("looking into the files", len(files)) as advance:
+        for each in files:
+            # What is allowed is looked into all the same, by itself: nobody can allow what is known to be a secret.
+            found = search.apart().look(each.file) if each.path in allow else search.look(each.file)
+            if found is not None and found.certain:
+                raise InputError(f"{each.path}: {found.why}. It must never be published: take it out of the folder.")
+            if found is not None and each.path not in allow:
+                raise InputError(
+                    f"{each.path} could hold withheld responses: {found.why}. Take it out of the folder; or, if you know that it holds "
+                    f"none, say so: --allow {each.path}"
+                )
             advance(1)
 
 

@@ -11,6 +11,7 @@
 | ``STRIATE_PORTAL_MAIL`` | how mail is sent, such as ``smtp://user:password@host:587``; without it, organisers approve accounts |
 | ``STRIATE_PORTAL_SENDER`` | the sender of mail |
 | ``STRIATE_PORTAL_LEASE`` | seconds after which the job of a worker that is silent is taken over; 45 if not set |
+| ``STRIATE_PORTAL_PUSH_DAYS`` | days that what a push of data brought waits for the push to go on; 7 if not set |
 """
 
 import os
@@ -23,6 +24,7 @@ import dj_database_url
 
 from striate.portal.bucket import SETTING as STORAGE
 from striate.portal.bucket import Bucket
+from striate.portal.days import days_told
 from striate.portal.place import FILE_MODE, Place
 from striate.portal.secret_key import secret_key, told_key
 
@@ -158,6 +160,7 @@ STATIC_URL = "static/"
 # WhiteNoise reads the files where they are installed: there is no step to collect them.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+PUSH_LASTS = days_told("STRIATE_PORTAL_PUSH_DAYS", 7)
 BUCKET = Bucket.of(os.environ[STORAGE]) if os.environ.get(STORAGE) else None
 
 

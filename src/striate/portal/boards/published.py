@@ -27,18 +27,13 @@ def storage() -> Storage:
     return storages["results"]
 
 
-def final_board(track: str, protocol: str) -> BoardResult | None:
-    """The final board of a track and protocol, once it is published."""
-    results = published()
-    return board_in(results, track, protocol) if results else None
-
-
 def board_in(results: Results, track: str, protocol: str) -> BoardResult | None:
     """The board of a track and protocol among results."""
     return next((each for each in results.boards if (each.track, each.protocol) == (track, protocol)), None)
 
 
 def final_row(track: str, protocol: str, receipt: int) -> RowResult | None:
-    """The row of a receipt on its final board."""
-    board = final_board(track, protocol)
+    """The row of a receipt on its final board, once that is published."""
+    results = published()
+    board = board_in(results, track, protocol) if results else None
     return next((row for row in board.rows if row.receipt == receipt), None) if board else None

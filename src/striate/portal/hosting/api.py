@@ -14,8 +14,8 @@ from ninja.security import HttpBearer
 from pydantic import Field, TypeAdapter, ValidationError
 
 from striate.errors import InputError
-from striate.portal.hosting import contents, snapshots
-from striate.portal.models import Content, Snapshot, Token, Upload, User
+from striate.portal.hosting import arriving, snapshots
+from striate.portal.models import Snapshot, Token, Upload, User
 from striate.portal.models.snapshots import author_of
 from striate.portal.receiving import uploads
 from striate.portal.words import grouped
@@ -82,6 +82,7 @@ class SmallContent(Schema):
 
     sha256: str = Field(pattern=_HASH)
     size: int = Field(ge=0, le=SMALL_AT_ONCE)
+    allow: bool = False  # it holds no withheld responses, however it looks: the organiser's word, for the audit log
 
 
 class Kept(Schema):
@@ -102,6 +103,7 @@ class WholeContent(Schema):
     """An upload all bytes of which have arrived."""
 
     upload: UUID
+    allow: bool = False  # as that of a small content
 
 
 class Version(Schema):
@@ -143,7 +145,7 @@ def missing(request: HttpRequest) -> dict[str, Any]:
 def begin_content(request: HttpRequest, about: BeginContent) -> dict[str, Any]:
     """Begin to send a content, or find how much of it arrived before the connection broke."""
     user = _organiser(request)
-    if Content.objects.filter(sha256=about.sha256).exists():
+    if arriving.here([about.sha256]):
         return {"id": None, "size": about.size, "received": about.size}
     upload = uploads.begin_data(user, filename=about.filename, size=about.size, sha256=about.sha256)
     return {"id": upload.pk, "size": upload.size, "received": uploads.received(upload)}
@@ -177,7 +179,8 @@ def small_contents(request: HttpRequest) -> dict[str, Any]:
     sent = {each.sha256: rest[end - each.size : end] for each, end in zip(listed, ends, strict=True)}
     if any(hashlib.sha256(content).hexdigest() != sha256 for sha256, content in sent.items()):
         raise InputError(_("What arrived has another SHA-256 than was announced: send it again."))
-    contents.keep_small(sent)
+    allowed = {each.sha256 for each in listed if each.allow}
+    arriving.keep_small(sent, arriving.Allowing(_organiser(request), allowed))
     return {"kept": len(sent)}
 
 
@@ -190,7 +193,8 @@ def whole_content(request: HttpRequest, about: WholeContent) -> dict[str, Any]:
         raise HttpError(404, _("You have no such upload: it is done, or was too old."))
     try:
         with uploads.whole(upload) as file:
-            contents.keep(file, upload.sha256)
+            allowed = {upload.sha256} if about.allow else set()
+            arriving.keep(file, upload.sha256, arriving.Allowing(user, allowed))
     except InputError:
         uploads.discard(upload)
         raise

@@ -209,6 +209,16 @@ def _xml(tables: dict[str, Any]) -> bytes:
         child.text = text
         return child
 
+    def add_each(parent: ElementTree.Element, entries: list[dict[str, str]], tag: str) -> None:
+        """An element an entry: what is called like it is its text, everything else an attribute."""
+        for entry in entries:
+            told = {key.replace("Uri", "URI"): value for key, value in entry.items() if key != tag}
+            add(parent, tag, entry[tag], **told)
+
+    def add_group(name: str, tag: str) -> None:
+        if name in tables:
+            add_each(add(root, name), tables[name], tag)
+
     # Before a DOI is given there is none to write; DataCite's own form puts the one that it mints here.
     add(root, "identifier", tables.get("doi", "(to be given)"), identifierType="DOI")
     creators = add(root, "creators")
@@ -218,66 +228,23 @@ def _xml(tables: dict[str, Any]) -> bytes:
         for tag in ("givenName", "familyName"):
             if tag in each:
                 add(creator, tag, each[tag])
-        for own in each.get("nameIdentifiers", ()):
-            add(
-                creator,
-                "nameIdentifier",
-                own["nameIdentifier"],
-                nameIdentifierScheme=own["nameIdentifierScheme"],
-                schemeURI=own["schemeUri"],
-            )
+        add_each(creator, each.get("nameIdentifiers", []), "nameIdentifier")
         for own in each.get("affiliation", ()):
             add(creator, "affiliation", own["name"])
-    titles = add(root, "titles")
-    for each in tables["titles"]:
-        add(titles, "title", each["title"])
+    add_group("titles", "title")
     add(root, "publisher", tables["publisher"]["name"])
     add(root, "publicationYear", tables["publicationYear"])
     add(root, "resourceType", tables["types"]["resourceType"], resourceTypeGeneral="Dataset")
-    if "subjects" in tables:
-        subjects = add(root, "subjects")
-        for each in tables["subjects"]:
-            add(subjects, "subject", each["subject"])
-    dates = add(root, "dates")
-    for each in tables["dates"]:
-        add(dates, "date", each["date"], dateType=each["dateType"])
-    others = add(root, "alternateIdentifiers")
-    for each in tables["alternateIdentifiers"]:
-        add(
-            others,
-            "alternateIdentifier",
-            each["alternateIdentifier"],
-            alternateIdentifierType=each["alternateIdentifierType"],
-        )
-    if "relatedIdentifiers" in tables:
-        related = add(root, "relatedIdentifiers")
-        for each in tables["relatedIdentifiers"]:
-            add(
-                related,
-                "relatedIdentifier",
-                each["relatedIdentifier"],
-                relatedIdentifierType=each["relatedIdentifierType"],
-                relationType=each["relationType"],
-            )
+    add_group("subjects", "subject")
+    add_group("dates", "date")
+    add_group("alternateIdentifiers", "alternateIdentifier")
+    add_group("relatedIdentifiers", "relatedIdentifier")
     sizes = add(root, "sizes")
     for each in tables["sizes"]:
         add(sizes, "size", each)
     add(root, "version", tables["version"])
-    rights = add(root, "rightsList")
-    for each in tables["rightsList"]:
-        add(
-            rights,
-            "rights",
-            each["rights"],
-            rightsURI=each.get("rightsUri"),
-            rightsIdentifier=each.get("rightsIdentifier"),
-            rightsIdentifierScheme=each.get("rightsIdentifierScheme"),
-            schemeURI=each.get("schemeUri"),
-        )
-    if "descriptions" in tables:
-        descriptions = add(root, "descriptions")
-        for each in tables["descriptions"]:
-            add(descriptions, "description", each["description"], descriptionType=each["descriptionType"])
+    add_group("rightsList", "rights")
+    add_group("descriptions", "description")
     ElementTree.indent(root)
     content: bytes = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
     return content + b"\n"

@@ -2,26 +2,18 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from django.core.files.storage import FileSystemStorage, Storage, storages
-from django.db import IntegrityError, transaction
-from django.utils.translation import gettext
 
-from striate.competition.manifest import sha256_of
-from striate.competition.secret_files import kind_of_secret
-from striate.errors import InputError
-from striate.fetch.describe import recording_in
-from striate.portal.competition import competition, place
+from striate.portal.competition import competition
 from striate.portal.models import Content
 from striate.portal.storage import opened as opened_in
-from striate.portal.storage import put
 
 _CHUNK = 2**20  # bytes
-_WRITERS = 8  # small files that are written at once: each waits until it is safe on the disk, or at the service
 
 
 def storage() -> Storage:
@@ -55,6 +47,20 @@ def opened(content: Content, start: int = 0) -> BinaryIO:
     return found
 
 
+@contextmanager
+def on_disk(content: Content, aside: Path) -> Iterator[Path]:
+    """The bytes as a file of this machine, only to be read, as long as the context lasts; those on a service are fetched to `aside`."""
+    file = path_of(content)
+    if file is not None:
+        yield file
+        return
+    with tempfile.NamedTemporaryFile(dir=aside) as fetched:
+        with opened(content) as source:
+            shutil.copyfileobj(source, fetched, _CHUNK)
+        fetched.flush()
+        yield Path(fetched.name)
+
+
 def chunks(content: Content, start: int, length: int) -> Iterator[bytes]:
     """Some of the bytes, a piece at a time."""
     with opened(content, start) as file:
@@ -70,116 +76,3 @@ def head(content: Content, most: int) -> bytes:
     """The first bytes."""
     with opened(content) as file:
         return file.read(most)
-
-
-def keep(file: Path, sha256: str) -> Content:
-    """Take a file in, whose hash was verified; it is moved away. What is there already is not kept twice.
-
-    Raises
-    ------
-    InputError
-        If it is a secret of the competition.
-    """
-    known = Content.objects.filter(sha256=sha256).first()
-    if known is not None:
-        file.unlink(missing_ok=True)
-        return known
-    refuse_secret(file, sha256)
-    content = Content(sha256=sha256, size=file.stat().st_size)
-    put(storage(), file, content.name)
-    try:
-        with transaction.atomic():
-            content.save()
-    except IntegrityError:  # somebody else brought the same bytes in the same moment
-        return Content.objects.get(sha256=sha256)
-    return content
-
-
-def keep_small(sent: Mapping[str, bytes]) -> None:
-    """Take in many small contents, by their verified hashes: all of them, or none.
-
-    Raises
-    ------
-    InputError
-        If one is a secret of the competition.
-    """
-    known = set(Content.objects.filter(sha256__in=sent).values_list("sha256", flat=True))
-    new = [Content(sha256=sha256, size=len(content)) for sha256, content in sent.items() if sha256 not in known]
-    kept = storage()
-    with tempfile.TemporaryDirectory(dir=place().uploads, prefix="whole-") as aside:
-        files = {each.sha256: Path(aside) / each.sha256 for each in new}
-        for sha256, file in files.items():
-            file.write_bytes(sent[sha256])
-            refuse_secret(file, sha256)
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            list(pool.map(lambda each: put(kept, files[each.sha256], each.name), new))
-    Content.objects.bulk_create(new, ignore_conflicts=True)  # somebody else may bring the same bytes in the same moment
-
-
-def keep_copy(file: Path) -> Content:
-    """Take in a copy of a file of this machine, so that what becomes of the original later changes nothing.
-
-    Raises
-    ------
-    InputError
-        If it is a secret of the competition.
-    """
-    known = Content.objects.filter(sha256=sha256_of(file)).first()
-    if known is not None:
-        return known
-    with tempfile.NamedTemporaryFile(dir=place().uploads, prefix="data-", delete=False) as aside:
-        copy = Path(aside.name)
-    try:
-        shutil.copyfile(file, copy)
-        return keep(copy, sha256_of(copy))  # of the copy: the original may be written to meanwhile
-    finally:
-        copy.unlink(missing_ok=True)
-
-
-def refuse_secret(file: Path, sha256: str, shown: str = "") -> None:
-    """Refuse what would give the competition away.
-
-    Parameters
-    ----------
-    file
-        What is looked into.
-    sha256
-        Its hash.
-    shown
-        What it is called in the sentence.
-
-    Raises
-    ------
-    InputError
-        If it is, or holds, a vault or a truth; or if it is a recording of a track, but not the one that was committed to.
-    """
-    called = shown or gettext("The file with the hash %(hash)s…") % {"hash": sha256[:12]}
-    kind = kind_of_secret(file)
-    if kind is not None:
-        raise InputError(
-            gettext("%(file)s is %(secret)s: it must never be published. Take it out of the folder.")
-            % {"file": called, "secret": kind}
-        )
-    session = recording_in(file).get("session")
-    if session is not None:
-        refuse_other_recording(session, sha256, called)
-
-
-def refuse_other_recording(session: str, sha256: str, called: str) -> None:
-    """Refuse a recording of a track that is not the one whose withheld responses were taken out.
-
-    Raises
-    ------
-    InputError
-        If it is another file than the competition's manifest lists.
-    """
-    made = competition()
-    if made.rules.track_of(session) is None or made.manifest.archive(session).sha256 == sha256:
-        return
-    raise InputError(
-        gettext(
-            "%(file)s is of recording %(session)s, whose test responses the competition withholds, and it is not the archive that "
-            "the competition has committed to: it may hold them. Take it out of the folder, or put the committed one in its place."
-        )
-        % {"file": called, "session": session}
-    )

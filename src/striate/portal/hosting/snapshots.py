@@ -16,8 +16,9 @@ from pydantic import ValidationError
 from striate.catalog.dataset import PRETRAINING, DataFile, Licence
 from striate.errors import InputError
 from striate.portal.competition import competition
-from striate.portal.hosting import contents
+from striate.portal.hosting import arriving, contents
 from striate.portal.hosting.metadata import CFF, TOML, described, first_metadata
+from striate.portal.hosting.secrets import refuse_other_recording
 from striate.portal.models import Chain, Content, Description, Snapshot, SnapshotFile
 from striate.portal.words import grouped
 from striate.recordings.layout import session_of_name
@@ -66,11 +67,9 @@ def begin() -> Snapshot:
 
 
 def missing(hashes: Iterable[str]) -> list[str]:
-    """Those of some contents that are not here."""
+    """Those of some contents that are not here; those that are stay for some days."""
     asked = list(dict.fromkeys(hashes))
-    known: set[str] = set()
-    for start in range(0, len(asked), 500):
-        known.update(Content.objects.filter(sha256__in=asked[start : start + 500]).values_list("sha256", flat=True))
+    known = arriving.here(asked)
     return [each for each in asked if each not in known]
 
 
@@ -97,18 +96,18 @@ def publish(files: Sequence[NewFile], *, note: str, author: str) -> tuple[Snapsh
         If a path leads out of the folder, a content is missing, or something in it would give the competition away.
     """
     require_sound(files)
-    if absent := missing(each.sha256 for each in files):
-        raise InputError(
-            ngettext(
-                "The contents of %(count)s file are not here yet: send them first.",
-                "The contents of %(count)s files are not here yet: send them first.",
-                len(absent),
-            )
-            % {"count": grouped(len(absent))}
-        )
     told = {each.path: each for each in files}
     with transaction.atomic():
         Chain.objects.select_for_update().get(pk=1)  # one at a time
+        if absent := arriving.take_over(list(dict.fromkeys(each.sha256 for each in files))):
+            raise InputError(
+                ngettext(
+                    "The contents of %(count)s file are not here yet: send them first.",
+                    "The contents of %(count)s files are not here yet: send them first.",
+                    len(absent),
+                )
+                % {"count": grouped(len(absent))}
+            )
         before = Snapshot.current()
         licence, metadata = _described(told, before)
         known = Snapshot.objects.filter(sha256=_digest(_with_sessions(files, before), licence)).first()
@@ -137,7 +136,7 @@ def require_sound(files: Sequence[NewFile]) -> None:
         for part in PurePosixPath(each.path).parts:
             session = session_of_name(part) or (each.session if part == each.path.rpartition("/")[2] else None)
             if session is not None:
-                contents.refuse_other_recording(session, each.sha256, each.path)
+                refuse_other_recording(session, each.sha256, each.path)
     folded = Counter(each.path.casefold() for each in files)
     doubled = [path for path, count in folded.items() if count > 1]
     folders = {str(parent) for path in folded for parent in PurePosixPath(path).parents}

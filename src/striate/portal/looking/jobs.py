@@ -1,4 +1,4 @@
-"""The job of preparing a recording: made where one is not prepared, done by a process of its own, once."""
+"""The job of preparing a recording: made where one is not prepared, done by a process of its own, once for the same bytes."""
 
 import tempfile
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from striate.competition.manifest import ListedFile, sha256_of
+from striate.competition.manifest import sha256_of
 from striate.portal.competition import competition, place
+from striate.portal.hosting import contents
 from striate.portal.looking import store
-from striate.portal.models import Job
+from striate.portal.models import Content, Job, SnapshotFile
 from striate.portal.receiving.decoding import PlatformError
 from striate.portal.scoring.leases import MOST_ATTEMPTS, Lease
 
@@ -17,20 +18,21 @@ ASIDE = ".looking-"  # begins the names of folders with packed recordings, in th
 
 
 def look_later() -> None:
-    """Make a job for each hosted recording that is not prepared, has none, and was not given up lately."""
-    for archive in store.recordings():
-        if store.is_prepared(archive) or given_up(archive) or _jobs(archive).filter(done_at=None).exists():
+    """Make a job for each hosted archive of a recording that is not prepared, has none, and was not given up lately."""
+    for archive in store.archives():
+        content = archive.content
+        if _jobs(content).filter(done_at=None).exists() or store.is_prepared(content) or given_up(content):
             continue
-        Job.objects.create(kind=Job.Kind.LOOK, about=store.key(archive))
+        Job.objects.create(kind=Job.Kind.LOOK, about=store.key(content))
 
 
-def given_up(archive: ListedFile) -> bool:
-    """Whether a recording was tried too often; it is tried again when housekeeping has forgotten that."""
-    return _jobs(archive).filter(attempts__gt=MOST_ATTEMPTS).exclude(done_at=None).exists()
+def given_up(content: Content) -> bool:
+    """Whether an archive was tried too often; it is tried again when housekeeping has forgotten that."""
+    return _jobs(content).filter(attempts__gt=MOST_ATTEMPTS).exclude(done_at=None).exists()
 
 
-def _jobs(archive: ListedFile) -> QuerySet[Job]:
-    return Job.objects.filter(kind=Job.Kind.LOOK, about=store.key(archive))
+def _jobs(content: Content) -> QuerySet[Job]:
+    return Job.objects.filter(kind=Job.Kind.LOOK, about=store.key(content))
 
 
 def look(lease: Lease) -> None:
@@ -39,29 +41,35 @@ def look(lease: Lease) -> None:
     Raises
     ------
     PlatformError
-        If its archive is not the one that the manifest lists.
+        If its archive is not the one that was published.
     LostLeaseError
         If somebody else has the job now.
     """
     from striate.portal.looking.prepare import prepare  # web processes need not load it
 
     about = lease.job.about
-    archive = next((each for each in store.recordings() if store.key(each) == about), None)
-    if archive is None or store.is_prepared(archive):  # hosted no longer, or done meanwhile
+    archive = next((each for each in store.archives() if store.key(each.content) == about), None)
+    if archive is None or store.is_prepared(archive.content):  # prepared by another version of the code, or meanwhile
         lease.finish()
         return
-    assert archive.session is not None
-    made = competition()
-    file = made.folder / archive.path
-    if sha256_of(file) != archive.sha256:
-        raise PlatformError(f"{archive.path} is not the file that the manifest lists.")
-    hidden = made.rules.track(archive.track).withhold if archive.track is not None else ()
-    with (
-        tempfile.TemporaryDirectory(dir=place().data, prefix=ASIDE) as aside,
-        store.filled(about) as folder,
-    ):
-        prepare(file, folder, Path(aside), archive.session, track=archive.track is not None, withheld=hidden)
+    hidden = _withheld(archive)
+    with tempfile.TemporaryDirectory(dir=place().data, prefix=ASIDE) as aside, store.filled(about) as folder:
+        packed, named = Path(aside) / "packed", Path(aside) / Path(archive.path).name
+        packed.mkdir()
+        with contents.on_disk(archive.content, Path(aside)) as file:
+            if sha256_of(file) != archive.content.sha256:
+                raise PlatformError(f"{archive.path} of version {archive.snapshot.number} is not what was published.")
+            named.symlink_to(file)  # what is found is said of the name that readers know
+            prepare(named, folder, packed, archive.session, track=hidden is not None, withheld=hidden or ())
     lease.finish()
+
+
+def _withheld(archive: SnapshotFile) -> tuple[str, ...] | None:
+    """What is withheld beside the responses to test images; None where the archive is of no track, in whatever version it stands."""
+    rules = competition().rules
+    sessions = store.sessions(archive.content)
+    tracks = [track for session in sessions if (track := rules.track_of(session)) is not None]
+    return tuple({name for track in tracks for name in track.withhold}) if tracks else None
 
 
 def give_up(lease: Lease) -> bool:

@@ -1,20 +1,24 @@
 """Pages that show the recordings, and the prepared files that browsers draw from. Who may download the data may look at them."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
-from striate.competition.manifest import ListedFile
-from striate.portal.hosting.dataset import accepted
-from striate.portal.hosting.pages import refusal
+from striate.portal.competition import competition
+from striate.portal.hosting.pages import refusal, version_called
 from striate.portal.hosting.ranges import asked
 from striate.portal.looking import store
 from striate.portal.looking.jobs import given_up
 from striate.portal.looking.tables import texts
 from striate.portal.looking.words import words
-from striate.portal.models import User
+from striate.portal.models import Acceptance, Snapshot, SnapshotFile, User
 from striate.portal.storage import opened
 
 _FILE = re.compile(r"^[a-z0-9_-]{1,60}\.(json|bin|png|tiles|index)$")
@@ -28,52 +32,104 @@ _FOR_EVER = "private, max-age=31536000, immutable"
 _LARGEST_PART = 4 * 2**20  # bytes that are sent from memory
 
 
+@dataclass(frozen=True)
+class Row:
+    """A recording in the list.
+
+    Attributes
+    ----------
+    file
+        As the version has it that is shown.
+    track
+        Whose it is; None for one for pre-training.
+    open
+        Whether the reader may download it, and so be told what it holds.
+    summary
+        What it holds, once it is prepared.
+    """
+
+    file: SnapshotFile
+    track: str | None
+    open: bool
+    summary: dict[str, Any] | None
+
+
 @require_safe
-def recordings(request: HttpRequest) -> HttpResponseBase:
-    """The hosted recordings; how many trials each has is told to those who may download them."""
+def recordings(request: HttpRequest, snapshot: str | None = None) -> HttpResponseBase:
+    """The recordings of a version, or all that are hosted; what each holds is told to those who may download it."""
+    version = None if snapshot is None else version_called(snapshot)
+    accepted = _accepted(request)
+    rules = competition().rules
+    rows = []
+    for each in store.recordings(version):
+        track, open_ = rules.track_of(each.session), each.snapshot.terms_sha256 in accepted
+        rows.append(Row(each, track.name if track else None, open_, store.summary(each.content) if open_ else None))
+    shown = {"rows": rows, "allowed": any(each.open for each in rows), "version": version}
+    return render(request, "portal/looking/recordings.html", shown | {"current": Snapshot.current()})
+
+
+def _accepted(request: HttpRequest) -> set[str]:
+    """Hashes of the terms under which the reader may download."""
     user = request.user if isinstance(request.user, User) else None
-    allowed = user is not None and user.admitted and accepted(user)
-    rows = [(each, store.summary(each) if allowed else None) for each in store.recordings()]
-    return render(request, "portal/looking/recordings.html", {"recordings": rows, "allowed": allowed})
+    if user is None or not user.admitted:
+        return set()
+    return set(Acceptance.objects.filter(user=user).values_list("sha256", flat=True))
 
 
 @require_safe
-def recording(request: HttpRequest, session: str) -> HttpResponseBase:
-    """One recording: drawn, or, until it is prepared, the promise of that."""
-    archive = _archive(session)
-    refused = refusal(request)
+def recording(request: HttpRequest, session: str, snapshot: str | None = None) -> HttpResponseBase:
+    """One recording, of a version or of the newest that holds it: drawn, or, until it is prepared, the promise of that."""
+    archive = _archive(session, snapshot)
+    refused = refusal(request, archive.snapshot)
     if refused is not None:
         return refused
-    summary = store.summary(archive)
-    shown = {"archive": archive, "summary": summary, "given_up": given_up(archive), "modules": _MODULES}
+    summary = store.summary(archive.content)
+    newest = archive if snapshot is None else _archive(session, None)
+    shown = {
+        "archive": archive,
+        "newest": newest,
+        "current": Snapshot.current(),
+        "state": _state_address(archive, snapshot),
+        "summary": summary,
+        "given_up": given_up(archive.content),
+        "modules": _MODULES,
+    }
     if summary is not None and not summary["failed"]:
-        shown |= texts(summary) | {"words": words(), "files": f"{request.path}{store.key(archive)}/"}
+        files = reverse("recording", args=[session]) + f"{store.key(archive.content)}/"
+        shown |= texts(summary) | {"words": words(), "files": files}
     return render(request, "portal/looking/recording.html", shown)
 
 
 @require_safe
-def state(request: HttpRequest, session: str) -> HttpResponseBase:
+def state(request: HttpRequest, session: str, snapshot: str | None = None) -> HttpResponseBase:
     """The part of the page that waits until the recording is prepared, and then asks for the whole page."""
-    archive = _archive(session)
-    refused = refusal(request)
+    archive = _archive(session, snapshot)
+    refused = refusal(request, archive.snapshot)
     if refused is not None:
         return refused
-    answer = render(request, "portal/looking/state.html", {"archive": archive, "given_up": given_up(archive)})
+    shown = {"state": _state_address(archive, snapshot), "given_up": given_up(archive.content)}
+    answer = render(request, "portal/looking/state.html", shown)
     answer.headers["Cache-Control"] = "no-store"
-    if store.is_prepared(archive):
+    if store.is_prepared(archive.content):
         answer.headers["HX-Refresh"] = "true"
     return answer
 
 
+def _state_address(archive: SnapshotFile, snapshot: str | None) -> str:
+    if snapshot is None:
+        return reverse("recording-state", args=[archive.session])
+    return reverse("version-recording-state", args=[archive.snapshot.number, archive.session])
+
+
 @require_safe
 def part(request: HttpRequest, session: str, key: str, file: str) -> HttpResponseBase:
-    """A prepared file, or bytes of it; what has this address never changes."""
-    archive = _archive(session)
-    refused = refusal(request)
+    """A prepared file, or bytes of it, for those who may download a version that has the recording so; what has this address never changes."""
+    held = store.holders(session, key)
+    refused = _refused_by_all([each.snapshot for each in held or [_archive(session, None)]], request)
     if refused is not None:
         return refused
     name, storage = store.name(key, file), store.storage()
-    if key != store.key(archive) or not _FILE.match(file) or not storage.exists(name):
+    if not held or not _FILE.match(file) or not storage.exists(name):
         raise Http404
     kind, size = _TYPES.get(file.rpartition(".")[2], "application/octet-stream"), storage.size(name)
     found = asked(request, size, f"{key}-{file}", cache=_FOR_EVER, most=_LARGEST_PART)
@@ -88,8 +144,18 @@ def part(request: HttpRequest, session: str, key: str, file: str) -> HttpRespons
     return FileResponse(opened(storage, name), content_type=kind, headers=found.headers)
 
 
-def _archive(session: str) -> ListedFile:
-    archive = store.recording(session)
+def _refused_by_all(versions: Sequence[Snapshot], request: HttpRequest) -> HttpResponseBase | None:
+    """Why this person gets nothing of any of these versions; None where nothing is in the way of one of them."""
+    refused = None
+    for each in {each.terms_sha256: each for each in versions}.values():
+        refused = refusal(request, each)
+        if refused is None:
+            return None
+    return refused
+
+
+def _archive(session: str, snapshot: str | None) -> SnapshotFile:
+    archive = store.recording(session, None if snapshot is None else version_called(snapshot))
     if archive is None:
-        raise Http404
+        raise Http404(gettext("There is no such recording."))
     return archive

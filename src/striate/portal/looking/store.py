@@ -1,4 +1,4 @@
-"""Where prepared recordings lie: in the storage of the data, under a key that changes with the recording and with this code."""
+"""Which recordings are hosted, in which versions; and where what is prepared of them lies: under a key of the archive's bytes."""
 
 import hashlib
 import json
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.db.models import Exists, OuterRef, QuerySet
 
-from striate.competition.manifest import ListedFile
 from striate.files import whole_folder
-from striate.portal.competition import competition
 from striate.portal.looking.version import SUMMARY, VERSION
+from striate.portal.models import Content, Snapshot, SnapshotFile
 from striate.portal.storage import opened, put
 
 _FOLDER = "looking"
@@ -26,19 +26,52 @@ def storage() -> Storage:
     return storages["data"]
 
 
-def recordings() -> list[ListedFile]:
-    """The recordings that are hosted: public archives, as the manifest lists them."""
-    return [each for each in competition().manifest.files if each.session is not None]
+def recordings(snapshot: Snapshot | None = None) -> list[SnapshotFile]:
+    """The recordings of a version; if none is named, each that is hosted at all, as in the newest version that holds it."""
+    found = _all()
+    if snapshot is not None:
+        return sorted(found.filter(snapshot=snapshot), key=_by_session)
+    later = SnapshotFile.objects.filter(session=OuterRef("session"), snapshot__number__gt=OuterRef("snapshot__number"))
+    return sorted(found.filter(~Exists(later)), key=_by_session)
 
 
-def recording(session: str) -> ListedFile | None:
-    """The archive of one recording; None if none is hosted."""
-    return next((each for each in recordings() if each.session == session), None)
+def recording(session: str, snapshot: Snapshot | None = None) -> SnapshotFile | None:
+    """The archive of one recording in a version, or in the newest that holds it; None if there is none."""
+    found = _all().filter(session=session)
+    if snapshot is not None:
+        found = found.filter(snapshot=snapshot)
+    return found.order_by("-snapshot__number").first()
 
 
-def key(archive: ListedFile) -> str:
-    """What names the prepared files of an archive: they change with its content, and with the code that prepares them."""
-    return hashlib.sha256(f"{archive.sha256} {VERSION}".encode()).hexdigest()[:_DIGITS]
+def archives(session: str | None = None) -> list[SnapshotFile]:
+    """Each archive that any version holds, of one recording or of all: the same bytes once, as in the newest version."""
+    found = _all() if session is None else _all().filter(session=session)
+    return list({each.content_id: each for each in found.order_by("snapshot__number", "path")}.values())
+
+
+def sessions(content: Content) -> list[str]:
+    """Which recordings the bytes of an archive are said to be, in all versions."""
+    return sorted(set(_all().filter(content=content).values_list("session", flat=True)))
+
+
+def holders(session: str, own_key: str) -> list[SnapshotFile]:
+    """A recording in all versions that hold the archive of a key, the newest first."""
+    return [
+        each for each in _all().filter(session=session).order_by("-snapshot__number") if key(each.content) == own_key
+    ]
+
+
+def _all() -> QuerySet[SnapshotFile]:
+    return SnapshotFile.objects.exclude(session="").select_related("content", "snapshot", "changed")
+
+
+def _by_session(file: SnapshotFile) -> str:
+    return file.session
+
+
+def key(content: Content) -> str:
+    """What names the prepared files of an archive: they change with its bytes, and with the code that prepares them."""
+    return hashlib.sha256(f"{content.sha256} {VERSION}".encode()).hexdigest()[:_DIGITS]
 
 
 def name(own_key: str, file: str) -> str:
@@ -46,17 +79,20 @@ def name(own_key: str, file: str) -> str:
     return f"{_FOLDER}/{own_key}/{file}"
 
 
-def is_prepared(archive: ListedFile) -> bool:
+def is_prepared(content: Content) -> bool:
     """Whether all files of an archive are there."""
-    return storage().exists(name(key(archive), SUMMARY))
+    return storage().exists(name(key(content), SUMMARY))
 
 
-def summary(archive: ListedFile) -> dict[str, Any] | None:
+def summary(content: Content) -> dict[str, Any] | None:
     """What was found out about a recording; None until it is prepared."""
-    return _summary(key(archive)) if is_prepared(archive) else None
+    try:
+        return _summary(key(content))
+    except FileNotFoundError:
+        return None
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)  # a list shows all of them
 def _summary(own_key: str) -> dict[str, Any]:
     with opened(storage(), name(own_key, SUMMARY)) as file:
         return dict(json.loads(file.read()))

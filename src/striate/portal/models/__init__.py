@@ -7,13 +7,14 @@ from striate.portal.models.hosting import Acceptance, MaintenanceWindow
 from striate.portal.models.jobs import Job
 from striate.portal.models.people import Attempt, Membership, Team, Token, User
 from striate.portal.models.scores import Publication, Score, Standing
-from striate.portal.models.snapshots import Content, Description, Doi, DoiRequest, Snapshot, SnapshotFile
+from striate.portal.models.snapshots import Arrival, Content, Description, Doi, DoiRequest, Snapshot, SnapshotFile
 from striate.portal.models.submissions import Chain, Link, Part, State, Submission, Transition, Upload
 from striate.portal.models.workers import Worker
 
 __all__ = [
     "Acceptance",
     "Announcement",
+    "Arrival",
     "Attempt",
     "AuditEnd",
     "AuditEntry",

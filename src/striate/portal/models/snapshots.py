@@ -32,7 +32,34 @@ class Content(Unchanging):
     @property
     def name(self) -> str:
         """What it is called in the storage."""
-        return f"{self.sha256[:2]}/{self.sha256}"
+        return stored_name(self.sha256)
+
+
+def stored_name(sha256: str) -> str:
+    """What bytes of a hash are called in the storage."""
+    return f"{sha256[:2]}/{sha256}"
+
+
+class Arrival(models.Model):
+    """Bytes that a push has brought, or is bringing, and that are in no version yet.
+
+    Attributes
+    ----------
+    sha256, size
+        Of the bytes.
+    whole
+        Whether all of them are in the storage.
+    asked_at
+        When a push last named them: what no push has named for days is cleared.
+    """
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    size = models.BigIntegerField()
+    whole = models.BooleanField(default=False)
+    asked_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
 
 
 class Snapshot(Unchanging):
@@ -113,6 +140,7 @@ class SnapshotFile(Unchanging):
     class Meta:
         ordering = ("path",)
         constraints = (models.UniqueConstraint(fields=("snapshot", "path"), name="path_once"),)
+        indexes = (models.Index(fields=("session", "snapshot"), name="recordings_of_versions"),)
 
     def __str__(self) -> str:
         return self.path

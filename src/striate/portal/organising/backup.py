@@ -11,7 +11,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -190,7 +190,8 @@ def _add_files(archive: _Archive, kept: list[str], data: bool) -> list[str]:
             missing.append(name)
     for folder, storage in (("snapshots", "data"), ("results", "results")):
         for name in walk(storages[storage]) if data or storage != "data" else ():
-            archive.add_stored(f"{folder}/{name}", storages[storage], name)
+            with suppress(FileNotFoundError):  # in no version, and cleared in this instant
+                archive.add_stored(f"{folder}/{name}", storages[storage], name)
     return missing
 
 

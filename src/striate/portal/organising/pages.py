@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from striate.competition.commitment import scorer
 from striate.portal.access import signed_in
 from striate.portal.competition import competition
+from striate.portal.hosting import arriving
 from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Submission, Team, User, Worker
 from striate.portal.models.submissions import State
@@ -47,6 +49,8 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         "progress": [progress(board) for board in competition().boards.values()],
         "rescoring": Job.objects.filter(kind=Job.Kind.RESCORE, done_at=None).exists(),
         "version": _version(),
+        "arrivals": arriving.waiting(),
+        "push_days": settings.PUSH_LASTS.days,
         "disqualified": Team.objects.exclude(disqualified_at=None),
     }
     return render(request, "portal/organising/overview.html", shown)

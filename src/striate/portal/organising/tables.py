@@ -1,6 +1,6 @@
 """The tables as lines of JSON, the same for every database: so that what SQLite held can go to PostgreSQL, and to later versions.
 
-What passes by itself is left out: sessions, uploads on their way, attempts to sign in, workers that were seen.
+What passes by itself is left out: sessions, uploads on their way and what they brought that no version has, attempts to sign in, workers that were seen.
 """
 
 import base64
@@ -16,7 +16,7 @@ from django.db import connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
 _APP = "portal"
-_PASSING = ("upload", "part", "attempt", "worker")
+_PASSING = ("upload", "part", "arrival", "attempt", "worker")
 _AT_ONCE = 200  # rows
 
 

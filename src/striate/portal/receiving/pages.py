@@ -186,6 +186,15 @@ def sent_file(request: HttpRequest, number: UUID) -> HttpResponseBase:
 
 
 @signed_in
+@require_safe
+def receipt(request: HttpRequest, number: UUID) -> HttpResponseBase:
+    """The receipt of a submission as a file, which ``striate competition verify --receipt`` takes."""
+    link = get_object_or_404(Link, submission=_own(request, number), kind="submission")
+    named = {"Content-Disposition": f'attachment; filename="receipt-{link.number:03d}.json"'}
+    return HttpResponse(f"{link.body}\n", content_type="application/json", headers=named)
+
+
+@signed_in
 @require_POST
 def choose(request: HttpRequest, number: UUID) -> HttpResponseBase:
     """Choose a submission of one's own team."""

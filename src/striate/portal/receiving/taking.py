@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from striate.competition.manifest import sha256_of
@@ -18,6 +17,7 @@ from striate.portal.models import Job, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
 from striate.portal.receiving.states import move
+from striate.portal.receiving.uploads import require_size
 from striate.portal.words import plain_name, seen
 from striate.submissions.legacy import SUBMISSION_FILES
 
@@ -36,7 +36,7 @@ def largest_file() -> int:
     return competition().rules.limits.megabytes * 10**6
 
 
-def require_size(files: Mapping[str, Path]) -> int:
+def require_files(files: Mapping[str, Path]) -> int:
     """Bytes of the files of a submission.
 
     Raises
@@ -49,12 +49,7 @@ def require_size(files: Mapping[str, Path]) -> int:
             _("Send one native file, or both CSVs of 2022 (%(names)s).") % {"names": _(" and ").join(CSVS)}
         )
     size = sum(file.stat().st_size for file in files.values())
-    most = largest_file() * (1 if NATIVE in files else 4)  # text has four times the bytes
-    if not 0 < size <= most:
-        raise InputError(
-            _("The file has %(size)s MB; up to %(most)s MB are allowed.")
-            % {"size": number_format(size / 1e6, 1), "most": number_format(most / 1e6, 0)}
-        )
+    require_size(size, largest_file() * (1 if NATIVE in files else LARGER_AS_TEXT))
     return size
 
 
@@ -125,7 +120,7 @@ def take(
             _("Team %(team)s was disqualified (%(why)s): it cannot submit any more.")
             % {"team": team.name, "why": team.disqualified_for}
         )
-    size = require_size(files)
+    size = require_files(files)
     digests = [sha256_of(files[name]) for name in sorted(files)]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     if (known := _known(team, baseline, sha256)) is not None:

@@ -18,7 +18,7 @@ from striate.portal.models import Upload, User
 from striate.portal.receiving import uploads
 from striate.portal.receiving.checking import keys_of_competition
 from striate.portal.receiving.decoding import Decoded, PlatformError, decoded, room_for
-from striate.portal.receiving.taking import NATIVE, require_size
+from striate.portal.receiving.taking import NATIVE, require_files
 
 KEPT = timedelta(hours=1)
 _CHUNK = 2**20  # bytes
@@ -48,7 +48,7 @@ def try_out(
     InputError
         If it would be refused: why.
     """
-    require_size(sent)
+    require_files(sent)
     if not room_for(place().uploads, sum(file.stat().st_size for file in sent.values())):
         raise InputError(_("The disk of the portal is nearly full: try again later."))
     with _place(), _read(sent, told) as read:

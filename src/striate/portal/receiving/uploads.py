@@ -40,6 +40,21 @@ _CHUNK = 2**20  # bytes
 _LASTS = timedelta(days=1)
 
 
+def require_size(size: int, most: int) -> None:
+    """Refuse a file that is empty, or has more bytes than it may have.
+
+    Raises
+    ------
+    InputError
+        If it is.
+    """
+    if not 0 < size <= most:
+        raise InputError(
+            gettext("The file has %(size)s MB; up to %(most)s MB are allowed.")
+            % {"size": number_format(size / 1e6, 1), "most": number_format(most / 1e6, 0)}
+        )
+
+
 def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose: str = Upload.SUBMISSION) -> Upload:
     """Begin an upload, or go on with the one of the same file.
 
@@ -61,11 +76,7 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
     InputError
         If it is too large, the disk has no room, or too many are open.
     """
-    if not 0 < size <= most:
-        raise InputError(
-            gettext("The file has %(size)s MB; up to %(most)s MB are allowed.")
-            % {"size": number_format(size / 1e6, 1), "most": number_format(most / 1e6, 0)}
-        )
+    require_size(size, most)
     with transaction.atomic():
         User.objects.select_for_update().get(pk=by.pk)
         open_ = Upload.objects.filter(by=by, submission=None, purpose=purpose)

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.db import transaction
 from django.utils import timezone
 
+from striate.portal.hosting import arriving
 from striate.portal.looking.jobs import look_later
 from striate.portal.models import Attempt, Job, Submission, Worker
 from striate.portal.models.submissions import State
@@ -24,6 +25,9 @@ _DONE_KEPT = timedelta(days=7)
 _INCOMING_KEPT = timedelta(days=1)
 _CLEANED_EVERY = 600.0  # seconds
 _next_cleaning = [0.0]
+_SWEPT_EVERY = 24 * 3600.0  # seconds
+_next_sweep = [0.0]
+_CLEARED_AT_ONCE = 300  # contents: on a service that takes two seconds, for which submissions wait
 _LEFT_BEHIND = timedelta(hours=1)  # longer than anything is on its way
 
 log = logging.getLogger("striate.portal.housekeeping")
@@ -54,8 +58,23 @@ def _clean_storages() -> None:
         awaited = Submission.objects.filter(pk__in=left, state=State.RECEIVED)
         for number in left - set(awaited.values_list("pk", flat=True)):
             store.forget(number)
+        _clear_arrivals()
     except StorageUnavailableError as error:
         log.warning("the storage was not cleaned", extra={"about": {"why": str(error)}})
+
+
+def _clear_arrivals() -> None:
+    """Remove what given up pushes of data have left; once a day, too, what nothing names any more, for which all must be listed."""
+    cleared = arriving.clear("worker", most=_CLEARED_AT_ONCE)
+    if cleared.files:
+        log.info("what given up pushes had left was removed", extra={"about": {"files": cleared.files}})
+    if time.monotonic() < _next_sweep[0]:
+        return
+    swept = arriving.sweep(_CLEARED_AT_ONCE)
+    if swept < _CLEARED_AT_ONCE:
+        _next_sweep[0] = time.monotonic() + _SWEPT_EVERY
+    if swept:
+        log.info("files that nothing names were removed", extra={"about": {"files": swept}})
 
 
 def _sweep(before: datetime) -> None:
