@@ -74,11 +74,14 @@ class Campaign:
             paths.append(path)
         return paths
 
-    def module(self, name: str, *arguments: object) -> subprocess.Popen[bytes]:
-        """Start a module of the campaign as a process of its own."""
+    def module(self, name: str, *arguments: object, alone: bool = False) -> subprocess.Popen[bytes]:
+        """Start a module of the campaign as a process, in a session of its own if others shall not take its share of the processor."""
         with (self.folder / "campaign.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", f"benchmarks.portal.{name}", *map(str, arguments)], stdout=log, stderr=log
+                [sys.executable, "-m", f"benchmarks.portal.{name}", *map(str, arguments)],
+                stdout=log,
+                stderr=log,
+                start_new_session=alone,
             )
 
 

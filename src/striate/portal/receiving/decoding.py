@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from striate.competition.rules import Rules
 from striate.errors import InputError
 from striate.portal.receiving.confine import protection
+from striate.portal.running.priority import give_way
 from striate.submissions.keyed import Keys
 
 _MEMORY, _TIMES = 2 * 2**30, 6  # bytes that any child may have, and how often it may hold the predictions beside
@@ -159,6 +160,7 @@ class _Child:
             start_new_session=True,
             close_fds=True,
         )
+        give_way(self._running.pid, session=True)
 
     @property
     def waits(self) -> bool:
