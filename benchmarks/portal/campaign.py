@@ -64,13 +64,14 @@ class Campaign:
         """All that the senders or the readers noted."""
         return [line for path in self.journals(kind) for line in read(path)]
 
-    def plans(self, address: str, processes: int, *, spread: float, seconds: float) -> list[Path]:
+    def plans(self, address: str, processes: int, *, spread: float, seconds: float, behind: bool = False) -> list[Path]:
         """Plans for some processes of senders."""
         paths = []
         for number in range(processes):
             path = self.folder / f"plan-{number}.json"
             journal = self.folder / f"sender-{number}.jsonl"
-            write_plan(path, address, journal, self.teams[number::processes], spread=spread, seconds=seconds)
+            teams = self.teams[number::processes]
+            write_plan(path, address, journal, teams, spread=spread, seconds=seconds, behind=behind)
             paths.append(path)
         return paths
 

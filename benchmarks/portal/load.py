@@ -28,8 +28,8 @@ def run(told: argparse.Namespace) -> int:
         seconds = 60 * told.minutes
         readers = [made.module("reader", made.served.address, made.folder / "reader-0.jsonl", told.readers, alone=True)]
         began = time.time()
-        plans = made.plans(made.served.address, min(4, told.teams), spread=0, seconds=seconds)
-        senders = [made.module("sender", plan) for plan in plans]
+        plans = made.plans(made.served.address, min(4, told.teams), spread=0, seconds=seconds, behind=told.behind)
+        senders = [made.module("sender", plan, alone=told.behind) for plan in plans]
         try:
             with watched(made.served) as memory:
                 for sender in senders:
@@ -37,7 +37,7 @@ def run(told: argparse.Namespace) -> int:
                 checks, sent = verified(made, drain=max(30.0, began + seconds - time.time()))
         finally:
             end([*senders, *readers])
-        report = {"teams": told.teams, "database": made.database.name, **size}
+        report = {"teams": told.teams, "database": made.database.name, "behind": told.behind, **size}
         report |= _measured(sent, made.noted("reader"), began, memory)
     _print(report)
     draw(report.pop("events"), told.out.with_suffix(".png"), f"{told.teams} teams, {report['database']}")
@@ -91,6 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = options("load", __doc__, teams=200, trials=2000, neurons=2000, limit=3, workers=1)
     parser.add_argument("--readers", type=int, default=4, help="how many read pages meanwhile")
     parser.add_argument("--minutes", type=float, default=45, help="when to give up")
+    parser.add_argument(
+        "--behind", action="store_true", help="senders have the processor after all others, as if on other machines"
+    )
     return started(run, parser, arguments)
 
 

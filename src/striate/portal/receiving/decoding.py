@@ -29,7 +29,7 @@ from striate.submissions.keyed import Keys
 
 _MEMORY, _TIMES = 2 * 2**30, 6  # bytes that any child may have, and how often it may hold the predictions beside
 _SECONDS = 60  # of the processor
-_PATIENCE = 120.0  # seconds on the wall
+_PATIENCE = 600.0  # seconds on the wall: a child gives way to all that people wait for
 _LONGEST_ANSWER = 2**16  # bytes
 _LONGEST_REASON = 1000  # characters
 _PIECE = 2**18  # predictions that are looked at together
