@@ -64,21 +64,25 @@ class Campaign:
         """All that the senders or the readers noted."""
         return [line for path in self.journals(kind) for line in read(path)]
 
-    def plans(self, address: str, processes: int, *, spread: float, seconds: float) -> list[Path]:
+    def plans(self, address: str, processes: int, *, spread: float, seconds: float, behind: bool = False) -> list[Path]:
         """Plans for some processes of senders."""
         paths = []
         for number in range(processes):
             path = self.folder / f"plan-{number}.json"
             journal = self.folder / f"sender-{number}.jsonl"
-            write_plan(path, address, journal, self.teams[number::processes], spread=spread, seconds=seconds)
+            teams = self.teams[number::processes]
+            write_plan(path, address, journal, teams, spread=spread, seconds=seconds, behind=behind)
             paths.append(path)
         return paths
 
-    def module(self, name: str, *arguments: object) -> subprocess.Popen[bytes]:
-        """Start a module of the campaign as a process of its own."""
+    def module(self, name: str, *arguments: object, alone: bool = False) -> subprocess.Popen[bytes]:
+        """Start a module of the campaign as a process, in a session of its own if others shall not take its share of the processor."""
         with (self.folder / "campaign.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", f"benchmarks.portal.{name}", *map(str, arguments)], stdout=log, stderr=log
+                [sys.executable, "-m", f"benchmarks.portal.{name}", *map(str, arguments)],
+                stdout=log,
+                stderr=log,
+                start_new_session=alone,
             )
 
 

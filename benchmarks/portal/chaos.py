@@ -19,8 +19,8 @@ from pathlib import Path
 
 from benchmarks.portal import verify
 from benchmarks.portal.campaign import Campaign, campaign, conclude, end, pages, verified
+from benchmarks.portal.options import options, started
 from benchmarks.portal.relay import relayed
-from striate.errors import StriateError
 
 # What is killed, and how often in comparison.
 _TARGETS = {
@@ -94,32 +94,32 @@ class Chaos:
         self.kills[kind] += 1
 
 
-def run(options: argparse.Namespace) -> int:
+def run(told: argparse.Namespace) -> int:
     """Let chaos reign over a portal; the exit status."""
-    seconds = 60 * options.minutes
-    greedy = options.limit * 3 // 2
-    sizes = [(greedy, 4) if number % 3 == 0 else (max(1, options.limit - 1), 1) for number in range(options.teams)]
-    size = {"trials": options.trials, "neurons": options.neurons, "limit": options.limit, "workers": options.workers}
-    os.environ["STRIATE_PORTAL_LEASE"] = str(options.lease)
-    with campaign(db=options.database, sizes=sizes, keep=options.log, **size) as made:
-        file_size = 4 * options.trials * options.neurons
-        with relayed(made.served.port, share=_CUT, within=2 * file_size, seed=options.seed) as relay:
+    seconds = 60 * told.minutes
+    greedy = told.limit * 3 // 2
+    sizes = [(greedy, 4) if number % 3 == 0 else (max(1, told.limit - 1), 1) for number in range(told.teams)]
+    size = {"trials": told.trials, "neurons": told.neurons, "limit": told.limit, "workers": told.workers}
+    os.environ["STRIATE_PORTAL_LEASE"] = str(told.lease)
+    with campaign(db=told.database, sizes=sizes, keep=told.log, **size) as made:
+        file_size = 4 * told.trials * told.neurons
+        with relayed(made.served.port, share=_CUT, within=2 * file_size, seed=told.seed) as relay:
             address = f"http://127.0.0.1:{relay.port}/"
-            plans = made.plans(address, _SENDERS, spread=seconds, seconds=seconds + options.drain)
-            readers = [made.module("reader", made.served.address, made.folder / "reader-0.jsonl", 2)]
-            chaos = Chaos(made, random.Random(options.seed), {plan: made.module("sender", plan) for plan in plans})
+            plans = made.plans(address, _SENDERS, spread=seconds, seconds=seconds + told.drain)
+            readers = [made.module("reader", made.served.address, made.folder / "reader-0.jsonl", 2, alone=True)]
+            chaos = Chaos(made, random.Random(told.seed), {plan: made.module("sender", plan) for plan in plans})
             try:
-                _reign(chaos, seconds, options.every, options.kills)
-                _calm(chaos, options.drain)
-                checks, sent = verified(made, drain=options.drain)
+                _reign(chaos, seconds, told.every, told.kills)
+                _calm(chaos, told.drain)
+                checks, sent = verified(made, drain=told.drain)
             finally:
                 end([*chaos.senders.values(), *readers])
         states, leases = verify.states(), verify.taken_over()
         report = {
-            "seed": options.seed,
-            "minutes": options.minutes,
+            "seed": told.seed,
+            "minutes": told.minutes,
             "database": made.database.name,
-            "teams": options.teams,
+            "teams": told.teams,
             **size,
             "kills": dict(chaos.kills),
             "connections": relay.connections,
@@ -131,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
             "pages": pages(made.noted("reader")),
         }
     _print(report)
-    return conclude(report, checks, options.out)
+    return conclude(report, checks, told.out)
 
 
 def _reign(chaos: Chaos, seconds: float, every: float, least: int) -> None:
@@ -166,28 +166,16 @@ def _print(report: dict[str, object]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.portal.chaos", description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser = options("chaos", __doc__, teams=18, trials=1000, neurons=500, limit=8, workers=2)
     parser.add_argument("--minutes", type=float, default=5, help="how long things are killed")
     parser.add_argument("--kills", type=int, default=0, help="least number of kills, however long these take")
     parser.add_argument("--every", type=float, default=3, help="seconds between kills, on average")
     parser.add_argument("--seed", type=int, default=0, help="of what is killed when")
-    parser.add_argument("--teams", type=int, default=18, help="how many submit")
-    parser.add_argument("--limit", type=int, default=8, help="submissions that a team has a day; some send more")
-    parser.add_argument("--trials", type=int, default=1000, help="trials of a file, both tiers together")
-    parser.add_argument("--neurons", type=int, default=500, help="neurons of a file")
-    parser.add_argument("--workers", type=int, default=2, help="how many workers score")
     parser.add_argument(
         "--lease", type=float, default=45, help="seconds after which a silent worker's job is taken over"
     )
     parser.add_argument("--drain", type=float, default=300, help="most seconds that the rest may take afterwards")
-    parser.add_argument("--out", type=Path, default=Path("chaos.json"), help="the report")
-    parser.add_argument("--log", type=Path, default=None, help="where to leave the portal's log")
-    try:
-        return run(parser.parse_args(arguments))
-    except StriateError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return started(run, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -8,29 +8,28 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.portal.campaign import campaign, conclude, end, pages, percentiles, verified
 from benchmarks.portal.figure import draw
+from benchmarks.portal.options import options, started
 from benchmarks.portal.processes import Memory, watched
-from striate.errors import StriateError
 
 _GREEDY = 20  # one team in so many sends more than it may
 _OVER = 2  # how many more
 
 
-def run(options: argparse.Namespace) -> int:
+def run(told: argparse.Namespace) -> int:
     """Put a portal under load; the exit status."""
-    greedy = options.limit + _OVER
-    sizes = [(greedy, greedy) if number % _GREEDY == 0 else (1, 1) for number in range(options.teams)]
-    size = {"trials": options.trials, "neurons": options.neurons, "limit": options.limit, "workers": options.workers}
-    with campaign(db=options.database, sizes=sizes, keep=options.log, **size) as made:
-        seconds = 60 * options.minutes
-        readers = [made.module("reader", made.served.address, made.folder / "reader-0.jsonl", options.readers)]
+    greedy = told.limit + _OVER
+    sizes = [(greedy, greedy) if number % _GREEDY == 0 else (1, 1) for number in range(told.teams)]
+    size = {"trials": told.trials, "neurons": told.neurons, "limit": told.limit, "workers": told.workers}
+    with campaign(db=told.database, sizes=sizes, keep=told.log, **size) as made:
+        seconds = 60 * told.minutes
+        readers = [made.module("reader", made.served.address, made.folder / "reader-0.jsonl", told.readers, alone=True)]
         began = time.time()
-        plans = made.plans(made.served.address, min(4, options.teams), spread=0, seconds=seconds)
-        senders = [made.module("sender", plan) for plan in plans]
+        plans = made.plans(made.served.address, min(4, told.teams), spread=0, seconds=seconds, behind=told.behind)
+        senders = [made.module("sender", plan, alone=told.behind) for plan in plans]
         try:
             with watched(made.served) as memory:
                 for sender in senders:
@@ -38,11 +37,11 @@ def run(options: argparse.Namespace) -> int:
                 checks, sent = verified(made, drain=max(30.0, began + seconds - time.time()))
         finally:
             end([*senders, *readers])
-        report = {"teams": options.teams, "database": made.database.name, **size}
+        report = {"teams": told.teams, "database": made.database.name, "behind": told.behind, **size}
         report |= _measured(sent, made.noted("reader"), began, memory)
     _print(report)
-    draw(report.pop("events"), options.out.with_suffix(".png"), f"{options.teams} teams, {report['database']}")
-    return conclude(report, checks, options.out)
+    draw(report.pop("events"), told.out.with_suffix(".png"), f"{told.teams} teams, {report['database']}")
+    return conclude(report, checks, told.out)
 
 
 def _measured(
@@ -89,22 +88,13 @@ def _print(report: dict[str, Any]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.portal.load", description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--teams", type=int, default=200, help="how many submit at once")
-    parser.add_argument("--trials", type=int, default=2000, help="trials of a file, both tiers together")
-    parser.add_argument("--neurons", type=int, default=2000, help="neurons of a file")
-    parser.add_argument("--limit", type=int, default=3, help="submissions that a team has a day")
+    parser = options("load", __doc__, teams=200, trials=2000, neurons=2000, limit=3, workers=1)
     parser.add_argument("--readers", type=int, default=4, help="how many read pages meanwhile")
-    parser.add_argument("--workers", type=int, default=1, help="how many workers score")
     parser.add_argument("--minutes", type=float, default=45, help="when to give up")
-    parser.add_argument("--out", type=Path, default=Path("load.json"), help="the report; the picture lies beside it")
-    parser.add_argument("--log", type=Path, default=None, help="where to leave the portal's log")
-    try:
-        return run(parser.parse_args(arguments))
-    except StriateError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    parser.add_argument(
+        "--behind", action="store_true", help="senders have the processor after all others, as if on other machines"
+    )
+    return started(run, parser, arguments)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import random
 import sys
 import threading
@@ -17,6 +18,7 @@ from striate.competition.manifest import sha256_of
 from striate.errors import InputError
 from striate.fetch import OutageError
 from striate.portal.client import Portal
+from striate.portal.running.priority import LEAST, give_way
 
 _PAUSE = 1.0  # seconds after an outage
 _AGAIN = 0.1  # share of files that are sent again: the same file is the same submission
@@ -61,7 +63,9 @@ class TimedPortal(Portal):
         return number
 
 
-def write_plan(path: Path, address: str, journal: Path, teams: list[Team], *, spread: float, seconds: float) -> None:
+def write_plan(
+    path: Path, address: str, journal: Path, teams: list[Team], *, spread: float, seconds: float, behind: bool = False
+) -> None:
     """Write what a process of senders shall do.
 
     Parameters
@@ -78,6 +82,8 @@ def write_plan(path: Path, address: str, journal: Path, teams: list[Team], *, sp
         Seconds over which each team spreads its files; 0: as fast as it can.
     seconds
         When to give up.
+    behind
+        Whether it has the processor only where nobody else wants it, and is a process with a session of its own.
     """
     now = time.time()
     plan = {
@@ -87,6 +93,7 @@ def write_plan(path: Path, address: str, journal: Path, teams: list[Team], *, sp
         "begins": now,
         "spread": spread,
         "until": now + seconds,
+        "behind": behind,
     }
     path.write_text(json.dumps(plan))
 
@@ -95,6 +102,8 @@ def main() -> None:
     """Send what the plan says."""
     plan = json.loads(Path(sys.argv[1]).read_text())
     journal = Journal(Path(plan["journal"]))
+    if plan["behind"]:
+        give_way(os.getpid(), session=True, nice=LEAST)
     over = {line["file"] for line in read(Path(plan["journal"])) if line["what"] in ("taken", "given up")}
     threads = []
     for each in plan["teams"]:

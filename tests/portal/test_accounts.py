@@ -123,6 +123,32 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(world: World) -> None:
     assert world.browser().get("/api/submissions", **ask).status_code == 401
 
 
+def test_the_last_use_of_tokens_is_written_down_together_where_many_are_used(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from striate.portal.models import Token, last_use, people
+
+    monkeypatch.setattr(last_use, "_EVERY", 10**6)  # in this test, it is written when the test says so
+    used = last_use.LastUse()
+    monkeypatch.setattr(people, "last_use", used)
+    used.beside()
+    texts = [world.token(world.person(name)) for name in ("ada", "ben", "cleo")]
+    world.token(world.person("dora"))
+    for text in texts * 2:
+        assert Token.owner(text) is not None
+    assert not Token.objects.exclude(used_at=None).exists()
+    with CaptureQueriesContext(connection) as written:
+        used.write()
+    assert len(written) == 1
+    assert set(Token.objects.exclude(used_at=None).values_list("user__username", flat=True)) == {"ada", "ben", "cleo"}
+    with CaptureQueriesContext(connection) as written:
+        used.write()
+    assert not len(written), "nothing is left to be written"
+
+
 def test_nobody_revokes_the_token_of_another(world: World) -> None:
     from striate.portal.models import Token
 

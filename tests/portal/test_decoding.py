@@ -72,7 +72,7 @@ def test_a_bomb_is_refused_in_bounded_memory_and_time(portal: World, tmp_path: P
     began = time.monotonic()
     with pytest.raises(InputError, match=r"claims|limits|memory"):
         decode(portal, bomb)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 90
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 3 * 2**20  # kilobytes
 
 
@@ -158,7 +158,18 @@ def test_a_child_that_takes_too_much_is_ended_and_the_file_refused(
     began = time.monotonic()
     with pytest.raises(InputError):
         decode(portal, portal.file(0.5))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 59, "it would have slept for a minute"
+
+
+def test_a_child_gives_way_to_who_started_it() -> None:
+    from striate.portal.receiving.decoding import _Child
+
+    child = _Child()
+    try:
+        priority = os.getpriority(os.PRIO_PROCESS, child._running.pid)
+    finally:
+        child.end()
+    assert priority >= min(19, max(5, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def test_that_a_child_is_killed_from_outside_is_not_the_senders_fault(

@@ -115,6 +115,7 @@ def test_who_finds_no_place_to_send_comes_back_and_pages_are_answered_meanwhile(
     from striate.portal.receiving import crowd
 
     monkeypatch.setattr(crowd, "_places", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(crowd, "_queue", threading.Semaphore(0))
     monkeypatch.setattr(client, "_PART", 2**16)
     ada, file, waits = world.person("ada", team="Ada"), world.file(0.5), []
     data = file.read_bytes()
@@ -142,6 +143,37 @@ def test_who_finds_no_place_to_send_comes_back_and_pages_are_answered_meanwhile(
         client.Portal(address, token=world.token(ada), sleep=sleep).send(file, wait=False)
     assert len(waits) == client._TRIES + 1
     assert max(waits) <= client._MOMENT
+
+
+def test_who_waits_for_a_place_has_the_first_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    from striate.portal.receiving import crowd
+
+    waits = threading.Event()
+
+    class Queue(threading.Semaphore):
+        def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+            waits.set()
+            return super().acquire(blocking, timeout)
+
+    monkeypatch.setattr(crowd, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(crowd, "_queue", Queue(1))
+    monkeypatch.setattr(crowd, "_PATIENCE", 300.0)
+    order: list[str] = []
+
+    def send() -> None:
+        with crowd.place_to_send():
+            order.append("has a place")
+
+    sender = threading.Thread(target=send, daemon=True)
+    with crowd.place_to_send():
+        sender.start()
+        assert waits.wait(60)
+        order.append("another one has it")
+    sender.join(60)
+    assert order == ["another one has it", "has a place"]
+    crowd.require_place()
 
 
 @pytest.mark.parametrize("error", ["OperationalError", "InterfaceError", "ValueError"])
@@ -190,7 +222,7 @@ def test_a_lease_is_renewed_after_the_database_was_away(world: World, monkeypatc
         return real(self)
 
     monkeypatch.setattr(leases.Lease, "_row", property(away_at_first))
-    before, until = Job.objects.get().leased_until, time.monotonic() + 5
+    before, until = Job.objects.get().leased_until, time.monotonic() + 60
     with lease.kept():
         while Job.objects.get().leased_until == before and time.monotonic() < until:
             time.sleep(0.02)
@@ -303,7 +335,7 @@ def test_a_web_process_whose_master_is_killed_frees_its_port_though_somebody_sti
             )
             time.sleep(0.5)
             os.kill(master, signal.SIGKILL)
-            until = time.monotonic() + 10
+            until = time.monotonic() + 60
             while time.monotonic() < until:
                 started = [pid for pid in children(running.pid, "running.web") if pid != master]
                 try:

@@ -153,7 +153,7 @@ def children(parent: int, module: str) -> list[int]:
     return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and module in args]
 
 
-def gone(pids: list[int], seconds: float = 15) -> bool:
+def gone(pids: list[int], seconds: float = 60) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         alive = subprocess.run(

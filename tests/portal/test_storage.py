@@ -210,7 +210,7 @@ def test_a_dead_service_is_an_error_and_not_a_wait(dead: str, file: Path) -> Non
         with pytest.raises(files.StorageUnavailableError, match=r"does not (answer|take)") as raised:
             act()
         assert "secret" not in str(raised.value)
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 60
     assert file.exists()
     with pytest.raises(InputError, match="cannot be used") as refused:
         bucket(dead).require()

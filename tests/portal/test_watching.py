@@ -92,7 +92,7 @@ def test_a_worker_says_that_it_is_there_and_when_it_ends(world: World) -> None:
     from striate.portal.running.heartbeat import heartbeat
 
     with heartbeat():
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not Worker.there().exists():
             assert time.monotonic() < until
             time.sleep(0.02)

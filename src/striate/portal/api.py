@@ -6,6 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema, Status
@@ -25,7 +26,6 @@ from striate.portal.hosting.api import router as data
 from striate.portal.in_force import in_force
 from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
-from striate.portal.receiving.crowd import CrowdedError, place_to_send, require_place
 from striate.portal.receiving.soon import check_soon
 from striate.portal.receiving.taking import NATIVE, BusyError, largest_file, refuse_outside_of_phases, take
 
@@ -90,13 +90,6 @@ def _not_as_described(request: HttpRequest, error: ValidationError) -> HttpRespo
 def _busy(request: HttpRequest, error: BusyError) -> HttpResponse:
     answer = api.create_response(request, {"detail": str(error)}, status=429)
     answer.headers["Retry-After"] = str(_WAIT)
-    return answer
-
-
-@api.exception_handler(CrowdedError)
-def _crowded(request: HttpRequest, error: CrowdedError) -> HttpResponse:
-    answer = api.create_response(request, {"detail": str(error)}, status=503)
-    answer.headers["Retry-After"] = str(error.wait)
     return answer
 
 
@@ -270,7 +263,9 @@ def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
     user = _admitted(request)
     if not user.is_staff:
         refuse_outside_of_phases("")
-    with place_to_send():
+    # One transaction: each is a write to the disk that others wait for. Of many at once by the same person one counts at a time.
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
         if UPLOAD.take(str(user.pk)) is None:
             raise _TooOftenError(UPLOAD, str(user.pk))
         return _progress(
@@ -280,11 +275,8 @@ def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
 
 @api.get("/uploads/{number}", response={200: UploadState, **_PROBLEMS})
 def upload_state(request: HttpRequest, number: UUID) -> dict[str, Any]:
-    """How far an upload is. Where something is missing, 503 says when there may be a place to go on."""
-    found = _progress(_upload(request, number))
-    if found["received"] < found["size"]:
-        require_place()
-    return found
+    """How far an upload is. 503 says when there may be a place to go on."""
+    return _progress(_upload(request, number))
 
 
 @api.put(
@@ -295,8 +287,7 @@ def upload_state(request: HttpRequest, number: UUID) -> dict[str, Any]:
 def continue_upload(request: HttpRequest, number: UUID, offset: int) -> dict[str, Any]:
     """Send bytes of the file, as the body, from `offset` on: as many at a time as is convenient."""
     upload = _upload(request, number)
-    with place_to_send():
-        uploads.append(upload, offset, iter(lambda: request.read(_CHUNK), b""))
+    uploads.append(upload, offset, iter(lambda: request.read(_CHUNK), b""))
     return _progress(upload)
 
 
@@ -313,7 +304,7 @@ def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str,
         return Status(200, _described(request, upload.submission))
     about: dict[str, Any] = {"team": team, "baseline": new.baseline, "by": user, "note": new.note}
     try:
-        with place_to_send(), uploads.whole(upload) as file:
+        with uploads.whole(upload) as file:
             made, fresh = take({NATIVE: file}, filename=upload.filename, upload=upload, **about)
     except (InputError, FileNotFoundError):  # perhaps the same was asked twice at once, and the other was first
         now = Upload.objects.filter(pk=upload.pk).first()

@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "striate.portal.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.locale.LocaleMiddleware",  # before all that may refuse with a page
+    "striate.portal.receiving.crowd.places",
     "striate.portal.middleware.refuse_what_nobody_sends",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -111,6 +112,7 @@ def _database() -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(PLACE.database) if PLACE else ":memory:",
+        "CONN_MAX_AGE": 60,  # seconds; to open it anew for each request takes longer than many pages
         "OPTIONS": {
             # A transaction takes its lock when it begins: one that reads first and writes then cannot be overtaken between.
             "transaction_mode": "IMMEDIATE",

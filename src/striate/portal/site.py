@@ -21,7 +21,6 @@ from striate.portal.in_force import in_force
 from striate.portal.models import Submission, User
 from striate.portal.organising.announcing import latest
 
-_LEADERS = 3
 _WAIT = 3  # seconds
 
 
@@ -30,7 +29,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
     """What the competition is about, its phases, who leads its boards, and how to begin."""
     made, now = competition(), timezone.now()
     boards = [
-        (slug, board, METRIC_NAMES[board.track.metric], leaders(board, _LEADERS)) for slug, board in made.boards.items()
+        (slug, board, METRIC_NAMES[board.track.metric], leaders(slug, board)) for slug, board in made.boards.items()
     ]
     standing = in_force()
     phases = [(phase, _tense(phase, now), standing.moves_of(phase.name)) for phase in standing.rules.phases]

@@ -39,7 +39,7 @@ def test_a_browser_draws_every_view(unprepared: World, reader: Any, session: str
         def drawn(view: str, canvas: str = "canvas[data-picture]", colours: int = 8) -> Any:
             found = page.locator(f"[data-view={view}] {canvas}").first
             found.scroll_into_view_if_needed()
-            until = time.monotonic() + 15
+            until = time.monotonic() + 120
             while time.monotonic() < until and found.evaluate(BLANK) < colours:
                 page.wait_for_timeout(50)
             assert found.evaluate(BLANK) >= colours, (view, canvas, complaints)

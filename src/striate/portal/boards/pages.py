@@ -30,6 +30,7 @@ from striate.portal.models import Standing, Team, User
 SORTS = ("rank", "date", "team", *METRICS)
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the begin of a formula
 _KEPT = 600  # seconds
+_LEADERS = 3  # rows that other pages show of a board
 
 
 def board_of(slug: str) -> Board:
@@ -45,19 +46,18 @@ def boards(request: HttpRequest) -> HttpResponseBase:
     """All boards, with the first rows of each."""
     shown = []
     for slug, board in competition().boards.items():
-        rows = _standing(board).rows
-        best = next((row for row in rows if row["rank"] == 1), None)
-        teams = sum(not row["baseline"] for row in rows)
+        first, teams = _summary(slug, board)
+        best = first[0] if first else None
         shown.append(
             (slug, board, METRIC_NAMES[board.track.metric], best, best and best["metrics"][board.track.metric], teams)
         )
     return render(request, "portal/boards/boards.html", {"boards": shown, "moves": in_force().moves})
 
 
-def leaders(board: Board, count: int) -> list[tuple[dict[str, Any], float | None]]:
-    """The first teams of a live board, with the score that ranks them."""
-    ranked = [row for row in _standing(board).rows if row["rank"] is not None and not row["baseline"]]
-    return [(row, row["metrics"][board.track.metric]["mean"]) for row in ranked[:count]]
+def leaders(slug: str, board: Board) -> list[tuple[dict[str, Any], float | None]]:
+    """The first three teams of a live board, with the score that ranks them."""
+    first, _teams = _summary(slug, board)
+    return [(row, row["metrics"][board.track.metric]["mean"]) for row in first]
 
 
 @require_safe
@@ -291,6 +291,18 @@ def _standing(board: Board, *, rows: bool = True) -> Standing:
     standings = Standing.objects.filter(track=board.track.name, protocol=board.protocol)
     found = (standings if rows else standings.defer("rows")).first()
     return found or Standing(track=board.track.name, protocol=board.protocol)
+
+
+def _summary(slug: str, board: Board) -> tuple[list[dict[str, Any]], int]:
+    """The first rows of teams that have a rank, and how many teams there are; all rows are read once after each ranking."""
+    standing = _standing(board, rows=False)
+    key = f"summary/{slug}/{standing.made_at.timestamp()}"
+    found: tuple[list[dict[str, Any]], int] | None = cache.get(key)
+    if found is None:
+        teams = [row for row in standing.rows if not row["baseline"]]
+        found = [row for row in teams if row["rank"] is not None][:_LEADERS], len(teams)
+        cache.set(key, found, _KEPT)
+    return found
 
 
 def _own(request: HttpRequest, standing: Standing) -> dict[str, Any] | None:

@@ -12,6 +12,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from striate.portal.models.last_use import last_use
+
 _TOKEN_USED_EVERY = timedelta(minutes=1)
 
 
@@ -162,7 +164,7 @@ class Token(models.Model):
             return None
         now = timezone.now()
         if found.used_at is None or now - found.used_at > _TOKEN_USED_EVERY:
-            cls.objects.filter(pk=found.pk).update(used_at=now)
+            last_use.note(found.pk)
         return found.user
 
 

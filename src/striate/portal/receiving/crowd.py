@@ -1,35 +1,51 @@
-"""How much of a web process uploads may take: pages are answered however many people send at once.
+"""How much of a web process those who send files may take: pages are answered however many send at once.
 
-What finds no place is asked to come back in a moment, before any of it is read; ``striate submit`` does so by itself.
+A few have a place, a few more wait for one for a moment, and everybody else is asked to come back before anything is asked of the
+database or read of what is sent; ``striate submit`` does so by itself.
 """
 
 import random
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 
-THREADS = 16  # of a web process; a slow download holds one, too
-PLACES = 6  # threads that uploads may have: the processor does not do more at a time, and people wait for pages
-_WAIT = (1, 4)  # seconds: not all come back in the same moment
+THREADS = 24  # of a web process; a slow download holds one, too
+PLACES = 6  # threads that senders may have: the processor does not do more at a time, and people wait for pages
+_QUEUE, _PATIENCE = 6, 2.0  # threads in which somebody waits for a place, and for how many seconds
+_WAIT = (2, 5)  # seconds: not all come back in the same moment
+_UPLOAD = re.compile(r"/api/uploads(/[^/]*)?")
+_SUBMISSION = "/api/submissions"
 
 
 class CrowdedError(Exception):
-    """What is sent can be taken in a moment.
-
-    Attributes
-    ----------
-    wait
-        Seconds.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(_("Many people send files at this moment: send yours again in some seconds."))
-        self.wait = random.randint(*_WAIT)
+    """There is no place in this moment."""
 
 
 _places = threading.BoundedSemaphore(PLACES)
+_queue = threading.BoundedSemaphore(_QUEUE)
+
+
+def places(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Give senders a place while they are answered. Who asks how far an upload is, only needs that there may be one."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        upload = _UPLOAD.fullmatch(request.path)
+        try:
+            if upload and request.method == "GET":
+                require_place()
+            elif request.method in ("POST", "PUT") and (upload or request.path == _SUBMISSION):
+                with place_to_send():
+                    return answer(request)
+        except CrowdedError:
+            detail = _("Many people send files at this moment: send yours again in some seconds.")
+            return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": str(random.randint(*_WAIT))})
+        return answer(request)
+
+    return middleware
 
 
 @contextmanager
@@ -39,10 +55,12 @@ def place_to_send() -> Iterator[None]:
     Raises
     ------
     CrowdedError
-        If there is none.
+        If there is none, or none within a moment.
     """
     if not _places.acquire(blocking=False):
-        raise CrowdedError
+        with _held(_queue):
+            if not _places.acquire(timeout=_PATIENCE):
+                raise CrowdedError
     try:
         yield
     finally:
@@ -50,12 +68,25 @@ def place_to_send() -> Iterator[None]:
 
 
 def require_place() -> None:
-    """Before a sender begins or goes on: whether there is a place at this moment.
+    """Before a sender begins or goes on: whether there is a place at this moment, or one to wait in.
 
     Raises
     ------
     CrowdedError
         If there is none.
     """
-    with place_to_send():
-        pass
+    if _places.acquire(blocking=False):
+        _places.release()
+    else:
+        with _held(_queue):
+            pass
+
+
+@contextmanager
+def _held(of: threading.Semaphore) -> Iterator[None]:
+    if not of.acquire(blocking=False):
+        raise CrowdedError
+    try:
+        yield
+    finally:
+        of.release()

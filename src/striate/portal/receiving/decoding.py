@@ -24,11 +24,12 @@ from numpy.typing import NDArray
 from striate.competition.rules import Rules
 from striate.errors import InputError
 from striate.portal.receiving.confine import protection
+from striate.portal.running.priority import give_way
 from striate.submissions.keyed import Keys
 
 _MEMORY, _TIMES = 2 * 2**30, 6  # bytes that any child may have, and how often it may hold the predictions beside
 _SECONDS = 60  # of the processor
-_PATIENCE = 120.0  # seconds on the wall
+_PATIENCE = 600.0  # seconds on the wall: a child gives way to all that people wait for
 _LONGEST_ANSWER = 2**16  # bytes
 _LONGEST_REASON = 1000  # characters
 _PIECE = 2**18  # predictions that are looked at together
@@ -159,6 +160,7 @@ class _Child:
             start_new_session=True,
             close_fds=True,
         )
+        give_way(self._running.pid, session=True)
 
     @property
     def waits(self) -> bool:

@@ -49,20 +49,24 @@ class Web(BaseApplication):  # type: ignore[misc]
         self.cfg.set("post_worker_init", _make_ready)
 
     def load(self) -> Any:
-        """The portal."""
+        """The portal, with all its pages: what is left to be loaded by the first request, all others wait for, in each worker."""
         from django.db import connections
+        from django.urls import get_resolver
 
         from striate.portal.wsgi import application
 
+        assert get_resolver().url_patterns
         connections.close_all()  # each worker opens its own
         return application
 
 
 def _make_ready(_worker: object) -> None:
-    """Have what reads files ready in each worker, before the first one comes."""
+    """Have what reads files ready in each worker, before the first one comes; and what may be written down beside requests."""
+    from striate.portal.models.last_use import last_use
     from striate.portal.receiving.decoding import make_ready
 
     make_ready()
+    last_use.beside()
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from striate.portal.place import Place
 from striate.portal.running.heartbeat import heartbeat
 from striate.portal.running.parent import end_with_parent
 from striate.portal.running.prepare import set_up
+from striate.portal.running.priority import give_way
 
 _PAUSE, _HOUSE_EVERY, _LONGEST_PAUSE = 0.3, 20.0, 30.0  # seconds
 
@@ -37,6 +38,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent asks this process to end
     end_with_parent()
+    give_way(os.getpid())
     with heartbeat():
         _work(live, over)
 
