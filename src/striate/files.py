@@ -18,14 +18,15 @@ _LOCK = ".being-written"
 _ABANDONED_AFTER = 3600.0  # seconds; for temporary folders without a lock file
 
 
-def refuse_existing(path: Path | str, overwrite: bool) -> None:
-    """Raise `InputError` if something stands at `path` and may not be replaced."""
+def refuse_existing(path: Path | str, overwrite: bool | None) -> None:
+    """Raise `InputError` if something stands at `path` and may not be replaced; None: nobody can allow it."""
     if not overwrite and os.path.lexists(path):
-        raise InputError(f"{path} exists already: choose another name, or allow it to be replaced (--overwrite).")
+        allowed = "." if overwrite is None else ", or allow it to be replaced (--overwrite)."
+        raise InputError(f"{path} exists already: choose another name{allowed}")
 
 
 @contextlib.contextmanager
-def whole_file(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
+def whole_file(path: Path | str, *, overwrite: bool | None = None) -> Iterator[Path]:
     """Write a file aside; it appears at `path` only when the block ends without an error.
 
     Parameters
@@ -33,7 +34,7 @@ def whole_file(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
     path
         Where the file shall stand in the end. Missing parent folders are made.
     overwrite
-        Whether a file that is there already may be replaced.
+        Whether a file that is there already may be replaced; None where nobody is asked that.
 
     Yields
     ------
@@ -43,7 +44,7 @@ def whole_file(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If something stands at `path` and `overwrite` is false, or the folder cannot be written.
+        If something stands at `path` and may not be replaced, or the folder cannot be written.
     """
     target = Path(path)
     refuse_existing(target, overwrite)
@@ -57,13 +58,13 @@ def whole_file(path: Path | str, *, overwrite: bool = False) -> Iterator[Path]:
         try:
             os.link(new, target)  # unlike a rename, refuses what appeared in the meantime
         except FileExistsError:
-            refuse_existing(target, overwrite=False)
+            refuse_existing(target, overwrite)
         except OSError:  # a file system without hard links
             os.replace(new, target)
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path | str, *, overwrite: bool = False, keep_first: bool = False) -> Iterator[Path]:
+def whole_folder(path: Path | str, *, overwrite: bool | None = None, keep_first: bool = False) -> Iterator[Path]:
     """Fill a folder aside; it appears at `path` only when the block ends without an error.
 
     Parameters
@@ -71,7 +72,7 @@ def whole_folder(path: Path | str, *, overwrite: bool = False, keep_first: bool 
     path
         Where the folder shall stand in the end. Missing parent folders are made.
     overwrite
-        Whether a folder that is there already may be replaced.
+        Whether a folder that is there already may be replaced; None where nobody is asked that.
     keep_first
         If somebody else put a folder at `path` while this one was being filled, keep theirs and drop
         this one instead of raising (for caches, where both are the same).
@@ -104,7 +105,7 @@ def whole_folder(path: Path | str, *, overwrite: bool = False, keep_first: bool 
             if not os.path.lexists(target):
                 raise
             if not keep_first:
-                refuse_existing(target, overwrite=False)
+                refuse_existing(target, overwrite)
 
 
 @contextlib.contextmanager

@@ -322,6 +322,18 @@ def test_a_backup_fills_a_bucket_once_it_is_known_to_be_whole(
 
 
 @pytest.mark.slow
+def test_what_is_restored_for_two_users_can_be_read_by_both(
+    full: World, plain: Path, folders: Path, tmp_path: Path
+) -> None:
+    for shared, modes in (("yes", {0o770, 0o660}), ("", {0o700, 0o600})):
+        data = tmp_path / f"back-{shared}"
+        done = restored(folders, plain, data, STRIATE_PORTAL_SHARED=shared)
+        assert done.status == 0, done.err
+        kept = [data, *(path for path in data.rglob("*") if "sqlite3" not in path.name)]
+        assert {path.stat().st_mode & 0o777 for path in kept} == modes
+
+
+@pytest.mark.slow
 def test_a_damaged_or_foreign_backup_restores_nothing(full: World, plain: Path, folders: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.tar"
     cut.write_bytes(plain.read_bytes()[: plain.stat().st_size // 2])

@@ -13,7 +13,7 @@ Ask = Callable[[], str]
 
 
 def passphrase(file: Path | None = None, ask: Ask | None = None) -> str:
-    """Read the passphrase of a vault.
+    """Read the passphrase of a vault or a backup.
 
     Parameters
     ----------
@@ -39,13 +39,13 @@ def passphrase(file: Path | None = None, ask: Ask | None = None) -> str:
         return given
     if ask is None:
         raise InputError(
-            f"The vault needs its passphrase: set {VARIABLE}, name a file (--passphrase-file), or run this in a terminal."
+            f"A passphrase is needed: set {VARIABLE}, name a file (--passphrase-file), or run this in a terminal."
         )
     return ask()
 
 
 def strong_enough(chosen: str) -> str:
-    """Return a passphrase that is chosen for a new vault.
+    """Return a passphrase that is chosen for a new vault or backup.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def strong_enough(chosen: str) -> str:
     """
     if len(chosen) < _SHORTEST or len(set(chosen)) < 5:
         raise InputError(
-            f"The passphrase has {len(chosen)} characters, {len(set(chosen))} of them different: whoever finds the vault could "
+            f"The passphrase has {len(chosen)} characters, {len(set(chosen))} of them different: whoever finds what it seals could "
             f"find it by trying. Take at least {_SHORTEST}, such as five words that do not belong together."
         )
     return chosen

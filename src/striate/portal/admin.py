@@ -9,11 +9,13 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -124,10 +126,23 @@ class PersonAdmin(UserAdmin):
     filter_horizontal = ()
 
 
+class _Named(BaseInlineFormSet):
+    """Rows of a table; each field bears its name for those who do not see the head of its column."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """Name them."""
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            if field.label:
+                inner = getattr(field.widget, "widget", field.widget)  # of what has links beside it
+                inner.attrs["aria-label"] = capfirst(field.label)
+
+
 class MembershipInline(admin.TabularInline):
     """Who is in a team."""
 
     model = Membership
+    formset = _Named
     extra = 0
     readonly_fields = ("joined_at",)
 

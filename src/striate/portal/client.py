@@ -1,6 +1,7 @@
 """Send a submission to a portal: checked here first, uploaded in parts that resume, watched until it is scored."""
 
 import json
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -49,6 +50,21 @@ class Sent:
     state: Mapping[str, Any]
 
 
+class _Connection(urllib3.connection.HTTPSConnection):
+    """Hears what is answered before everything was sent, as urllib3 does where nothing is encrypted."""
+
+    def send(self, data: Any) -> None:
+        """Send; that the other side has closed is told in the way that urllib3 understands."""
+        try:
+            super().send(data)
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError(str(error)) from error
+
+
+class _Pool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
 class _CrowdedError(OutageError):
     """The portal works, and asks to come back in a moment."""
 
@@ -84,6 +100,7 @@ class Portal:
             )
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": f"striate/{__version__}"}
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=20, read=180), retries=False)
+        self._pool.pool_classes_by_scheme = {**self._pool.pool_classes_by_scheme, "https": _Pool}
         self._sleep = sleep
 
     def send(

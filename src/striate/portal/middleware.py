@@ -1,6 +1,7 @@
 """What holds for every answer: who asks, a strict content security policy, nothing private in caches; and, under maintenance, no writes."""
 
 import logging
+import time
 from collections.abc import Callable
 from urllib.parse import unquote_plus
 
@@ -30,6 +31,7 @@ POLICY = "; ".join(
     )
 )
 _RETRY_AFTER = 20  # seconds
+_HEARD_OUT, _PATIENCE = 16 * 2**20, 1.0  # bytes: more than programs send at a time; seconds
 _READS = ("GET", "HEAD", "OPTIONS")
 _ALWAYS = ("/admin/", "/accounts/sign-in/", "/accounts/sign-out/")  # or nobody could end the maintenance
 
@@ -105,6 +107,7 @@ def maintenance(answer: Answer) -> Answer:
         window = MaintenanceWindow.current()
         if window is None:
             return answer(request)
+        _hear_out(request)
         if request.path.startswith("/api/"):
             sentence = _("The portal is under maintenance until %(end)s: try again then.") % {
                 "end": window.ends.isoformat(timespec="minutes")
@@ -116,6 +119,25 @@ def maintenance(answer: Answer) -> Answer:
         return response
 
     return middleware
+
+
+def _hear_out(request: HttpRequest) -> None:
+    """Read what is being sent, for a moment: a proxy that cannot pass on all of it takes the answer for a fault, and hides it."""
+    wire, left, until = request.META.get("gunicorn.socket"), _HEARD_OUT, time.monotonic() + _PATIENCE
+    before = wire.gettimeout() if wire else None
+    try:
+        while left > 0 and (seconds := until - time.monotonic()) > 0:
+            if wire:
+                wire.settimeout(seconds)
+            piece = request.read(min(left, 2**16))
+            if not piece:
+                break
+            left -= len(piece)
+    except OSError:  # who sends is slow, or has gone
+        pass
+    finally:
+        if wire:
+            wire.settimeout(before)
 
 
 class StorageFaults:

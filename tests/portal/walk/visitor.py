@@ -108,13 +108,18 @@ class Visitor:
         assert wide <= room, f"{page.url} scrolls sideways at {self.size[0]} px: it is {wide} px wide"
         assert page.locator("h1").count() == 1, page.url
         if self.javascript:
-            page.evaluate(_axe())
-            found = page.evaluate(
-                "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})"
-                ".then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | ').slice(0, 400)))",
-                RULES,
-            )
+            found = self.faults(RULES)
             assert not found, (page.url, found)
+
+    def faults(self, rules: list[str]) -> list[str]:
+        """What axe finds that makes the page hard or impossible to use for somebody."""
+        self.page.evaluate(_axe())
+        found: list[str] = self.page.evaluate(
+            "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})"
+            ".then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | ').slice(0, 400)))",
+            rules,
+        )
+        return found
 
     def reach_everything_by_keyboard(self) -> None:
         """Go through the page by the tabulator key: every control is met, and shows that it is."""

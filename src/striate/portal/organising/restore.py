@@ -13,7 +13,7 @@ from typing import IO, Any, BinaryIO, cast
 from striate.competition.sealed_stream import MAGIC, Unsealing
 from striate.errors import InputError
 from striate.files import whole_folder
-from striate.portal.place import Place
+from striate.portal.place import FILE_MODE, FOLDER_MODE, Place
 
 FORMAT = "striate portal backup 1"
 ABOUT, MANIFEST = "backup.json", "manifest.json"  # the first entry and the last
@@ -59,9 +59,9 @@ def restore(
         entries = iter(archive)
         about = _about(file, archive, next(entries, None))
         aside = stack.enter_context(whole_folder(place.data))
-        aside.chmod(0o700)
+        aside.chmod(FOLDER_MODE)
         for folder in ("submissions", "snapshots", "uploads"):
-            (aside / folder).mkdir(mode=0o700)
+            (aside / folder).mkdir(mode=FOLDER_MODE)
         _take(Place(place.competition, aside), about, archive, entries, live_truth)
     return about
 
@@ -203,7 +203,8 @@ def _put(aside: Place, name: str, file: Path, made: dict[str, Any], truth: Path 
         _put_truth(file, truth)
     else:
         target = aside.data / name
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        file.chmod(FILE_MODE)
         file.replace(target)
 
 

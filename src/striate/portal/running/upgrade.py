@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from striate.errors import InputError
-from striate.portal.place import Place
+from striate.portal.place import FILE_MODE, FOLDER_MODE, Place
 
 _KEPT = 5  # backups
 
@@ -54,7 +54,9 @@ def _back_up(place: Place) -> None:
     from striate.portal.organising.backup import backup
 
     folder = place.data / "before-upgrades"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    backup(folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.tar", files=False)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)  # the next upgrade may be the other user's
+    made = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.tar"
+    backup(made, files=False)
+    made.chmod(FILE_MODE)
     for old in sorted(folder.glob("*.tar"))[:-_KEPT]:
         old.unlink()

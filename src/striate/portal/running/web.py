@@ -46,6 +46,10 @@ class Web(BaseApplication):  # type: ignore[misc]
         }
         for key, value in options.items():
             self.cfg.set(key, value)
+        if (
+            "control_socket_disable" in self.cfg.settings
+        ):  # of newer versions: a socket in the home folder, which there may be none
+            self.cfg.set("control_socket_disable", True)
         self.cfg.set("post_worker_init", _make_ready)
 
     def load(self) -> Any:
