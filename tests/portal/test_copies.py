@@ -325,12 +325,20 @@ def test_a_backup_fills_a_bucket_once_it_is_known_to_be_whole(
 def test_what_is_restored_for_two_users_can_be_read_by_both(
     full: World, plain: Path, folders: Path, tmp_path: Path
 ) -> None:
-    for shared, modes in (("yes", {0o770, 0o660}), ("", {0o700, 0o600})):
-        data = tmp_path / f"back-{shared}"
-        done = restored(folders, plain, data, STRIATE_PORTAL_SHARED=shared)
-        assert done.status == 0, done.err
-        kept = [data, *(path for path in data.rglob("*") if "sqlite3" not in path.name)]
-        assert {path.stat().st_mode & 0o777 for path in kept} == modes
+    umask = os.umask(0o007)  # as the units have it
+    try:
+        for shared in ("yes", ""):
+            data = tmp_path / f"back-{shared}"
+            done = restored(folders, plain, data, STRIATE_PORTAL_SHARED=shared)
+            assert done.status == 0, done.err
+            files = [path for path in data.rglob("*") if path.is_file() and "sqlite3" not in path.name]
+            assert {path.stat().st_mode & 0o777 for path in files} == {0o660 if shared else 0o600}
+            assert data.stat().st_mode & 0o777 == (0o770 if shared else 0o700)
+            if shared:
+                below = [path for path in data.rglob("*") if path.is_dir()]
+                assert {path.stat().st_mode & 0o777 for path in below} == {0o770}
+    finally:
+        os.umask(umask)
 
 
 @pytest.mark.slow
