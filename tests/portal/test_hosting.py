@@ -182,3 +182,37 @@ def test_under_maintenance_reads_go_on_and_writes_wait(world: World, reader: Any
 
     MaintenanceWindow.objects.update(ends=MaintenanceWindow.objects.get().starts)
     assert api("POST", "uploads", {}).status_code == 422
+
+
+def test_slow_downloads_leave_threads_for_everybody_else(
+    world: World, reader: Any, archive: tuple[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as have a place download; others are asked to come back, until one has been read or has gone away."""
+    from striate.portal.hosting import downloading
+    from striate.portal.hosting.dataset import version
+
+    path, content = archive
+    monkeypatch.setattr(downloading, "SMALL", len(content) // 2)
+    browser = world.browser(reader)
+    whole = f"/data/{version()}/archive.tar"
+    assert browser.head(whole).status_code == 200
+    held = [browser.get(path if number % 2 else whole) for number in range(downloading.PLACES)]
+    assert {each.status_code for each in held} == {200}
+    for asked in (path, whole):
+        refused = browser.get(asked)
+        assert refused.status_code == 503
+        assert 30 <= int(refused.headers["Retry-After"]) <= 60
+        assert "Many people download" in refused.content.decode()
+    assert browser.get(path, headers={"Range": "bytes=0-9"}).status_code == 206, "what is small needs no place"
+    assert browser.head(path).status_code == 200
+    assert browser.get("/data/").status_code == 200
+    held.pop().close()  # it went away before it had read anything
+    assert body(again := browser.get(path)) == content
+    again.close()
+    again.close()
+    held.append(browser.get(whole))
+    assert held[-1].status_code == 200
+    assert browser.get(path).status_code == 503, "a place is given back once"
+    for each in held:
+        each.close()
+    assert body(browser.get(path)) == content

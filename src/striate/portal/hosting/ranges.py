@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,14 +10,16 @@ from typing import BinaryIO
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header, parse_etags, quote_etag
 
+from striate.portal.hosting.downloading import CrowdedError, crowded, place_for
+
 _RANGE = re.compile(r"^bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))$")
 
 
 class _Part(io.RawIOBase):
     """Some bytes of a file; servers that can send from file to socket use its descriptor, which stands at the first of them."""
 
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._file, self._left = file, length
+    def __init__(self, file: BinaryIO, length: int, closed: Callable[[], None]) -> None:
+        self._file, self._left, self._closed = file, length, closed
 
     def fileno(self) -> int:
         return self._file.fileno()
@@ -39,7 +41,23 @@ class _Part(io.RawIOBase):
 
     def close(self) -> None:
         self._file.close()
+        self._closed()
         super().close()
+
+
+class _Sent(Iterator[bytes]):
+    """Pieces that are made while they are sent; a generator that nobody began would not be closed."""
+
+    def __init__(self, pieces: Iterator[bytes], closed: Callable[[], None]) -> None:
+        self._pieces, self._closed = pieces, closed
+
+    def __next__(self) -> bytes:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        if isinstance(self._pieces, Generator):
+            self._pieces.close()
+        self._closed()
 
 
 def asked_range(text: str, size: int) -> tuple[int, int] | None:
@@ -122,9 +140,13 @@ def send(
         return found
     content: io.RawIOBase | io.BytesIO = io.BytesIO()
     if request.method == "GET":
+        try:
+            give_back = place_for(found.length)
+        except CrowdedError:
+            return crowded(request)
         opened = file.open("rb")
         opened.seek(found.start)
-        content = _Part(opened, found.length)
+        content = _Part(opened, found.length, give_back)
     answer = FileResponse(
         content,
         as_attachment=not inline,
@@ -168,7 +190,13 @@ def send_made(
     found = asked(request, size, digest)
     if isinstance(found, HttpResponse):
         return found
-    pieces = read(found.start, found.length) if request.method == "GET" else iter(())
+    pieces: Iterator[bytes] = iter(())
+    if request.method == "GET":
+        try:
+            give_back = place_for(found.length)
+        except CrowdedError:
+            return crowded(request)
+        pieces = _Sent(read(found.start, found.length), give_back)
     answer = StreamingHttpResponse(pieces, status=found.status, content_type=content_type, headers=found.headers)
     disposition = content_disposition_header(not inline, filename)
     assert disposition is not None

@@ -1,0 +1,54 @@
+"""How much of a web process downloads may take: who reads slowly holds a thread for as long as it takes.
+
+Everybody else's pages need threads, too. So large files have places, and who finds none is asked to come back, which ``striate fetch``
+does by itself. A connection to the database is not held meanwhile: a server has fewer of these than there are threads.
+"""
+
+import random
+import threading
+from collections.abc import Callable
+
+from django.db import connections
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+
+PLACES = 40  # threads of a web process that downloads may have
+SMALL = 2**20  # bytes: what fits into the buffers of a connection is sent at once, however slowly it is read
+_WAIT = (30, 60)  # seconds: not all come back in the same moment
+
+_places = threading.BoundedSemaphore(PLACES)
+
+
+class CrowdedError(Exception):
+    """As many download as can."""
+
+
+def place_for(length: int) -> Callable[[], None]:
+    """Take a place for an answer of so many bytes; returns what gives it back, once.
+
+    Raises
+    ------
+    CrowdedError
+        If there is none.
+    """
+    if length <= SMALL:
+        return lambda: None
+    if not _places.acquire(blocking=False):
+        raise CrowdedError
+    for each in connections.all(initialized_only=True):
+        if not each.in_atomic_block:
+            each.close()
+    once = threading.Lock()
+
+    def give_back() -> None:
+        if once.acquire(blocking=False):
+            _places.release()
+
+    return give_back
+
+
+def crowded(request: HttpRequest) -> HttpResponseBase:
+    """Ask somebody to come back."""
+    answer = render(request, "portal/data/crowded.html", status=503)
+    answer.headers["Retry-After"] = str(random.randint(*_WAIT))
+    return answer
