@@ -284,3 +284,10 @@ def test_no_object_is_ever_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for content in (npy(evil, allow_pickle=True), zipped(x=npy(evil, allow_pickle=True)), pickle.dumps(Evil()) * 9):
         look(content, tmp_path)
     assert not (tmp_path / "was-run").exists()
+
+
+def test_digits_in_hashes_and_words_are_no_numbers(tmp_path: Path) -> None:
+    """As in a manifest: whatever the number of neurons is, some hash has as many runs of digits."""
+    hashes = "\n".join(f'"file{number}": "{"a1" * NEURONS}",' for number in range(10 * IMAGES))
+    assert look(hashes.encode(), tmp_path) is None
+    assert look(hashes.replace("a1", "1 ").encode(), tmp_path) is not None

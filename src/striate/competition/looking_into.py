@@ -29,7 +29,8 @@ _LONGEST_TOKEN = 64  # characters of a number
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _PICTURES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"%PDF-", b"\x1aE\xdf\xa3", b"OggS")  # also films
 _DECIMAL = re.compile(rb"\.\d|\d[eE][-+]\d")  # once in most numbers, twice in some
-_NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan", re.IGNORECASE)
+# Not digits in words and hashes: of these a manifest has many.
+_NUMBER = re.compile(rb"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?(?![\w.])|\bnan\b", re.IGNORECASE)
 _DAMAGED = (
     OSError,
     ValueError,
