@@ -207,7 +207,8 @@ def test_slow_downloads_leave_threads_for_everybody_else(
     assert browser.head(path).status_code == 200
     assert browser.get("/data/").status_code == 200
     held.pop().close()  # it went away before it had read anything
-    assert body(again := browser.get(path)) == content
+    again = browser.get(path)
+    assert body(again) == content
     again.close()
     again.close()
     held.append(browser.get(whole))

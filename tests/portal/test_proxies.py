@@ -258,7 +258,8 @@ def test_a_large_file_goes_up_in_parts_and_down_in_ranges(site: Site, tmp_path: 
     (folder / "extra.bin").write_bytes(content)
     (tmp_path / "token").write_text(token)
     done = site.command(
-        *("data", "push", folder, "--to", site.address, "--note", "x", "--token-file", tmp_path / "token")
+        *("data", "push", folder, "--to", site.address, "--note", "x", "--token-file", tmp_path / "token"),
+        *("--allow", "extra.bin"),
     )
     assert done.status == 0, done.err
     asks = {"Authorization": f"Bearer {token}"}
