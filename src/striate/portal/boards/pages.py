@@ -51,7 +51,8 @@ def boards(request: HttpRequest) -> HttpResponseBase:
         shown.append(
             (slug, board, METRIC_NAMES[board.track.metric], best, best and best["metrics"][board.track.metric], teams)
         )
-    return render(request, "portal/boards/boards.html", {"boards": shown, "moves": in_force().moves})
+    given = {"boards": shown, "moves": in_force().moves, "final": published() is not None}
+    return render(request, "portal/boards/boards.html", given)
 
 
 def leaders(slug: str, board: Board) -> list[tuple[dict[str, Any], float | None]]:
