@@ -162,7 +162,11 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
         shown = {"rows": final_rows(found.rows, metrics), "columns": columns, "level": level_text()}
         table = render_to_string("portal/boards/final_table.html", shown)
         cache.set(key, table, _KEPT)
-    about = {"board": board, "slug": slug, "result": found, "metric": METRIC_NAMES[found.metric], "results": results}
+    about = {"board": board, "slug": slug, "metric": METRIC_NAMES[found.metric], "results": results}
+    known = [each.team for each in results.disqualified]
+    since = Team.objects.exclude(disqualified_at=None).exclude(name__in=known)
+    out = {each.name for each in since}.intersection(found.winners)
+    winners = [] if out else found.winners  # who wins instead, the next close tells
     return render(
         request,
         "portal/boards/final.html",
@@ -170,9 +174,8 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
             **about,
             "table": mark_safe(table),
             "level": level_text(),
-            "since": Team.objects.exclude(disqualified_at=None).exclude(
-                name__in=[each.team for each in results.disqualified]
-            ),
+            "since": since,
+            "winners": winners,
         },
     )
 
