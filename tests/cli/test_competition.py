@@ -117,7 +117,9 @@ def test_a_broken_chain_ends_with_status_1(striate, competition, tmp_path):
     game.submit("Alpha", 0.4)
     chain = game.folder / "receipts.jsonl"
     chain.write_text(chain.read_text().replace("Alpha", "Omega"))
-    assert "does not hold" in striate("verify", game.folder, status=1)
+    out = striate("verify", game.folder, status=1)
+    assert "does not hold" in out
+    assert ": verified" not in out
 
 
 def test_simulated_recordings_are_built_from_random_bits(striate, tmp_path):

@@ -198,7 +198,8 @@ def test_the_final_board_is_that_of_the_results_and_nobodys_before(
     for row in wanted.rows:
         assert row.team in page
         assert f"{row.score:.4f}" in page
-    assert "The final board" in world.browser().get("/boards/sensorium-image/").content.decode()
+    for page in ("/", "/boards/", "/boards/sensorium-image/"):
+        assert f'<a href="{path}">The final board</a>' in world.browser().get(page).content.decode()
 
 
 def close_and_publish(world: World, folder: Path) -> Any:

@@ -131,6 +131,13 @@ def test_a_doi_is_requested_once_known_and_never_changed(world: World, organiser
     world.browser(reader).post("/data/accept/", {"terms": terms_digest()})
     manifest = world.browser(reader).get("/data/manifest.json").json()
     assert manifest["citation"]["address"] == "https://doi.org/10.1234/Mice.1"
+    from striate.portal.models import AuditEntry
+
+    entries = AuditEntry.objects.order_by("number").values_list("what", "who", "after")
+    log = [(what, after) for what, who, after in entries if who == "olga" and "sign" not in what]
+    assert [what for what, _ in log] == ["describe version", "request DOI", "record DOI"]
+    assert "Two mice" in log[0][1]["said"]
+    assert log[2][1] == {"doi": "10.1234/Mice.1"}
 
 
 def test_two_versions_cannot_have_one_doi(world: World, organiser: Any, tmp_path: Path) -> None:

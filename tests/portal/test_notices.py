@@ -394,10 +394,15 @@ def test_a_disqualified_team_is_on_no_final_board_and_everybody_reads_why(
     change(world, olga, Team.objects.get(name="Ben"), "two accounts")  # found out too late
     page = world.browser().get("/boards/sensorium-image/final/").content.decode()
     assert "know nothing of it" in page
+    assert "Ada has won" in page
     publish(closed(world, tmp_path / "again", ends(world, days=9)), at=ends(world, days=9))
     page = world.browser().get("/boards/sensorium-image/final/").content.decode()
     assert "know nothing of it" not in page
     assert "Ben" not in page[page.index("<table") : page.index("</table>")]
+    change(world, olga, Team.objects.get(name="Ada"), "the winner, too")
+    page = world.browser().get("/boards/sensorium-image/final/").content.decode()
+    assert "know nothing of it" in page
+    assert "has won" not in page
 
 
 # ---- a chain that was begun before

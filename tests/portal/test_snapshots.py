@@ -138,7 +138,7 @@ def test_nothing_of_a_version_can_be_changed(world: World, folder: Path) -> None
 
 
 def test_a_push_over_the_network_sends_what_is_missing_and_nothing_else(world: World, olga: Any, folder: Path) -> None:
-    from striate.portal.models import Snapshot
+    from striate.portal.models import AuditEntry, Snapshot
 
     with on_a_port() as address:
         done = push(world, address, olga, folder)
@@ -152,6 +152,11 @@ def test_a_push_over_the_network_sends_what_is_missing_and_nothing_else(world: W
         assert "version 3" in again.out
     version = Snapshot.current()
     assert (version.number, version.author, version.note) == (3, "Olga", "More.")
+    entries = AuditEntry.objects.filter(what="publish version").order_by("number")
+    assert [(entry.who, entry.after["number"]) for entry in entries] == [("olga", 2), ("olga", 3)], (
+        "and none for the same"
+    )
+    assert entries[1].after["sha256"] == version.sha256
     assert set(version.files.values_list("path", flat=True)) == {
         "README.md",
         "empty.txt",

@@ -358,7 +358,8 @@ def verify(
         print(json.dumps(found.summary(), indent=1, ensure_ascii=False))
     else:
         words = {True: "[green]holds[/]", False: "[bold red]does not hold[/]", None: "[yellow]not yet[/]"}
-        table = Table(title=f"{folder}: verified", title_justify="left")
+        title = f"{folder}: {'verified' if found.ok else 'not everything holds'}"
+        table = Table(title=title, title_justify="left")
         for column in ("what", "", "detail"):
             table.add_column(column)
         for check in found.checks:

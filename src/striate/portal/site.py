@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from striate.competition.tables import Phase
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import leaders
+from striate.portal.boards.published import published
 from striate.portal.competition import competition
 from striate.portal.hosting.dataset import accepted
 from striate.portal.in_force import in_force
@@ -33,11 +34,8 @@ def home(request: HttpRequest) -> HttpResponseBase:
     ]
     standing = in_force()
     phases = [(phase, _tense(phase, now), standing.moves_of(phase.name)) for phase in standing.rules.phases]
-    return render(
-        request,
-        "portal/home.html",
-        {"boards": boards, "phases": phases, "steps": _steps(request.user), "announcements": latest()},
-    )
+    shown = {"boards": boards, "phases": phases, "steps": _steps(request.user), "announcements": latest()}
+    return render(request, "portal/home.html", shown | {"final": published() is not None})
 
 
 def _tense(phase: Phase, now: datetime) -> str:

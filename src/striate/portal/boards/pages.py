@@ -51,7 +51,8 @@ def boards(request: HttpRequest) -> HttpResponseBase:
         shown.append(
             (slug, board, METRIC_NAMES[board.track.metric], best, best and best["metrics"][board.track.metric], teams)
         )
-    return render(request, "portal/boards/boards.html", {"boards": shown, "moves": in_force().moves})
+    given = {"boards": shown, "moves": in_force().moves, "final": published() is not None}
+    return render(request, "portal/boards/boards.html", given)
 
 
 def leaders(slug: str, board: Board) -> list[tuple[dict[str, Any], float | None]]:
@@ -161,7 +162,11 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
         shown = {"rows": final_rows(found.rows, metrics), "columns": columns, "level": level_text()}
         table = render_to_string("portal/boards/final_table.html", shown)
         cache.set(key, table, _KEPT)
-    about = {"board": board, "slug": slug, "result": found, "metric": METRIC_NAMES[found.metric], "results": results}
+    about = {"board": board, "slug": slug, "metric": METRIC_NAMES[found.metric], "results": results}
+    known = [each.team for each in results.disqualified]
+    since = Team.objects.exclude(disqualified_at=None).exclude(name__in=known)
+    out = {each.name for each in since}.intersection(found.winners)
+    winners = [] if out else found.winners  # who wins instead, the next close tells
     return render(
         request,
         "portal/boards/final.html",
@@ -169,9 +174,8 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
             **about,
             "table": mark_safe(table),
             "level": level_text(),
-            "since": Team.objects.exclude(disqualified_at=None).exclude(
-                name__in=[each.team for each in results.disqualified]
-            ),
+            "since": since,
+            "winners": winners,
         },
     )
 

@@ -211,7 +211,7 @@ def publish(request: HttpRequest) -> Status[dict[str, Any]]:
     """
     user = _organiser(request)
     new = _listed(request)
-    made, fresh = snapshots.publish(_files(new), note=new.note, author=author_of(user))
+    made, fresh = snapshots.publish(_files(new), note=new.note, author=author_of(user), by=user)
     return Status(201 if fresh else 200, _told(request, made))
 
 

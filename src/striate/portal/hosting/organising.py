@@ -18,6 +18,7 @@ from striate.portal.hosting.metadata import edited, require_doi
 from striate.portal.hosting.pages import page_address, version_called
 from striate.portal.models import Chain, Description, Doi, DoiRequest, Snapshot, User
 from striate.portal.models.snapshots import author_of
+from striate.portal.organising import audit
 
 _LONGEST = 2**18  # characters
 
@@ -59,9 +60,11 @@ def _describe(snapshot: Snapshot, text: str, request: HttpRequest) -> None:
         Chain.objects.select_for_update().get(pk=1)  # not while a DOI is requested
         if _requested(snapshot) is not None:
             raise InputError(gettext("A DOI was requested for this version: what is said of it stays."))
+        before, after = ({"said": each.toml()} for each in (cited(snapshot, "").metadata, metadata))
         Description.objects.create(
             snapshot=snapshot, metadata=metadata.model_dump(mode="json"), by=author_of(request.user)
         )
+        audit.note(request, "describe version", about=snapshot, before=before, after=after)
 
 
 @_organiser
@@ -108,6 +111,7 @@ def _request(snapshot: Snapshot, request: HttpRequest) -> str:
             DoiRequest.objects.create(
                 snapshot=snapshot, metadata=metadata.model_dump(mode="json"), by=author_of(request.user)
             )
+            audit.note(request, "request DOI", about=snapshot)
     return gettext("The DOI is requested: what is said of this version stays from now on.")
 
 
@@ -121,6 +125,7 @@ def _record(snapshot: Snapshot, request: HttpRequest) -> str:
     try:
         with transaction.atomic():
             Doi.objects.create(request=requested, doi=given, by=author_of(request.user))
+            audit.note(request, "record DOI", about=snapshot, after={"doi": given})
     except IntegrityError:
         raise InputError(gettext("Another version has this DOI, or this one was just given one.")) from None
     return gettext("The DOI is recorded.")

@@ -20,6 +20,7 @@ from striate.portal.hosting import arriving, contents
 from striate.portal.hosting.metadata import CFF, TOML, described, first_metadata
 from striate.portal.hosting.secrets import refuse_other_recording
 from striate.portal.models import Chain, Content, Description, Snapshot, SnapshotFile
+from striate.portal.organising import audit
 from striate.portal.words import grouped
 from striate.recordings.layout import session_of_name
 
@@ -73,7 +74,7 @@ def missing(hashes: Iterable[str]) -> list[str]:
     return [each for each in asked if each not in known]
 
 
-def publish(files: Sequence[NewFile], *, note: str, author: str) -> tuple[Snapshot, bool]:
+def publish(files: Sequence[NewFile], *, note: str, author: str, by: audit.Actor = None) -> tuple[Snapshot, bool]:
     """Publish a version, in one step.
 
     Parameters
@@ -83,7 +84,9 @@ def publish(files: Sequence[NewFile], *, note: str, author: str) -> tuple[Snapsh
     note
         What is new in it.
     author
-        Who publishes it.
+        Who publishes it, as readers are told.
+    by
+        The same, for the audit log.
 
     Returns
     -------
@@ -115,6 +118,8 @@ def publish(files: Sequence[NewFile], *, note: str, author: str) -> tuple[Snapsh
             return known, False
         snapshot = _write(files, licence, note, author, timezone.now(), before)
         Description.objects.create(snapshot=snapshot, metadata=metadata, by=author)
+        after = {"number": snapshot.number, "sha256": snapshot.sha256, "note": note}
+        audit.note(by, "publish version", about=snapshot, after=after)
         return snapshot, True
 
 
