@@ -74,6 +74,8 @@ def test_what_could_be_responses_is_refused_before_a_byte_is_sent(world: World, 
 
     (folder / "means.h5").write_bytes(hdf5(withheld(world)))
     assert_one_sentence(push(), "means.h5", "withheld responses", "--allow means.h5")
+    (folder / "more means.h5").write_bytes(hdf5(withheld(world)[::-1]))
+    assert_one_sentence(push(), "so could more means.h5", "--allow means.h5 --allow 'more means.h5'")
     assert not Arrival.objects.exists()
     assert Snapshot.current().number == 1
 

@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from striate.competition.looking_into import Search
 from striate.competition.manifest import sha256_of
 from striate.competition.secret_files import kind_of_secret
 from striate.competition.withheld_responses import populations
-from striate.errors import InputError, nearest
+from striate.errors import InputError, listed, nearest
 from striate.fetch.describe import recording_in
 from striate.portal.client import Portal
 from striate.portal.receiving.keys import parsed_keys
@@ -24,6 +25,7 @@ _SMALL = 2**20  # bytes of a file that is sent together with others
 _TOGETHER, _MOST_TOGETHER = 3 * 2**20, 200  # bytes and number of files in one call: it is answered in a few seconds
 _TRIES = 2
 _NAMED_EVERY = 3600.0  # seconds
+_MOST_SHOWN = 5  # files of which a sentence says how each is allowed
 
 
 @dataclass(frozen=True)
@@ -246,18 +248,27 @@ def refuse_suspicious(files: Sequence[LocalFile], search: Search, allow: Collect
     InputError
         If one holds some, or could, and is not allowed.
     """
+    first, suspicious = "", []
     with progress("looking into the files", len(files)) as advance:
         for each in files:
-            # What is allowed is looked into all the same, by itself: nobody can allow what is known to be a secret.
-            found = search.apart().look(each.file) if each.path in allow else search.look(each.file)
+            # What is allowed is looked into all the same, by itself: nobody can allow what is known to be a secret. So is what comes
+            # after the first that is suspicious, since what was counted before it would make any other suspicious, too.
+            alone = each.path in allow or suspicious
+            found = search.apart().look(each.file) if alone else search.look(each.file)
             if found is not None and found.certain:
                 raise InputError(f"{each.path}: {found.why}. It must never be published: take it out of the folder.")
             if found is not None and each.path not in allow:
-                raise InputError(
-                    f"{each.path} could hold withheld responses: {found.why}. Take it out of the folder; or, if you know that it holds "
-                    f"none, say so: --allow {each.path}"
-                )
+                first = first or found.why
+                suspicious.append(each.path)
             advance(1)
+    if suspicious:
+        others = f"; so could {listed(suspicious[1:])}" if len(suspicious) > 1 else ""
+        shown = suspicious if len(suspicious) <= _MOST_SHOWN else ["PATH"]
+        allowed = " ".join(f"--allow {quote(path)}" for path in shown)
+        raise InputError(
+            f"{suspicious[0]} could hold withheld responses: {first}{others}. Take out of the folder what does; or, of what you know "
+            f"that it holds none, say so: {allowed}"
+        )
 
 
 def _is_hidden(path: Path) -> bool:
