@@ -248,7 +248,8 @@ def refuse_suspicious(files: Sequence[LocalFile], search: Search, allow: Collect
     InputError
         If one holds some, or could, and is not allowed.
     """
-    first, suspicious = "", []
+    first = ""
+    suspicious: list[str] = []
     with progress("looking into the files", len(files)) as advance:
         for each in files:
             # What is allowed is looked into all the same, by itself: nobody can allow what is known to be a secret. So is what comes
