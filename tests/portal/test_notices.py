@@ -154,6 +154,17 @@ def test_everybody_reads_what_was_moved_and_why(world: World, olga: Any) -> None
     ), "what was committed to stays as it was"
 
 
+def test_an_announcement_of_a_move_ends_when_it_has_come_to_pass_or_is_moved_again(world: World, olga: Any) -> None:
+    from striate.portal.models import Announcement
+
+    first, second = ends(world, days=5), ends(world, days=7)
+    assert move(world, olga, ends=typed(first)).status_code == 302
+    assert Announcement.shown().get().ends == first
+    assert move(world, olga, ends=typed(second)).status_code == 302
+    assert Announcement.objects.count() == 2
+    assert Announcement.shown().get().ends == second, "two that contradict each other are not shown"
+
+
 def test_a_move_that_is_not_allowed_leaves_nothing(world: World, olga: Any) -> None:
     from striate.portal.models import Announcement, AuditEntry, Link
 

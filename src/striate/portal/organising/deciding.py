@@ -73,7 +73,7 @@ def amend(
         audit.note(
             actor, "move phase", about=phase, before={"phases": before}, after={"phases": now, "why": moves[0].why}
         )
-        _announce(moves, banner=banner)
+        _announce(moves, standing.moves, banner=banner)
     return link
 
 
@@ -158,9 +158,14 @@ def _listed(rules: Rules, names: set[str]) -> list[str]:
     return [f"{p.name}: {p.starts.isoformat()} – {p.ends.isoformat()}" for p in rules.phases if p.name in names]
 
 
-def _announce(moves: tuple[Move, ...], *, banner: bool) -> None:
-    """Tell everybody, in the language of the portal."""
+def _announce(moves: tuple[Move, ...], former: tuple[Move, ...], *, banner: bool) -> None:
+    """Tell everybody, in the language of the portal, until it has come to pass; what was told before of the same is over."""
+    now, boundaries = timezone.now(), {(move.phase, move.boundary) for move in moves}
     with override(settings.LANGUAGE_CODE):
+        outdated = {_headline(move)[:120] for move in former if (move.phase, move.boundary) in boundaries}
+        for each in Announcement.shown().filter(title__in=outdated):
+            each.ends = now
+            each.save(update_fields=["ends"])
         Announcement.objects.create(
             title=_headline(moves[0])[:120],
             text="\n\n".join(
@@ -170,6 +175,7 @@ def _announce(moves: tuple[Move, ...], *, banner: bool) -> None:
                     _("It stands in the chain of receipts as number %(number)d.") % {"number": moves[0].notice},
                 ]
             ),
+            ends=max(move.after for move in moves),
             banner=banner,
         )
 
