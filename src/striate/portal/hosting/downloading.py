@@ -12,7 +12,7 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
-PLACES = 40  # threads of a web process that downloads may have
+PLACES = 20  # threads of a web process that downloads may have
 SMALL = 2**20  # bytes: what fits into the buffers of a connection is sent at once, however slowly it is read
 _WAIT = (30, 60)  # seconds: not all come back in the same moment
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 
-THREADS = 64  # of a web process; downloads may have 40 of them
+THREADS = 40  # of a web process, downloads among them; each may keep a connection to the database
 PLACES = 6  # threads that senders may have: the processor does not do more at a time, and people wait for pages
 _QUEUE, _PATIENCE = 6, 2.0  # threads in which somebody waits for a place, and for how many seconds
 _WAIT = (2, 5)  # seconds: not all come back in the same moment
