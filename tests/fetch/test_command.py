@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -226,7 +227,12 @@ def test_an_interruption_ends_at_once_and_keeps_what_came(tmp_path: Path) -> Non
     with serving(Host({"/big.zip": big}, rate=100_000.0)) as here:
         known(here, files=[{"name": "big.zip", "sha256": sha256(big)}])
         command = [sys.executable, "-m", "striate", "fetch", "ours", "--accept-licence", "--to", str(tmp_path / "to")]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # who tests in the background ignores it
+        )
         part = tmp_path / "to" / ".striate" / "big.zip.part"
         deadline = time.monotonic() + 120
         while not (part.exists() and part.stat().st_size > 50_000) and time.monotonic() < deadline:
