@@ -6,6 +6,7 @@ Each is a notice in the chain of receipts, which binds the close and is seen by 
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from striate.competition.in_force import InForce, timings
 from striate.competition.notices import LONGEST_REASON, Amendment, Disqualification
@@ -13,6 +14,8 @@ from striate.competition.receipts import Receipts, require_whole
 from striate.competition.rules import read_rules, require_zone
 from striate.competition.submit import locked
 from striate.errors import InputError, nearest
+
+Fields = dict[str, Any]  # of a notice
 
 
 def amend(
@@ -46,13 +49,13 @@ def amend(
         the phases would overlap.
     """
 
-    def decide(chain: Receipts, standing: InForce) -> Receipts:
+    def decide(_chain: Receipts, standing: InForce) -> Fields:
         moved = timings(standing.rules, phase, starts=starts, ends=ends)
         if not moved:
             raise InputError(f"Phase {phase!r} is so already: give another begin (--starts) or end (--ends).")
-        return chain.added(kind="amendment", at=at, phases=moved, why=reason(why))
+        return {"kind": "amendment", "phases": moved}
 
-    made = _decide(Path(folder).expanduser(), decide, at)
+    made = _decide(folder, decide, why, at)
     assert isinstance(made, Amendment)
     return made
 
@@ -77,15 +80,15 @@ def disqualify(folder: Path | str, team: str, *, why: str, at: datetime) -> Disq
         If no team of this name has submitted, or there is no reason.
     """
 
-    def decide(chain: Receipts, standing: InForce) -> Receipts:
+    def decide(chain: Receipts, _standing: InForce) -> Fields:
         teams = sorted({receipt.team for receipt in chain.receipts if not receipt.baseline})
         if team not in teams:
             raise InputError(
                 f"No team {team!r} has submitted: {nearest(team, teams)}." if teams else "No team has submitted yet."
             )
-        return chain.added(kind="disqualification", at=at, team=team, why=reason(why))
+        return {"kind": "disqualification", "team": team}
 
-    made = _decide(Path(folder).expanduser(), decide, at)
+    made = _decide(folder, decide, why, at)
     assert isinstance(made, Disqualification)
     return made
 
@@ -109,11 +112,7 @@ def reinstate(folder: Path | str, team: str, *, why: str, at: datetime) -> Disqu
     InputError
         If it is not disqualified, or there is no reason.
     """
-
-    def decide(chain: Receipts, standing: InForce) -> Receipts:
-        return chain.added(kind="reinstatement", at=at, team=team, why=reason(why))
-
-    made = _decide(Path(folder).expanduser(), decide, at)
+    made = _decide(folder, lambda _chain, _standing: {"kind": "reinstatement", "team": team}, why, at)
     assert isinstance(made, Disqualification)
     return made
 
@@ -135,15 +134,18 @@ def reason(why: str) -> str:
 
 
 def _decide(
-    folder: Path, decide: Callable[[Receipts, InForce], Receipts], at: datetime
+    path: Path | str, decide: Callable[[Receipts, InForce], Fields], why: str, at: datetime
 ) -> Amendment | Disqualification:
+    """Add the notice whose fields `decide` gives to the chain, if it may be given now."""
     require_zone(at)
+    folder = Path(path).expanduser()
     committed, _ = read_rules(folder)
     with locked(folder):
         chain = Receipts.read(folder)
         require_whole(chain)
         standing = InForce.of(committed, chain.entries)
-        longer = decide(chain, standing)
+        fields = decide(chain, standing)
+        longer = chain.added(at=at, why=reason(why), **fields)
         made = longer.notices[-1]
         standing.after(made)  # refuses what may not be decided now
         longer.write(folder)
