@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import tomli_w
-from tests.competition.examples import AFTER, DURING, PASSPHRASE, TRACK, built, mice, play, small_rules, tables
+from tests.competition.examples import AFTER, DURING, PASSPHRASE, TRACK, mice, play, small_rules, tables
 from tests.submissions.command import run
 
 from striate.competition import parse_rules, sealed
@@ -24,13 +24,6 @@ def cheap_vaults(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def competition(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sealed, "COST", 12)
-        return built(tmp_path_factory.mktemp("competition"))
-
-
-@pytest.fixture(scope="module")
 def full(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     return [write(recording, folder / f"{recording.session}.zip") for recording in mice()]
@@ -40,19 +33,6 @@ def full(tmp_path_factory):
 def rules(tmp_path):
     (tmp_path / "competition.toml").write_text(tomli_w.dumps(tables()))
     return tmp_path / "competition.toml"
-
-
-@pytest.fixture
-def striate(capsys, monkeypatch):
-    """Run a command of the group; what it prints, if it ends with the status that is expected."""
-
-    def call(*arguments, status=0):
-        code, out, err = run(capsys, monkeypatch, "competition", *arguments)
-        assert code == status, (out, err)
-        assert "Traceback" not in out + err
-        return out if status == 0 else out + err
-
-    return call
 
 
 def test_new_writes_a_commented_file_that_passes(striate, tmp_path):

@@ -3,17 +3,9 @@
 import json
 
 import pytest
-from tests.competition.examples import DURING, PASSPHRASE, built, play
-from tests.submissions.command import run
+from tests.competition.examples import DURING, PASSPHRASE, play
 
 from striate.competition import sealed
-
-
-@pytest.fixture(scope="module")
-def competition(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sealed, "COST", 12)
-        return built(tmp_path_factory.mktemp("competition"))
 
 
 @pytest.fixture
@@ -21,19 +13,6 @@ def game(competition, tmp_path, monkeypatch):
     monkeypatch.setattr(sealed, "COST", 12)
     monkeypatch.setenv("STRIATE_PASSPHRASE", PASSPHRASE)
     return play(competition, tmp_path)
-
-
-@pytest.fixture
-def striate(capsys, monkeypatch):
-    """Run a command of the group; what it prints, if it ends with the status that is expected."""
-
-    def call(*arguments, status=0):
-        code, out, err = run(capsys, monkeypatch, "competition", *arguments)
-        assert code == status, (out, err)
-        assert "Traceback" not in out + err
-        return out if status == 0 else out + err
-
-    return call
 
 
 def test_a_deadline_is_extended_a_team_disqualified_and_everybody_sees_it(striate, game, tmp_path):
