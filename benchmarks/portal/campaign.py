@@ -116,12 +116,12 @@ def campaign(
         os.environ.update(store.environment)
         if not store.environment:
             os.environ.pop("DATABASE_URL", None)
-        _say(f"making a competition of {trials:,} trials × {neurons:,} neurons, and {count} files")
+        say(f"making a competition of {trials:,} trials × {neurons:,} neurons, and {count} files")
         played = made(folder, trials=trials, neurons=neurons, limit=limit)
         names = [f"Team {number}" for number in range(len(sizes))]
         files = _files(played, folder / "files", names, sizes)
         served = Served(played, folder / "data", folder / "portal.log", store.environment, workers)
-        _say(f"starting the portal on {store.name}")
+        say(f"starting the portal on {store.name}")
         served.start()
         served.wait()
         from striate.portal import Place
@@ -154,7 +154,7 @@ def require_room(folder: Path, size: int) -> None:
         If there is not.
     """
     needed, free = int(_COPIES * size) + _SPARE, shutil.disk_usage(folder).free
-    _say(f"this needs {needed / 1e9:.1f} GB below {folder}, where {free / 1e9:.1f} GB are free")
+    say(f"this needs {needed / 1e9:.1f} GB below {folder}, where {free / 1e9:.1f} GB are free")
     if needed > free:
         raise InputError(
             f"{needed / 1e9:.1f} GB are needed below {folder} and {free / 1e9:.1f} are free: have fewer teams (--teams) or smaller "
@@ -226,8 +226,8 @@ def untold(campaign: Campaign, sent: Sequence[Mapping[str, Any]]) -> list[verify
 def verified(campaign: Campaign, *, drain: float) -> tuple[list[verify.Check], list[dict[str, Any]]]:
     """Wait for the end of everything, and hold it against what must be true; also return what was sent."""
     if not verify.drained(drain):
-        _say(f"not all was done within {drain:.0f} s")
-    _say("verifying: every file is scored once more, off the portal")
+        say(f"not all was done within {drain:.0f} s: {verify.left()}")
+    say("verifying: every file is scored once more, off the portal")
     sent = campaign.noted("sender")
     taken = [line for line in sent if line["what"] == "taken"]
     store = campaign.folder / "data" / "submissions"
@@ -260,5 +260,6 @@ def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         each.wait()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Print what is done now, and when."""
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.portal import verify
-from benchmarks.portal.campaign import Campaign, campaign, conclude, end, pages, verified
+from benchmarks.portal.campaign import Campaign, campaign, conclude, end, pages, say, verified
 from benchmarks.portal.options import options, started
 from benchmarks.portal.relay import relayed
 
@@ -68,7 +68,7 @@ class Chaos:
         elif kind == "database" and self.made.served.environment:
             hard = self.chance.random() < 0.5
             self.made.database.stop(hard=hard)
-            self.kills["database, kill -9 of the postmaster" if hard else "database, immediate stop"] += 1
+            self._killed("database, kill -9 of the postmaster" if hard else "database, immediate stop")
             time.sleep(self.chance.uniform(0.2, 3))
             self.made.database.start()
         elif kind in ("everything", "database"):  # of SQLite: all who hold it
@@ -91,7 +91,11 @@ class Chaos:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._killed(kind)
+
+    def _killed(self, kind: str) -> None:
         self.kills[kind] += 1
+        say(f"killed: {kind}")
 
 
 def run(told: argparse.Namespace) -> int:
@@ -145,11 +149,16 @@ def _reign(chaos: Chaos, seconds: float, every: float, least: int) -> None:
 
 def _calm(chaos: Chaos, seconds: float) -> None:
     """Start everything again, and let the senders finish."""
+    say("nothing is killed any more: starting everything again, and waiting for the senders")
     until = time.monotonic() + seconds
     chaos.made.served.wait()
     while time.monotonic() < until and any(sender.poll() != 0 for sender in chaos.senders.values()):
         chaos.start_again()
         time.sleep(0.5)
+    left = sum(sender.poll() != 0 for sender in chaos.senders.values())
+    say(
+        f"{left} processes of senders have not finished within {seconds:.0f} s" if left else "all senders have finished"
+    )
 
 
 def _print(report: dict[str, object]) -> None:

@@ -72,6 +72,15 @@ def drained(seconds: float) -> bool:
     return False
 
 
+def left() -> str:
+    """What has no end yet: submissions by their state, jobs by their kind and what became of them."""
+    from striate.portal.models import Job, Submission
+
+    stuck = Counter(Submission.objects.filter(deadline__isnull=False).values_list("state", flat=True))
+    jobs = Job.objects.filter(done_at=None).values_list("kind", "attempts", "leased_until", "due_at")
+    return f"{dict(stuck)}, jobs {[tuple(map(str, job)) for job in jobs]}"
+
+
 def states() -> dict[str, int]:
     """How many submissions are in each state."""
     from striate.portal.models import Submission
