@@ -22,8 +22,9 @@ from benchmarks.portal.competition import Played, made
 from benchmarks.portal.database import Database, database
 from benchmarks.portal.journal import read
 from benchmarks.portal.processes import Served
-from benchmarks.portal.sender import Team, write_plan
+from benchmarks.portal.sender import LONGEST_WAIT, Team, write_plan
 from striate.errors import InputError
+from striate.portal.running.parent import PARENT
 
 _SPARE = 10**9  # bytes
 _COPIES = 2.1  # of each file: the sender's and the portal's, and what decoding takes for a while
@@ -64,14 +65,29 @@ class Campaign:
         """All that the senders or the readers noted."""
         return [line for path in self.journals(kind) for line in read(path)]
 
-    def plans(self, address: str, processes: int, *, spread: float, seconds: float, behind: bool = False) -> list[Path]:
+    def plans(
+        self,
+        address: str,
+        processes: int,
+        *,
+        spread: float,
+        seconds: float,
+        behind: bool = False,
+        longest_wait: float = LONGEST_WAIT,
+    ) -> list[Path]:
         """Plans for some processes of senders."""
         paths = []
         for number in range(processes):
             path = self.folder / f"plan-{number}.json"
             journal = self.folder / f"sender-{number}.jsonl"
             teams = self.teams[number::processes]
-            write_plan(path, address, journal, teams, spread=spread, seconds=seconds, behind=behind)
+            write_plan(
+                *(path, address, journal, teams),
+                spread=spread,
+                seconds=seconds,
+                behind=behind,
+                longest_wait=longest_wait,
+            )
             paths.append(path)
         return paths
 
@@ -83,6 +99,7 @@ class Campaign:
                 stdout=log,
                 stderr=log,
                 start_new_session=alone,
+                env={**os.environ, PARENT: str(os.getpid())},
             )
 
 
@@ -223,10 +240,10 @@ def untold(campaign: Campaign, sent: Sequence[Mapping[str, Any]]) -> list[verify
     ]
 
 
-def verified(campaign: Campaign, *, drain: float) -> tuple[list[verify.Check], list[dict[str, Any]]]:
-    """Wait for the end of everything, and hold it against what must be true; also return what was sent."""
-    if not verify.drained(drain):
-        say(f"not all was done within {drain:.0f} s: {verify.left()}")
+def verified(campaign: Campaign, *, patience: float) -> tuple[list[verify.Check], list[dict[str, Any]]]:
+    """Wait for the end of everything as long as something comes to pass, and hold it against what must be true; also return what was sent."""
+    if not verify.drained(patience):
+        say(f"nothing came to pass for {patience:.0f} s, and not all is done: {verify.left()}")
     say("verifying: every file is scored once more, off the portal")
     sent = campaign.noted("sender")
     taken = [line for line in sent if line["what"] == "taken"]

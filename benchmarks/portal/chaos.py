@@ -21,6 +21,8 @@ from benchmarks.portal import verify
 from benchmarks.portal.campaign import Campaign, campaign, conclude, end, pages, say, verified
 from benchmarks.portal.options import options, started
 from benchmarks.portal.relay import relayed
+from benchmarks.portal.sender import LONGEST_WAIT
+from benchmarks.portal.waiting import progressing
 
 # What is killed, and how often in comparison.
 _TARGETS = {
@@ -35,6 +37,7 @@ _TARGETS = {
 }
 _CUT = 0.25  # share of connections that are cut
 _SENDERS = 3
+_WHOLE = 24 * 3600.0  # seconds: senders go on until all is taken, however slow the machine
 
 
 @dataclass
@@ -87,6 +90,10 @@ class Chaos:
             if sender.poll() not in (None, 0):
                 self.senders[plan] = self.made.module("sender", plan)
 
+    def senders_at_work(self) -> int:
+        """How many processes of senders have not finished."""
+        return sum(sender.poll() != 0 for sender in self.senders.values())
+
     def _kill(self, pids: Sequence[int], kind: str) -> None:
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -109,13 +116,13 @@ def run(told: argparse.Namespace) -> int:
         file_size = 4 * told.trials * told.neurons
         with relayed(made.served.port, share=_CUT, within=2 * file_size, seed=told.seed) as relay:
             address = f"http://127.0.0.1:{relay.port}/"
-            plans = made.plans(address, _SENDERS, spread=seconds, seconds=seconds + told.drain)
+            plans = made.plans(address, _SENDERS, spread=seconds, seconds=_WHOLE, longest_wait=told.longest_wait)
             readers = [made.module("reader", made.served.address, made.folder / "reader-0.jsonl", 2, alone=True)]
             chaos = Chaos(made, random.Random(told.seed), {plan: made.module("sender", plan) for plan in plans})
             try:
                 _reign(chaos, seconds, told.every, told.kills)
-                _calm(chaos, told.drain)
-                checks, sent = verified(made, drain=told.drain)
+                _calm(chaos, told.patience)
+                checks, sent = verified(made, patience=told.patience)
             finally:
                 end([*chaos.senders.values(), *readers])
         states, leases = verify.states(), verify.taken_over()
@@ -147,18 +154,22 @@ def _reign(chaos: Chaos, seconds: float, every: float, least: int) -> None:
         chaos.kill()
 
 
-def _calm(chaos: Chaos, seconds: float) -> None:
+def _calm(chaos: Chaos, patience: float) -> None:
     """Start everything again, and let the senders finish."""
     say("nothing is killed any more: starting everything again, and waiting for the senders")
-    until = time.monotonic() + seconds
     chaos.made.served.wait()
-    while time.monotonic() < until and any(sender.poll() != 0 for sender in chaos.senders.values()):
+
+    def over() -> bool:
         chaos.start_again()
-        time.sleep(0.5)
-    left = sum(sender.poll() != 0 for sender in chaos.senders.values())
-    say(
-        f"{left} processes of senders have not finished within {seconds:.0f} s" if left else "all senders have finished"
-    )
+        return not chaos.senders_at_work()
+
+    def progress() -> int:
+        return sum(line["what"] == "taken" for line in chaos.made.noted("sender"))
+
+    if progressing(over, progress, patience=patience):
+        say("all senders have finished")
+    else:
+        say(f"no file was taken for {patience:.0f} s, and senders have some still: {chaos.senders_at_work()} processes")
 
 
 def _print(report: dict[str, object]) -> None:
@@ -183,7 +194,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--lease", type=float, default=45, help="seconds after which a silent worker's job is taken over"
     )
-    parser.add_argument("--drain", type=float, default=300, help="most seconds that the rest may take afterwards")
+    parser.add_argument(
+        "--patience", type=float, default=300, help="seconds for which nothing may come to pass in the rest afterwards"
+    )
+    parser.add_argument(
+        "--longest-wait",
+        type=float,
+        default=LONGEST_WAIT,
+        help="seconds that senders wait at most before they try again",
+    )
     return started(run, parser, arguments)
 
 

@@ -17,6 +17,7 @@ from benchmarks.portal.processes import Memory, watched
 
 _GREEDY = 20  # one team in so many sends more than it may
 _OVER = 2  # how many more
+_PATIENCE = 300.0  # seconds for which nothing may come to pass after everything was sent
 
 
 def run(told: argparse.Namespace) -> int:
@@ -34,7 +35,7 @@ def run(told: argparse.Namespace) -> int:
             with watched(made.served) as memory:
                 for sender in senders:
                     sender.wait(seconds + 60)
-                checks, sent = verified(made, drain=max(30.0, began + seconds - time.time()))
+                checks, sent = verified(made, patience=_PATIENCE)
         finally:
             end([*senders, *readers])
         report = {"teams": told.teams, "database": made.database.name, "behind": told.behind, **size}

@@ -11,13 +11,15 @@ from urllib3.exceptions import HTTPError
 
 from benchmarks.portal.competition import BOARD
 from benchmarks.portal.journal import Journal
+from striate.portal.running.parent import end_with_parent
 
 PAGES = ("", "boards/", f"boards/{BOARD}/", f"boards/{BOARD}.json", "data/", "competition.toml", "health")
 _PAUSE = 0.4  # seconds between two pages of a reader, on average
 
 
 def main() -> None:
-    """Read until killed."""
+    """Read until killed, or the campaign is."""
+    end_with_parent()
     address, journal, count = sys.argv[1], Journal(Path(sys.argv[2])), int(sys.argv[3])
     for number in range(count):
         threading.Thread(target=_read, args=(address, journal, number)).start()

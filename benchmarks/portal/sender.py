@@ -18,11 +18,13 @@ from striate.competition.manifest import sha256_of
 from striate.errors import InputError
 from striate.fetch import OutageError
 from striate.portal.client import Portal
+from striate.portal.running.parent import end_with_parent
 from striate.portal.running.priority import LEAST, give_way
 
 _PAUSE = 1.0  # seconds after an outage
 _AGAIN = 0.1  # share of files that are sent again: the same file is the same submission
 _MOST_REFUSALS = 3
+LONGEST_WAIT = 60.0  # seconds, as `striate submit`
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,15 @@ class Team:
 
 
 class TimedPortal(Portal):
-    """A portal that notes how long uploads take, and how often it had to wait."""
+    """A portal that notes how long uploads take, and how often it had to wait; and waits no longer than it is told."""
 
-    def __init__(self, address: str, token: str) -> None:
-        self.waits, self.upload_seconds = 0, 0.0
+    def __init__(self, address: str, token: str, longest_wait: float) -> None:
+        self.waits, self.upload_seconds, self._longest_wait = 0, 0.0, longest_wait
         super().__init__(address, token=token, sleep=self._waited)
 
     def _waited(self, seconds: float) -> None:
         self.waits += 1
-        time.sleep(seconds)
+        time.sleep(min(seconds, self._longest_wait))
 
     def _upload(self, file: Path, name: str) -> str:
         began = time.monotonic()
@@ -64,7 +66,15 @@ class TimedPortal(Portal):
 
 
 def write_plan(
-    path: Path, address: str, journal: Path, teams: list[Team], *, spread: float, seconds: float, behind: bool = False
+    path: Path,
+    address: str,
+    journal: Path,
+    teams: list[Team],
+    *,
+    spread: float,
+    seconds: float,
+    behind: bool = False,
+    longest_wait: float = LONGEST_WAIT,
 ) -> None:
     """Write what a process of senders shall do.
 
@@ -84,6 +94,8 @@ def write_plan(
         When to give up.
     behind
         Whether it has the processor only where nobody else wants it, and is a process with a session of its own.
+    longest_wait
+        Seconds that it waits at most where it was asked to come back later, or nobody answers.
     """
     now = time.time()
     plan = {
@@ -94,12 +106,14 @@ def write_plan(
         "spread": spread,
         "until": now + seconds,
         "behind": behind,
+        "longest_wait": longest_wait,
     }
     path.write_text(json.dumps(plan))
 
 
 def main() -> None:
-    """Send what the plan says."""
+    """Send what the plan says, as long as there is a campaign."""
+    end_with_parent()
     plan = json.loads(Path(sys.argv[1]).read_text())
     journal = Journal(Path(plan["journal"]))
     if plan["behind"]:
@@ -130,7 +144,7 @@ def _send(plan: dict[str, Any], team: Team, file: Path, journal: Journal) -> Non
     """Send a file until the portal has taken it."""
     refusals, began = 0, time.monotonic()
     while time.time() < plan["until"]:
-        portal = TimedPortal(plan["address"], team.token)
+        portal = TimedPortal(plan["address"], team.token, plan["longest_wait"])
         try:
             sent = portal.send(file, wait=False)
         except OutageError as error:

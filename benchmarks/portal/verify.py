@@ -2,7 +2,6 @@
 
 import itertools
 import shutil
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.portal.competition import Played
+from benchmarks.portal.waiting import progressing
 from striate.competition import Receipt, score_live
 from striate.competition import verify as verify_competition
 from striate.metrics.evaluate import METRICS
@@ -55,21 +55,27 @@ def people(teams: Sequence[str]) -> dict[str, str]:
     return tokens
 
 
-def drained(seconds: float) -> bool:
-    """Wait until every submission has an end and no job is left; whether that came to pass in time."""
+def drained(patience: float) -> bool:
+    """Wait until every submission has an end and no job is left; whether it came to that, or nothing came to pass for so many seconds."""
     from django.db import Error, connection
 
-    from striate.portal.models import Job, Submission
+    from striate.portal.models import Job, Submission, Transition
 
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    def over() -> bool:
         try:
-            if not Submission.objects.filter(deadline__isnull=False).exists() and not Job.objects.filter(done_at=None):
-                return True
+            return not (Submission.objects.filter(deadline__isnull=False) or Job.objects.filter(done_at=None))
         except Error:
             connection.close()
-        time.sleep(0.5)
-    return False
+            return False
+
+    def progress() -> object:
+        try:
+            return Transition.objects.count(), Job.objects.exclude(done_at=None).count()
+        except Error:
+            connection.close()
+            return None
+
+    return progressing(over, progress, patience=patience)
 
 
 def left() -> str:

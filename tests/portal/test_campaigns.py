@@ -12,19 +12,40 @@ import pytest
 pytest.importorskip("django", reason="the portal is an extra: pip install 'striate[portal]'")
 
 
-def campaign(name: str, out: Path, *options: object) -> Any:
+_LONGEST = (
+    1500  # seconds, beside other tests on a slow machine; what is stuck, campaigns find by themselves much sooner
+)
+
+
+def campaign(name: str, folder: Path, *options: object) -> Any:
     """Run a campaign to its end; its report."""
     environment = {n: v for n, v in os.environ.items() if not n.startswith(("STRIATE_PORTAL", "DJANGO", "DATABASE"))}
-    done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.portal.{name}", *map(str, options), "--out", str(out)],
-        env=environment,
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    out, log, said = (folder / f"{name}.{kind}" for kind in ("json", "log", "txt"))
+    command = [
+        sys.executable,
+        "-m",
+        f"benchmarks.portal.{name}",
+        *map(str, options),
+        "--out",
+        str(out),
+        "--log",
+        str(log),
+    ]
+    with said.open("w") as told:
+        try:
+            status = subprocess.run(
+                command,
+                env=environment,
+                cwd=Path(__file__).parents[2],
+                stdout=told,
+                stderr=subprocess.STDOUT,
+                timeout=_LONGEST,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            status = None
+    ends = log.read_text()[-3000:] if log.exists() else "not there"
+    assert status == 0, f"{said.read_text()}\nThe portal's log ends:\n{ends}"
     return json.loads(out.read_text())
 
 
@@ -39,8 +60,8 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.slow
 def test_under_load_each_file_is_scored_once(database: str, tmp_path: Path) -> None:
-    size = ("--teams", 6, "--trials", 200, "--neurons", 60, "--readers", 2, "--minutes", 4)
-    report = campaign("load", tmp_path / "load.json", "--database", database, *size)
+    size = ("--teams", 6, "--trials", 200, "--neurons", 60, "--readers", 2, "--minutes", 15)
+    report = campaign("load", tmp_path, "--database", database, *size)
     assert report["ok"]
     assert report["scored"] == 8, "five teams send one file; one sends five, and has three"
     assert report["submissions"] >= 10, "one that was refused may be sent again, which is another one"
@@ -50,13 +71,13 @@ def test_under_load_each_file_is_scored_once(database: str, tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_under_chaos_nothing_is_lost_doubled_stuck_or_wrong(database: str, tmp_path: Path) -> None:
-    size = ("--teams", 6, "--limit", 4, "--trials", 200, "--neurons", 60, "--workers", 1)
-    times = ("--minutes", 0.2, "--kills", 6, "--every", 1.5, "--lease", 5, "--drain", 240)
-    report = campaign("chaos", tmp_path / "chaos.json", "--database", database, "--seed", 3, *size, *times)
+    size = ("--teams", 4, "--limit", 3, "--trials", 200, "--neurons", 60, "--workers", 1)
+    times = ("--minutes", 0.2, "--kills", 6, "--every", 1.5, "--lease", 5, "--patience", 240, "--longest-wait", 2)
+    report = campaign("chaos", tmp_path, "--database", database, "--seed", 3, *size, *times)
     assert report["ok"]
     assert sum(report["kills"].values()) >= 6
     assert set(report["verdicts"]) <= {"scored", "refused", "failed"}
-    assert report["verdicts"]["scored"] >= 16
+    assert report["verdicts"]["scored"] >= 8, "two teams send four files and have three, two send two"
 
 
 def test_too_little_disk_is_said_before_anything_is_made(capsys: pytest.CaptureFixture[str]) -> None:
