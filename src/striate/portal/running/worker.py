@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -30,20 +29,37 @@ def main() -> None:
     from striate.portal.running.serve import LIVE_TRUTH, require_live_truth
 
     live = require_live_truth(Path(os.environ.pop(LIVE_TRUTH)))
-    over = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        over.set()
-
-    signal.signal(signal.SIGTERM, end)
+    ending = _Ending()
+    signal.signal(signal.SIGTERM, ending.ask)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent asks this process to end
     end_with_parent()
     give_way(os.getpid())
     with heartbeat():
-        _work(live, over)
+        _work(live, ending)
 
 
-def _work(live: LiveTruth, over: threading.Event) -> None:
+class _Ending:
+    """Whether this process was asked to end.
+
+    It is no `threading.Event`: who waits for one holds its lock for moments, and a signal that comes in such a moment would wait for
+    that lock for ever, since its handler runs in the same thread.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
+        """Ask for it, as the handler of a signal."""
+        self.asked = True
+
+    def wait(self, seconds: float) -> None:
+        """Wait for some seconds, or until asked."""
+        until = time.monotonic() + seconds
+        while not self.asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _PAUSE))
+
+
+def _work(live: LiveTruth, ending: _Ending) -> None:
     from striate.portal.looking.background import Background
     from striate.portal.receiving.decoding import make_ready, say_protection
     from striate.portal.scoring.housekeeping import keep_house
@@ -52,7 +68,7 @@ def _work(live: LiveTruth, over: threading.Event) -> None:
     say_protection()
     make_ready()
     next_house, failures, background = 0.0, 0, Background()
-    while not over.is_set():
+    while not ending.asked:
         try:
             close_old_connections()
             if time.monotonic() >= next_house:
@@ -60,7 +76,7 @@ def _work(live: LiveTruth, over: threading.Event) -> None:
                 next_house = time.monotonic() + _HOUSE_EVERY
             background.tend()
             if not work(live):
-                over.wait(_PAUSE)
+                ending.wait(_PAUSE)
             failures = 0
         except (
             DatabaseError,
@@ -71,12 +87,12 @@ def _work(live: LiveTruth, over: threading.Event) -> None:
             why = str(error).strip().partition("\n")[0]
             log.error("the database does not answer", extra={"about": {"why": why, "again_in_seconds": pause}})
             connection.close()
-            over.wait(pause)
+            ending.wait(pause)
         except (
             Exception
         ):  # a fault of ours in one job must not stop the others; the job's lease runs out, and it is tried again
             log.exception("a job went wrong")
-            over.wait(1.0)
+            ending.wait(1.0)
     background.end()
 
 
