@@ -112,8 +112,9 @@ def test_a_lease_is_renewed_while_the_work_lasts(world: World, monkeypatch: pyte
 
 
 def test_a_ranking_that_ends_late_does_not_undo_a_later_one(world: World) -> None:
-    from striate.portal.boards.standings import rank, rank_later
+    from striate.portal.boards.standings import rank
     from striate.portal.models import Standing
+    from striate.portal.scoring.later import rank_later
     from striate.portal.scoring.leases import Lease
 
     world.send(world.person("ada", team="Ada"), world.file(0.5))
@@ -130,8 +131,8 @@ def test_a_ranking_that_ends_late_does_not_undo_a_later_one(world: World) -> Non
 def test_receipts_and_boards_do_not_wait_for_all_scores(world: World) -> None:
     from django.utils import timezone
 
-    from striate.portal.boards.standings import rank_later
     from striate.portal.models import Job
+    from striate.portal.scoring.later import rank_later
     from striate.portal.scoring.leases import Lease
     from striate.portal.scoring.work import work
 

@@ -128,10 +128,7 @@ def test_a_worker_that_falls_in_the_middle_leaves_no_gap(
         def falls(*_: Any) -> None:
             raise SystemExit
 
-        patch.setattr(rescore, "rank_later", falls, raising=False)
-        from striate.portal.boards import standings
-
-        patch.setattr(standings, "rank_later", falls)
+        patch.setattr(rescore, "rank_later", falls)
         step(world)
         with pytest.raises(SystemExit):
             step(world)  # it has measured the last one, and falls before that is recorded

@@ -14,6 +14,7 @@ import pytest
 
 from striate.errors import InputError
 from striate.portal.bucket import Bucket
+from striate.portal.unavailable import StorageUnavailableError
 from tests.fixtures import servers
 from tests.portal.world import World
 
@@ -140,7 +141,7 @@ def test_a_file_that_breaks_off_is_not_there(portal: World, service: str, monkey
     assert "Uploads" not in storage._client.list_multipart_uploads(Bucket=servers.BUCKET), "nor its parts"
     storage.put(io.BytesIO(bytes(25 * 2**20)), "large", 25 * 2**20)
     assert storage.size("large") == 25 * 2**20
-    with pytest.raises(s3.StorageUnavailableError, match="1 of 2 bytes"):
+    with pytest.raises(StorageUnavailableError, match="1 of 2 bytes"):
         storage.put(io.BytesIO(b"!"), "short", 2)
 
 
@@ -207,7 +208,7 @@ def test_a_dead_service_is_an_error_and_not_a_wait(dead: str, file: Path) -> Non
         lambda: files.below(storage, "x"),
         lambda: files.copy(storage, "x", "y"),
     ):
-        with pytest.raises(files.StorageUnavailableError, match=r"does not (answer|take)") as raised:
+        with pytest.raises(StorageUnavailableError, match=r"does not (answer|take)") as raised:
             act()
         assert "secret" not in str(raised.value)
     assert time.monotonic() - begin < 60

@@ -20,7 +20,6 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from striate.errors import InputError
-from striate.portal.boards.standings import rank_later
 from striate.portal.models import (
     Acceptance,
     Announcement,
@@ -43,6 +42,7 @@ from striate.portal.organising import audit
 from striate.portal.organising.deciding import judge
 from striate.portal.organising.pages import same_files
 from striate.portal.receiving.checking import retry
+from striate.portal.scoring.later import rank_later
 
 
 def _sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from striate.portal.storage import StorageUnavailableError
+from striate.portal.unavailable import StorageUnavailableError
 
 log = logging.getLogger("striate.portal.storage")
 

@@ -13,7 +13,7 @@ from storages.backends.s3 import S3Storage
 from storages.utils import clean_name
 from urllib3.exceptions import HTTPError
 
-from striate.portal.storage import StorageUnavailableError
+from striate.portal.unavailable import StorageUnavailableError
 
 _CONNECT, _ANSWER = 3, 15  # seconds until a service that is not there, or says nothing, counts as dead
 _TRIES = 3

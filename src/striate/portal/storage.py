@@ -19,10 +19,6 @@ if TYPE_CHECKING:  # who keeps files in a folder does not load what speaks to S3
 _CHUNK = 2**20  # bytes
 
 
-class StorageUnavailableError(OSError):
-    """The service that keeps the files does not answer, or refuses: a fault of the platform, which may pass."""
-
-
 def put(storage: Storage, file: Path, name: str, *, copy: bool = False) -> None:
     """Put a file into a storage, whole or not at all; one of that name is replaced.
 

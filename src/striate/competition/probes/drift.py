@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.competition.leaks import leak
-from striate.competition.probes.material import Material, PublicArchive
-from striate.competition.probes.serial import response_components
+from striate.competition.probes.material import Material
+from striate.competition.probes.public_archive import PublicArchive, response_components
 from striate.recordings.findings import Finding, Severity
 
 Floats = NDArray[np.float64]

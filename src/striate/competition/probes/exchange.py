@@ -7,7 +7,8 @@ import pandas as pd
 
 from striate.competition.features import picture_features, response_features
 from striate.competition.leaks import leak
-from striate.competition.probes.material import Material, PublicArchive
+from striate.competition.probes.material import Material
+from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.rules import FINAL, LIVE
 from striate.competition.split import balance
 from striate.recordings.findings import Finding, Severity

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from striate.competition.fingerprints import picture_hashes, response_hashes, row_hashes
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Manifest
+from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.rules import FILE, Rules, read_rules
 from striate.competition.vault import Mapping, Vault
 from striate.errors import InputError
@@ -22,84 +19,6 @@ from striate.recordings import open as open_recording
 from striate.recordings.findings import Finding
 
 _VARIABLES = ("behavior", "pupil_center")
-
-
-@dataclass(eq=False)
-class PublicArchive:
-    """One public archive.
-
-    Attributes
-    ----------
-    file
-        Zip or folder.
-    name
-        Its path below the competition's folder, for findings.
-    recording
-        What is in it.
-    is_track
-        Whether it withholds test responses: by the rules, or where there are none, by what it holds.
-    withhold
-        Variables that it withholds in all trials.
-    mapping
-        From the vault: which trials its trials are; None without one.
-    """
-
-    file: Path
-    name: str
-    recording: Recording
-    is_track: bool
-    withhold: tuple[str, ...]
-    mapping: Mapping | None
-
-    @property
-    def session(self) -> str:
-        """Its session."""
-        return self.recording.session
-
-    @cached_property
-    def tier(self) -> NDArray[Any]:
-        """Tier of each trial, (T,)."""
-        return self.recording.trials["tier"].to_numpy().astype(str)
-
-    @property
-    def image_id(self) -> NDArray[Any]:
-        """Image id of each trial, (T,)."""
-        return np.asarray(self.recording.trials["image_id"].to_numpy())
-
-    @cached_property
-    def tested(self) -> NDArray[np.bool_]:
-        """Which trials are of a test tier, (T,)."""
-        return np.isin(self.tier, TEST_TIERS)
-
-    @cached_property
-    def picture(self) -> NDArray[np.str_]:
-        """Hash of each trial's image, (T,)."""
-        return picture_hashes(self.recording.images)
-
-    @cached_property
-    def trial(self) -> NDArray[np.str_]:
-        """Hash of each trial's responses, (T,)."""
-        return response_hashes(self.recording.responses)
-
-    @cached_property
-    def slow(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """What of the public trials changes slowly; see `striate.competition.probes.serial.slow_features`."""
-        from striate.competition.probes.serial import slow_features
-
-        return slow_features(self)
-
-    @cached_property
-    def moods(self) -> dict[str, NDArray[np.str_]]:
-        """By variable: hash of each trial's behaviour and eye position, (T,)."""
-        return {name: row_hashes(getattr(self.recording, name)) for name in _VARIABLES}
-
-    @cached_property
-    def order(self) -> NDArray[np.int64] | None:
-        """Place of each trial in time, as the vault knows it, or an integer `trial_idx` tells it; None otherwise."""
-        if self.mapping is not None and self.mapping.order.size == len(self.tier):
-            return self.mapping.order
-        index = self.recording.trials["trial_idx"].to_numpy()
-        return np.argsort(np.argsort(index, kind="stable")) if index.dtype.kind in "iu" else None
 
 
 @dataclass(eq=False)

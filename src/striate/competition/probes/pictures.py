@@ -7,7 +7,8 @@ import pandas as pd
 
 from striate.competition.fingerprints import near_pairs, thumbnails
 from striate.competition.leaks import leak
-from striate.competition.probes.material import Material, PublicArchive
+from striate.competition.probes.material import Material
+from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.rules import FINAL, LIVE
 from striate.errors import listed
 from striate.names import TEST_TIERS, TRAINING_TIERS

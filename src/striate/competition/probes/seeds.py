@@ -8,7 +8,8 @@ import numpy as np
 
 from striate.competition.leaks import leak
 from striate.competition.probes.folder import seeds_in
-from striate.competition.probes.material import Material, PublicArchive
+from striate.competition.probes.material import Material
+from striate.competition.probes.public_archive import PublicArchive
 from striate.progress import progress
 from striate.recordings.findings import Finding
 from striate.simulate.seeds import Seed

@@ -3,12 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.competition.probes.material import PublicArchive
+from striate.competition.probes.public_archive import PublicArchive
 
 Floats = NDArray[np.float64]
 
 _DEVIATIONS = 5.5  # standard deviations by which chance is excluded, for any of many keys and features
-_COMPONENTS = 5
 
 
 def strong(correlation: float, count: int) -> bool:
@@ -56,38 +55,6 @@ def resemblance(
         if strong(alike, len(of_rows)):
             strongest = max(strongest, alike)
     return strongest or None
-
-
-def slow_features(archive: PublicArchive) -> list[tuple[NDArray[np.int64], Floats]]:
-    """What of the public trials changes slowly: trials and their features, of behaviour and of responses."""
-    recording = archive.recording
-    everything = np.arange(len(archive.tier))
-    moods = [np.asarray(getattr(recording, v), dtype=np.float64) for v in ("behavior", "pupil_center")]
-    moods = [values for values in moods if values.any()]
-    found = [(everything, np.concatenate(moods, axis=1))] if moods else []
-    public = np.flatnonzero(~archive.tested) if archive.is_track else everything
-    if (components := response_components(archive, public)) is not None:
-        found.append((public, components))
-    return found
-
-
-def response_components(archive: PublicArchive, rows: NDArray[np.int64], count: int = _COMPONENTS) -> Floats | None:
-    """Mean and strongest principal components of responses, each neuron scaled to variance 1; None if they are all zero.
-
-    Components by randomised subspace iteration: Halko, Martinsson & Tropp (2011), Finding structure with randomness, SIAM
-    Review 53(2).
-    """
-    responses = np.asarray(archive.recording.responses[rows], dtype=np.float32)
-    if not responses.any() or len(rows) < 3:
-        return None
-    responses = (responses - responses.mean(axis=0)) / np.maximum(responses.std(axis=0), 1e-9)
-    width = min(count + 10, *responses.shape)
-    basis = np.random.default_rng(0).standard_normal((responses.shape[1], width)).astype(np.float32)
-    for _ in range(6):
-        basis, _ = np.linalg.qr(responses.T @ (responses @ basis))
-    left, sizes, _ = np.linalg.svd(responses @ basis, full_matrices=False)
-    components = (left * sizes)[:, :count].astype(np.float64)
-    return np.concatenate([responses.mean(axis=1, keepdims=True), components], axis=1)
 
 
 def neighbours_alike(features: Floats, key: NDArray[np.generic]) -> float:

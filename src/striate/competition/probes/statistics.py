@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.competition.leaks import leak
-from striate.competition.probes.material import Material, PublicArchive
+from striate.competition.probes.material import Material
+from striate.competition.probes.public_archive import PublicArchive
 from striate.errors import listed
 from striate.loading.standardisation import Standardisation
 from striate.names import TRAINING_TIERS

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from striate.competition.leaks import leak
-from striate.competition.probes.material import Material, PublicArchive
+from striate.competition.probes.material import Material
+from striate.competition.probes.public_archive import PublicArchive
 from striate.errors import listed
 from striate.progress import progress
 from striate.recordings import layout, npy

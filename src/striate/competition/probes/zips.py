@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from striate.competition.leaks import leak
-from striate.competition.probes.material import Material, PublicArchive
+from striate.competition.probes.material import Material
+from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.serial import rank_correlation, resemblance, strong
 from striate.errors import listed
 from striate.recordings import layout

@@ -13,21 +13,14 @@ from striate.competition.selection import finalists
 from striate.portal.boards.ranking import Entry, ranked
 from striate.portal.competition import competition
 from striate.portal.in_force import rules_in_force
-from striate.portal.models import Job, Score, Standing, Submission
+from striate.portal.models import Score, Standing, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving.chain import of_board
 from striate.portal.scoring.leases import Lease
 from striate.portal.scoring.measure import ceilings
-from striate.portal.scoring.rescore import of_board as of_board_version
+from striate.portal.scoring.versions import of_board as of_board_version
 
 DECIMALS = 4  # of public scores: more would let a team climb by trying
-
-
-def rank_later(track: str, protocol: str) -> None:
-    """Have a board ranked, in the transaction of what changes it; a job that has not begun will see this change, too."""
-    waiting = Job.objects.filter(kind=Job.Kind.RANK, track=track, protocol=protocol, done_at=None, lease="")
-    if not waiting.exists():
-        Job.objects.create(kind=Job.Kind.RANK, track=track, protocol=protocol)
 
 
 def rank(lease: Lease, live: LiveTruth) -> None:

@@ -112,9 +112,7 @@ class Team(models.Model):
     @property
     def fixed(self) -> bool:
         """Whether it has submitted, or a notice names it: its name stays, and nobody can leave it for another team."""
-        from striate.portal.models.submissions import Link, Submission
-
-        return Submission.objects.filter(team=self).exists() or Link.objects.filter(team=self).exists()
+        return self.submissions.exists() or self.notices.exists()
 
 
 class Membership(models.Model):

@@ -26,7 +26,7 @@ from striate.files import whole_file
 from striate.portal.competition import competition, place
 from striate.portal.models import State
 from striate.portal.organising import tables
-from striate.portal.organising.restore import ABOUT, FORMAT, MANIFEST
+from striate.portal.organising.backup_format import ABOUT, FORMAT, MANIFEST
 from striate.portal.storage import below, opened
 
 _TRIES = 5

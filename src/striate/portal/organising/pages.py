@@ -20,7 +20,7 @@ from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Submission, Team, User, Worker
 from striate.portal.models.submissions import State
 from striate.portal.organising import audit
-from striate.portal.scoring.rescore import progress, queue
+from striate.portal.scoring.versions import progress, queue
 
 _MOST_SHOWN = 200
 

@@ -13,10 +13,9 @@ from typing import IO, Any, BinaryIO, cast
 from striate.competition.sealed_stream import MAGIC, Unsealing
 from striate.errors import InputError
 from striate.files import whole_folder
+from striate.portal.organising.backup_format import ABOUT, FORMAT, MANIFEST
 from striate.portal.place import FILE_MODE, FOLDER_MODE, Place
 
-FORMAT = "striate portal backup 1"
-ABOUT, MANIFEST = "backup.json", "manifest.json"  # the first entry and the last
 _CHUNK = 2**20  # bytes
 _LARGEST_HEADER = 2**20
 _STORAGES = {"submissions": "submissions", "snapshots": "data", "results": "results"}  # by folder of the backup

@@ -5,11 +5,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from striate.errors import InputError
-from striate.portal.boards.standings import rank_later
 from striate.portal.in_force import rules_in_force
 from striate.portal.models import Link, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving import chain
+from striate.portal.scoring.later import rank_later
 
 
 def may_choose() -> bool:

@@ -18,7 +18,7 @@ from striate.portal.models.submissions import State
 from striate.portal.receiving import store, uploads
 from striate.portal.receiving.decoding import TEMPORARY
 from striate.portal.receiving.states import locked, move
-from striate.portal.storage import StorageUnavailableError
+from striate.portal.unavailable import StorageUnavailableError
 
 _ATTEMPTS_KEPT = timedelta(days=1)
 _DONE_KEPT = timedelta(days=7)

@@ -5,7 +5,6 @@ from django.db import transaction
 from striate.competition import LiveTruth
 from striate.competition.commitment import scorer
 from striate.errors import InputError
-from striate.portal.boards.standings import rank_later
 from striate.portal.competition import place
 from striate.portal.models import Score, Submission
 from striate.portal.models.submissions import State
@@ -13,9 +12,10 @@ from striate.portal.receiving import store
 from striate.portal.receiving.checking import keys_of_competition
 from striate.portal.receiving.decoding import PlatformError, decoded
 from striate.portal.receiving.states import locked, move
+from striate.portal.scoring.later import rank_later
 from striate.portal.scoring.leases import Lease, LostLeaseError
 from striate.portal.scoring.measure import Measured, measure
-from striate.portal.scoring.rescore import queue, versions
+from striate.portal.scoring.versions import queue, versions
 
 
 def score(lease: Lease, live: LiveTruth) -> None:
