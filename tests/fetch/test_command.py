@@ -205,7 +205,7 @@ def at_a_terminal(arguments: list[str], typed: bytes) -> tuple[int, str]:
         if b"[y/N]" in said and not answered:
             os.write(master, typed)
             answered = True
-    status = process.wait(timeout=10)
+    status = process.wait(timeout=60)
     os.close(master)
     return status, said.decode(errors="replace")
 

@@ -211,7 +211,7 @@ def test_one_command_serves_scores_and_ends_cleanly(folders: Path, tmp_path: Pat
         started = children(running.pid, "running.worker")
         assert started
         assert started != [worker]
-        with urlopen(f"{address}boards/sensorium-image.json", timeout=10) as answer:
+        with urlopen(f"{address}boards/sensorium-image.json", timeout=60) as answer:
             assert [row["team"] for row in json.load(answer)["rows"]] == ["Ada"]
         everything = [running.pid, web, *started, *children(web, "running.web")]
         running.send_signal(signal.SIGTERM)

@@ -58,7 +58,7 @@ class Machine:
         return found
 
     def board(self) -> list[dict[str, Any]]:
-        with urlopen(f"{self.address}boards/sensorium-image.json", timeout=10) as answer:
+        with urlopen(f"{self.address}boards/sensorium-image.json", timeout=60) as answer:
             rows: list[dict[str, Any]] = json.load(answer)["rows"]
         return rows
 
@@ -140,13 +140,13 @@ def test_two_web_machines_and_a_worker_are_one_portal(folders: Path, shared: Map
         token = token_file.read_text().strip()
 
         browser = build_opener(HTTPCookieProcessor(http.cookiejar.CookieJar()))
-        page = browser.open(f"{first.address}accounts/sign-in/", timeout=10).read().decode()
+        page = browser.open(f"{first.address}accounts/sign-in/", timeout=60).read().decode()
         (csrf,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page))
         password = account.out.partition("shown this once: ")[2].split()[0]
         form = {"csrfmiddlewaretoken": csrf, "username": "ada", "password": password}
         headers = {"Referer": first.address}
-        browser.open(Request(f"{first.address}accounts/sign-in/", urlencode(form).encode(), headers), timeout=10)
-        assert "ada@example.org" in browser.open(f"{second.address}accounts/", timeout=10).read().decode()
+        browser.open(Request(f"{first.address}accounts/sign-in/", urlencode(form).encode(), headers), timeout=60)
+        assert "ada@example.org" in browser.open(f"{second.address}accounts/", timeout=60).read().decode()
 
         about = {"filename": "x.parquet", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         number = first.ask("POST", "uploads", token, about)["id"]
@@ -175,8 +175,8 @@ def test_two_web_machines_and_a_worker_are_one_portal(folders: Path, shared: Map
         new = stack.enter_context(machine(folders, tmp_path / "fourth", "web"))
         wait_for(new.answers)
         assert new.board() == second.board(), "a machine with an empty folder serves the same"
-        assert "ada@example.org" in browser.open(f"{new.address}accounts/", timeout=10).read().decode()
-        kept = browser.open(f"{new.address}submissions/{sent['id']}/file/", timeout=10).read()
+        assert "ada@example.org" in browser.open(f"{new.address}accounts/", timeout=60).read().decode()
+        kept = browser.open(f"{new.address}submissions/{sent['id']}/file/", timeout=60).read()
         assert kept == data
         for folder in (tmp_path / "first", tmp_path / "second", tmp_path / "third"):
             assert not [path for path in (folder / "submissions").rglob("*") if path.is_file()]

@@ -24,6 +24,7 @@ def test_a_browser_draws_every_view(unprepared: World, reader: Any, session: str
     chromium = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
     if chromium is None:
         pytest.skip("there is no Chromium")
+    playwright.expect.set_options(timeout=60_000)
     prepare_all()
     cookie = unprepared.browser(reader).cookies["sessionid"].value
     with on_a_port() as address, playwright.sync_playwright() as running:
@@ -48,7 +49,9 @@ def test_a_browser_draws_every_view(unprepared: World, reader: Any, session: str
         raster = drawn("raster", colours=30)
         before = raster.evaluate("canvas => canvas.toDataURL()")
         page.locator("[data-view=raster] [name=neurons]").select_option("response")
-        page.wait_for_timeout(500)
+        until = time.monotonic() + 120
+        while time.monotonic() < until and raster.evaluate("canvas => canvas.toDataURL()") == before:
+            page.wait_for_timeout(50)
         assert raster.evaluate("canvas => canvas.toDataURL()") != before
         page.locator("[data-view=raster] [data-in]").click()
         raster.focus()

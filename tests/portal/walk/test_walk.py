@@ -168,7 +168,7 @@ def test_from_signing_up_to_the_board(visit: Visit, site: Stage, size: tuple[int
         if board.count():
             break
         visitor.page.wait_for_timeout(250)
-    expect(board).to_be_visible()
+    expect(board).to_be_visible(timeout=60_000)
     visitor.look()
     visitor.reach_everything_by_keyboard()
     visitor.open("/boards/")
