@@ -379,7 +379,7 @@ def test_results_of_another_chain_are_not_published(world: World, tmp_path: Path
         )
         (tmp_path / FILE).write_text(made.model_dump_json())
         with pytest.raises(InputError, match="another"):
-            publish(tmp_path, at=closes)
+            publish(tmp_path, at=closes + timedelta(days=1))
 
 
 def test_the_worker_knows_the_truth_and_the_pages_do_not(world: World) -> None:

@@ -13,8 +13,9 @@ from striate.portal import storage as files
 from striate.portal.boards.published import storage
 from striate.portal.competition import competition
 from striate.portal.in_force import rules_in_force
-from striate.portal.models import Chain, Link, Publication
+from striate.portal.models import Chain, Link, Publication, State, Submission
 from striate.portal.organising import audit
+from striate.portal.organising.deciding import ON_THE_WAY
 
 
 def publish(bundle: Path, *, at: datetime) -> Results:
@@ -32,11 +33,10 @@ def publish(bundle: Path, *, at: datetime) -> Results:
     Raises
     ------
     InputError
-        If submissions are still taken, or it is the bundle of another competition or another chain of receipts.
+        If submissions are still taken, receipts may still come, or it is the bundle of another competition or another chain of receipts.
     """
     rules = rules_in_force()
-    if at < rules.closes:
-        raise InputError(f"Submissions are taken until {rules.closes.isoformat()}: results are published after that.")
+    _refuse_while_receipts_may_come(rules.closes, at)
     results = Results.read(bundle)
     last = Link.objects.order_by("-number").first()
     head = last.digest if last else Chain.objects.get(pk=1).anchor
@@ -55,3 +55,19 @@ def publish(bundle: Path, *, at: datetime) -> Results:
         Publication.objects.create(digest=digest, at=at)  # all of it is there: from now on it is found
         audit.note(None, "publish results", about=rules.name, after={"chain": head, "scorer": results.scorer})
     return results
+
+
+def _refuse_while_receipts_may_come(closes: datetime, at: datetime) -> None:
+    """What was sent in time has its receipt in time: results of a chain that goes on would know nothing of it."""
+    if at < closes:
+        raise InputError(f"Submissions are taken until {closes.isoformat()}: results are published after that.")
+    if at < closes + ON_THE_WAY:
+        raise InputError(
+            f"Submissions were taken until {closes.isoformat()}, and what was sent before may still be on its way: results can be "
+            f"published from {(closes + ON_THE_WAY).isoformat()} on, when the chain of receipts is whole."
+        )
+    if waiting := Submission.objects.filter(state=State.RECEIVED).count():
+        raise InputError(
+            f"Files that were sent are still being checked, and may get receipts ({waiting} of them): when the page Organise shows "
+            "none as received any more, close with the chain of receipts as it is then, and publish that."
+        )
