@@ -7,10 +7,10 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q, QuerySet
-from django.forms import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.forms import BaseInlineFormSet, ModelForm
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -147,11 +147,31 @@ class MembershipInline(admin.TabularInline):
     readonly_fields = ("joined_at",)
 
 
+class _Judged(ModelForm):
+    """A team as organisers fill it in; what cannot be decided now is seen when it is written, and then said here.
+
+    Attributes
+    ----------
+    refused
+        Why that was so; empty before it was tried.
+    """
+
+    refused = ""
+
+    def clean_disqualified_for(self) -> str:
+        """Say at the reason why it was refused."""
+        if self.refused:
+            raise ValidationError(self.refused)
+        reason: str = self.cleaned_data["disqualified_for"]
+        return reason
+
+
 @admin.register(Team)
 class TeamAdmin(admin.ModelAdmin):
     """Teams. The name stands in receipts and stays; teams cannot be merged, since each had its own limits."""
 
     list_display = ("name", "created_at", "disqualified_for")
+    form = _Judged
     list_filter = (("disqualified_at", admin.EmptyFieldListFilter),)
     search_fields = ("name",)
     readonly_fields = ("name", "created_at", "disqualified_at")
@@ -166,12 +186,17 @@ class TeamAdmin(admin.ModelAdmin):
         return super().has_delete_permission(request, obj) and (obj is None or not obj.fixed)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
-        """Say why something cannot be decided now; nothing of it is kept."""
+        """Say why something cannot be decided now, beside what was typed; nothing of it is written."""
         try:
             return super().changeform_view(request, *args, **options)
         except InputError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return HttpResponseRedirect(request.path)
+            request.refused = str(error)  # type: ignore[attr-defined] # for the form
+            return super().changeform_view(request, *args, **options)
+
+    def get_form(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        """A form that bears why it was refused, if it was."""
+        made = super().get_form(request, *args, **options)
+        return type(made.__name__, (made,), {"refused": getattr(request, "refused", "")})
 
     def save_model(self, request: HttpRequest, obj: Team, form: Any, change: bool) -> None:
         """Let a team leave the boards, or come back to them, with its reason."""
