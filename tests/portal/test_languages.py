@@ -17,7 +17,7 @@ GERMAN = {"Accept-Language": "de-CH, de;q=0.8, en;q=0.5"}
 CATALOGUE = LOCALE / "de" / "LC_MESSAGES" / "django.po"
 scene = test_access.scene
 
-_PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|%[sd]")
+_PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|%[sd]|\{\w+\}")
 _TAG = re.compile(r"<[^<>]+>")
 
 

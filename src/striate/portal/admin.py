@@ -39,6 +39,7 @@ from striate.portal.models import (
     User,
 )
 from striate.portal.organising import audit
+from striate.portal.organising.announcing import told
 from striate.portal.organising.deciding import judge
 from striate.portal.organising.pages import same_files
 from striate.portal.receiving.checking import retry
@@ -297,8 +298,22 @@ class LinkAdmin(ReadOnly):
 class AnnouncementAdmin(admin.ModelAdmin):
     """Announcements."""
 
-    list_display = ("title", "starts", "ends", "banner")
+    list_display = ("headline", "starts", "ends", "banner")
     list_filter = ("banner",)
+
+    def get_fields(self, request: HttpRequest, obj: Announcement | None = None) -> Any:
+        """Of what the portal announces by itself, the words are those of the notice."""
+        words = ["headline", "notice"] if obj and obj.says_its_notice else ["title", "text"]
+        return [*words, "starts", "ends", "banner"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Announcement | None = None) -> Any:
+        """What only tells which announcement it is."""
+        return ["headline", "notice"] if obj and obj.says_its_notice else []
+
+    @admin.display(description=_("title"), ordering="title")
+    def headline(self, announcement: Announcement) -> str:
+        """What it is about, in the reader's language."""
+        return told([announcement])[0].plain_title
 
 
 @admin.register(AuditEntry)

@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpRequest
 
 from striate.portal.competition import competition
-from striate.portal.models import Announcement, MaintenanceWindow
+from striate.portal.models import MaintenanceWindow
+from striate.portal.organising.announcing import banners
 
 
 def everywhere(request: HttpRequest) -> dict[str, Any]:
@@ -14,5 +15,5 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "competition": competition(),
         "rules": competition().rules,
         "maintenance": MaintenanceWindow.announced(),
-        "announced": Announcement.shown().filter(banner=True)[:3],
+        "announced": banners(),
     }

@@ -3,12 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, override
+from django.utils.translation import ngettext
 
 from striate.competition import InForce, Move, Rules
 from striate.competition.deciding import reason
@@ -17,7 +15,10 @@ from striate.competition.receipts import Entry, Receipt
 from striate.errors import InputError
 from striate.portal.in_force import in_force
 from striate.portal.models import Announcement, Chain, Link, Publication, State, Submission, Team
+from striate.portal.moments import shown
 from striate.portal.organising import audit
+from striate.portal.organising.announcing import not_overtaken
+from striate.portal.organising.disorder import refuse_disorder
 from striate.portal.receiving import chain
 from striate.portal.words import seen
 
@@ -66,14 +67,18 @@ def amend(
         moved = timings(standing.rules, phase, starts=starts, ends=ends)
         if not moved:
             raise InputError(_("The phase is so already: give another begin or another end."))
+        refuse_disorder(standing.rules, moved, timezone.now())
         after, link = _notify(ends_of_chain, standing, kind="amendment", phases=moved, why=reason(seen(why)))
-        moves = after.moves[len(standing.moves) :]
         names = {timing.phase for timing in moved}
         before, now = (_listed(rules, names) for rules in (standing.rules, after.rules))
         audit.note(
-            actor, "move phase", about=phase, before={"phases": before}, after={"phases": now, "why": moves[0].why}
+            actor,
+            "move phase",
+            about=phase,
+            before={"phases": before},
+            after={"phases": now, "why": after.moves[-1].why},
         )
-        _announce(moves, standing.moves, banner=banner)
+        _announce(link, after.moves, banner=banner)
     return link
 
 
@@ -141,7 +146,7 @@ def _refuse_while_files_are_on_their_way(rules: Rules, now: datetime) -> None:
                 _(
                     "Phase %(phase)s has just ended, and what was sent before may still be on its way: decide this after %(when)s."
                 )
-                % {"phase": phase.name, "when": _moment(phase.ends + ON_THE_WAY)}
+                % {"phase": phase.name, "when": shown(phase.ends + ON_THE_WAY)}
             )
     waiting = Submission.objects.filter(state=State.RECEIVED, baseline="").values_list("received_at", flat=True)
     behind = sum(rules.phase_at(received) != rules.phase_at(now) for received in waiting)
@@ -158,43 +163,14 @@ def _listed(rules: Rules, names: set[str]) -> list[str]:
     return [f"{p.name}: {p.starts.isoformat()} – {p.ends.isoformat()}" for p in rules.phases if p.name in names]
 
 
-def _announce(moves: tuple[Move, ...], former: tuple[Move, ...], *, banner: bool) -> None:
-    """Tell everybody, in the language of the portal, until it has come to pass; what was told before of the same is over."""
-    now, boundaries = timezone.now(), {(move.phase, move.boundary) for move in moves}
-    with override(settings.LANGUAGE_CODE):
-        outdated = {_headline(move)[:120] for move in former if (move.phase, move.boundary) in boundaries}
-        for each in Announcement.shown().filter(title__in=outdated):
-            each.ends = now
-            each.save(update_fields=["ends"])
-        Announcement.objects.create(
-            title=_headline(moves[0])[:120],
-            text="\n\n".join(
-                [
-                    *("- " + _told(move) for move in moves),
-                    _("Reason: %(why)s") % {"why": moves[0].why},
-                    _("It stands in the chain of receipts as number %(number)d.") % {"number": moves[0].notice},
-                ]
-            ),
-            ends=max(move.after for move in moves),
-            banner=banner,
-        )
+def _announce(link: Link, moves: tuple[Move, ...], *, banner: bool) -> None:
+    """Tell everybody until it has come to pass; an announcement of which nothing is so any more is over.
 
-
-def _headline(move: Move) -> str:
-    text = (
-        _("Phase %(phase)s begins on %(when)s") if move.boundary == "starts" else _("Phase %(phase)s ends on %(when)s")
-    )
-    return text % {"phase": move.phase, "when": _moment(move.after)}
-
-
-def _told(move: Move) -> str:
-    text = (
-        _("Phase %(phase)s begins on %(after)s, and no longer on %(before)s.")
-        if move.boundary == "starts"
-        else _("Phase %(phase)s ends on %(after)s, and no longer on %(before)s.")
-    )
-    return text % {"phase": move.phase, "after": _moment(move.after), "before": _moment(move.before)}
-
-
-def _moment(moment: datetime) -> str:
-    return f"{date_format(timezone.localtime(moment), 'DATETIME_FORMAT')} UTC"
+    What is told is made of the notice when somebody reads it, in that person's language.
+    """
+    now, still_so = timezone.now(), {move.notice for move in not_overtaken(moves)}
+    for each in Announcement.shown().exclude(notice=None).exclude(notice__in=still_so):
+        each.ends = now
+        each.save(update_fields=["ends"])
+    ends = max(move.after for move in moves if move.notice == link.number)
+    Announcement.objects.create(notice=link, ends=ends, banner=banner)

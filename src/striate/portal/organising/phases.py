@@ -73,6 +73,10 @@ class MovePhase(forms.Form):
             self.add_error(None, _("Give a new begin, a new end, or both."))
         return found
 
+    def show_phases_as_they_are(self) -> None:
+        """What was typed stays; whoever sends it again has seen the phases that stand beside it."""
+        self.data = {**{name: self.data[name] for name in self.data}, "known": str(last_amendment(self.standing))}
+
 
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -87,6 +91,7 @@ def phases(request: HttpRequest) -> HttpResponseBase:
             amend(request, **form.cleaned_data)
         except InputError as error:
             form.add_error(None, str(error))
+            form.show_phases_as_they_are()
         else:
             messages.success(request, _("The phase is moved, and that is announced."))
             return redirect("phases")

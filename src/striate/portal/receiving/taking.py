@@ -15,6 +15,7 @@ from striate.portal.competition import competition
 from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
+from striate.portal.moments import shown
 from striate.portal.receiving import store
 from striate.portal.receiving.states import move
 from striate.portal.receiving.uploads import require_size
@@ -59,8 +60,7 @@ def refuse_outside_of_phases(baseline: str) -> None:
     phase = rules.phase_at(now)
     if not baseline and (phase is None or not phase.submissions):
         when = "; ".join(
-            _("%(phase)s %(starts)s to %(ends)s")
-            % {"phase": p.name, "starts": p.starts.isoformat(), "ends": p.ends.isoformat()}
+            _("%(phase)s %(starts)s to %(ends)s") % {"phase": p.name, "starts": shown(p.starts), "ends": shown(p.ends)}
             for p in rules.phases
             if p.submissions
         )
