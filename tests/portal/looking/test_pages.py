@@ -1,9 +1,11 @@
 """Pages of recordings, and their prepared files: for those who may download."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from tests.competition.examples import OTHER, TRACK
 from tests.portal.looking.prepared import parts, prepare_all
+from tests.portal.test_languages import GERMAN
 from tests.portal.world import World
 
 
@@ -50,3 +52,56 @@ def test_prepared_files_are_given_to_those_who_may_download(unprepared: World, r
     for wrong in ("none.json", "..%2F..%2Fx.json", "summary.json.bak", ".json", "summary%00.json"):
         assert browser.get(f"{address}{wrong}").status_code in (400, 404), wrong
     assert browser.get(file.replace(OTHER, TRACK)).status_code == 404, "the key is that of another recording"
+
+
+def test_a_german_page_says_what_was_written_down_in_english(unprepared: World, reader: Any) -> None:
+    from striate.portal.looking import store
+
+    prepare_all()
+    browser = unprepared.browser(reader)
+    path = f"/data/recordings/{TRACK}/"
+    english, german = (browser.get(path, headers=headers).content.decode() for headers in ({}, GERMAN))
+    for page, said in (
+        (english, ("raw units", "grey value<", "note</strong>", "A tier&#x27;s responses are withheld")),
+        (german, ("Rohwerte", "Grauwert<", "Hinweis</strong>", "Die Antworten eines Teils")),
+    ):
+        for each in said:
+            assert each in page, each
+    assert "raw units" not in german[german.index("<table") :]
+    other = browser.get(f"/data/recordings/{OTHER}/", headers=GERMAN).content.decode()
+    assert "Verhalten, Laufgeschwindigkeit<" in other
+    assert "Augenposition, waagerecht<" in other
+    summary = store.summary(store.recording(TRACK, None).content)
+    for finding in summary["findings"]:
+        assert finding["rule"] in german
+    assert german.count('<span lang="en">') == len(summary["findings"]) > 0
+
+
+def test_findings_are_said_as_the_rules_say_them() -> None:
+    from django.utils.translation import override
+
+    from striate.portal.looking.findings import DEMANDS, SEVERITIES, findings
+    from striate.recordings.findings import Severity
+    from striate.recordings.rules import RULES
+
+    with override("en-gb"):
+        assert {name: str(said) for name, said in DEMANDS.items()} == {
+            name: rule.demand.replace("`", "") for name, rule in RULES.items()
+        }
+        assert {name: str(said) for name, said in SEVERITIES.items()} == {each: each.value for each in Severity}
+    former = {"severity": "error", "rule": "former", "file": "x", "message": "It is so.", "mend": ""}
+    (said,) = findings({"findings": [former]})
+    assert (said.demand, said.message) == ("", "It is so."), "of a rule that there is no more"
+
+
+def test_why_there_are_no_reliabilities_is_in_the_readers_language() -> None:
+    import numpy as np
+    import pandas as pd
+    from django.utils.translation import gettext, override
+
+    from striate.portal.looking.responses import reliability
+
+    recording = SimpleNamespace(trials=pd.DataFrame({"tier": [], "image_id": []}))
+    nothing: Any = SimpleNamespace(known=np.zeros(0, dtype=bool), scale=np.ones(3), recording=recording)
+    with override("de"):
+        assert gettext(reliability(nothing).reason).startswith("kein Bild")

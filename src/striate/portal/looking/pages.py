@@ -15,6 +15,7 @@ from striate.portal.competition import competition
 from striate.portal.hosting.pages import refusal, version_called
 from striate.portal.hosting.ranges import asked
 from striate.portal.looking import store
+from striate.portal.looking.findings import findings
 from striate.portal.looking.jobs import given_up
 from striate.portal.looking.tables import texts
 from striate.portal.looking.words import words
@@ -91,6 +92,7 @@ def recording(request: HttpRequest, session: str, snapshot: str | None = None) -
         "current": Snapshot.current(),
         "state": _state_address(archive, snapshot),
         "summary": summary,
+        "findings": findings(summary) if summary else [],
         "given_up": given_up(archive.content),
         "modules": _MODULES,
     }
