@@ -11,6 +11,8 @@ from pathlib import Path
 
 import tomli_w
 
+from benchmarks.ports import free_port
+
 PLACE = Path(os.environ.get("STRIATE_BENCHMARKS", Path(__file__).parent / "data"))
 NEURONS, TRAIN, BATCH = 7776, 4490, 128
 
@@ -54,7 +56,7 @@ def served_files(folder: Path) -> tuple[list[str], str, str]:
                     file.write(index.to_bytes(4) + block[4:])
         sums = subprocess.run(["sha256sum", *names], cwd=place, check=True, capture_output=True, text=True).stdout
         (place / "SHA256SUMS").write_text(sums)
-    port = _free_port()
+    port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(place)],
         stdout=subprocess.DEVNULL,
@@ -75,12 +77,6 @@ def served_files(folder: Path) -> tuple[list[str], str, str]:
     (catalogue / "served.toml").write_text(tomli_w.dumps(entry))
     _wait_for(port)
     return names, address, str(folder / "settings")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_for(port: int) -> None:

@@ -30,6 +30,7 @@ import numpy as np
 import urllib3
 
 from benchmarks.data import scratch
+from benchmarks.ports import free_port
 
 NEURONS, IMAGES, REPEATS = 7776, 200, 10  # half of the images are of the live test: 1,000 trials
 FILE, ROWS, READERS = 400 * 10**6, 1000, 10
@@ -166,7 +167,7 @@ def served(public: Path) -> Iterator[Served]:
         told = ["account", public, f"team-{team}", "--email", f"{team}@example.org", "--team", f"Team {team}"]
         _striate("serve", *told, "--token-file", kept, "--data", data)
         tokens.append(kept.read_text().strip())
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable,
         "-m",
@@ -201,12 +202,6 @@ def _ended(_number: int, _frame: object) -> None:
 
 def _striate(*command: object) -> None:
     subprocess.run([sys.executable, "-m", "striate", *map(str, command)], check=True, stdout=subprocess.DEVNULL)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def upload_to_board(portal: Served, files: list[Path]) -> dict[str, Any]:
@@ -411,7 +406,7 @@ def _nginx(public: Path) -> Iterator[str]:
         print("there is no nginx on this machine to compare with", file=sys.stderr)
         yield ""
         return
-    here, port = scratch("portal") / "nginx", _free_port()
+    here, port = scratch("portal") / "nginx", free_port()
     here.mkdir(exist_ok=True)
     (here / "nginx.conf").write_text(
         f"daemon off; pid {here}/pid; error_log stderr crit; worker_processes 2; events {{}}\n"

@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.ports import free_port
 from striate.errors import InputError
 
 
@@ -166,10 +166,3 @@ def database(name: str) -> Database:
     if name not in ("sqlite", "postgresql"):
         raise InputError(f"There is no database {name!r} here: sqlite or postgresql.")
     return SQLite() if name == "sqlite" else PostgreSQL()
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

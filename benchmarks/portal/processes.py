@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from benchmarks.portal.competition import Played
-from benchmarks.portal.database import free_port
+from benchmarks.ports import free_port
 from striate.portal.running.parent import PARENT
 
 # As `striate serve`, but it ends if the campaign is killed.

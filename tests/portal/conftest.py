@@ -137,6 +137,7 @@ def world(portal: World) -> Iterator[World]:
     from django.core.cache import cache
     from django.db import connection
 
+    from striate.portal.looking import jobs
     from striate.portal.models import Chain
     from striate.portal.running.prepare import _begin_chain, _begin_data
 
@@ -147,6 +148,7 @@ def world(portal: World) -> Iterator[World]:
     portal.empty()
     assert not Chain.objects.exists()
     cache.clear()
+    jobs._found.clear()  # with the files of the storage below
     ContentType.objects.clear_cache()  # it has numbers of rows that are gone
     connection.close()
     for name in ("submissions", "uploads", "results", "data"):

@@ -133,6 +133,7 @@ def test_who_finds_no_place_to_send_comes_back_and_pages_are_answered_meanwhile(
             answer = api(*asked)
             assert answer.status_code == 503
             assert 1 <= int(answer.headers["Retry-After"]) <= client._MOMENT
+            assert answer.json()["detail"].startswith("Many people send files")
         assert world.browser().get("/boards/").status_code == 200
 
         def sleep(seconds: float) -> None:

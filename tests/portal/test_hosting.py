@@ -202,7 +202,10 @@ def test_slow_downloads_leave_threads_for_everybody_else(
         refused = browser.get(asked)
         assert refused.status_code == 503
         assert 30 <= int(refused.headers["Retry-After"]) <= 60
-        assert "Many people download" in refused.content.decode()
+        assert "As many people download large files" in refused.content.decode()
+    german = browser.get(path, headers={"Accept-Language": "de"})
+    assert (german.status_code, german.headers["Content-Language"]) == (503, "de")
+    assert "so viele Menschen große Dateien" in german.content.decode()
     assert browser.get(path, headers={"Range": "bytes=0-9"}).status_code == 206, "what is small needs no place"
     assert browser.head(path).status_code == 200
     assert browser.get("/data/").status_code == 200

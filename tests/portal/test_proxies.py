@@ -20,6 +20,7 @@ from urllib.request import urlopen
 
 import pytest
 import urllib3
+from benchmarks.ports import free_port
 
 from striate.competition import Built, read_rules
 from striate.fetch import OutageError
@@ -27,7 +28,7 @@ from striate.portal.client import Portal
 from tests.competition.examples import predictions
 from tests.fixtures import servers
 from tests.fixtures.command import striate
-from tests.portal.test_serving import free_port, gone
+from tests.portal.test_serving import gone
 
 pytestmark = pytest.mark.slow
 

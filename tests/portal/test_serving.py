@@ -16,6 +16,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from benchmarks.ports import free_port
 
 from striate.errors import InputError
 from striate.portal import Place
@@ -102,12 +103,6 @@ def test_without_the_extra_it_says_what_to_install(folders: Path, monkeypatch: p
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "django" else real(name, *a))
     assert_one_sentence(run_in_process("serve", folders / "public"), "striate[portal]")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

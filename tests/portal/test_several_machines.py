@@ -20,10 +20,10 @@ from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import pytest
+from benchmarks.ports import free_port
 
 from tests.fixtures import servers
 from tests.fixtures.command import assert_one_sentence, striate
-from tests.portal.test_serving import free_port
 
 KEY = "a key that all machines share, as long as it has to be, and longer"
 

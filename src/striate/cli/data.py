@@ -9,6 +9,7 @@ from rich.console import Console
 
 from striate.cli.app import app
 from striate.cli.competition import PassphraseFile, read_vault
+from striate.cli.serve import Allow, NewFiles, Note
 
 data = typer.Typer(no_args_is_help=True, help="The data that a portal hosts: publish new versions of them.")
 app.add_typer(data, name="data")
@@ -17,23 +18,16 @@ console = Console(highlight=False)
 
 @data.command("push")
 def push(
-    folder: Annotated[Path, typer.Argument(help="Folder with all files of the new version.", show_default=False)],
+    folder: NewFiles,
     to: Annotated[str, typer.Option(help="Address of the portal.", show_default=False)],
-    note: Annotated[str, typer.Option(help="What is new in it, for those who use the data.", show_default=False)],
+    note: Note,
     token_file: Annotated[
         Path | None,
         typer.Option(
             help="File with an organiser's token for the portal; kept for later. Without it STRIATE_TOKEN counts, or the one kept."
         ),
     ] = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Path below the folder, of a file that holds no withheld responses, however it looks; again for each. The portal "
-            "writes that into its audit log.",
-            show_default=False,
-        ),
-    ] = None,
+    allow: Allow = None,
     vault: Annotated[
         Path | None,
         typer.Option(

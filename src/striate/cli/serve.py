@@ -52,6 +52,16 @@ LiveTruthPath = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; others than this machine's need a proxy that encrypts.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
+NewFiles = Annotated[Path, typer.Argument(help="Folder with all files of the new version.", show_default=False)]
+Note = Annotated[str, typer.Option(help="What is new in it, for those who use the data.", show_default=False)]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Path below the folder, of a file that holds no withheld responses, however it looks; again for each. The portal "
+        "writes that into its audit log.",
+        show_default=False,
+    ),
+]
 
 
 @serve_app.command("all")
@@ -167,15 +177,9 @@ def publish(
 @serve_app.command("snapshot")
 def snapshot(
     folder: Folder,
-    files: Annotated[Path, typer.Argument(help="Folder with all files of the new version.", show_default=False)],
-    note: Annotated[str, typer.Option(help="What is new in it, for those who use the data.", show_default=False)],
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Path below the folder, of a file that holds no withheld responses, however it looks; again for each.",
-            show_default=False,
-        ),
-    ] = None,
+    files: NewFiles,
+    note: Note,
+    allow: Allow = None,
     data: Data = None,
 ) -> None:
     """Publish a folder of this machine as a new version of the data; `striate data push` does it from elsewhere."""

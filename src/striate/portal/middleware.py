@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from striate.portal.crowded import CrowdedError, come_back
+from striate.portal.receiving.crowd import place_of
 from striate.portal.unavailable import StorageUnavailableError
 
 log = logging.getLogger("striate.portal.storage")
@@ -138,6 +140,25 @@ def _hear_out(request: HttpRequest) -> None:
     finally:
         if wire:
             wire.settimeout(before)
+
+
+class Places:
+    """Ask to come back whom there is no place for: senders before anything is done for them, others where what they ask for finds none."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer as ever, senders while they have a place."""
+        try:
+            with place_of(request):
+                return self._answer(request)
+        except CrowdedError as error:
+            return come_back(request, error)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """Answer for what found no place."""
+        return come_back(request, error) if isinstance(error, CrowdedError) else None
 
 
 class StorageFaults:

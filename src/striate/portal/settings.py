@@ -60,7 +60,7 @@ MIDDLEWARE = [
     "striate.portal.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.locale.LocaleMiddleware",  # before all that may refuse with a page
-    "striate.portal.receiving.crowd.places",
+    "striate.portal.middleware.Places",
     "striate.portal.middleware.refuse_what_nobody_sends",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -30,11 +30,6 @@ def test_each_recording_is_prepared_once(unprepared: World) -> None:
     assert not Job.objects.filter(done_at=None).exists()
     assert Job.objects.count() == 3
     assert all(store.is_prepared(each.content) for each in store.recordings())
-    forget(f"looking/{store.key(store.recordings()[0].content)}")
-    keep_house()
-    assert Job.objects.filter(done_at=None).count() == 1, "what was deleted is prepared again"
-    prepare_all()
-    assert all(store.is_prepared(each.content) for each in store.recordings())
     assert not list(unprepared.place.data.glob(".looking-*")), "the packed recordings are gone"
     for session in (TRACK, OTHER):
         archive = store.recording(session)
@@ -43,6 +38,61 @@ def test_each_recording_is_prepared_once(unprepared: World) -> None:
         assert summary is not None
         public = {each["name"]: each["public"] for each in summary["tiers"]}
         assert (public["test"] > 0) == (session == OTHER), "of tracks, no response to a test image is shown"
+
+
+class Counting:
+    """A storage that counts what it is asked."""
+
+    def __init__(self, storage: Any) -> None:
+        self.storage, self.asked = storage, 0
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked += 1
+        return getattr(self.storage, name)
+
+
+def test_what_is_prepared_is_looked_for_now_and_then(unprepared: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from striate.portal.looking import jobs, store
+    from striate.portal.models import Job
+
+    jobs.look_later()
+    prepare_all()
+    Job.objects.update(done_at=None)
+    storage = Counting(store.storage())
+    with monkeypatch.context() as counted:
+        counted.setattr(store, "storage", lambda: storage)
+        jobs.look_later()
+        assert storage.asked == 0, "of what has a job, nothing need be known"
+        Job.objects.all().delete()
+        jobs.look_later()
+        assert storage.asked == 3
+        for _ in range(5):
+            jobs.look_later()
+        assert storage.asked == 3, "what was found is remembered"
+    deleted = store.key(store.recordings()[0].content)
+    forget(f"looking/{deleted}")
+    jobs.look_later()
+    assert not Job.objects.exists()
+    jobs._next_look[0] = 0.0  # an hour later
+    jobs.look_later()
+    assert Job.objects.get().about == deleted, "what was deleted is prepared again"
+    prepare_all()
+    assert all(store.is_prepared(each.content) for each in store.recordings())
+
+
+def test_one_that_was_given_up_costs_no_requests(unprepared: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from striate.portal.looking import jobs, store
+    from striate.portal.models import Job
+    from striate.portal.scoring.leases import MOST_ATTEMPTS
+
+    jobs.look_later()
+    Job.objects.update(attempts=MOST_ATTEMPTS + 1)
+    prepare_all()
+    assert all(jobs.given_up(each.content) for each in store.recordings())
+    with monkeypatch.context() as refusing:
+        refusing.setattr(store, "storage", lambda: pytest.fail("the storage was asked"))
+        jobs.look_later()
+    assert Job.objects.filter(done_at=None).count() == 0
 
 
 def test_one_that_is_killed_leaves_nothing_half_done(unprepared: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,35 +152,42 @@ def _backward_loop(
                             of_p[c] += weight * f[c]
 
 
-def _elu_loop(values: Any, parts: int) -> None:
-    """ELU in place; exp(x) = 2^k · 2^f with f within ±½, and 2^f − 1 by a polynomial.
+def _elu_of_one(x: Any) -> Any:
+    """ELU of one number; exp(x) = 2^k · 2^f with f within ±½, and 2^f − 1 by a polynomial.
 
     Nothing branches, so that vector units take many numbers at once, and as little as can be is done to each: it is the
     operations that take the time. A number too large for the fraction of a float, added, rounds to a whole k, which
     then stands in its last bits. For x ≥ 0 it may overflow, and is not used.
     """
+    below = max(x, np.float32(-87))
+    shifted = below * np.float32(1.44269504) + np.float32(12582912)  # 1.5 · 2^23
+    f = below * np.float32(1.44269504) - (shifted - np.float32(12582912))
+    e = np.float32(EXPONENTIAL[0])
+    e = e * f + np.float32(EXPONENTIAL[1])
+    e = e * f + np.float32(EXPONENTIAL[2])
+    e = e * f + np.float32(EXPONENTIAL[3])
+    e = e * f + np.float32(EXPONENTIAL[4])
+    e = e * f + np.float32(EXPONENTIAL[5])
+    e = e * f
+    bits = (np.float32(shifted).view(np.int32) << np.int32(23)) + np.int32(0x3F800000)
+    power = np.int32(bits).view(np.float32)
+    return (e * power + (power - np.float32(1))) if x <= 0 else x  # where it is NaN, x
+
+
+# whoever uses it is compiled with this: to add and subtract the same number would cancel, where it shall round
+NOT_REASSOCIATED = FAST - {"reassoc"}
+elu_of_one = compiled(_elu_of_one, fastmath=NOT_REASSOCIATED, inline="always")
+
+
+def _elu_loop(values: Any, parts: int) -> None:
+    """ELU in place."""
     for index in numba.prange(parts):
         part = values[index * values.size // parts : (index + 1) * values.size // parts]
         for i in range(part.size):
-            x = part[i]
-            below = max(x, np.float32(-87))
-            shifted = below * np.float32(1.44269504) + np.float32(12582912)  # 1.5 · 2^23
-            f = below * np.float32(1.44269504) - (shifted - np.float32(12582912))
-            e = np.float32(EXPONENTIAL[0])
-            e = e * f + np.float32(EXPONENTIAL[1])
-            e = e * f + np.float32(EXPONENTIAL[2])
-            e = e * f + np.float32(EXPONENTIAL[3])
-            e = e * f + np.float32(EXPONENTIAL[4])
-            e = e * f + np.float32(EXPONENTIAL[5])
-            e = e * f
-            bits = (np.float32(shifted).view(np.int32) << np.int32(23)) + np.int32(0x3F800000)
-            power = np.int32(bits).view(np.float32)
-            if x <= 0:  # not where it is NaN
-                part[i] = e * power + (power - np.float32(1))
+            part[i] = elu_of_one(part[i])
 
 
-# not reassociated: to add and subtract the same number would cancel, where it shall round
-_elu = compiled(_elu_loop, parallel=True, fastmath=FAST - {"reassoc"})
+_elu = compiled(_elu_loop, parallel=True, fastmath=NOT_REASSOCIATED)
 _forward = compiled(_forward_loop, parallel=True)
 _backward = compiled(_backward_loop, parallel=True)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.models.ops.cpu import EXPONENTIAL, FAST, array, compiled, threads
+from striate.models.ops.cpu import NOT_REASSOCIATED, array, compiled, elu_of_one, threads
 
 _BLOCK = 256  # places that are summed in single precision
 
@@ -40,26 +40,13 @@ def _moments_loop(maps: Any, pivots: Any, sums: Any) -> None:
 
 
 def _forward_loop(maps: Any, scale: Any, bias: Any, out: Any, shares: int) -> None:
-    """ELU of x · scale + bias; ``_elu_loop`` in `striate.models.ops.cpu` explains it."""
+    """ELU of x · scale + bias."""
     places, channels = maps.shape
     for part in numba.prange(shares):
         share = np.int64(part)
         for p in range(share * places // shares, (share + 1) * places // shares):
             for c in range(channels):
-                x = maps[p, c] * scale[c] + bias[c]
-                below = max(x, np.float32(-87))
-                shifted = below * np.float32(1.44269504) + np.float32(12582912)
-                f = below * np.float32(1.44269504) - (shifted - np.float32(12582912))
-                e = np.float32(EXPONENTIAL[0])
-                e = e * f + np.float32(EXPONENTIAL[1])
-                e = e * f + np.float32(EXPONENTIAL[2])
-                e = e * f + np.float32(EXPONENTIAL[3])
-                e = e * f + np.float32(EXPONENTIAL[4])
-                e = e * f + np.float32(EXPONENTIAL[5])
-                e = e * f
-                bits = (np.float32(shifted).view(np.int32) << np.int32(23)) + np.int32(0x3F800000)
-                power = np.int32(bits).view(np.float32)
-                out[p, c] = (e * power + (power - np.float32(1))) if x <= 0 else x
+                out[p, c] = elu_of_one(maps[p, c] * scale[c] + bias[c])
 
 
 def _slopes_loop(slopes: Any, values: Any, maps: Any, mean: Any, sums: Any) -> None:
@@ -97,8 +84,7 @@ def _backward_loop(
 
 
 _moments = compiled(_moments_loop, parallel=True)
-# not reassociated: to add and subtract the same number would cancel, where it shall round
-_forward = compiled(_forward_loop, parallel=True, fastmath=FAST - {"reassoc"})
+_forward = compiled(_forward_loop, parallel=True, fastmath=NOT_REASSOCIATED)
 _slopes = compiled(_slopes_loop, parallel=True)
 _backward = compiled(_backward_loop, parallel=True)
 

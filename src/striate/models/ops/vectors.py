@@ -69,7 +69,7 @@ class _Instructions:
         self.build.store(self.fma(a, b, self.build.load(total)), total)
 
     def elu(self, x: Any) -> Any:
-        """As ``_elu_loop`` in `striate.models.ops.cpu`, which explains it."""
+        """As ``_elu_of_one`` in `striate.models.ops.cpu`, which explains it."""
         build, number = self.build, self.constant
         below = build.select(build.fcmp_ordered(">", x, number(-87)), x, number(-87))
         shifted = self.fma(below, number(1.44269504), number(12582912))

@@ -4,23 +4,19 @@ Everybody else's pages need threads, too. So large files have places, and who fi
 does by itself. A connection to the database is not held meanwhile: a server has fewer of these than there are threads.
 """
 
-import random
 import threading
 from collections.abc import Callable
 
 from django.db import connections
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from striate.portal.crowded import CrowdedError
 
 PLACES = 20  # threads of a web process that downloads may have
 SMALL = 2**20  # bytes: what fits into the buffers of a connection is sent at once, however slowly it is read
-_WAIT = (30, 60)  # seconds: not all come back in the same moment
+_WAIT = (30, 60)  # seconds
 
 _places = threading.BoundedSemaphore(PLACES)
-
-
-class CrowdedError(Exception):
-    """As many download as can."""
 
 
 def place_for(length: int) -> Callable[[], None]:
@@ -34,7 +30,11 @@ def place_for(length: int) -> Callable[[], None]:
     if length <= SMALL:
         return lambda: None
     if not _places.acquire(blocking=False):
-        raise CrowdedError
+        sentence = _(
+            "As many people download large files at this moment as the portal can serve. Try again in a minute; striate fetch does "
+            "so by itself."
+        )
+        raise CrowdedError(sentence, _WAIT)
     for each in connections.all(initialized_only=True):
         if not each.in_atomic_block:
             each.close()
@@ -45,10 +45,3 @@ def place_for(length: int) -> Callable[[], None]:
             _places.release()
 
     return give_back
-
-
-def crowded(request: HttpRequest) -> HttpResponseBase:
-    """Ask somebody to come back."""
-    answer = render(request, "portal/data/crowded.html", status=503)
-    answer.headers["Retry-After"] = str(random.randint(*_WAIT))
-    return answer

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header, parse_etags, quote_etag
 
-from striate.portal.hosting.downloading import CrowdedError, crowded, place_for
+from striate.portal.hosting.downloading import place_for
 
 _RANGE = re.compile(r"^bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))$")
 
@@ -134,16 +134,19 @@ def send(
     filename: str = "",
     inline: bool = False,
 ) -> HttpResponseBase:
-    """Answer a GET or HEAD for a file whose content has a hash."""
+    """Answer a GET or HEAD for a file whose content has a hash.
+
+    Raises
+    ------
+    CrowdedError
+        If as many download as can.
+    """
     found = asked(request, file.stat().st_size, digest)
     if isinstance(found, HttpResponse):
         return found
     content: io.RawIOBase | io.BytesIO = io.BytesIO()
     if request.method == "GET":
-        try:
-            give_back = place_for(found.length)
-        except CrowdedError:
-            return crowded(request)
+        give_back = place_for(found.length)
         opened = file.open("rb")
         opened.seek(found.start)
         content = _Part(opened, found.length, give_back)
@@ -186,16 +189,18 @@ def send_made(
         What it is.
     inline
         Whether a browser may show it.
+
+    Raises
+    ------
+    CrowdedError
+        If as many download as can.
     """
     found = asked(request, size, digest)
     if isinstance(found, HttpResponse):
         return found
     pieces: Iterator[bytes] = iter(())
     if request.method == "GET":
-        try:
-            give_back = place_for(found.length)
-        except CrowdedError:
-            return crowded(request)
+        give_back = place_for(found.length)
         pieces = _Sent(read(found.start, found.length), give_back)
     answer = StreamingHttpResponse(pieces, status=found.status, content_type=content_type, headers=found.headers)
     disposition = content_disposition_header(not inline, filename)

@@ -1,9 +1,10 @@
 """The job of preparing a recording: made where one is not prepared, done by a process of its own, once for the same bytes."""
 
 import tempfile
+import time
 from pathlib import Path
 
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from striate.competition.manifest import sha256_of
@@ -15,24 +16,35 @@ from striate.portal.receiving.decoding import PlatformError
 from striate.portal.scoring.leases import MOST_ATTEMPTS, Lease
 
 ASIDE = ".looking-"  # begins the names of folders with packed recordings, in the portal's folder
+_REMEMBERED = 3600.0  # seconds
+_found: set[str] = set()  # keys of what this process has found prepared
+_next_look = [0.0]
 
 
 def look_later() -> None:
-    """Make a job for each hosted archive of a recording that is not prepared, has none, and was not given up lately."""
+    """Make a job for each hosted archive of a recording that is not prepared, has none, and was not given up lately.
+
+    What was found prepared is looked for again only after an hour: on a service, each look takes time and money.
+    """
+    if time.monotonic() >= _next_look[0]:  # somebody may have deleted it
+        _found.clear()
+        _next_look[0] = time.monotonic() + _REMEMBERED
+    jobs = Job.objects.filter(Q(done_at=None) | Q(attempts__gt=MOST_ATTEMPTS), kind=Job.Kind.LOOK)
+    left_alone = set(jobs.values_list("about", flat=True))
     for archive in store.archives():
-        content = archive.content
-        if _jobs(content).filter(done_at=None).exists() or store.is_prepared(content) or given_up(content):
+        about = store.key(archive.content)
+        if about in left_alone or about in _found:
             continue
-        Job.objects.create(kind=Job.Kind.LOOK, about=store.key(content))
+        if store.is_prepared(archive.content):
+            _found.add(about)
+        else:
+            Job.objects.create(kind=Job.Kind.LOOK, about=about)
 
 
 def given_up(content: Content) -> bool:
     """Whether an archive was tried too often; it is tried again when housekeeping has forgotten that."""
-    return _jobs(content).filter(attempts__gt=MOST_ATTEMPTS).exclude(done_at=None).exists()
-
-
-def _jobs(content: Content) -> QuerySet[Job]:
-    return Job.objects.filter(kind=Job.Kind.LOOK, about=store.key(content))
+    tried = Job.objects.filter(kind=Job.Kind.LOOK, about=store.key(content), attempts__gt=MOST_ATTEMPTS)
+    return tried.exclude(done_at=None).exists()
 
 
 def look(lease: Lease) -> None:

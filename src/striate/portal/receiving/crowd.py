@@ -4,48 +4,45 @@ A few have a place, a few more wait for one for a moment, and everybody else is 
 database or read of what is sent; ``striate submit`` does so by itself.
 """
 
-import random
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
+
+from striate.portal.crowded import CrowdedError
 
 THREADS = 40  # of a web process, downloads among them; each may keep a connection to the database
 PLACES = 6  # threads that senders may have: the processor does not do more at a time, and people wait for pages
 _QUEUE, _PATIENCE = 6, 2.0  # threads in which somebody waits for a place, and for how many seconds
-_WAIT = (2, 5)  # seconds: not all come back in the same moment
+_WAIT = (2, 5)  # seconds
 _UPLOAD = re.compile(r"/api/uploads(/[^/]*)?")
 _SUBMISSION = "/api/submissions"
-
-
-class CrowdedError(Exception):
-    """There is no place in this moment."""
 
 
 _places = threading.BoundedSemaphore(PLACES)
 _queue = threading.BoundedSemaphore(_QUEUE)
 
 
-def places(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Give senders a place while they are answered. Who asks how far an upload is, only needs that there may be one."""
+@contextmanager
+def place_of(request: HttpRequest) -> Iterator[None]:
+    """Have a place while a sender is answered. Who asks how far an upload is only needs that there may be one; others need none.
 
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        upload = _UPLOAD.fullmatch(request.path)
-        try:
-            if upload and request.method == "GET":
-                require_place()
-            elif request.method in ("POST", "PUT") and (upload or request.path == _SUBMISSION):
-                with place_to_send():
-                    return answer(request)
-        except CrowdedError:
-            detail = _("Many people send files at this moment: send yours again in some seconds.")
-            return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": str(random.randint(*_WAIT))})
-        return answer(request)
-
-    return middleware
+    Raises
+    ------
+    CrowdedError
+        If there is none.
+    """
+    upload = _UPLOAD.fullmatch(request.path)
+    if request.method in ("POST", "PUT") and (upload or request.path == _SUBMISSION):
+        with place_to_send():
+            yield
+        return
+    if upload and request.method == "GET":
+        require_place()
+    yield
 
 
 @contextmanager
@@ -60,7 +57,7 @@ def place_to_send() -> Iterator[None]:
     if not _places.acquire(blocking=False):
         with _held(_queue):
             if not _places.acquire(timeout=_PATIENCE):
-                raise CrowdedError
+                raise _crowded()
     try:
         yield
     finally:
@@ -85,8 +82,12 @@ def require_place() -> None:
 @contextmanager
 def _held(of: threading.Semaphore) -> Iterator[None]:
     if not of.acquire(blocking=False):
-        raise CrowdedError
+        raise _crowded()
     try:
         yield
     finally:
         of.release()
+
+
+def _crowded() -> CrowdedError:
+    return CrowdedError(_("Many people send files at this moment: send yours again in some seconds."), _WAIT)
