@@ -1,12 +1,14 @@
-"""Moving phases as the page does it, and the chain in which it then stands."""
+"""Moving phases as the page does it, the chain in which it then stands, and closing by that."""
 
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from striate.competition import Receipts
+from striate.competition import Receipts, Vault, close
 from striate.competition.receipts import FILE, Entry
+from tests.competition.examples import PASSPHRASE
 from tests.portal.world import World
 
 At = Callable[[datetime], None]
@@ -40,3 +42,14 @@ def chain(world: World) -> tuple[Entry, ...]:
     read = Receipts.read(folder)
     assert read.problems() == []
     return read.entries
+
+
+def closed(world: World, folder: Path, at: datetime) -> Path:
+    """Close with what the portal gives out, as the guide says it."""
+    folder.mkdir()
+    chain(world)
+    shutil.copytree(world.scratch / "downloaded", folder / "public")
+    world.submissions(folder / "store")
+    vault = Vault.read(world.built.vault, PASSPHRASE)
+    close(folder / "public", vault, folder / "store", folder / "results", at=at, release=True)
+    return folder / "results"

@@ -1,16 +1,13 @@
 """Teams that organisers disqualify: on no board, under the name that the notice has, and binding for the close."""
 
-import shutil
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from striate.competition import Vault, close, verify
+from striate.competition import verify
 from striate.errors import InputError
-from tests.competition.examples import PASSPHRASE
-from tests.portal.notices.moves import chain, ends, move, typed
+from tests.portal.notices.moves import chain, closed, ends, move, typed
 from tests.portal.test_organising import change
 from tests.portal.world import World
 
@@ -64,17 +61,6 @@ def test_teams_that_an_older_version_disqualified_get_their_notices(world: World
     (notice,) = chain(world)
     assert (notice.kind, notice.number) == ("disqualification", 1)
     assert Link.objects.get().team.name == "Ada"
-
-
-def closed(world: World, folder: Path, at: datetime) -> Path:
-    """Close with what the portal gives out, as the guide says it."""
-    folder.mkdir()
-    chain(world)
-    shutil.copytree(world.scratch / "downloaded", folder / "public")
-    world.submissions(folder / "store")
-    vault = Vault.read(world.built.vault, PASSPHRASE)
-    close(folder / "public", vault, folder / "store", folder / "results", at=at, release=True)
-    return folder / "results"
 
 
 def test_a_disqualified_team_is_on_no_final_board_and_everybody_reads_why(

@@ -8,7 +8,7 @@ import pytest
 
 from striate.competition import Results
 from striate.errors import InputError
-from tests.portal.test_notices import closed
+from tests.portal.notices.moves import closed
 from tests.portal.world import World
 
 

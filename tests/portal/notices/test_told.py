@@ -9,13 +9,11 @@ from xml.etree import ElementTree
 import pytest
 
 from striate.errors import InputError
-from tests.portal import test_notices
+from tests.portal.notices.moves import At, ends, move, typed
 from tests.portal.test_languages import GERMAN
-from tests.portal.test_notices import At, ends, move, typed
 from tests.portal.test_organising import change
 from tests.portal.world import World
 
-clock, olga = test_notices.clock, test_notices.olga
 MONTHS = (
     "Januar",
     "Februar",
