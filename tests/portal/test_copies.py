@@ -163,7 +163,7 @@ from striate.competition import LiveTruth
 from striate.portal import Place
 from striate.portal.running.prepare import prepare
 place = Place.of(sys.argv[1], sys.argv[2])
-assert prepare(place) is None, "the accounts are there"
+assert prepare(place).administrator is None, "the accounts are there"
 from django.test import Client
 from django.test.utils import setup_test_environment
 setup_test_environment()

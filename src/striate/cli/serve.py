@@ -125,7 +125,7 @@ def password(
 ) -> None:
     """Give an account a new random password, and show it once."""
     place = place_of(folder, data)
-    _prepare(place)
+    _open(place)
     from striate.portal.running.prepare import new_password
 
     print(f"the new password of {username}, shown this once: {new_password(username)}")
@@ -144,7 +144,7 @@ def account(
 ) -> None:
     """Make an admitted account with a team, and show its password once: for rehearsals, and where no mail is sent."""
     place = place_of(folder, data)
-    _prepare(place)
+    _open(place)
     from striate.portal.running.prepare import new_account
 
     password, token = new_account(username, email, team)
@@ -167,7 +167,7 @@ def publish(
     from datetime import UTC, datetime
 
     place = place_of(folder, data)
-    _prepare(place)
+    _open(place)
     from striate.portal.boards.publish import publish as publish_results
 
     made = publish_results(results, at=datetime.now(UTC))
@@ -184,7 +184,7 @@ def snapshot(
 ) -> None:
     """Publish a folder of this machine as a new version of the data; `striate data push` does it from elsewhere."""
     place = place_of(folder, data)
-    _prepare(place)
+    _open(place)
     from striate.portal.hosting.in_place import publish_folder
 
     made, new = publish_folder(files.expanduser(), note=note, allow=allow or ())
@@ -212,7 +212,7 @@ def clear(
     from striate.progress import size_text
 
     place = place_of(folder, data)
-    _prepare(place)
+    _open(place)
     from striate.portal.hosting import arriving
 
     removed = arriving.clear(None, None if days is None else timedelta(days=days))
@@ -241,8 +241,23 @@ def _prepare(place: "Place", *near: Path) -> None:
     from striate.portal.running.prepare import prepare
 
     made = prepare(place, near=near)
-    if made is not None:
-        print(f"organiser's account: {made.username}, password, shown this once: {made.password}", flush=True)
+    if made.before_upgrade is not None:
+        print(
+            f"the database was brought to this version of striate; what it held before: {made.before_upgrade}",
+            flush=True,
+        )
+    if (one := made.administrator) is not None:
+        print(f"organiser's account: {one.username}, password, shown this once: {one.password}", flush=True)
+
+
+def _open(place: "Place") -> None:
+    """Open a portal that is there, and may be running: its tables are not changed under it. Where none is, it is made."""
+    from striate.portal.running.prepare import open_portal
+
+    if place.secret_key.is_file():
+        open_portal(place)
+    else:
+        _prepare(place)
 
 
 def _require_file(file: Path) -> None:

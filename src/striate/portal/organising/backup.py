@@ -73,6 +73,10 @@ class _Archive:
         self.add_bytes(MANIFEST, json.dumps(self.manifest, indent=1).encode())
         self.tar.close()
 
+    def let_go(self) -> None:
+        """Write nothing any more: one that was given up would still write its end, to a file that is closed by then."""
+        cast(Any, self.tar.fileobj).closed = True
+
 
 class _Hashing:
     def __init__(self, file: BinaryIO) -> None:
@@ -132,6 +136,7 @@ def _write(aside: Path, passphrase: str | None, live_truth: Path | None, files: 
         raw = stack.enter_context(os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"))
         target = stack.enter_context(Sealing(raw, passphrase)) if passphrase is not None else raw
         archive = _Archive(cast(BinaryIO, target))
+        stack.callback(archive.let_go)
         with tables.snapshot() as using:
             migrations = tables.applied_migrations(using)
             about = {

@@ -16,7 +16,7 @@ from django.db import connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
 _APP = "portal"
-_PASSING = ("upload", "part", "arrival", "attempt", "worker")
+PASSING = ("upload", "part", "arrival", "attempt", "worker")
 _AT_ONCE = 200  # rows
 
 
@@ -52,7 +52,7 @@ def tables(migrations: list[str], using: str = "default") -> list[type[models.Mo
     loader = MigrationLoader(connections[using])
     nodes = [(_APP, name) for name in migrations if (_APP, name) in loader.graph.nodes]
     made = loader.project_state(nodes).apps.get_app_config(_APP).get_models(include_auto_created=True)
-    return [model for model in made if model._meta.model_name not in _PASSING and _is_own(model)]
+    return [model for model in made if model._meta.model_name not in PASSING and _is_own(model)]
 
 
 def _is_own(model: type[models.Model]) -> bool:

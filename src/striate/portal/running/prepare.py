@@ -28,7 +28,23 @@ class Administrator:
     password: str
 
 
-def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
+@dataclass(frozen=True)
+class Prepared:
+    """What was made.
+
+    Attributes
+    ----------
+    administrator
+        The account of the administrator, if it was made now.
+    before_upgrade
+        The backup of what the tables held, if they were those of an older version until now.
+    """
+
+    administrator: Administrator | None
+    before_upgrade: Path | None
+
+
+def prepare(place: Place, *, near: Iterable[Path] = ()) -> Prepared:
     """Make what is missing; what is there stays.
 
     Parameters
@@ -40,8 +56,8 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
 
     Returns
     -------
-    Administrator or None
-        The account of the administrator, if it was made now.
+    Prepared
+        What was made.
 
     Raises
     ------
@@ -59,11 +75,11 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Administrator | None:
 
         if settings.BUCKET is not None:
             settings.BUCKET.require()
-        upgrade(place)
+        before = upgrade(place)
         _begin_chain()
         _begin_data()
         _write_keys(place)
-        return _administrator()
+        return Prepared(_administrator(), before)
 
 
 def open_portal(place: Place) -> None:

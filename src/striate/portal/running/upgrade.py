@@ -1,6 +1,7 @@
 """Bring the tables to this version: by itself, after a backup of what they hold; never back."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from striate.errors import InputError
 from striate.portal.place import FILE_MODE, FOLDER_MODE, Place
@@ -8,24 +9,39 @@ from striate.portal.place import FILE_MODE, FOLDER_MODE, Place
 _KEPT = 5  # backups
 
 
-def upgrade(place: Place) -> None:
+def upgrade(place: Place) -> Path | None:
     """Migrate the database, if it is of an older version.
+
+    Returns
+    -------
+    Path or None
+        The backup of what the tables held before, if they were those of an older version.
 
     Raises
     ------
     InputError
-        If it is of a newer one.
+        If it is of a newer one, or is not what its version made.
     """
     from django.core.management import call_command
-    from django.db import connection
+    from django.db import DatabaseError, connection
     from django.db.migrations.executor import MigrationExecutor
 
     require_known_tables()
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if plan and any(app == "portal" for app, _ in executor.loader.applied_migrations):
-        _back_up(place)
-    call_command("migrate", interactive=False, verbosity=0)
+    before = sorted(name for app, name in executor.loader.applied_migrations if app == "portal")
+    made: Path | None = None
+    try:
+        if plan and before:
+            made = _back_up(place)
+        call_command("migrate", interactive=False, verbosity=0)
+    except DatabaseError as error:
+        why = str(error).strip().partition("\n")[0]
+        left = f"what it held before is in {made}" if made else "nothing was changed"
+        raise InputError(f"The database cannot be brought to this version of striate ({why}); {left}.") from error
+    if made is not None:
+        _note(before[-1])
+    return made
 
 
 def require_known_tables() -> None:
@@ -50,7 +66,14 @@ def require_known_tables() -> None:
         )
 
 
-def _back_up(place: Place) -> None:
+def _note(before: str) -> None:
+    from striate.portal.organising import audit
+    from striate.portal.organising.tables import applied_migrations
+
+    audit.note(None, "upgrade tables", before={"tables": before}, after={"tables": applied_migrations()[-1]})
+
+
+def _back_up(place: Place) -> Path:
     from striate.portal.organising.backup import backup
 
     folder = place.data / "before-upgrades"
@@ -60,3 +83,4 @@ def _back_up(place: Place) -> None:
     made.chmod(FILE_MODE)
     for old in sorted(folder.glob("*.tar"))[:-_KEPT]:
         old.unlink()
+    return made
