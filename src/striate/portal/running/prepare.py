@@ -78,6 +78,7 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Prepared:
         before = upgrade(place)
         _begin_chain()
         _begin_data()
+        _require_results()
         _write_keys(place)
         return Prepared(_administrator(), before)
 
@@ -236,6 +237,18 @@ def _begin_data() -> None:
     from striate.portal.hosting.snapshots import begin
 
     begin()
+
+
+def _require_results() -> None:
+    """Say now what every page would stumble over: results that were published, and were not brought along, or are of another format."""
+    from striate.portal.boards.published import published
+
+    try:
+        published()
+    except (OSError, InputError) as error:
+        raise InputError(
+            f"The results that were published cannot be read ({error}): bring results/ along from where the portal was."
+        ) from None
 
 
 def _write_keys(place: Place) -> None:

@@ -37,10 +37,15 @@ def upgrade(place: Place) -> Path | None:
         call_command("migrate", interactive=False, verbosity=0)
     except DatabaseError as error:
         why = str(error).strip().partition("\n")[0]
+        if made is not None and _tables() == before:
+            made.unlink()  # a service that starts again and again would write one each time
+            made = None
         left = f"what it held before is in {made}" if made else "nothing was changed"
         raise InputError(f"The database cannot be brought to this version of striate ({why}); {left}.") from error
     if made is not None:
         _note(before[-1])
+        for old in sorted(made.parent.glob("*.tar"))[:-_KEPT]:
+            old.unlink()
     return made
 
 
@@ -66,6 +71,18 @@ def require_known_tables() -> None:
         )
 
 
+def _tables() -> list[str] | None:
+    """Migrations that the tables have seen; None where the database does not answer."""
+    from django.db import DatabaseError
+
+    from striate.portal.organising.tables import applied_migrations
+
+    try:
+        return applied_migrations()
+    except DatabaseError:
+        return None
+
+
 def _note(before: str) -> None:
     from striate.portal.organising import audit
     from striate.portal.organising.tables import applied_migrations
@@ -81,6 +98,4 @@ def _back_up(place: Place) -> Path:
     made = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.tar"
     backup(made, files=False)
     made.chmod(FILE_MODE)
-    for old in sorted(folder.glob("*.tar"))[:-_KEPT]:
-        old.unlink()
     return made
