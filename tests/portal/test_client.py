@@ -140,6 +140,28 @@ def test_a_broken_connection_is_mended(world: World, address: str, ada: Any, mon
     assert sent.state["state"] == "queued"
 
 
+def test_a_portal_that_is_away_is_asked_again_and_the_person_is_told(
+    world: World, address: str, ada: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from striate.portal.client import Portal
+
+    told: list[str] = []
+    portal = Portal(address, token=world.token(ada), sleep=lambda _: None, said=told.append)
+    asked, away = portal._pool.request, 3
+
+    def request(*arguments: Any, **options: Any) -> Any:
+        nonlocal away
+        away -= 1
+        if away >= 0:
+            raise OSError("nobody listens")
+        return asked(*arguments, **options)
+
+    monkeypatch.setattr(portal._pool, "request", request)
+    assert portal.send(world.file(0.5), wait=False).new
+    (sentence,) = told
+    assert "cannot be reached" in sentence
+
+
 def test_an_address_that_is_no_portal_is_named(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.fixtures.hosts import Host, serving
 

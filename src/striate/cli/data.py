@@ -1,6 +1,7 @@
 """The commands ``data``: what organisers do with the data that a portal hosts."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def push(
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
     if token:
         keep_token(to, token.strip())
-    pushed = Publisher(to).push(
+    pushed = Publisher(to, said=lambda text: print(text, file=sys.stderr)).push(
         folder,
         note=note,
         allow=allow or (),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,7 +55,7 @@ def submit(
     if token:
         keep_token(to, token.strip())
     tell = (lambda _: None) if as_json else (lambda state: console.print(state, style="dim"))
-    sent = Portal(to).send(
+    sent = Portal(to, said=lambda text: print(text, file=sys.stderr)).send(
         submission,
         session=session,
         protocol=protocol,

@@ -80,6 +80,8 @@ class Portal:
         Whose to show; by default the one that is kept for the address.
     sleep
         How to wait.
+    said
+        Is told in a sentence when the portal does not answer, and is asked again.
 
     Raises
     ------
@@ -87,7 +89,14 @@ class Portal:
         If it is no address, or there is no token for it.
     """
 
-    def __init__(self, address: str, *, token: str | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        said: Callable[[str], None] = lambda _: None,
+    ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"{address!r} is no address of a portal: it begins with https://.")
@@ -101,7 +110,7 @@ class Portal:
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": f"striate/{__version__}"}
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=20, read=180), retries=False)
         self._pool.pool_classes_by_scheme = {**self._pool.pool_classes_by_scheme, "https": _Pool}
-        self._sleep = sleep
+        self._sleep, self._said = sleep, said
 
     def send(
         self,
@@ -261,6 +270,8 @@ class Portal:
         asked: float | None = None
         attempt = moments = 0
         while attempt < tries:
+            if attempt == 1 and asked is None:
+                self._said(f"{reason}; it is asked again for about two minutes")
             if asked is not None or attempt:
                 self._sleep(max(asked or 0.0, min(_LONGEST_BACKOFF, 0.5 * 2**attempt) if attempt else 0.0))
                 asked = None
