@@ -33,6 +33,7 @@ PUBLISHED = {
     "0008_words": "20241f3ad961b446",
     "0009_notices": "d293c223bfbfca7f",
     "0010_arrivals": "ac3082e2b9ed47eb",
+    "0011_announced_notices": "5580713ed33ab84c",
 }
 
 
