@@ -151,7 +151,9 @@ class Served:
 
     def web_memory(self, which: str) -> list[float]:
         """What the system says of the memory of each web process, in kB."""
-        listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+        listed = subprocess.run(
+            ["ps", "-eww", "-o", "pid,ppid,args"], capture_output=True, text=True, check=True
+        ).stdout
         rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
         web = [int(pid) for pid, ppid, told in rows if int(ppid) == self.first and "running.web" in told]
         web += [int(pid) for pid, ppid, told in rows if int(ppid) in web and "running.web" in told]

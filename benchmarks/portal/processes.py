@@ -88,7 +88,9 @@ class Served:
 
     def found(self) -> list[Found]:
         """All processes of this portal that run now, by what `ps` says of them."""
-        listed = subprocess.run(["ps", "-eo", "pid,ppid,rss,stat,args"], capture_output=True, text=True, check=True)
+        listed = subprocess.run(
+            ["ps", "-eww", "-o", "pid,ppid,rss,stat,args"], capture_output=True, text=True, check=True
+        )
         rows = [line.split(None, 4) for line in listed.stdout.splitlines()[1:]]
         alive = {int(pid): (int(ppid), int(rss) * 1024, args) for pid, ppid, rss, stat, args in rows if "Z" not in stat}
         own = {running.pid for running in self._running.values()}

@@ -76,14 +76,26 @@ def test_under_chaos_nothing_is_lost_doubled_stuck_or_wrong(database: str, tmp_p
     report = campaign("chaos", tmp_path, "--database", database, "--seed", 3, *size, *times)
     assert report["ok"]
     assert sum(report["kills"].values()) >= 6
+    assert len(report["kills"]) >= 3, "of the portal's processes, too, and not of senders alone"
     assert set(report["verdicts"]) <= {"scored", "refused", "failed"}
     assert report["verdicts"]["scored"] >= 8, "two teams send four files and have three, two send two"
+
+
+def test_processes_are_known_however_narrow_a_terminal_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.portal.competition import Played
+    from benchmarks.portal.processes import Served
+
+    monkeypatch.setenv("COLUMNS", "40")
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()", "x" * 200, "striate.portal.running.worker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as running:
+        served = Served(Played(tmp_path, tmp_path), tmp_path, tmp_path / "log", {}, _running={"worker 0": running})
+        assert [(each.pid, each.kind) for each in served.found()] == [(running.pid, "worker")]
 
 
 def test_too_little_disk_is_said_before_anything_is_made(capsys: pytest.CaptureFixture[str]) -> None:
     from benchmarks.portal.load import main
 
-    assert main(["--teams", "1000000000"]) == 2
+    assert main(["--teams", "1000000"]) == 2
     said = capsys.readouterr()
     assert "needs" in said.out
     assert "--teams" in said.err

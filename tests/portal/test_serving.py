@@ -143,7 +143,7 @@ def served(folders: Path, data: Path, **extra: str) -> Iterator[tuple[str, subpr
 
 def children(parent: int, module: str) -> list[int]:
     """Processes that a process has started."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-eww", "-o", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
     return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and module in args]
 
