@@ -114,6 +114,13 @@ def test_a_batch_is_typed() -> None:
         batch.images = batch.images
 
 
+def test_what_a_notebook_prints_is_one_line() -> None:
+    loaders = striate.loaders(small_recording(), behavior=True, batch_size=16)
+    batch = next(iter(loaders.train))
+    assert repr(batch) == "<Batch 7-1-1 train: images (16, 4, 36, 64), responses (16, 12), behavior (16, 3)>"
+    assert repr(loaders.train) == "<TrialLoader 7-1-1 train: 40 trials in 3 batches>"
+
+
 def test_behavior_comes_as_planes_and_as_a_vector() -> None:
     batch = next(iter(striate.loaders(small_recording(), behavior=True).train))
     assert batch.images.shape[1:] == (4, 36, 64)

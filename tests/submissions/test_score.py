@@ -47,6 +47,16 @@ def test_a_scorecard_says_what_the_metrics_say():
     assert card.truth_fingerprint == truth.fingerprint
 
 
+def test_a_scorecard_prints_its_means_alone():
+    _, submission, truth = example()
+    card = score(submission, truth, bootstrap=0)
+    assert str(card) == repr(card)
+    assert repr(card).startswith("<Scorecard 7-1-1, image, ")
+    assert f"single-trial correlation {card.tiers['test'].single_trial_correlation.mean:.4f}" in repr(card)
+    assert "per_neuron" not in repr(card.tiers["test"])
+    assert len(repr(card)) < 300
+
+
 def test_the_order_of_rows_and_columns_does_not_matter():
     _, submission, truth = example()
     card = score(submission, truth, bootstrap=20)

@@ -207,4 +207,5 @@ class Submission(Table):
 
     def __repr__(self) -> str:
         trials = ", ".join(f"{t} {(self.tier == t).sum()}" for t in self.tiers)
-        return f"<Submission {self.session}: {trials} trials × {len(self.unit_ids)} neurons, {self.track}, {self.protocol}>"
+        said = "".join(f", {what}" for what in (self.track, self.protocol) if what is not None)
+        return f"<Submission {self.session}: {trials} trials × {len(self.unit_ids)} neurons{said}>"
