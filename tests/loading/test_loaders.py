@@ -252,6 +252,10 @@ def test_batches_come_on_the_device_asked_for(resident_gib: float) -> None:
         assert batch.images.shape == (40, 4, 36, 64)
     with pytest.raises(InputError, match="leave them out with device meta"):
         striate.loaders(small_recording(), device="meta", workers=1)
+    for missing in ("cuda:99", torch.device("cuda", 99), "gpu"):
+        with pytest.raises(InputError, match="There is no device"):
+            striate.loaders(small_recording(), device=missing)
+    assert next(iter(striate.loaders(small_recording(), device="auto").train)).images.shape[0] == 40
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

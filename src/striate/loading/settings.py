@@ -27,8 +27,14 @@ def _ids(given: object) -> object:
     return tuple(plain) if isinstance(plain, list) else plain
 
 
+def _names(given: object) -> object:
+    if isinstance(given, str):
+        raise InputError(f'give a list, such as ["{given}"].')
+    return tuple(given) if isinstance(given, list) else given
+
+
 _ImageSize = Annotated[tuple[PositiveInt, PositiveInt] | Literal["original"], BeforeValidator(_image_size)]
-_Names = Annotated[tuple[str, ...], Field(min_length=1)]
+_Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
 _Ids = Annotated[
     tuple[int, ...],
     BeforeValidator(_ids),
@@ -130,6 +136,6 @@ def data_settings(settings: DataSettings | Mapping[str, Any] | None, overrides: 
             raise InputError(
                 f"The data settings have no key {key!r}: {nearest(key, DataSettings.model_fields)}."
             ) from error
-        what = first["msg"].removeprefix("Value error, ")
+        what = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         got = f"{key} = {first['input']!r}: " if key else ""
         raise InputError(f"Data settings: {got}{what}") from error

@@ -19,12 +19,12 @@ import striate
 from striate.catalog import credit
 from striate.errors import InputError, checked_seed
 from striate.loading import Loaders, SessionLoaders, loaders
+from striate.loading.devices import device_for
 from striate.models import Encoder, build_encoder, save
 from striate.recordings import Recording
 from striate.training import run as files
 from striate.training.checkpoints import Progress
 from striate.training.core_of import CoreOf
-from striate.training.devices import device_for
 from striate.training.display import TensorBoard, terminal_bar
 from striate.training.overrides import Overrides
 from striate.training.recipe import Recipe, load_recipe
