@@ -149,7 +149,7 @@ class _HistoryFile:
 
 def _several(recordings: Any) -> list[Recording]:
     if isinstance(recordings, Recording):
-        return [recordings]
+        recordings = [recordings]
     several = list(recordings.values() if isinstance(recordings, Mapping) else recordings)
     for recording in several:
         if not isinstance(recording, Recording):
@@ -161,7 +161,17 @@ def _several(recordings: Any) -> list[Recording]:
         )
     if not several:
         raise InputError("There are no recordings to train on: give at least one.")
+    for recording in several:
+        _refuse_unfit(recording)
     return several
+
+
+def _refuse_unfit(recording: Recording) -> None:
+    if lacking := [tier for tier in ("train", "validation") if tier not in recording.tiers]:
+        raise InputError(
+            f"Recording {recording.session} has no trials of tier {lacking[0]!r}, which training needs; it has "
+            f"{', '.join(recording.tiers)}: give some of its images that tier, and write it again."
+        )
 
 
 def _facts(plan: Recipe, several: list[Recording], seed: int, core: CoreOf | None) -> dict[str, Any]:
