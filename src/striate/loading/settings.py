@@ -55,8 +55,10 @@ class DataSettings(BaseModel):
     image_size
         Height and width in pixels that images are rescaled to, bilinear, without anti-aliasing, with
         half-pixel centres; ``"original"`` (or None) to leave them as recorded.
-    areas, layers
-        Keep the neurons of these areas and layers only.
+    areas
+        Keep the neurons of these areas only.
+    layers
+        Keep the neurons of these layers only.
     unit_ids
         Keep exactly these neurons, in this order.
     neurons
@@ -75,7 +77,7 @@ class DataSettings(BaseModel):
         Trials in a batch; the last batch of a tier may be shorter.
     resident_gib
         Memory, in GiB, that prepared inputs and responses of all recordings together may take; what does
-        not fit is read anew in each epoch. None: a quarter of the machine's (or of the GPU's free)
+        not fit is read anew in each epoch. Where not set: a quarter of the machine's (or of the GPU's free)
         memory. 0: keep nothing.
     """
 
