@@ -12,7 +12,7 @@ from tests.fixtures.command import assert_one_sentence, run_in_process
 import striate
 from striate.errors import InputError
 from striate.recordings import check
-from striate.recordings.array_files import read_table
+from striate.recordings.array_files import read_array, read_table
 
 TRIALS, NEURONS, IMAGES = 60, 7, 40
 
@@ -186,6 +186,15 @@ def test_the_command_refuses_files_that_cannot_be_read(tmp_path: Path) -> None:
         assert_one_sentence(run_in_process("convert", path, "--session", "1-1-1", "--out", out), name)
         assert not out.exists()
     assert_one_sentence(run_in_process("convert", "--session", "1-1-1", "--out", tmp_path / "out.zip"), "not given")
+
+
+def test_a_table_is_no_array(tmp_path: Path) -> None:
+    (tmp_path / "behavior.csv").write_text("pupil,running\n1,2\n")
+    (tmp_path / "empty.npy").touch()
+    for name in ("behavior.csv", "empty.npy"):
+        with pytest.raises(InputError, match=f"{name} is no .npy array: save it with numpy.save") as refusal:
+            read_array(tmp_path / name)
+        assert "pickle" not in str(refusal.value)
 
 
 def test_what_a_recording_is_made_of_is_never_lost(tmp_path: Path) -> None:
