@@ -41,6 +41,8 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     """
     names = [str(v) for v in valid]
     close = get_close_matches(str(name), names, n=1, cutoff=0.5)
+    if not close and name:
+        close = [n for n in names if n.startswith(str(name).lower())]  # "val" is far from "validation" by letters
     listed = ", ".join(names) if names else "none"
     return f"did you mean {close[0]!r}? Valid: {listed}" if close else f"valid: {listed}"
 

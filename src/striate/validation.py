@@ -1,7 +1,7 @@
 """Settings from outside, checked by pydantic; what it finds is said in one sentence."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -53,7 +53,10 @@ def validated(
             *tables_above, key = names
             table = f"table [{'.'.join(tables_above)}]" if tables_above else kind
             valid = _fields(model, tuple(tables_above))
-            raise InputError(f"{where}: the {table} has no key {key!r}: {nearest(key, valid)}.") from error
+            elsewhere = next(_places(model, key), None)
+            hint = nearest(key, valid) if elsewhere is None else f"did you mean {elsewhere!r}?"
+            stop = "" if hint.endswith("?") else "."
+            raise InputError(f"{where}: the {table} has no key {key!r}: {hint}{stop}") from error
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
         got = (
             f"{'.'.join(names)} = {_shown(first['input'])}: " if names and not isinstance(first["input"], dict) else ""
@@ -91,6 +94,14 @@ def _fields(model: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ...]:
             return ()
         model = inner
     return tuple(model.model_fields)
+
+
+def _places(model: type[BaseModel], key: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Where a key stands that was looked for in another table, such as ``data.batch_size``."""
+    for name in _fields(model, above):
+        if name == key:
+            yield ".".join((*above, name))
+        yield from _places(model, key, (*above, name))
 
 
 def _model_of(annotation: Any) -> type[BaseModel] | None:

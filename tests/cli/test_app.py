@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
+from tests.fixtures.command import run_in_process
 
 from striate import __version__
 
@@ -39,3 +41,38 @@ def test_the_status_of_a_command_is_that_of_the_program() -> None:
     assert striate("check", "/no/such/archive").returncode == 1
     empty = striate("info", "")
     assert (empty.returncode, empty.stderr.count("\n")) == (1, 1)
+
+
+def failing(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("CUDA out of memory."),
+    ],
+)
+def test_too_little_memory_is_one_sentence(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.training.recipe_names", failing(error))
+    ran = run_in_process("recipes")
+    assert ran.status == 1
+    assert ran.err.startswith("error: There is too little memory.")
+    assert ran.err.count("\n") == 1
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.training.recipe_names", failing(RuntimeError("shapes cannot be multiplied")))
+    with pytest.raises(RuntimeError, match="shapes"):
+        run_in_process("recipes")
+
+
+def test_an_interruption_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.training.recipe_names", failing(KeyboardInterrupt()))
+    ran = run_in_process("recipes")
+    assert (ran.status, ran.err) == (130, "interrupted\n")

@@ -49,6 +49,20 @@ def test_train_writes_a_run(place: Path) -> None:
     assert "train" in run.provenance["attempts"][0]["command"]
 
 
+def test_an_interrupted_training_says_how_to_go_on(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "checkpoint.safetensors").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("striate.training.train", interrupted)
+    stopped = run_in_process("train", place / "quick.toml", place / "archive.zip", "--out", tmp_path / "run")
+    assert (stopped.status, stopped.err) == (130, "interrupted\n")
+    assert "the same command goes on" in stopped.out
+
+
 def test_settings_seed_and_several_archives(place: Path, tmp_path: Path) -> None:
     archives = [place / "archive.zip", place / "other.zip"]
     options = ["--set", "schedule.max_epochs=1", "--set", "model.core.channels=3", "--seed", "4"]
@@ -99,6 +113,12 @@ def unfinished(path: Path) -> Path:
     return path
 
 
+def without_validation(path: Path) -> Path:
+    recording = small_recording()
+    recording.trials["tier"] = recording.trials["tier"].replace("validation", "train")
+    return striate.write(recording, path)
+
+
 Arguments = Callable[[Path, Path], list[object]]
 
 REFUSED: dict[str, tuple[Arguments, str]] = {
@@ -122,6 +142,10 @@ REFUSED: dict[str, tuple[Arguments, str]] = {
         lambda p, t: ["train", "cnn-small", p / "other.zip", "--out", t / "x", "--core", p / "run"],
         "The core has layers = 2, but the recipe asks for model.core.layers = 3",
     ),
+    "no validation": (
+        lambda p, t: ["train", p / "quick.toml", without_validation(t / "mouse.zip"), "--out", t / "x"],
+        "no trials of tier 'validation', which training needs; it has train, test",
+    ),
     "no device": (
         lambda p, t: ["train", p / "quick.toml", p / "archive.zip", "--out", t / "x", "--device", "gpu"],
         "no device 'gpu'",
@@ -142,6 +166,10 @@ REFUSED: dict[str, tuple[Arguments, str]] = {
     "predict no tier": (
         lambda p, t: ["predict", p / "run", p / "archive.zip", "--out", t / "x", "--tier", "tst"],
         "did you mean 'test'",
+    ),
+    "predict a tier by the start of its name": (
+        lambda p, t: ["predict", p / "run", p / "archive.zip", "--out", t / "x", "--tier", "val"],
+        "did you mean 'validation'",
     ),
     "predict over a file": (
         lambda p, t: ["predict", p / "run", p / "archive.zip", "--out", p / "quick.toml"],
@@ -169,7 +197,7 @@ BROKEN: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         "[model.core]\nchanels = 3",
         ("[model.core]", "'chanels'", "did you mean 'channels'"),
     ),
-    "key at the top": ("batch_size = 64", ("no key 'batch_size'",)),
+    "key at the top": ("batch_size = 64", ("no key 'batch_size'", "did you mean 'data.batch_size'?")),
     "text for a number": ("[schedule]\npatience = 'five'", ('schedule.patience = "five"', "valid integer")),
     "number in quotes": ("[data]\nbatch_size = '64'", ('data.batch_size = "64"', "valid integer")),
     "fraction for an integer": ("[model.core]\nlayers = 2.5", ("model.core.layers = 2.5", "valid integer")),

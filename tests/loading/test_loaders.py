@@ -114,6 +114,13 @@ def test_a_batch_is_typed() -> None:
         batch.images = batch.images
 
 
+def test_what_a_notebook_prints_is_one_line() -> None:
+    loaders = striate.loaders(small_recording(), behavior=True, batch_size=16)
+    batch = next(iter(loaders.train))
+    assert repr(batch) == "<Batch 7-1-1 train: images (16, 4, 36, 64), responses (16, 12), behavior (16, 3)>"
+    assert repr(loaders.train) == "<TrialLoader 7-1-1 train: 40 trials in 3 batches>"
+
+
 def test_behavior_comes_as_planes_and_as_a_vector() -> None:
     batch = next(iter(striate.loaders(small_recording(), behavior=True).train))
     assert batch.images.shape[1:] == (4, 36, 64)
@@ -245,6 +252,10 @@ def test_batches_come_on_the_device_asked_for(resident_gib: float) -> None:
         assert batch.images.shape == (40, 4, 36, 64)
     with pytest.raises(InputError, match="leave them out with device meta"):
         striate.loaders(small_recording(), device="meta", workers=1)
+    for missing in ("cuda:99", torch.device("cuda", 99), "gpu"):
+        with pytest.raises(InputError, match="There is no device"):
+            striate.loaders(small_recording(), device=missing)
+    assert next(iter(striate.loaders(small_recording(), device="auto").train)).images.shape[0] == 40
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -72,7 +72,8 @@ def test_overrides_replace_keys_of_the_settings() -> None:
     ("given_keys", "sentence"),
     [
         ({"batchsize": 3}, "have no key 'batchsize': did you mean 'batch_size'"),
-        ({"batch_size": 0}, "batch_size = 0: .*greater than 0"),
+        ({"batch_size": 0}, "batch_size = 0: should be greater than 0"),
+        ({"areas": "V1"}, r"""areas = .V1.: give a list, such as \["V1"\]"""),
         ({"image_size": (36,)}, r"height and width in pixels, such as \[36, 64\]"),
         ({"image_size": "small"}, '"original"'),
         ({"areas": []}, "areas = .*at least 1"),

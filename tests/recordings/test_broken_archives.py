@@ -14,6 +14,8 @@ from tests.fixtures.archives import TOP, Members, array_of, members_of, replace,
 from tests.fixtures.command import assert_one_sentence, run_in_process
 from tests.fixtures.recordings import small_recording
 
+import striate
+from striate.errors import InputError
 from striate.recordings import check
 from striate.recordings.npy import dump
 
@@ -232,6 +234,12 @@ def test_object_arrays_are_never_unpickled(tmp_path: Path) -> None:
     make = with_bytes("meta/trials/notes.npy", pickled([Bomb()] * TRIALS))
     assert run_in_process("check", make(tmp_path)).status == 0
     assert not (tmp_path / "exploded").exists()
+
+
+def test_of_several_archives_the_broken_one_is_named(tmp_path: Path) -> None:
+    archive = with_bytes("data/images/3.npy", b"no array")(tmp_path)
+    with pytest.raises(InputError, match=f"^{archive.name}: data/images/3.npy: "):
+        striate.open(archive)
 
 
 def test_every_header_is_parsed_or_refused() -> None:

@@ -12,7 +12,7 @@ from tests.fixtures.command import assert_one_sentence, run_in_process
 import striate
 from striate.errors import InputError
 from striate.recordings import check
-from striate.recordings.array_files import read_table
+from striate.recordings.array_files import read_array, read_table
 
 TRIALS, NEURONS, IMAGES = 60, 7, 40
 
@@ -105,6 +105,19 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "doubled unit ids": (
         {"neurons": {"unit_id": np.ones(NEURONS, int), **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "stands twice",
     ),
+    "unit ids that are names": (
+        {"neurons": {"unit_id": list("abcdefg"), **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "got 'a': leave the column out for 1 to 7",
+    ),
+    "unit ids that are not whole": (
+        {"neurons": {"unit_id": np.arange(NEURONS) + 0.5, **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "whole numbers, got 0.5",
+    ),
+    "image ids that are missing": ({"trials": {"image_id": [*range(TRIALS - 1), np.nan]}}, "image_id is missing in rows 59"),
+    "image ids that are not whole": ({"trials": {"image_id": np.arange(TRIALS) / 2}}, "whole numbers or text, got 0.5"),
+    "trial indices that are missing": ({"trials": {"trial_idx": ["a"] * 59 + [None]}}, "trial_idx is missing in rows 59"),
+    "an area that is missing": (
+        {"neurons": {"area": [None, *"bcdefg"], **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "'area' is missing in rows 0: give a word",
+    ),
+    "behaviour of two columns that is not finite": ({"behavior": np.full((TRIALS, 2), np.nan)}, "pupil dilation"),
     "behaviour of two columns": ({"behavior": np.zeros((TRIALS, 2))}, "pupil dilation"),
     "eye position of three columns": ({"pupil_center": np.zeros((TRIALS, 3))}, "horizontal"),
     "a session with a slash": ({"session": "a/b"}, "cannot name a session"),
@@ -117,6 +130,14 @@ def test_what_does_not_fit_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         striate.convert(**{**arrays(), **change}, out=tmp_path / "mouse.zip")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ids_that_are_whole_floats_or_text_are_taken() -> None:
+    given = arrays()
+    given["neurons"]["unit_id"] = np.arange(NEURONS) + 5.0
+    recording = striate.convert(**given, trials={"image_id": [f"picture {row}" for row in range(TRIALS)]})
+    assert recording.unit_ids.tolist() == list(range(5, 5 + NEURONS))
+    assert recording.trials["image_id"].iloc[3] == "picture 3"
 
 
 def test_the_command_reads_npz_hdf5_and_single_files(tmp_path: Path) -> None:
@@ -165,6 +186,15 @@ def test_the_command_refuses_files_that_cannot_be_read(tmp_path: Path) -> None:
         assert_one_sentence(run_in_process("convert", path, "--session", "1-1-1", "--out", out), name)
         assert not out.exists()
     assert_one_sentence(run_in_process("convert", "--session", "1-1-1", "--out", tmp_path / "out.zip"), "not given")
+
+
+def test_a_table_is_no_array(tmp_path: Path) -> None:
+    (tmp_path / "behavior.csv").write_text("pupil,running\n1,2\n")
+    (tmp_path / "empty.npy").touch()
+    for name in ("behavior.csv", "empty.npy"):
+        with pytest.raises(InputError, match=f"{name} is no .npy array: save it with numpy.save") as refusal:
+            read_array(tmp_path / name)
+        assert "pickle" not in str(refusal.value)
 
 
 def test_what_a_recording_is_made_of_is_never_lost(tmp_path: Path) -> None:

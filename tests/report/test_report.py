@@ -3,6 +3,7 @@
 import base64
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from tests.fixtures.recordings import small_recording
 from striate.errors import InputError
 from striate.loading import Standardisation
 from striate.recordings import Recording
-from striate.report import Material, contend, differences, write_report
+from striate.report import Material, contend, differences, figures, write_report
 from striate.submissions import Submission, Truth
 
 
@@ -103,6 +104,39 @@ def test_what_is_not_known_is_left_out(recording: Recording, material: Material,
     )  # fmt: skip
     found = sections((tmp_path / "b.html").read_text())
     assert found == ["The recording", "Training", "Receptive fields and retinotopy"]
+
+
+def test_each_thing_withheld_is_named(recording: Recording, tmp_path: Path) -> None:
+    blind = Recording(
+        recording.session, recording.neurons, recording.trials, recording.images, recording.responses,
+        recording.behavior, np.zeros_like(recording.pupil_center),
+    )  # fmt: skip
+    write_report(Material("No eye tracking", [], blind), tmp_path / "a.html")
+    assert "eye position" in (tmp_path / "a.html").read_text()
+    withholding = small_recording(withhold=True, without_behavior=True)
+    write_report(Material("Competition", [], withholding), tmp_path / "b.html")
+    text = (tmp_path / "b.html").read_text()
+    assert all(what in text for what in ("responses of test", "behaviour"))
+    write_report(Material("All", [], recording), tmp_path / "c.html")
+    assert "nothing" in (tmp_path / "c.html").read_text()
+
+
+def test_a_few_images_are_all_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    recording = small_recording(test_images=4)
+    truth = Truth.of(recording)
+    guess = contend(
+        "guess", Submission.from_array(recording, truth.responses + 1, protocol="image"), truth, bootstrap=0
+    )
+    drawn: list[Any] = []
+    draw = figures.example_trials
+
+    def watched(images: Any, *others: Any) -> Any:
+        drawn.extend(images)
+        return draw(images, *others)
+
+    monkeypatch.setattr(figures, "example_trials", watched)
+    write_report(Material("Few", [], recording, truth, [guess]), tmp_path / "report.html")
+    assert len(drawn) == 4
 
 
 def test_a_report_is_not_overwritten_unless_asked(recording: Recording, tmp_path: Path) -> None:

@@ -47,6 +47,16 @@ def test_a_scorecard_says_what_the_metrics_say():
     assert card.truth_fingerprint == truth.fingerprint
 
 
+def test_a_scorecard_prints_its_means_alone():
+    _, submission, truth = example()
+    card = score(submission, truth, bootstrap=0)
+    assert str(card) == repr(card)
+    assert repr(card).startswith("<Scorecard 7-1-1, image, ")
+    assert f"single-trial correlation {card.tiers['test'].single_trial_correlation.mean:.4f}" in repr(card)
+    assert "per_neuron" not in repr(card.tiers["test"])
+    assert len(repr(card)) < 300
+
+
 def test_the_order_of_rows_and_columns_does_not_matter():
     _, submission, truth = example()
     card = score(submission, truth, bootstrap=20)
@@ -153,6 +163,16 @@ def test_an_archive_is_a_truth(tmp_path):
     expected = score(submission, truth, bootstrap=0)
     assert open_truth(tmp_path / "static7-1-1-folder").tiers == ("test", "final_test")
     assert score(tmp_path / "s.parquet", tmp_path / "static7-1-1.zip", bootstrap=0).tiers == expected.tiers
+    assert score(submission, recording, bootstrap=0) == expected
+    assert score(submission, recording, tiers="test", bootstrap=0).tiers == {"test": expected.tiers["test"]}
+
+
+def test_what_is_neither_a_submission_nor_a_truth_is_refused():
+    _, submission, truth = example()
+    with pytest.raises(InputError, match=r"got ndarray: make one with Submission\.from_array"):
+        score(submission.predictions, truth)
+    with pytest.raises(InputError, match="a recording or a path, got ndarray"):
+        score(submission, truth.responses)
 
 
 def test_the_forms_of_a_truth_score_alike(tmp_path):

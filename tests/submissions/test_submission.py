@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fixtures.recordings import small_recording
@@ -110,6 +111,13 @@ def test_an_array_is_submitted_tier_after_tier():
     np.testing.assert_array_equal(submission.tier, recording.trials["tier"].to_numpy()[rows].astype(str))
     np.testing.assert_array_equal(submission.predictions, values)
     assert (submission.track, submission.protocol) == ("sensorium+", "image")
+
+
+def test_a_tensor_as_a_model_returns_it_is_submitted():
+    recording = small_recording()
+    rates = torch.rand(len(recording.rows("test")), 12, requires_grad=True)
+    submission = Submission.from_array(recording, rates, protocol="image")
+    assert np.array_equal(submission.predictions, rates.detach().numpy())
 
 
 def test_a_callable_is_asked_for_each_trial_once_in_batches():

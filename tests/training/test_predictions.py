@@ -99,6 +99,10 @@ def test_any_function_predicts() -> None:
     assert isinstance(predictions, Predictions)
     assert predictions.protocol == "image"
     assert len(np.unique(predictions.values[:, 0])) == 7, "one value for each image that is shown"
+    mapped = striate.predict(luminance, recorded(), data={"image_size": "original"})
+    assert np.array_equal(mapped.values, predictions.values)
+    with pytest.raises(InputError, match="did you mean 'behavior'"):
+        striate.predict(luminance, recorded(), data={"behaviour": True})
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 errors = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
+_INTERRUPTED = 130  # the status that Typer makes of Ctrl-C
+
+_NO_MEMORY = ("allocate memory", "out of memory")
+_TOO_LITTLE_MEMORY = (
+    "There is too little memory. Training needs less with smaller batches (--set data.batch_size=…), with smaller images "
+    "(data.image_size), and with data.resident_gib=0, which keeps no prepared images."
+)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"striate {__version__}")
@@ -69,7 +78,10 @@ def main() -> None:
     try:
         if "" in sys.argv[1:]:  # as a path it would mean the current folder
             raise InputError("An argument is empty; perhaps a variable of the shell is not set.")
-        sys.exit(app(standalone_mode=False))
+        status = app(standalone_mode=False)
+        if status == _INTERRUPTED:
+            errors.print("interrupted")
+        sys.exit(status)
     except typer.TyperException as error:
         if said := error.format_message():  # without any argument, the help is what was said
             context = getattr(error, "ctx", None)
@@ -82,13 +94,18 @@ def main() -> None:
         sys.exit(error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         errors.print("interrupted")
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:  # a full disk, a folder without permission
         place = f"{error.filename}: " if error.filename else ""
         errors.print(f"[bold red]error:[/] {_plain(place + (error.strerror or str(error)))}.")
+        sys.exit(1)
+    except (MemoryError, RuntimeError) as error:  # PyTorch raises the second
+        if not isinstance(error, MemoryError) and not any(said in str(error) for said in _NO_MEMORY):
+            raise
+        errors.print(f"[bold red]error:[/] {_TOO_LITTLE_MEMORY}")
         sys.exit(1)
 
 

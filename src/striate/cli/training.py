@@ -80,9 +80,15 @@ def train(
         Run.open(core).refuse_unfinished()
     import striate
     from striate.training import train as train_encoder
+    from striate.training.run import CHECKPOINT
 
     recordings = [striate.open(archive) for archive in locate_all(archives)]
-    run = train_encoder(plan, recordings, out, core=core, seed=seed, device=device, overwrite=overwrite)
+    try:
+        run = train_encoder(plan, recordings, out, core=core, seed=seed, device=device, overwrite=overwrite)
+    except KeyboardInterrupt:
+        if (out / CHECKPOINT).exists():
+            console.print("Stopped; the same command goes on from the last checkpoint.")
+        raise
     facts = run.provenance
     console.print(
         f"{out}: validation correlation {facts['best_validation_correlation']:.4f} in epoch {facts['best_epoch']} of "

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Batch:
     """Some trials of one tier of one recording, standardised.
 
@@ -47,6 +47,13 @@ class Batch:
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
+
+    def __repr__(self) -> str:
+        tensors = (
+            (name, getattr(self, name)) for name in ("images", "responses", "behavior", "pupil_center")
+        )  # of which a notebook would print thousands of numbers
+        shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors if tensor is not None)
+        return f"<Batch {self.session} {self.tier}: {shapes}>"
 
     def measured_responses(self) -> Tensor:
         """Responses of the batch, shape (B, N), where there must be some (in training, for example).

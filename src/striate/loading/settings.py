@@ -27,8 +27,14 @@ def _ids(given: object) -> object:
     return tuple(plain) if isinstance(plain, list) else plain
 
 
+def _names(given: object) -> object:
+    if isinstance(given, str):
+        raise InputError(f'give a list, such as ["{given}"].')
+    return tuple(given) if isinstance(given, list) else given
+
+
 _ImageSize = Annotated[tuple[PositiveInt, PositiveInt] | Literal["original"], BeforeValidator(_image_size)]
-_Names = Annotated[tuple[str, ...], Field(min_length=1)]
+_Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
 _Ids = Annotated[
     tuple[int, ...],
     BeforeValidator(_ids),
@@ -49,8 +55,10 @@ class DataSettings(BaseModel):
     image_size
         Height and width in pixels that images are rescaled to, bilinear, without anti-aliasing, with
         half-pixel centres; ``"original"`` (or None) to leave them as recorded.
-    areas, layers
-        Keep the neurons of these areas and layers only.
+    areas
+        Keep the neurons of these areas only.
+    layers
+        Keep the neurons of these layers only.
     unit_ids
         Keep exactly these neurons, in this order.
     neurons
@@ -69,7 +77,7 @@ class DataSettings(BaseModel):
         Trials in a batch; the last batch of a tier may be shorter.
     resident_gib
         Memory, in GiB, that prepared inputs and responses of all recordings together may take; what does
-        not fit is read anew in each epoch. None: a quarter of the machine's (or of the GPU's free)
+        not fit is read anew in each epoch. Where not set: a quarter of the machine's (or of the GPU's free)
         memory. 0: keep nothing.
     """
 
@@ -130,6 +138,6 @@ def data_settings(settings: DataSettings | Mapping[str, Any] | None, overrides: 
             raise InputError(
                 f"The data settings have no key {key!r}: {nearest(key, DataSettings.model_fields)}."
             ) from error
-        what = first["msg"].removeprefix("Value error, ")
+        what = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         got = f"{key} = {first['input']!r}: " if key else ""
         raise InputError(f"Data settings: {got}{what}") from error

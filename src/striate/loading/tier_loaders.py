@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError
 from striate.loading.cycling import Cycle
+from striate.loading.devices import device_for
 from striate.loading.memory import Budget
 from striate.loading.prepared import PreparedRecording
 from striate.loading.sampler import BatchSampler
@@ -271,7 +272,8 @@ def loaders(
     pin_memory
         Whether batches come in page-locked memory.
     device
-        Where prepared data stay and batches come; with a GPU they wait for no copy.
+        Where prepared data stay and batches come; with a GPU they wait for no copy. ``"auto"`` is the first GPU if
+        there is one, else the CPU.
     **overrides
         Keys of `DataSettings` that replace those of `settings`.
 
@@ -291,7 +293,7 @@ def loaders(
     >>> for batch in data.train:  # doctest: +SKIP
     ...     rates = encoder(batch)
     """
-    options = _options(tiers, shuffle, seed, workers, pin_memory, torch.device(device))
+    options = _options(tiers, shuffle, seed, workers, pin_memory, _device(device))
     chosen = data_settings(settings, overrides)
     several = [recordings] if isinstance(recordings, Recording) else _several(recordings)
     each = [Loaders(recording, chosen, options) for recording in several]
@@ -301,6 +303,15 @@ def loaders(
     for one in each:
         one._keep_responses(budget)
     return each[0] if isinstance(recordings, Recording) else SessionLoaders(each)
+
+
+def _device(given: torch.device | str) -> torch.device:
+    """The device that is meant, if it is there; the one without data, "meta", always is."""
+    name = str(given)
+    if name == "meta":
+        return torch.device(name)
+    there = device_for(name)
+    return there if name == "auto" else torch.device(given)
 
 
 def _options(

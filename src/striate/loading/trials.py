@@ -82,6 +82,10 @@ class TrialLoader(DataLoader[Batch]):
             generator=torch.Generator(),  # its own, so that loading draws nothing from the global one
         )
 
+    def __repr__(self) -> str:
+        data = self.dataset
+        return f"<TrialLoader {data.session} {data.tier}: {len(data)} trials in {len(self)} batches>"
+
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch, counted from 0."""
         self.sampler.set_epoch(epoch)

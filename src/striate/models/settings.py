@@ -19,8 +19,10 @@ class CoreSettings(_Settings):
         the size of the map.
     channels
         Feature maps of every layer.
-    input_kernel, hidden_kernel
-        Side of the (square) kernels of the first layer and of the others, in pixels of the map.
+    input_kernel
+        Side of the (square) kernels of the first layer, in pixels of the rescaled image.
+    hidden_kernel
+        Side of the (square) kernels of the other layers, in pixels of the map.
     nonlinear
         Whether an ELU follows each layer; without, the core is linear (the LN baseline).
     depth_separable

@@ -14,6 +14,8 @@ from striate.errors import InputError, nearest
 
 Array = NDArray[Any]
 
+_MAGIC = b"\x93NUMPY"  # how an .npy file begins
+
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the arguments of `convert` from one file of arrays.
@@ -130,6 +132,13 @@ def read_array(path: str | os.PathLike[str]) -> Array:
     if not source.is_file():
         raise InputError(f"There is no file {source}: give a .npy file.")
     try:
-        return np.asarray(np.load(source, mmap_mode="r", allow_pickle=False))
+        with source.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+        array = np.asarray(np.load(source, mmap_mode="r", allow_pickle=False)) if magic == _MAGIC else None
     except (ValueError, OSError, EOFError, AttributeError) as error:
         raise InputError(f"{source} is no readable .npy array ({error}): save it with numpy.save.") from None
+    if array is None:  # NumPy would take it for a pickle, and advise to load that
+        raise InputError(
+            f"{source} is no .npy array: save it with numpy.save. Only the tables of neurons and trials may be CSV."
+        )
+    return array

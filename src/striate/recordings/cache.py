@@ -9,6 +9,7 @@ from striate.files import whole_folder
 from striate.folders import cache_folder
 from striate.recordings import pack as packing
 from striate.recordings.archive import open_archive
+from striate.recordings.findings import UnreadableError
 from striate.recordings.layout import valid_session
 from striate.recordings.recording import Recording
 
@@ -54,7 +55,10 @@ def open_recording(path: str | os.PathLike[str], session: str | None = None) -> 
     _make_cache(store.parent)
     damaged = store.exists()
     with open_archive(source) as archive, whole_folder(store, keep_first=not damaged, overwrite=damaged) as folder:
-        packing.pack(archive, folder, session)
+        try:
+            packing.pack(archive, folder, session)
+        except UnreadableError as error:  # of several archives, which one?
+            raise UnreadableError(error.finding, source.name) from None
     return packing.load(store, session, source)
 
 

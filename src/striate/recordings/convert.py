@@ -105,6 +105,10 @@ def convert(
 
 
 def _numbers(values: ArrayLike, name: str, dimensions: int) -> Array:
+    return _finite(_regular(values, name, dimensions), name)
+
+
+def _regular(values: ArrayLike, name: str, dimensions: int) -> Array:
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -113,10 +117,14 @@ def _numbers(values: ArrayLike, name: str, dimensions: int) -> Array:
         raise InputError(f"{name} holds {array.dtype} values: give integers or floats.")
     if array.ndim != dimensions:
         raise InputError(f"{name} has shape {array.shape}: give {dimensions} dimensions.")
+    return array
+
+
+def _finite(array: Array, name: str) -> Array:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
         raise InputError(
-            f"{name} has values that are not finite, in rows {listed(rows)}: replace them or leave them out."
+            f"{name} has values that are not finite, in rows {listed(rows)}: replace them, or leave these rows out of every array."
         )
     if array.dtype.kind == "f" and array.dtype.itemsize < 4:
         return array.astype(np.float32)
@@ -152,7 +160,7 @@ def _images(images: ArrayLike, trials: pd.DataFrame, count: int) -> tuple[Array,
     ids = np.asarray(trials["image_id"])
     if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= len(array):
         raise InputError(
-            f"image_id must number the {len(array)} images from 0 to {len(array) - 1}, because there are fewer images than trials."
+            f"image_id must number the {len(array)} images from 0 to {len(array) - 1}, because there are fewer images than trials: number them so, or give one image a trial."
         )
     return array[ids], ids
 
@@ -189,7 +197,14 @@ def _trial_table(trials: Table | None, count: int) -> pd.DataFrame:
     table = pd.DataFrame(index=range(count)) if trials is None else _as_table(trials, "trials", _TRIAL_ALIASES)
     if len(table) != count:
         raise InputError(f"trials has {len(table)} rows, responses has {count}: each row of responses is one trial.")
-    return table.copy()
+    table = table.copy()
+    for name, instead in (
+        ("image_id", "give one for each trial, or leave the column out, and equal pixels get the same"),
+        ("trial_idx", "give one for each trial, or leave the column out for the order of the rows"),
+    ):
+        if name in table:
+            table[name] = _ids(table[name], f"trials' {name}", instead, or_text=True)
+    return table
 
 
 def _neuron_table(neurons: Table, cells: int, trials: int) -> pd.DataFrame:
@@ -211,14 +226,30 @@ def _neuron_table(neurons: Table, cells: int, trials: int) -> pd.DataFrame:
         raise InputError("neurons' x, y, z are not all finite: give a position for each neuron, in µm.")
     if "unit_id" not in table:
         table = table.assign(unit_id=np.arange(1, cells + 1))
-    return table
+    instead = f"leave the column out for 1 to {cells}, and keep names of your own in another column"
+    return table.assign(unit_id=_ids(table["unit_id"], "neurons' unit_id", instead, or_text=False))
 
 
 def _companion(values: ArrayLike | None, name: str, count: int, width: int) -> Array:
     if values is None:
         return np.zeros((count, width), dtype=np.float32)
-    array = _numbers(values, name, 2)
+    array = _regular(values, name, 2)
     if array.shape != (count, width):
         parts = ", ".join(layout.VARIABLES[name].components)
         raise InputError(f"{name} has shape {array.shape}: {count} trials need ({count}, {width}): {parts}.")
-    return array
+    return _finite(array, name)
+
+
+def _ids(values: pd.Series, name: str, instead: str, *, or_text: bool) -> Array:
+    """Ids as every reader of the layout takes them: whole numbers, or text where `or_text`."""
+    if (empty := np.flatnonzero(values.isna())).size:
+        raise InputError(f"{name} is missing in rows {listed(empty)}: {instead}.")
+    array = values.to_numpy()
+    if array.dtype.kind in "iu":
+        return array
+    if array.dtype.kind == "f" and (array == np.round(array)).all():
+        return array.astype(np.int64)
+    if or_text and all(isinstance(one, str) for one in array):
+        return array
+    wrong = next(one for one in array.tolist() if not (isinstance(one, float) and one.is_integer()))
+    raise InputError(f"{name} must be whole numbers{' or text' if or_text else ''}, got {wrong!r}: {instead}.")

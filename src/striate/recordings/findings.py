@@ -45,10 +45,11 @@ class Finding:
 
 
 class UnreadableError(InputError):
-    """A file of a recording that cannot be read; carries the finding that says why."""
+    """A file of a recording that cannot be read; carries the finding that says why, and may say which recording."""
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(f"{finding} [{finding.rule}]")
+    def __init__(self, finding: Finding, archive: str = "") -> None:
+        place = f"{archive}: " if archive and archive != finding.file else ""
+        super().__init__(f"{place}{finding} [{finding.rule}]")
         self.finding = finding
 
 

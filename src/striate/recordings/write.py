@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from striate.errors import InputError
+from striate.errors import InputError, listed
 from striate.files import whole_file, whole_folder
 from striate.progress import progress
 from striate.recordings import layout, npy
@@ -117,6 +118,8 @@ def _plain(values: NDArray[Any], column: str) -> NDArray[Any]:
         return values
     if all(isinstance(v, str) for v in values):
         return np.array(values.tolist(), dtype=np.str_)
+    if (empty := np.flatnonzero(pd.isna(values))).size:
+        raise InputError(f"Column {column!r} is missing in rows {listed(empty)}: give a word there, such as 'unknown'.")
     raise InputError(
         f"Column {column!r} holds {type(values[0]).__name__} objects, which the layout cannot store: use numbers or strings."
     )

@@ -114,9 +114,8 @@ def _about_the_recording(page: Page, material: Material) -> None:
     recording = material.recording
     height, width = recording.image_shape
     tiers = ", ".join(f"{t} {len(recording.rows(t)):,}" for t in recording.tiers)
-    withheld = ", ".join(sorted(recording.withheld_tiers)) or "nothing"
-    if recording.behavior_withheld:
-        withheld += ", behaviour and eye position"
+    withheld = [f"responses of {tier}" for tier in sorted(recording.withheld_tiers)]
+    withheld += ["behaviour"] * recording.behavior_withheld + ["eye position"] * recording.pupil_center_withheld
     page.section(
         "The recording",
         "What was shown, and how much was measured.",
@@ -126,7 +125,7 @@ def _about_the_recording(page: Page, material: Material) -> None:
                 "neurons": f"{len(recording.neurons):,}",
                 "trials": f"{len(recording.trials):,} ({tiers})",
                 "images": f"{height} × {width} pixels",
-                "withheld": withheld,
+                "withheld": ", ".join(withheld) or "nothing",
                 "fingerprint": recording.fingerprint[:16],
             }
         ),
@@ -210,7 +209,8 @@ def _examples(page: Page, material: Material, truth: Truth, tier: str) -> None:
     measured, predicted, ids, counts = _averages(truth, model, tier)
     scores = np.array(model.scorecard.tiers[tier].correlation_to_average.per_neuron, dtype=float)
     chosen = np.argsort(-np.nan_to_num(scores, nan=-1))[:_NEURONS]
-    spread = np.argsort(-measured[:, chosen].std(axis=1))[: 3 * _EXAMPLES : 3][:_EXAMPLES]
+    step = min(3, max(1, (len(ids) - 1) // (_EXAMPLES - 1)))
+    spread = np.argsort(-measured[:, chosen].std(axis=1))[::step][:_EXAMPLES]
     shown = []
     for picture in spread:
         row = int(np.flatnonzero((material.recording.trials["image_id"] == ids[picture]).to_numpy())[0])
@@ -224,7 +224,10 @@ def _examples(page: Page, material: Material, truth: Truth, tier: str) -> None:
     )
     page.section("Example trials", text, image(figure, "images, mean responses and predictions"))
     scatter = figures.predicted_and_measured(measured, predicted, np.nan_to_num(scores), truth.unit_ids)
-    text = "Each dot is an image; neurons are ranked by their correlation to average. On the dotted line predictions are exact."
+    text = (
+        f"Each dot is an image, as the {model.name} predicts it; neurons are ranked by their correlation to average. On the "
+        "dotted line predictions are exact."
+    )
     page.section("Predicted against measured", text, image(scatter, "mean measured responses over predictions"))
 
 

@@ -36,7 +36,7 @@ def example_trials(
         count = len(images)
         figure = Figure(figsize=(2.35 * count, 3.6))
         axes = figure.subplots(2, count, sharey="row", height_ratios=(1.1, 1), squeeze=False)
-        top = 1.05 * max(np.max(measured[:, neurons]), np.max(predicted[:, neurons]), 1e-6)
+        top = 1.4 * max(np.max(measured[:, neurons]), np.max(predicted[:, neurons]), 1e-6)  # the legend stands above
         place = np.arange(len(neurons))
         for column in range(count):
             shown = axes[0, column]

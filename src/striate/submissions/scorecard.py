@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -70,6 +70,9 @@ class Score(_Strict):
     interval: IntervalScore | None
     neurons: int
     per_neuron: _PerNeuron
+
+    def __repr_args__(self) -> Any:
+        return [(name, value) for name, value in super().__repr_args__() if name != "per_neuron"]
 
 
 class TierScores(_Strict):
@@ -142,6 +145,12 @@ class Scorecard(_Strict):
     unit_ids: list[int]
     tiers: Annotated[dict[Literal[TIERS], TierScores], Field(min_length=1)]  # type: ignore[valid-type]
 
+    def __repr__(self) -> str:
+        tiers = "; ".join(f"{tier} {_said(scores)}" for tier, scores in self.tiers.items())
+        return f"<Scorecard {self.session}, {self.protocol}, {len(self.unit_ids)} neurons: {tiers}>"
+
+    __str__ = __repr__
+
     def write(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write JSON, whole or not at all.
 
@@ -205,6 +214,11 @@ class Scorecard(_Strict):
         columns = {name: getattr(self.tiers[tier], name).per_neuron for name in (*METRICS, *CEILINGS)}
         index = pd.Index(self.unit_ids, name="unit_id")
         return pd.DataFrame(columns, index=index, dtype="float64")
+
+
+def _said(scores: TierScores) -> str:
+    means = ((LABELS[name], getattr(scores, name).mean) for name in METRICS)
+    return ", ".join(f"{label} {'–' if mean is None else format(mean, '.4f')}" for label, mean in means)
 
 
 class Means(_Strict):

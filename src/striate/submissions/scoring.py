@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,10 +22,13 @@ from striate.submissions.sources import open_submission, open_truth
 from striate.submissions.submission import Submission
 from striate.submissions.truth import Truth
 
+if TYPE_CHECKING:
+    from striate.recordings import Recording
+
 
 def score(
     submission: Submission | Path | str,
-    truth: Truth | Path | str,
+    truth: "Truth | Recording | Path | str",
     *,
     tiers: Sequence[str] | str | None = None,
     bootstrap: int = RESAMPLES,
@@ -39,7 +43,7 @@ def score(
     submission
         Predictions of every trial and neuron of the truth, or a path that `open_submission` takes.
     truth
-        The standardised responses, or a path that `open_truth` takes.
+        The standardised responses, a recording that has them, or a path that `open_truth` takes.
     tiers
         The tiers to score; by default all, which then must be the same in both.
     bootstrap
@@ -57,7 +61,7 @@ def score(
     InputError
         If a trial, neuron or tier is missing, extra, or shows another image, or a file is damaged.
     WithheldError
-        If the truth is an archive that withholds the responses.
+        If the truth is a recording or an archive that withholds the responses.
     """
     if bootstrap < 0:
         raise InputError(
@@ -133,14 +137,29 @@ def score_array(
 
 
 def _opened(
-    submission: Submission | Path | str, truth: Truth | Path | str, tiers: tuple[str, ...] | None
+    submission: Submission | Path | str, truth: "Truth | Recording | Path | str", tiers: tuple[str, ...] | None
 ) -> tuple[Submission, Truth]:
     """Open both at once: parsing 200 MB of text each is most of the work."""
+    if not isinstance(submission, Submission | str | os.PathLike):
+        what = type(submission).__name__
+        raise InputError(f"A submission or a path is scored, got {what}: make one with Submission.from_array.")
     only = tiers[0] if tiers and len(tiers) == 1 else None
     with ThreadPoolExecutor(max_workers=1) as pool:
-        opening = pool.submit(lambda: truth if isinstance(truth, Truth) else open_truth(truth, tiers=tiers))
+        opening = pool.submit(_truth, truth, tiers)
         opened = submission if isinstance(submission, Submission) else open_submission(submission, tier=only)
         return opened, opening.result()
+
+
+def _truth(given: "Truth | Recording | Path | str", tiers: tuple[str, ...] | None) -> Truth:
+    from striate.recordings import Recording
+
+    if isinstance(given, Truth):
+        return given
+    if isinstance(given, Recording):
+        return Truth.of(given, tiers)
+    if isinstance(given, str | os.PathLike):
+        return open_truth(Path(given), tiers=tiers)
+    raise InputError(f"A truth is a Truth, a recording or a path, got {type(given).__name__}.")
 
 
 def _score_tier(

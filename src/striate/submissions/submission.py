@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -105,7 +105,7 @@ class Submission(Table):
             If the shape is not that of the recording's trials and neurons, or a prediction is negative or not finite.
         """
         keys = Keys.of(recording, tiers)
-        submission = cls(track=track, protocol=protocol, predictions=np.asarray(predictions), **keys.as_arguments())
+        submission = cls(track=track, protocol=protocol, predictions=_array(predictions), **keys.as_arguments())
         submission.refuse_negative()
         return submission
 
@@ -145,7 +145,7 @@ class Submission(Table):
         with progress("predicting", len(rows)) as advance:
             for start in range(0, len(rows), batch_size):
                 some = rows[start : start + batch_size]
-                values = np.asarray(predict(recording, some))
+                values = _array(predict(recording, some))
                 if values.shape != (len(some), neurons):
                     raise InputError(
                         f"The function returned predictions of shape {values.shape}; {len(some)} trials and "
@@ -207,4 +207,12 @@ class Submission(Table):
 
     def __repr__(self) -> str:
         trials = ", ".join(f"{t} {(self.tier == t).sum()}" for t in self.tiers)
-        return f"<Submission {self.session}: {trials} trials × {len(self.unit_ids)} neurons, {self.track}, {self.protocol}>"
+        said = "".join(f", {what}" for what in (self.track, self.protocol) if what is not None)
+        return f"<Submission {self.session}: {trials} trials × {len(self.unit_ids)} neurons{said}>"
+
+
+def _array(values: ArrayLike) -> NDArray[Any]:
+    """An array of what a model returns: a PyTorch tensor may be on a GPU, or still part of a computation."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    return np.asarray(values)

@@ -19,12 +19,12 @@ import striate
 from striate.catalog import credit
 from striate.errors import InputError, checked_seed
 from striate.loading import Loaders, SessionLoaders, loaders
+from striate.loading.devices import device_for
 from striate.models import Encoder, build_encoder, save
 from striate.recordings import Recording
 from striate.training import run as files
 from striate.training.checkpoints import Progress
 from striate.training.core_of import CoreOf
-from striate.training.devices import device_for
 from striate.training.display import TensorBoard, terminal_bar
 from striate.training.overrides import Overrides
 from striate.training.recipe import Recipe, load_recipe
@@ -149,7 +149,7 @@ class _HistoryFile:
 
 def _several(recordings: Any) -> list[Recording]:
     if isinstance(recordings, Recording):
-        return [recordings]
+        recordings = [recordings]
     several = list(recordings.values() if isinstance(recordings, Mapping) else recordings)
     for recording in several:
         if not isinstance(recording, Recording):
@@ -161,7 +161,17 @@ def _several(recordings: Any) -> list[Recording]:
         )
     if not several:
         raise InputError("There are no recordings to train on: give at least one.")
+    for recording in several:
+        _refuse_unfit(recording)
     return several
+
+
+def _refuse_unfit(recording: Recording) -> None:
+    if lacking := [tier for tier in ("train", "validation") if tier not in recording.tiers]:
+        raise InputError(
+            f"Recording {recording.session} has no trials of tier {lacking[0]!r}, which training needs; it has "
+            f"{', '.join(recording.tiers)}: give some of its images that tier, and write it again."
+        )
 
 
 def _facts(plan: Recipe, several: list[Recording], seed: int, core: CoreOf | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError, listed
 from striate.loading import Batch, DataSettings, Loaders, loaders
+from striate.loading.devices import device_for
+from striate.loading.settings import data_settings
 from striate.models import Encoder
 from striate.models.ops import freed_memory_kept
 from striate.progress import progress
 from striate.recordings.layout import TEST_TIERS, tier_name
-from striate.training.devices import device_for
 from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
 from striate.training.run import Run
 
@@ -63,7 +64,7 @@ def predict(
     recording: Recording,
     tiers: Iterable[str] | str | None = None,
     *,
-    data: DataSettings | None = None,
+    data: DataSettings | Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Predictions:
     """Predict the responses of a recording; its own are not looked at, and may be withheld.
@@ -132,9 +133,9 @@ def _tiers(recording: Recording, tiers: Iterable[str] | str | None) -> tuple[str
     return wanted
 
 
-def _settings(model: Run | Encoder | Predictor, data: DataSettings | None) -> DataSettings:
+def _settings(model: Run | Encoder | Predictor, data: DataSettings | Mapping[str, Any] | None) -> DataSettings:
     if data is not None:
-        return data
+        return data_settings(data, {})
     if isinstance(model, Run):
         return model.recipe.data
     if isinstance(model, Encoder):

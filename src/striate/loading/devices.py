@@ -26,7 +26,7 @@ def device_for(name: str) -> torch.device:
         if index < count:
             return torch.device("cuda", index)
         have = f"it has {count}, counted from 0" if count else "PyTorch finds no GPU here"
-        raise InputError(f"There is no device {name!r}: {have}. Use --device cpu or auto.")
+        raise InputError(f"There is no device {name!r}: {have}. Use cpu or auto.")
     if device.type == "mps" and torch.backends.mps.is_available():
         return torch.device("mps")
     raise InputError(f"There is no device {name!r} on this machine: use auto, cpu, cuda, cuda:0 or mps.")
