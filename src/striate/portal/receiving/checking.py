@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from striate.competition.boards import Board
 from striate.competition.manifest import sha256_of
@@ -15,6 +16,7 @@ from striate.portal.models.submissions import State
 from striate.portal.receiving import chain, store
 from striate.portal.receiving.decoding import Decoded, decoded
 from striate.portal.receiving.keys import read_keys
+from striate.portal.receiving.on_the_way import phase_that_just_ended, waiting_of_other_phases
 from striate.portal.receiving.states import locked, move
 from striate.portal.scoring.leases import Lease
 from striate.submissions.keyed import Keys
@@ -85,11 +87,13 @@ def retry(submission: Submission) -> None:
     Raises
     ------
     InputError
-        If the limits do not allow it any more.
+        If it has not failed after its receipt, or the limits do not allow it any more.
     """
     with transaction.atomic():
         ends = chain.lock_chain()
         current = locked(submission)
+        if current.state != State.FAILED or not current.kept:  # perhaps somebody else has queued it meanwhile
+            raise InputError(_("Only what failed after its receipt can be queued again."))
         board = Board(competition().rules.track(current.track), current.protocol)
         seen = chain.counted(ends, current)
         require_allowed(rules_in_force(), seen, board, current.row, timezone.now(), baseline=bool(current.baseline))
@@ -98,11 +102,11 @@ def retry(submission: Submission) -> None:
 
 
 def _must_wait(submission: Submission) -> bool:
-    """A baseline after the end must not push the receipts of what was sent before the end behind it."""
-    if not submission.baseline or submission.received_at < rules_in_force().closes:
+    """A baseline after the end of a phase must not push the receipts of what was sent before the end behind it."""
+    if not submission.baseline:
         return False
-    before = Submission.objects.filter(state=State.RECEIVED, received_at__lt=submission.received_at, baseline="")
-    return before.exists()
+    rules, moment = rules_in_force(), submission.received_at
+    return phase_that_just_ended(rules, moment) is not None or waiting_of_other_phases(rules, moment) > 0
 
 
 _read: dict[str, tuple[Rules, dict[str, Keys]]] = {}
