@@ -55,9 +55,11 @@ class _Sent(Iterator[bytes]):
         return next(self._pieces)
 
     def close(self) -> None:
-        if isinstance(self._pieces, Generator):
-            self._pieces.close()
-        self._closed()
+        try:
+            if isinstance(self._pieces, Generator):
+                self._pieces.close()
+        finally:
+            self._closed()
 
 
 def asked_range(text: str, size: int) -> tuple[int, int] | None:
@@ -147,7 +149,11 @@ def send(
     content: io.RawIOBase | io.BytesIO = io.BytesIO()
     if request.method == "GET":
         give_back = place_for(found.length)
-        opened = file.open("rb")
+        try:
+            opened = file.open("rb")
+        except BaseException:  # it has gone in this instant, say
+            give_back()
+            raise
         opened.seek(found.start)
         content = _Part(opened, found.length, give_back)
     answer = FileResponse(
