@@ -78,6 +78,7 @@ def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
         return redirect("team")
     board = Board(competition().rules.track(found["track"]), found["protocol"])
     left = limits.left(team, board, timezone.now()) if team else None
+    same = Submission.objects.filter(team=team, baseline=baseline, sha256=tried.sha256)
     problem = ""
     if request.method == "POST":
         if "forget" in request.POST:
@@ -95,13 +96,16 @@ def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
                 )
         except InputError as error:
             problem = str(error)
+            # Who presses the button twice is told what came of the first time.
+            done = None if Upload.objects.filter(pk=tried.pk).exists() else same.exclude(state=State.REFUSED).first()
+            if done is not None:
+                return redirect("submission", done.pk)
         else:
             uploads.discard(tried)
             if not new:
                 messages.info(request, _("Your team has sent this file before: this is the same submission."))
             check_soon(made)
             return redirect("submission", made.pk)
-    same = Submission.objects.filter(team=team, baseline=baseline, sha256=tried.sha256)
     known = same.exclude(state=State.REFUSED).first()
     may = left is None or bool(left.within_a_day) or known is not None
     shown = {"tried": tried, "found": found, "board": board, "left": left, "known": known, "may": may}
@@ -237,8 +241,6 @@ def again(request: HttpRequest, number: UUID) -> HttpResponseBase:
     if not request.user.is_staff:
         raise Http404
     try:
-        if own.state != State.FAILED or not own.kept:
-            raise InputError(_("Only what failed after its receipt can be queued again."))
         with transaction.atomic():
             retry(own)
             audit.note(request, "queue again", about=own, before={"state": "failed"}, after={"state": "queued"})

@@ -67,9 +67,16 @@ def forget(number: UUID) -> None:
 
 
 def forgotten(longer_than: timedelta) -> set[UUID]:
-    """Whose files have been in ``incoming`` for longer than a time."""
-    before = timezone.now() - longer_than
-    return {UUID(name.split("/")[1]) for name, at in files.below(_storage(), "incoming") if at < before}
+    """Whose files have been in ``incoming`` for longer than a time; what is nobody's, as a check of the storage leaves it, is removed."""
+    before, found = timezone.now() - longer_than, set()
+    for name, at in files.below(_storage(), "incoming"):
+        if at >= before:
+            continue
+        try:
+            found.add(UUID(name.split("/")[1]))
+        except ValueError:
+            _storage().delete(name)
+    return found
 
 
 @contextmanager
