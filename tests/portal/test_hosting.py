@@ -254,3 +254,30 @@ def test_a_place_is_given_back_by_what_goes_wrong(tmp_path: Path, monkeypatch: p
         next(iter(answer))  # type: ignore[arg-type]
         answer.close()  # Django takes no notice of what goes wrong then
     downloading.place_for(7)()
+
+
+def test_other_large_answers_need_a_place_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A team's own file, and the chain, which anybody may read slowly."""
+    import threading
+
+    from striate.portal.hosting import downloading
+
+    ada = world.person("ada", team="Ada")
+    file = world.file(0.5)
+    sent = f"/submissions/{world.scored(ada, file).pk}/file/"
+    browser = world.browser(ada)
+    for path in (sent, "/receipts.jsonl"):
+        answer = browser.get(path)
+        content = body(answer)
+        answer.close()
+        monkeypatch.setattr(downloading, "SMALL", 10)
+        monkeypatch.setattr(downloading, "_places", threading.BoundedSemaphore(1))
+        held = browser.get(path)
+        assert browser.get(path).status_code == 503
+        assert browser.head(path).status_code == 200
+        held.close()
+        assert body(browser.get(path)) == content
+        monkeypatch.undo()
+    part = browser.get(sent, headers={"Range": "bytes=4-9"})
+    assert (part.status_code, body(part)) == (206, file.read_bytes()[4:10])
+    assert part.headers["Cache-Control"] == "private, no-store"

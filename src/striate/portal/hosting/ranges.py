@@ -45,7 +45,7 @@ class _Part(io.RawIOBase):
         super().close()
 
 
-class _Sent(Iterator[bytes]):
+class Sent(Iterator[bytes]):
     """Pieces that are made while they are sent; a generator that nobody began would not be closed."""
 
     def __init__(self, pieces: Iterator[bytes], closed: Callable[[], None]) -> None:
@@ -55,6 +55,7 @@ class _Sent(Iterator[bytes]):
         return next(self._pieces)
 
     def close(self) -> None:
+        """Give the place back, whatever goes wrong."""
         try:
             if isinstance(self._pieces, Generator):
                 self._pieces.close()
@@ -207,7 +208,7 @@ def send_made(
     pieces: Iterator[bytes] = iter(())
     if request.method == "GET":
         give_back = place_for(found.length)
-        pieces = _Sent(read(found.start, found.length), give_back)
+        pieces = Sent(read(found.start, found.length), give_back)
     answer = StreamingHttpResponse(pieces, status=found.status, content_type=content_type, headers=found.headers)
     disposition = content_disposition_header(not inline, filename)
     assert disposition is not None

@@ -1,10 +1,13 @@
 """Pages about submissions: send one, watch it, choose it."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import Sum
+from django.db.models.functions import Length
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -21,6 +24,8 @@ from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
 from striate.portal.entries.keeping import current, may_write
+from striate.portal.hosting.downloading import place_for
+from striate.portal.hosting.ranges import Sent, send_made
 from striate.portal.models import Link, Score, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.organising import audit
@@ -181,12 +186,15 @@ def sent_file(request: HttpRequest, number: UUID) -> HttpResponseBase:
     own = _own(request, number)
     if not own.kept or own.state == State.REFUSED:
         raise Http404
-    return FileResponse(
-        store.opened(own.kept),
-        as_attachment=True,
+    answer = send_made(
+        request,
+        partial(store.chunks, own.kept),
+        size=store.size(own.kept),
+        digest=own.kept,
         filename=f"{own.kept[:16]}.parquet",
-        content_type="application/octet-stream",
     )
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
 
 
 @signed_in
@@ -252,7 +260,9 @@ def again(request: HttpRequest, number: UUID) -> HttpResponseBase:
 @require_safe
 def receipts(request: HttpRequest) -> HttpResponseBase:
     """The chain of receipts, as ``striate competition`` reads it."""
-    return StreamingHttpResponse(lines(), content_type="application/jsonl; charset=utf-8")
+    length = Link.objects.aggregate(characters=Sum(Length("body")))["characters"] or 0
+    pieces = Sent((line.encode() for line in lines()), place_for(length if request.method == "GET" else 0))
+    return StreamingHttpResponse(pieces, content_type="application/jsonl; charset=utf-8")
 
 
 @require_safe

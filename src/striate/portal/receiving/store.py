@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
 from uuid import UUID
 
 from django.core.files.storage import Storage, storages
@@ -108,6 +107,17 @@ def kept(sha256: str) -> Iterator[Path]:
         yield found[0]
 
 
-def opened(sha256: str) -> BinaryIO:
-    """A kept file, to be read as it is sent."""
-    return files.opened(_storage(), kept_name(sha256))
+def size(sha256: str) -> int:
+    """How many bytes a kept file has.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    """
+    return _storage().size(kept_name(sha256))
+
+
+def chunks(sha256: str, start: int, length: int) -> Iterator[bytes]:
+    """Some bytes of a kept file, a piece at a time, as they are sent."""
+    yield from files.pieces(files.opened(_storage(), kept_name(sha256), start), length)
