@@ -11,7 +11,7 @@ from striate.competition.submit import require_allowed
 from striate.errors import InputError
 from striate.portal.competition import competition, place
 from striate.portal.in_force import rules_in_force
-from striate.portal.models import Job, Submission
+from striate.portal.models import Chain, Job, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving import chain, store
 from striate.portal.receiving.decoding import Decoded, decoded
@@ -56,29 +56,34 @@ def check(lease: Lease) -> None:
 
 
 def _accept(lease: Lease, submission: Submission, read: Decoded) -> None:
-    kept = sha256_of(read.native)
-    board = Board(competition().rules.track(read.track), read.protocol)
+    submission.track, submission.protocol, submission.kept = read.track, read.protocol, sha256_of(read.native)
+    # The file is kept before the lock is taken, under which everybody else's receipts would wait for the disk or the service. What
+    # the rules do not allow as it is is not kept; of two files that come at once to the last place within a limit, both are.
+    why = _refused(submission, Chain.objects.get(pk=1))
+    if not why:
+        store.keep(read.native, submission.kept, submission.pk)
     with lease.outcome():
         ends = chain.lock_chain()
         current = locked(submission)
-        current.track, current.protocol, current.kept = read.track, read.protocol, kept
+        current.track, current.protocol, current.kept = submission.track, submission.protocol, submission.kept
         move(current, State.CHECKED)
-        try:
-            require_allowed(
-                rules_in_force(),
-                chain.counted(ends, current),
-                board,
-                current.row,
-                current.received_at,
-                baseline=bool(current.baseline),
-            )
-        except InputError as error:
-            move(current, State.REFUSED, str(error))
+        if why := why or _refused(current, ends):
+            move(current, State.REFUSED, why)
             return
-        store.keep(read.native, kept, current.pk)
         chain.add(ends, current, at=current.received_at)
         move(current, State.QUEUED)
         Job.objects.create(kind=Job.Kind.SCORE, submission=current)
+
+
+def _refused(submission: Submission, ends: Chain) -> str:
+    """Why the rules do not allow a submission that was read; empty if they do."""
+    board = Board(competition().rules.track(submission.track), submission.protocol)
+    baseline, seen = bool(submission.baseline), chain.counted(ends, submission)
+    try:
+        require_allowed(rules_in_force(), seen, board, submission.row, submission.received_at, baseline=baseline)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def retry(submission: Submission) -> None:
