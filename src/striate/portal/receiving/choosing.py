@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from striate.errors import InputError
 from striate.portal.in_force import rules_in_force
-from striate.portal.models import Link, Submission
+from striate.portal.models import Link, Submission, Team
 from striate.portal.models.submissions import State
 from striate.portal.receiving import chain
 from striate.portal.receiving.on_the_way import refuse_while_files_are_on_their_way
@@ -25,7 +25,7 @@ def choose(submission: Submission) -> Link:
     Raises
     ------
     InputError
-        If the rules let nobody choose, no phase is on, it was not scored, or files of another phase have no receipt yet.
+        If the rules let nobody choose, no phase is on, it was not scored, its team is disqualified, or files of another phase have no receipt yet.
     """
     rules = rules_in_force()
     if rules.ranking.choice != "chosen":
@@ -42,6 +42,13 @@ def choose(submission: Submission) -> Link:
         raise InputError(_("Only a scored submission of a team can be chosen."))
     with transaction.atomic():
         ends, now = chain.lock_chain(), timezone.now()
+        assert submission.team_id is not None  # it is no baseline
+        team = Team.objects.get(pk=submission.team_id)
+        if team.disqualified_at is not None:
+            raise InputError(
+                _("Team %(team)s was disqualified (%(why)s): it cannot choose any more.")
+                % {"team": team.name, "why": team.disqualified_for}
+            )
         refuse_while_files_are_on_their_way(rules_in_force(), now)
         # one file may have several receipts, where they were given before the portal was started
         receipt = Link.objects.filter(submission=submission, kind="submission").latest("number")

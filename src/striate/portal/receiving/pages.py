@@ -159,6 +159,7 @@ def _about(own: Submission, user: Any) -> dict[str, Any]:
             .exclude(team=own.team)
             .select_related("team")
         )
+    in_the_running = own.team is not None and own.team.disqualified_at is None
     return {
         "submission": own,
         "life": own.transitions.all(),
@@ -168,7 +169,7 @@ def _about(own: Submission, user: Any) -> dict[str, Any]:
         "same": same,
         "writes": may_write(user, own),
         "carded": current(own) is not None,
-        "choosable": own.state == State.SCORED and own.team is not None and choosing.may_choose(),
+        "choosable": own.state == State.SCORED and in_the_running and choosing.may_choose(),
         "chosen": choosing.chosen(own),
         "retriable": user.is_staff and own.state == State.FAILED and bool(own.kept),
     }
