@@ -225,3 +225,29 @@ def test_behind_a_proxy_limits_count_people_and_not_the_proxy(world: World, prox
             headers = {"X-Forwarded-For": f"1.2.3.4, 10.0.0.{number}"}
             answer = world.browser().post("/accounts/sign-in/", wrong, headers=headers)
         assert ("too often" in answer.content.decode()) is refused
+
+
+def test_the_history_of_the_admin_forgets_the_name_of_a_deleted_account(world: World) -> None:
+    from django.contrib.admin.models import CHANGE, LogEntry
+
+    from striate.portal.models import Team
+
+    olga, ada = world.person("olga", staff=True), world.person("ada", team="Ada")
+    adas = world.person("adas", team="Adas")
+    for row, said in (
+        (ada, "[]"),
+        (ada.membership, "[]"),
+        (ada.team, [{"added": {"name": "membership", "object": str(ada.membership)}}]),
+        (adas.team, [{"added": {"name": "membership", "object": str(adas.membership)}}]),
+    ):
+        LogEntry.objects.log_actions(olga.pk, [row], CHANGE, change_message=said)
+    assert world.browser(ada).post("/accounts/delete/", {"password": PASSWORD}).status_code == 302
+    left = [(entry.object_repr, entry.get_change_message()) for entry in LogEntry.objects.order_by("pk")]
+    gone = f"deleted-{ada.pk}"
+    assert left == [
+        (gone, "No fields changed."),
+        (f"{gone} in Ada", "No fields changed."),
+        ("Ada", f"Added membership “{gone} in Ada”."),
+        ("Adas", "Added membership “adas in Adas”."),
+    ]
+    assert not Team.objects.filter(name="Ada").exists()

@@ -418,3 +418,24 @@ def test_a_backup_moves_to_another_database(
     assert found["scores"] == 3
     again = restored(folders, plain, tmp_path / "again", DATABASE_URL=elsewhere)
     assert_one_sentence(again, "holds a portal already")
+
+
+def test_a_portal_whose_secret_key_is_told_is_copied_without_it(
+    full: World, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As machines that serve together have it: there is no file with the key."""
+    key = full.place.secret_key
+    monkeypatch.setenv("STRIATE_PORTAL_SECRET_KEY", key.read_text().strip())
+    away = key.rename(tmp_path / "key")
+    try:
+        done = served(full, folders, "backup", "--out", tmp_path / "told.tar")
+        exported = served(full, folders, "export", "--out", tmp_path / "exported")
+    finally:
+        away.rename(key)
+    assert (done.status, exported.status) == (0, 0), done.err + exported.err
+    with tarfile.open(tmp_path / "told.tar") as made:
+        assert "secret-key" not in made.getnames()
+    assert_one_sentence(
+        run_in_process("serve", "backup", folders / "public", "--data", tmp_path / "none", "--out", tmp_path / "x"),
+        "There is no portal",
+    )

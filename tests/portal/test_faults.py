@@ -366,3 +366,52 @@ def test_the_log_tells_in_a_line_that_the_database_is_away(caplog: pytest.LogCap
         line = json.loads(JsonLines().format(caplog.records[-1]))
         assert key in line
         assert {"why", "traceback"} & line.keys() == {key}
+
+
+def test_who_sends_slowly_and_much_at_once_leaves_places_to_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connections
+
+    from striate.portal.receiving import crowd, uploads
+
+    monkeypatch.setattr(crowd, "_places", threading.BoundedSemaphore(crowd.PLACES))
+    monkeypatch.setattr(crowd, "_PATIENCE", 0.0)
+    ada, ben = world.person("ada", team="Ada"), world.person("ben", team="Ben")
+    upload = uploads.begin(ada, filename="x", size=10, sha256="0" * 64, most=10)
+    real, over, begun = uploads.append, threading.Event(), threading.Semaphore(0)
+
+    def append(to: Any, *given: Any) -> int:
+        if to.by == ada:
+            begun.release()
+            assert over.wait(60)
+            return 0
+        return real(to, *given)
+
+    monkeypatch.setattr(uploads, "append", append)
+    api, other = world.api(ada), world.api(ben)
+
+    def send() -> Any:
+        try:
+            return api("PUT", f"uploads/{upload.pk}?offset=0", b"x")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(crowd.PLACES) as senders:
+        try:
+            sent = [senders.submit(send) for _ in range(crowd.OF_ONE_PERSON)]
+            for _ in sent:
+                assert begun.acquire(timeout=60)
+            refused = api("PUT", f"uploads/{upload.pk}?offset=0", b"x")
+            assert refused.status_code == 503
+            assert refused.json()["detail"].startswith("You send several files")
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert other.submit(world.file(0.5)).status_code == 201
+        finally:
+            over.set()
+    assert {each.result().status_code for each in sent} == {200}
+    assert not crowd._sending
+    assert api("PUT", f"uploads/{upload.pk}?offset=0", b"x").status_code == 200

@@ -220,3 +220,64 @@ def test_slow_downloads_leave_threads_for_everybody_else(
     for each in held:
         each.close()
     assert body(browser.get(path)) == content
+
+
+@pytest.mark.usefixtures("portal")
+def test_a_place_is_given_back_by_what_goes_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    from django.test import RequestFactory
+
+    from striate.portal.hosting import downloading, ranges
+
+    monkeypatch.setattr(downloading, "_places", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(downloading, "SMALL", 1)
+    asked, gone = RequestFactory().get("/"), tmp_path / "gone"
+    gone.write_bytes(b"content")
+
+    def no_more(*_: object) -> None:
+        raise FileNotFoundError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", no_more)
+        with pytest.raises(FileNotFoundError):
+            ranges.send(asked, gone, digest="x")
+
+    def read(_start: int, length: int) -> Iterator[bytes]:
+        try:
+            yield bytes(length)
+        finally:
+            raise ConnectionResetError  # of the service that had the bytes
+
+    for _ in range(2):
+        answer = ranges.send_made(asked, read, size=7, digest="x", filename="x")
+        next(iter(answer))  # type: ignore[arg-type]
+        answer.close()  # Django takes no notice of what goes wrong then
+    downloading.place_for(7)()
+
+
+def test_other_large_answers_need_a_place_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A team's own file, and the chain, which anybody may read slowly."""
+    import threading
+
+    from striate.portal.hosting import downloading
+
+    ada = world.person("ada", team="Ada")
+    file = world.file(0.5)
+    sent = f"/submissions/{world.scored(ada, file).pk}/file/"
+    browser = world.browser(ada)
+    for path in (sent, "/receipts.jsonl"):
+        answer = browser.get(path)
+        content = body(answer)
+        answer.close()
+        monkeypatch.setattr(downloading, "SMALL", 10)
+        monkeypatch.setattr(downloading, "_places", threading.BoundedSemaphore(1))
+        held = browser.get(path)
+        assert browser.get(path).status_code == 503
+        assert browser.head(path).status_code == 200
+        held.close()
+        assert body(browser.get(path)) == content
+        monkeypatch.undo()
+    part = browser.get(sent, headers={"Range": "bytes=4-9"})
+    assert (part.status_code, body(part)) == (206, file.read_bytes()[4:10])
+    assert part.headers["Cache-Control"] == "private, no-store"

@@ -152,3 +152,42 @@ def test_what_failed_cannot_be_queued_past_the_limit(world: World) -> None:
     assert "3 are allowed" in page
     sent.refresh_from_db()
     assert sent.state == "failed"
+
+
+def test_no_lock_is_held_while_a_file_is_kept_and_what_is_refused_is_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody else's receipts would wait for the disk, or for a service that is slow."""
+    from django.db import connection
+
+    from striate.portal.models import Submission
+    from striate.portal.receiving import store
+
+    real, locks = store.keep, []
+
+    def keep(*given: Any) -> None:
+        locks.append(connection.in_atomic_block)
+        real(*given)
+
+    monkeypatch.setattr(store, "keep", keep)
+    ada = world.person("ada", team="Ada")
+    for seed in range(world.built.rules.limits.per_day + 1):
+        world.scored(ada, world.file(0.5, seed=seed))
+    assert locks == [False] * world.built.rules.limits.per_day
+    refused = Submission.objects.get(state="refused")
+    assert "within 24 hours" in refused.reason
+    assert f"{refused.kept}.parquet" not in world.files("submissions")
+
+
+def test_what_was_refused_when_it_was_read_has_no_receipt_however_the_rules_are_then(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file was not kept."""
+    from striate.portal.models import Link
+    from striate.portal.receiving import checking
+
+    answers = iter(["It is too early.", ""])
+    monkeypatch.setattr(checking, "_refused", lambda *_: next(answers))
+    sent = world.scored(world.person("ada", team="Ada"), world.file(0.5))
+    assert (sent.state, sent.reason) == ("refused", "It is too early.")
+    assert not Link.objects.exists()

@@ -166,3 +166,12 @@ def test_a_cookie_with_nul_is_refused(world: World) -> None:
     answer = Client(headers={"Cookie": 'sessionid="\\000aaaaaaaaaaaa"'}).get("/accounts/")
     assert answer.status_code == 400
     assert "Not understood" in answer.content.decode()
+
+
+def test_terms_with_nul_are_no_terms(world: World) -> None:
+    """PostgreSQL would not compare them with any."""
+    from striate.portal.models import Acceptance
+
+    answer = world.browser(world.person("ada")).post("/data/accept/", {"terms": "a\0b"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/data/")
+    assert not Acceptance.objects.exists()

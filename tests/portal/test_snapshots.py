@@ -412,3 +412,34 @@ def test_a_file_of_the_competitions_folder_that_was_changed_is_not_served(world:
     content = Content(sha256="0" * 64, size=1, beside="competition.toml")
     with pytest.raises(FileNotFoundError, match="another size"):
         contents.opened(content)
+
+
+def test_no_receipt_waits_for_a_version_that_is_published(
+    world: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes thousands of rows, and reads what describes it from a service."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connection, transaction
+
+    from striate.portal.hosting import snapshots
+    from striate.portal.models import Chain
+
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one lock for all who write")
+    real = snapshots._described
+
+    def lock() -> int:
+        try:
+            with transaction.atomic():
+                return Chain.objects.select_for_update(nowait=True).get(pk=1).pk
+        finally:
+            connection.close()
+
+    def described(*given: Any) -> Any:
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(lock).result() == 1
+        return real(*given)
+
+    monkeypatch.setattr(snapshots, "_described", described)
+    assert publish(folder)[0].number == 2

@@ -110,3 +110,20 @@ def test_scores_lives_and_receipts_are_written_once(world: World, model: str) ->
     for tried in (row.save, row.delete, rows.all().delete, lambda: rows.update(at=None)):
         with pytest.raises(UnchangingError):
             tried()
+
+
+def test_what_failed_is_queued_again_once_however_many_ask(world: World) -> None:
+    from striate.errors import InputError
+    from striate.portal.models import Job, Submission
+    from striate.portal.receiving.checking import retry
+    from striate.portal.scoring.housekeeping import fail
+    from striate.portal.scoring.work import work
+
+    sent = world.send(world.person("ada", team="Ada"), world.file(0.5))
+    work(world.live)
+    fail(sent, "It fell.")
+    asked_twice = Submission.objects.get(pk=sent.pk)
+    retry(asked_twice)
+    with pytest.raises(InputError, match="Only what failed"):
+        retry(asked_twice)
+    assert Job.objects.filter(kind=Job.Kind.SCORE, done_at=None).count() == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from striate.competition import Receipts
+from striate.errors import InputError
 from striate.submissions import Submission as Native
 from striate.submissions import legacy
 from tests.fixtures.command import run_in_process
@@ -358,3 +359,44 @@ def test_the_answer_says_when_a_limit_is_reached_and_that_a_file_is_known(world:
     assert "may be sent from" in world.browser(ada).get(f"/submit/{tried.pk}/").content.decode()
     again = world.tried(ada, world.file(0.5, seed=1))
     assert "would be the same submission" in world.browser(ada).get(f"/submit/{again.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("when", ["get_object_or_404", "received"])
+def test_who_confirms_twice_at_once_comes_to_the_submission(
+    world: World, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from striate.portal.models import Submission
+    from striate.portal.receiving import pages, uploads
+
+    ada = world.person("ada", team="Ada")
+    address = f"/submit/{world.tried(ada, world.file(0.5)).pk}/"
+    place = pages if hasattr(pages, when) else uploads
+    real, first = getattr(place, when), []
+
+    def overtaken(*given: Any, **named: Any) -> Any:
+        found = real(*given, **named)
+        if not first:
+            first.append(None)
+            first[0] = world.browser(ada).post(address)
+        return found
+
+    monkeypatch.setattr(place, when, overtaken)
+    second = world.browser(ada).post(address)
+    own = f"/submissions/{Submission.objects.get().pk}/"
+    assert [(each.status_code, each.headers["Location"]) for each in (*first, second)] == [(302, own)] * 2
+
+
+@pytest.mark.usefixtures("portal")
+def test_those_who_wait_until_their_file_is_checked_leave_threads_for_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    from striate.portal.hosting import downloading
+    from striate.portal.receiving import crowd, trying
+
+    waiting = trying._queue._value  # type: ignore[attr-defined]
+    checked = trying._places._value  # type: ignore[attr-defined]
+    assert crowd.PLACES + crowd._QUEUE + downloading.PLACES + checked + waiting < crowd.THREADS
+    monkeypatch.setattr(trying, "_places", threading.Semaphore(0))
+    monkeypatch.setattr(trying, "_queue", threading.Semaphore(0))
+    with pytest.raises(InputError, match="try again in a minute"), trying._place():
+        pass

@@ -202,3 +202,27 @@ def test_axes_have_a_few_round_numbers(spread: float) -> None:
     numbers = [text.text for text in root.findall("text[@text-anchor='end']")]
     assert 2 <= len(numbers) <= 12
     assert len(set(numbers)) == len(numbers)
+
+
+def test_who_leaves_while_a_file_is_taken_in_has_not_submitted_for_the_team(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the same person would submit for another team next."""
+    from striate.errors import InputError
+    from striate.portal.models import Submission
+    from striate.portal.receiving import store
+
+    ada = world.person("ada", team="Ada")
+    world.person("ben", team="Ada")
+    real = store.put
+
+    def put(*given: Any) -> None:
+        real(*given)
+        assert world.browser(ada).post("/team/leave/").status_code == 302
+
+    monkeypatch.setattr(store, "put", put)
+    with pytest.raises(InputError, match="not in team Ada any more"):
+        world.send(ada, world.file(0.5))
+    assert ada.team is None
+    assert not Submission.objects.exists()
+    assert world.files("submissions", "incoming") == []

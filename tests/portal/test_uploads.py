@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import time
 import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,3 +159,64 @@ def test_memory_does_not_grow_with_the_file(world: World) -> None:
             assert tracemalloc.get_traced_memory()[1] < 12 * 2**20
     finally:
         tracemalloc.stop()
+
+
+def test_what_killed_processes_left_aside_is_removed(world: World) -> None:
+    """By the names that are in use: of parts, of forms (which Django names), of what is tried and copied."""
+    from django.core.files.uploadedfile import TemporaryUploadedFile
+
+    from striate.portal.receiving import uploads
+
+    with TemporaryUploadedFile("x.parquet", "application/octet-stream", 1, None) as sent:
+        form = Path(sent.temporary_file_path())
+    assert form.parent == world.place.uploads
+    left = [world.place.uploads / name for name in (form.name, "part-a", "data-a", "trying-a", "whole-a")]
+    for each in left:
+        if each.name[:1] in "pdt" and not each.name.startswith("trying"):
+            each.write_bytes(b"left")
+        else:
+            each.mkdir()
+            (each / "file").write_bytes(b"left")
+        old = time.time() - 2 * 24 * 3600
+        os.utime(each, (old, old))
+    young = world.place.uploads / "part-b"
+    young.write_bytes(b"in use")
+    uploads.clean()
+    assert [each for each in left if each.exists()] == []
+    assert young.exists()
+    young.unlink()
+
+
+def test_what_goes_away_while_the_house_is_kept_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from striate.portal.receiving import uploads
+
+    real = Path.glob
+
+    def glob(self: Path, pattern: str) -> Iterator[Path]:
+        yield self / f"{pattern.strip('*')}that-has-gone"
+        yield from real(self, pattern)
+
+    monkeypatch.setattr(Path, "glob", glob)
+    uploads.clean()
+
+
+def test_what_a_check_of_the_storage_left_stops_no_cleaning(world: World) -> None:
+    """Such as `/ready` of a process that was killed, or of a storage that did not answer any more."""
+    from striate.portal.receiving import store
+
+    world.keep("submissions", "incoming/ready-0123456789abcdef", b"ready")
+    waiting = world.send(world.person("ada", team="Ada"), world.file(0.5))
+    assert store.forgotten(timedelta(days=1)) == set()
+    assert "incoming/ready-0123456789abcdef" in world.files("submissions"), "it may be in use"
+    assert store.forgotten(timedelta(seconds=-5)) == {waiting.pk}
+    assert world.files("submissions") == [f"incoming/{waiting.pk}/submission.parquet"]
+
+
+def test_an_upload_that_is_forgotten_in_this_instant_is_told(world: World) -> None:
+    from striate.portal.receiving import uploads
+
+    upload = begun(world)
+    uploads.discard(upload)
+    for use in (uploads.received, lambda each: uploads.append(each, 0, pieces(DATA))):
+        with pytest.raises(InputError, match="begin again"):
+            use(upload)

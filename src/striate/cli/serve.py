@@ -252,9 +252,9 @@ def _prepare(place: "Place", *near: Path) -> None:
 
 def _open(place: "Place") -> None:
     """Open a portal that is there, and may be running: its tables are not changed under it. Where none is, it is made."""
-    from striate.portal.running.prepare import open_portal
+    from striate.portal.running.prepare import is_there, open_portal
 
-    if place.secret_key.is_file():
+    if is_there(place):
         open_portal(place)
     else:
         _prepare(place)

@@ -26,6 +26,7 @@ from striate.portal.hosting.api import router as data
 from striate.portal.in_force import in_force
 from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
 from striate.portal.receiving import uploads
+from striate.portal.receiving.crowd import among_others
 from striate.portal.receiving.soon import check_soon
 from striate.portal.receiving.taking import NATIVE, BusyError, largest_file, refuse_outside_of_phases, take
 
@@ -287,7 +288,8 @@ def upload_state(request: HttpRequest, number: UUID) -> dict[str, Any]:
 def continue_upload(request: HttpRequest, number: UUID, offset: int) -> dict[str, Any]:
     """Send bytes of the file, as the body, from `offset` on: as many at a time as is convenient."""
     upload = _upload(request, number)
-    uploads.append(upload, offset, iter(lambda: request.read(_CHUNK), b""))
+    with among_others(upload.by_id):
+        uploads.append(upload, offset, iter(lambda: request.read(_CHUNK), b""))
     return _progress(upload)
 
 

@@ -87,6 +87,23 @@ def opened(storage: Storage, name: str, start: int = 0) -> BinaryIO:
     return file
 
 
+def pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
+    """So many bytes of an opened file, a piece at a time.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it has not so many.
+    """
+    with file:
+        while length > 0:
+            some = file.read(min(_CHUNK, length))
+            if not some:
+                raise FileNotFoundError("The bytes of a file end too early.")
+            length -= len(some)
+            yield some
+
+
 @contextmanager
 def on_disk(storage: Storage, *names: str) -> Iterator[list[Path]]:
     """Files of a storage as files of this machine, only to be read: they lie there as long as the context lasts."""

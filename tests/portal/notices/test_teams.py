@@ -108,3 +108,23 @@ def test_a_disqualified_team_is_on_no_final_board_and_everybody_reads_why(
     page = world.browser().get("/boards/sensorium-image/final/").content.decode()
     assert "know nothing of it" in page
     assert "has won" not in page
+
+
+def test_a_team_that_is_disqualified_cannot_choose_any_more(world: World) -> None:
+    """As `striate competition receipt` has it, too."""
+    from striate.portal.models import Link
+    from striate.portal.organising.deciding import judge
+    from striate.portal.receiving.choosing import choose
+
+    ada = world.person("ada", team="Ada")
+    sent = world.scored(ada, world.file(0.5))
+    page = f"/submissions/{sent.pk}/"
+    assert f"{page}choose/" in world.browser(ada).get(page).content.decode()
+    team = ada.team
+    team.disqualified_for = "It had two accounts."
+    judge(team)
+    team.save()
+    with pytest.raises(InputError, match=r"Ada was disqualified \(It had two accounts\.\): it cannot choose"):
+        choose(sent)
+    assert f"{page}choose/" not in world.browser(ada).get(page).content.decode()
+    assert not Link.objects.filter(kind="choice").exists()

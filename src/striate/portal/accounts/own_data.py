@@ -1,7 +1,9 @@
 """A person's own data: all that the portal has, as JSON; and what is left after the account is deleted."""
 
+import json
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.utils import timezone
 
@@ -53,6 +55,20 @@ def exported(user: User) -> dict[str, Any]:
     }
 
 
+def _forget_in_history(user: User) -> None:
+    """Take the name out of the admin's history, in which organisers see what was changed last."""
+    entries = LogEntry.objects.filter(content_type__app_label="portal")
+    left, member = f"deleted-{user.pk}", f"{user.username} in "
+    entries.filter(content_type__model="user", object_id=str(user.pk)).update(object_repr=left)
+    for entry in entries.filter(content_type__model="membership", object_repr__startswith=member):
+        entry.object_repr = entry.object_repr.replace(member, f"{left} in ", 1)
+        entry.save(update_fields=["object_repr"])
+    was, now = (json.dumps(f"{name} in ")[:-1] for name in (user.username, left))
+    for entry in entries.filter(change_message__contains=was):
+        entry.change_message = entry.change_message.replace(was, now)
+        entry.save(update_fields=["change_message"])
+
+
 def delete(user: User) -> None:
     """Remove what is personal. Submissions stay their team's, since they are part of the chain of receipts.
 
@@ -62,6 +78,7 @@ def delete(user: User) -> None:
         Token.objects.filter(user=user).delete()
         Upload.objects.filter(by=user).delete()
         Submission.objects.filter(by=user).update(by=None)
+        _forget_in_history(user)
         if (team := user.team) is not None:
             user.membership.delete()
             if not team.fixed and not team.memberships.exists():

@@ -15,7 +15,7 @@ from striate.portal.competition import competition
 from striate.portal.in_force import rules_in_force
 from striate.portal.models import Chain, Link, Publication, State, Submission
 from striate.portal.organising import audit
-from striate.portal.organising.deciding import ON_THE_WAY
+from striate.portal.receiving.on_the_way import ON_THE_WAY
 
 
 def publish(bundle: Path, *, at: datetime) -> Results:

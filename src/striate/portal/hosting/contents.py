@@ -12,6 +12,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from striate.portal.competition import competition
 from striate.portal.models import Content
 from striate.portal.storage import opened as opened_in
+from striate.portal.storage import pieces
 
 _CHUNK = 2**20  # bytes
 
@@ -63,13 +64,7 @@ def on_disk(content: Content, aside: Path) -> Iterator[Path]:
 
 def chunks(content: Content, start: int, length: int) -> Iterator[bytes]:
     """Some of the bytes, a piece at a time."""
-    with opened(content, start) as file:
-        while length > 0:
-            some = file.read(min(_CHUNK, length))
-            if not some:
-                raise FileNotFoundError(f"The bytes of {content.sha256} end too early.")
-            length -= len(some)
-            yield some
+    yield from pieces(opened(content, start), length)
 
 
 def head(content: Content, most: int) -> bytes:

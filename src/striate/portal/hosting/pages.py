@@ -21,6 +21,7 @@ from striate.portal.hosting.citing import cited
 from striate.portal.hosting.listing import folders
 from striate.portal.hosting.ranges import send, send_made
 from striate.portal.models import Acceptance, Content, Snapshot, SnapshotFile, Token, User
+from striate.portal.words import seen
 
 _LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
 _LONGEST_LICENCE = 2**16  # bytes that are shown
@@ -158,7 +159,7 @@ def changes(request: HttpRequest, snapshot: str) -> HttpResponseBase:
 def accept(request: HttpRequest) -> HttpResponseBase:
     """Accept the terms of a version, word for word."""
     assert isinstance(request.user, User)
-    digest = request.POST.get("terms", "")
+    digest = seen(request.POST.get("terms", ""))  # PostgreSQL compares nothing with NUL
     snapshot = Snapshot.objects.filter(terms_sha256=digest).order_by("-number").first()
     if snapshot is None:
         messages.error(request, gettext("The terms have changed meanwhile: read them again."))

@@ -45,7 +45,7 @@ class _Part(io.RawIOBase):
         super().close()
 
 
-class _Sent(Iterator[bytes]):
+class Sent(Iterator[bytes]):
     """Pieces that are made while they are sent; a generator that nobody began would not be closed."""
 
     def __init__(self, pieces: Iterator[bytes], closed: Callable[[], None]) -> None:
@@ -55,9 +55,12 @@ class _Sent(Iterator[bytes]):
         return next(self._pieces)
 
     def close(self) -> None:
-        if isinstance(self._pieces, Generator):
-            self._pieces.close()
-        self._closed()
+        """Give the place back, whatever goes wrong."""
+        try:
+            if isinstance(self._pieces, Generator):
+                self._pieces.close()
+        finally:
+            self._closed()
 
 
 def asked_range(text: str, size: int) -> tuple[int, int] | None:
@@ -147,7 +150,11 @@ def send(
     content: io.RawIOBase | io.BytesIO = io.BytesIO()
     if request.method == "GET":
         give_back = place_for(found.length)
-        opened = file.open("rb")
+        try:
+            opened = file.open("rb")
+        except BaseException:  # it has gone in this instant, say
+            give_back()
+            raise
         opened.seek(found.start)
         content = _Part(opened, found.length, give_back)
     answer = FileResponse(
@@ -201,7 +208,7 @@ def send_made(
     pieces: Iterator[bytes] = iter(())
     if request.method == "GET":
         give_back = place_for(found.length)
-        pieces = _Sent(read(found.start, found.length), give_back)
+        pieces = Sent(read(found.start, found.length), give_back)
     answer = StreamingHttpResponse(pieces, status=found.status, content_type=content_type, headers=found.headers)
     disposition = content_disposition_header(not inline, filename)
     assert disposition is not None

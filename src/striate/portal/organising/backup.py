@@ -156,7 +156,8 @@ def _write(aside: Path, passphrase: str | None, live_truth: Path | None, files: 
             for model in made:
                 archive.add_lines(f"tables/{model._meta.model_name}.jsonl", tables.lines(model, using))
             kept = _kept(names["link"], using) if files else []
-        archive.add_bytes("secret-key", place().secret_key.read_bytes())
+        if place().secret_key.is_file():  # one that the environment tells is told again where it is restored
+            archive.add_bytes("secret-key", place().secret_key.read_bytes())
         missing = _add_files(archive, kept, data) if files else []
         if live_truth is not None:
             with live_truth.open("rb") as file:

@@ -1,12 +1,11 @@
 """What organisers decide while the competition runs: each decision is a notice in the chain, which binds the close."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from striate.competition import InForce, Move, Rules
 from striate.competition.deciding import reason
@@ -14,17 +13,13 @@ from striate.competition.in_force import timings
 from striate.competition.receipts import Entry, Receipt
 from striate.errors import InputError
 from striate.portal.in_force import in_force
-from striate.portal.models import Announcement, Chain, Link, Publication, State, Submission, Team
-from striate.portal.moments import shown
+from striate.portal.models import Announcement, Chain, Link, Publication, Team
 from striate.portal.organising import audit
 from striate.portal.organising.announcing import not_overtaken
 from striate.portal.organising.disorder import refuse_disorder
 from striate.portal.receiving import chain
+from striate.portal.receiving.on_the_way import refuse_while_files_are_on_their_way
 from striate.portal.words import seen
-
-# What was sent just before a phase ended may still be on its way into the table: a notice before its receipt would push that
-# receipt past the end. As long as a request lasts at most, and some more.
-ON_THE_WAY = timedelta(minutes=5)
 
 
 def amend(
@@ -133,30 +128,9 @@ def _notify(ends_of_chain: Chain, standing: InForce, about: Team | None = None, 
     """Add a notice to the locked chain, if an organiser may give it now; what is in force after it."""
     entry: Entry = chain.following(ends_of_chain, timezone.now(), **fields)
     assert not isinstance(entry, Receipt)
-    _refuse_while_files_are_on_their_way(standing.rules, entry.at)
+    refuse_while_files_are_on_their_way(standing.rules, entry.at)
     after = standing.after(entry)
     return after, chain.write(entry, team=about)
-
-
-def _refuse_while_files_are_on_their_way(rules: Rules, now: datetime) -> None:
-    """The chain is in the order of time: a notice must not push the receipt of what was sent in a phase past its end."""
-    for phase in rules.phases:
-        if phase.submissions and phase.ends <= now < phase.ends + ON_THE_WAY:
-            raise InputError(
-                _(
-                    "Phase %(phase)s has just ended, and what was sent before may still be on its way: decide this after %(when)s."
-                )
-                % {"phase": phase.name, "when": shown(phase.ends + ON_THE_WAY)}
-            )
-    waiting = Submission.objects.filter(state=State.RECEIVED, baseline="").values_list("received_at", flat=True)
-    behind = sum(rules.phase_at(received) != rules.phase_at(now) for received in waiting)
-    if behind:
-        said = ngettext(
-            "%(count)d file that was sent in another phase is still being checked: decide this when it has its receipt.",
-            "%(count)d files that were sent in another phase are still being checked: decide this when they have their receipts.",
-            behind,
-        )
-        raise InputError(said % {"count": behind})
 
 
 def _listed(rules: Rules, names: set[str]) -> list[str]:

@@ -6,9 +6,10 @@ from django.utils.translation import gettext as _
 
 from striate.errors import InputError
 from striate.portal.in_force import rules_in_force
-from striate.portal.models import Link, Submission
+from striate.portal.models import Link, Submission, Team
 from striate.portal.models.submissions import State
 from striate.portal.receiving import chain
+from striate.portal.receiving.on_the_way import refuse_while_files_are_on_their_way
 from striate.portal.scoring.later import rank_later
 
 
@@ -24,9 +25,9 @@ def choose(submission: Submission) -> Link:
     Raises
     ------
     InputError
-        If the rules let nobody choose, no phase is on, or it was not scored.
+        If the rules let nobody choose, no phase is on, it was not scored, its team is disqualified, or files of another phase have no receipt yet.
     """
-    rules, now = rules_in_force(), timezone.now()
+    rules = rules_in_force()
     if rules.ranking.choice != "chosen":
         raise InputError(
             _("In this competition the last submission of a team counts: there is nothing to choose.")
@@ -35,12 +36,20 @@ def choose(submission: Submission) -> Link:
                 "In this competition the submission of a team that is best on the live test counts: there is nothing to choose."
             )
         )
-    if rules.phase_at(now) is None:
+    if rules.phase_at(timezone.now()) is None:
         raise InputError(_("No phase is on: it is too early or too late to choose."))
     if submission.state != State.SCORED or submission.baseline:
         raise InputError(_("Only a scored submission of a team can be chosen."))
     with transaction.atomic():
-        ends = chain.lock_chain()
+        ends, now = chain.lock_chain(), timezone.now()
+        assert submission.team_id is not None  # it is no baseline
+        team = Team.objects.get(pk=submission.team_id)
+        if team.disqualified_at is not None:
+            raise InputError(
+                _("Team %(team)s was disqualified (%(why)s): it cannot choose any more.")
+                % {"team": team.name, "why": team.disqualified_for}
+            )
+        refuse_while_files_are_on_their_way(rules_in_force(), now)
         # one file may have several receipts, where they were given before the portal was started
         receipt = Link.objects.filter(submission=submission, kind="submission").latest("number")
         made = chain.add(ends, submission, kind="choice", at=now, chosen=receipt.number)

@@ -6,6 +6,7 @@ database or read of what is sent; ``striate submit`` does so by itself.
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from striate.portal.crowded import CrowdedError
 
 THREADS = 40  # of a web process, downloads among them; each may keep a connection to the database
 PLACES = 6  # threads that senders may have: the processor does not do more at a time, and people wait for pages
+OF_ONE_PERSON = 3  # places: whoever sends slowly, and much at once, leaves some to others
 _QUEUE, _PATIENCE = 6, 2.0  # threads in which somebody waits for a place, and for how many seconds
 _WAIT = (2, 5)  # seconds
 _UPLOAD = re.compile(r"/api/uploads(/[^/]*)?")
@@ -24,6 +26,7 @@ _SUBMISSION = "/api/submissions"
 
 _places = threading.BoundedSemaphore(PLACES)
 _queue = threading.BoundedSemaphore(_QUEUE)
+_lock, _sending = threading.Lock(), Counter[int]()  # how many places each person has
 
 
 @contextmanager
@@ -77,6 +80,28 @@ def require_place() -> None:
     else:
         with _held(_queue):
             pass
+
+
+@contextmanager
+def among_others(person: int) -> Iterator[None]:
+    """Have one of the places that a person may have, as long as bytes are received.
+
+    Raises
+    ------
+    CrowdedError
+        If the person has them all.
+    """
+    with _lock:
+        if _sending[person] >= OF_ONE_PERSON:
+            raise CrowdedError(_("You send several files at this moment: send this one when they have arrived."), _WAIT)
+        _sending[person] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _sending[person] -= 1
+            if not _sending[person]:
+                del _sending[person]
 
 
 @contextmanager

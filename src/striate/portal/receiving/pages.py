@@ -1,10 +1,13 @@
 """Pages about submissions: send one, watch it, choose it."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import Sum
+from django.db.models.functions import Length
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -21,6 +24,8 @@ from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
 from striate.portal.entries.keeping import current, may_write
+from striate.portal.hosting.downloading import place_for
+from striate.portal.hosting.ranges import Sent, send_made
 from striate.portal.models import Link, Score, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.organising import audit
@@ -78,6 +83,7 @@ def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
         return redirect("team")
     board = Board(competition().rules.track(found["track"]), found["protocol"])
     left = limits.left(team, board, timezone.now()) if team else None
+    same = Submission.objects.filter(team=team, baseline=baseline, sha256=tried.sha256)
     problem = ""
     if request.method == "POST":
         if "forget" in request.POST:
@@ -95,13 +101,16 @@ def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
                 )
         except InputError as error:
             problem = str(error)
+            # Who presses the button twice is told what came of the first time.
+            done = None if Upload.objects.filter(pk=tried.pk).exists() else same.exclude(state=State.REFUSED).first()
+            if done is not None:
+                return redirect("submission", done.pk)
         else:
             uploads.discard(tried)
             if not new:
                 messages.info(request, _("Your team has sent this file before: this is the same submission."))
             check_soon(made)
             return redirect("submission", made.pk)
-    same = Submission.objects.filter(team=team, baseline=baseline, sha256=tried.sha256)
     known = same.exclude(state=State.REFUSED).first()
     may = left is None or bool(left.within_a_day) or known is not None
     shown = {"tried": tried, "found": found, "board": board, "left": left, "known": known, "may": may}
@@ -150,6 +159,7 @@ def _about(own: Submission, user: Any) -> dict[str, Any]:
             .exclude(team=own.team)
             .select_related("team")
         )
+    in_the_running = own.team is not None and own.team.disqualified_at is None
     return {
         "submission": own,
         "life": own.transitions.all(),
@@ -159,7 +169,7 @@ def _about(own: Submission, user: Any) -> dict[str, Any]:
         "same": same,
         "writes": may_write(user, own),
         "carded": current(own) is not None,
-        "choosable": own.state == State.SCORED and own.team is not None and choosing.may_choose(),
+        "choosable": own.state == State.SCORED and in_the_running and choosing.may_choose(),
         "chosen": choosing.chosen(own),
         "retriable": user.is_staff and own.state == State.FAILED and bool(own.kept),
     }
@@ -177,12 +187,15 @@ def sent_file(request: HttpRequest, number: UUID) -> HttpResponseBase:
     own = _own(request, number)
     if not own.kept or own.state == State.REFUSED:
         raise Http404
-    return FileResponse(
-        store.opened(own.kept),
-        as_attachment=True,
+    answer = send_made(
+        request,
+        partial(store.chunks, own.kept),
+        size=store.size(own.kept),
+        digest=own.kept,
         filename=f"{own.kept[:16]}.parquet",
-        content_type="application/octet-stream",
     )
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
 
 
 @signed_in
@@ -237,8 +250,6 @@ def again(request: HttpRequest, number: UUID) -> HttpResponseBase:
     if not request.user.is_staff:
         raise Http404
     try:
-        if own.state != State.FAILED or not own.kept:
-            raise InputError(_("Only what failed after its receipt can be queued again."))
         with transaction.atomic():
             retry(own)
             audit.note(request, "queue again", about=own, before={"state": "failed"}, after={"state": "queued"})
@@ -250,7 +261,9 @@ def again(request: HttpRequest, number: UUID) -> HttpResponseBase:
 @require_safe
 def receipts(request: HttpRequest) -> HttpResponseBase:
     """The chain of receipts, as ``striate competition`` reads it."""
-    return StreamingHttpResponse(lines(), content_type="application/jsonl; charset=utf-8")
+    length = Link.objects.aggregate(characters=Sum(Length("body")))["characters"] or 0
+    pieces = Sent((line.encode() for line in lines()), place_for(length if request.method == "GET" else 0))
+    return StreamingHttpResponse(pieces, content_type="application/jsonl; charset=utf-8")
 
 
 @require_safe

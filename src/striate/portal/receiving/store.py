@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
 from uuid import UUID
 
 from django.core.files.storage import Storage, storages
@@ -67,9 +66,16 @@ def forget(number: UUID) -> None:
 
 
 def forgotten(longer_than: timedelta) -> set[UUID]:
-    """Whose files have been in ``incoming`` for longer than a time."""
-    before = timezone.now() - longer_than
-    return {UUID(name.split("/")[1]) for name, at in files.below(_storage(), "incoming") if at < before}
+    """Whose files have been in ``incoming`` for longer than a time; what is nobody's, as a check of the storage leaves it, is removed."""
+    before, found = timezone.now() - longer_than, set()
+    for name, at in files.below(_storage(), "incoming"):
+        if at >= before:
+            continue
+        try:
+            found.add(UUID(name.split("/")[1]))
+        except ValueError:
+            _storage().delete(name)
+    return found
 
 
 @contextmanager
@@ -101,6 +107,17 @@ def kept(sha256: str) -> Iterator[Path]:
         yield found[0]
 
 
-def opened(sha256: str) -> BinaryIO:
-    """A kept file, to be read as it is sent."""
-    return files.opened(_storage(), kept_name(sha256))
+def size(sha256: str) -> int:
+    """How many bytes a kept file has.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there.
+    """
+    return _storage().size(kept_name(sha256))
+
+
+def chunks(sha256: str, start: int, length: int) -> Iterator[bytes]:
+    """Some bytes of a kept file, a piece at a time, as they are sent."""
+    yield from files.pieces(files.opened(_storage(), kept_name(sha256), start), length)

@@ -13,7 +13,7 @@ from striate.competition.manifest import sha256_of
 from striate.errors import InputError
 from striate.portal.competition import competition
 from striate.portal.in_force import rules_in_force
-from striate.portal.models import Job, Submission, Team, Upload, User
+from striate.portal.models import Job, Membership, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.moments import shown
 from striate.portal.receiving import store
@@ -107,7 +107,7 @@ def take(
     Raises
     ------
     InputError
-        If no phase takes submissions, or a file is too large.
+        If no phase takes submissions, a file is too large, or the sender has left the team meanwhile.
     BusyError
         If too many files of the team are being checked.
     """
@@ -145,6 +145,8 @@ def take(
     store.put(files, made.pk)
     try:
         with transaction.atomic():
+            if team is not None:
+                _require_member(by, team)
             move(made, State.RECEIVED)
             Job.objects.create(kind=Job.Kind.CHECK, submission=made)
             _note(upload, made)
@@ -158,6 +160,16 @@ def take(
         store.forget(made.pk)
         raise
     return made, True
+
+
+def _require_member(user: User, team: Team) -> None:
+    """Who left the team while the file was taken in could submit for another one; the lock is that under which one leaves."""
+    locked = Team.objects.select_for_update().filter(pk=team.pk).first()
+    if locked is None or not Membership.objects.filter(user=user, team=locked).exists():
+        raise InputError(
+            _("You are not in team %(team)s any more: send the file as the team that you are in now.")
+            % {"team": team.name}
+        )
 
 
 def _note(upload: Upload | None, became: Submission) -> None:

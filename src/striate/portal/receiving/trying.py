@@ -25,6 +25,8 @@ _CHUNK = 2**20  # bytes
 _WAITS = 60.0  # seconds for a place
 # Each check holds a child process with some memory.
 _places = threading.BoundedSemaphore(2)
+# Who waits for one has a thread of the web process, and others want pages meanwhile.
+_queue = threading.BoundedSemaphore(4)
 
 
 def try_out(
@@ -67,12 +69,22 @@ def try_out(
 
 @contextmanager
 def _place() -> Iterator[None]:
-    if not _places.acquire(timeout=_WAITS):
-        raise InputError(_("The portal is checking many files at this moment: try again in a minute."))
+    if not _places.acquire(blocking=False):
+        if not _queue.acquire(blocking=False):
+            raise _crowded()
+        try:
+            if not _places.acquire(timeout=_WAITS):
+                raise _crowded()
+        finally:
+            _queue.release()
     try:
         yield
     finally:
         _places.release()
+
+
+def _crowded() -> InputError:
+    return InputError(_("The portal is checking many files at this moment: try again in a minute."))
 
 
 @contextmanager

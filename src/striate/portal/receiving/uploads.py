@@ -16,7 +16,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -38,6 +38,8 @@ _MOST_OPEN = 5  # uploads of a person
 _PART = 16 * 2**20  # bytes after which a part is safe, however long the request goes on
 _CHUNK = 2**20  # bytes
 _LASTS = timedelta(days=1)
+# What is written aside on this machine's disk; the last is what Django calls files of forms, before what they end with.
+_ASIDE = ("part-*", "whole-*", "trying-*", "data-*", "*.upload*")
 
 
 def require_size(size: int, most: int) -> None:
@@ -116,10 +118,19 @@ def begin_data(by: User, *, filename: str, size: int, sha256: str) -> Upload:
 
 
 def received(upload: Upload) -> int:
-    """How many bytes have arrived, from the first on without a gap."""
+    """How many bytes have arrived, from the first on without a gap.
+
+    Raises
+    ------
+    InputError
+        If the upload was forgotten meanwhile.
+    """
     if upload.submission_id is not None:
         return upload.size
-    return Upload.objects.values_list("received", flat=True).get(pk=upload.pk)
+    found = Upload.objects.filter(pk=upload.pk).values_list("received", flat=True).first()
+    if found is None:
+        raise _forgotten()
+    return found
 
 
 def append(upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
@@ -184,12 +195,16 @@ def whole(upload: Upload) -> Iterator[Path]:
         )
     with tempfile.TemporaryDirectory(dir=place().uploads, prefix="whole-") as aside:
         file, digest = Path(aside) / "file", hashlib.sha256()
-        with file.open("wb") as joined:
-            for name in upload.parts.order_by("offset").values_list("name", flat=True):
-                with files.opened(_storage(), name) as part:
-                    while some := part.read(_CHUNK):
-                        digest.update(some)
-                        joined.write(some)
+        try:
+            with file.open("wb") as joined:
+                for name in upload.parts.order_by("offset").values_list("name", flat=True):
+                    with files.opened(_storage(), name) as part:
+                        while some := part.read(_CHUNK):
+                            digest.update(some)
+                            joined.write(some)
+        except FileNotFoundError:  # perhaps it is done: whoever asked twice is the second one here
+            received(upload)
+            raise
         if digest.hexdigest() != upload.sha256:
             discard(upload)
             raise InputError(gettext("What arrived has another SHA-256 than was announced: send the file again."))
@@ -214,9 +229,13 @@ def clean() -> None:
     there = {UUID(name.partition("/")[0]) for name, _ in files.below(_storage(), "") if _is_part(name)}
     for number in there - set(Upload.objects.filter(pk__in=there).values_list("pk", flat=True)):
         files.remove(_storage(), str(number))
-    for left in (*place().uploads.glob("part-*"), *place().uploads.glob("whole-*"), *place().uploads.glob("*.upload")):
-        if timezone.now().timestamp() - left.stat().st_mtime > _LASTS.total_seconds():  # of a process that was killed
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    for left in (each for pattern in _ASIDE for each in place().uploads.glob(pattern)):
+        with suppress(FileNotFoundError):  # it is in use, and was removed in this instant
+            if (
+                timezone.now().timestamp() - left.stat().st_mtime > _LASTS.total_seconds()
+            ):  # of a process that was killed
+                # What another user made, whose folder is that user's alone, stays; the others are removed all the same.
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
 
 
 def _add(upload: Upload, offset: int, length: int, file: Path) -> int:
@@ -227,7 +246,7 @@ def _add(upload: Upload, offset: int, length: int, file: Path) -> int:
         with transaction.atomic():
             current = Upload.objects.select_for_update().filter(pk=upload.pk).first()
             if current is None:
-                raise InputError(gettext("The upload is done, or was thrown away: begin again."))
+                raise _forgotten()
             if current.received != offset:
                 raise _elsewhere(current.received, offset)
             Part.objects.create(upload=current, offset=offset, name=name)
@@ -237,6 +256,10 @@ def _add(upload: Upload, offset: int, length: int, file: Path) -> int:
         _storage().delete(name)
         raise
     return offset + length
+
+
+def _forgotten() -> InputError:
+    return InputError(gettext("The upload is done, or was thrown away: begin again."))
 
 
 def _elsewhere(have: int, offset: int) -> InputError:

@@ -13,6 +13,7 @@ from filelock import FileLock
 from striate.competition.commitment import Commitment
 from striate.errors import InputError
 from striate.portal.place import FILE_MODE, Place
+from striate.portal.secret_key import told_key
 from striate.portal.vaults import refuse_readable_vault
 
 ADMINISTRATOR = "admin"
@@ -83,6 +84,11 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Prepared:
         return Prepared(_administrator(), before)
 
 
+def is_there(place: Place) -> bool:
+    """Whether a portal was made: it has a secret key, of its own or as it is told."""
+    return place.secret_key.is_file() or (place.data.is_dir() and told_key() is not None)
+
+
 def open_portal(place: Place) -> None:
     """Load Django for a portal that is there, and may be running.
 
@@ -91,7 +97,7 @@ def open_portal(place: Place) -> None:
     InputError
         If there is none, or its tables are of another version of striate.
     """
-    if not place.secret_key.is_file():
+    if not is_there(place):
         raise InputError(f"There is no portal in {place.data}: `striate serve {place.competition}` makes one.")
     set_up(place)
     from django.db import connection
