@@ -57,3 +57,10 @@ def test_a_submission_is_read_without_pandas(tmp_path: Path) -> None:  # whose i
     code = "import sys; from striate.submissions import Submission; print(Submission.read(sys.argv[1]), 'pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
     assert done.stdout == f"{submission} False\n"
+
+
+def test_a_page_of_results_needs_no_pytorch() -> None:
+    """A portal draws them, and each of its processes would hold it."""
+    code = "import sys, striate.report, striate.competition.results_page; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -118,7 +118,10 @@ def run_demo(
     say("Predicting live and final test of the withheld recording; scoring against the truth …")
     known = SimulatedTruth.read(truth_file)
     truth = Truth.of(known.revealed(target))
-    submissions = {"constant": _constant(target), **{name: _predicted(run, target) for name, run in runs.items()}}
+    submissions = {
+        "constant": _constant(target),
+        **{name: Submission.from_predictions(predict(run, target), track=_TRACK) for name, run in runs.items()},
+    }
     contenders = []
     for name, submission in submissions.items():
         validate(submission, target)
@@ -200,20 +203,6 @@ def _trained(recipe: str, recordings: list[Recording], folder: Path, seed: int, 
         if there.finished and same and learnt_from == [recording.fingerprint for recording in recordings]:
             return there
         raise
-
-
-def _predicted(run: Run, recording: Recording) -> Submission:
-    predictions = predict(run, recording)
-    return Submission(
-        session=predictions.session,
-        track=_TRACK,
-        protocol=predictions.protocol,
-        unit_ids=predictions.unit_ids,
-        tier=predictions.tier,
-        trial_idx=predictions.trial_idx,
-        image_id=predictions.image_id,
-        predictions=predictions.values,
-    )
 
 
 def _constant(recording: Recording) -> Submission:

@@ -13,6 +13,7 @@ import striate
 from striate.errors import InputError
 from striate.loading import Batch, DataSettings, loaders
 from striate.recordings import Recording
+from striate.submissions import Submission, validate
 from striate.training import Predictions, Run, predict, train
 
 
@@ -44,6 +45,18 @@ def test_a_run_predicts_both_test_tiers(run: Run) -> None:
         np.testing.assert_array_equal(getattr(predictions, column), recording.trials[column].to_numpy()[rows])
     np.testing.assert_array_equal(predictions.unit_ids, recording.unit_ids)
     assert (predictions.session, predictions.protocol) == (recording.session, "image + behaviour")
+
+
+def test_predictions_are_a_submission_that_answers_the_recording(run: Run) -> None:
+    recording = recorded()
+    predictions = predict(run, recording)
+    submission = Submission.from_predictions(predictions, track="sensorium+")
+    by_hand = Submission.from_array(recording, predictions.values, protocol=predictions.protocol, track="sensorium+")
+    assert sum(validate(submission, recording).values()) == len(predictions.values)
+    for column in ("session", "track", "protocol"):
+        assert getattr(submission, column) == getattr(by_hand, column)
+    for column in ("unit_ids", "tier", "trial_idx", "image_id", "predictions"):
+        np.testing.assert_array_equal(getattr(submission, column), getattr(by_hand, column))
 
 
 def test_run_folder_and_encoder_predict_the_same(run: Run) -> None:

@@ -26,6 +26,7 @@ _GROUPS = (
     "scores",
     "simulate",
     "training",
+    "report",
     "competition",
     "deciding",
     "serve",

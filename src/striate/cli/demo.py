@@ -1,16 +1,13 @@
 """The command ``demo``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from striate.cli.app import app
-
-if TYPE_CHECKING:
-    from striate.demo import DemoResult
+from striate.cli.comparison import comparison
 
 console = Console(highlight=False)
 
@@ -28,35 +25,5 @@ def demo(
 
     result = run_demo(out, overwrite=overwrite, say=lambda text: console.print(text, markup=False, soft_wrap=True))
     for tier in result.truth.tiers:
-        console.print(_table(result, tier))
+        console.print(comparison([*result.contenders, result.reference], result.differences, tier))
     console.print(f"Report: {result.report}", markup=False, soft_wrap=True)
-
-
-def _table(result: "DemoResult", tier: str) -> Table:
-    from striate.report import metric_labels, score_rows
-
-    labels = metric_labels()
-    table = Table(title=f"Tier {tier}: mean over neurons [95 % interval over images]", title_justify="left")
-    table.add_column("model")
-    for label in labels.values():
-        table.add_column(label, justify="right")
-    for name, scores in score_rows([*result.contenders, result.reference], tier).items():
-        table.add_row(name, *(_cell(scores.get(metric)) for metric in labels))
-    table.add_section()
-    for difference in result.differences:
-        if difference.tier == tier:
-            cells = []
-            for metric in labels:
-                resampled = getattr(difference.metrics, metric)
-                interval = resampled.interval
-                known = resampled.value is not None and interval is not None
-                cells.append(_cell((resampled.value, interval.low, interval.high) if known else None, "+"))
-            table.add_row(f"{difference.better} − {difference.worse} (paired)", *cells)
-    return table
-
-
-def _cell(entry: tuple[float, float, float] | None, sign: str = "") -> str:
-    if entry is None:
-        return "not defined"
-    value, low, high = entry
-    return f"{value:{sign}.3f} \\[{low:{sign}.3f}, {high:{sign}.3f}]"

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from striate.cli.app import app
+from striate.errors import InputError
 
 if TYPE_CHECKING:
     from striate.submissions import Score, Scorecard, TierScores
@@ -49,15 +50,10 @@ def score(
     overwrite: Overwrite = False,
 ) -> None:
     """Score a submission: single-trial correlation, correlation to average, FEVE, with intervals and noise ceilings."""
-    from striate.errors import InputError
     from striate.files import refuse_existing
     from striate.submissions import score as score_submission
 
-    if 0 < bootstrap < _FEWEST_RESAMPLES:
-        raise InputError(
-            f"An interval from {bootstrap} resample{'s' * (bootstrap > 1)} says nothing: give --bootstrap at least "
-            f"{_FEWEST_RESAMPLES}, usually 1000, or 0 for none."
-        )
+    require_resamples(bootstrap)
     if out is not None:
         refuse_existing(out, overwrite)
     card = score_submission(submission, truth, tiers=tier, bootstrap=bootstrap, seed=seed)
@@ -67,6 +63,15 @@ def score(
         print(json.dumps(card.summary(), indent=1, ensure_ascii=False))
         return
     _print_scorecard(card)
+
+
+def require_resamples(bootstrap: int) -> None:
+    """Raise `InputError` for so few resamples that an interval would say nothing."""
+    if 0 < bootstrap < _FEWEST_RESAMPLES:
+        raise InputError(
+            f"An interval from {bootstrap} resample{'s' * (bootstrap > 1)} says nothing: give --bootstrap at least "
+            f"{_FEWEST_RESAMPLES}, usually 1000, or 0 for none."
+        )
 
 
 def _print_scorecard(card: "Scorecard") -> None:

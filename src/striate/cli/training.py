@@ -131,16 +131,7 @@ def predict(
     if form is Format.NATIVE:
         refuse_existing(out, overwrite)
     predictions = predict_responses(opened, striate.open(archive), tiers, device=device)
-    submission = Submission(
-        session=predictions.session,
-        track=named,
-        protocol=predictions.protocol,
-        unit_ids=predictions.unit_ids,
-        tier=predictions.tier,
-        trial_idx=predictions.trial_idx,
-        image_id=predictions.image_id,
-        predictions=predictions.values,
-    )
+    submission = Submission.from_predictions(predictions, track=named)
     written: tuple[Path, ...] = (out,)
     if form is Format.NATIVE:
         submission.write(out, overwrite=overwrite)

@@ -166,10 +166,11 @@ def _scores(page: Page, material: Material, tier: str) -> None:
         "with all their repeats. Paired differences use the same draws for both models: an interval without zero means "
         "that these images tell the two apart."
     )
-    page.section(f"Scores: {_tier_title(tier)}", text, *parts)
+    page.section(f"Scores: {tier_title(tier)}", text, *parts)
 
 
-def _tier_title(tier: str) -> str:
+def tier_title(tier: str) -> str:
+    """What people call a tier."""
     return {"test": "live test", "final_test": "final test"}.get(tier, tier)
 
 
@@ -219,7 +220,7 @@ def _examples(page: Page, material: Material, truth: Truth, tier: str) -> None:
         np.stack(shown), measured[spread], predicted[spread], counts[spread].tolist(), chosen, model.name
     )
     text = (
-        f"Images of the {_tier_title(tier)}; bars: what the {len(chosen)} best predicted neurons answered on average over "
+        f"Images of the {tier_title(tier)}; bars: what the {len(chosen)} best predicted neurons answered on average over "
         f"the repeats; dots: what the {model.name} predicts."
     )
     page.section("Example trials", text, image(figure, "images, mean responses and predictions"))
@@ -237,7 +238,7 @@ def _neurons(page: Page, material: Material, truth: Truth, tier: str) -> None:
     ceiling = _per_neuron(models[0], tier, "jackknife_oracle")
     if not np.isfinite(ceiling).any():
         return
-    figure = figures.scores_beside_ceiling(scores, ceiling, _tier_title(tier), material.colours)
+    figure = figures.scores_beside_ceiling(scores, ceiling, tier_title(tier), material.colours)
     text = (
         "Each dot is a neuron. The jackknife oracle predicts each trial by the mean of the other repeats of its image: what "
         "noise leaves for a model to reach (a model that knows the behaviour can do better)."

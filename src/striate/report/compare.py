@@ -43,6 +43,17 @@ def contend(name: str, submission: Submission, truth: Truth, *, bootstrap: int =
     return Contender(name, submission, score(submission, truth, bootstrap=bootstrap, seed=seed))
 
 
+def by_strength(contenders: Sequence[Contender]) -> list[Contender]:
+    """From the weakest to the strongest, by the correlation to average on their first tier (or that of single trials, where no image is repeated)."""
+
+    def strength(contender: Contender) -> float:
+        scores = next(iter(contender.scorecard.tiers.values()))
+        means = (scores.correlation_to_average.mean, scores.single_trial_correlation.mean)
+        return next((mean for mean in means if mean is not None), float("-inf"))
+
+    return sorted(contenders, key=strength)
+
+
 @dataclass(frozen=True)
 class Difference:
     """How much better one contender is than another on one tier, from the same resamples of the images."""

@@ -16,6 +16,7 @@ from striate.submissions.protocol import IMAGE, protocol_name, track_name
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
+    from striate.training import Predictions
 
 Predict = Callable[["Recording", NDArray[np.int64]], ArrayLike]
 
@@ -108,6 +109,20 @@ class Submission(Table):
         submission = cls(track=track, protocol=protocol, predictions=_array(predictions), **keys.as_arguments())
         submission.refuse_negative()
         return submission
+
+    @classmethod
+    def from_predictions(cls, predictions: "Predictions", *, track: str | None = None) -> "Submission":
+        """Submit what `striate.predict` returned; it knows its trials, neurons and protocol."""
+        return cls(
+            session=predictions.session,
+            track=track,
+            protocol=predictions.protocol,
+            unit_ids=predictions.unit_ids,
+            tier=predictions.tier,
+            trial_idx=predictions.trial_idx,
+            image_id=predictions.image_id,
+            predictions=predictions.values,
+        )
 
     @classmethod
     def from_callable(

@@ -61,6 +61,11 @@ class Run:
     provenance: Mapping[str, Any]
 
     @classmethod
+    def is_one(cls, folder: Path | str) -> bool:
+        """Whether a folder looks like a run, finished or not."""
+        return (Path(folder) / RECIPE).is_file()
+
+    @classmethod
     def open(cls, folder: Path | str) -> Run:
         """Open the folder of a run, finished or not.
 

@@ -1,0 +1,85 @@
+"""The command ``report``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from striate.cli.app import app
+from striate.cli.comparison import comparison
+from striate.cli.scores import require_resamples
+from striate.errors import InputError
+
+console = Console(highlight=False)
+
+
+@app.command("report")
+def report(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Runs (folders that striate train wrote) and submissions; NAME=PATH gives one another name in the report.",
+            show_default=False,
+        ),
+    ],
+    archive: Annotated[
+        Path, typer.Argument(help="Zip, folder or name of the recording that they predict.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="The page to write, one HTML file.")] = Path("report.html"),
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measured responses, where the archive withholds them: as for striate score.", show_default=False
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Heading of the report.", show_default=False)] = None,
+    bootstrap: Annotated[int, typer.Option(help="Resamples of the images for the intervals; 0 for none.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
+    device: Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --out.")] = False,
+) -> None:
+    """Set models side by side on one recording: scores with intervals, whether the images tell them apart, example trials, receptive fields."""
+    from striate.files import refuse_existing
+
+    require_resamples(bootstrap)
+    refuse_existing(out, overwrite)
+    given = named(models)
+    import striate
+    from striate.names import TEST_TIERS
+    from striate.report import gather, write_report
+    from striate.submissions import open_truth
+
+    recording = striate.open(archive)
+    if truth is None and set(recording.withheld_tiers) >= set(TEST_TIERS) & set(recording.tiers):
+        raise InputError(
+            f"{archive} withholds its test responses, so that nothing can be scored: give them with --truth FILE, if you have them."
+        )
+    measured = None if truth is None else open_truth(truth)
+    material = gather(recording, given, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device)
+    write_report(material, out, overwrite=overwrite)
+    assert material.truth is not None
+    for tier in material.truth.tiers:
+        console.print(comparison(material.contenders, material.differences, tier))
+    console.print(f"wrote {out}", markup=False, soft_wrap=True)
+
+
+def named(models: list[str]) -> dict[str, Path]:
+    """Paths by the name that a report gives them: as it is told, or the last part of the path.
+
+    Raises
+    ------
+    InputError
+        If two have the same name.
+    """
+    found: dict[str, Path] = {}
+    for each in models:
+        name, is_named, path = each.partition("=")
+        if not is_named or not name or Path(each).exists():
+            name, path = Path(each).stem or each, each
+        if name in found:
+            raise InputError(
+                f"Two models are called {name!r} ({found[name]} and {path}): give one another name, NAME=PATH."
+            )
+        found[name] = Path(path)
+    return found

@@ -1,0 +1,121 @@
+"""A report of runs and submissions as they lie on disk, in Python and as a command."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomli_w
+from tests.fixtures.command import assert_one_sentence, run_in_process
+from tests.fixtures.recordings import small_recording
+from tests.training.small import TABLES
+
+import striate
+from striate.errors import InputError, WithheldError
+from striate.loading import Standardisation
+from striate.recordings import Recording
+from striate.report import gather
+from striate.submissions import Submission, Truth
+from striate.training import Run
+
+
+@pytest.fixture(scope="module")
+def mouse() -> Recording:
+    return small_recording(final_images=4)
+
+
+@pytest.fixture(scope="module")
+def place(mouse: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an archive, the same withheld and its truth, two submissions, and a finished run."""
+    folder = tmp_path_factory.mktemp("place")
+    (folder / "quick.toml").write_text(tomli_w.dumps(TABLES))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STRIATE_CACHE", str(folder / "cache"))
+        striate.write(mouse, folder / "mouse.zip")
+        striate.write(small_recording(final_images=4, withhold=True), folder / "withheld.zip")
+        Truth.of(mouse).write(folder / "truth.parquet")
+        for name, share in (("weak", 0.2), ("strong", 0.9)):
+            guess(mouse, share).write(folder / f"{name}.parquet")
+        done = run_in_process("train", folder / "quick.toml", folder / "mouse.zip", "--out", folder / "run")
+        assert done.status == 0, done.err
+    return folder
+
+
+def guess(recording: Recording, share: float) -> Submission:
+    """Part measured, part noise."""
+    rows = np.concatenate([recording.rows(tier) for tier in ("test", "final_test")])
+    measured = Standardisation.of(recording).responses(recording.responses[rows])
+    noise = np.random.default_rng(0).gamma(2.0, 0.5, measured.shape)
+    return Submission.from_array(recording, share * measured + (1 - share) * noise, protocol="image")
+
+
+def test_models_are_set_in_order_whatever_order_they_are_given_in(mouse: Recording, place: Path) -> None:
+    given = {"strong": place / "strong.parquet", "weak": guess(mouse, 0.2), "network": Run.open(place / "run")}
+    found = gather(mouse, given, bootstrap=20)
+    means = [each.scorecard.tiers["test"].correlation_to_average.mean for each in found.contenders]
+    assert means == sorted(means)
+    assert found.contenders[-1].name == "strong"
+    assert found.positions is None, "nobody knows where a submission looks"
+    assert list(found.histories) == ["network"]
+    assert [(each.worse, each.better) for each in found.differences if each.tier == "test"] == [
+        (found.contenders[0].name, found.contenders[1].name),
+        (found.contenders[1].name, "strong"),
+    ]
+    assert "the strongest, strong, is looked at most closely" in found.summary[0]
+    assert list(found.provenance) == [each.name for each in found.contenders]
+
+
+def test_of_a_run_that_is_the_strongest_it_is_shown_where_it_looks(mouse: Recording, place: Path) -> None:
+    found = gather(mouse, {"network": place / "run"}, bootstrap=0)
+    assert found.positions is not None
+    assert found.positions.shape == (len(mouse.neurons), 2)
+    assert found.unit_ids is not None
+    np.testing.assert_array_equal(found.unit_ids, mouse.unit_ids)
+    assert found.differences == ()
+
+
+def test_what_is_withheld_needs_a_truth(mouse: Recording, place: Path) -> None:
+    withheld = small_recording(final_images=4, withhold=True)
+    with pytest.raises(WithheldError):
+        gather(withheld, {"weak": place / "weak.parquet"}, bootstrap=0)
+    scored = gather(withheld, {"weak": place / "weak.parquet"}, truth=Truth.of(mouse), bootstrap=0)
+    known = gather(mouse, {"weak": place / "weak.parquet"}, bootstrap=0)
+    assert scored.contenders[0].scorecard.tiers == known.contenders[0].scorecard.tiers
+
+
+def test_what_does_not_fit_is_refused(mouse: Recording, place: Path) -> None:
+    with pytest.raises(InputError, match="needs a model"):
+        gather(mouse, {})
+    other = small_recording("8-1-1", final_images=4, seed=2)
+    with pytest.raises(InputError, match="answers recording 7-1-1, and the report is about 8-1-1"):
+        gather(other, {"weak": guess(mouse, 0.2)}, bootstrap=0)
+    with pytest.raises(InputError, match="was not trained on recording 8-1-1"):
+        gather(other, {"network": place / "run"}, bootstrap=0)
+
+
+def test_the_command_writes_the_page_and_prints_the_scores(place: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    models = (place / "strong.parquet", f"my network={place / 'run'}")
+    given = ("report", *models, place / "mouse.zip", "--out", page, "--bootstrap", 50)
+    done = run_in_process(*given)
+    assert done.status == 0, done.err
+    text = page.read_text()
+    assert re.findall(r"<h1>(.*?)</h1>", text) == ["7-1-1, predicted"]
+    assert text.index(">my network<") < text.index(">strong<")
+    for tier in ("test", "final_test"):
+        assert f"Tier {tier}" in done.out
+    assert "strong − my" in done.out
+    assert_one_sentence(run_in_process(*given), "--overwrite")
+    assert run_in_process(*given, "--overwrite", "--title", "A mouse").status == 0
+    assert "<h1>A mouse</h1>" in page.read_text()
+
+
+def test_the_command_refuses_in_one_sentence(place: Path, tmp_path: Path) -> None:
+    out, archive = ("--out", tmp_path / "report.html"), place / "mouse.zip"
+    weak = place / "weak.parquet"
+    assert_one_sentence(run_in_process("report", weak, weak, archive, *out), "'weak'", "NAME=PATH")
+    assert_one_sentence(run_in_process("report", tmp_path / "none", archive, *out), "does not exist")
+    assert_one_sentence(run_in_process("report", weak, place / "withheld.zip", *out), "withh", "--truth")
+    assert_one_sentence(run_in_process("report", weak, archive, *out, "--bootstrap", 3), "at least 20")
+    truth = ("--truth", place / "truth.parquet")
+    assert run_in_process("report", weak, place / "withheld.zip", *truth, *out, "--bootstrap", 0).status == 0
