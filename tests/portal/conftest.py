@@ -136,11 +136,13 @@ def world(portal: World) -> Iterator[World]:
     from django.core import mail
     from django.core.cache import cache
     from django.db import connection
+    from django.utils import translation
 
     from striate.portal.looking import jobs
     from striate.portal.models import Chain
     from striate.portal.running.prepare import _begin_chain, _begin_data
 
+    translation.deactivate()  # the language of the last request of the test before stays in this thread
     _begin_chain()
     _begin_data()
     yield portal
