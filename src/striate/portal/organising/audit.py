@@ -24,6 +24,7 @@ from striate.portal.organising.asking import request_now
 
 # Whatever is called like this is a secret, or a person's address: that it changed is written, and no more.
 _HIDDEN = ("password", "token", "digest", "secret", "invitation", "session", "key", "email", "passphrase", "cookie")
+_OF_PEOPLE = ("name",)  # of accounts, too: what a person is called goes with the account, and the log stays
 HIDDEN = "not written here"
 _LONGEST = 2000  # characters of a value
 
@@ -50,7 +51,7 @@ def note(
     about
         What it is done to; of a row, its kind and number are written.
     before, after
-        Fields that change. Values whose name is that of a secret are replaced by `HIDDEN`.
+        Fields that change. Values whose name is that of a secret, and what a person is called, are replaced by `HIDDEN`.
     """
     who, account, origin = _actor(actor)
     with transaction.atomic():
@@ -64,8 +65,8 @@ def note(
             origin=origin[:100],
             what=what[:80],
             about=_about(about)[:150],
-            before=_plain(before),
-            after=_plain(after),
+            before=_plain(before, own=isinstance(about, User)),
+            after=_plain(after, own=isinstance(about, User)),
             previous=end.digest,
         )
         entry.digest = entry.digested()
@@ -129,14 +130,14 @@ def _about(about: models.Model | str) -> str:
     return about if isinstance(about, str) else f"{kind_of(about)} {about.pk}"
 
 
-def _plain(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _plain(fields: Mapping[str, Any] | None, *, own: bool = False) -> dict[str, Any] | None:
     if fields is None:
         return None
-    return {name: HIDDEN if _is_hidden(name) else _value(value) for name, value in fields.items()}
+    return {name: HIDDEN if _is_hidden(name, own) else _value(value) for name, value in fields.items()}
 
 
-def _is_hidden(name: str) -> bool:
-    return any(word in name.casefold() for word in _HIDDEN)
+def _is_hidden(name: str, own: bool) -> bool:
+    return any(word in name.casefold() for word in _HIDDEN) or (own and name in _OF_PEOPLE)
 
 
 def _value(value: Any) -> Any:
