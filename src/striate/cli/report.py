@@ -1,15 +1,20 @@
 """The command ``report``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from striate.cli.app import app
 from striate.cli.comparison import comparison
-from striate.cli.scores import require_resamples
-from striate.errors import InputError
+from striate.cli.scores import Resamples, ResamplingSeed, require_resamples
+from striate.cli.training import Device, Overwrite
+from striate.errors import InputError, WithheldError
+
+if TYPE_CHECKING:
+    from striate.recordings import Recording
+    from striate.submissions import Truth
 
 console = Console(highlight=False)
 
@@ -34,10 +39,10 @@ def report(
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the report.", show_default=False)] = None,
-    bootstrap: Annotated[int, typer.Option(help="Resamples of the images for the intervals; 0 for none.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
-    device: Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps.")] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --out.")] = False,
+    bootstrap: Resamples = 1000,
+    seed: ResamplingSeed = 0,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Set models side by side on one recording: scores with intervals, whether the images tell them apart, example trials, receptive fields."""
     from striate.files import refuse_existing
@@ -46,20 +51,14 @@ def report(
     refuse_existing(out, overwrite)
     given = named(models)
     import striate
-    from striate.names import TEST_TIERS
     from striate.report import gather, write_report
     from striate.submissions import open_truth
 
     recording = striate.open(archive)
-    if truth is None and set(recording.withheld_tiers) >= set(TEST_TIERS) & set(recording.tiers):
-        raise InputError(
-            f"{archive} withholds its test responses, so that nothing can be scored: give them with --truth FILE, if you have them."
-        )
-    measured = None if truth is None else open_truth(truth)
+    measured = _measured(recording, archive) if truth is None else open_truth(truth)
     material = gather(recording, given, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device)
     write_report(material, out, overwrite=overwrite)
-    assert material.truth is not None
-    for tier in material.truth.tiers:
+    for tier in measured.tiers:
         console.print(comparison(material.contenders, material.differences, tier))
     console.print(f"wrote {out}", markup=False, soft_wrap=True)
 
@@ -83,3 +82,14 @@ def named(models: list[str]) -> dict[str, Path]:
             )
         found[name] = Path(path)
     return found
+
+
+def _measured(recording: "Recording", archive: Path) -> "Truth":
+    from striate.submissions import Truth
+
+    try:
+        return Truth.of(recording)
+    except WithheldError:
+        raise InputError(
+            f"{archive} withholds its test responses, so that nothing can be scored: give them with --truth FILE, if you have them."
+        ) from None

@@ -29,6 +29,8 @@ Tier = Annotated[
     str | None,
     typer.Option(help="This tier only: test (the live test) or final_test.", show_default=False),
 ]
+Resamples = Annotated[int, typer.Option(help="Resamples of the images for the intervals; 0 for none.")]
+ResamplingSeed = Annotated[int, typer.Option(help="Seed of the resamples.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.")]
 
 
@@ -44,8 +46,8 @@ def score(
     ],
     out: Annotated[Path | None, typer.Option(help="Write the scorecard, with each neuron, as JSON.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    bootstrap: Annotated[int, typer.Option(help="Resamples of the images for the intervals; 0 for none.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 0,
+    bootstrap: Resamples = 1000,
+    seed: ResamplingSeed = 0,
     tier: Tier = None,
     overwrite: Overwrite = False,
 ) -> None:

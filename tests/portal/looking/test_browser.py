@@ -1,6 +1,7 @@
 """A browser draws every view."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +38,22 @@ def test_a_browser_draws_every_view(unprepared: World, reader: Any, session: str
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{address}data/recordings/{session}/")
 
+        def wait_for(come_to_pass: Callable[[], bool]) -> None:
+            until = time.monotonic() + 120
+            while time.monotonic() < until and not come_to_pass():
+                page.wait_for_timeout(50)
+
         def drawn(view: str, canvas: str = "canvas[data-picture]", colours: int = 8) -> Any:
             found = page.locator(f"[data-view={view}] {canvas}").first
             found.scroll_into_view_if_needed()
-            until = time.monotonic() + 120
-            while time.monotonic() < until and found.evaluate(BLANK) < colours:
-                page.wait_for_timeout(50)
+            wait_for(lambda: found.evaluate(BLANK) >= colours)
             assert found.evaluate(BLANK) >= colours, (view, canvas, complaints)
             return found
 
         raster = drawn("raster", colours=30)
         before = raster.evaluate("canvas => canvas.toDataURL()")
         page.locator("[data-view=raster] [name=neurons]").select_option("response")
-        until = time.monotonic() + 120
-        while time.monotonic() < until and raster.evaluate("canvas => canvas.toDataURL()") == before:
-            page.wait_for_timeout(50)
+        wait_for(lambda: raster.evaluate("canvas => canvas.toDataURL()") != before)
         assert raster.evaluate("canvas => canvas.toDataURL()") != before
         page.locator("[data-view=raster] [data-in]").click()
         raster.focus()

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from striate.portal.crowded import CrowdedError
+from striate.portal.receiving.places import place_among, place_in
 
 THREADS = 40  # of a web process, downloads among them; each may keep a connection to the database
 PLACES = 6  # threads that senders may have: the processor does not do more at a time, and people wait for pages
@@ -57,14 +58,8 @@ def place_to_send() -> Iterator[None]:
     CrowdedError
         If there is none, or none within a moment.
     """
-    if not _places.acquire(blocking=False):
-        with _held(_queue):
-            if not _places.acquire(timeout=_PATIENCE):
-                raise _crowded()
-    try:
+    with place_among(_places, _queue, _PATIENCE, _crowded):
         yield
-    finally:
-        _places.release()
 
 
 def require_place() -> None:
@@ -78,7 +73,7 @@ def require_place() -> None:
     if _places.acquire(blocking=False):
         _places.release()
     else:
-        with _held(_queue):
+        with place_in(_queue, _crowded):
             pass
 
 
@@ -102,16 +97,6 @@ def among_others(person: int) -> Iterator[None]:
             _sending[person] -= 1
             if not _sending[person]:
                 del _sending[person]
-
-
-@contextmanager
-def _held(of: threading.Semaphore) -> Iterator[None]:
-    if not of.acquire(blocking=False):
-        raise _crowded()
-    try:
-        yield
-    finally:
-        of.release()
 
 
 def _crowded() -> CrowdedError:

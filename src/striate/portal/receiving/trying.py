@@ -18,6 +18,7 @@ from striate.portal.models import Upload, User
 from striate.portal.receiving import uploads
 from striate.portal.receiving.checking import keys_of_competition
 from striate.portal.receiving.decoding import Decoded, PlatformError, decoded, room_for
+from striate.portal.receiving.places import place_among
 from striate.portal.receiving.taking import NATIVE, require_files
 
 KEPT = timedelta(hours=1)
@@ -69,18 +70,8 @@ def try_out(
 
 @contextmanager
 def _place() -> Iterator[None]:
-    if not _places.acquire(blocking=False):
-        if not _queue.acquire(blocking=False):
-            raise _crowded()
-        try:
-            if not _places.acquire(timeout=_WAITS):
-                raise _crowded()
-        finally:
-            _queue.release()
-    try:
+    with place_among(_places, _queue, _WAITS, _crowded):
         yield
-    finally:
-        _places.release()
 
 
 def _crowded() -> InputError:
