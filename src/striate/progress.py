@@ -1,11 +1,16 @@
-"""Progress of long work, drawn on standard error; silent where nobody is watching."""
+"""Progress bars for long work: on a terminal, or in a notebook; nothing elsewhere."""
 
 import contextlib
+import html
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 Advance = Callable[[int], None]
+
+_REDRAWN = 0.2  # seconds between two drawings of a notebook's bar
 
 
 def size_parts(size: int) -> tuple[float, int, str]:
@@ -23,14 +28,65 @@ def size_text(size: int | None, *, exact: bool = True) -> str:
     return f"{'' if exact else 'about '}{value:,.{decimals}f} {unit}"
 
 
+def quiet() -> bool:
+    """Whether the environment asks for no progress at all (``STRIATE_QUIET``)."""
+    return bool(os.environ.get("STRIATE_QUIET"))
+
+
+def on_terminal() -> bool:
+    """Whether standard error is a terminal, on which a bar can be redrawn."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook, which can show HTML."""
+    ipython = sys.modules.get("IPython")  # a kernel has imported it already
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and getattr(shell, "kernel", None) is not None
+
+
+class NotebookBar:
+    """A progress bar in the output of a notebook's cell.
+
+    Parameters
+    ----------
+    total
+        Number of steps.
+    """
+
+    def __init__(self, total: int | None = None) -> None:
+        from IPython.display import HTML, display  # type: ignore[import-not-found, unused-ignore]
+
+        self._html = HTML
+        self._drawn = time.monotonic()
+        self._handle: Any = display(HTML(""), display_id=True)
+        self.total = total
+
+    def show(self, done: int, text: str, *, at_once: bool = False) -> None:
+        """Draw the bar, unless it was drawn a moment ago."""
+        if not at_once and time.monotonic() - self._drawn < _REDRAWN:
+            return
+        self._drawn = time.monotonic()
+        share = f' max="{max(1, self.total)}" value="{done}"' if self.total is not None else ""
+        self._handle.update(self._html(f'<progress{share} style="width: 12em"></progress> {html.escape(text)}'))
+
+    def end(self, text: str = "") -> None:
+        """Replace the bar by a line of text, or by nothing."""
+        self._handle.update(self._html(html.escape(text)))
+
+
 @contextlib.contextmanager
 def progress(description: str, total: int) -> Iterator[Advance]:
     """Draw a bar for `total` steps; the yielded function advances it.
 
-    Drawn only where standard error is a terminal and ``STRIATE_QUIET`` is not set.
+    Drawn only on a terminal or in a notebook, and never where ``STRIATE_QUIET`` is set.
     """
-    if not sys.stderr.isatty() or os.environ.get("STRIATE_QUIET"):
+    if quiet() or not (on_terminal() or in_notebook()):
         yield lambda _steps: None
+        return
+    if not on_terminal():
+        with _in_cell(description, total) as advance:
+            yield advance
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -39,3 +95,18 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda steps: bar.advance(task, steps)
+
+
+@contextlib.contextmanager
+def _in_cell(description: str, total: int) -> Iterator[Advance]:
+    bar, done = NotebookBar(total), 0
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        done += steps
+        bar.show(done, f"{description}: {done:,} of {total:,}")
+
+    try:
+        yield advance
+    finally:
+        bar.end()

@@ -1,58 +1,149 @@
-"""How training is watched: a bar on the terminal, and events for TensorBoard."""
+"""How training is watched: a bar on a terminal or in a notebook, a line an epoch in a log, and events for TensorBoard."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from striate.progress import NotebookBar, in_notebook, on_terminal, quiet
 from striate.training.schedule import Schedule
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 
-class TerminalBar:
-    """Loss, validation correlation, rate and the time that is left at most."""
+class Display(Protocol):
+    """Shows a person how training goes."""
 
-    def __init__(self, bar: "Bar", max_epochs: int) -> None:
-        self._bar = bar
+    def begin(self, epoch: int, resumed: str | None) -> None:
+        """Start after so many complete epochs; `resumed` says so where an interrupted training goes on."""
+
+    def on_round(self, done: int, rounds: int, loss: float) -> None:
+        """Advance within the epoch."""
+
+    def on_epoch(self, row: dict[str, Any], schedule: Schedule) -> None:
+        """Show the results of an epoch."""
+
+
+class _DrawnBar:
+    """What the bars of a terminal and of a notebook have in common."""
+
+    def __init__(self, max_epochs: int) -> None:
         self._max_epochs = max_epochs
-        self._task = bar.add_task("", total=None, text="first epoch")
         self._epoch = 0
         self._text = ""
 
-    def begin(self, epoch: int) -> None:
-        """Start after so many epochs that are complete already."""
+    def begin(self, epoch: int, resumed: str | None) -> None:
+        """Start after so many complete epochs."""
         self._epoch = epoch
 
     def on_round(self, done: int, rounds: int, loss: float) -> None:
         """Advance within the epoch."""
-        total, completed = self._max_epochs * rounds, self._epoch * rounds + done
-        text = f"epoch {self._epoch + 1} loss {loss:.4g}{self._text}"
-        self._bar.update(self._task, total=total, completed=completed, text=text)
+        completed, total = self._epoch * rounds + done, self._max_epochs * rounds
+        self._draw(completed, total, f"epoch {self._epoch + 1} loss {loss:.4g}{self._text}")
 
     def on_epoch(self, row: dict[str, Any], schedule: Schedule) -> None:
-        """Show what the epoch has brought."""
+        """Show the results of an epoch."""
         self._epoch = int(row["epoch"])
         correlation = f"validation {row['validation_correlation']:.4f} best {schedule.best:.4f}"
         self._text = f" {correlation} rate {schedule.learning_rate:.3g}"
 
+    def _draw(self, completed: int, total: int, text: str) -> None:
+        raise NotImplementedError
+
+
+class TerminalBar(_DrawnBar):
+    """Loss, validation correlation, learning rate and the longest time that can be left, on a terminal."""
+
+    def __init__(self, bar: "Bar", max_epochs: int) -> None:
+        super().__init__(max_epochs)
+        self._bar = bar
+        self._task = bar.add_task("", total=None, text="first epoch")
+
+    def begin(self, epoch: int, resumed: str | None) -> None:
+        """Start after so many complete epochs."""
+        super().begin(epoch, resumed)
+        if resumed:
+            self._bar.console.print(resumed, markup=False, highlight=False, soft_wrap=True)
+
+    def _draw(self, completed: int, total: int, text: str) -> None:
+        self._bar.update(self._task, total=total, completed=completed, text=text)
+
+
+class CellBar(_DrawnBar):
+    """The same in the output of a notebook's cell; a line of text stays when training ends."""
+
+    def __init__(self, max_epochs: int) -> None:
+        super().__init__(max_epochs)
+        self._bar = NotebookBar()
+        self._said = ""
+        self._last = ""
+
+    def begin(self, epoch: int, resumed: str | None) -> None:
+        """Start after so many complete epochs."""
+        super().begin(epoch, resumed)
+        self._said = f"{resumed} " if resumed else ""
+
+    def on_epoch(self, row: dict[str, Any], schedule: Schedule) -> None:
+        """Show the results of an epoch."""
+        super().on_epoch(row, schedule)
+        self._last = f"{self._said}epoch {self._epoch}:{self._text}"
+
+    def end(self) -> None:
+        """Leave the results of the last epoch."""
+        self._bar.end(self._last)
+
+    def _draw(self, completed: int, total: int, text: str) -> None:
+        self._bar.total = total
+        self._bar.show(completed, self._said + text)
+
+
+class LogLines:
+    """One line for each epoch on standard error, for logs and job schedulers."""
+
+    def begin(self, epoch: int, resumed: str | None) -> None:
+        """Say where an interrupted training goes on."""
+        if resumed:
+            _say(resumed)
+
+    def on_round(self, done: int, rounds: int, loss: float) -> None:
+        """Rounds are not logged."""
+
+    def on_epoch(self, row: dict[str, Any], schedule: Schedule) -> None:
+        """Write the line of an epoch."""
+        _say(
+            f"epoch {row['epoch']}: loss {row['loss']:.6g}, validation {row['validation_correlation']:.4f} "
+            f"(best {schedule.best:.4f} in epoch {schedule.best_epoch}), rate {row['learning_rate']:.3g}, "
+            f"{row['seconds']:.1f} s"
+        )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
 
 @contextlib.contextmanager
-def terminal_bar(max_epochs: int, wanted: bool) -> Iterator[list[TerminalBar]]:
-    """Draw the bar on standard error; none where that is no terminal, or ``STRIATE_QUIET`` is set."""
-    if not wanted or not sys.stderr.isatty() or os.environ.get("STRIATE_QUIET"):
+def display(max_epochs: int, wanted: bool) -> Iterator[list[Display]]:
+    """Choose how to show training: a bar on a terminal or in a notebook, else lines; none if not wanted or ``STRIATE_QUIET`` is set."""
+    if not wanted or quiet():
         yield []
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    elif on_terminal():
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    # the time that is left if no stall ends the training before its last epoch
-    columns = (BarColumn(bar_width=6), TextColumn("{task.fields[text]}"), TextColumn("≤"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield [TerminalBar(bar, max_epochs)]
+        # the time that is left if no stall ends the training before its last epoch
+        columns = (BarColumn(bar_width=6), TextColumn("{task.fields[text]}"), TextColumn("≤"), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            yield [TerminalBar(bar, max_epochs)]
+    elif in_notebook():
+        cell = CellBar(max_epochs)
+        try:
+            yield [cell]
+        finally:
+            cell.end()
+    else:
+        yield [LogLines()]
 
 
 class TensorBoard:

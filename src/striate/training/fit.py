@@ -25,7 +25,7 @@ from striate.recordings import Recording
 from striate.training import run as files
 from striate.training.checkpoints import Progress
 from striate.training.core_of import CoreOf
-from striate.training.display import TensorBoard, terminal_bar
+from striate.training.display import TensorBoard, display
 from striate.training.overrides import Overrides
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import Run
@@ -73,7 +73,8 @@ def train(
     overwrite
         Whether a run that stands at `out` may be replaced.
     progress
-        Whether to draw a bar, where a terminal is watching.
+        Whether to show progress: a bar on a terminal or in a notebook, elsewhere (in the log of a job) a line on
+        standard error for each epoch. The environment variable ``STRIATE_QUIET`` turns it off, too.
 
     Returns
     -------
@@ -106,14 +107,15 @@ def train(
         if not checkpoint.exists():
             facts["start"] = set_start(encoder, data, plan.start, seed)
         facts = _begin(folder, plan, facts, data, where)
-        bars = stack.enter_context(terminal_bar(plan.schedule.max_epochs, progress))
+        displays = stack.enter_context(display(plan.schedule.max_epochs, progress))
+        resumed = checkpoint.exists()
 
         def watchers(standing: Progress) -> list[Watcher]:
             events = TensorBoard(folder / files.TENSORBOARD, len(standing.history))
             stack.callback(events.close)
-            for bar in bars:
-                bar.begin(len(standing.history) - 1)
-            return [_HistoryFile(folder, standing), events, *bars]
+            for each in displays:
+                each.begin(len(standing.history) - 1, _resumed(folder, standing) if resumed else None)
+            return [_HistoryFile(folder, standing), events, *displays]
 
         fabric = fabric_for(plan, where)
         trainer = Trainer(plan, encoder, data, seed=seed, fabric=fabric, checkpoint=checkpoint, watchers=watchers)
@@ -127,6 +129,12 @@ def fabric_for(recipe: Recipe, device: torch.device) -> Fabric:
     precision: Any = "bf16-mixed" if recipe.compute.precision == "bfloat16" else "32-true"
     devices: Any = [device.index or 0] if device.type == "cuda" else 1
     return Fabric(accelerator=device.type, devices=devices, precision=precision)
+
+
+def _resumed(folder: Path, standing: Progress) -> str:
+    epochs = len(standing.history) - 1
+    rounds = f" and {standing.round} rounds of the next" if standing.round else ""
+    return f"Resuming {folder} after {epochs} epoch{'s' * (epochs != 1)}{rounds}."
 
 
 class _HistoryFile:
