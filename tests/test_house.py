@@ -33,6 +33,7 @@ ROOMS = (
     "cli",
 )
 FREE = {
+    "arrays",
     "errors",
     "files",
     "folders",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.arrays import as_array
 from striate.errors import InputError
 
 Floats = NDArray[np.float64]
@@ -21,7 +22,7 @@ def trials_by_neurons(values: ArrayLike, name: str) -> NDArray[Any]:
     InputError
         If it has other than two dimensions, no trial, no neuron, or is not of real numbers.
     """
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(f"The {name} have shape {array.shape}; expected (trials, neurons), at least one of each.")
     if array.dtype.kind not in "fiub":

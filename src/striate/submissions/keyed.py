@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.arrays import as_array
 from striate.errors import InputError
 from striate.names import TEST_TIERS, TIERS, tier_name, valid_session
 
@@ -223,7 +224,7 @@ def _unit_ids(values: ArrayLike) -> NDArray[np.int64]:
 
 
 def _finite(values: ArrayLike, shape: tuple[int, int], called: str) -> NDArray[np.float32]:
-    array = np.asarray(values)
+    array = as_array(values, called)
     if array.shape != shape:
         raise InputError(
             f"The {called} have shape {array.shape}; {shape[0]} trials and {shape[1]} neurons need {shape}."

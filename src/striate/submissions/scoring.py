@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.arrays import as_array
 from striate.errors import InputError, checked_seed
 from striate.metrics import METRICS_VERSION, Ceiling, Repeats, evaluate, jackknife_oracle, split_half
 from striate.metrics import bootstrap as resample
@@ -131,7 +132,7 @@ def score_array(
         tier=truth.tier,
         trial_idx=truth.trial_idx,
         image_id=truth.image_id,
-        predictions=np.asarray(predictions),
+        predictions=as_array(predictions, "predictions"),
     )
     return score(submission, truth, bootstrap=bootstrap, seed=seed)
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.arrays import as_array
 from striate.errors import InputError
 from striate.progress import progress
 from striate.submissions import parquet
@@ -106,7 +107,9 @@ class Submission(Table):
             If the shape is not that of the recording's trials and neurons, or a prediction is negative or not finite.
         """
         keys = Keys.of(recording, tiers)
-        submission = cls(track=track, protocol=protocol, predictions=_array(predictions), **keys.as_arguments())
+        submission = cls(
+            track=track, protocol=protocol, predictions=as_array(predictions, "predictions"), **keys.as_arguments()
+        )
         submission.refuse_negative()
         return submission
 
@@ -160,7 +163,7 @@ class Submission(Table):
         with progress("predicting", len(rows)) as advance:
             for start in range(0, len(rows), batch_size):
                 some = rows[start : start + batch_size]
-                values = _array(predict(recording, some))
+                values = as_array(predict(recording, some), "predictions")
                 if values.shape != (len(some), neurons):
                     raise InputError(
                         f"The function returned predictions of shape {values.shape}; {len(some)} trials and "
@@ -224,10 +227,3 @@ class Submission(Table):
         trials = ", ".join(f"{t} {(self.tier == t).sum()}" for t in self.tiers)
         said = "".join(f", {what}" for what in (self.track, self.protocol) if what is not None)
         return f"<Submission {self.session}: {trials} trials × {len(self.unit_ids)} neurons{said}>"
-
-
-def _array(values: ArrayLike) -> NDArray[Any]:
-    """An array of what a model returns: a PyTorch tensor may be on a GPU, or still part of a computation."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-    return np.asarray(values)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from striate.arrays import as_array
 from striate.errors import InputError, listed
 from striate.loading import Batch, DataSettings, Loaders, loaders
 from striate.loading.devices import device_for
@@ -175,7 +176,7 @@ def _batches(given: Loaders, tiers: Iterable[str]) -> Iterator[Batch]:
 def _rates(function: Predictor, batch: Batch, neurons: int) -> NDArray[np.float32]:
     with torch.inference_mode():
         returned = function(batch)
-    rates = returned.cpu().float().numpy() if isinstance(returned, torch.Tensor) else np.asarray(returned, np.float32)
+    rates = as_array(returned, "rates that the model returned").astype(np.float32, copy=False)
     if rates.shape != (len(batch), neurons):
         raise InputError(
             f"The model returned rates of shape {rates.shape}; a batch of {len(batch)} trials and {neurons} neurons needs "
