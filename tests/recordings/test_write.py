@@ -89,3 +89,9 @@ def test_stored_statistics_are_kept(tmp_path: Path, recording: Recording) -> Non
     )  # fmt: skip
     again = striate.open(write(odd, tmp_path / "b.zip"))
     assert np.array_equal(again.statistics["responses"].std, statistics["responses"].std)
+
+
+def test_the_ending_of_a_zip_may_be_in_capitals(tmp_path: Path, recording: Recording) -> None:
+    assert zipfile.is_zipfile(write(recording, tmp_path / "lr0.5.ZIP"))
+    assert write(recording, tmp_path / "v1.5").is_dir(), "a dot in the name of a folder is no ending"
+    assert striate.open(tmp_path / "lr0.5.ZIP").fingerprint == striate.open(tmp_path / "v1.5").fingerprint

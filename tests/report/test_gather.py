@@ -1,6 +1,7 @@
 """A report of runs and submissions as they lie on disk, in Python and as a command."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.fixtures.recordings import small_recording
 from tests.training.small import TABLES
 
 import striate
+from striate.cli.report import named
 from striate.errors import InputError, WithheldError
 from striate.loading import Standardisation
 from striate.recordings import Recording
@@ -119,3 +121,27 @@ def test_the_command_refuses_in_one_sentence(place: Path, tmp_path: Path) -> Non
     assert_one_sentence(run_in_process("report", weak, archive, *out, "--bootstrap", 3), "at least 20")
     truth = ("--truth", place / "truth.parquet")
     assert run_in_process("report", weak, place / "withheld.zip", *truth, *out, "--bootstrap", 0).status == 0
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["runs/lr0.002-s0", "runs/lr0.002-s1"], ["lr0.002-s0", "lr0.002-s1"]),
+        (["a/v1.5.parquet", "b/v1.6.PQ", "c/v1.7.csv"], ["v1.5", "v1.6", "v1.7"]),
+        (["runs/2022.", "runs/.hidden/"], ["2022.", ".hidden"]),
+        (["new=runs/a.b"], ["new"]),
+    ],
+)
+def test_names_keep_what_stands_behind_a_dot(paths: list[str], names: list[str]) -> None:
+    assert list(named(paths)) == names
+
+
+def test_a_report_of_folders_with_dots(place: Path, tmp_path: Path) -> None:
+    for name in ("lr0.002-s0", "lr0.002-s1"):
+        shutil.copytree(place / "run", tmp_path / name)
+    models = (tmp_path / "lr0.002-s0", tmp_path / "lr0.002-s1")
+    page = tmp_path / "report.html"
+    done = run_in_process("report", *models, place / "mouse.zip", "--out", page, "--bootstrap", 0)
+    assert done.status == 0, done.err
+    assert "lr0.002-s0" in page.read_text()
+    assert "lr0.002-s1" in page.read_text()

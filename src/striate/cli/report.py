@@ -63,8 +63,19 @@ def report(
     console.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
+# Endings of submission files. Anything else after a dot belongs to the name: "lr0.002-s0" is not a file of type ".002-s0".
+_ENDINGS = (".parquet", ".pq", ".csv")
+
+
+def model_name(path: Path) -> str:
+    """Return the name of a run or submission: the last part of its path, without the ending of a submission file."""
+    name = path.name or path.resolve().name or str(path)
+    ending = path.suffix.lower()
+    return name[: -len(ending)] if ending in _ENDINGS and not path.is_dir() else name
+
+
 def named(models: list[str]) -> dict[str, Path]:
-    """Paths by the name that a report gives them: as it is told, or the last part of the path.
+    """Map names to paths: the name given as NAME=PATH, or else `model_name` of the path.
 
     Raises
     ------
@@ -75,7 +86,7 @@ def named(models: list[str]) -> dict[str, Path]:
     for each in models:
         name, is_named, path = each.partition("=")
         if not is_named or not name or Path(each).exists():
-            name, path = Path(each).stem or each, each
+            name, path = model_name(Path(each)), each
         if name in found:
             raise InputError(
                 f"Two models are called {name!r} ({found[name]} and {path}): give one another name, NAME=PATH."

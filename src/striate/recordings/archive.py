@@ -297,7 +297,7 @@ def open_archive(path: Path) -> Archive:
 
 def _nothing_at(path: Path) -> str:
     neighbours = (
-        sorted(p.name for p in path.parent.glob("*") if p.suffix == ".zip" or p.is_dir())
+        sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() == ".zip" or p.is_dir())
         if path.parent.is_dir()
         else []
     )

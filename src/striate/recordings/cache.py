@@ -88,4 +88,5 @@ def _key(source: Path) -> str:
         if source.is_dir() and file.is_dir():
             continue
         digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
-    return f"{source.stem[:40]}-{digest.hexdigest()[:24]}"
+    label = source.name if source.is_dir() else source.stem
+    return f"{label[:40]}-{digest.hexdigest()[:24]}"

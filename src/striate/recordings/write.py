@@ -47,12 +47,12 @@ def write(recording: Recording, path: str | os.PathLike[str], *, overwrite: bool
         If something stands there already, or it cannot be written.
     """
     target = Path(path).expanduser()
-    if target.is_dir() and not (target / "meta").exists() and target.suffix != ".zip" and not overwrite:
+    if target.is_dir() and not (target / "meta").exists() and target.suffix.lower() != ".zip" and not overwrite:
         target = target / f"{layout.archive_stem(recording.session)}.zip"
     if target.is_dir() and any(target.iterdir()) and not (target / "meta").exists():
         raise InputError(f"{target} holds something else than a recording, which would be lost: choose another folder.")
     with progress(f"writing {recording.session}", 4 * len(recording.trials)) as advance:
-        if target.suffix == ".zip":
+        if target.suffix.lower() == ".zip":
             _write_zip(recording, target, overwrite, advance)
         else:
             with whole_folder(target, overwrite=overwrite) as folder:

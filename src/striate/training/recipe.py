@@ -219,7 +219,7 @@ def _read(recipe: str | Path) -> tuple[dict[str, Any], str]:
     path = Path(recipe)
     if isinstance(recipe, str) and recipe in recipe_names():
         source, content = f"recipe {recipe}", recipe_text(recipe).encode()
-    elif path.suffix != ".toml" and not path.exists():
+    elif path.suffix.lower() != ".toml" and not path.exists():
         return {}, recipe_text(str(recipe))  # raises: neither a name nor a file
     elif path.is_dir() or path.suffix.lower() == ".zip":
         raise InputError(

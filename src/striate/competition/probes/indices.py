@@ -186,7 +186,7 @@ def _salts(material: Material, archive: PublicArchive) -> list[str]:
     if material.rules is not None:
         track = material.rules.track_of(archive.session)
         words += [material.rules.name, material.rules.title, *([track.name] if track else [])]
-    words.append(archive.file.stem)
+    words += [archive.file.stem, archive.file.name]
     return list(dict.fromkeys(word for word in words if word))
 
 
