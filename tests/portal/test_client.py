@@ -147,7 +147,8 @@ def test_a_portal_that_is_away_is_asked_again_and_the_person_is_told(
 
     told: list[str] = []
     portal = Portal(address, token=world.token(ada), sleep=lambda _: None, said=told.append)
-    asked, away = portal._pool.request, 3
+    pools = portal._connections.through(None)
+    asked, away = pools.request, 3
 
     def request(*arguments: Any, **options: Any) -> Any:
         nonlocal away
@@ -156,7 +157,7 @@ def test_a_portal_that_is_away_is_asked_again_and_the_person_is_told(
             raise OSError("nobody listens")
         return asked(*arguments, **options)
 
-    monkeypatch.setattr(portal._pool, "request", request)
+    monkeypatch.setattr(pools, "request", request)
     assert portal.send(world.file(0.5), wait=False).new
     (sentence,) = told
     assert "cannot be reached" in sentence

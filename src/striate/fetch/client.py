@@ -1,11 +1,8 @@
 """HTTP as fetching needs it: one request, one answer, and failures by what can be done about them."""
 
 import ssl
-import threading
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.exceptions import (
@@ -14,15 +11,14 @@ from urllib3.exceptions import (
     LocationParseError,
     NameResolutionError,
     NewConnectionError,
-    ProtocolError,
-    ProxyError,
     ReadTimeoutError,
     SSLError,
 )
 
 from striate import __version__
-from striate.fetch.failures import BrokenOffError, UnreachableError, UnusableError
+from striate.fetch.failures import BrokenOffError, FetchError, UnreachableError, UnusableError
 from striate.fetch.patience import Patience
+from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
 from striate.fetch.tokens import origin, token_for
 
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -84,7 +80,7 @@ class Answer:
 
 
 class Client:
-    """Asks hosts for files, by the proxies that the environment names (``HTTPS_PROXY``, ``NO_PROXY``).
+    """Ask hosts for files, through the proxies that the environment names (``HTTPS_PROXY``, ``NO_PROXY``).
 
     Parameters
     ----------
@@ -93,14 +89,8 @@ class Client:
     """
 
     def __init__(self, patience: Patience) -> None:
-        self._options: dict[str, Any] = {
-            "timeout": urllib3.Timeout(connect=patience.connect, read=patience.stall),
-            "retries": False,
-            "maxsize": 8,
-        }
-        self._direct = urllib3.PoolManager(**self._options)
-        self._by_proxy: dict[str, urllib3.ProxyManager] = {}
-        self._lock = threading.Lock()
+        timeout = urllib3.Timeout(connect=patience.connect, read=patience.stall)
+        self._connections = Connections(timeout=timeout, retries=False, maxsize=8)
 
     def get(self, address: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Answer:
         """Ask for an address, following redirects.
@@ -119,7 +109,7 @@ class Client:
         BrokenOffError
             If no answer arrived.
         UnusableError
-            If asking again would not help: a wrong certificate, a redirect that leads nowhere.
+            If asking again would not help: a wrong certificate, a redirect that leads nowhere, a proxy that wants a password.
         """
         first = address
         for _ in range(_MOST_REDIRECTS + 1):
@@ -139,46 +129,41 @@ class Client:
 
     def close(self) -> None:
         """Close all connections."""
-        for manager in (self._direct, *self._by_proxy.values()):
-            manager.clear()
+        self._connections.close()
 
     def _ask(self, method: str, address: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-        host = host_of(address)
+        host, proxy = host_of(address), proxy_for(address)
         sent = {"User-Agent": f"striate/{__version__}", "Accept-Encoding": "identity", **headers}
         if token := token_for(address):
             sent["Authorization"] = f"Bearer {token}"
+        pools = self._connections.through(proxy)
         try:
-            return self._manager(address).request(method, address, headers=sent, preload_content=False, redirect=False)
-        except (NameResolutionError, NewConnectionError, ConnectTimeoutError) as error:
-            raise UnreachableError(f"{host} cannot be reached ({_why(error)})") from error
-        except ProxyError as error:
-            raise UnreachableError(f"the proxy on the way to {host} does not answer ({_why(error)})") from error
-        except SSLError as error:
-            if isinstance(error.args[0] if error.args else None, ssl.SSLCertVerificationError):
-                raise UnusableError(
-                    f"{host} shows a certificate that is not its own ({_why(error)}); a proxy on the way may open encrypted "
-                    "connections: name its certificate in SSL_CERT_FILE, or use another network"
-                ) from error
-            raise UnreachableError(f"no encrypted connection to {host} came about ({_why(error)})") from error
-        except LocationParseError as error:
-            raise UnusableError(f"{address!r} is no address") from error
-        except ReadTimeoutError as error:
-            raise BrokenOffError(f"{host} did not answer in time") from error
-        except (ProtocolError, HTTPError, OSError) as error:
-            raise BrokenOffError(f"the connection to {host} broke off") from error
+            response = pools.request(method, address, headers=sent, preload_content=False, redirect=False)
+        except (HTTPError, OSError) as error:
+            raise proxy_failure(error, proxy, host) or _failure(error, address) from error
+        if proxy is not None and response.status == 407:
+            response.close()
+            raise refused_by_proxy(407, proxy, host)
+        return response
 
-    def _manager(self, address: str) -> urllib3.PoolManager:
-        parts = urlsplit(address)
-        proxy = getproxies().get(parts.scheme)
-        if not proxy or proxy_bypass(parts.hostname or ""):
-            return self._direct
-        with self._lock:
-            if proxy not in self._by_proxy:
-                place = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-                said = urllib3.make_headers(proxy_basic_auth=f"{place.username}:{place.password}")
-                headers = said if place.username else None
-                self._by_proxy[proxy] = urllib3.ProxyManager(place.geturl(), proxy_headers=headers, **self._options)
-            return self._by_proxy[proxy]
+
+def _failure(error: HTTPError | OSError, address: str) -> FetchError:
+    """Say what a failed request to a host means."""
+    host = host_of(address)
+    if isinstance(error, NameResolutionError | NewConnectionError | ConnectTimeoutError):
+        return UnreachableError(f"{host} cannot be reached ({_why(error)})")
+    if isinstance(error, SSLError):
+        if isinstance(error.args[0] if error.args else None, ssl.SSLCertVerificationError):
+            return UnusableError(
+                f"{host} shows a certificate that is not its own ({_why(error)}); a proxy on the way may open encrypted "
+                "connections: name its certificate in SSL_CERT_FILE, or use another network"
+            )
+        return UnreachableError(f"no encrypted connection to {host} came about ({_why(error)})")
+    if isinstance(error, LocationParseError):
+        return UnusableError(f"{address!r} is no address")
+    if isinstance(error, ReadTimeoutError):
+        return BrokenOffError(f"{host} did not answer in time")
+    return BrokenOffError(f"the connection to {host} broke off")
 
 
 def host_of(address: str) -> str:

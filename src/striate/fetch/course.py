@@ -209,7 +209,7 @@ class Course:
     def _nowhere(self) -> InputError:
         name = f"{self._file.name} of {self._site.of.name}"
         if reasons := self._site.mirrors.reasons(self._file):
-            return InputError(f"{name} cannot be fetched: {'; '.join(reasons)}.")
+            return InputError(f"{name} cannot be fetched: {'; '.join(dict.fromkeys(reasons))}.")
         where = " without the network" if self._site.options.offline else ""
         return InputError(f"{name} is not here, and cannot be had{where}.")
 

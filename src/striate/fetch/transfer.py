@@ -279,7 +279,7 @@ def _refusal(answer: Answer, task: Task) -> Exception:
         return UnusableError(f"{host} has no {task.file.name} ({status})")
     if status == 407:
         return UnusableError(
-            f"a proxy on the way to {host} wants a name and a password (407): put them into HTTPS_PROXY"
+            f"a proxy on the way to {host} requires authentication (407), and no variable (HTTPS_PROXY) names that proxy"
         )
     if status in (408, 425) or status >= 500:
         return BrokenOffError(f"{host} failed to answer ({status})")

@@ -19,7 +19,9 @@ from striate.competition.boards import board_of
 from striate.competition.manifest import sha256_of
 from striate.errors import InputError
 from striate.fetch import OutageError
+from striate.fetch.failures import BrokenOffError, FetchError, UnusableError
 from striate.fetch.patience import duration, retry_after
+from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
 from striate.fetch.tokens import token_for
 from striate.portal.entries.card import MethodCard
 from striate.portal.receiving.keys import parsed_keys
@@ -108,8 +110,8 @@ class Portal:
                 "(--token-file) or as STRIATE_TOKEN."
             )
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": f"striate/{__version__}"}
-        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=20, read=180), retries=False)
-        self._pool.pool_classes_by_scheme = {**self._pool.pool_classes_by_scheme, "https": _Pool}
+        timeout = urllib3.Timeout(connect=20, read=180)
+        self._connections = Connections({"https": _Pool}, timeout=timeout, retries=False)
         self._sleep, self._said = sleep, said
 
     def send(
@@ -277,15 +279,11 @@ class Portal:
                 asked = None
             attempt += 1
             try:
-                answer = self._pool.request(
-                    method,
-                    urljoin(self.address, path),
-                    body=body,
-                    headers={**self._headers, **(headers or {})},
-                    redirect=False,
-                )
-            except (HTTPError, OSError) as error:
-                reason = f"{self.address} cannot be reached ({type(error).__name__})"
+                answer = self._sent(method, path, body, {**self._headers, **(headers or {})})
+            except UnusableError as failure:
+                raise InputError(f"{self.address} cannot be reached: {failure.reason}.") from failure
+            except FetchError as failure:
+                reason = failure.reason
                 continue
             if answer.status < 300:
                 return answer
@@ -305,6 +303,28 @@ class Portal:
             raise InputError(self._explained(answer))
         kind = _CrowdedError if asked is not None else OutageError
         raise kind(reason, "Try again later: what arrived stays there.")
+
+    def _sent(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        """Send one request, through the proxy that the environment names.
+
+        Raises
+        ------
+        UnusableError
+            If the proxy cannot be used, or refuses.
+        FetchError
+            If no answer arrived.
+        """
+        host, proxy = urlsplit(self.address).netloc, proxy_for(self.address)
+        try:
+            answer = self._connections.through(proxy).request(
+                method, urljoin(self.address, path), body=body, headers=headers, redirect=False
+            )
+        except (HTTPError, OSError) as error:
+            said = BrokenOffError(f"{self.address} cannot be reached ({type(error).__name__})")
+            raise proxy_failure(error, proxy, host) or said from error
+        if proxy is not None and answer.status == 407:
+            raise refused_by_proxy(407, proxy, host)
+        return answer
 
     def _explained(self, answer: urllib3.BaseHTTPResponse) -> str:
         if answer.status == 401:
