@@ -1,16 +1,36 @@
-"""Fixtures for every test: small recordings, a cache of its own, the shared material where it is at hand."""
+"""Fixtures for every test: seeds, small recordings, a cache of its own, the shared material where it is at hand."""
 
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before anything imports PyTorch
 
+import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import settings
 
 from striate.recordings import Recording
 from tests.fixtures.recordings import small_recording
+
+# `make test` runs the same examples everywhere; `make test-slow` passes --hypothesis-profile=explore and a new seed.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("explore", derandomize=False, deadline=None, database=None, print_blob=True)
+settings.load_profile("fixed")
+
+
+@pytest.fixture(autouse=True)
+def seeded(request: pytest.FixtureRequest) -> None:
+    """Seed the global random generators, with `--hypothesis-seed` where it is given and with 0 otherwise."""
+    given = request.config.getoption("--hypothesis-seed")
+    seed = int(given) % 2**32 if given and str(given).isdigit() else 0
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - for code that uses NumPy's global generator
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
 
 
 @pytest.fixture(scope="session", autouse=True)

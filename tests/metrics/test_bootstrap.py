@@ -14,6 +14,8 @@ from striate.errors import InputError
 from striate.metrics import bootstrap, evaluate, paired_bootstrap
 from striate.metrics.bootstrap import draw_images
 
+METRICS = ("single_trial_correlation", "correlation_to_average", "feve")
+
 
 @pytest.fixture(autouse=True)
 def no_warnings():
@@ -25,6 +27,7 @@ def no_warnings():
 def literal_resamples(r, p, image_ids, resamples, seed):
     """Draw rows of images, name each draw an image of its own, and score with the plain metrics."""
     images = np.unique(image_ids)
+    extent = np.maximum(np.ptp(r, axis=0), np.ptp(p, axis=0)).astype(np.float64)
     values = []
     for drawn in draw_images(len(images), resamples, seed).astype(int):
         rows, names = [], []
@@ -32,8 +35,29 @@ def literal_resamples(r, p, image_ids, resamples, seed):
             of_image = np.flatnonzero(image_ids == image)
             names += [len(rows)] * len(of_image)
             rows += of_image.tolist()
-        values.append(reference.means(r[rows], p[rows], np.array(names)))
+        scored = r[rows], p[rows], np.array(names)
+        values.append([*reference.means(*scored), *tolerances(*scored, extent)])
     return np.array(values).T
+
+
+def tolerances(r, p, image_ids, extent):
+    """Bounds on the rounding errors of the three means of a resample.
+
+    A resample's sums of squares are differences of sums about the mean of all trials, so that rounding counts by the
+    square of what the values of all trials extend over, in standard deviations of the resample.
+    """
+
+    def bound(*arrays):
+        with np.errstate(divide="ignore"):
+            cancelled = sum((extent / values.astype(np.float64).std(axis=0)) ** 2 for values in arrays)
+        error = reference.correlation_tolerance(*arrays) + 16 * reference.EPSILON * cancelled
+        constant = np.any([np.ptp(values, axis=0) <= 16 * reference.EPSILON * extent for values in arrays], axis=0)
+        return np.where(constant, 1e-7, error).mean()  # a constant has correlation 0, or nearly so by the added 1e-8
+
+    fev, _ = reference.fev_and_feve(r, p, image_ids)
+    kept = np.nan_to_num(fev, nan=-np.inf) >= 0.15
+    feve = reference.feve_tolerance(r, p, image_ids, extent)[kept].sum()
+    return bound(r, p), bound(reference.image_means(r, image_ids), reference.image_means(p, image_ids)), feve
 
 
 @settings(deadline=None, max_examples=25)
@@ -41,17 +65,18 @@ def literal_resamples(r, p, image_ids, resamples, seed):
 def test_equals_scoring_the_resampled_rows(data, seed):
     r, p, image_ids = data
     result = bootstrap(r, p, image_ids, resamples=6, seed=seed)
-    single, average, feve = literal_resamples(r, p, image_ids, 6, seed)
-    np.testing.assert_allclose(result.single_trial_correlation.samples, single, rtol=1e-8, atol=1e-9)
-    np.testing.assert_allclose(result.correlation_to_average.samples, average, rtol=1e-8, atol=1e-9)
-    np.testing.assert_allclose(result.feve.samples, feve, rtol=1e-6)
+    expected = literal_resamples(r, p, image_ids, 6, seed)
+    for metric, values, tolerance in zip(METRICS, expected[:3], expected[3:], strict=True):
+        samples = getattr(result, metric).samples
+        np.testing.assert_array_equal(np.isnan(samples), np.isnan(values))
+        assert (np.nan_to_num(np.abs(samples - values)) <= tolerance).all(), metric
 
 
 def test_a_neuron_that_answers_one_image_alone_is_constant_without_it():
     r, p, image_ids = population(images=4)
     r[:, 0] = np.where(image_ids == image_ids[0], r[:, 0], 0.7)
     result = bootstrap(r, p, image_ids, resamples=60)
-    single, average, feve = literal_resamples(r, p, image_ids, 60, 0)
+    single, average, feve = literal_resamples(r, p, image_ids, 60, 0)[:3]
     np.testing.assert_allclose(result.single_trial_correlation.samples, single, atol=1e-9)
     np.testing.assert_allclose(result.correlation_to_average.samples, average, atol=1e-9)
     np.testing.assert_allclose(result.feve.samples, feve, rtol=1e-6)
@@ -77,7 +102,7 @@ def test_is_the_same_to_the_last_digit_on_any_number_of_threads(monkeypatch):
         monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
         found.append(bootstrap(r, p, image_ids, resamples=1000, seed=5))
     one, several = found
-    for metric in ("single_trial_correlation", "correlation_to_average", "feve"):
+    for metric in METRICS:
         np.testing.assert_array_equal(getattr(one, metric).samples, getattr(several, metric).samples)
 
 

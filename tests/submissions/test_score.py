@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.fixtures.recordings import small_recording
+from tests.metrics import reference
 from tests.submissions.examples import example, shuffled, without
 
 from striate.errors import InputError
@@ -148,7 +149,8 @@ def test_an_array_scores_as_a_submission_of_it():
     _, submission, truth = example()
     assert score_array(submission.predictions, truth, bootstrap=5).tiers == score(submission, truth, bootstrap=5).tiers
     best = score_array(truth.responses, truth, bootstrap=0).tiers["test"]
-    assert best.single_trial_correlation.mean == pytest.approx(1, abs=1e-4)
+    expected = reference.damping(truth.responses[truth.tier == "test"]) ** 2
+    np.testing.assert_allclose(best.single_trial_correlation.per_neuron, expected, rtol=1e-12)
     with pytest.raises(InputError, match="shape"):
         score_array(truth.responses[:-1], truth)
 
