@@ -10,6 +10,10 @@ INSTALLED := $(VENV)/.installed
 DATABASE ?= sqlite
 MINUTES ?= 5
 OPTIONS ?=
+# Of the property tests of `make test-slow`; printed, so that a failure can be repeated.
+ifndef SEED
+SEED := $(shell date +%s)
+endif
 
 export STRIATE_SHARED ?= ../shared
 
@@ -28,7 +32,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench,portal]'
 	@touch $@
 
-demo: setup ## Simulate, train, predict, score, and draw a report (at most 6 minutes).
+demo: setup ## Simulate, train, predict, score, and draw a report (about 4 minutes, 7 with the installation).
 	@echo "== demo: two simulated recordings, two models, one table, one report"
 	@$(BIN)/striate demo --out demo --overwrite
 
@@ -45,9 +49,9 @@ test: setup lint types ## Lint, types, and the fast tests.
 	@echo "== fast tests, two at a time"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
 
-test-slow: setup ## The tests that take longer, and the portal's on PostgreSQL and S3.
-	@echo "== slow tests, two at a time"
-	@$(BIN)/python -m pytest -q -m slow -n 2
+test-slow: setup ## The slow tests, property tests with a new SEED, and the portal's tests on PostgreSQL and S3.
+	@echo "== slow tests, two at a time; property tests with seed $(SEED) (to repeat: make test-slow SEED=$(SEED))"
+	@$(BIN)/python -m pytest -q -m "slow or hypothesis" -n 2 --hypothesis-profile=explore --hypothesis-seed=$(SEED)
 	@echo "== the portal's fast tests again, on PostgreSQL and S3"
 	@STRIATE_TEST_SERVERS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile tests/portal
 
@@ -61,7 +65,7 @@ docs: $(VENV)/.docs-installed ## Build the documentation into docs/_build (a war
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python -m sphinx -W --keep-going -q -E -b html docs docs/_build
 
-bench: setup ## How fast it is, against the same work written plainly (under 10 minutes; the first time two more).
+bench: setup ## How fast it is, against the same work written plainly (10 minutes when idle, over 20 when busy).
 	@echo "== benchmarks: both forms in turn, medians"
 	@$(BIN)/python -m benchmarks
 

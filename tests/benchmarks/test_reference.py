@@ -62,6 +62,7 @@ def test_the_encoders_are_the_same() -> None:
         torch.testing.assert_close(plain.regulariser(), ours.regulariser("a"))
 
 
+@pytest.mark.slow
 def test_a_step_of_training_is_the_same() -> None:
     plain, ours = (encoder.double().train() for encoder in encoders())
     images, pupil = torch.randn(6, 4, 36, 64).double(), torch.randn(6, 2).double()

@@ -34,6 +34,7 @@ def test_a_wrong_call_is_one_sentence_and_where_to_look(arguments: list[str], sa
     assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_status_of_a_command_is_that_of_the_program() -> None:
     assert striate("--version").stdout.split() == ["striate", __version__]
     assert striate("--version").returncode == 0

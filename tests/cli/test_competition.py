@@ -47,6 +47,7 @@ def test_new_writes_a_commented_file_that_passes(striate, tmp_path):
     assert "did you mean 'own'" in striate("new", tmp_path / "d.toml", "--template", "owm", status=1)
 
 
+@pytest.mark.slow
 def test_a_competition_from_build_to_verify(striate, rules, full, tmp_path):
     public, secret, store = tmp_path / "public", tmp_path / "secret", tmp_path / "store"
     out = striate("build", rules, *full, "--out", public, "--secrets", secret)

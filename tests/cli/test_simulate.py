@@ -42,6 +42,7 @@ def test_one_pretraining_scan_is_the_default(capsys, monkeypatch, tmp_path):
     assert recording.tiers == ("train", "validation", "test")
 
 
+@pytest.mark.slow
 def test_a_benchmark_with_truth(capsys, monkeypatch, tmp_path):
     public, secret = tmp_path / "public", tmp_path / "secret"
     arguments = (public, "--truth", secret, "--pretraining", 1, "--competition", "both", "--json", *SMALL)
@@ -102,6 +103,7 @@ def test_the_same_seed_gives_the_same_bytes_and_a_warning(capsys, monkeypatch, t
     assert len(files[0]) == 1
 
 
+@pytest.mark.slow
 def test_nothing_withheld_and_folders(capsys, monkeypatch, tmp_path):
     code, out, err = run(
         capsys,
@@ -124,6 +126,7 @@ def test_nothing_withheld_and_folders(capsys, monkeypatch, tmp_path):
     assert "final_test" in recording.tiers
 
 
+@pytest.mark.slow
 def test_settings_of_the_neurons_have_an_effect(capsys, monkeypatch, tmp_path):
     truths = {}
     options = {

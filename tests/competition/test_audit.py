@@ -30,6 +30,7 @@ def above_note(report):
     return [f"{finding.rule}: {finding}" for finding in report if finding.severity != "note"]
 
 
+@pytest.mark.slow
 def test_a_clean_competition_has_no_finding_above_note(competition, vault):
     for report in (audit(competition.folder), audit(competition.folder, vault)):
         assert not above_note(report)
@@ -37,6 +38,7 @@ def test_a_clean_competition_has_no_finding_above_note(competition, vault):
     assert {"order-public", "live-images-in-pretraining", "order-from-drift"} <= report.rules
 
 
+@pytest.mark.slow
 def test_a_commitment_is_no_seed_whatever_its_hash_begins_with(plot, vault):
     for first in "05af":
         document = {"digests": {"seed": first + "1234567890abcdef" * 4}}
@@ -101,6 +103,7 @@ def test_evidence_says_what_an_attacker_would_do(kind, mention, plot, vault):
     assert mention in said
 
 
+@pytest.mark.slow
 def test_what_is_not_declared_is_a_warning(tmp_path):
     made = built(tmp_path, small_rules(declared=[]))
     report = audit(made.folder, Vault.read(made.vault, PASSPHRASE))
@@ -112,6 +115,7 @@ def test_what_is_not_declared_is_a_warning(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_an_archive_of_2022_with_its_presentation_times_is_found(tmp_path):
     """Tests zeroed, names hashed with a key, but the clock left in, as it happened; and no rules at all."""
     public = striate.open(

@@ -138,6 +138,7 @@ def test_truths_agree_with_the_full_recording(competition):
         assert set(truth.trial_idx) == set(public.trials["trial_idx"][(public.trials["tier"] == tier).to_numpy()])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_public_bytes_and_another_does_not(competition, tmp_path):
     again = built(tmp_path)
     other = build(
@@ -189,6 +190,7 @@ def test_tracks_that_share_images_share_the_split(tmp_path):
     assert len(finals[0]) == 6
 
 
+@pytest.mark.slow
 def test_folders_zips_and_simulated_mice_are_taken(tmp_path):
     rules = small_rules()
     track, plus, other = mice()
@@ -207,6 +209,7 @@ def test_folders_zips_and_simulated_mice_are_taken(tmp_path):
         assert archive(from_files, session).read_bytes() == archive(from_memory, session).read_bytes()
 
 
+@pytest.mark.slow
 def test_simulated_mice_come_from_a_seed_of_128_bits(tmp_path):
     rules = small_rules("own", tiers__split="given")
     small = {"neurons": 12, "train": 30, "validation": 5, "test_images": 4, "final_images": 4, "repeats": 3}
@@ -283,6 +286,7 @@ def test_recordings_that_do_not_fit_are_refused_before_anything_is_written(name,
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_final_images_must_not_be_public_elsewhere(tmp_path):
     rules = small_rules(tiers__split="stratified")
     recordings = [mouse(TRACK, live=8), mouse(TRACK_PLUS, live=8), mouse(OTHER, live=8)]

@@ -188,6 +188,7 @@ def test_it_closes_when_submissions_are_over_and_once(played, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_it_closes_only_with_what_was_committed_to_and_received(played, competition, tmp_path):
     game, _, _ = played
     other = built(tmp_path / "other", small_rules(title="Another"))
@@ -206,6 +207,7 @@ def test_it_closes_only_with_what_was_committed_to_and_received(played, competit
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("choice", "receipt"), [("last", 3), ("best_live", 2), ("chosen", 3)])
 def test_which_submission_counts_is_a_rule(choice, receipt, tmp_path):
     rules = small_rules(

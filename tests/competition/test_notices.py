@@ -167,6 +167,7 @@ def test_a_notice_that_is_removed_changed_or_moved_is_seen(kinds, data):
 moments = st.integers(-24 * 40, 24 * 400).map(hours)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(data=st.data())
 def test_no_amendment_changes_what_phase_the_past_lies_in(data):

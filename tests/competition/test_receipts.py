@@ -177,6 +177,7 @@ def test_limits_hold_for_each_team_and_board(game):
     game.submit("Alpha", 0.4, hours=24)
 
 
+@pytest.mark.slow
 def test_a_limit_in_total_and_one_of_size(competition, tmp_path):
     made = built(tmp_path / "built", small_rules(limits={"in_total": 1, "per_day": 5, "megabytes": 1}))
     game = play(made, tmp_path)
@@ -218,6 +219,7 @@ def test_a_choice_is_a_receipt(game):
         choose(game.folder, "Alpha", 1, at=AFTER + timedelta(days=100))
 
 
+@pytest.mark.slow
 def test_only_where_the_rules_let_teams_choose(tmp_path):
     game = play(built(tmp_path / "built", small_rules(ranking={"choice": "last", "resamples": 100})), tmp_path)
     game.submit("Alpha", 0.5)

@@ -222,6 +222,7 @@ def test_at_a_terminal_the_terms_are_shown_and_asked_for(typed: bytes, agreed: b
     assert "in all" in said if agreed else "nothing was fetched" in said
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_at_once_and_keeps_what_came(tmp_path: Path) -> None:
     big = zipped(7, size=3_000_000)
     with serving(Host({"/big.zip": big}, rate=100_000.0)) as here:

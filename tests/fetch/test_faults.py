@@ -40,6 +40,7 @@ def test_a_host_that_sends_parts_sends_no_byte_twice(fault: str, tmp_path: Path)
     assert len(starts) >= 3
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -83,6 +84,7 @@ def test_a_host_that_drops_every_connection_still_gives_the_file(tmp_path: Path)
     assert only(outcome).read_bytes() == content
 
 
+@pytest.mark.slow
 def test_a_slow_trickle_is_no_download(tmp_path: Path) -> None:
     host = Host({"/a.zip": ZIP}, rate=700.0)
     with serving(host):

@@ -323,6 +323,7 @@ def test_a_dataset_is_indexed_by_position_among_its_trials() -> None:
         _ = dataset[len(dataset)]
 
 
+@pytest.mark.slow
 def test_real_archives(shared: Path) -> None:
     for name in sorted((shared / "archives").glob("*.zip")):
         recording = striate.open(name)

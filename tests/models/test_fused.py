@@ -119,6 +119,7 @@ def test_forms_are_chosen_within_a_block() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_pytorch_keeps_its_threads() -> None:
     """Both may share OpenMP; with other threads, PyTorch rounds otherwise from the second step on."""
     script = (
@@ -150,6 +151,7 @@ def test_a_second_process_finds_what_the_first_compiled(tmp_path: Path) -> None:
     assert [one.stdout.split() for one in hits] == [["0", "0"], ["1", "1"]]
 
 
+@pytest.mark.slow
 def test_the_kernels_for_gpus_agree() -> None:
     """On a GPU where there is one, in Triton's interpreter otherwise."""
     pytest.importorskip("triton", reason="the fused form on a GPU needs Triton")

@@ -26,6 +26,7 @@ print(usual, kept, page_faults(5))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library is not glibc")
 def test_freed_memory_is_used_again() -> None:
     """Counts pages that the system had to fetch for blocks that are made and freed one after another."""

@@ -79,6 +79,7 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path) -> None:
     save(small_encoder(), tmp_path / "w.safetensors", overwrite=True)
 
 
+@pytest.mark.slow
 def test_the_same_encoder_makes_the_same_file(tmp_path: Path) -> None:
     save(small_encoder(), tmp_path / "1.safetensors")
     script = (

@@ -45,6 +45,7 @@ def test_every_kind_of_bomb_is_refused(portal: World) -> None:
     assert set(outcome.refused) | set(bombs.MAY_BE_SOUND) == set(kinds)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_children")
 def test_a_worker_outlives_bombs_and_scores_what_comes_after(world: World, tmp_path: Path) -> None:
     """The whole way: taken in, refused with a reason that the sender sees, no limit touched, and the next file is scored."""

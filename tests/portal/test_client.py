@@ -91,6 +91,7 @@ def test_without_a_token_it_says_how_to_have_one(world: World, address: str) -> 
     assert_one_sentence(run_in_process("submit", world.file(0.5), "--to", address), "make one", "--token-file")
 
 
+@pytest.mark.slow
 def test_a_limit_is_a_sentence_and_status_1(world: World, address: str, ada: Any) -> None:
     for seed in range(3):
         assert submit(world, address, ada, world.file(0.5, seed=seed), "--no-wait").status == 0

@@ -110,6 +110,7 @@ def test_metrics_are_called_as_everywhere() -> None:
         assert {name: str(said) for name, said in METRIC_NAMES.items()} == {name: LABELS[name] for name in METRICS}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("german")
 def test_a_form_a_message_a_state_and_a_mail_are_in_the_readers_language(world: World) -> None:
     from django.core import mail

@@ -388,6 +388,7 @@ def test_other_terms_must_be_accepted_anew_and_the_old_version_stays_open(world:
     assert third.licence == "CC BY 4.0", "what a version does not say stays"
 
 
+@pytest.mark.slow
 def test_the_page_stays_readable_with_thousands_of_files(world: World, folder: Path) -> None:
     """Seven folders of hundreds of files: folded, and each folder's page shows all of it."""
     for mouse in range(7):

@@ -195,6 +195,7 @@ def dead(request: pytest.FixtureRequest, portal: World, monkeypatch: pytest.Monk
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_a_dead_service_is_an_error_and_not_a_wait(dead: str, file: Path) -> None:
     from striate.portal import storage as files
 
@@ -225,6 +226,7 @@ def test_the_limits_of_time_are_short_enough_for_a_page() -> None:
     assert s3._TRIES * s3._CONNECT < 15
 
 
+@pytest.mark.slow
 def test_while_the_service_is_dead_pages_say_so_and_nothing_is_lost_or_charged(
     world: World, dead: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ def assert_all_is_there(found: Any, *, disqualified: bool) -> None:
     assert found["protected"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("migration", ["0001_initial", "0005_entries", "0009_notices"])
 def test_rows_of_an_earlier_version_are_there_after_an_upgrade(
     world: World, folders: Path, tmp_path: Path, empty: dict[str, str], migration: str
@@ -148,6 +149,7 @@ def test_what_was_before_an_upgrade_comes_back_and_a_newer_database_is_refused(
         assert_one_sentence(done, "newer version", "9999_later")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "mention"),
     [
@@ -174,6 +176,7 @@ def test_an_upgrade_that_fails_is_one_sentence_and_changes_nothing(
     assert seen == [("0001_initial",)]
 
 
+@pytest.mark.slow
 def test_commands_beside_a_running_portal_of_an_earlier_version_leave_its_tables_alone(
     world: World, folders: Path, tmp_path: Path
 ) -> None:

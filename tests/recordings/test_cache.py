@@ -69,6 +69,7 @@ def _fingerprint(path: Path) -> str:
     return striate.open(path).fingerprint
 
 
+@pytest.mark.slow
 def test_packing_twice_at_the_same_time(own_cache: Path, tmp_path: Path) -> None:
     recording = small_recording(training=300)
     path = write(recording, tmp_path / "a.zip")

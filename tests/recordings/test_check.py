@@ -248,6 +248,7 @@ def test_the_command_prints_tables_or_json(tmp_path: Path, recording: Recording)
     assert "valid" in outcome.out
 
 
+@pytest.mark.slow
 def test_archives_of_others_have_only_true_findings(shared: Path) -> None:
     expected = {
         "90001-1-1": {"ragged-repeats"},

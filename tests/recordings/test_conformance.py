@@ -22,6 +22,7 @@ class TestSmallFolder(RecordingConformance):
         return path if path.exists() else write(made, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session", ["90001-1-1", "90002-1-1"])
 class TestArchivesOfOthers(RecordingConformance):
     @pytest.fixture(autouse=True)

@@ -134,6 +134,7 @@ def test_rows_and_withholding(tmp_path: Path, competition_recording: Recording) 
         opened.rows("validatio")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(recordings())
 def test_whatever_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, recording: Recording) -> None:

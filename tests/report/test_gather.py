@@ -95,6 +95,7 @@ def test_what_does_not_fit_is_refused(mouse: Recording, place: Path) -> None:
         gather(other, {"network": place / "run"}, bootstrap=0)
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_page_and_prints_the_scores(place: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     models = (place / "strong.parquet", f"my network={place / 'run'}")

@@ -78,6 +78,7 @@ def test_a_mouse_is_the_same_alone_and_in_company(mice):
     assert alone.recording.fingerprint == mice[2].recording.fingerprint
 
 
+@pytest.mark.slow
 def test_what_is_written_is_valid_and_reads_back(mice, tmp_path):
     written = list(write_benchmark(tmp_path / "public", truth=tmp_path / "secret", pretraining=1, seed=11, **SMALL))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["public", "secret"]
@@ -97,6 +98,7 @@ def test_what_is_written_is_valid_and_reads_back(mice, tmp_path):
         assert oracle_scores(truth, opened).means == pytest.approx(oracle_scores(made.truth, made.recording).means)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_folders", [False, True])
 def test_the_same_seed_writes_the_same_bytes(tmp_path, as_folders):
     def written(folder):
@@ -167,6 +169,7 @@ def test_nothing_is_overwritten_unasked(tmp_path):
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.slow
 def test_the_room_can_be_called():
     made = striate.simulate(neurons=4, image_shape=(18, 32), train=5, test_images=2, seed=1)
     assert len(made.recording.neurons) == 4

@@ -96,6 +96,7 @@ def test_the_gaze_moves_the_screen_over_the_retina():
     assert np.abs(halfway[:, :-1] - (here[:, :-1] + here[:, 1:]) / 2).mean() < 20
 
 
+@pytest.mark.slow
 def test_sums_over_the_retina_are_exact():
     """The promise that responses do not depend on the order of summation."""
     from striate.simulate import population

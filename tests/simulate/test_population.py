@@ -38,6 +38,7 @@ def test_complex_cells_are_as_many_as_asked_for(neurons):
     assert (none.neurons["complexity"] < 0.5).all()
 
 
+@pytest.mark.slow
 def test_neurons_prefer_their_orientation(neurons):
     """Gratings of the neuron's frequency, all orientations and phases: the strongest mean answer is the true one."""
     chosen = range(0, 300, 15)
@@ -57,6 +58,7 @@ def test_neurons_prefer_their_orientation(neurons):
         assert abs((best - row["orientation"] + 90) % 180 - 90) <= 15
 
 
+@pytest.mark.slow
 def test_simple_cells_know_the_phase_and_complex_cells_do_not(neurons):
     table = neurons.neurons
     pixels_per_degree = SHAPE[1] / 128
@@ -89,6 +91,7 @@ def test_simple_cells_know_the_phase_and_complex_cells_do_not(neurons):
     assert np.median(of_complex) < 0.45 < np.median(of_simple)
 
 
+@pytest.mark.slow
 def test_local_contrast_normalizes(pictures):
     """Halving the contrast around grey quarters the energy; with normalisation the answer falls far less."""
     answers = {}

@@ -91,6 +91,7 @@ def test_the_order_of_files_says_nothing_of_time(large):
     assert abs(halves[0] - halves[1]) < 0.1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_and_another_does_not(pretraining):
     again, other = recording(settings(), NEURONS, SEED), recording(settings(), NEURONS, SEED + 1)
     assert content_hash(again.recording) == content_hash(pretraining.recording)
@@ -167,6 +168,7 @@ def test_withholding_changes_nothing_else(sensorium):
     assert np.array_equal(full.truth.expected, sensorium.truth.expected)
 
 
+@pytest.mark.slow
 def test_no_seed_and_no_truth_in_what_is_public(sensorium_plus, tmp_path):
     folder = write(sensorium_plus.recording, tmp_path / "public")
     content = b"".join(file.read_bytes() for file in sorted(folder.rglob("*.npy")))
@@ -208,6 +210,7 @@ def test_reliabilities_spread_from_poor_to_good(large):
     assert np.quantile(train.std(axis=0), 0.95) > 10 * np.quantile(train.std(axis=0), 0.05)
 
 
+@pytest.mark.slow
 def test_reliability_can_be_chosen():
     means = []
     for reliability in (0.1, 0.5):
@@ -239,6 +242,7 @@ def test_the_oracle_is_the_same_withheld_or_not(sensorium):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(8, 8), (18, 32), (50, 31), (20, 80)])
 def test_images_of_any_shape(shape):
     made = recording(settings(image_shape=shape, train=20), PopulationSettings(neurons=10), 1)

@@ -90,6 +90,7 @@ def test_impossible_leaves_are_refused(radius):
         dead_leaves(SHAPE, np.random.default_rng(0), texture=np.zeros((2, 2), np.float32))
 
 
+@pytest.mark.slow
 def test_natural_like_pictures_have_the_grey_values_of_photographs():
     drawn = [natural_like((72, 128), np.random.default_rng([5, i])) for i in range(250)]
     pictures = np.stack([picture for picture, _ in drawn])

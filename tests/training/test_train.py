@@ -140,6 +140,7 @@ def test_global_generators_are_left_alone(tmp_path: Path) -> None:
     assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [
