@@ -68,6 +68,7 @@ def test_a_run_is_whole(tmp_path: Path) -> None:
     files = {p.name for p in (tmp_path / "run").iterdir()}
     assert files == {
         "recipe.toml", "weights.safetensors", "neurons.parquet", "history.parquet", "provenance.json", "tensorboard",
+        "standardisation.json",
     }  # fmt: skip
     assert run.finished
     assert run.sessions == (recording.session,)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.errors import InputError
 from striate.loading.memory import Budget, MappedArray
+from striate.loading.raw_images import DISTORTION, model_images
 from striate.loading.selection import select_neurons
 from striate.loading.settings import ORIGINAL, DataSettings
 from striate.loading.standardisation import Standardisation
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 
 _BLOCK = 32 * 2**20  # bytes of float32 that are prepared at a time
-_DISTORTION = 0.05  # a larger change of the aspect ratio is taken for a mistake
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,11 @@ class PreparedRecording:
             self._behavior = self._on_device(standardisation.behavior(recording.behavior))
         if settings.pupil_center:
             self._pupil_center = self._on_device(standardisation.pupil_center(recording.pupil_center))
+
+    @property
+    def standardisation(self) -> Standardisation:
+        """How raw values of the selected neurons become standardised."""
+        return self._of_columns
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -169,11 +173,8 @@ class PreparedRecording:
             advance(block.size)
 
     def _prepared_images(self, rows: Rows) -> Tensor:
-        """Rescale and standardise, shape (B, 1, h, w); both are affine, so rescaling first only costs less."""
-        images = torch.from_numpy(self._raw_images.array[rows].astype(np.float32))
-        if images.shape[2:] != self.image_size:
-            images = F.interpolate(images, self.image_size, mode="bilinear", align_corners=False, antialias=False)
-        return torch.from_numpy(self._standardisation.images(images.numpy()))
+        """Rescale and standardise, shape (B, 1, h, w)."""
+        return model_images(self._raw_images.array[rows], self.image_size, self._standardisation)
 
     def _on_device(self, values: Tensor | NDArray[Any]) -> Tensor:
         return torch.as_tensor(values).to(self._device)
@@ -215,7 +216,7 @@ def _image_size(recording: Recording, settings: DataSettings) -> tuple[int, int]
     if settings.image_size == ORIGINAL:
         return height, width
     new_height, new_width = settings.image_size
-    if abs(new_width * height / (new_height * width) - 1) > _DISTORTION:
+    if abs(new_width * height / (new_height * width) - 1) > DISTORTION:
         raise InputError(
             f"image_size = [{new_height}, {new_width}] would distort the images of {recording.session}, which have "
             f"{height}×{width} pixels: choose a size of the same proportions, such as "

@@ -79,6 +79,12 @@ class Standardisation:
             pupil_center_std=np.asarray(pupil_center.std, dtype=np.float64).reshape(-1),
         )
 
+    @property
+    def image_range(self) -> tuple[float, float]:
+        """Standardised grey values of black (0) and white (255)."""
+        black, white = self.images(np.array([0.0, 255.0]), np.float64)
+        return float(black), float(white)
+
     def for_neurons(self, columns: NDArray[np.integer]) -> Standardisation:
         """Return the same standardisation for some of the neurons, given by their columns.
 

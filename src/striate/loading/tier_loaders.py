@@ -18,6 +18,7 @@ from striate.loading.prepared import PreparedRecording
 from striate.loading.sampler import BatchSampler
 from striate.loading.selection import select_training_rows
 from striate.loading.settings import DataSettings, data_settings
+from striate.loading.standardisation import Standardisation
 from striate.loading.trials import TrialDataset, TrialLoader
 from striate.recordings import Recording
 from striate.recordings.layout import tier_name
@@ -79,6 +80,11 @@ class Loaders(Mapping[str, TrialLoader]):
     def session(self) -> str:
         """Session of the recording."""
         return self.recording.session
+
+    @property
+    def standardisation(self) -> Standardisation:
+        """How raw values of the recording, and of the selected neurons, become standardised."""
+        return self._prepared.standardisation
 
     def __getitem__(self, tier: str) -> TrialLoader:
         name = tier_name(tier)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from striate.loading import Batch
 
 PREFIX = "session_"  # a module may not be called like a method ("keys", "pop"), but a session may
+_RAW = 50.0  # standardised grey values stay below this unless a recording has hardly any contrast
+_FAR_OUTSIDE = 4  # times the standardised grey value of black or white, whichever is larger
 _PART_BYTES = 13 * 2**20  # that the feature maps of the images that are predicted together may take
 
 
@@ -37,6 +39,12 @@ class Encoder(nn.Module):
         The shared core.
     positions : session → (N, 2)
         Cortical positions of each recording's neurons, from `cortical_positions`.
+
+    Attributes
+    ----------
+    image_ranges : session → (black, white)
+        Standardised grey values of black and white in each recording, where they are known. Images far outside are
+        refused: they were not standardised.
     """
 
     def __init__(
@@ -45,6 +53,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.settings = settings
         self.core = core
+        self.image_ranges: dict[str, tuple[float, float]] = {}
         self.readouts = nn.ModuleDict()
         self.shifters = nn.ModuleDict()
         for session, place in positions.items():
@@ -113,19 +122,24 @@ class Encoder(nn.Module):
         Raises
         ------
         InputError
-            If the images have another shape, the recording is unknown, or a needed `pupil_center` is missing.
+            If the images have another shape or are not standardised, the recording is unknown, or a needed
+            `pupil_center` is missing.
         """
         readout = self.readout(session)
+        _require_tensor("images", images)
         if images.ndim != 4 or tuple(images.shape[1:]) != self.input_shape:
             raise InputError(
                 f"Images have shape {tuple(images.shape)}; this encoder needs (batch, {_shape(self.input_shape)})."
             )
+        if not self.training:
+            self._refuse_raw(images, session)
         shift = None
         if self.uses_pupil_center:
             if pupil_center is None:
                 raise InputError(
                     "This encoder shifts its receptive fields with the eye: it needs pupil_center, (batch, 2), standardised."
                 )
+            _require_tensor("pupil_center", pupil_center)
             if tuple(pupil_center.shape) != (len(images), 2):
                 raise InputError(f"pupil_center has shape {tuple(pupil_center.shape)}; expected ({len(images)}, 2).")
             shift = self.shifters[PREFIX + session](pupil_center)
@@ -135,6 +149,26 @@ class Encoder(nn.Module):
         places = torch.split(positions, number) if positions.ndim == 3 else [positions] * len(parts)
         rates = [F.elu(readout.read(self.core(part), at)) + 1 for part, at in zip(parts, places, strict=True)]
         return rates[0] if len(rates) == 1 else torch.cat(rates)
+
+    def _refuse_raw(self, images: Tensor, session: str) -> None:
+        """Refuse images whose grey values cannot be standardised ones.
+
+        Optimised images may well leave the range of the screen, so only what is far outside is refused.
+        """
+        if torch.compiler.is_compiling() or images.device.type == "meta" or not len(images):
+            return
+        known = self.image_ranges.get(session)
+        limit = _RAW if known is None else _FAR_OUTSIDE * max(1.0, *map(abs, known))
+        try:
+            largest = float(images.detach()[:, 0].abs().max())
+        except RuntimeError:  # under a transformation such as vmap, values cannot be looked at
+            return
+        if largest > limit:
+            between = "" if known is None else f" (black is {known[0]:.2f} and white {known[1]:.2f})"
+            raise InputError(
+                f"The images have values up to ±{largest:.4g}, which cannot be standardised grey values{between}: "
+                "run.respond(images) takes raw images; or standardise them as striate.loading.Standardisation does."
+            )
 
     def _images_at_a_time(self, images: Tensor) -> int:
         """Few, where nothing is differentiated: each layer then finds the maps of the one before in the cache of a CPU."""
@@ -224,6 +258,16 @@ def build_encoder(settings: ModelSettings, neurons: Mapping[str, ArrayLike], inp
     planes, height, width = (int(n) for n in input_shape)
     positions = {session: cortical_positions(values) for session, values in neurons.items()}
     return Encoder(settings, ConvolutionalCore(settings.core, (planes, height, width)), positions)
+
+
+def _require_tensor(name: str, given: object) -> None:
+    if not isinstance(given, Tensor):
+        raise InputError(
+            f"{name} is of type {type(given).__name__}; expected a tensor: torch.as_tensor({name}) makes one."
+        )
+    if not given.is_floating_point():
+        hint = "run.respond(images) takes raw images" if name == "images" else f"{name}.float() makes one"
+        raise InputError(f"{name} has type {given.dtype}; expected standardised floats ({hint}).")
 
 
 def _shape(shape: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """Encoders on disk: one safetensors file that says in its header what it holds; nothing in it is ever executed."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ def save(encoder: Encoder, path: Path | str, *, overwrite: bool = False) -> None
         "settings": encoder.settings.model_dump(mode="json"),
         "input_shape": list(encoder.input_shape),
         "neurons": {s: encoder.neurons(s) for s in encoder.sessions},
+        "image_ranges": {s: list(r) for s, r in encoder.image_ranges.items()},
     }
     write_tensors(path, encoder.state_dict(), {"format": _FORMAT, "encoder": described}, overwrite=overwrite)
 
@@ -56,8 +58,12 @@ def load(path: Path | str) -> Encoder:
         neurons = {str(s): int(n) for s, n in described["neurons"].items()}
         if min(planes, height, width, *neurons.values()) < 1:
             raise ValueError("a size is not positive")
+        ranges = {str(s): (float(r[0]), float(r[1])) for s, r in described.get("image_ranges", {}).items()}
+        if not all(math.isfinite(value) for pair in ranges.values() for value in pair):
+            raise ValueError("a grey value is not finite")
         encoder = skeleton(settings, (planes, height, width), neurons)
-    except (KeyError, TypeError, ValueError, AttributeError, ValidationError, RuntimeError) as error:
+        encoder.image_ranges = ranges
+    except (LookupError, TypeError, ValueError, AttributeError, ValidationError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path}: the description of the encoder is damaged ({reason}); copy or train the run anew."

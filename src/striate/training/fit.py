@@ -30,6 +30,7 @@ from striate.training.overrides import Overrides
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.schedule import Schedule
+from striate.training.standardised_inputs import RunInputs
 from striate.training.start import set_start
 from striate.training.trainer import Trainer, Watcher, initial_seed
 
@@ -101,12 +102,15 @@ def train(
             _refuse_another(folder, plan, facts)
         data = loaders(several, plan.data, tiers=("train", "validation"), seed=seed, device=where)
         encoder = _encoder(plan, data, seed, given)
+        inputs = RunInputs.of(data)
+        encoder.image_ranges = {s: one.standardisation.image_range for s, one in data.items()}
         if overwrite:
             files.emptied(folder)
         checkpoint = folder / files.CHECKPOINT
         if not checkpoint.exists():
             facts["start"] = set_start(encoder, data, plan.start, seed)
         facts = _begin(folder, plan, facts, data, where)
+        inputs.write(folder / files.INPUTS)
         displays = stack.enter_context(display(plan.schedule.max_epochs, progress))
         resumed = checkpoint.exists()
 
@@ -266,7 +270,10 @@ def _begin(
 
 def _neuron_table(session: str, loaders: Loaders) -> pd.DataFrame:
     x, y, z = loaders.coordinates.T
-    return pd.DataFrame({"recording": session, "unit_id": loaders.unit_ids, "x": x, "y": y, "z": z})
+    scale = loaders.standardisation.response_scale
+    return pd.DataFrame(
+        {"recording": session, "unit_id": loaders.unit_ids, "x": x, "y": y, "z": z, "response_scale": scale}
+    )
 
 
 def _finish(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) -> None:

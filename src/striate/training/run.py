@@ -17,12 +17,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.errors import InputError
+from striate.errors import InputError, listed
 from striate.files import whole_file
 from striate.training.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
+    from striate.loading import Standardisation
     from striate.models import Encoder
+    from striate.recordings import Recording
+    from striate.training.standardised_inputs import SessionInputs
 
 RECIPE = "recipe.toml"
 WEIGHTS = "weights.safetensors"
@@ -32,8 +35,9 @@ PROVENANCE = "provenance.json"
 CHECKPOINT = "checkpoint.safetensors"
 TENSORBOARD = "tensorboard"
 SCORECARD = "scorecard.json"
+INPUTS = "standardisation.json"
 _LOCK = ".lock"
-_ALL = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD)
+_ALL = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD, INPUTS)
 
 # Settings that do not change what is learnt.
 _NO_MATTER = {"description", "data.resident_gib", "compute.checkpoint_minutes"}
@@ -152,14 +156,115 @@ class Run:
         InputError
             If the run was not trained on that recording.
         """
+        return self._of_neurons(session, "unit_id").astype(np.int64)
+
+    def inputs(self, session: str) -> SessionInputs:
+        """Statistics and image size of a recording, as they were when the run was trained on it.
+
+        Raises
+        ------
+        InputError
+            If the run was not trained on that recording, or does not keep them.
+        """
+        from striate.training.standardised_inputs import RunInputs
+
+        self._refuse_unknown(session)
+        kept = RunInputs.read(self.folder / INPUTS).recordings
+        if session not in kept:
+            raise InputError(f"{self.folder / INPUTS} says nothing of recording {session}: copy or train the run anew.")
+        return kept[session]
+
+    def standardisation(self, session: str) -> Standardisation:
+        """The standardisation that the run was trained with, for the neurons that it predicts; the recording is not needed.
+
+        Raises
+        ------
+        InputError
+            If the run was not trained on that recording, or its files are damaged.
+        """
+        scale = self._of_neurons(session, "response_scale").astype(np.float64)
+        return self.inputs(session).standardisation(session, scale)
+
+    def respond(
+        self,
+        images: Any,
+        *,
+        behavior: Any = None,
+        pupil_center: Any = None,
+        recording: str | Recording | None = None,
+        units: str = "standardised",
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> pd.DataFrame:
+        """Predict the responses to raw images, without the recording.
+
+        Images are rescaled and standardised as in training. Those of another size than the recording's are first brought
+        to that size (with antialiasing); those that have the size of the model's input are taken as they are.
+
+        Parameters
+        ----------
+        images
+            Grey values from 0 (black) to 255 (white), as uint8 or other numbers: one image (H, W), several (T, H, W) or
+            (T, 1, H, W), a tensor, a Pillow image, the path of an image file, ``.npy`` file or folder of these, or a list of
+            any of them.
+        behavior : (3,) or (T, 3)
+            Pupil dilation, its derivative and running speed in the recording's raw units, where the model uses them: an
+            array, or a mapping or DataFrame with the columns ``pupil_dilation``, ``pupil_dilation_derivative`` and
+            ``running_speed``; or ``"median"`` or ``"mean"`` for that of the training trials.
+        pupil_center : (2,) or (T, 2)
+            Horizontal and vertical eye position likewise (columns ``horizontal`` and ``vertical``).
+        recording
+            Whose neurons respond: a session, or the recording itself. May be left out where the run has only one.
+        units
+            ``"standardised"``, as in predictions and submissions, or ``"raw"``: those of the recording's responses.
+        batch_size
+            Images that are computed at a time; by default that of the recipe.
+        device
+            Where to compute; see `striate.train`.
+
+        Returns
+        -------
+        DataFrame, T × N
+            Rates ≥ 0: a row for each image (its path, or its position) and a column for each unit id.
+
+        Raises
+        ------
+        InputError
+            If the images are no raw images (standardised, or between 0 and 1), or have other proportions than the
+            recording's; if a state that the model needs is missing; or if the run is not finished.
+
+        Examples
+        --------
+        >>> run = Run.open("runs/cnn")  # doctest: +SKIP
+        >>> rates = run.respond(["grating.png", "dog.jpg"])  # doctest: +SKIP
+        >>> rates.loc["dog.jpg"].nlargest(3)  # doctest: +SKIP
+        """
+        from striate.training.respond import respond
+
+        return respond(
+            self,
+            images,
+            behavior=behavior,
+            pupil_center=pupil_center,
+            recording=recording,
+            units=units,
+            batch_size=batch_size,
+            device=device,
+        )
+
+    def _refuse_unknown(self, session: str) -> None:
         if session not in self.sessions:
             raise InputError(
-                f"{self.folder} was not trained on recording {session}, only on {', '.join(self.sessions)}. Train new "
-                "readouts on its core (striate train --core)."
+                f"{self.folder} was not trained on recording {session}, only on {listed(self.sessions, 8)}. Train new "
+                "readouts on its core (core=… in Python, --core on the command line)."
             )
+
+    def _of_neurons(self, session: str, column: str) -> NDArray[Any]:
+        """One column of the table of neurons, for one recording."""
+        self._refuse_unknown(session)
         try:
             table = pd.read_parquet(self.folder / NEURONS)
-            return table.loc[table["recording"] == session, "unit_id"].to_numpy(dtype=np.int64)
+            return table.loc[table["recording"] == session, column].to_numpy()
         except (OSError, ValueError, KeyError) as error:
             raise InputError(
                 f"{self.folder / NEURONS} is missing or damaged: train the run anew (--overwrite)."

@@ -1,0 +1,186 @@
+"""Responses of a trained run to raw images: what `Run.respond` does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from striate.arrays import as_array
+from striate.errors import InputError, listed, nearest
+from striate.loading.devices import device_for
+from striate.loading.raw_images import RawImages, model_images, screen_sized
+from striate.loading.settings import ORIGINAL
+from striate.models.ops import freed_memory_kept
+from striate.progress import progress
+
+if TYPE_CHECKING:
+    from striate.recordings import Recording
+    from striate.training.run import Run
+    from striate.training.standardised_inputs import BehaviorStatistics, PupilStatistics
+
+UNITS = ("standardised", "raw")
+_NAMED_STATES = ("median", "mean")
+
+# component -> other names for it; compared without case, spaces and underscores
+_BEHAVIOR = {
+    "pupil_dilation": ("pupil dilation", "dilation", "pupil", "pupil size"),
+    "pupil_dilation_derivative": ("derivative of pupil dilation", "derivative", "pupil derivative", "d_pupil"),
+    "running_speed": ("running speed", "running", "speed", "treadmill"),
+}
+_PUPIL_CENTER = {"horizontal": ("x", "pupil_x"), "vertical": ("y", "pupil_y")}
+
+
+def respond(
+    run: Run,
+    images: Any,
+    *,
+    behavior: Any = None,
+    pupil_center: Any = None,
+    recording: str | Recording | None = None,
+    units: str = "standardised",
+    batch_size: int | None = None,
+    device: str = "auto",
+) -> pd.DataFrame:
+    """Predict responses to raw images; see `Run.respond`."""
+    if units not in UNITS:
+        raise InputError(f"There are no units {units!r}: {nearest(str(units), UNITS)}.")
+    if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
+        raise InputError(f"batch_size is {batch_size!r}; give a whole number ≥ 1.")
+    session = _session(run, recording)
+    inputs = run.inputs(session)
+    given = RawImages(images)
+    standardisation = run.standardisation(session)
+    planes = _state("behavior", behavior, inputs.behavior, _BEHAVIOR, len(given), session)
+    pupil = _state("pupil_center", pupil_center, inputs.pupil_center, _PUPIL_CENTER, len(given), session)
+    if planes is not None:
+        planes = standardisation.behavior(planes)
+    if pupil is not None:
+        pupil = standardisation.pupil_center(pupil)
+    where = device_for(device)
+    encoder = run.encoder().to(where)
+    chosen = run.recipe.data.image_size
+    size = inputs.image_shape if chosen == ORIGINAL else (int(chosen[0]), int(chosen[1]))
+    rates = np.empty((len(given), encoder.neurons(session)), dtype=np.float32)
+    start = 0
+    with freed_memory_kept(), torch.inference_mode(), progress("Responding", len(given)) as advance:
+        for raw in _batches(given, inputs.image_shape, size, batch_size or run.recipe.data.batch_size):
+            rows = slice(start, start + len(raw))
+            batch = model_images(raw, size, standardisation)
+            if planes is not None:
+                of_batch = torch.from_numpy(planes[rows])[:, :, None, None].expand(-1, -1, *size)
+                batch = torch.cat([batch, of_batch], dim=1)
+            eye = None if pupil is None else torch.from_numpy(pupil[rows]).to(where)
+            rates[rows] = encoder.rates(batch.to(where), session, eye).cpu().float().numpy()
+            start += len(raw)
+            advance(len(raw))
+    if units == "raw":
+        rates *= standardisation.response_scale.astype(np.float32)
+    index = pd.Index(given.names, name="image")
+    return pd.DataFrame(rates, index=index, columns=pd.Index(run.unit_ids(session), name="unit_id"))
+
+
+def _batches(
+    images: RawImages, screen: tuple[int, int], size: tuple[int, int], count: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield images in batches, (B, 1, H, W), each of one size: that of the screen or of the model's input."""
+    named = zip(images.names, images, strict=True)
+    while several := list(islice(named, count)):
+        fitting = [screen_sized(image, screen, size, name) for name, image in several]
+        start = 0
+        for end in range(1, len(fitting) + 1):
+            if end == len(fitting) or fitting[end].shape != fitting[start].shape:
+                yield np.stack(fitting[start:end])[:, None].astype(np.float32)
+                start = end
+
+
+def _session(run: Run, recording: Any) -> str:
+    session: Any = getattr(recording, "session", recording)
+    if session is None:
+        if len(run.sessions) > 1:
+            raise InputError(
+                f"{run.folder} was trained on several recordings: say whose neurons respond, recording=…; one of "
+                f"{listed(run.sessions, 8)}."
+            )
+        return run.sessions[0]
+    if session not in run.sessions:
+        raise InputError(
+            f"{run.folder} was not trained on recording {session!r}: {nearest(str(session), run.sessions)}."
+        )
+    return str(session)
+
+
+def _state(
+    name: str,
+    given: Any,
+    statistics: BehaviorStatistics | PupilStatistics | None,
+    components: Mapping[str, Sequence[str]],
+    count: int,
+    session: str,
+) -> NDArray[np.float64] | None:
+    """Raw values of a state for each image, (T, K); None where the model does not use it."""
+    what = f"({', '.join(components)})"
+    if statistics is None:
+        if given is not None:
+            raise InputError(f"This model does not use {name}: leave it out.")
+        return None
+    if given is None:
+        raise InputError(
+            f"This model uses {name} {what}: give it in raw units, a value for all images or one for each, or "
+            f'{name}="median" for the median of the training trials of {session}.'
+        )
+    if isinstance(given, str):
+        if given not in _NAMED_STATES:
+            raise InputError(
+                f"There is no state {given!r} of {name}: {nearest(given, _NAMED_STATES)}; or give values {what}."
+            )
+        values = np.array([getattr(statistics, given)])
+    elif isinstance(given, Mapping | pd.DataFrame | pd.Series):
+        values = _of_columns(name, given, components)
+    else:
+        values = np.atleast_2d(as_array(given, name).astype(np.float64))
+    if values.ndim != 2 or values.shape[1] != len(components) or len(values) not in (1, count):
+        raise InputError(
+            f"{name} has shape {np.shape(values)}; {count} images need ({count}, {len(components)}) or ({len(components)},): {what}."
+        )
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} holds NaN or infinity: give a number for each of {what}.")
+    return np.repeat(values, count, axis=0) if len(values) == 1 else values
+
+
+def _of_columns(name: str, given: Any, components: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
+    """Take the components of a state from a table or mapping, by their names."""
+    own = _plain_names(components)
+    known = own | _plain_names(_BEHAVIOR) | _plain_names(_PUPIL_CENTER)
+    columns: dict[str, NDArray[Any]] = {}
+    for key in given.keys():  # noqa: SIM118 - of a DataFrame, iterating would be the same; of a Series, the values
+        plain = _plain(str(key))
+        if plain not in known:
+            raise InputError(f"{name} has no component {key!r}: {nearest(str(key), components)}.")
+        if plain in own:
+            if own[plain] in columns:
+                raise InputError(f"{name} names {own[plain]} twice: give it once.")
+            columns[own[plain]] = np.atleast_1d(as_array(given[key], f"values of {key}").astype(np.float64))
+    if missing := [component for component in components if component not in columns]:
+        raise InputError(f"{name} lacks {', '.join(missing)}: it needs {', '.join(components)}.")
+    try:
+        return np.stack(np.broadcast_arrays(*(columns[component] for component in components)), axis=-1)
+    except ValueError as error:
+        lengths = ", ".join(f"{key} {len(values)}" for key, values in columns.items())
+        raise InputError(
+            f"{name} has columns of different lengths ({lengths}): give a value for each image."
+        ) from error
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[\s_-]+", "", key).lower()
+
+
+def _plain_names(components: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {_plain(name): component for component, names in components.items() for name in (component, *names)}
