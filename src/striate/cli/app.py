@@ -1,8 +1,14 @@
 """The program ``striate``: its commands, and how their errors reach the user."""
 
+import contextlib
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from importlib import import_module
+from types import FrameType
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -73,15 +79,59 @@ def load_commands() -> None:
         import_module(f"striate.cli.{group}")
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP arrived: commands clean up as they do after Ctrl-C."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[list[signal.Signals]]:
+    """Let SIGTERM and SIGHUP raise `Terminated` within the block, so that nothing half written is left; yields what arrived.
+
+    Signals that are ignored (as under ``nohup``) or handled already are left alone.
+    """
+    received: list[signal.Signals] = []
+
+    def terminate(number: int, _: FrameType | None) -> None:
+        received.append(signal.Signals(number))
+        raise Terminated
+
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        ours = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in ours:
+        signal.signal(each, terminate)
+    try:
+        yield received
+    finally:
+        for each in ours:
+            if signal.getsignal(each) is terminate:
+                signal.signal(each, signal.SIG_DFL)
+
+
 def main() -> None:
-    """Run the command line; an error is one sentence on standard error and exit status 1, or 2 where the call was wrong."""
+    """Run the command line; an error is one sentence on standard error and exit status 1, or 2 where the call was wrong.
+
+    Ctrl-C ends it with status 130, SIGTERM with 143, SIGHUP with 129.
+    """
+    with _terminable() as received:
+        _run(received)
+
+
+def _end_interrupted(received: list[signal.Signals]) -> NoReturn:
+    said = f"stopped by {received[0].name}" if received else "interrupted"
+    with contextlib.suppress(OSError):  # the terminal is closed
+        errors.print(said)
+    sys.exit(128 + received[0] if received else _INTERRUPTED)
+
+
+def _run(received: list[signal.Signals]) -> None:
     load_commands()
     try:
         if "" in sys.argv[1:]:  # as a path it would mean the current folder
             raise InputError("An argument is empty; perhaps a variable of the shell is not set.")
         status = app(standalone_mode=False)
         if status == _INTERRUPTED:
-            errors.print("interrupted")
+            _end_interrupted(received)
         sys.exit(status)
     except typer.TyperException as error:
         if said := error.format_message():  # without any argument, the help is what was said
@@ -94,8 +144,7 @@ def main() -> None:
         errors.print(f"[bold red]error:[/] {_plain(str(error))}")
         sys.exit(error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
-        errors.print("interrupted")
-        sys.exit(_INTERRUPTED)
+        _end_interrupted(received)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -70,6 +70,9 @@ def train(
     """Train an encoder; after an interruption the same command goes on where it was.
 
     The run's folder gets recipe.toml, weights.safetensors, history.parquet, provenance.json and events for TensorBoard.
+
+    Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 (which SLURM can send before the end of a job) write a checkpoint first. Exit status 128
+    plus the number of the signal: 130 after Ctrl-C, 143 after SIGTERM.
     """
     from striate.catalog import locate_all
     from striate.training import Run, load_recipe
@@ -85,8 +88,10 @@ def train(
     recordings = [striate.open(archive) for archive in locate_all(archives)]
     try:
         run = train_encoder(plan, recordings, out, core=core, seed=seed, device=device, overwrite=overwrite)
-    except KeyboardInterrupt:
-        if (out / CHECKPOINT).exists():
+    except KeyboardInterrupt as interrupt:
+        if said := getattr(interrupt, "__notes__", ()):  # a checkpoint was written for the signal
+            console.print(said[0], markup=False, soft_wrap=True)
+        elif (out / CHECKPOINT).exists():
             console.print("Stopped; the same command goes on from the last checkpoint.")
         raise
     facts = run.provenance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 
 import striate
 from striate.catalog import credit
-from striate.errors import InputError, checked_seed
+from striate.errors import InputError, StriateError, checked_seed
 from striate.loading import Loaders, SessionLoaders, loaders
 from striate.loading.devices import device_for
 from striate.models import Encoder, build_encoder, save
@@ -26,6 +26,7 @@ from striate.training import run as files
 from striate.training.checkpoints import Progress
 from striate.training.core_of import CoreOf
 from striate.training.display import TensorBoard, display
+from striate.training.interruption import Interruption, TrainingStopped
 from striate.training.overrides import Overrides
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import Run
@@ -54,6 +55,9 @@ def train(
 
     A training that was killed goes on when the same call is made again, and ends (on a CPU, with the same number of
     threads) with the weights that it would have had. A finished run is never overwritten unless asked.
+
+    SIGTERM, SIGHUP, SIGUSR1 and Ctrl-C first let it write a checkpoint, and then do what they did before the call: without a
+    handler of yours, they end the process. Only calls from the main thread see signals.
 
     Parameters
     ----------
@@ -86,6 +90,8 @@ def train(
     ------
     InputError
         If anything that was given cannot be used; nothing has been written then.
+    StriateError
+        If a signal stopped the training, and a handler of yours let the process live.
     """
     plan = load_recipe(recipe, overrides)
     several = _several(recordings)
@@ -94,6 +100,7 @@ def train(
     given = CoreOf.given(core)
     folder = Path(out)
     Run.refuse_finished(folder, overwrite)
+    interruption, stopped = Interruption(), None
     with ExitStack() as stack:
         stack.enter_context(files.claimed(folder))
         Run.refuse_finished(folder, overwrite)
@@ -121,11 +128,41 @@ def train(
                 each.begin(len(standing.history) - 1, _resumed(folder, standing) if resumed else None)
             return [_HistoryFile(folder, standing), events, *displays]
 
-        fabric = fabric_for(plan, where)
-        trainer = Trainer(plan, encoder, data, seed=seed, fabric=fabric, checkpoint=checkpoint, watchers=watchers)
-        trainer.run()
-        _finish(folder, trainer, facts)
+        stack.enter_context(interruption.deferred())
+        try:
+            trainer = Trainer(
+                plan,
+                encoder,
+                data,
+                seed=seed,
+                fabric=fabric_for(plan, where),
+                checkpoint=checkpoint,
+                watchers=watchers,
+                stopping=lambda: interruption.asked,
+            )
+            trainer.run()
+            _finish(folder, trainer, facts)
+        except TrainingStopped as caught:
+            stopped = caught
+    sentence = _stopped(folder, stopped, overwrite)
+    interruption.deliver(sentence)  # after everything is closed
+    if stopped is not None:
+        raise StriateError(sentence("a signal"))
     return Run.open(folder)
+
+
+def _stopped(folder: Path, stopped: TrainingStopped | None, overwrite: bool) -> Callable[[str], str]:
+    """Make the sentence that says how a training ended by a signal goes on."""
+
+    def sentence(by: str) -> str:
+        if stopped is None:
+            return f"{by} arrived as the training of {folder} finished; the run is whole."
+        if not stopped.goes_on:
+            return f"Training of {folder} was stopped by {by} before its first epoch; the same command starts it again."
+        same = "the same command without overwriting" if overwrite else "the same command"
+        return f"Training of {folder} was stopped by {by}. A checkpoint was written, and {same} goes on from there."
+
+    return sentence
 
 
 def fabric_for(recipe: Recipe, device: torch.device) -> Fabric:

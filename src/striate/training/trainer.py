@@ -19,6 +19,7 @@ from striate.models import Encoder
 from striate.models.ops import freed_memory_kept
 from striate.training import checkpoints
 from striate.training.checkpoints import Progress, Tensors
+from striate.training.interruption import TrainingStopped
 from striate.training.losses import LOSSES, batch_weight
 from striate.training.recipe import Recipe
 from striate.training.schedule import Schedule, Verdict
@@ -59,6 +60,8 @@ class Trainer:
         Where to write checkpoints, and to go on from if there is one.
     watchers
         Who is told.
+    stopping
+        Whether the training shall end after the batch at hand; asked again and again.
     """
 
     def __init__(
@@ -71,12 +74,14 @@ class Trainer:
         fabric: Fabric,
         checkpoint: Path,
         watchers: Callable[[Progress], list[Watcher]],
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self.recipe = recipe
         self.encoder = encoder
         self.data = data
         self.seed = seed
         self.checkpoint = checkpoint
+        self._stopping = stopping
         trained = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=recipe.schedule.learning_rate)
         self._fabric = fabric
@@ -96,7 +101,13 @@ class Trainer:
         self._watchers = watchers(self.progress)
 
     def run(self) -> None:
-        """Train until the schedule ends it; the encoder then has the best weights."""
+        """Train until the schedule ends it; the encoder then has the best weights.
+
+        Raises
+        ------
+        TrainingStopped
+            If it shall stop before; a checkpoint is written then.
+        """
         with freed_memory_kept():
             while not self.schedule.finished:
                 self._train_epoch()
@@ -138,6 +149,7 @@ class Trainer:
                 if time.monotonic() - saved > 60 * self.recipe.compute.checkpoint_minutes:
                     self._save()
                     saved = time.monotonic()
+                self._stop_if_asked()
 
     def _step(self, batches: dict[str, Batch]) -> float:
         self._optimiser.zero_grad()
@@ -181,7 +193,10 @@ class Trainer:
         correlations = []
         with torch.inference_mode():
             for session, loaders in self.data.items():
-                predicted = [self._rates(batch, candidate).cpu().numpy() for batch in loaders.prediction("validation")]
+                predicted = []
+                for batch in loaders.prediction("validation"):
+                    predicted.append(self._rates(batch, candidate).cpu().numpy())
+                    self._stop_if_asked()
                 correlations.append(single_trial_correlation(self._measured[session], np.concatenate(predicted)))
         return float(np.nan_to_num(np.concatenate(correlations)).mean())
 
@@ -205,6 +220,13 @@ class Trainer:
         elif verdict.restore:
             for encoder in {self.encoder, self._candidate}:
                 encoder.load_state_dict(self.best)
+
+    def _stop_if_asked(self) -> None:
+        if self._stopping():
+            begun = self.checkpoint.exists()  # without one, the untrained model is being validated: nothing was learnt
+            if begun:
+                self._save()
+            raise TrainingStopped(begun)
 
     def _save(self) -> None:
         self.progress.schedule = self.schedule.state()
