@@ -85,6 +85,10 @@ BAD = {
     ),
     "one recording behind two tracks": ({"tracks__1__session": "11-1-1"}, "share the recording 11-1-1"),
     "a track's recording for pre-training": ({"pretraining__sessions": ["11-1-1"]}, "gives away"),
+    "two tracks of one file": (
+        {"tracks__1__name": "sensorium-plus", "tracks__0__name": "sensorium.plus"},
+        "special characters only",
+    ),
     "two tracks of one name": ({"tracks__1__name": "sensorium"}, "two tracks|image alone"),
     "behaviour allowed and withheld": ({"tracks__1__withhold": ["behavior"]}, "its behaviour is withheld"),
     "past responses": (

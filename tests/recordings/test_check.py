@@ -173,6 +173,10 @@ def short_extra_field(files: Members) -> None:
     replace(files, "meta/trials/scores.npy", np.zeros(3))
 
 
+def second_tier_field(files: Members) -> None:
+    files["meta/trials/tier.npy"] = files["meta/trials/tiers.npy"]
+
+
 def odd_file(files: Members) -> None:
     files["data/images/first.npy"] = files["data/images/0.npy"]
 
@@ -190,6 +194,7 @@ FILE_BREACHES: dict[str, tuple[Callable[[Members], None], str]] = {
     "table-length": (short_extra_field, "note"),
     "unrelated-file": (odd_file, "note"),
     "unreadable-field": (pickled_extra_field, "warning"),
+    "doubled-field": (second_tier_field, "error"),
 }
 
 
@@ -202,7 +207,7 @@ def test_a_breach_in_the_files_is_found(rule: str, tmp_path: Path) -> None:
     found = [f for f in report if f.rule == rule]
     assert found
     assert found[0].severity == severity
-    assert report.ok
+    assert report.ok == (severity != "error")
 
 
 def test_statistics_over_all_trials_are_named_as_such(tmp_path: Path) -> None:

@@ -224,3 +224,37 @@ def test_a_table_with_semicolons_is_called_that(tmp_path: Path) -> None:
     (tmp_path / "neurons.csv").write_text("x;y;z\n1;2;3\n")
     with pytest.raises(InputError, match="seems to be separated by ';'"):
         read_table(tmp_path / "neurons.csv")
+
+
+@pytest.mark.parametrize("out", ["mouse.zip", "mouse"])
+def test_a_column_named_like_a_path_stays_inside_out(tmp_path: Path, out: str) -> None:
+    given = arrays()
+    np.save(tmp_path / "images.npy", given["images"])
+    np.save(tmp_path / "responses.npy", given["responses"])
+    names = ("../../../../evil", "/tmp/evil", "dF/F", "C:evil", "..", "a\\b", "README")
+    neurons = pd.DataFrame({**given["neurons"], **{name: range(NEURONS) for name in names}})
+    neurons.to_csv(tmp_path / "neurons.csv", index=False)
+    place = tmp_path / "deep" / "inside"
+    sources = [f"--{name}={tmp_path / name}.npy" for name in ("images", "responses")]
+    outcome = run_in_process(
+        "convert", *sources, f"--neurons={tmp_path}/neurons.csv", "--session=12-3-1", f"--out={place / out}"
+    )
+    assert outcome.status == 0, outcome
+    written = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*")}
+    assert written == {"images.npy", "responses.npy", "neurons.csv", "deep"}
+    assert not list(tmp_path.parent.glob("evil*"))
+    assert set(names) <= set(striate.open(place / out).neurons.columns)
+
+
+def test_the_command_leaves_nothing_that_is_not_valid(tmp_path: Path) -> None:
+    given = arrays()
+    columns = {f"neurons/{name}": values for name, values in given["neurons"].items()}
+    tiers = ["train"] * 30 + ["test"] * 30  # the same images in both
+    np.savez(
+        tmp_path / "a.npz", images=given["images"], responses=given["responses"], **columns, **{"trials/tier": tiers}
+    )
+    outcome = run_in_process("convert", tmp_path / "a.npz", "--session", "12-3-1", "--out", tmp_path / "out.zip")
+    assert outcome.status == 1
+    assert "image-across-tiers" in outcome.out
+    assert "wrote nothing" in outcome.out
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]

@@ -4,13 +4,18 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.fixtures.archives import members_of
 from tests.fixtures.recordings import small_recording
 
 import striate
 from striate.errors import InputError
-from striate.recordings import Recording, layout, write
+from striate.recordings import Recording, check, layout, write
+from striate.recordings.archive import open_archive
+from striate.recordings.tables import read_tables
 
 
 def test_same_content_same_bytes(tmp_path: Path) -> None:
@@ -95,3 +100,66 @@ def test_the_ending_of_a_zip_may_be_in_capitals(tmp_path: Path, recording: Recor
     assert zipfile.is_zipfile(write(recording, tmp_path / "lr0.5.ZIP"))
     assert write(recording, tmp_path / "v1.5").is_dir(), "a dot in the name of a folder is no ending"
     assert striate.open(tmp_path / "lr0.5.ZIP").fingerprint == striate.open(tmp_path / "v1.5").fingerprint
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=12), st.floats(allow_nan=False), max_size=4))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_column_is_read_back_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, columns: dict[str, float]
+) -> None:
+    made = small_recording(neurons=2, training=2, validation=0, test_images=1, repeats=2, shape=(2, 2))
+    for name, value in columns.items():
+        made.neurons[name] = value
+    before = made.neurons.copy()
+    place = tmp_path_factory.mktemp("written")
+    try:
+        write(made, place / "in" / "deep" / "er" / "folder")
+    except InputError as refusal:
+        assert len(str(refusal)) < 300
+        assert [path for path in place.rglob("*") if path.is_file()] == []
+        return
+    assert {path.relative_to(place).parts[:4] for path in place.rglob("*.npy")} == {("in", "deep", "er", "folder")}
+    with open_archive(place / "in" / "deep" / "er" / "folder") as archive:
+        tables = read_tables(archive)
+    assert tables.neurons is not None
+    pd.testing.assert_frame_equal(tables.neurons, before, check_like=True, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "message"),
+    [
+        ("trials", {"tiers": "train"}, "columns 'tier' and 'tiers'.*same file"),
+        ("trials", {"Block": 1, "block": 2}, "columns 'Block' and 'block'.*case"),
+        ("neurons", {"unit_ids": 1}, "columns 'unit_id' and 'unit_ids'"),
+        ("neurons", {"Cell_Motor_Coordinates": 1}, "'Cell_Motor_Coordinates'.*same"),
+        ("neurons", {"a\u202eb": 1}, r"'a.u202eb' cannot be stored"),
+        ("neurons", {"\n": 1}, "it is empty"),
+    ],
+)
+@pytest.mark.parametrize("target", ["a.zip", "folder"])
+def test_columns_that_cannot_be_files_are_refused(
+    tmp_path: Path, recording: Recording, table: str, columns: dict[str, object], message: str, target: str
+) -> None:
+    for name, value in columns.items():
+        getattr(recording, table)[name] = value
+    with pytest.raises(InputError, match=message):
+        write(recording, tmp_path / target)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_an_inspection_refuses_is_not_written(tmp_path: Path, recording: Recording) -> None:
+    def refuse(written: Path) -> None:
+        assert check(written).ok
+        raise InputError("no")
+
+    for name in ("a.zip", "folder"):
+        with pytest.raises(InputError, match="no"):
+            write(recording, tmp_path / name, inspect=refuse)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_column_that_begins_like_a_readme_is_kept(tmp_path: Path, recording: Recording) -> None:
+    recording.trials["licence_plate"] = 1
+    recording.trials["readme"] = 2
+    recording.trials["License"] = 3
+    assert {"licence_plate", "readme", "License"} <= set(striate.open(write(recording, tmp_path / "a.zip")).trials)

@@ -3,19 +3,18 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from striate.errors import InputError, nearest
-from striate.names import is_session
+from striate.names import is_session, why_no_file_name
 
 PRETRAINING = "pre-training"
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"\\|?*]')
+_LONGEST_NAME = 240  # bytes of each part of a file's path; published data cannot be renamed
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -96,10 +95,11 @@ class DataFile(_Table):
     @field_validator("name")
     @classmethod
     def _stays_below(cls, name: str) -> str:
-        parts = name.split("/")
-        wrong = PurePosixPath(name).is_absolute() or _UNSAFE.search(name) or any(p in ("", ".", "..") for p in parts)
-        if wrong or any(part != part.strip() or part.startswith(".") for part in parts):
-            raise ValueError("Value should be a path below the dataset's folder, without .., hidden or special names")
+        if reason := next((why for part in name.split("/") if (why := why_no_file_name(part, _LONGEST_NAME))), None):
+            raise ValueError(
+                "Value should be a path below the dataset's folder, without .., hidden or special names, and one of its "
+                f"names cannot be used: {reason}"
+            )
         return name
 
     @field_validator("session")
@@ -146,7 +146,7 @@ class Dataset(_Table):
     @field_validator("name")
     @classmethod
     def _plain(cls, name: str) -> str:
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name) or why_no_file_name(name):
             raise ValueError("Value should be lower-case letters, digits, . _ and -")
         return name
 

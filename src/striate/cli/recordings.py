@@ -192,9 +192,12 @@ def convert(
     seed: Annotated[int, typer.Option(help="For the choice of validation images.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --out.")] = False,
 ) -> None:
-    """Make a recording in the official layout of a lab's own arrays, and check it."""
+    """Make a recording in the official layout of a lab's own arrays, and check it.
+
+    Nothing is written if the recording has an error.
+    """
     from striate.errors import InputError
-    from striate.recordings import array_files
+    from striate.recordings import array_files, write
     from striate.recordings import check as check_recording
     from striate.recordings import convert as convert_arrays
 
@@ -217,13 +220,19 @@ def convert(
         raise InputError(
             f"{', '.join(missing)} not given: name them by --{missing[0]} …, or give one .npz or HDF5 file."
         )
-    recording = convert_arrays(session=session, out=out, seed=seed, overwrite=overwrite, **given)
-    size = f"{len(recording.trials)} trials × {len(recording.neurons)} neurons"
-    console.print(f"wrote {recording.source}: recording {recording.session}, {size}", markup=False, soft_wrap=True)
-    report = check_recording(recording.source or out)
-    _print_report(report)
-    if not report.ok:
-        raise typer.Exit(1)
+    recording = convert_arrays(session=session, seed=seed, **given)
+
+    def require_valid(written: Path) -> None:
+        report = check_recording(written)
+        _print_report(report)
+        if not report.ok:
+            console.print(f"wrote nothing to {out}: mend the errors above first", markup=False, soft_wrap=True)
+            raise typer.Exit(1)
+
+    target = write(recording, out, overwrite=overwrite, inspect=require_valid)
+    height, width = recording.image_shape
+    size = f"{len(recording.trials)} trials × {len(recording.neurons)} neurons, images of {height} × {width} pixels"
+    console.print(f"wrote {target}: recording {recording.session}, {size}", markup=False, soft_wrap=True)
 
 
 @app.command("cache")

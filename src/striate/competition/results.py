@@ -1,6 +1,5 @@
 """Results as they are published: plain, strict, and the same bytes for the same competition."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from striate.competition.manifest import Digest
 from striate.competition.parts import FinalScores, PartResult
 from striate.competition.ranking import Ranked, Row
 from striate.competition.receipts import Receipt
-from striate.competition.tables import Ranking
+from striate.competition.tables import Ranking, file_slug
 from striate.errors import InputError
 from striate.submissions.scorecard import IntervalScore
 
@@ -182,9 +181,7 @@ def _read(model: type[M], file: Path) -> M:
 
 def board_name(track: str, protocol: str) -> str:
     """A track and a protocol as part of a file's name."""
-    return "-".join(
-        re.sub(r"[^a-z0-9]+", "-", part.replace("+", "plus").lower()).strip("-") for part in (track, protocol)
-    )
+    return f"{file_slug(track)}-{file_slug(protocol)}"
 
 
 def board_result(

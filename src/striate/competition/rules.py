@@ -21,9 +21,11 @@ from striate.competition.tables import (
     Table,
     Tiers,
     Track,
+    file_slug,
     plain_name,
 )
 from striate.errors import InputError, nearest
+from striate.names import same_file_name
 from striate.validation import validated
 
 FILE = "competition.toml"
@@ -84,6 +86,7 @@ class Rules(Table):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         _refuse_doubled("tracks", [t.name for t in self.tracks])
+        _refuse_shared_files([t.name for t in self.tracks])
         _refuse_doubled("phases", [p.name for p in self.phases])
         _refuse_doubled("baselines", [b.name for b in self.baselines])
         self._refuse_shared_recordings()
@@ -189,6 +192,16 @@ def require_zone(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise InputError(f"The moment {moment.isoformat()} has no time zone: give one, such as datetime.now(UTC).")
     return moment
+
+
+def _refuse_shared_files(tracks: list[str]) -> None:
+    """Refuse tracks whose results would be written to the same file."""
+    if clash := same_file_name(map(file_slug, tracks)):
+        first, second = (tracks[index] for index in clash)
+        raise ValueError(
+            f"tracks {first!r} and {second!r} differ in special characters only, so their files would have the same name: "
+            "give one another name"
+        )
 
 
 def _refuse_doubled(what: str, names: list[str]) -> None:

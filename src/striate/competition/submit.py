@@ -75,7 +75,7 @@ def require_team(rules: Rules, team: str, *, baseline: bool) -> None:
         raise InputError(f"The rules have no baseline {team!r}: {', '.join(names) or 'none at all'}.")
     if not baseline and team.casefold() in {name.casefold() for name in names}:
         raise InputError(f"{team!r} is a row of the organiser's own: choose another name for the team.")
-    if not baseline and not _TEAM.match(team):
+    if not baseline and not _TEAM.fullmatch(team):
         raise InputError(f"{team!r} cannot name a team: use 1 to 60 letters, digits, spaces and . , ' & + -.")
 
 

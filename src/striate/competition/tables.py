@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from striate.competition.leaks import DECLARABLE
 from striate.errors import nearest
 from striate.metrics.evaluate import METRICS
+from striate.names import is_session, why_no_file_name
 from striate.submissions.protocol import IMAGE, IMAGE_BEHAVIOR_PAST, PROTOCOLS, TRACKS
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9+._-]*$")
@@ -23,14 +24,19 @@ class Table(BaseModel):
 
 def plain_name(name: str) -> str:
     """Return a name that files and addresses can have."""
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name) or why_no_file_name(name):
         raise ValueError("a name has lower-case letters, digits, and + . _ - within, such as 'sensorium+'")
     return name
 
 
+def file_slug(text: str) -> str:
+    """Return a track or protocol as part of a file's name: lower-case letters and digits, and ``-`` for anything else."""
+    return re.sub(r"[^a-z0-9]+", "-", text.replace("+", "plus").lower()).strip("-")
+
+
 def _three_numbers(session: str) -> str:
     """The tools of 2022 read animal, session and scan from the name of an archive."""
-    if not _SESSION.match(session):
+    if not _SESSION.fullmatch(session) or not is_session(session):
         raise ValueError("a session is animal-session-scan in whole numbers, like 27204-5-13")
     return session
 

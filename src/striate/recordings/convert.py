@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import InputError, checked_seed, listed
 from striate.recordings import layout
+from striate.recordings.archive import open_archive
+from striate.recordings.findings import Severity, UnreadableError
 from striate.recordings.recording import Recording
+from striate.recordings.tables import read_tables
 from striate.recordings.write import write
 
 Array = NDArray[Any]
@@ -101,7 +105,15 @@ def convert(
         return recording
     from striate.recordings.cache import open_recording
 
-    return open_recording(write(recording, out, overwrite=overwrite), session)
+    return open_recording(write(recording, out, overwrite=overwrite, inspect=_require_readable), session)
+
+
+def _require_readable(archive: Path) -> None:
+    """Read the tables back from a written archive, so that one that cannot be opened is never left behind."""
+    with open_archive(archive) as opened:
+        for finding in (*opened.findings, *read_tables(opened).findings):
+            if finding.severity == Severity.ERROR:
+                raise UnreadableError(finding, archive.name)
 
 
 def _numbers(values: ArrayLike, name: str, dimensions: int) -> Array:

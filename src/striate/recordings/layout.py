@@ -65,7 +65,7 @@ REQUIRED_MEMBERS = (
 
 # What turns up in archives without belonging to the recording.
 JUNK = re.compile(
-    r"(^|/)(__MACOSX|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini|\.git|\.datalad|config\.json|change\.log|README[^/]*|LICENSE[^/]*)(/|$)",
+    r"(^|/)(__MACOSX|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini|\.git|\.datalad|config\.json|change\.log|(?:README|LICENSE)(?![^/]*\.npy)[^/]*)(/|$)",
     re.IGNORECASE,
 )
 

@@ -35,6 +35,7 @@ RULES: dict[str, Rule] = {
     # tables
     "missing-file": Rule(_E, "All files that are needed to read a recording are there."),
     "missing-field": Rule(_W, "All files that the tools of 2022 need are there."),
+    "doubled-field": Rule(_E, "No field of a table is in two files."),
     "unknown-field": Rule(_N, "Fields that the layout does not name are kept."),
     "unreadable-field": Rule(_W, "Fields that are not needed can be read all the same."),
     "table-length": Rule(_E, "All fields of a table have one entry a trial, or one a neuron."),

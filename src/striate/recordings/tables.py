@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate.errors import listed
+from striate.names import decode_file_name
 from striate.recordings import layout, npy
 from striate.recordings.archive import Archive
 from striate.recordings.findings import Finding, Severity, UnreadableError
@@ -59,15 +60,33 @@ def read_tables(archive: Archive) -> Tables:
     return tables
 
 
-def _fields(archive: Archive, folder: str) -> dict[str, str]:
+def _fields(archive: Archive, folder: str, findings: list[Finding]) -> dict[str, str]:
     """Member of each field of one table: ``{"tiers": "meta/trials/tiers.npy", …}``."""
-    pattern = re.compile(rf"^meta/{folder}/([^/]+)\.npy$")
-    return {match[1]: name for name in sorted(archive.members) if (match := pattern.match(name))}
+    known = layout.NEURON_FIELDS if folder == "neurons" else layout.TRIAL_FIELDS
+    pattern = re.compile(rf"meta/{folder}/([^/]+)\.npy")
+    inside = [member for member in sorted(archive.members) if member.startswith(f"meta/{folder}/")]
+    names = {member: decode_file_name(match[1]) for member in inside if (match := pattern.fullmatch(member))}
+    # what each column comes from: a file that the layout does not name must not replace it
+    owners = {column: f"{field}.npy" for field, column in known.items() if field in names.values()}
+    if folder == "neurons":
+        owners |= dict.fromkeys(("x", "y", "z"), f"{layout.COORDINATES}.npy")
+    fields: dict[str, str] = {}
+    for member in inside:
+        if member not in names:
+            message = f"the name is not `meta/{folder}/<field>.npy`; it is ignored."
+            findings.append(found("unrelated-file", member, message))
+        elif (name := names[member]) in fields or (name in owners and owners[name] != f"{name}.npy"):
+            other = fields.get(name) or f"meta/{folder}/{owners[name]}"
+            message = f"the field {name!r} is in {other} already."
+            findings.append(found("doubled-field", member, message, "Remove the file, or rename it."))
+        else:
+            fields[name] = member
+    return fields
 
 
 def _read_fields(archive: Archive, folder: str, needed: set[str], findings: list[Finding]) -> dict[str, Array]:
     fields: dict[str, Array] = {}
-    for name, member in _fields(archive, folder).items():
+    for name, member in _fields(archive, folder, findings).items():
         try:
             fields[name] = _plain(npy.parse(archive.read(member), member), member)
         except UnreadableError as error:

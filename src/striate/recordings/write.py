@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError, listed
 from striate.files import whole_file, whole_folder
-from striate.progress import progress
+from striate.names import encode_file_name, same_file_name
+from striate.progress import Advance, progress
 from striate.recordings import layout, npy
 from striate.recordings.recording import Recording
 
@@ -21,7 +22,13 @@ _MOMENT = (1980, 1, 1, 0, 0, 0)
 _COMPRESSION_LEVEL = 5
 
 
-def write(recording: Recording, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+def write(
+    recording: Recording,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    inspect: Callable[[Path], None] | None = None,
+) -> Path:
     """Write a recording as a zip or a folder in the official layout, as the tools of 2022 read it.
 
     Parameters
@@ -34,7 +41,10 @@ def write(recording: Recording, path: str | os.PathLike[str], *, overwrite: bool
         existing folder that holds no recording gives a zip of the official name within it. Anything
         else gives a folder.
     overwrite
-        Whether something that stands there already may be replaced.
+        Whether something that exists at `path` may be replaced.
+    inspect
+        Called with the written zip or folder while it still has a temporary path. If it raises, nothing is
+        written to `path`.
 
     Returns
     -------
@@ -44,34 +54,41 @@ def write(recording: Recording, path: str | os.PathLike[str], *, overwrite: bool
     Raises
     ------
     InputError
-        If something stands there already, or it cannot be written.
+        If something exists there already, it cannot be written, or a column's name cannot be stored as the name
+        of a file.
     """
     target = Path(path).expanduser()
     if target.is_dir() and not (target / "meta").exists() and target.suffix.lower() != ".zip" and not overwrite:
         target = target / f"{layout.archive_stem(recording.session)}.zip"
     if target.is_dir() and any(target.iterdir()) and not (target / "meta").exists():
         raise InputError(f"{target} holds something else than a recording, which would be lost: choose another folder.")
+    tables = _tables(recording)
     with progress(f"writing {recording.session}", 4 * len(recording.trials)) as advance:
         if target.suffix.lower() == ".zip":
-            _write_zip(recording, target, overwrite, advance)
+            with whole_file(target, overwrite=overwrite) as aside:
+                _write_zip(aside, _members(recording, tables), advance)
+                if inspect is not None:
+                    inspect(aside)
         else:
             with whole_folder(target, overwrite=overwrite) as folder:
-                for member, array in members(recording):
-                    file = folder / member
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    file.write_bytes(npy.dump(array))
-                    advance(1)
+                _write_folder(folder, _members(recording, tables), advance)
+                if inspect is not None:
+                    inspect(folder)
     return target
 
 
-def _write_zip(recording: Recording, target: Path, overwrite: bool, advance: Any) -> None:
-    top = target.stem
-    with (
-        whole_file(target, overwrite=overwrite) as aside,
-        zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive,
-    ):
-        for member, array in members(recording):
-            info = zipfile.ZipInfo(f"{top}/{member}", _MOMENT)
+def _write_folder(folder: Path, arrays: Iterator[tuple[str, NDArray[Any]]], advance: Advance) -> None:
+    for member, array in arrays:
+        file = folder / member
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(npy.dump(array))
+        advance(1)
+
+
+def _write_zip(path: Path, arrays: Iterator[tuple[str, NDArray[Any]]], advance: Advance) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive:
+        for member, array in arrays:
+            info = zipfile.ZipInfo(f"{path.stem}/{member}", _MOMENT)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3
             info.external_attr = 0o100644 << 16
@@ -81,25 +98,45 @@ def _write_zip(recording: Recording, target: Path, overwrite: bool, advance: Any
 
 def members(recording: Recording) -> Iterator[tuple[str, NDArray[Any]]]:
     """All members of a recording in the order in which they are written: path and array."""
+    return _members(recording, _tables(recording))
+
+
+def _members(recording: Recording, tables: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
     for name, values in sorted(recording.arrays.items()):
         for trial in range(len(values)):
             yield layout.data_member(name, trial), np.asarray(values[trial])
-    yield from sorted({**_neuron_fields(recording), **_statistics(recording), **_trial_fields(recording)}.items())
+    yield from sorted(tables.items())
 
 
-def _neuron_fields(recording: Recording) -> dict[str, NDArray[Any]]:
-    columns = {column: field for field, column in layout.NEURON_FIELDS.items()}
-    table = recording.neurons.drop(columns=["x", "y", "z"])
-    fields = {columns.get(str(c), str(c)): _plain(table[c].to_numpy(), str(c)) for c in table.columns}
-    fields[layout.COORDINATES] = recording.coordinates
-    return {f"meta/neurons/{name}.npy": values for name, values in fields.items()}
+def _tables(recording: Recording) -> dict[str, NDArray[Any]]:
+    """All members of ``meta``: what can be refused is refused here, before anything is written."""
+    names = recording.neurons.columns
+    if (
+        index := next((i for i, c in enumerate(names) if same_file_name([str(c), layout.COORDINATES])), None)
+    ) is not None:
+        raise InputError(
+            f"neurons has the columns x, y, z and {str(names[index])!r}, which would be stored in the same file: "
+            "leave the latter out."
+        )
+    neurons = _fields(recording.neurons.drop(columns=["x", "y", "z"]), "neurons", layout.NEURON_FIELDS)
+    neurons[f"meta/neurons/{layout.COORDINATES}.npy"] = recording.coordinates
+    return {**neurons, **_statistics(recording), **_fields(recording.trials, "trials", layout.TRIAL_FIELDS)}
 
 
-def _trial_fields(recording: Recording) -> dict[str, NDArray[Any]]:
-    columns = {column: field for field, column in layout.TRIAL_FIELDS.items()}
-    table = recording.trials
+def _fields(table: pd.DataFrame, name: str, known: Mapping[str, str]) -> dict[str, NDArray[Any]]:
+    """Member and values of each column of a table; two columns never share a member."""
+    field_of = {column: field for field, column in known.items()}
+    columns = [str(column) for column in table.columns]
+    files = [encode_file_name(field_of.get(column, column), f"column of {name}") for column in columns]
+    if clash := same_file_name(files):
+        first, second = (columns[index] for index in clash)
+        raise InputError(
+            f"{name} has the columns {first!r} and {second!r}, which would be the same file "
+            f"(meta/{name}/{files[clash[0]]}.npy), at least where case does not count: rename one, or leave it out."
+        )
     return {
-        f"meta/trials/{columns.get(str(c), str(c))}.npy": _plain(table[c].to_numpy(), str(c)) for c in table.columns
+        f"meta/{name}/{file}.npy": _plain(table.iloc[:, index].to_numpy(), columns[index])
+        for index, file in enumerate(files)
     }
 
 

@@ -3,6 +3,7 @@
 import re
 
 from striate.errors import InputError, nearest
+from striate.names import why_no_file_name
 
 _TRACK = re.compile(r"^[a-z0-9][a-z0-9+._-]{0,59}$")
 
@@ -23,7 +24,7 @@ def track_name(typed: str) -> str:
         If no track can have this name.
     """
     known = {_plain(name): name for name in TRACKS}.get(_plain(typed), typed)
-    if not _TRACK.match(known):
+    if not _TRACK.fullmatch(known) or why_no_file_name(known):
         raise InputError(
             f"{typed[:80]!r} cannot name a track: it has lower-case letters, digits, and + . _ - within, such as {TRACKS[1]!r}."
         )

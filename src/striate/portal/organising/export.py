@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.files.storage import storages
 
+from striate.competition.results import board_name
 from striate.files import whole_folder
 from striate.portal.boards.pages import plain_cell
 from striate.portal.competition import competition
@@ -72,7 +73,7 @@ def export(out: Path, *, files: bool = True) -> dict[str, int]:
         for standing in Standing.objects.order_by("track", "protocol"):
             board = {name: getattr(standing, name) for name in ("track", "protocol", "scorer", "ceilings", "rows")}
             text = json.dumps({"ranked_at": standing.made_at.isoformat(), **board}, indent=1, ensure_ascii=False)
-            slug = f"{standing.track}-{standing.protocol}".replace(" ", "-").replace("/", "-")
+            slug = board_name(standing.track, standing.protocol)
             (aside / "boards" / f"{slug}.json").write_text(text, encoding="utf-8")
         for file in ("competition.toml", "commitment.json", "manifest.json"):
             if (competition().folder / file).is_file():
