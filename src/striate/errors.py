@@ -3,6 +3,25 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LONGEST = 300  # characters of a message
+
+
+def shortened(text: object, most: int = 60) -> str:
+    """Cut a text in its middle so that it has at most `most` characters; its beginning and end stay.
+
+    Parameters
+    ----------
+    text
+        What a message quotes, such as a name or a value of unknown length.
+    most
+        Length of the result at most, in characters.
+    """
+    whole = str(text)
+    if len(whole) <= most:
+        return whole
+    end = (most - 1) // 2
+    return f"{whole[: most - 1 - end]}…{whole[len(whole) - end :]}"
+
 
 class StriateError(Exception):
     """Base of every error that striate raises on purpose; its text is meant for the user as it is.
@@ -14,6 +33,14 @@ class StriateError(Exception):
     """
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        """The message, of at most `LONGEST` characters.
+
+        Where something quoted makes it longer, its middle is left out: the beginning says what is wrong, the end how to
+        mend it.
+        """
+        return shortened(super().__str__(), LONGEST)
 
 
 class InputError(StriateError, ValueError):

@@ -1,7 +1,6 @@
 """Where the datasets of the catalogue are found: those that come with striate, and the user's own."""
 
 import os
-import tomllib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from striate.catalog.dataset import Dataset
 from striate.errors import InputError, nearest
 from striate.folders import settings_folder
+from striate.parsing import parse_toml
 from striate.validation import validated
 
 _SUFFIX = ".toml"
@@ -52,9 +52,9 @@ def _entries() -> dict[str, Traversable]:
 
 def _read(entry: Traversable, name: str) -> Dataset:
     try:
-        tables = tomllib.loads(entry.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{entry} is no TOML file that can be read ({error}): mend it, or remove it.") from error
+        tables = parse_toml(entry.read_bytes(), str(entry))
+    except OSError as error:
+        raise InputError(f"{entry} cannot be read ({error.strerror}): mend its permissions, or remove it.") from error
     found = validated(Dataset, tables, str(entry), kind="dataset")
     if found.name != name:
         raise InputError(f"{entry} describes {found.name!r}: name the file {found.name}{_SUFFIX}.")

@@ -409,16 +409,15 @@ def read_vault(path: Path, passphrase_file: Path | None) -> "Vault":
 
 def _settings(changes: list[str]) -> dict[str, object]:
     """Settings of a simulation, written as in TOML."""
-    import tomllib
-
     from striate.errors import InputError
+    from striate.parsing import parse_toml
 
     settings: dict[str, object] = {}
     for change in changes:
         key, equals, value = change.partition("=")
         try:
-            settings[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+            settings[key.strip()] = parse_toml(f"value = {value}")["value"]
+        except InputError:
             equals = ""
         if not equals:
             raise InputError(f"--set {change} is not key=value with a value as in TOML, such as neurons=100.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from striate import __version__
 from striate.competition.manifest import FILE as MANIFEST
@@ -24,6 +24,7 @@ from striate.competition.vault import Vault
 from striate.errors import InputError, listed
 from striate.files import whole_file
 from striate.metrics import METRICS_VERSION
+from striate.parsing import parse_model, read_limited
 from striate.submissions import Truth
 
 FILE = "commitment.json"
@@ -89,17 +90,12 @@ class Commitment(_Strict):
         """
         file = folder / FILE
         try:
-            return cls.model_validate_json(file.read_bytes())
+            content = read_limited(file)
         except OSError as error:
             raise InputError(
                 f"{folder} has no {FILE} that can be read ({error.strerror}): commit first (`striate competition commit`)."
             ) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "JSON"
-            raise InputError(
-                f"{file} is damaged ({where}: {first['msg']}); take it from where it was published."
-            ) from error
+        return parse_model(cls, content, str(file), "take it from where it was published")
 
     def disagreements(self, openings: Mapping[str, Opening]) -> list[str]:
         """Names of openings that do not open what was committed to."""

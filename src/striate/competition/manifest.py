@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from striate.errors import InputError
+from striate.parsing import parse_model, read_limited
 
 FILE = "manifest.json"
 ARCHIVES = "archives"
@@ -85,18 +86,13 @@ class Manifest(_Strict):
         """
         file = folder / FILE
         try:
-            return cls.model_validate_json(file.read_bytes())
+            content = read_limited(file)
         except OSError as error:
             raise InputError(
                 f"{folder} is not the folder of a competition (it has no {FILE} that can be read: {error.strerror}); "
                 "`striate competition build` makes one."
             ) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "JSON"
-            raise InputError(
-                f"{file} is damaged ({where}: {first['msg']}); take it from where it was published."
-            ) from error
+        return parse_model(cls, content, str(file), "take it from where it was published")
 
 
 def require_new(path: Path) -> None:

@@ -19,10 +19,12 @@ from striate.competition.notices import Amendment, Disqualification, Notice
 from striate.competition.rules import require_zone
 from striate.errors import InputError
 from striate.files import whole_file
+from striate.parsing import first_problem, read_limited
 
 FILE = "receipts.jsonl"
 
 _LONGEST = 2**16  # characters of a line
+_LARGEST = 2**30  # bytes of a chain
 
 
 class Receipt(Link):
@@ -208,7 +210,7 @@ class Receipts:
         if not file.exists():
             return cls(anchor)
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = read_limited(file, _LARGEST).decode("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read ({error}); take it from where it was published.") from error
         return cls(anchor, tuple(parsed(line, f"{file}, line {n}") for n, line in enumerate(lines, 1) if line.strip()))
@@ -227,9 +229,7 @@ def parsed(line: str, source: str) -> Entry:
             raise InputError(f"{source} is longer than any receipt.")
         return _ENTRY.validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "JSON"
-        raise InputError(f"{source} is no receipt ({where}: {first['msg']}).") from error
+        raise InputError(f"{source} is no receipt ({first_problem(error)}).") from error
 
 
 def require_whole(receipts: Receipts) -> None:

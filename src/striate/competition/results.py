@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from striate.competition.boards import Board
 from striate.competition.commitment import Opening
@@ -16,6 +16,7 @@ from striate.competition.ranking import Ranked, Row
 from striate.competition.receipts import Receipt
 from striate.competition.tables import Ranking, file_slug
 from striate.errors import InputError
+from striate.parsing import parse_model, read_limited
 from striate.submissions.scorecard import IntervalScore
 
 FILE, OPENINGS, SUBMISSIONS, SCORECARDS, TRUTHS = (
@@ -168,15 +169,10 @@ class Openings(_Strict):
 
 def _read(model: type[M], file: Path) -> M:
     try:
-        if file.stat().st_size > _LARGEST:
-            raise InputError(f"{file} is larger than any results ({_LARGEST} bytes).")
-        return model.model_validate_json(file.read_bytes())
+        content = read_limited(file, _LARGEST)
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}): give the folder that `close` wrote.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "JSON"
-        raise InputError(f"{file} is damaged ({where}: {first['msg']}).") from error
+    return parse_model(model, content, str(file), "take it from where it was published")
 
 
 def board_name(track: str, protocol: str) -> str:

@@ -1,6 +1,5 @@
 """``competition.toml``: everything about a competition that its participants may know, in one file that is checked whole."""
 
-import tomllib
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -26,6 +25,7 @@ from striate.competition.tables import (
 )
 from striate.errors import InputError, nearest
 from striate.names import same_file_name
+from striate.parsing import parse_toml, read_limited
 from striate.validation import validated
 
 FILE = "competition.toml"
@@ -223,11 +223,7 @@ def parse_rules(text: str, source: str = FILE) -> Rules:
     InputError
         If it is no TOML, a key is unknown or of the wrong type, or the rules contradict themselves.
     """
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source} is not valid TOML: {error}.") from error
-    return validated(Rules, tables, source, kind="competition")
+    return validated(Rules, parse_toml(text, source), source, kind="competition")
 
 
 def read_rules(path: Path | str) -> tuple[Rules, str]:
@@ -248,9 +244,7 @@ def read_rules(path: Path | str) -> tuple[Rules, str]:
     file = Path(path).expanduser()
     file = file / FILE if file.is_dir() else file
     try:
-        if file.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{file} is larger than any {FILE} ({_LARGEST_FILE} bytes).")
-        text = file.read_bytes().decode("utf-8")
+        text = read_limited(file, _LARGEST_FILE).decode("utf-8")
     except OSError as error:
         raise InputError(
             f"{file} cannot be read ({error.strerror}): write one with `striate competition new {file}`."

@@ -13,6 +13,7 @@ from typing import Any
 
 from striate.errors import InputError
 from striate.files import whole_file
+from striate.parsing import parse_json_object, read_limited
 
 FORMAT = "striate vault 1"
 MAGIC = b'{"format": "striate vault'
@@ -67,14 +68,14 @@ def unseal(path: Path, passphrase: str) -> bytes:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        content = path.read_bytes()
+        content = read_limited(path, _LARGEST + 2 * _LONGEST_HEADER)
     except OSError as error:
         raise InputError(f"The vault {path} cannot be read ({error.strerror}).") from error
     line, newline, sealed = content.partition(b"\n")
     try:
         if len(line) > _LONGEST_HEADER:
             raise ValueError("its first line is too long")
-        header: dict[str, Any] = json.loads(line)
+        header: dict[str, Any] = parse_json_object(line)
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {header['format']!r}")
         cost = int(header["cost"])

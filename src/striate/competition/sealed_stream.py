@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from striate.competition import sealed
 from striate.errors import InputError
+from striate.parsing import parse_json_object
 
 FORMAT = "striate sealed stream 1"
 MAGIC = b'{"format": "striate sealed stream'
@@ -88,7 +89,7 @@ class Unsealing(io.RawIOBase):
 
         self._line = file.readline(_LONGEST_HEADER)
         try:
-            header = json.loads(self._line)
+            header = parse_json_object(self._line)
             if header["format"] != FORMAT or header["cost"] not in sealed.COSTS:
                 raise ValueError("its header is another")
             salt, self._begin = (base64.b64decode(header[name], validate=True) for name in ("salt", "nonce"))

@@ -1,18 +1,17 @@
 """Describe a dataset that is on the web: by its manifest, as portals give it, or by asking for each of its files."""
 
-import json
-import tomllib
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from striate.catalog import DataFile, Dataset
-from striate.errors import InputError
+from striate.errors import InputError, shortened
 from striate.fetch.client import Answer, Client
 from striate.fetch.describe import About, base_address, entry, plain_name
 from striate.fetch.failures import FetchError, OutageError
 from striate.fetch.patience import Patience, duration, retry_after
 from striate.fetch.transfer import title_of
+from striate.parsing import MalformedError, parse_json_object, parse_toml
 from striate.recordings import layout
 
 _LARGEST_MANIFEST = 8 * 2**20
@@ -104,16 +103,14 @@ def parsed_manifest(content: bytes, source: str, about: About) -> Dataset:
     """
     text = content.decode("utf-8", errors="replace")
     try:
-        tables: Any = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-        if not isinstance(tables, dict):
-            raise ValueError("it has no keys")
-    except (ValueError, tomllib.TOMLDecodeError, RecursionError) as error:
+        tables: Any = parse_json_object(text) if text.lstrip().startswith("{") else parse_toml(text)
+    except MalformedError as error:
         page = title_of(content)
         if content.startswith(b"PK"):
             raise InputError(
                 f"{source} is a zip and no manifest of a dataset: give the folder that holds it."
             ) from error
-        what = f"it is a web page (“{page}”)" if page else f"it is not valid TOML or JSON ({str(error).rstrip('.')})"
+        what = f"it is a web page (“{shortened(page)}”)" if page else f"it is not valid TOML or JSON ({error.reason})"
         raise InputError(f"{source} is no manifest of a dataset: {what}.") from error
     if isinstance(addresses := tables.get("addresses"), list) and urlsplit(source).scheme in ("http", "https"):
         tables["addresses"] = [urljoin(source, each) if isinstance(each, str) else each for each in addresses]

@@ -7,6 +7,7 @@ the core has nonlinearities or how large its images are.
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,10 +15,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from striate.errors import InputError, listed
+from striate.errors import InputError, listed, shortened
 from striate.models.encoder import PREFIX, Encoder
 from striate.models.settings import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
-from striate.models.weights import check_tensor, skeleton
+from striate.models.weights import check_tensor, shapes_of, skeleton
 
 State = Mapping[str, Tensor]
 
@@ -65,22 +66,26 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
     state = _tensors(path)
     neurons = _neurons(state, path)
     settings = _settings(state, nonlinear, next(iter(neurons)), path)
-    encoder = skeleton(settings, (state[_FIRST].shape[1], *image_shape), neurons)
-    own = encoder.state_dict()
+    input_shape = (state[_FIRST].shape[1], *image_shape)
+    try:
+        own = shapes_of(settings, input_shape, neurons)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{path} is not a 2022 baseline ({shortened(str(error).splitlines()[0], 100)}).") from error
     published = {ours: _published_name(ours) for ours in own}
     if extra := [name for name in state if name not in {*published.values(), _NOT_NEEDED}]:
         raise InputError(f"{path} holds {listed(extra)}, which such a 2022 baseline does not have; nothing was loaded.")
     if missing := [name for name in published.values() if name not in state]:
         raise InputError(f"{path} lacks {listed(missing)}; it is not whole, or not a 2022 baseline.")
-    encoder.load_state_dict(
-        {n: _in_our_axes(state[published[n]], v, f"{path}: {published[n]}") for n, v in own.items()}
-    )
+    tensors = {n: _in_our_axes(state[published[n]], v, f"{path}: {published[n]}") for n, v in own.items()}
+    encoder = skeleton(settings, input_shape, neurons)
+    encoder.load_state_dict(tensors)
     return encoder.eval()
 
 
 def _tensors(path: Path | str) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise InputError(f"{path}: there is no such file.")
+    _refuse_packed(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # about what it refuses in the next moment
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -98,9 +103,46 @@ def _tensors(path: Path | str) -> dict[str, Tensor]:
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise InputError(
-                f"{path}: {name!r} is a {type(value).__name__}; expected named tensors only (a state dict)."
+                f"{path}: {shortened(repr(name))} is a {type(value).__name__}; expected named tensors only (a state dict)."
+            )
+        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
+            raise InputError(
+                f"{path}: {shortened(name)} has layout {value.layout} on {value.device}; expected plain values, each stored."
+            )
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():  # strides repeat values
+            raise InputError(
+                f"{path}: {shortened(name)} has shape {tuple(value.shape)}, and fewer values are stored; fetch it anew."
             )
     return dict(state)
+
+
+def _refuse_packed(path: Path | str) -> None:
+    """Refuse what could unpack to more than the file has: PyTorch itself writes a zip whose members are not compressed.
+
+    The format of PyTorch before 1.6, which is no zip, claims sizes without storing as much, and is refused too.
+    """
+    try:
+        size = Path(path).stat().st_size
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            sound = all(m.compress_type == zipfile.ZIP_STORED and m.file_size == m.compress_size for m in members)
+            if not sound or sum(m.file_size for m in members) > size:
+                raise InputError(
+                    f"{path} has packed or overlapping members, unlike PyTorch's own files: fetch it anew."
+                )
+    except (zipfile.BadZipFile, ValueError, OSError, LookupError, NotImplementedError) as error:
+        if isinstance(error, InputError):
+            raise
+        with Path(path).open("rb") as file:
+            if file.read(1) == b"\x80":  # a pickle by itself
+                raise InputError(
+                    f"{path} is a pickle and not the zip that torch.save writes since PyTorch 1.6: only tensors are loaded, "
+                    "because anything else could run code."
+                ) from error
+        raise InputError(
+            f"{path} is damaged or not a file of PyTorch weights (not the zip that torch.save writes since PyTorch 1.6); "
+            "fetch it anew, or save it again."
+        ) from error
 
 
 def _published_name(ours: str) -> str:

@@ -1,23 +1,36 @@
 """Encoders on disk: one safetensors file that says in its header what it holds; nothing in it is ever executed."""
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from striate.errors import InputError, listed
+from striate.errors import InputError, listed, shortened
 from striate.files import whole_file
 from striate.models.cores import ConvolutionalCore
-from striate.models.encoder import Encoder
+from striate.models.encoder import PREFIX, Encoder
 from striate.models.settings import ModelSettings
+from striate.parsing import first_problem, parse_json_object
+
+_Count = Annotated[int, Field(strict=True, ge=1, le=10**8)]
+
+
+class _Description(BaseModel):
+    """What the header says of the encoder."""
+
+    settings: ModelSettings
+    input_shape: tuple[_Count, _Count, _Count]
+    neurons: dict[str, _Count]
+    image_ranges: dict[str, tuple[FiniteFloat, FiniteFloat]] = {}
+
 
 _FORMAT = "striate-encoder-1"
 _HEADER = "striate"  # its name among the metadata of the file
@@ -52,23 +65,21 @@ def load(path: Path | str) -> Encoder:
     if header.get("format") != _FORMAT:
         raise InputError(f"{path} holds no encoder of striate: give the weights.safetensors of a finished run.")
     try:
-        described = header["encoder"]
-        settings = ModelSettings.model_validate(described["settings"])
-        planes, height, width = (int(n) for n in described["input_shape"])
-        neurons = {str(s): int(n) for s, n in described["neurons"].items()}
-        if min(planes, height, width, *neurons.values()) < 1:
-            raise ValueError("a size is not positive")
-        ranges = {str(s): (float(r[0]), float(r[1])) for s, r in described.get("image_ranges", {}).items()}
-        if not all(math.isfinite(value) for pair in ranges.values() for value in pair):
-            raise ValueError("a grey value is not finite")
-        encoder = skeleton(settings, (planes, height, width), neurons)
-        encoder.image_ranges = ranges
-    except (LookupError, TypeError, ValueError, AttributeError, ValidationError, RuntimeError) as error:
+        described = _Description.model_validate(header.get("encoder"))
+        shapes = shapes_of(described.settings, described.input_shape, described.neurons)
+    except ValidationError as error:
+        raise InputError(
+            f"{path}: the description of the encoder is damaged ({first_problem(error)}); copy or train the run anew."
+        ) from error
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path}: the description of the encoder is damaged ({reason}); copy or train the run anew."
+            f"{path}: the description of the encoder is damaged ({shortened(reason)}); copy or train the run anew."
         ) from error
-    fill(encoder, tensors, path)
+    _check_tensors(shapes, tensors, path)
+    encoder = skeleton(described.settings, described.input_shape, described.neurons)
+    encoder.load_state_dict(dict(tensors))
+    encoder.image_ranges = described.image_ranges
     return encoder.eval()
 
 
@@ -80,14 +91,17 @@ def fill(encoder: Encoder, tensors: Mapping[str, Tensor], path: Path | str) -> N
     InputError
         If one is missing, one too many, of another shape or kind, or not finite.
     """
-    own = encoder.state_dict()
+    _check_tensors(encoder.state_dict(), tensors, path)
+    encoder.load_state_dict(dict(tensors))
+
+
+def _check_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path | str) -> None:
     if missing := [name for name in own if name not in tensors]:
         raise InputError(f"{path} lacks {listed(missing)}; it is not whole, so copy or train it anew.")
     if extra := [name for name in tensors if name not in own]:
         raise InputError(f"{path} holds {listed(extra)}, which this kind of encoder does not have.")
     for name, value in own.items():
         check_tensor(tensors[name], tuple(value.shape), value.dtype, f"{path}: {name}")
-    encoder.load_state_dict(dict(tensors))
 
 
 def check_tensor(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, name: str) -> None:
@@ -130,16 +144,32 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(str(path), framework="pt") as file:
             names = file.keys()
-            header = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
-            if not isinstance(header, dict):
-                raise ValueError("its header is no JSON object")
+            header = parse_json_object((file.metadata() or {}).get(_HEADER, "{}"), "its header")
             return {name: file.get_tensor(name) for name in names}, header
-    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as error:
-        raise InputError(f"{path} is not a whole safetensors file ({error}); copy or train it anew.") from error
+    except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError) as error:
+        reason = shortened(str(error).rstrip("."), 100)
+        raise InputError(f"{path} is not a whole safetensors file ({reason}); copy or train it anew.") from error
+
+
+def shapes_of(
+    settings: ModelSettings, input_shape: tuple[int, int, int], neurons: Mapping[str, int]
+) -> dict[str, Tensor]:
+    """Return the tensors that an encoder of these settings has, as shapes without memory (on the device ``meta``).
+
+    A small file can claim any size: with these shapes its claims are compared with what is stored, before anything of that
+    size is made.
+    """
+    with torch.device("meta"):
+        shapes = dict(skeleton(settings, input_shape, dict.fromkeys(neurons, 1)).state_dict())
+    for session, count in neurons.items():
+        for name in ("cortical_positions", "spread", "features", "bias"):
+            key = f"readouts.{PREFIX}{session}.{name}"
+            shapes[key] = shapes[key].new_empty((count, *shapes[key].shape[1:]), device="meta")
+    return shapes
 
 
 def skeleton(settings: ModelSettings, input_shape: tuple[int, int, int], neurons: Mapping[str, int]) -> Encoder:
     """Make an encoder of the right shapes, whose values are still to be filled in; the global generator is left alone."""
     with torch.random.fork_rng(devices=()):
-        positions = {session: torch.zeros(count, 2).numpy() for session, count in neurons.items()}
+        positions = {session: np.zeros((count, 2), np.float32) for session, count in neurons.items()}
         return Encoder(settings, ConvolutionalCore(settings.core, input_shape), positions)

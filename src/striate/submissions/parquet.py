@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 
 from striate.errors import InputError, listed
 from striate.files import whole_file
+from striate.parsing import first_problem
 from striate.submissions.keyed import LONGEST_ID, MOST_TRIALS, MOST_VALUES, OTHER_SUFFIXES, Table, printable
 
 MAGIC = b"PAR1"
@@ -172,10 +173,8 @@ def _header(file: Path, kind: str, schema: pa.Schema) -> Header:
     try:
         header = Header.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][:2]) or "JSON"
         raise InputError(
-            f"{file}: the schema's metadata are wrong at {where} ({first['msg']}); write the file with Submission.write."
+            f"{file}: the schema's metadata are wrong at {first_problem(error)}; write the file with Submission.write."
         ) from error
     if header.kind != kind:
         raise InputError(f"{file} is a {header.kind}, and a {kind} is needed here.")

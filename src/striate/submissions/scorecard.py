@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from striate import __version__
 from striate.errors import InputError
 from striate.files import whole_file
 from striate.metrics.evaluate import METRICS
 from striate.names import TIERS
+from striate.parsing import parse_model, read_limited
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,17 +174,10 @@ class Scorecard(_Strict):
         """
         file = Path(path)
         try:
-            if file.stat().st_size > _LARGEST_FILE:
-                raise InputError(f"{file} is larger than any scorecard ({_LARGEST_FILE} bytes).")
-            text = file.read_bytes()
+            content = read_limited(file, _LARGEST_FILE)
         except OSError as error:
             raise InputError(f"{file} cannot be read ({error.strerror}).") from error
-        try:
-            card = cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "JSON"
-            raise InputError(f"{file} is not a whole scorecard ({where}: {first['msg']}); score again.") from error
+        card = parse_model(cls, content, str(file), "score again")
         for tier, scores in card.tiers.items():
             for name in (*METRICS, *CEILINGS):
                 if len(getattr(scores, name).per_neuron) != len(card.unit_ids):

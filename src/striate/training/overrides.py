@@ -1,11 +1,11 @@
 """Changes to a recipe from the command line: ``data.batch_size=64``."""
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from striate.errors import InputError
+from striate.parsing import parse_toml
 
 Overrides = Mapping[str, Any] | Iterable[str]
 Path = tuple[str, ...]
@@ -40,8 +40,8 @@ def _pair(text: str) -> tuple[str, Any]:
     if not equals or not value:
         raise InputError(f"--set {text}: expected key=value, such as data.batch_size=64.")
     try:
-        read = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError as error:
+        read = parse_toml(f"value = {value}")
+    except InputError as error:
         if _WORD.fullmatch(value):
             return key, value
         raise InputError(

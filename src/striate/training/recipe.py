@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from striate.errors import InputError, nearest
 from striate.loading.settings import DataSettings
 from striate.models.settings import ModelSettings
+from striate.parsing import parse_toml, read_limited
 from striate.training.overrides import Overrides, apply, parsed
 from striate.validation import validated
 
@@ -228,14 +228,9 @@ def _read(recipe: str | Path) -> tuple[dict[str, Any], str]:
     else:
         source = str(recipe)
         try:
-            content = path.read_bytes()
+            content = read_limited(path)
         except OSError as error:
             raise InputError(
                 f"{path} cannot be read ({error.strerror}): give the path of a .toml file, or a name."
             ) from error
-    try:
-        return tomllib.loads(content.decode("utf-8")), source
-    except UnicodeDecodeError as error:
-        raise InputError(f"{source} is not text in UTF-8 (byte {error.start}): a recipe is a TOML file.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source} is not valid TOML: {error}.") from error
+    return parse_toml(content, source), source

@@ -7,18 +7,20 @@ import fcntl
 import json
 import os
 import shutil
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel, StrictStr, ValidationError
 
 from striate.errors import InputError, listed
 from striate.files import whole_file
+from striate.parquet import read_table
+from striate.parsing import MalformedError, first_problem, parse_json_object, parse_toml, read_limited
 from striate.training.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -44,6 +46,19 @@ _NO_MATTER = {"description", "data.resident_gib", "compute.checkpoint_minutes"}
 
 TRAINING = "training"
 FINISHED = "finished"
+
+
+class _Trained(BaseModel):
+    session: StrictStr
+    fingerprint: StrictStr
+
+
+class _Provenance(BaseModel):
+    """What must be right in ``provenance.json`` for a run to be used; the rest is for people."""
+
+    status: Literal["training", "finished"]
+    recordings: list[_Trained]
+    best_validation_correlation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,13 +100,15 @@ class Run:
                     f"{place} is no run (it has no {name}): give the folder that was --out of striate train."
                 )
         try:
-            provenance = json.loads((place / PROVENANCE).read_text(encoding="utf-8"))
-            if provenance["status"] not in (TRAINING, FINISHED):
-                raise ValueError("unknown status")
-            if not all({"session", "fingerprint"} <= set(entry) for entry in provenance["recordings"]):
-                raise ValueError("a recording has no fingerprint")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{place / PROVENANCE} is damaged ({error}): train the run anew (--overwrite).") from error
+            provenance = parse_json_object(read_limited(place / PROVENANCE))
+            _Provenance.model_validate(provenance)
+        except (OSError, ValueError) as error:
+            reason = error.reason if isinstance(error, MalformedError) else str(error)
+            if isinstance(error, ValidationError):
+                reason = first_problem(error)
+            raise InputError(
+                f"{place / PROVENANCE} is damaged ({reason}): train the run anew (--overwrite)."
+            ) from error
         return cls(place, load_recipe(place / RECIPE), provenance)
 
     @property
@@ -116,11 +133,11 @@ class Run:
         Raises
         ------
         InputError
-            If the first epoch is not complete yet.
+            If the first epoch is not complete yet, or the file is damaged.
         """
         if not (self.folder / HISTORY).is_file():
             raise InputError(f"{self.folder} has no history yet: its first epoch is not complete.")
-        return pd.read_parquet(self.folder / HISTORY)
+        return read_table(self.folder / HISTORY, "train the run anew (--overwrite)")
 
     def encoder(self) -> Encoder:
         """Load the trained encoder, in evaluation mode, on the CPU.
@@ -156,7 +173,7 @@ class Run:
         InputError
             If the run was not trained on that recording.
         """
-        return self._of_neurons(session, "unit_id").astype(np.int64)
+        return self._of_neurons(session, "unit_id", np.int64)
 
     def inputs(self, session: str) -> SessionInputs:
         """Statistics and image size of a recording, as they were when the run was trained on it.
@@ -182,7 +199,7 @@ class Run:
         InputError
             If the run was not trained on that recording, or its files are damaged.
         """
-        scale = self._of_neurons(session, "response_scale").astype(np.float64)
+        scale = self._of_neurons(session, "response_scale", np.float64)
         return self.inputs(session).standardisation(session, scale)
 
     def respond(
@@ -259,15 +276,15 @@ class Run:
                 "readouts on its core (core=… in Python, --core on the command line)."
             )
 
-    def _of_neurons(self, session: str, column: str) -> NDArray[Any]:
+    def _of_neurons(self, session: str, column: str, dtype: type[np.generic]) -> NDArray[Any]:
         """One column of the table of neurons, for one recording."""
         self._refuse_unknown(session)
+        table = read_table(self.folder / NEURONS, "train the run anew (--overwrite)")
         try:
-            table = pd.read_parquet(self.folder / NEURONS)
-            return table.loc[table["recording"] == session, column].to_numpy()
-        except (OSError, ValueError, KeyError) as error:
+            return table.loc[table["recording"] == session, column].to_numpy(dtype=dtype)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise InputError(
-                f"{self.folder / NEURONS} is missing or damaged: train the run anew (--overwrite)."
+                f"{self.folder / NEURONS} is damaged (no column {column!r} of each recording): train the run anew (--overwrite)."
             ) from error
 
     def __repr__(self) -> str:
@@ -365,7 +382,7 @@ def emptied(folder: Path) -> None:
 
 def difference(there: Recipe, now: Recipe) -> str | None:
     """Say the first setting in which two recipes differ; None if they train the same."""
-    old, new = (_flat(tomllib.loads(recipe.to_toml())) for recipe in (there, now))
+    old, new = (_flat(parse_toml(recipe.to_toml())) for recipe in (there, now))
     for key in sorted({*old, *new} - _NO_MATTER):
         if old.get(key) != new.get(key):
             return f"{key} is {old.get(key, 'not set')} there and {new.get(key, 'not set')} now"

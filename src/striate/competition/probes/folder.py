@@ -1,7 +1,6 @@
 """Files that do not belong into a public folder: what is not listed, what was changed, and what is secret."""
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from striate.competition.probes.material import Material
 from striate.competition.rules import FILE, parse_rules
 from striate.competition.secret_files import kind_of_secret
 from striate.errors import InputError
+from striate.parsing import parse_json
 from striate.recordings.findings import Finding, Severity
 
 # What striate adds to a competition's folder after it was built.
@@ -130,7 +130,7 @@ def seeds_in(material: Material, file: Path, content: bytes) -> list[int]:
 def _bootstrap_seeds(text: str) -> list[int]:
     """Seeds of bootstraps, which results publish so that anyone can compute them again."""
     try:
-        document = json.loads(text)
+        document = parse_json(text)
     except ValueError:
         return []
     found: list[int] = []

@@ -1,7 +1,6 @@
 """A method card: what a team tells about a submission. Written as TOML or in the browser, checked the same way."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from striate.errors import InputError
+from striate.parsing import parse_toml, read_limited
 from striate.validation import validated
 
 _LARGEST_FILE = 2**17  # bytes
@@ -118,13 +118,7 @@ def read_card(path: Path) -> MethodCard:
         If it cannot be read, is no TOML, or a key is unknown or of the wrong kind.
     """
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{path} is larger than any method card ({_LARGEST_FILE} bytes).")
-        tables = tomllib.loads(path.read_bytes().decode("utf-8"))
+        tables = parse_toml(read_limited(path, _LARGEST_FILE), str(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): give a method card, a file in TOML.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not text in UTF-8 (byte {error.start}): it must be a TOML file.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not valid TOML: {error}.") from error
     return validated(MethodCard, tables, str(path), kind="method card")

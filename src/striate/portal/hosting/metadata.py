@@ -1,7 +1,6 @@
 """What is said of a dataset to those who cite it: from ``dataset.toml`` or ``CITATION.cff`` in its folder, or an organiser's words."""
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from striate.catalog.dataset import Licence
 from striate.competition.rules import Rules
 from striate.errors import InputError
+from striate.parsing import MalformedError, parse_toml
 from striate.validation import validated
 
 TOML, CFF = "dataset.toml", "CITATION.cff"
@@ -220,9 +220,11 @@ def _check_digit_is_right(orcid: str) -> bool:
 
 def _tables(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(gettext("%(source)s is not valid TOML: %(why)s.") % {"source": source, "why": error}) from None
+        return parse_toml(text, source)
+    except MalformedError as error:
+        raise InputError(
+            gettext("%(source)s is not valid TOML: %(why)s.") % {"source": source, "why": error.reason}
+        ) from None
 
 
 def _text(content: bytes, source: str) -> str:
@@ -239,6 +241,10 @@ def _as_toml(tables: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in tables.items() if value is not None}
 
 
+# Besides its own errors, the loader raises others on tags that do not fit their value, such as `!!int ""`.
+_YAML_ERRORS = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+
 class _Loader(yaml.SafeLoader):
     """YAML without references within it, by which a few lines could become gigabytes."""
 
@@ -251,7 +257,7 @@ class _Loader(yaml.SafeLoader):
 def _from_cff(text: str) -> dict[str, Any]:
     try:
         tables = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except _YAML_ERRORS as error:
         raise InputError(
             gettext("%(file)s cannot be read: %(why)s.") % {"file": CFF, "why": " ".join(str(error).split())[:200]}
         ) from None

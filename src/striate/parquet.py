@@ -1,0 +1,95 @@
+"""Read small tables from Parquet files whose author is unknown: sizes are checked before a value is read."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.errors import InputError, shortened
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 10_000_000
+MOST_CELLS = 100_000_000
+_MOST_BYTES = 2**32  # of all values, unpacked
+_WIDEST = 10_000  # columns
+
+
+def read_table(path: str | os.PathLike[str], mend: str) -> "pd.DataFrame":
+    """Read a table of numbers and texts.
+
+    Parameters
+    ----------
+    path
+        The Parquet file.
+    mend
+        What to do about an error: the end of the sentence.
+
+    Returns
+    -------
+    DataFrame
+        With rows numbered from 0; what pandas has noted in the file about an index is ignored.
+
+    Raises
+    ------
+    InputError
+        If it is missing, empty, damaged, or claims more than such a table can hold.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = Path(path)
+    try:
+        with file.open("rb") as opened:  # a path would be read through memory that vanishes if the file is cut off
+            parquet = pq.ParquetFile(opened)
+            metadata = parquet.metadata
+            groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+            unpacked = sum(group.total_byte_size for group in groups)
+            rows, columns = metadata.num_rows, metadata.num_columns
+            if rows < 0 or rows != sum(group.num_rows for group in groups):
+                raise ValueError("its parts do not add up to its rows")
+            if rows > MOST_ROWS or columns > _WIDEST or rows * columns > MOST_CELLS or unpacked > _MOST_BYTES:
+                raise ValueError(f"it claims {rows} rows of {columns} columns in {unpacked} bytes")
+            names = parquet.schema_arrow.names
+            if len(set(names)) != len(names):
+                raise ValueError("two columns have the same name")
+            # As dictionaries, so that a long text a million times over is not spelt out.
+            table = pq.ParquetFile(opened, metadata=metadata, read_dictionary=_texts(parquet.schema_arrow)).read()
+            if any(_spelt_out(column) > _MOST_BYTES for column in table.columns):
+                raise ValueError("its texts are longer than such a table can hold")
+            frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    except (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        NotImplementedError,
+        ArithmeticError,
+        MemoryError,
+    ) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        said = shortened(" ".join(reason.split()).rstrip(".") or type(error).__name__, 100)
+        raise InputError(f"{file} cannot be read as a table ({said}): {mend}.") from None
+    for name in frame.columns[frame.dtypes == "category"]:
+        frame[name] = frame[name].astype(frame[name].cat.categories.dtype)
+    return frame
+
+
+def _texts(schema: "object") -> list[str]:
+    import pyarrow as pa
+
+    return [field.name for field in schema if pa.types.is_string(field.type)]  # type: ignore[attr-defined]
+
+
+def _spelt_out(column: "object") -> int:
+    """Bytes of the texts of a column that is held as a dictionary."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    total = 0
+    for chunk in column.chunks:  # type: ignore[attr-defined]
+        if pa.types.is_dictionary(chunk.type):
+            lengths = pc.binary_length(chunk.dictionary)
+            total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    return total
