@@ -151,7 +151,7 @@ def _malformed(source: object, kind: str, error: Exception) -> "MalformedError":
     reason = shortened(str(error).rstrip("."), _LONGEST_REASON)
     if isinstance(error, RecursionError):
         reason = _TOO_DEEP
-    elif "integer string conversion" in reason:
+    elif "for integer string conversion" in str(error):
         reason = f"a number has more than {sys.get_int_max_str_digits():,} digits"
     return MalformedError(source, kind, reason)
 

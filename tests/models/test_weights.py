@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.fixtures.limits import memory_limit
 
 from striate.errors import InputError
 from striate.models import Encoder, ModelSettings, build_encoder, load, published, save
@@ -164,6 +165,23 @@ def nan(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
+def meta(path: Path) -> None:
+    torch.save({name: value.to("meta") for name, value in published_state().items()}, path)
+
+
+def deflated(path: Path) -> None:
+    """The same zip, compressed: ten kilobytes could become as many gigabytes."""
+    buffer = io.BytesIO()
+    torch.save(published_state(), buffer)
+    with zipfile.ZipFile(buffer) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+
+
+def before_1_6(path: Path) -> None:
+    torch.save(published_state(), path, _use_new_zipfile_serialization=False)
+
+
 PUBLISHED: dict[str, tuple[Callable[[Path], None], str]] = {
     "absent": (lambda path: None, "there is no such file"),
     "folder": (lambda path: path.mkdir(), "there is no such file"),
@@ -211,6 +229,20 @@ PUBLISHED: dict[str, tuple[Callable[[Path], None], str]] = {
     "complex": (changed(readout__SESSION__bias=torch.zeros(5, dtype=torch.complex64)), "has type torch.complex64"),
     "sparse": (changed(readout__SESSION__bias=torch.zeros(5).to_sparse()), "has type|has layout|damaged"),
     "nan": (changed(readout__SESSION__sigma=nan), "NaN or infinity"),
+    "one value a hundred million times": (
+        changed(readout__SESSION__source_grid=torch.zeros(1).expand(10**8, 2)),
+        r"has shape \(100000000, 2\), and fewer values are stored",
+    ),
+    "many neurons and channels": (
+        changed(
+            readout__SESSION__source_grid=torch.zeros(10**5, 2),
+            core__features__layer0__conv__weight=torch.zeros(4096, 1, 5, 5),
+        ),
+        "has shape",
+    ),
+    "without values": (meta, "layout torch.strided on meta"),
+    "compressed": (deflated, "packed or overlapping members"),
+    "before PyTorch 1.6": (before_1_6, "since PyTorch 1.6"),
     "even kernel": (
         changed(core__features__layer1__ds_conv__spatial_conv__weight=torch.zeros(3, 1, 6, 6)),
         "hidden_kernel = 6 is even",
@@ -228,8 +260,9 @@ def test_broken_published_weights(case: str, tmp_path: Path, monkeypatch: pytest
     make, says = PUBLISHED[case]
     monkeypatch.chdir(tmp_path)
     make(tmp_path / "weights.pth")
-    with pytest.raises(InputError, match=says) as caught:
+    with pytest.raises(InputError, match=says) as caught, memory_limit(2**30):
         published.load(tmp_path / "weights.pth")
+    assert len(str(caught.value)) <= 300
     assert "weights.pth" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "harm-was-done").exists()
@@ -279,6 +312,26 @@ OWN: dict[str, tuple[Callable[[Path], None], str]] = {
     "tensor missing": (rewritten(lambda t, d: t.pop("core.layers.0.norm.bias", None)), "lacks core.layers.0.norm.bias"),
     "tensor too many": (rewritten(lambda t, d: t.update(extra=torch.zeros(1))), "holds extra"),
     "another shape": (rewritten(lambda t, d: d["neurons"].update({SESSION: 6})), "has shape"),
+    "a hundred million neurons": (
+        rewritten(lambda t, d: d["neurons"].update({SESSION: 10**8})),
+        r"has shape \(5.*\); expected \(100000000",
+    ),
+    "as many channels as a core can have": (
+        rewritten(lambda t, d: d["settings"]["core"].update(channels=4096, layers=32, depth_separable=False)),
+        "lacks core.layers.1",
+    ),
+    "infinitely many neurons": (
+        rewritten(lambda t, d: d["neurons"].update({SESSION: float("inf")})),
+        "is damaged .*neurons.5-1-1",
+    ),
+    "half a neuron": (rewritten(lambda t, d: d["neurons"].update({SESSION: 5.5})), "is damaged"),
+    "a surrogate in a name": (rewritten(lambda t, d: d["neurons"].update({"\ud800": 5})), "not Unicode"),
+    "nested too deep": (
+        lambda path: save_file(
+            {"a": torch.zeros(2)}, path, metadata={"striate": '{"encoder":' * 5000 + "1" + "}" * 5000}
+        ),
+        "nested more than",
+    ),
     "unknown setting": (rewritten(lambda t, d: d["settings"].update(depth=3)), "description of the encoder is damaged"),
     "negative size": (rewritten(lambda t, d: d.update(input_shape=[1, -36, 64])), "is damaged"),
     "image too small": (rewritten(lambda t, d: d.update(input_shape=[1, 4, 4])), "is damaged"),
@@ -294,6 +347,7 @@ OWN: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_broken_weights_of_a_run(case: str, tmp_path: Path) -> None:
     make, says = OWN[case]
     make(tmp_path / "weights.safetensors")
-    with pytest.raises(InputError, match=says) as caught:
+    with pytest.raises(InputError, match=says) as caught, memory_limit(2**30):
         load(tmp_path / "weights.safetensors")
+    assert len(str(caught.value)) <= 300
     assert "\n" not in str(caught.value)

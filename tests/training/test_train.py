@@ -361,6 +361,10 @@ def test_tensorboard_shows_the_course(tmp_path: Path, monkeypatch: pytest.Monkey
     np.testing.assert_allclose([e.value for e in drawn], history["validation_correlation"][1:], rtol=1e-5)
 
 
+def _named(session: Any) -> str:
+    return json.dumps({"status": "finished", "recordings": [{"session": session, "fingerprint": "a"}]})
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
@@ -369,6 +373,12 @@ def test_tensorboard_shows_the_course(tmp_path: Path, monkeypatch: pytest.Monkey
         (lambda f: (f / "provenance.json").write_text("{"), "provenance.json is damaged"),
         (lambda f: (f / "provenance.json").write_text("{}"), "provenance.json is damaged"),
         (lambda f: (f / "provenance.json").write_text(json.dumps({"status": "odd", "recordings": []})), "damaged"),
+        (lambda f: (f / "provenance.json").write_text("[" * 100_000), "nested more than"),
+        (lambda f: (f / "provenance.json").write_text(_named(7)), "damaged .recordings.0.session"),
+        (lambda f: (f / "provenance.json").write_text(_named("\ud800")), "not Unicode"),
+        (lambda f: (f / "recipe.toml").write_text("a = " + "[" * 1000), "nested more than"),
+        (lambda f: (f / "recipe.toml").write_text(f"[data]\nbatch_size = {'9' * 4301}"), "4,300 digits"),
+        (lambda f: (f / "recipe.toml").write_text("[data]\nbatch_size = inf"), "batch_size = Infinity"),
         (lambda f: (f / "recipe.toml").write_text("[data]\nbatchsize = 3"), "has no key 'batchsize'"),
         (lambda f: (f / "weights.safetensors").write_bytes(b"x"), "not a whole safetensors file"),
         (lambda f: (f / "weights.safetensors").unlink(), "there is no such file"),
@@ -379,3 +389,14 @@ def test_a_damaged_run_is_one_sentence(tmp_path: Path, damage: Callable[[Path], 
     damage(tmp_path / "run")
     with pytest.raises(InputError, match=says):
         Run.open(tmp_path / "run").encoder()
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"no table" * 100])
+def test_a_damaged_table_of_a_run_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    run = train(small_recipe(schedule__max_epochs=1), small_recording(), tmp_path / "run")
+    for name in ("history.parquet", "neurons.parquet"):
+        (tmp_path / "run" / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"history.parquet cannot be read as a table .*: train the run anew"):
+        _ = run.history
+    with pytest.raises(InputError, match=r"neurons.parquet cannot be read as a table .*: train the run anew"):
+        run.unit_ids(run.sessions[0])

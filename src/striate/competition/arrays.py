@@ -1,7 +1,6 @@
 """Truths and tables as named arrays in one NumPy file (no pickle), in memory: secrets touch no temporary file."""
 
 import io
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import InputError
+from striate.recordings import npy
 from striate.submissions import Truth
 
 Arrays = dict[str, NDArray[Any]]
@@ -34,15 +34,9 @@ def load(content: bytes, what: str) -> Arrays:
         If it is damaged, or no such file; `what` names it.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(info.file_size for info in archive.infolist()) > _LARGEST:
-                raise ValueError("it claims more than a competition can hold")
-        loaded = np.load(io.BytesIO(content), allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array")
-        return {name: loaded[name] for name in loaded.files}
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        raise InputError(f"{what} is damaged, or no file of that kind ({error}).") from None
+        return npy.read_npz(io.BytesIO(content), _LARGEST)
+    except InputError as error:
+        raise InputError(f"{what} is damaged, or no file of that kind ({str(error).rstrip('.')}).") from None
 
 
 def of_truth(truth: Truth, prefix: str) -> Arrays:

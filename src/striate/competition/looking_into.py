@@ -19,6 +19,7 @@ import numpy as np
 
 from striate.competition.secret_files import kind_by_head
 from striate.competition.withheld_responses import Population, Suspicion, SuspicionError, Tally
+from striate.zips import open_zip
 
 _HEAD = 4096  # bytes
 _DEEPEST = 6  # containers within containers
@@ -110,7 +111,7 @@ class Search:
     # What packs other files
 
     def _zip(self, opened: IO[bytes], _size: int, where: str, depth: int) -> None:
-        with zipfile.ZipFile(opened) as archive:
+        with open_zip(opened) as archive:
             for member in archive.infolist():
                 if member.is_dir():
                     continue

@@ -2,10 +2,12 @@
 
 import mmap
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO
 
 from striate.competition.sealed import MAGIC
+from striate.zips import open_zip
 
 TRUTHS = (b"striate live truth", b"striate simulated truth", b"striate vault contents")
 _HEAD, _LARGEST_FOOTER = 2000, 2**26  # bytes
@@ -60,7 +62,7 @@ def _parquet_footer(opened: IO[bytes]) -> bytes:
 def _in_zip(file: Path) -> str | None:
     """Look into the members, one level deep: what is compressed does not show in the bytes of the file."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_zip(file) as archive:
             for member in archive.infolist():
                 if member.is_dir() or member.flag_bits & 1:
                     continue
@@ -70,7 +72,7 @@ def _in_zip(file: Path) -> str | None:
                     found = kind_by_head(opened) or (_by_marks(opened) if head.startswith(b"PK") else None)
                 if found is not None:
                     return f"a zip with {found} in it ({member.filename})"
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, EOFError, ValueError, LookupError):
         return None  # what cannot be unpacked gives nothing away by being unpacked
     return None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from striate.catalog import DataFile
 from striate.catalog.annex import AnnexKey
 from striate.fetch.failures import DamagedError
+from striate.zips import open_zip
 
 _BLOCK = 4 * 2**20
 
@@ -128,7 +129,7 @@ def check(
 def _check_zip(path: Path, *, thoroughly: bool) -> None:
     """Hold the structure of a zip, and where no hash vouches for it every checksum in it, against the format."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             names = archive.namelist()
             out = [n for n in names if n.startswith(("/", "\\")) or ".." in n.replace("\\", "/").split("/")]
             if out:

@@ -19,6 +19,7 @@ from striate.errors import InputError, listed, shortened
 from striate.models.encoder import PREFIX, Encoder
 from striate.models.settings import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
 from striate.models.weights import check_tensor, shapes_of, skeleton
+from striate.zips import open_zip
 
 State = Mapping[str, Tensor]
 
@@ -123,7 +124,7 @@ def _refuse_packed(path: Path | str) -> None:
     """
     try:
         size = Path(path).stat().st_size
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(Path(path)) as archive:
             members = archive.infolist()
             sound = all(m.compress_type == zipfile.ZIP_STORED and m.file_size == m.compress_size for m in members)
             if not sound or sum(m.file_size for m in members) > size:

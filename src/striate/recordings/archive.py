@@ -19,6 +19,7 @@ from striate.errors import InputError, listed
 from striate.recordings import layout
 from striate.recordings.findings import Finding, UnreadableError
 from striate.recordings.rules import found
+from striate.zips import open_zip
 
 LARGEST_MEMBER = 256 * 2**20  # bytes; a response vector of a million neurons has 8 MB
 
@@ -181,8 +182,8 @@ class ZipArchive(Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         try:
-            self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
+            self._zip = open_zip(path)
+        except (zipfile.BadZipFile, OSError) as error:
             raise UnreadableError(_why_no_zip(path, error)) from None
         self._handle = os.open(path, os.O_RDONLY)
         self._lock = threading.Lock()
@@ -219,6 +220,9 @@ class ZipArchive(Archive):
             NotImplementedError,
             RuntimeError,
             ValueError,
+            LookupError,
+            OverflowError,
+            MemoryError,
         ) as error:
             raise UnreadableError(
                 found("truncated-member", member, f"the member is damaged ({error}).", "Download or make it again.")

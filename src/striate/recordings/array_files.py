@@ -1,8 +1,6 @@
 """Arrays and tables read from the files that labs keep them in: npy, npz, HDF5, CSV, Parquet."""
 
 import os
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.errors import InputError, nearest
+from striate.errors import InputError, nearest, shortened
+from striate.parquet import read_table as read_parquet
+from striate.recordings import npy
+from striate.recordings.findings import UnreadableError
 
 Array = NDArray[Any]
 
+_LARGEST = 2**40  # bytes of all arrays in one file
 _MAGIC = b"\x93NUMPY"  # how an .npy file begins
 
 
@@ -59,15 +61,19 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _read_npz(source: Path) -> dict[str, Array]:
     try:
-        file = np.load(source, allow_pickle=False)
-        if isinstance(file, np.lib.npyio.NpzFile):
-            with file:
-                return {name: _text(file[name]) for name in file.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        with source.open("rb") as file:
+            if file.read(len(_MAGIC)) == _MAGIC:
+                raise InputError(f"{source} holds a single array: give an .npz with images, responses and neurons.")
+            file.seek(0)
+            arrays = npy.read_npz(file, _LARGEST)
+        return {name: _text(values) for name, values in arrays.items()}
+    except (ValueError, OSError) as error:
+        if isinstance(error, InputError) and str(error).startswith(str(source)):
+            raise
+        reason = shortened(str(error).rstrip("."), 100)
         raise InputError(
-            f"{source} is no readable .npz of plain arrays ({error}): save it again with numpy.savez."
+            f"{source} is no readable .npz of plain arrays ({reason}): save it again with numpy.savez."
         ) from None
-    raise InputError(f"{source} holds a single array: give an .npz with images, responses and neurons.")
 
 
 def _read_hdf5(source: Path) -> dict[str, Array]:
@@ -107,7 +113,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise InputError(f"There is no table {source}: give a CSV, TSV or Parquet file.")
     try:
         if source.suffix == ".parquet":
-            return pd.read_parquet(source)
+            return read_parquet(source, "write it again")
         table = pd.read_csv(source, sep="\t" if source.suffix == ".tsv" else ",")
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
@@ -134,9 +140,12 @@ def read_array(path: str | os.PathLike[str]) -> Array:
     try:
         with source.open("rb") as file:
             magic = file.read(len(_MAGIC))
-        array = np.asarray(np.load(source, mmap_mode="r", allow_pickle=False)) if magic == _MAGIC else None
-    except (ValueError, OSError, EOFError, AttributeError) as error:
-        raise InputError(f"{source} is no readable .npy array ({error}): save it with numpy.save.") from None
+        array = np.asarray(npy.mapped(source)) if magic == _MAGIC else None
+    except (ValueError, OSError) as error:
+        reason = error.finding.message if isinstance(error, UnreadableError) else str(error)
+        raise InputError(
+            f"{source} is no readable .npy array ({reason.rstrip('.')}): save it with numpy.save."
+        ) from None
     if array is None:  # NumPy would take it for a pickle, and advise to load that
         raise InputError(
             f"{source} is no .npy array: save it with numpy.save. Only the tables of neurons and trials may be CSV."

@@ -3,18 +3,25 @@
 import functools
 import io
 import math
+import os
 import tokenize
-from typing import Any
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from striate.errors import InputError, shortened
 from striate.recordings.findings import UnreadableError
 from striate.recordings.rules import found
+from striate.zips import open_zip
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
+_MOST_AXES = 32  # that every version of NumPy can have
 
 # All that parsing a damaged header was seen to raise.
 _DAMAGED = (
@@ -50,6 +57,15 @@ def parse(data: bytes, member: str) -> NDArray[Any]:
     UnreadableError
         If it is no array, is shorter or longer than its header says, or holds Python objects.
     """
+    start, dtype, shape, fortran = _checked_header(data, member)
+    count = _check_size(len(data), start, dtype, shape, member)
+    flat = np.frombuffer(data, dtype=dtype, count=count, offset=start)
+    array = flat.reshape(shape, order="F" if fortran else "C")
+    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+
+
+def _checked_header(data: bytes, member: str) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
+    """Where the values begin, their type and shape, and whether the order is Fortran's."""
     if data[:6] != _MAGIC:
         raise UnreadableError(_not_an_array(data, member))
     try:
@@ -67,16 +83,77 @@ def parse(data: bytes, member: str) -> NDArray[Any]:
                 "Save it with a plain numeric or string dtype: numpy.save(..., allow_pickle=False).",
             )
         )
+    return start, dtype, shape, fortran
+
+
+def _check_size(size: int, start: int, dtype: np.dtype[Any], shape: tuple[int, ...], member: str) -> int:
+    """Compare the size of a file with what its header says, and return the number of values."""
     count = math.prod(shape)
     expected = start + count * dtype.itemsize
-    if len(data) != expected:
-        rule = "truncated-member" if len(data) < expected else "oversized-member"
+    if size != expected:
+        rule = "truncated-member" if size < expected else "oversized-member"
         raise UnreadableError(
-            found(rule, member, f"the file has {len(data)} bytes; its header promises {expected}.", "Write it again.")
+            found(rule, member, f"the file has {size} bytes; its header promises {expected}.", "Write it again.")
         )
-    flat = np.frombuffer(data, dtype=dtype, count=count, offset=start)
-    array = flat.reshape(shape, order="F" if fortran else "C")
-    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+    if not dtype.itemsize:
+        raise UnreadableError(found("not-an-array", member, "its values have no bytes.", "Write it again."))
+    return count
+
+
+def mapped(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Map a ``.npy`` file of numbers or texts into memory, read-only.
+
+    Raises
+    ------
+    UnreadableError
+        If it is no array, has another size than its header says, or holds Python objects.
+    OSError
+        If it cannot be read.
+    """
+    file = Path(path)
+    with file.open("rb") as opened:
+        head = opened.read(12 + _LONGEST_HEADER)
+        size = os.fstat(opened.fileno()).st_size
+    start, dtype, shape, fortran = _checked_header(head, file.name)
+    _check_size(size, start, dtype, shape, file.name)
+    if 0 in shape:  # nothing can be mapped
+        return np.empty(shape, dtype)
+    return np.memmap(file, dtype, "r", start, shape, order="F" if fortran else "C")
+
+
+def read_npz(content: IO[bytes], largest: int) -> dict[str, NDArray[Any]]:
+    """Read all arrays of an ``.npz`` file.
+
+    Parameters
+    ----------
+    content
+        The opened file.
+    largest
+        Bytes that the arrays may have in all.
+
+    Raises
+    ------
+    InputError
+        If it is no ``.npz``, an array is damaged or holds Python objects, or the arrays are larger than `largest`.
+        The sentence does not name the file.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with open_zip(content) as archive:
+            members = archive.infolist()
+            if any(m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for m in members):
+                raise InputError("It is compressed by a method that numpy.savez does not use.")
+            if sum(m.file_size for m in members) > largest:
+                raise InputError(f"It claims more than {largest:,} bytes.")
+            for member in members:
+                with archive.open(member) as opened:
+                    data = opened.read(member.file_size + 1)
+                arrays[member.filename.removesuffix(".npy")] = parse(data, member.filename)
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError, OverflowError) as error:
+        raise InputError(f"It is no whole .npz file ({shortened(str(error) or type(error).__name__)}).") from None
+    return arrays
 
 
 def _header_length(data: bytes) -> int:
@@ -98,8 +175,8 @@ def _header(head: bytes) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
         shape, fortran, dtype = npy_format.read_array_header_2_0(stream, max_header_size=_LONGEST_HEADER)
     else:
         raise ValueError(f"unknown version {major}")
-    if any(length < 0 for length in shape):
-        raise ValueError("negative length")
+    if len(shape) > _MOST_AXES or not all(0 <= length < 2**63 for length in shape):
+        raise ValueError("impossible shape")
     return stream.tell(), dtype, shape, fortran
 
 

@@ -3,16 +3,19 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field, StrictStr, ValidationError
 
-from striate.errors import InputError, StriateError
+from striate.errors import InputError, StriateError, shortened
+from striate.parquet import read_table
+from striate.parsing import first_problem, parse_json_object, read_limited
 from striate.progress import Advance, progress
-from striate.recordings import layout
+from striate.recordings import layout, npy
 from striate.recordings.archive import Archive
 from striate.recordings.findings import Finding, Severity, UnreadableError
 from striate.recordings.recording import Recording
@@ -151,38 +154,53 @@ def load(folder: Path, session: str | None = None, source: Path | None = None) -
     InputError
         If it was written by a newer version of striate.
     """
+    if session is not None:
+        layout.valid_session(session)
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["schema_version"] > SCHEMA_VERSION:
-            raise InputError(
-                f"{folder} was packed by a newer striate (schema {manifest['schema_version']}; this one reads {SCHEMA_VERSION}): upgrade, or open the archive itself."
-            )
-        images, responses, behavior, pupil_center = (
-            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in layout.VARIABLES
+        manifest = _Manifest.model_validate(parse_json_object(read_limited(folder / MANIFEST)))
+        if manifest.schema_version <= SCHEMA_VERSION and (name := session or manifest.session) is not None:
+            return _load(folder, manifest, name, source)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else shortened(str(error).rstrip("."), 100)
+        raise DamagedStoreError(f"The packed store {folder} is not whole ({reason}).") from error
+    if manifest.schema_version > SCHEMA_VERSION:
+        raise InputError(
+            f"{folder} was packed by a newer striate (schema {manifest.schema_version}; this one reads {SCHEMA_VERSION}): upgrade, or open the archive itself."
         )
-        statistics = {
-            name: VariableStatistics(**{key: np.asarray(fields[key], np.float64) for key in layout.STATISTICS})
-            for name, fields in manifest["stored_statistics"].items()
-        }
-        if (name := session or manifest["session"]) is None:
-            raise UnreadableError(_no_session(Path(manifest["source"])))
-        return Recording(
-            name,
-            pd.read_parquet(folder / "neurons.parquet"),
-            pd.read_parquet(folder / "trials.parquet"),
-            images,
-            responses,
-            behavior,
-            pupil_center,
-            statistics=statistics,
-            source=source or folder,
-            fingerprint=manifest["fingerprint"],
-            withheld_tiers=frozenset(manifest["withheld_tiers"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-        if isinstance(error, StriateError):
-            raise
-        raise DamagedStoreError(f"The packed store {folder} is not whole ({error}).") from error
+    raise UnreadableError(_no_session(Path(manifest.source)))
+
+
+class _Manifest(BaseModel):
+    """What ``recording.json`` says of a packed store."""
+
+    schema_version: Annotated[int, Field(strict=True, ge=1, le=10**6)]
+    session: StrictStr | None
+    source: StrictStr
+    fingerprint: StrictStr
+    withheld_tiers: list[StrictStr]
+    stored_statistics: dict[str, dict[str, Any]]
+
+
+def _load(folder: Path, manifest: _Manifest, session: str, source: Path | None) -> Recording:
+    images, responses, behavior, pupil_center = (npy.mapped(folder / f"{name}.npy") for name in layout.VARIABLES)
+    statistics = {
+        name: VariableStatistics(**{key: np.asarray(fields[key], np.float64) for key in layout.STATISTICS})
+        for name, fields in manifest.stored_statistics.items()
+    }
+    mend = "pack it again"
+    return Recording(
+        session,
+        read_table(folder / "neurons.parquet", mend),
+        read_table(folder / "trials.parquet", mend),
+        images,
+        responses,
+        behavior,
+        pupil_center,
+        statistics=statistics,
+        source=source or folder,
+        fingerprint=manifest.fingerprint,
+        withheld_tiers=frozenset(manifest.withheld_tiers),
+    )
 
 
 def _no_session(path: Path) -> Finding:

@@ -1,7 +1,6 @@
 """The truth about a simulated recording, kept apart from it."""
 
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.errors import InputError
+from striate.errors import InputError, shortened
 from striate.files import whole_file
-from striate.recordings import Recording
+from striate.recordings import Recording, npy
 
 _FORMAT = "striate simulated truth 1"
 _NEURON = "neurons/"
+_LARGEST = 2**36  # bytes of all arrays
 _NOT_ARRAYS = ("session", "track", "seed", "neurons")
 
 
@@ -137,15 +137,13 @@ class SimulatedTruth:
         """
         try:
             with Path(path).expanduser().open("rb") as file:
-                content = np.load(file, allow_pickle=False)
-                if not isinstance(content, np.lib.npyio.NpzFile):
-                    raise ValueError("it holds a single array")
-                return cls._of_arrays({name: content[name] for name in content.files})
+                return cls._of_arrays(npy.read_npz(file, _LARGEST))
         except FileNotFoundError:
             raise InputError(f"There is no truth file {path}.") from None
-        except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+            reason = shortened(str(error).rstrip("."), 100)
             raise InputError(
-                f"{path} is not a truth file of a simulation, or it is damaged ({error}): write it anew with the same seed."
+                f"{path} is not a truth file of a simulation, or it is damaged ({reason}): write it anew with the same seed."
             ) from None
 
     @classmethod
@@ -178,6 +176,8 @@ class SimulatedTruth:
             "centers": (neurons, 2),
         }
         for name, shape in shapes.items():
+            if name != "trial_idx" and getattr(self, name).dtype.kind not in "iuf":
+                raise ValueError(f"{name} holds {getattr(self, name).dtype}, not numbers")
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} has the shape {getattr(self, name).shape}, not {shape}")
         if hidden and (self.withheld.min() < 0 or self.withheld.max() >= trials):

@@ -15,6 +15,7 @@ from striate.competition.probes.serial import rank_correlation, resemblance, str
 from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.findings import Finding, Severity
+from striate.zips import open_zip
 
 _MEND = "Write the archive with striate (`striate competition build`, `striate.write`)."
 _NORMAL = (1980, 1, 1, 0, 0, 0)
@@ -26,7 +27,7 @@ def look(material: Material) -> Iterator[Finding]:
     """Look into every zip of the folder."""
     for archive in material.archives:
         if archive.file.is_file():
-            with zipfile.ZipFile(archive.file) as opened:
+            with open_zip(archive.file) as opened:
                 infos = [info for info in opened.infolist() if not info.is_dir()]
                 yield from _clocks(archive, infos)
                 yield from _members(archive, infos)
