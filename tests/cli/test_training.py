@@ -46,7 +46,7 @@ def test_train_writes_a_run(place: Path) -> None:
     run = Run.open(place / "run")
     assert run.finished
     assert run.recipe.model.core.channels == 4
-    assert "train" in run.provenance["attempts"][0]["command"]
+    assert run.provenance["attempts"][0]["command"][:3] == ["striate", "train", "quick.toml"]
 
 
 def test_an_interrupted_training_says_how_to_go_on(
@@ -78,7 +78,7 @@ def test_new_readouts_on_the_core_of_a_run(place: Path, tmp_path: Path) -> None:
     options = ["--core", place / "run", "--out", tmp_path / "run"]
     done = run_in_process("train", place / "quick.toml", place / "other.zip", *options)
     assert done.status == 0, done.err
-    assert Run.open(tmp_path / "run").provenance["core"]["run"] == str(place / "run")
+    assert Run.open(tmp_path / "run").provenance["core"]["run"] == "run"
 
 
 def test_predict_writes_a_submission(place: Path, tmp_path: Path) -> None:

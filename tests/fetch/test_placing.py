@@ -175,3 +175,18 @@ def test_too_little_space_is_said_before_anything(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"needs 1,000,000 GB more"):
         striate.fetch(of, to=tmp_path / "to", accept_licence=True)
     assert not (tmp_path / "to").exists()
+
+
+def test_the_record_of_a_file_can_be_passed_on(tmp_path: Path) -> None:
+    """The folder of a dataset is shared as a whole: its records hold no password, and no path of this machine."""
+    (tmp_path / "ada-lovelace").mkdir()
+    (tmp_path / "ada-lovelace" / "a.zip").write_bytes(ZIP)
+    only(bring(described(str(tmp_path / "ada-lovelace"), {"a.zip": ZIP}), tmp_path / "copied"))
+    with serving(Host({"/a.zip": ZIP})) as host:
+        address = host.address.replace("://", "://lab:s3cret@")
+        only(bring(described(address, {"a.zip": ZIP}), tmp_path / "fetched"))
+    for name in ("copied", "fetched"):
+        for record in (tmp_path / name / ".striate").rglob("*"):
+            written = record.read_text() if record.is_file() else ""
+            assert "ada-lovelace" not in written
+            assert "s3cret" not in written

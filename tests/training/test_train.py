@@ -329,7 +329,7 @@ def test_new_readouts_on_a_frozen_core(tmp_path: Path, monkeypatch: pytest.Monke
     assert core
     assert all(torch.equal(old[name], new[name]) for name in core)
     assert run.sessions == ("9-1-1",)
-    assert run.provenance["core"]["run"] == str(first.folder)
+    assert run.provenance["core"]["run"] == first.folder.name
     assert run.history["loss"].iloc[-1] < run.history["loss"].iloc[1]
     assert killed_after(2, monkeypatch, lambda: start("killed"))
     start("killed")

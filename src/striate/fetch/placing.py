@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from striate.catalog import DataFile, Dataset
 from striate.catalog.annex import AnnexKey
@@ -140,7 +141,7 @@ class Place:
             sha256=content.sha256,
             modified=self.target.stat().st_mtime_ns,
             fetched=datetime.now(UTC).isoformat(timespec="seconds"),
-            address=address,
+            address=address and _shareable(address),
         )
         self._folder.note(self._file, record)
 
@@ -162,3 +163,11 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _shareable(address: str) -> str:
+    """Drop what others should not see, since folders of data are passed on: passwords, and the way to a folder of this machine."""
+    parts = urlsplit(address)
+    if parts.scheme in ("http", "https"):
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return Path(address).name

@@ -118,8 +118,10 @@ def _said(ordered: list[Contender], tier: str) -> str:
 
 def _origin(given: Run | Submission | Path | str, model: Run | Submission) -> str:
     if isinstance(model, Submission):
-        where = "" if isinstance(given, Submission) else f" {given}"
+        where = f" {Path(given).name}" if isinstance(given, Path | str) else ""
         return f"submission{where}; protocol {model.protocol or 'not stated'}"
+    from striate.training.machine import folder_name
+
     facts = model.provenance
     seed = f", seed {facts['seed']}" if "seed" in facts else ""
-    return f"run {model.folder} ({model.recipe.description or 'its own recipe'}{seed}); protocol {model.protocol}"
+    return f"run {folder_name(model.folder)} ({model.recipe.description or 'its own recipe'}{seed}); protocol {model.protocol}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from striate.errors import InputError
 from striate.models import CoreSettings, Encoder
+from striate.training.machine import folder_name
 from striate.training.run import Run
 
 _WITHOUT_EFFECT = {"smoothness", "norm_momentum"}  # on a core that does not learn
@@ -44,7 +45,7 @@ class CoreOf:
             encoder, source = core, None
         else:
             run = core if isinstance(core, Run) else Run.open(core)
-            encoder, source = run.encoder(), str(run.folder)
+            encoder, source = run.encoder(), folder_name(run.folder)
         digest = hashlib.sha256()
         for name, value in sorted(encoder.core.state_dict().items()):
             digest.update(name.encode())

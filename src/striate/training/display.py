@@ -1,10 +1,12 @@
 """How training is watched: a bar on a terminal or in a notebook, a line an epoch in a log, and events for TensorBoard."""
 
 import contextlib
+import itertools
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from striate.progress import NotebookBar, in_notebook, on_terminal, quiet
 from striate.training.schedule import Schedule
@@ -158,20 +160,43 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path, first_epoch: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.summary.writer.record_writer import RecordWriter
 
-        self._writer = SummaryWriter(str(folder), purge_step=first_epoch if first_epoch > 1 else None)
+        self._event = Event
+        self._file = _new_event_file(folder)
+        self._writer = RecordWriter(self._file)
+        first = first_epoch if first_epoch > 1 else None
+        self._write(file_version="brain.Event:2")
+        if first is not None:  # drops later events of an earlier file
+            self._write(step=first, session_log=SessionLog(status=SessionLog.START))
+        self._file.flush()
 
     def on_round(self, done: int, rounds: int, loss: float) -> None:
         """Events are written by epoch."""
 
     def on_epoch(self, row: dict[str, Any], schedule: Schedule) -> None:
         """Write the events of an epoch."""
-        for name in ("loss", "validation_correlation", "learning_rate", "seconds"):
-            self._writer.add_scalar(name, row[name], row["epoch"])
-        self._writer.add_scalar("best_validation_correlation", schedule.best, row["epoch"])
-        self._writer.flush()
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        values = {name: row[name] for name in ("loss", "validation_correlation", "learning_rate", "seconds")}
+        values["best_validation_correlation"] = schedule.best
+        shown = [Summary.Value(tag=name, simple_value=float(value)) for name, value in values.items()]
+        self._write(step=int(row["epoch"]), summary=Summary(value=shown))
+        self._file.flush()
 
     def close(self) -> None:
         """Finish the event file."""
-        self._writer.close()
+        self._file.close()
+
+    def _write(self, **content: Any) -> None:
+        self._writer.write(self._event(wall_time=time.time(), **content).SerializeToString())
+
+
+def _new_event_file(folder: Path) -> BinaryIO:
+    """Open a new event file; its name holds the time, but not the host as that of PyTorch's writer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count():
+        with contextlib.suppress(FileExistsError):
+            return (folder / f"events.out.tfevents.{int(time.time()):010d}.striate.{number}").open("xb")
+    raise AssertionError

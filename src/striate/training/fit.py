@@ -27,6 +27,7 @@ from striate.training.checkpoints import Progress
 from striate.training.core_of import CoreOf
 from striate.training.display import TensorBoard, display
 from striate.training.interruption import Interruption, TrainingStopped
+from striate.training.machine import shareable_command, shareable_platform
 from striate.training.overrides import Overrides
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import Run
@@ -232,7 +233,6 @@ def _facts(plan: Recipe, several: list[Recording], seed: int, core: CoreOf | Non
             {
                 "session": recording.session,
                 "fingerprint": recording.fingerprint,
-                "source": str(recording.source) if recording.source else None,
                 "trials": len(recording.trials),
                 "neurons": len(recording.neurons),
             }
@@ -282,14 +282,14 @@ def _begin(
     """Write down what is about to be trained; a run that goes on notes that it did."""
     attempt = {
         "started": _now(),
-        "command": sys.argv,
+        "command": shareable_command(sys.argv),
         "device": str(device),
         "threads": torch.get_num_threads(),
         "striate": striate.__version__,
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": shareable_platform(),
     }
     attempts: list[Any] = []
     if (folder / files.PROVENANCE).exists():
