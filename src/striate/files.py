@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from striate.errors import InputError
+from striate.folders import expanded
 
 _ASIDE = ".partial"
 _OURS = re.compile(r"^\..+\.[0-9]+-[0-9a-f]{8}\.partial$")
@@ -46,7 +47,7 @@ def whole_file(path: Path | str, *, overwrite: bool | None = None) -> Iterator[P
     InputError
         If something stands at `path` and may not be replaced, or the folder cannot be written.
     """
-    target = Path(path)
+    target = expanded(path)
     refuse_existing(target, overwrite)
     with _workplace(target) as aside:
         new = aside / target.name
@@ -87,7 +88,7 @@ def whole_folder(path: Path | str, *, overwrite: bool | None = None, keep_first:
     InputError
         If something stands at `path` and neither `overwrite` nor `keep_first` allows it.
     """
-    target = Path(path)
+    target = expanded(path)
     if not keep_first:
         refuse_existing(target, overwrite)
     if target.is_file():

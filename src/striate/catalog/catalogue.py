@@ -1,5 +1,6 @@
 """Where the datasets of the catalogue are found: those that come with striate, and the user's own."""
 
+import contextlib
 import os
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from striate.catalog.dataset import Dataset
 from striate.errors import InputError, nearest
-from striate.folders import settings_folder
+from striate.folders import MissingHomeError, expanded, settings_folder
 from striate.parsing import parse_toml
 from striate.validation import validated
 
@@ -17,7 +18,7 @@ _SUFFIX = ".toml"
 def catalogue_folder() -> Path:
     """Folder of the user's own datasets: ``$STRIATE_CATALOG``, else ``catalog`` below the settings."""
     chosen = os.environ.get("STRIATE_CATALOG")
-    return Path(chosen).expanduser() if chosen else settings_folder() / "catalog"
+    return expanded(chosen) if chosen else settings_folder() / "catalog"
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -41,7 +42,10 @@ def dataset(name: str) -> Dataset:
 
 def _entries() -> dict[str, Traversable]:
     found: dict[str, Traversable] = {}
-    for folder in (files("striate.catalog") / "datasets", catalogue_folder()):
+    folders: list[Traversable] = [files("striate.catalog") / "datasets"]
+    with contextlib.suppress(MissingHomeError):  # then there are no datasets of the user's own
+        folders.append(catalogue_folder())
+    for folder in folders:
         try:
             if folder.is_dir():
                 found |= {e.name.removesuffix(_SUFFIX): e for e in folder.iterdir() if e.name.endswith(_SUFFIX)}

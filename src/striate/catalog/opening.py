@@ -11,6 +11,7 @@ from striate.catalog.catalogue import dataset, dataset_names
 from striate.catalog.dataset import DataFile, Dataset
 from striate.catalog.fetched import fetched
 from striate.errors import InputError
+from striate.folders import expanded
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -56,7 +57,7 @@ def locate(name: str | os.PathLike[str]) -> Path:
     InputError
         If it names a dataset's recording that does not exist, or was not fetched yet; the sentence says the command.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if os.path.lexists(path):
         return path
     known, _, below = Path(name).as_posix().partition("/")
@@ -94,7 +95,7 @@ def locate_all(names: Iterable[str | os.PathLike[str]]) -> list[Path]:
     found: list[Path] = []
     for name in names:
         known, _, below = Path(name).as_posix().partition("/")
-        if os.path.lexists(Path(name).expanduser()) or known not in dataset_names():
+        if os.path.lexists(expanded(name)) or known not in dataset_names():
             found.append(locate(name))
             continue
         of = dataset(known)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from striate.cli.app import app
+from striate.folders import expanded
 from striate.progress import size_text
 
 console = Console(highlight=False)
@@ -129,7 +130,7 @@ def add(
         citation=citation,
         citation_address=citation_address,
     )
-    place = Path(source).expanduser()
+    place = expanded(source)
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
     if file and (place.exists() or "://" not in source):
         raise InputError("--file names files below an address; of a folder all files are taken.")

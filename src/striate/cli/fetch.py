@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from striate.cli.app import app
+from striate.folders import expanded
 from striate.progress import size_text
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def fetch(
     of = dataset(name)
     chosen = [*([one] if one else []), *(names or [])]
     files = of.select(chosen, tracks=track or (), pretraining=pretraining, mice=mouse or ())
-    folder = home_of(of, files) if to is None else DatasetFolder(to.expanduser())
+    folder = home_of(of, files) if to is None else DatasetFolder(expanded(to))
     if verify:
         _verify(of, files, folder, quiet=quiet, as_json=as_json)
         return

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from striate.cli.app import app
+from striate.folders import expanded
 
 if TYPE_CHECKING:
     from striate.portal import Place
@@ -80,7 +81,7 @@ def everything(
     place = place_of(folder, data)
     file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
     _require_file(file)
-    _prepare(place, file.expanduser().resolve().parent)
+    _prepare(place, expanded(file).resolve().parent)
     from striate.portal.running.serve import serve, web, worker
 
     processes = [web(place, host, port), worker(place, file)]
@@ -111,7 +112,7 @@ def worker_only(folder: Folder, live_truth: LiveTruthPath = None, data: Data = N
     place = place_of(folder, data)
     file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
     _require_file(file)
-    _prepare(place, file.expanduser().resolve().parent)
+    _prepare(place, expanded(file).resolve().parent)
     from striate.portal.running.serve import serve, worker
 
     serve([worker(place, file)])
@@ -187,7 +188,7 @@ def snapshot(
     _open(place)
     from striate.portal.hosting.in_place import publish_folder
 
-    made, new = publish_folder(files.expanduser(), note=note, allow=allow or ())
+    made, new = publish_folder(expanded(files), note=note, allow=allow or ())
     print(f"version {made.number}, sha256 {made.sha256}" + ("" if new else " (these files are a version already)"))
 
 
@@ -263,7 +264,7 @@ def _open(place: "Place") -> None:
 def _require_file(file: Path) -> None:
     from striate.errors import InputError
 
-    if not file.expanduser().is_file():
+    if not expanded(file).is_file():
         raise InputError(
             f"There is no live truth at {file}: name the file that `striate competition build` made (--live-truth), copied to "
             "where the vault is not."

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from striate.cli.app import app, errors
+from striate.folders import expanded
 
 if TYPE_CHECKING:
     from striate.simulate import RecordingSettings, Track, Written
@@ -204,7 +205,7 @@ def _shape(typed: str | None) -> tuple[int, int] | None:
 
 
 def _scoring_truth(truth: Path, session: str) -> Path:
-    return truth.expanduser() / f"{session}-truth.parquet"
+    return expanded(truth) / f"{session}-truth.parquet"
 
 
 def _refuse_scoring_truths(

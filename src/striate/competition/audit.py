@@ -19,6 +19,7 @@ from striate.competition.probes import (
 )
 from striate.competition.probes.material import Material, gather
 from striate.competition.vault import Vault
+from striate.folders import expanded
 from striate.progress import progress
 from striate.recordings.findings import Finding, Report, Severity
 
@@ -64,7 +65,7 @@ def audit(path: Path | str, vault: Vault | None = None) -> Report:
     InputError
         If there is nothing at `path`, its rules or manifest are damaged, or the vault is that of another competition.
     """
-    place = Path(path).expanduser()
+    place = expanded(path)
     material = gather(place, vault)
     report = Report(place.name, list(material.findings))
     with progress("auditing", len(_PROBES)) as advance:

@@ -24,6 +24,7 @@ from striate.competition.vault import Vault
 from striate.competition.withhold import Withheld, withheld
 from striate.errors import InputError, listed
 from striate.files import whole_folder
+from striate.folders import expanded
 from striate.loading.standardisation import Standardisation
 from striate.metrics import split_half
 from striate.names import TEST_TIERS
@@ -98,7 +99,7 @@ def build(
         in the public folder.
     """
     checked, text = (rules, rules.to_toml()) if isinstance(rules, Rules) else read_rules(rules)
-    public, secret = (Path(path).expanduser() for path in (folder, secrets))
+    public, secret = (expanded(path) for path in (folder, secrets))
     require_apart(public, secret)
     for target in (public, secret):
         require_new(target)

@@ -35,6 +35,7 @@ from striate.competition.submit import require_complete, stored
 from striate.competition.vault import Vault
 from striate.errors import InputError, listed
 from striate.files import whole_folder
+from striate.folders import expanded
 from striate.metrics import Repeats, evaluate
 from striate.submissions import Submission, Truth, score
 from striate.submissions.match import match
@@ -76,7 +77,7 @@ def close(
         If it is too early, folder and vault do not belong together, the commitment is not the vault's, the chain of receipts is
         broken or has a notice that no organiser could give, or a submission is missing.
     """
-    place, kept, target = (Path(path).expanduser() for path in (folder, store, out))
+    place, kept, target = (expanded(path) for path in (folder, store, out))
     require_zone(at)
     require_new(target)
     require_one(place, vault)

@@ -23,6 +23,7 @@ from striate.competition.rules import require_zone
 from striate.competition.vault import Vault
 from striate.errors import InputError, listed
 from striate.files import whole_file
+from striate.folders import expanded
 from striate.metrics import METRICS_VERSION
 from striate.parsing import parse_model, read_limited
 from striate.submissions import Truth
@@ -166,7 +167,7 @@ def commit(folder: Path | str, vault: Vault, *, at: datetime) -> Commitment:
         If there is a commitment already, or folder and vault do not belong together.
     """
     require_zone(at)
-    place = Path(folder).expanduser()
+    place = expanded(folder)
     if os.path.lexists(place / FILE):
         raise InputError(
             f"{place / FILE} exists already, and what was committed to cannot be changed: build anew to start again."

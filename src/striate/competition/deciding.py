@@ -14,6 +14,7 @@ from striate.competition.receipts import Receipts, require_whole
 from striate.competition.rules import read_rules, require_zone
 from striate.competition.submit import locked
 from striate.errors import InputError, nearest
+from striate.folders import expanded
 
 Fields = dict[str, Any]  # of a notice
 
@@ -138,7 +139,7 @@ def _decide(
 ) -> Amendment | Disqualification:
     """Add the notice whose fields `decide` gives to the chain, if it may be given now."""
     require_zone(at)
-    folder = Path(path).expanduser()
+    folder = expanded(path)
     committed, _ = read_rules(folder)
     with locked(folder):
         chain = Receipts.read(folder)

@@ -12,6 +12,7 @@ from striate.competition import arrays
 from striate.competition.rules import FINAL, Rules, parse_rules
 from striate.errors import InputError
 from striate.files import whole_file
+from striate.folders import expanded
 from striate.submissions import Truth
 from striate.submissions.keyed import Ids, Keys
 
@@ -66,7 +67,7 @@ class LiveTruth:
         InputError
             If the file is missing, damaged, or no such file.
         """
-        file = Path(path).expanduser()
+        file = expanded(path)
         try:
             content = arrays.load(file.read_bytes(), str(file))
         except OSError as error:

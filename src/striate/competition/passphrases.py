@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from striate.errors import InputError
+from striate.folders import expanded
 
 VARIABLE = "STRIATE_PASSPHRASE"
 _SHORTEST = 12  # characters
@@ -29,7 +30,7 @@ def passphrase(file: Path | None = None, ask: Ask | None = None) -> str:
     """
     if file is not None:
         try:
-            lines = file.expanduser().read_text(encoding="utf-8").splitlines()
+            lines = expanded(file).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} has no passphrase that can be read ({error}).") from error
         if not lines or not lines[0].strip():

@@ -24,6 +24,7 @@ from striate.competition.tables import (
     plain_name,
 )
 from striate.errors import InputError, nearest
+from striate.folders import expanded
 from striate.names import same_file_name
 from striate.parsing import parse_toml, read_limited
 from striate.validation import validated
@@ -241,7 +242,7 @@ def read_rules(path: Path | str) -> tuple[Rules, str]:
     InputError
         As `parse_rules`, or if the file cannot be read.
     """
-    file = Path(path).expanduser()
+    file = expanded(path)
     file = file / FILE if file.is_dir() else file
     try:
         text = read_limited(file, _LARGEST_FILE).decode("utf-8")

@@ -15,6 +15,7 @@ from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.rules import FINAL, LIVE, Rules, read_rules, require_zone
 from striate.errors import InputError, listed
 from striate.files import whole_file
+from striate.folders import expanded
 from striate.submissions import Submission, validate
 from striate.submissions.validate import match_whole
 
@@ -110,7 +111,7 @@ def submit(
     InputError
         If it comes at the wrong time or too often, is damaged, or does not predict exactly the trials and neurons of its track.
     """
-    place, file, kept = Path(folder).expanduser(), Path(submission).expanduser(), Path(store).expanduser()
+    place, file, kept = expanded(folder), expanded(submission), expanded(store)
     require_apart(place, kept)
     rules, _ = read_rules(place)
     if not file.is_file():
@@ -145,7 +146,7 @@ def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Recei
     InputError
         If the rules let nobody choose, no phase is on, or the receipt is not that of a submission of the team.
     """
-    place = Path(folder).expanduser()
+    place = expanded(folder)
     rules, _ = read_rules(place)
     if rules.ranking.choice != "chosen":
         counts = {"last": "the last", "best_live": "the best on the live test"}[rules.ranking.choice]

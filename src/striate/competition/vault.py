@@ -12,6 +12,7 @@ from striate.competition.keys import CompetitionSeed, hidden_indices
 from striate.competition.rules import Rules, parse_rules
 from striate.competition.sealed import seal, unseal
 from striate.errors import InputError
+from striate.folders import expanded
 from striate.submissions import Truth
 
 FORMAT = "striate vault contents 1"
@@ -109,7 +110,7 @@ class Vault:
         InputError
             If the file is missing or damaged, or the passphrase is another.
         """
-        file = Path(path).expanduser()
+        file = expanded(path)
         content = arrays.load(unseal(file, passphrase), str(file))
         try:
             if str(content["format"]) != FORMAT:

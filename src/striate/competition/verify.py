@@ -26,6 +26,7 @@ from striate.competition.rules import Rules, read_rules
 from striate.competition.selection import finalists
 from striate.competition.submit import stored
 from striate.errors import InputError, listed
+from striate.folders import expanded
 from striate.submissions import Truth
 
 
@@ -101,16 +102,16 @@ def verify(
     InputError
         If a file that is needed is missing, or is not what it should be at all.
     """
-    place = Path(folder).expanduser()
+    place = expanded(folder)
     rules, _ = read_rules(place)
     chain = Receipts.read(place)
     standing, notices = _notices(rules, chain)
     checks = [*_files(place, rules), *_chain(chain, receipts, head), *notices, *_in_time(standing.rules, chain)]
     if store is not None:
-        checks.append(_store(chain, Path(store).expanduser()))
+        checks.append(_store(chain, expanded(store)))
     if results is not None:
-        bundle = Path(results).expanduser()
-        released = Path(truths).expanduser() if truths is not None else bundle / TRUTHS
+        bundle = expanded(results)
+        released = expanded(truths) if truths is not None else bundle / TRUTHS
         checks += _results(place, standing, chain, bundle, released)
     return Verification(tuple(checks))
 

@@ -11,6 +11,7 @@ from striate.fetch.fetching import Fetching
 from striate.fetch.options import Options
 from striate.fetch.plan import plan
 from striate.fetch.terms import accept, refuse_unaccepted
+from striate.folders import expanded
 
 
 def fetch_dataset(
@@ -56,7 +57,7 @@ def fetch_dataset(
     """
     of = name if isinstance(name, Dataset) else dataset(name)
     files = of.select(names, tracks=tracks, pretraining=pretraining, mice=mice)
-    folder = home_of(of, files) if to is None else DatasetFolder(Path(to).expanduser())
+    folder = home_of(of, files) if to is None else DatasetFolder(expanded(to))
     planned = plan(of, files, folder)
     if planned.missing:
         if accept_licence:

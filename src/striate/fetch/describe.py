@@ -14,6 +14,7 @@ from striate.catalog.annex import AnnexKey, pointer_at
 from striate.errors import InputError
 from striate.fetch.checking import Hasher
 from striate.files import whole_file
+from striate.folders import expanded
 from striate.names import is_session
 from striate.recordings import layout
 from striate.recordings.archive import open_archive
@@ -80,7 +81,7 @@ def base_address(text: str) -> str:
         text = parts.path
     elif "://" in text:
         raise InputError(f"{text!r} is an address of a kind that cannot be fetched from: use http(s):// or a folder.")
-    folder = Path(text).expanduser()
+    folder = expanded(text)
     if not folder.is_dir():
         raise InputError(f"{text!r} is neither a folder nor an http(s) address.")
     return str(folder.absolute())

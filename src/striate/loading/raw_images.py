@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from striate.arrays import as_array
 from striate.errors import InputError
+from striate.folders import expanded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,7 +92,7 @@ class RawImages:
 
     def _add(self, images: Any) -> None:
         if isinstance(images, str | os.PathLike):
-            self._add_path(Path(images).expanduser())
+            self._add_path(expanded(images))
         elif _is_pillow(images):
             self._append(images)
         elif not hasattr(images, "shape") and not _is_numbers(images):

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from striate.errors import InputError, listed, shortened
+from striate.folders import expanded
 from striate.models.encoder import PREFIX, Encoder
 from striate.models.settings import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
 from striate.models.weights import check_tensor, shapes_of, skeleton
@@ -84,7 +85,8 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
 
 
 def _tensors(path: Path | str) -> dict[str, Tensor]:
-    if not Path(path).is_file():
+    path = expanded(path)
+    if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
     _refuse_packed(path)
     try:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from striate.errors import InputError, listed, shortened
 from striate.files import whole_file
+from striate.folders import expanded
 from striate.models.cores import ConvolutionalCore
 from striate.models.encoder import PREFIX, Encoder
 from striate.models.settings import ModelSettings
@@ -139,7 +140,8 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     InputError
         If there is no such file, or it is not a whole safetensors file.
     """
-    if not Path(path).is_file():
+    path = expanded(path)
+    if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
     try:
         with safe_open(str(path), framework="pt") as file:

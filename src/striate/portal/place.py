@@ -7,6 +7,7 @@ from pathlib import Path
 
 from striate.competition.manifest import require_apart
 from striate.errors import InputError
+from striate.folders import expanded
 
 _COMPETITION, _DATA = "STRIATE_PORTAL_COMPETITION", "STRIATE_PORTAL_DATA"
 # Web process and worker can be two users of one group, so that the live truth is the worker's alone.
@@ -38,8 +39,8 @@ class Place:
         InputError
             If the folder is not that of a competition, or the data would come to lie in it.
         """
-        public = Path(competition).expanduser().resolve()
-        own = Path(data).expanduser().resolve() if data else public.with_name(f"{public.name}-portal")
+        public = expanded(competition).resolve()
+        own = expanded(data).resolve() if data else public.with_name(f"{public.name}-portal")
         if not (public / "competition.toml").is_file():
             raise InputError(
                 f"{competition} is not the folder of a competition (it has no competition.toml): give the folder that "

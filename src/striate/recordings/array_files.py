@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate.errors import InputError, nearest, shortened
+from striate.folders import expanded
 from striate.parquet import read_table as read_parquet
 from striate.recordings import npy
 from striate.recordings.findings import UnreadableError
@@ -39,7 +40,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
     InputError
         If the file cannot be read, or holds names that are not known.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     if not source.is_file():
         raise InputError(f"There is no file {source}: give an .npz or HDF5 file of arrays.")
     arrays = _read_hdf5(source) if source.suffix in (".h5", ".hdf5") else _read_npz(source)
@@ -108,7 +109,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     InputError
         If it cannot be read.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     if not source.is_file():
         raise InputError(f"There is no table {source}: give a CSV, TSV or Parquet file.")
     try:
@@ -134,7 +135,7 @@ def read_array(path: str | os.PathLike[str]) -> Array:
     InputError
         If it cannot be read, or holds pickled objects.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     if not source.is_file():
         raise InputError(f"There is no file {source}: give a .npy file.")
     try:

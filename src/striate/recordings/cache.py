@@ -6,7 +6,7 @@ from pathlib import Path
 
 from striate.errors import InputError
 from striate.files import whole_folder
-from striate.folders import cache_folder
+from striate.folders import cache_folder, expanded
 from striate.recordings import pack as packing
 from striate.recordings.archive import open_archive
 from striate.recordings.findings import UnreadableError
@@ -38,7 +38,7 @@ def open_recording(path: str | os.PathLike[str], session: str | None = None) -> 
         If there is no recording at `path` or it cannot be read; the sentence names the first reason.
         ``striate check`` lists all.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     if (source / packing.MANIFEST).is_file():
         try:
             return packing.load(source, session)

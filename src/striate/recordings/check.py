@@ -1,10 +1,10 @@
 """The check of a recording: everything that is read is held against the named rules."""
 
 import os
-from pathlib import Path
 
 import pandas as pd
 
+from striate.folders import expanded
 from striate.progress import progress
 from striate.recordings import layout
 from striate.recordings.archive import Archive, open_archive
@@ -37,7 +37,7 @@ def check(path: str | os.PathLike[str]) -> Report:
     InputError
         If there is nothing at `path`.
     """
-    source = Path(path).expanduser()
+    source = expanded(path)
     report = Report(source.name)
     if (source / MANIFEST).is_file():
         message = "this is a packed store, which striate made itself from an archive."

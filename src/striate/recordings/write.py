@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError, listed
 from striate.files import whole_file, whole_folder
+from striate.folders import expanded
 from striate.names import encode_file_name, same_file_name
 from striate.progress import Advance, progress
 from striate.recordings import layout, npy
@@ -57,7 +58,7 @@ def write(
         If something exists there already, it cannot be written, or a column's name cannot be stored as the name
         of a file.
     """
-    target = Path(path).expanduser()
+    target = expanded(path)
     if target.is_dir() and not (target / "meta").exists() and target.suffix.lower() != ".zip" and not overwrite:
         target = target / f"{layout.archive_stem(recording.session)}.zip"
     if target.is_dir() and any(target.iterdir()) and not (target / "meta").exists():

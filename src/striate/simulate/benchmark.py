@@ -7,6 +7,7 @@ from pathlib import Path
 
 from striate.errors import InputError, nearest
 from striate.files import refuse_existing
+from striate.folders import expanded
 from striate.recordings import layout
 from striate.recordings import write as write_recording
 from striate.simulate.recording import Simulated, recording
@@ -123,7 +124,7 @@ def write_benchmark(
         in the public folder, or withheld responses would be lost for good.
     """
     plans = plan(pretraining, competition, settings, first_animal)
-    public, secret = Path(out).expanduser(), Path(truth).expanduser() if truth is not None else None
+    public, secret = expanded(out), expanded(truth) if truth is not None else None
     if secret is None and seed is None and any(one.withheld for one in plans):
         raise InputError(
             "The withheld responses would be lost, and nothing could ever be scored: "

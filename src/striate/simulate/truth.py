@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError, shortened
 from striate.files import whole_file
+from striate.folders import expanded
 from striate.recordings import Recording, npy
 
 _FORMAT = "striate simulated truth 1"
@@ -114,7 +115,7 @@ class SimulatedTruth:
         InputError
             If something stands there already, or it cannot be written.
         """
-        target = Path(path).expanduser()
+        target = expanded(path)
         with whole_file(target, overwrite=overwrite) as aside, aside.open("wb") as file:
             np.savez(file, allow_pickle=False, **self._arrays())
         return target
@@ -136,7 +137,7 @@ class SimulatedTruth:
             If the file is missing, damaged, or not such a file.
         """
         try:
-            with Path(path).expanduser().open("rb") as file:
+            with expanded(path).open("rb") as file:
                 return cls._of_arrays(npy.read_npz(file, _LARGEST))
         except FileNotFoundError:
             raise InputError(f"There is no truth file {path}.") from None

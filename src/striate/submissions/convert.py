@@ -4,6 +4,7 @@ from pathlib import Path
 
 from striate.errors import InputError
 from striate.files import refuse_existing
+from striate.folders import expanded
 from striate.submissions import legacy, parquet
 from striate.submissions.sources import existing, is_native, open_submission
 
@@ -45,7 +46,7 @@ def convert(
         If the source is damaged, the target does not fit it, or something is not said.
     """
     existing(source)
-    into = Path(target)
+    into = expanded(target)
     to_native = into.suffix.lower() in parquet.SUFFIXES
     if is_native(source):
         if to_native:

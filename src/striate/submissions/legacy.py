@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError, listed
 from striate.files import refuse_existing
+from striate.folders import expanded
 from striate.names import tier_name
 from striate.submissions import parquet
 from striate.submissions.csv_file import Rows, columns_of, read_file, write_file
@@ -44,12 +45,12 @@ def write(submission: Submission, path: Path | str, *, overwrite: bool = False) 
     InputError
         If a file exists already, or a tier has no place in this form.
     """
-    return _write(submission, Path(path), _PREDICTION, SUBMISSION_FILES, overwrite)
+    return _write(submission, expanded(path), _PREDICTION, SUBMISSION_FILES, overwrite)
 
 
 def write_truth(truth: Truth, path: Path | str, *, overwrite: bool = False) -> tuple[Path, ...]:
     """Write a truth as the ground-truth CSVs of 2022; as `write`."""
-    return _write(truth, Path(path), _RESPONSES, TRUTH_FILES, overwrite)
+    return _write(truth, expanded(path), _RESPONSES, TRUTH_FILES, overwrite)
 
 
 def read(
@@ -76,14 +77,14 @@ def read(
     InputError
         If a file is missing, damaged or of another form.
     """
-    rows = _read(Path(path), _PREDICTION, SUBMISSION_FILES, tier)
+    rows = _read(expanded(path), _PREDICTION, SUBMISSION_FILES, tier)
     with naming(path):
         return Submission(session, track, protocol, predictions=rows.pop("values"), **rows)
 
 
 def read_truth(path: Path | str, *, tier: str | None = None, session: str | None = None) -> Truth:
     """Read a truth from ground-truth CSVs of 2022; as `read`."""
-    rows = _read(Path(path), _RESPONSES, TRUTH_FILES, tier)
+    rows = _read(expanded(path), _RESPONSES, TRUTH_FILES, tier)
     with naming(path):
         return Truth(session, responses=rows.pop("values"), **rows)
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 
 from striate.errors import InputError, listed
 from striate.files import whole_file
+from striate.folders import expanded
 from striate.parsing import first_problem
 from striate.submissions.keyed import LONGEST_ID, MOST_TRIALS, MOST_VALUES, OTHER_SUFFIXES, Table, printable
 
@@ -125,7 +126,7 @@ def read(path: Path | str, kind: str, column: str) -> Contents:
     InputError
         If it is cut short, is no Parquet file, claims more than a benchmark can hold, or is of another form.
     """
-    file = Path(path)
+    file = expanded(path)
     _refuse_what_is_not_whole(file)
     try:
         with pq.ParquetFile(file) as parquet:

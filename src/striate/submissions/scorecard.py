@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from striate import __version__
 from striate.errors import InputError
 from striate.files import whole_file
+from striate.folders import expanded
 from striate.metrics.evaluate import METRICS
 from striate.names import TIERS
 from striate.parsing import parse_model, read_limited
@@ -172,7 +173,7 @@ class Scorecard(_Strict):
         InputError
             If it is no scorecard, or a damaged one.
         """
-        file = Path(path)
+        file = expanded(path)
         try:
             content = read_limited(file, _LARGEST_FILE)
         except OSError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from striate.catalog import locate
 from striate.errors import InputError
+from striate.folders import expanded
 from striate.names import tier_name
 from striate.submissions import legacy, parquet
 from striate.submissions.submission import Submission
@@ -88,7 +89,7 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
 
 def is_native(path: Path | str) -> bool:
     """Whether a path is a file that begins like the native form, or claims to be it by its name."""
-    file = Path(path)
+    file = expanded(path)
     try:
         return file.is_file() and (file.suffix.lower() in parquet.SUFFIXES or parquet.is_parquet(file))
     except OSError as error:
@@ -97,7 +98,7 @@ def is_native(path: Path | str) -> bool:
 
 def existing(path: Path | str) -> Path:
     """Return a path that something stands at; raise `InputError` if nothing does."""
-    where = Path(path)
+    where = expanded(path)
     if not where.exists():
         raise InputError(f"{where} does not exist; give the path of a file or folder that does.")
     return where

@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 import striate
 from striate.catalog import credit
 from striate.errors import InputError, StriateError, checked_seed
+from striate.folders import expanded
 from striate.loading import Loaders, SessionLoaders, loaders
 from striate.loading.devices import device_for
 from striate.models import Encoder, build_encoder, save
@@ -99,7 +100,7 @@ def train(
     checked_seed(seed)
     where = device_for(device)
     given = CoreOf.given(core)
-    folder = Path(out)
+    folder = expanded(out)
     Run.refuse_finished(folder, overwrite)
     interruption, stopped = Interruption(), None
     with ExitStack() as stack:

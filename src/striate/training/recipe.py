@@ -11,6 +11,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from striate.errors import InputError, nearest
+from striate.folders import expanded
 from striate.loading.settings import DataSettings
 from striate.models.settings import ModelSettings
 from striate.parsing import parse_toml, read_limited
@@ -216,7 +217,7 @@ def load_recipe(recipe: str | Path | Mapping[str, Any] | Recipe, overrides: Over
 
 
 def _read(recipe: str | Path) -> tuple[dict[str, Any], str]:
-    path = Path(recipe)
+    path = expanded(recipe)
     if isinstance(recipe, str) and recipe in recipe_names():
         source, content = f"recipe {recipe}", recipe_text(recipe).encode()
     elif path.suffix.lower() != ".toml" and not path.exists():

@@ -19,6 +19,7 @@ from pydantic import BaseModel, StrictStr, ValidationError
 
 from striate.errors import InputError, listed
 from striate.files import whole_file
+from striate.folders import expanded
 from striate.parquet import read_table
 from striate.parsing import MalformedError, first_problem, parse_json_object, parse_toml, read_limited
 from striate.training.recipe import Recipe, load_recipe
@@ -82,7 +83,7 @@ class Run:
     @classmethod
     def is_one(cls, folder: Path | str) -> bool:
         """Whether a folder looks like a run, finished or not."""
-        return (Path(folder) / RECIPE).is_file()
+        return (expanded(folder) / RECIPE).is_file()
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
@@ -93,7 +94,7 @@ class Run:
         InputError
             If it is no run, or its files are damaged.
         """
-        place = Path(folder)
+        place = expanded(folder)
         for name in (RECIPE, PROVENANCE):
             if not (place / name).is_file():
                 raise InputError(
@@ -160,7 +161,7 @@ class Run:
     @classmethod
     def refuse_finished(cls, folder: Path | str, overwrite: bool) -> None:
         """Raise `InputError` if a finished run stands at `folder` and may not be replaced."""
-        if not overwrite and (Path(folder) / PROVENANCE).is_file() and cls.open(folder).finished:
+        if not overwrite and (expanded(folder) / PROVENANCE).is_file() and cls.open(folder).finished:
             raise InputError(
                 f"{folder} holds a finished run: choose another folder, or allow it to be replaced (--overwrite)."
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from striate.competition import LiveTruth
 from striate.errors import InputError
+from striate.folders import expanded
 from striate.portal.competition import competition
 from striate.portal.place import Place
 from striate.portal.running.processes import Process, run
@@ -50,7 +51,7 @@ def worker(place: Place, live_truth: Path) -> Process:
     InputError
         If the live truth is not that of the competition.
     """
-    file = live_truth.expanduser().resolve()
+    file = expanded(live_truth).resolve()
     if file.is_relative_to(place.competition):
         raise InputError(f"The live truth lies in {place.competition}, which is published: put it elsewhere.")
     require_live_truth(file)
