@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from tests.fixtures.command import run_in_process
 from tests.fixtures.recordings import small_recording
 from tests.recordings.test_broken_archives import CASES
 
+import striate
+from striate.errors import InputError
+from striate.loading.standardisation import Standardisation
 from striate.recordings import RULES, Recording, check, write
 
 WIDE = {"neurons": 60, "training": 12, "validation": 3, "test_images": 2, "repeats": 3, "final_images": 2}
@@ -278,3 +282,88 @@ def test_a_folder_of_archives_says_which_to_give(tmp_path: Path, recording: Reco
     (finding,) = [one for one in check(tmp_path) if one.rule == "no-recording"]
     assert "holds 1 zip: static7-1-1-x.zip" in finding.message
     assert finding.mend == "Give one of them."
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+@pytest.mark.parametrize("variable", ["images", "responses", "behavior", "pupil_center"])
+def test_check_and_training_agree_about_stored_deviations(variable: str, value: float, tmp_path: Path) -> None:
+    files = members_of(small_recording())
+    name = f"meta/statistics/{variable}/all/std.npy"
+    std = array_of(files, name)
+    std[... if std.ndim == 0 else 1] = value
+    replace(files, name, std)
+    path = write_zip(tmp_path / "static7-1-1-x.zip", files)
+    (finding,) = check(path).of("error")
+    assert (finding.rule, finding.file) == ("non-finite", name)
+    if not np.isfinite(value):
+        opened = striate.open(path)
+        with pytest.raises(InputError, match="NaN or infinity"):
+            standardisation = Standardisation.of(opened)
+            standardisation.behavior(opened.behavior)
+            standardisation.pupil_center(opened.pupil_center)
+
+
+def test_deviations_that_are_all_zero_are_found_before_training_refuses_them(tmp_path: Path) -> None:
+    files = members_of(small_recording())
+    name = "meta/statistics/responses/all/std.npy"
+    replace(files, name, np.zeros_like(array_of(files, name)))
+    (finding,) = check(write_zip(tmp_path / "static7-1-1-x.zip", files)).of("error")
+    assert finding.file == name
+
+
+def test_statistics_of_what_is_withheld_may_be_anything(tmp_path: Path) -> None:
+    files = members_of(small_recording(without_behavior=True))
+    for statistic in ("mean", "std"):
+        replace(files, f"meta/statistics/behavior/all/{statistic}.npy", np.full(3, np.nan))
+    report = check(write_zip(tmp_path / "static7-1-1-x.zip", files))
+    assert report.ok
+    assert "non-finite" in report.rules
+
+
+@pytest.mark.parametrize(
+    ("tier", "advice"),
+    [("test", "Fine for training"), ("validation", "training needs it"), ("train", "training needs it")],
+)
+def test_a_missing_tier_is_said_to_be_what_it_is_needed_for(tier: str, advice: str, tmp_path: Path) -> None:
+    made = small_recording()
+    made.trials.loc[made.rows(tier), "tier"] = "final_test"
+    (finding,) = (f for f in check(write(made, tmp_path / "static7-1-1-x.zip")) if f.rule == "missing-tier")
+    assert advice in finding.mend
+    assert "training needs it" not in finding.mend or tier != "test"
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("neurons/unit_ids", np.arange(12, dtype=np.uint64) + 2**63),
+        ("neurons/unit_ids", np.arange(12) * 2.0**60),
+        ("neurons/unit_ids", np.arange(12) + 0.5),
+        ("trials/trial_idx", np.arange(66, dtype=np.uint64) + 2**63),
+        ("trials/frame_image_id", np.full(66, 1e300)),
+    ],
+)
+def test_ids_that_would_change_in_64_bits_are_refused(field: str, values: Any, tmp_path: Path) -> None:
+    files = members_of(small_recording())
+    replace(files, f"meta/{field}.npy", values)
+    path = write_zip(tmp_path / "static7-1-1-x.zip", files)
+    assert [f.file for f in check(path).of("error")] == [f"meta/{field}.npy"]
+    with pytest.raises(InputError, match="are whole numbers; got"):
+        striate.open(path)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+def test_fields_of_unusual_floats_are_read(dtype: type, tmp_path: Path) -> None:
+    files = members_of(small_recording())
+    replace(files, "meta/neurons/depth.npy", np.arange(12).astype(dtype))
+    replace(files, "meta/trials/depth.npy", np.arange(66).astype(dtype))
+    for trial in range(66):
+        replace(files, f"data/responses/{trial}.npy", array_of(files, f"data/responses/{trial}.npy").astype(dtype))
+        image = array_of(files, f"data/images/{trial}.npy").astype(dtype)
+        replace(files, f"data/images/{trial}.npy", image[0, :, :, None])  # channels last
+    path = write_zip(tmp_path / "static7-1-1-x.zip", files)
+    opened = striate.open(path)
+    assert opened.neurons["depth"].tolist() == list(range(12))
+    assert opened.trials["depth"].tolist() == list(range(66))
+    assert np.array_equal(opened.images, small_recording().images)
+    assert check(path).of("error") == []
+    assert striate.open(striate.write(opened, tmp_path / "again.zip")).fingerprint == opened.fingerprint

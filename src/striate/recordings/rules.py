@@ -49,7 +49,7 @@ RULES: dict[str, Rule] = {
     "missing-trial": Rule(_E, "Each trial of the table has one file of each variable."),
     "extra-trial": Rule(_E, "There is no file of a trial that the table does not have."),
     "unknown-variable": Rule(_N, "Variables that the layout does not name are ignored."),
-    "non-finite": Rule(_E, "All values are finite."),
+    "non-finite": Rule(_E, "All values are finite, and stored standard deviations can be divided by."),
     "negative-responses": Rule(_E, "Responses are ≥ 0."),
     "image-range": Rule(_W, "Grey values lie between 0 and 255."),
     "silent-neurons": Rule(_W, "Each neuron responds in some training trial."),

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.errors import listed
+from striate.arrays import storable, to_int64
+from striate.errors import InputError, listed
 from striate.names import decode_file_name
 from striate.recordings import layout, npy
 from striate.recordings.archive import Archive
@@ -56,7 +57,7 @@ def read_tables(archive: Archive) -> Tables:
             )
     tables.neurons = _read_neurons(archive, tables.findings)
     tables.trials = _read_trials(archive, tables.findings)
-    _read_statistics(archive, tables, 0 if tables.neurons is None else len(tables.neurons))
+    _read_statistics(archive, tables)
     return tables
 
 
@@ -100,7 +101,9 @@ def _read_fields(archive: Archive, folder: str, needed: set[str], findings: list
 
 def _plain(array: Array, member: str) -> Array:
     """Numbers as they are, strings as Unicode; anything else cannot be used."""
-    if array.dtype.kind in "biufU":
+    if array.dtype.kind == "f":
+        return storable(array)
+    if array.dtype.kind in "biuU":
         return array
     if array.dtype.kind == "S":
         try:
@@ -193,11 +196,12 @@ def _report_tiers(tiers: Array, member: str, findings: list[Finding]) -> None:
         findings.append(found("tiers", member, message, f"Rename the tier{alias}."))
     for tier in ("train", "validation", "test"):
         if tier not in tiers:
-            findings.append(
-                found(
-                    "missing-tier", member, f"no trial is of tier {tier!r}.", "Fine for prediction; training needs it."
-                )
+            needed = (
+                "training needs it" if tier in layout.TRAINING_TIERS else "predicting a test tier and scoring need it"
             )
+            fine = "predicting a test tier" if tier in layout.TRAINING_TIERS else "training"
+            message = f"no trial is of tier {tier!r}."
+            findings.append(found("missing-tier", member, message, f"Fine for {fine}; {needed}."))
 
 
 def _whole_numbers(
@@ -211,12 +215,13 @@ def _whole_numbers(
         if or_strings:
             return values
         problem = f"{what} are strings; integers are expected."
-    elif values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.round(values)).all()):
-        problem = f"{what} are not whole numbers."
-    if problem:
-        findings.append(found(rule, member, problem, "Write one id each."))
-        return None
-    return values.astype(np.int64)
+    else:
+        try:
+            return to_int64(values)
+        except InputError as error:
+            problem = f"{what} are whole numbers; {error}."
+    findings.append(found(rule, member, problem, "Write one id each."))
+    return None
 
 
 def _report_doubled(values: Array, member: str, rule: str, what: str, findings: list[Finding]) -> None:
@@ -246,9 +251,11 @@ def _report_unknown(names: set[str], table: str, findings: list[Finding]) -> Non
         )
 
 
-def _read_statistics(archive: Archive, tables: Tables, neurons: int) -> None:
+def _read_statistics(archive: Archive, tables: Tables) -> None:
     """Read the set ``all``, which the evaluation uses; of other sets only that they are arrays matters."""
-    shapes = {"images": (), "responses": (neurons,), "behavior": (3,), "pupil_center": (2,)}
+    shapes: dict[str, tuple[int, ...]] = {"images": (), "behavior": (3,), "pupil_center": (2,)}
+    if tables.neurons is not None:  # else it is not known how many values there should be
+        shapes["responses"] = (len(tables.neurons),)
     for variable, shape in shapes.items():
         values: dict[str, Array] = {}
         for statistic in layout.STATISTICS:

@@ -50,6 +50,8 @@ class TrialData:
                     continue
                 if len(shape) == 2:
                     shape = (1, *shape)
+                elif len(shape) == 3 and shape[0] != 1 and shape[2] == 1:  # channels last
+                    shape = (1, shape[0], shape[1])
                 if len(shape) == 3 and shape[0] == 1 and min(shape) > 0:
                     self.image_shape = (1, shape[1], shape[2])
                     return
@@ -107,8 +109,9 @@ class TrialData:
         if array.dtype.kind not in "biuf":
             message = f"values are of type {array.dtype}; numbers are expected."
             raise UnreadableError(found("dtype", member, message, "Save them as integers or floats."))
-        # (H, W) for (1, H, W), and (1, n) for (n,), are how some recordings were saved
-        if array.shape == shape or array.shape in ((1, *shape), shape[1:] if variable == "images" else None):
+        # some recordings were saved as (H, W) or (H, W, 1) for (1, H, W), and as (1, n) or (n, 1) for (n,)
+        others = (shape[1:], (*shape[1:], 1)) if variable == "images" else ((*shape, 1),)
+        if array.shape in (shape, (1, *shape), *others):
             return array.reshape(shape)
         message = f"shape {array.shape}; {shape} is expected."
         raise UnreadableError(found("shape", member, message, "Save all trials in one shape."))

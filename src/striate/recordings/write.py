@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate.arrays import storable
 from striate.errors import InputError, listed
 from striate.files import whole_file, whole_folder
 from striate.folders import expanded
@@ -152,8 +153,10 @@ def _statistics(recording: Recording) -> dict[str, NDArray[Any]]:
 
 def _plain(values: NDArray[Any], column: str) -> NDArray[Any]:
     """A column as numbers or Unicode strings, which every reader can load without pickle."""
+    if values.dtype.kind == "O" and all(isinstance(v, int | float | np.number) for v in values) and values.size:
+        values = np.array(values.tolist())  # nullable columns of pandas
     if values.dtype.kind in "biufU":
-        return values
+        return storable(values)
     if all(isinstance(v, str) for v in values):
         return np.array(values.tolist(), dtype=np.str_)
     if (empty := np.flatnonzero(pd.isna(values))).size:

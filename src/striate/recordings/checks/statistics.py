@@ -8,7 +8,7 @@ import pandas as pd
 from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.checks.survey import Moments, Survey
-from striate.recordings.findings import Finding
+from striate.recordings.findings import Finding, Severity
 from striate.recordings.rules import found
 from striate.recordings.statistics import VariableStatistics
 
@@ -16,8 +16,11 @@ _TOLERANCE = 1e-3  # relative to the standard deviation; single precision and n 
 
 
 def check(survey: Survey, trials: pd.DataFrame, stored: Mapping[str, VariableStatistics]) -> Iterator[Finding]:
-    """Compare stored mean and standard deviation with those of the training trials."""
+    """Look for impossible values; compare stored mean and standard deviation with those of the training trials."""
     for variable, statistics in stored.items():
+        if impossible := list(_impossible(variable, statistics, withheld=bool(survey.zero[variable].all()))):
+            yield from impossible
+            continue
         training = survey.moments[variable]
         if training.count == 0:
             continue
@@ -35,10 +38,37 @@ def check(survey: Survey, trials: pd.DataFrame, stored: Mapping[str, VariableSta
         yield found("statistics-disagree", layout.statistics_member(variable, "all", "std"), message, mend)
 
 
+# What standardisation divides by and subtracts; the other statistics are only shown.
+_USED = {
+    ("images", "mean"),
+    ("images", "std"),
+    ("responses", "std"),
+    ("behavior", "std"),
+    ("pupil_center", "mean"),
+    ("pupil_center", "std"),
+}
+
+
+def _impossible(variable: str, stored: VariableStatistics, *, withheld: bool) -> Iterator[Finding]:
+    """Find statistics that cannot be used; those of a withheld variable never are."""
+    for statistic in layout.STATISTICS:
+        values = np.atleast_1d(getattr(stored, statistic))
+        wrong, problem = np.flatnonzero(~np.isfinite(values)), "not finite"
+        if not wrong.size and statistic == "std":
+            wrong, problem = np.flatnonzero(values < 0), "negative"
+            if variable == "responses" and not wrong.size and not values.any():
+                wrong, problem = np.arange(values.size), "0"
+        if wrong.size:
+            message = f"the {statistic} is {problem} in {wrong.size} of {values.size} elements: {listed(wrong)}."
+            mend = "Compute it over the training trials, or remove the file, and striate computes it."
+            severity = Severity.ERROR if (variable, statistic) in _USED and not withheld else Severity.WARNING
+            yield found("non-finite", layout.statistics_member(variable, "all", statistic), message, mend, severity)
+
+
 def _disagreeing(stored: VariableStatistics, moments: Moments) -> np.ndarray:
     scale = np.maximum(moments.std, 1e-6 * np.abs(moments.mean) + 1e-12)
     # ddof 1 instead of 0 is no disagreement
     tolerance = _TOLERANCE + 1.0 / max(moments.count, 1)
-    off_mean = np.abs(stored.mean - moments.mean) > tolerance * scale
-    off_std = np.abs(stored.std - moments.std) > tolerance * scale
-    return np.asarray(off_mean | off_std)
+    same_mean = np.abs(stored.mean - moments.mean) <= tolerance * scale
+    same_std = np.abs(stored.std - moments.std) <= tolerance * scale
+    return np.asarray(~(same_mean & same_std))  # what is not finite agrees with nothing
