@@ -120,6 +120,50 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "behaviour of two columns that is not finite": ({"behavior": np.full((TRIALS, 2), np.nan)}, "pupil dilation"),
     "behaviour of two columns": ({"behavior": np.zeros((TRIALS, 2))}, "pupil dilation"),
     "eye position of three columns": ({"pupil_center": np.zeros((TRIALS, 3))}, "horizontal"),
+    "tier and tiers": ({"trials": {"tier": ["train"] * TRIALS, "tiers": ["test"] * TRIALS}}, "'tier' and 'tiers'"),
+    "image_id and frame_image_id": (
+        {"trials": {"image_id": np.arange(TRIALS), "frame_image_id": np.arange(TRIALS)[::-1]}}, "'image_id' and 'frame_image_id'",
+    ),
+    "Tier and tier": ({"trials": {"Tier": ["train"] * TRIALS, "tier ": ["test"] * TRIALS}}, "'Tier' and 'tier'"),
+    "positions twice": (
+        {"neurons": {"coordinates": np.zeros((NEURONS, 3)), "x": np.zeros(NEURONS)}}, "'coordinates' and 'x'",
+    ),
+    "unit_id and unit_ids": (
+        {"neurons": {"unit_id": range(7), "unit_ids": range(7), **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "'unit_id' and 'unit_ids'",
+    ),
+    "as many images as trials, numbered in another order": (
+        {"images": np.random.default_rng(0).integers(0, 256, (TRIALS, 12, 20)), "trials": {"image_id": np.arange(TRIALS)[::-1]}},
+        "in another order",
+    ),
+    "as many images as trials, some shown twice": (
+        {"images": np.random.default_rng(0).integers(0, 256, (TRIALS, 12, 20)), "trials": {"image_id": np.arange(TRIALS) // 2}},
+        "in another order",
+    ),
+    "masked responses": (
+        {"responses": np.ma.masked_array(np.ones((TRIALS, NEURONS)), mask=np.eye(TRIALS, NEURONS, dtype=bool))}, "7 masked entries",
+    ),
+    "masked images": ({"images": np.ma.masked_less(np.zeros((TRIALS, 12, 20)), 1)}, "masked"),
+    "masked positions": (
+        {"neurons": {"coordinates": np.ma.masked_less(np.zeros((NEURONS, 3)), 1)}}, "neurons' coordinates have 21 masked",
+    ),
+    "masked image ids": ({"trials": {"image_id": np.ma.masked_less(np.arange(TRIALS), 5)}}, "trials' image_id have 5 masked"),
+    "unit ids of 64 bits without a sign": (
+        {"neurons": {"unit_id": np.arange(NEURONS, dtype=np.uint64) + 2**63, **dict.fromkeys("xyz", np.zeros(NEURONS))}},
+        "does not fit 64 bits",
+    ),
+    "unit ids beyond 64 bits": (
+        {"neurons": {"unit_id": [2**70 + i for i in range(NEURONS)], **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "does not fit 64 bits",
+    ),
+    "image ids too large for a float": ({"trials": {"image_id": np.arange(TRIALS) + 2.0**60}}, "too large to be exact"),
+    "ragged images": ({"images": [np.zeros((2, 2)), np.zeros((2, 3))] * 30}, "equal length"),
+    "ragged coordinates": ({"neurons": {"coordinates": [[1, 2, 3]] * 6 + [[1, 2]]}}, "equal length"),
+    "positions with decimal commas": (
+        {"neurons": {"x": ["1,5"] * NEURONS, "y": range(NEURONS), "z": range(NEURONS)}}, "neurons' x has decimal commas, such as '1,5'",
+    ),
+    "positions that are words": (
+        {"neurons": {"x": ["left"] * NEURONS, "y": range(NEURONS), "z": range(NEURONS)}}, "neurons' x holds 'left'",
+    ),
+    "a column of objects": ({"trials": {"what": [{}] * TRIALS}}, "dict objects"),
     "a session with a slash": ({"session": "a/b"}, "cannot name a session"),
 }  # fmt: skip
 
@@ -138,6 +182,47 @@ def test_ids_that_are_whole_floats_or_text_are_taken() -> None:
     recording = striate.convert(**given, trials={"image_id": [f"picture {row}" for row in range(TRIALS)]})
     assert recording.unit_ids.tolist() == list(range(5, 5 + NEURONS))
     assert recording.trials["image_id"].iloc[3] == "picture 3"
+
+
+def test_object_ids_and_nullable_columns_are_taken(tmp_path: Path) -> None:
+    given = arrays()
+    ids = [np.int64(5), 6, 7.0, np.float32(8), 9, 10, 11]
+    neurons = pd.DataFrame({**given["neurons"], "unit_id": pd.Series(ids, dtype=object)})
+    neurons["depth"] = pd.array(range(NEURONS), dtype="Int64")
+    trials = pd.DataFrame({"image_id": pd.Series([*range(TRIALS)], dtype=object)})
+    given = {**given, "neurons": neurons, "trials": trials, "out": tmp_path / "a.zip"}
+    given["images"] = np.random.default_rng(0).integers(0, 256, (TRIALS, 12, 20, 1), dtype=np.uint8)
+    given["responses"] = given["responses"].astype(np.longdouble).tolist()
+    recording = striate.convert(**given)
+    assert recording.unit_ids.tolist() == list(range(5, 12))
+    assert recording.neurons["depth"].tolist() == list(range(NEURONS))
+    assert np.array_equal(recording.images[:, 0], given["images"][..., 0])
+
+
+def test_names_of_columns_may_have_capitals_and_spaces() -> None:
+    given = arrays()
+    neurons = {name.upper(): values for name, values in given["neurons"].items()}
+    tiers = ["train"] * 30 + ["validation"] * 30
+    recording = striate.convert(**{**given, "neurons": neurons}, trials={" Tier ": tiers})
+    assert recording.trials["tier"].tolist() == tiers
+
+
+def test_as_many_images_as_trials() -> None:
+    given = arrays()
+    shown = np.concatenate([np.arange(IMAGES), np.repeat(np.arange(4), 5)])
+    labels = 5000 + np.random.default_rng(0).permutation(IMAGES)[shown]
+    for ids in (shown, labels, [f"picture {i}" for i in shown]):
+        recording = striate.convert(**given, trials={"image_id": ids})
+        assert np.array_equal(recording.images[:, 0], given["images"])
+
+
+@pytest.mark.parametrize(
+    ("header", "message"), [("x,y,z,area,area", "two columns 'area'"), ("x,y,z, x", "two columns 'x'")]
+)
+def test_a_table_that_names_a_column_twice(header: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "neurons.csv").write_text(f"{header}\n" + ",".join("1" * len(header.split(","))) + "\n")
+    with pytest.raises(InputError, match=message):
+        read_table(tmp_path / "neurons.csv")
 
 
 def test_the_command_reads_npz_hdf5_and_single_files(tmp_path: Path) -> None:

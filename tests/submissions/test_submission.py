@@ -232,3 +232,35 @@ def test_a_recording_without_test_trials_asks_for_tiers():
         Truth.of(recording)
     with pytest.raises(InputError, match="name other tiers"):
         Submission.from_array(recording, np.ones((0, 12)), protocol="image")
+
+
+IDS = np.arange(12, dtype=object)
+
+
+@pytest.mark.parametrize("name", ["unit_ids", "trial_idx", "image_id"])
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (np.arange(12, dtype=np.uint64) + 2**63, "does not fit 64 bits"),
+        (np.array([2**70 + i for i in range(12)], dtype=object), "does not fit 64 bits"),
+        (np.ma.masked_less(np.arange(12), 3), "3 masked entries"),
+    ],
+)
+def test_ids_that_would_change_are_refused(name: str, ids: np.ndarray, message: str) -> None:
+    keys = {"unit_ids": IDS, "trial_idx": IDS, "image_id": IDS, name: ids}
+    with pytest.raises(InputError, match=message):
+        Submission("7-1-1", None, "image", tier=np.array(["test"] * 12), predictions=np.ones((12, 12)), **keys)
+
+
+def test_ids_of_object_type_are_integers() -> None:
+    ids = np.array([np.int64(5), *range(6, 17)], dtype=object)
+    made = Submission("7-1-1", None, "image", ids, np.array(["test"] * 12), ids, ids, np.ones((12, 12)))
+    for kept in (made.unit_ids, made.trial_idx, made.image_id):
+        assert kept.dtype == np.int64
+        assert kept.tolist() == list(range(5, 17))
+
+
+def test_masked_predictions_are_refused() -> None:
+    masked = np.ma.masked_array(np.ones((12, 12)), mask=np.eye(12, dtype=bool))
+    with pytest.raises(InputError, match="12 masked entries"):
+        Submission("7-1-1", None, "image", IDS, np.array(["test"] * 12), IDS, IDS, masked)

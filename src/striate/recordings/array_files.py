@@ -113,13 +113,18 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     if not source.is_file():
         raise InputError(f"There is no table {source}: give a CSV, TSV or Parquet file.")
     try:
-        if source.suffix == ".parquet":
+        if source.suffix.lower() == ".parquet":
             return read_parquet(source, "write it again")
-        table = pd.read_csv(source, sep="\t" if source.suffix == ".tsv" else ",")
+        separator = "\t" if source.suffix.lower() == ".tsv" else ","
+        table = pd.read_csv(source, sep=separator)
+        header = pd.read_csv(source, sep=separator, header=None, nrows=1, dtype=str, keep_default_na=False)
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
             f"{source} is no readable table ({error}): give CSV, TSV or Parquet with a header line."
         ) from None
+    names = header.iloc[0].str.strip()
+    if (doubled := names[names.duplicated() & (names != "")]).size:
+        raise InputError(f"{source} has two columns {doubled.iloc[0]!r}: rename one, or leave it out.")
     if len(table.columns) == 1 and (found := next((s for s in ";\t|" if s in str(table.columns[0])), None)):
         raise InputError(
             f"{source} seems to be separated by {found!r}: save it with commas, or as TSV with a name that ends in .tsv."

@@ -1,6 +1,7 @@
 """A lab's own arrays made into a recording."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from striate.arrays import as_array, refuse_masked, to_int64
 from striate.errors import InputError, checked_seed, listed
 from striate.recordings import layout
 from striate.recordings.archive import open_archive
@@ -20,10 +22,22 @@ from striate.recordings.write import write
 Array = NDArray[Any]
 Table = pd.DataFrame | Mapping[str, ArrayLike]
 
-# Names that labs use for the columns that striate needs.
-_NEURON_ALIASES = {"unit_ids": "unit_id", "id": "unit_id", "animal_ids": "animal_id", "sessions": "session"}
-_TRIAL_ALIASES = {"tiers": "tier", "frame_image_id": "image_id", "image_ids": "image_id", "trial_index": "trial_idx"}
-_COORDINATE_ALIASES = (layout.COORDINATES, "coordinates", "positions")
+# Names that labs use for the columns that striate knows; capitals and spaces around them do not matter.
+_NEURON_ALIASES = {
+    **{name: name for name in ("x", "y", "z", "unit_id", "area", "layer", "animal_id", "session", "scan_idx")},
+    **dict.fromkeys((layout.COORDINATES, "coordinates", "positions"), "coordinates"),
+    "unit_ids": "unit_id",
+    "id": "unit_id",
+    "animal_ids": "animal_id",
+    "sessions": "session",
+}
+_TRIAL_ALIASES = {
+    **{name: name for name in ("tier", "image_id", "trial_idx", *layout.OTHER_KNOWN_TRIAL_FIELDS)},
+    "tiers": "tier",
+    "frame_image_id": "image_id",
+    "image_ids": "image_id",
+    "trial_index": "trial_idx",
+}
 
 _VALIDATION_SHARE = 0.1  # of the images that are shown once, where no tiers are given
 
@@ -47,9 +61,10 @@ def convert(
     ----------
     session
         Name of the recording, by the benchmark's custom ``animal-session-scan``, for example ``"12-3-1"``.
-    images : (T, H, W) or (T, 1, H, W), or (I, H, W)
+    images : (T, H, W), (T, 1, H, W) or (T, H, W, 1), or (I, H, W)
         The image of each trial, grey values 0–255; or, where `trials` has ``image_id`` with the numbers
-        0 to I − 1, each distinct image once.
+        0 to I − 1, each distinct image once. I must differ from T then, unless the ids are 0 to T − 1 in order:
+        with as many images as trials it could not be told which is meant.
     responses : (T, N)
         One row a trial, one column a neuron, in raw units, ≥ 0.
     neurons : DataFrame or dict of arrays, N rows
@@ -121,12 +136,7 @@ def _numbers(values: ArrayLike, name: str, dimensions: int) -> Array:
 
 
 def _regular(values: ArrayLike, name: str, dimensions: int) -> Array:
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise InputError(f"{name} is no regular array ({error}): give rows of equal length.") from None
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} holds {array.dtype} values: give integers or floats.")
+    array = as_array(values, name)
     if array.ndim != dimensions:
         raise InputError(f"{name} has shape {array.shape}: give {dimensions} dimensions.")
     return array
@@ -153,8 +163,37 @@ def _check_responses(responses: Array) -> None:
 
 def _images(images: ArrayLike, trials: pd.DataFrame, count: int) -> tuple[Array, Array]:
     """Images of all trials, (T, 1, H, W), and their ids."""
-    array = np.asarray(images)
-    array = _numbers(array[:, None] if array.ndim == 3 else array, "images", 4)
+    array = _grey_images(images)
+    if "image_id" not in trials:
+        if len(array) != count:
+            raise InputError(
+                f"there are {len(array)} images and {count} rows of responses: give one image a trial, or trials with image_id."
+            )
+        return array, _ids_by_pixels(array)
+    ids = np.asarray(trials["image_id"])
+    number_images = ids.dtype.kind in "iu" and ids.min() >= 0 and ids.max() < len(array)
+    if len(array) != count:
+        if not number_images:
+            raise InputError(
+                f"image_id must number the {len(array)} images from 0 to {len(array) - 1}, because there are {len(array)} images "
+                f"and {count} trials: number them so, or give one image a trial."
+            )
+        return array[ids], ids
+    if number_images and not _are_of_trials(array, ids):
+        raise InputError(
+            f"there are as many images as trials ({count}), and image_id numbers them in another order, so row i may be the "
+            "image of trial i or the image with id i: leave image_id out, or give images[image_id], one image a trial."
+        )
+    return array, ids
+
+
+def _grey_images(images: ArrayLike) -> Array:
+    array = as_array(images, "images")
+    if array.ndim == 3:
+        array = array[:, None]
+    elif array.ndim == 4 and array.shape[1] != 1 and array.shape[3] == 1:  # channels last
+        array = np.moveaxis(array, 3, 1)
+    array = _numbers(array, "images", 4)
     if array.shape[1] != 1:
         raise InputError(f"images have shape {array.shape}: give grey images, (trials, height, width).")
     if array.size and (array.min() < 0 or array.max() > 255):
@@ -163,18 +202,17 @@ def _images(images: ArrayLike, trials: pd.DataFrame, count: int) -> tuple[Array,
         raise InputError(
             f"images hold values from {array.min()} to {array.max()}: multiply by 255, grey values are 0–255."
         )
-    if len(array) == count:
-        return array, np.asarray(trials["image_id"]) if "image_id" in trials else _ids_by_pixels(array)
-    if "image_id" not in trials:
-        raise InputError(
-            f"there are {len(array)} images and {count} rows of responses: give one image a trial, or trials with image_id."
-        )
-    ids = np.asarray(trials["image_id"])
-    if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= len(array):
-        raise InputError(
-            f"image_id must number the {len(array)} images from 0 to {len(array) - 1}, because there are fewer images than trials: number them so, or give one image a trial."
-        )
-    return array[ids], ids
+    return array
+
+
+def _are_of_trials(images: Array, ids: Array) -> bool:
+    """Whether as many images as trials can only be one image a trial: in order of the ids, or equal where ids repeat."""
+    if np.array_equal(ids, np.arange(len(ids))):
+        return True
+    distinct, first, index = np.unique(ids, return_index=True, return_inverse=True)
+    return len(distinct) < len(ids) and all(
+        np.array_equal(image, images[first[which]]) for image, which in zip(images, index, strict=True)
+    )
 
 
 def _ids_by_pixels(images: Array) -> Array:
@@ -193,16 +231,43 @@ def _choose_tiers(image_ids: Array, seed: int) -> Array:
 
 
 def _as_table(table: Table, name: str, aliases: Mapping[str, str]) -> pd.DataFrame:
-    if isinstance(table, pd.DataFrame):
-        frame = table.reset_index(drop=True)
-    else:
-        lengths = {key: len(np.asarray(values)) for key, values in table.items() if np.ndim(np.asarray(values))}
-        if len(set(lengths.values())) > 1:
-            said = ", ".join(f"{key} {length}" for key, length in lengths.items())
-            raise InputError(f"{name} has columns of different lengths: {said}.")
-        frame = pd.DataFrame({key: list(values) if np.ndim(values) > 1 else values for key, values in table.items()})  # type: ignore[arg-type]
-    renamed = {old: new for old, new in aliases.items() if old in frame and new not in frame}
-    return frame.rename(columns=renamed)
+    """A table with the names that striate knows for its columns; two names for one thing are refused."""
+    frame = table.reset_index(drop=True) if isinstance(table, pd.DataFrame) else _table_of_columns(table, name)
+    names = [str(column).strip() for column in frame.columns]
+    known = [aliases.get(column.casefold(), column) for column in names]
+    if "unit_id" in [column.casefold() for column in names]:  # next to that, "id" is a number of the lab's own
+        known = [column if column.casefold() == "id" else meant for column, meant in zip(names, known, strict=True)]
+    given: dict[str, str] = {}
+    for column, meant in zip(names, known, strict=True):
+        if meant in given:
+            both = f"columns {given[meant]!r} and {column!r}" if given[meant] != column else f"two columns {column!r}"
+            raise InputError(f"{name} has {both}, which both mean {meant}: leave one out, or rename it.")
+        given[meant] = column
+    if "coordinates" in given and (single := next((given[axis] for axis in "xyz" if axis in given), None)):
+        raise InputError(
+            f"{name} has columns {given['coordinates']!r} and {single!r}, which both mean positions: leave one out."
+        )
+    return frame.set_axis(known, axis="columns")
+
+
+def _table_of_columns(table: Mapping[str, ArrayLike], name: str) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    lengths: dict[str, int] = {}
+    for key, values in table.items():
+        refuse_masked(values, f"{name}' {key}")
+        try:
+            array = np.asarray(values)
+        except ValueError as error:
+            raise InputError(f"{name}' {key} is no regular array ({error}): give rows of equal length.") from None
+        if array.ndim == 2 and 1 in array.shape and _NEURON_ALIASES.get(str(key).casefold()) != "coordinates":
+            array = array.reshape(-1)  # a column or row vector, as MATLAB has them
+        columns[key] = list(array) if array.ndim > 1 else array if array.ndim else values
+        if array.ndim:
+            lengths[key] = len(array)
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{key} {length}" for key, length in lengths.items())
+        raise InputError(f"{name} has columns of different lengths: {said}.")
+    return pd.DataFrame(columns, index=range(next(iter(lengths.values()), 1)))
 
 
 def _trial_table(trials: Table | None, count: int) -> pd.DataFrame:
@@ -224,18 +289,16 @@ def _neuron_table(neurons: Table, cells: int, trials: int) -> pd.DataFrame:
     if len(table) != cells:
         turned = " Are the responses turned over? Rows are trials, columns neurons." if len(table) == trials else ""
         raise InputError(f"neurons has {len(table)} rows, responses has {cells} columns.{turned}")
-    for name in _COORDINATE_ALIASES:
-        if name in table and "x" not in table:
-            places = np.array(table[name].tolist(), dtype=np.float64)
-            if places.shape != (cells, 3):
-                raise InputError(f"neurons' {name} has shape {places.shape}: give x, y, z of {cells} neurons in µm.")
-            table = table.drop(columns=name).assign(x=places[:, 0], y=places[:, 1], z=places[:, 2])
+    if "coordinates" in table:
+        places = as_array(table["coordinates"].tolist(), "neurons' coordinates").astype(np.float64)
+        if places.shape != (cells, 3):
+            raise InputError(f"neurons' coordinates have shape {places.shape}: give x, y, z of {cells} neurons in µm.")
+        table = table.drop(columns="coordinates").assign(x=places[:, 0], y=places[:, 1], z=places[:, 2])
     if missing := [c for c in ("x", "y", "z") if c not in table]:
         raise InputError(
             f"neurons has no {', '.join(missing)} (it has {', '.join(map(str, table.columns))}): give cortical positions in µm."
         )
-    if not np.isfinite(table[["x", "y", "z"]].to_numpy(dtype=np.float64)).all():
-        raise InputError("neurons' x, y, z are not all finite: give a position for each neuron, in µm.")
+    table = table.assign(**{axis: _positions(table[axis], axis) for axis in "xyz"})
     if "unit_id" not in table:
         table = table.assign(unit_id=np.arange(1, cells + 1))
     instead = f"leave the column out for 1 to {cells}, and keep names of your own in another column"
@@ -252,16 +315,31 @@ def _companion(values: ArrayLike | None, name: str, count: int, width: int) -> A
     return _finite(array, name)
 
 
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+
+
+def _positions(values: pd.Series, axis: str) -> Array:
+    """One coordinate of all neurons, in µm."""
+    texts = [value.strip() for value in values.tolist() if isinstance(value, str)]
+    if commas := next((text for text in texts if _DECIMAL_COMMA.fullmatch(text)), None):
+        raise InputError(f"neurons' {axis} has decimal commas, such as {commas!r}: save the table with decimal points.")
+    if texts:
+        raise InputError(f"neurons' {axis} holds {texts[0]!r}: give cortical positions as numbers, in µm.")
+    numbers = as_array(values.to_numpy(dtype=np.float64, na_value=np.nan), f"neurons' {axis}")
+    if not np.isfinite(numbers).all():
+        raise InputError("neurons' x, y, z are not all finite: give a position for each neuron, in µm.")
+    return numbers
+
+
 def _ids(values: pd.Series, name: str, instead: str, *, or_text: bool) -> Array:
     """Ids as every reader of the layout takes them: whole numbers, or text where `or_text`."""
     if (empty := np.flatnonzero(values.isna())).size:
         raise InputError(f"{name} is missing in rows {listed(empty)}: {instead}.")
     array = values.to_numpy()
-    if array.dtype.kind in "iu":
-        return array
-    if array.dtype.kind == "f" and (array == np.round(array)).all():
-        return array.astype(np.int64)
     if or_text and all(isinstance(one, str) for one in array):
         return array
-    wrong = next(one for one in array.tolist() if not (isinstance(one, float) and one.is_integer()))
-    raise InputError(f"{name} must be whole numbers{' or text' if or_text else ''}, got {wrong!r}: {instead}.")
+    try:
+        return to_int64(array)
+    except InputError as error:
+        kind = "whole numbers or text" if or_text else "whole numbers"
+        raise InputError(f"{name} must be {kind}, {error}: {instead}.") from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.arrays import as_array
+from striate.arrays import as_array, refuse_masked, to_int64
 from striate.errors import InputError
 from striate.names import TEST_TIERS, TIERS, tier_name, valid_session
 
@@ -188,11 +188,15 @@ def as_ids(values: ArrayLike, name: str, count: int) -> Ids:
     InputError
         If they are not one a trial, or neither integers nor short strings.
     """
+    refuse_masked(values, name)
     ids: NDArray[Any] = np.asarray(values)
     if ids.shape != (count,):
         raise InputError(f"The {name} have shape {ids.shape}; {count} trials need ({count},).")
-    if ids.dtype.kind == "i" or (ids.dtype.kind == "u" and (ids <= np.iinfo(np.int64).max).all()):
-        return ids.astype(np.int64)
+    if _are_integers(ids):
+        try:
+            return to_int64(ids)
+        except InputError as error:
+            raise InputError(f"The {name} must be integers or strings, {error}.") from None
     if ids.dtype.kind in "OST":
         if not all(isinstance(i, str | bytes | int) for i in ids.tolist()):
             raise InputError(f"The {name} are neither integers nor strings.")
@@ -207,6 +211,12 @@ def as_ids(values: ArrayLike, name: str, count: int) -> Ids:
     return ids
 
 
+def _are_integers(ids: NDArray[Any]) -> bool:
+    if ids.dtype.kind == "O":
+        return all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in ids.flat)
+    return ids.dtype.kind in "iu"
+
+
 def printable(text: str, most: int = 120) -> str:
     """A text of unknown origin, fit to stand in a message: on one line, without control characters, cut to length."""
     plain = "".join(c if c.isprintable() else "?" for c in " ".join(text[: 10 * most].split()))
@@ -214,13 +224,17 @@ def printable(text: str, most: int = 120) -> str:
 
 
 def _unit_ids(values: ArrayLike) -> NDArray[np.int64]:
+    refuse_masked(values, "unit ids")
     ids = np.asarray(values)
-    if ids.ndim != 1 or ids.size == 0 or ids.dtype.kind not in "iu":
+    if ids.ndim != 1 or ids.size == 0 or not _are_integers(ids):
         raise InputError(f"The unit ids are {ids.dtype} of shape {ids.shape}; expected integers, one a neuron.")
     distinct, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
         raise InputError(f"Unit id {distinct[counts > 1][0]} stands twice; each neuron needs one column.")
-    return ids.astype(np.int64)
+    try:
+        return to_int64(ids)
+    except InputError as error:
+        raise InputError(f"The unit ids must be integers, {error}.") from None
 
 
 def _finite(values: ArrayLike, shape: tuple[int, int], called: str) -> NDArray[np.float32]:
