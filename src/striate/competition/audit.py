@@ -10,11 +10,12 @@ from striate.competition.probes import (
     fields,
     folder,
     indices,
-    order,
+    neighbors,
     pictures,
     seeds,
     statistics,
     stored,
+    telling_numbers,
     zips,
 )
 from striate.competition.probes.material import Material, gather
@@ -32,7 +33,8 @@ _PROBES: tuple[Probe, ...] = (
     fields.look,
     statistics.look,
     indices.look,
-    order.look,
+    telling_numbers.look,
+    neighbors.look,
     pictures.look,
     across.look,
     seeds.look,

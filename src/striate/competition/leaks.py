@@ -33,6 +33,7 @@ LEAKS: dict[str, Rule] = {
     "withheld-variable": Rule(
         _E, "Withheld behaviour and eye position are present and exactly zero, and so are their statistics."
     ),
+    "truth-in-number": Rule(_E, "No public number follows the withheld responses, within any tier or image."),
     "statistics": Rule(_E, "Stored statistics follow from the public training trials alone."),
     # the order of the trials
     "order-in-index": Rule(
@@ -40,8 +41,17 @@ LEAKS: dict[str, Rule] = {
     ),
     "order-in-files": Rule(_E, "The numbers of the files tell nothing of the order of the trials."),
     "order-in-image-ids": Rule(_E, "Image ids tell nothing of the order of the trials."),
+    "order-in-number": Rule(
+        _E,
+        "No public number (low digits, sizes, places and clocks in a zip, pixels) follows time, within any tier or image.",
+    ),
+    "order-from-neighbors": Rule(_E, "No number of a trial is computed from the trial before or after it."),
     "order-public": Rule(_W, "The order of pre-training trials is withheld, too, or declared as public."),
-    "order-from-drift": Rule(_W, "What must be public (responses, behaviour) drifts too little to sort trials by it."),
+    "order-from-drift": Rule(
+        _W,
+        "What must be public (responses, behaviour) drifts too little to sort trials by it. A declaration covers a correlation "
+        "with time of at most 0.95, and at most half of the trials next to the one that is most similar; more is an error.",
+    ),
     # images
     "image-across-tiers": Rule(_E, "No image of a test tier is shown in another tier of a competition recording."),
     "near-duplicate-images": Rule(_W, "No image of a test tier looks like one of training or validation."),

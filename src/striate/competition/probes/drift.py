@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive, response_components
+from striate.competition.probes.serial import rank_correlation
+from striate.recordings import layout
 from striate.recordings.findings import Finding, Severity
 
 Floats = NDArray[np.float64]
@@ -18,6 +20,9 @@ _COMPONENTS = 40
 _RESAMPLES = 500
 _LEVEL = 0.95
 _HARMLESS = 0.1  # correlation, below which nobody can use it
+# What a declaration of drift covers, at most; the rule's page states both.
+COVERED_CORRELATION = 0.95
+COVERED_NEIGHBORS = 0.5  # share of trials whose nearest neighbour in behaviour is a neighbour in time
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,16 @@ def look(material: Material) -> Iterator[Finding]:
     for archive in known or material.others[:1]:
         if archive.order is None:
             continue
+        if known and (strongest := beyond_declaration(archive)) is not None:
+            message = f"{strongest}: that gives the order away, and is more than a declaration of drift covers."
+            yield leak("order-from-drift", archive.name, message, "Withhold what tells time.", Severity.ERROR)
+            continue
         found = drift(archive)
         if found is None:
+            continue
+        if known and found.correlation > COVERED_CORRELATION:
+            message = f"behaviour and responses that must be public give the order away: {found}, more than a declaration covers."
+            yield leak("order-from-drift", archive.name, message, "Withhold or detrend what drifts.", Severity.ERROR)
             continue
         why = material.declared("order-from-drift")
         harmless = found.high < _HARMLESS
@@ -70,6 +83,56 @@ def look(material: Material) -> Iterator[Finding]:
             else "Declare order-from-drift, so that everybody knows; or detrend what is published."
         )
         yield leak("order-from-drift", archive.name, message, mend, Severity.NOTE if why or harmless else None)
+
+
+def beyond_declaration(archive: PublicArchive) -> str | None:
+    """Say which part of behaviour or eye position gives the order away; None if all of it drifts as measurements do.
+
+    Parameters
+    ----------
+    archive
+        One whose order is known.
+    """
+    if archive.order is None:
+        return None
+    parts = [np.asarray(getattr(archive.recording, v), dtype=np.float64) for v in ("behavior", "pupil_center")]
+    names = [*layout.BEHAVIOR.components, *layout.PUPIL_CENTER.components]
+    table = np.concatenate(parts, axis=1)
+    count, width = table.shape
+    if count < 3 * _FOLDS:
+        return None
+    names = names if len(names) == width else [f"component {number}" for number in range(width)]
+    place = archive.order
+    varying = [column for column in range(width) if np.ptp(table[:, column]) > 0]
+    for column in varying:
+        found = rank_correlation(table[:, column], place)
+        if abs(found) > COVERED_CORRELATION:
+            return f"{names[column]} is a clock (rank correlation {found:.2f} with the order of {count} trials)"
+    if not varying:
+        return None
+    features = table[:, varying]
+    features = (features - features.mean(axis=0)) / features.std(axis=0)
+    nearest = _nearest(features)
+    share = float((np.abs(place[nearest] - place) == 1).mean())
+    if share > COVERED_NEIGHBORS:
+        return f"the trial with the most similar behaviour is the one before or after in {100 * share:.0f} % of {count} trials"
+    guessed = place[nearest].astype(np.float64)
+    if (found := _correlation(guessed, place.astype(np.float64))) > COVERED_CORRELATION:
+        return f"the trial with the most similar behaviour is near in time (correlation of their places {found:.2f})"
+    return None
+
+
+def _nearest(features: Floats) -> NDArray[np.int64]:
+    """Row of the nearest other point of each, (T,)."""
+    points = features.astype(np.float32)
+    lengths = np.einsum("tf,tf->t", points, points)
+    nearest = np.empty(len(points), dtype=np.int64)
+    for start in range(0, len(points), 512):
+        rows = slice(start, start + 512)
+        distance = lengths[rows, None] + lengths[None] - 2 * points[rows] @ points.T
+        distance[np.arange(len(distance)), np.arange(start, start + len(distance))] = np.inf
+        nearest[rows] = distance.argmin(axis=1)
+    return nearest
 
 
 def drift(archive: PublicArchive) -> Drift | None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
-from striate.competition.probes.serial import rank_correlation, resemblance, strong
 from striate.errors import listed
 from striate.recordings.findings import Finding, Severity
 
@@ -191,7 +190,7 @@ def _salts(material: Material, archive: PublicArchive) -> list[str]:
 
 
 def _not_random(archive: PublicArchive, name: str, names: NDArray[np.str_]) -> Iterator[Finding]:
-    """Names that are no hash at all: constant parts, or an order of their own."""
+    """Names that are no hash at all: with constant parts. Whether they sort by time is seen with all other numbers."""
     length = min(len(text) for text in names.tolist())
     if len(names) > 20:
         letters = np.array([list(text[:length]) for text in names.tolist()])
@@ -199,14 +198,6 @@ def _not_random(archive: PublicArchive, name: str, names: NDArray[np.str_]) -> I
         if constant > length // 4:
             message = f"{constant} of {length} letters are the same in all names ({listed(names, 2)}): they are numbers or clocks rather than keyed hashes."
             yield leak("order-in-index", name, message, "Name trials by keyed hashes.")
-            return
-    if archive.order is not None and strong(found := rank_correlation(archive.order, names), len(names)):
-        message = f"sorted as text, the names follow the order of the trials (rank correlation {found:.2f})."
-        yield leak("order-in-index", name, message, "Name trials by keyed hashes.")
-        return
-    if (alike := resemblance(archive, names)) is not None:
-        message = f"sorted by name, trials resemble their neighbours (r = {alike:.2f}), so that the names follow time."
-        yield leak("order-in-index", name, message, "Name trials by keyed hashes.")
 
 
 def _hyphens(text: str) -> int:

@@ -117,7 +117,7 @@ def gather(path: Path, vault: Vault | None) -> Material:
     for file in _archives(path, folder, files):
         try:
             recording = open_recording(file)
-        except InputError as error:
+        except (InputError, ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError) as error:
             from striate.competition.leaks import leak
 
             mend = "Build the competition anew."

@@ -96,16 +96,28 @@ class PublicArchive:
 
 
 def slow_features(archive: PublicArchive) -> list[tuple[NDArray[np.int64], Floats]]:
-    """What of the public trials changes slowly: trials and their features, of behaviour and of responses."""
+    """What of the public trials changes slowly: trials and ranks of their features, of behaviour and of responses.
+
+    Ranks, since a few outliers that come to stand side by side would correlate by themselves.
+    """
     recording = archive.recording
     everything = np.arange(len(archive.tier))
     moods = [np.asarray(getattr(recording, v), dtype=np.float64) for v in _VARIABLES]
     moods = [values for values in moods if values.any()]
-    found = [(everything, np.concatenate(moods, axis=1))] if moods else []
+    found = [(everything, _ranked(np.concatenate(moods, axis=1)))] if moods else []
     public = np.flatnonzero(~archive.tested) if archive.is_track else everything
     if (components := response_components(archive, public)) is not None:
-        found.append((public, components))
+        found.append((public, _ranked(components)))
     return found
+
+
+def _ranked(features: Floats) -> Floats:
+    """Ranks in each column; equal values share their mean rank."""
+    ranks = np.empty_like(features)
+    for column, values in enumerate(features.T):
+        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        ranks[:, column] = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks
 
 
 def response_components(archive: PublicArchive, rows: NDArray[np.int64], count: int = _COMPONENTS) -> Floats | None:

@@ -1,5 +1,6 @@
 """Zips as containers: clocks, order of members, and bytes that belong to no member."""
 
+import hashlib
 import struct
 import zipfile
 from collections import Counter
@@ -7,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from isal import isal_zlib
 
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
+from striate.competition.probes.per_trial import known_member
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.serial import rank_correlation, resemblance, strong
 from striate.errors import listed
@@ -19,7 +22,8 @@ from striate.zips import open_zip
 
 _MEND = "Write the archive with striate (`striate competition build`, `striate.write`)."
 _NORMAL = (1980, 1, 1, 0, 0, 0)
-_HEADER = struct.Struct("<4s2B4HL2L2H")  # of a member, without name and extra field
+_LARGEST_MEMBER = 2**20  # bytes that are unpacked here
+_HEADER = struct.Struct("<4s2B4H2H2L2H")  # of a member, without name and extra field
 _END = 22  # bytes of the end of the central directory
 
 
@@ -101,22 +105,14 @@ def _members(archive: PublicArchive, infos: list[zipfile.ZipInfo]) -> Iterator[F
 
 
 def _extra(archive: PublicArchive, names: list[str]) -> Iterator[Finding]:
-    """Members beside those of the layout; extra fields of the tables are a matter of their own."""
+    """Members that the layout does not know, whether or not they can be read; `fields` reports those that were read."""
     trials = len(archive.recording.trials)
-    extra = []
-    for name in names:
-        parsed = layout.parse_data_member(name)
-        known = parsed is not None and parsed[0] in layout.VARIABLES and parsed[1] < trials
-        table = name.startswith(("meta/trials/", "meta/neurons/")) and name.endswith(".npy")
-        statistic = name.lower() in _STATISTICS
-        if not (known or table or statistic):
-            extra.append(name)
+    read = {f"meta/trials/{column}.npy" for column in archive.recording.trials.columns}
+    read |= {f"meta/neurons/{column}.npy" for column in archive.recording.neurons.columns}
+    extra = [name for name in names if not known_member(name, trials) and name not in read]
     if extra:
         message = f"{len(extra)} members do not belong to the layout: {listed(extra)}."
         yield leak("extra-member", archive.name, message, _MEND)
-
-
-_STATISTICS = {member.lower() for member in layout.written_members() if member.startswith("meta/statistics")}
 
 
 def _order(archive: PublicArchive, infos: list[zipfile.ZipInfo]) -> Iterator[Finding]:
@@ -158,6 +154,8 @@ def _leftovers(archive: PublicArchive, opened: zipfile.ZipFile, infos: list[zipf
     if folders := len(opened.infolist()) - len(infos):
         found.append(f"{folders} members that are folders")
     found += _slack(archive.file, opened)
+    found += _disagreements(archive.file, infos)
+    found += _streams(archive.file, infos)
     if found:
         yield leak("zip-leftovers", archive.name, f"beside its members it has {', '.join(found)}.", _MEND)
 
@@ -186,4 +184,67 @@ def _slack(path: Path, opened: zipfile.ZipFile) -> list[str]:
     after = size - directory - entries - _END - len(opened.comment)
     if after > 0:
         found.append(f"{after} bytes after its end")
+    return found
+
+
+def _disagreements(path: Path, infos: list[zipfile.ZipInfo]) -> list[str]:
+    """What the header before a member says otherwise than the directory: readers see one, and an attacker both."""
+    other: Counter[str] = Counter()
+    with path.open("rb") as file:
+        for info in infos:
+            file.seek(info.header_offset)
+            head = file.read(_HEADER.size)
+            if len(head) < _HEADER.size or head[:4] != b"PK\x03\x04":
+                other["place"] += 1
+                continue
+            _, version, system, flags, method, time, date, crc_low, crc_high, *sizes, name, _extra_size = (
+                _HEADER.unpack(head)
+            )
+            year, month, day, hour, minute, second = info.date_time
+            clock = ((year - 1980) << 9 | month << 5 | day, hour << 11 | minute << 5 | second // 2)
+            name_bytes = file.read(name)
+            later = bool(flags & 8)  # sizes and checksum follow the member
+            said = {
+                "clock": (date, time) == clock,
+                "flags": flags == info.flag_bits,
+                "method": method == info.compress_type,
+                "version": (version, system) == (info.extract_version, info.reserved),
+                "checksum": later or crc_high << 16 | crc_low == info.CRC,
+                "sizes": later or 0xFFFFFFFF in sizes or sizes == [info.compress_size, info.file_size],
+                "name": name_bytes
+                in (info.orig_filename.encode("utf-8"), info.orig_filename.encode("cp437", "replace")),
+            }
+            other.update(what for what, same in said.items() if not same)
+    return [f"another {what} before {count} members than in the directory" for what, count in sorted(other.items())]
+
+
+def _streams(path: Path, infos: list[zipfile.ZipInfo]) -> list[str]:
+    """The same content packed in several ways, and bytes after the end of what is packed."""
+    found: list[str] = []
+    forms: dict[tuple[int, int], bytes] = {}
+    behind = 0
+    several: set[tuple[int, int]] = set()
+    with path.open("rb") as file:
+        for info in infos:
+            if info.file_size > _LARGEST_MEMBER or info.compress_size > 2 * _LARGEST_MEMBER:
+                continue
+            file.seek(info.header_offset + 26)
+            name, extra = struct.unpack("<2H", file.read(4))
+            file.seek(name + extra, 1)
+            packed = file.read(info.compress_size)
+            content = (info.CRC, info.file_size)
+            digest = hashlib.blake2b(packed, digest_size=16).digest()
+            if forms.setdefault(content, digest) != digest:
+                several.add(content)
+            if info.compress_type == zipfile.ZIP_DEFLATED:
+                unpacker = isal_zlib.decompressobj(-15)
+                try:
+                    unpacker.decompress(packed, info.file_size + 1)
+                except isal_zlib.error:  # type: ignore[misc]  # its stubs take the error for an instance
+                    continue
+                behind += len(unpacker.unused_data)
+    if several:
+        found.append(f"{len(several)} members whose equal content is packed in several ways")
+    if behind:
+        found.append(f"{behind} bytes behind what is packed in members")
     return found
