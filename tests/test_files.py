@@ -1,5 +1,6 @@
 """Files and folders are whole or absent, whatever happens while they are written."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from striate.errors import InputError
-from striate.files import whole_file, whole_folder
+from striate.files import reserve, whole_file, whole_folder
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -107,3 +108,56 @@ def test_what_exists_is_said_to_be_replaceable_only_where_somebody_can_allow_it(
     with pytest.raises(InputError) as refused, whole_file(target):
         pass
     assert str(refused.value) == f"{target} exists already: choose another name."
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path: Path, code: int) -> None:
+    target = tmp_path / "a.txt"
+    for failure in (
+        OSError(code, os.strerror(code)),
+        RuntimeError(f"Error while serializing: I/O error: … (os error {code})"),  # as safetensors says it
+    ):
+        with pytest.raises(InputError, match=os.strerror(code)) as caught, whole_file(target) as aside:
+            aside.write_text("half")
+            raise failure
+        assert str(target) in str(caught.value)
+        assert os.listdir(tmp_path) == []
+
+
+def test_numpy_does_not_say_why_it_wrote_less(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No space left"), whole_file(tmp_path / "a.npy"):
+        raise OSError("1000 requested and 7 written")
+    with pytest.raises(OSError, match="another"), whole_file(tmp_path / "a.npy"):
+        raise OSError("another reason")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("allocate", [True, False])
+def test_room_is_reserved_and_the_content_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allocate: bool
+) -> None:
+    if not allocate:
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    file = tmp_path / "a"
+    file.write_bytes(b"begin")
+    reserve(file, 10_000)
+    assert file.read_bytes() == b"begin" + bytes(9_995)
+    assert file.stat().st_blocks * 512 >= 10_000
+
+
+def test_room_that_is_not_there(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk; the process that maps the file survives."""
+    code = f"""
+import resource
+from pathlib import Path
+from striate.files import reserve
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+file = Path({str(tmp_path / "a")!r})
+file.touch()
+try:
+    reserve(file, 200_000)
+except OSError as error:
+    print(error.errno, error.filename)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(errno.EFBIG), str(tmp_path / "a")]

@@ -1,6 +1,7 @@
 """Files that are whole or absent: written aside under a temporary name, then renamed into place."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -16,6 +17,10 @@ from striate.folders import expanded
 _ASIDE = ".partial"
 _OURS = re.compile(r"^\..+\.[0-9]+-[0-9a-f]{8}\.partial$")
 _LOCK = ".being-written"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SHORT = re.compile(r"\d+ requested and \d+ written")  # as numpy.ndarray.tofile says it
+_OTHER_LIBRARIES = re.compile(rf"\(os error ({'|'.join(map(str, _FULL))})\)")  # as libraries in Rust say it
+_ZEROS = 2**24  # bytes that are written at a time
 _ABANDONED_AFTER = 3600.0  # seconds; for temporary folders without a lock file
 
 
@@ -126,20 +131,69 @@ def _workplace(target: Path) -> Iterator[Path]:
         raise InputError(f"{target} cannot be written ({error.strerror}): choose another folder.") from error
     try:
         yield aside
-    except OSError as error:
-        if (error.filename is not None and Path(str(error.filename)).is_relative_to(aside)) or error.errno == 28:
-            raise InputError(f"{target} could not be written ({error.strerror}); nothing was left there.") from error
+    except InputError:
         raise
+    except Exception as error:
+        if (reason := _why_not_written(error, aside)) is None:
+            raise
+        raise InputError(f"{target} could not be written ({reason}); nothing was left there.") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         os.close(lock)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a disk, a quota or a limit on the size of files is in the way of writing."""
+    return error.errno in _FULL
+
+
+def reserve(file: Path, size: int) -> None:
+    """Take the room on the disk that a file of `size` bytes needs; what is in it already stays.
+
+    A file that is written through a memory map must own its room before: where the disk is full, the operating system
+    can tell a process that writes to memory only by ending it (SIGBUS).
+
+    Raises
+    ------
+    OSError
+        If there is no such room; the error names the file.
+    """
+    try:
+        with file.open("r+b") as opened:
+            try:
+                os.posix_fallocate(opened.fileno(), 0, size)
+            except (AttributeError, OSError) as error:  # not on macOS, and not on every file system
+                if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                    raise
+                opened.seek(0, os.SEEK_END)
+                while (missing := size - opened.tell()) > 0:
+                    opened.write(bytes(min(missing, _ZEROS)))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from error
+
+
+def _why_not_written(error: Exception, aside: Path) -> str | None:
+    """Say why something in a folder could not be written; None if the error is of another kind."""
+    if isinstance(error, OSError):
+        inside = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(aside)
+        if inside or is_full(error):
+            return error.strerror or str(error)
+        if error.errno is None and _SHORT.search(str(error)):  # NumPy does not say why it wrote less
+            return "No space left on device"
+    if found := _OTHER_LIBRARIES.search(str(error)):
+        return os.strerror(int(found[1]))
+    return None
 
 
 def _locked_neighbour(target: Path) -> tuple[Path, int]:
     while True:
         aside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}{_ASIDE}")
         aside.mkdir()
-        lock = os.open(aside / _LOCK, os.O_CREAT | os.O_RDWR)
+        try:
+            lock = os.open(aside / _LOCK, os.O_CREAT | os.O_RDWR)
+        except OSError:  # no room for as much as an empty file
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # taken for abandoned in the instant before it was locked

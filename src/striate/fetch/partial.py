@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from striate.errors import InputError
 from striate.fetch.failures import LocalError
-from striate.files import whole_file
+from striate.files import is_full, whole_file
 
 _SYNCED_EVERY = 64 * 2**20  # bytes
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -190,7 +190,7 @@ def _on_this_machine(path: Path) -> Iterator[None]:
 
 def local_error(path: Path, error: OSError) -> LocalError:
     """Say that something cannot be written, and what to do."""
-    if error.errno in (28, 122):  # no space, or no quota
+    if is_full(error):
         return LocalError(
             f"The disk of {path.parent} is full ({error.strerror}): free some space, or choose another folder (--to); what "
             "was received is kept."

@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from numpy.lib.format import open_memmap
+from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, StrictStr, ValidationError
 
 from striate.errors import InputError, StriateError, shortened
+from striate.files import reserve
 from striate.parquet import read_table
 from striate.parsing import first_problem, parse_json_object, read_limited
 from striate.progress import Advance, progress
@@ -94,12 +96,23 @@ def _pack_variable(data: TrialData, variable: str, path: Path, advance: Advance)
     shape = (data.trials, *data.shape(variable))
     level = 0
     while True:
-        packed = open_memmap(path, mode="w+", dtype=_TYPES[variable][level], shape=shape)
+        packed = _new_array(path, _TYPES[variable][level], shape)
         needed = _fill(data, variable, packed, level, advance)
         if needed == level:
             packed.flush()
             return packed
         level, advance = needed, lambda _steps: None
+
+
+def _new_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Make a ``.npy`` file whose room on the disk is reserved, and map it for writing."""
+    with path.open("wb") as file:
+        npy_format.write_array_header_1_0(
+            file, npy_format.header_data_from_array_1_0(np.empty((0,), dtype)) | {"shape": shape}
+        )
+        start = file.tell()
+    reserve(path, start + math.prod(shape) * np.dtype(dtype).itemsize)
+    return np.memmap(path, dtype, "r+", start, shape)
 
 
 def _fill(data: TrialData, variable: str, packed: NDArray[Any], level: int, advance: Advance) -> int:
