@@ -4,26 +4,15 @@ import os
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
 
 from striate.portal.organising import counting
 from striate.portal.place import Place
 from striate.portal.receiving.crowd import THREADS
+from striate.portal.running.connections import Threads
 from striate.portal.running.parent import end_with_parent
 from striate.portal.running.prepare import set_up
 
 BIND = "STRIATE_PORTAL_BIND"
-
-
-class Threads(ThreadWorker):  # type: ignore[misc]
-    """A worker with threads that gives the port free at once when its master is killed, so that the next master can have it."""
-
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Take new connections, or no more; those that are there are answered in any case."""
-        super().set_accept_enabled(enabled)
-        if not enabled and not self.is_parent_alive():
-            for each in self.sockets:
-                each.close()
 
 
 class Web(BaseApplication):  # type: ignore[misc]

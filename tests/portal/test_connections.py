@@ -1,0 +1,154 @@
+"""The built-in server against people who send slowly, or not at all: pages are answered meanwhile, and nobody waits for ever."""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.portal.test_serving import served
+
+slow = pytest.mark.slow
+CROWD = 120  # more than the threads of both web processes
+
+
+@pytest.fixture(scope="module")
+def address(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A portal in processes of its own."""
+    with served(folders, tmp_path_factory.mktemp("slow") / "data") as (address, *_):
+        yield address
+
+
+def connect(address: str, receive: int = 0) -> socket.socket:
+    parts = urlsplit(address)
+    made = socket.socket()
+    if receive:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+    made.settimeout(60)
+    made.connect((parts.hostname, parts.port))
+    return made
+
+
+def head(address: str, path: str, method: str = "POST", **fields: object) -> bytes:
+    named = {"Host": urlsplit(address).netloc, **{name.replace("_", "-"): value for name, value in fields.items()}}
+    return "".join([f"{method} {path} HTTP/1.1\r\n", *(f"{k}: {v}\r\n" for k, v in named.items()), "\r\n"]).encode()
+
+
+def answered(address: str, path: str = "health") -> bool:
+    return bool(urlopen(f"{address}{path}", timeout=10).status == 200)
+
+
+HALVES = {
+    "nothing": lambda _: b"",
+    "half a header": lambda a: head(a, "/", "GET")[:-2],
+    "half a form": lambda a: head(a, "/language/", Content_Type="text/plain", Content_Length=9000) + b"x",
+    "half of what is refused": lambda a: head(a, "/language/", Content_Length=3 * 10**9) + b"x",
+    "half of an upload of nobody": lambda a: head(a, "/submit/", Content_Length=10**9) + b"x",
+    "half of a part of nobody": lambda a: head(a, "/api/v1/uploads/1?offset=0", "PUT", Content_Length=10**9) + b"x",
+    "chunks": lambda a: head(a, "/language/", Transfer_Encoding="chunked") + b"5\r\nab",
+    "an answer that is not taken": lambda a: head(a, "/", "GET", Connection="close"),
+    "a page of which nobody reads the end": lambda a: head(a, "/static/portal/htmx-2.0.11.min.js", "GET") * 300,
+}
+
+
+@slow
+@pytest.mark.parametrize("what", HALVES)
+def test_a_crowd_of_slow_connections_leaves_the_site_to_others(address: str, what: str) -> None:
+    with ExitStack() as stack:
+        for _ in range(CROWD):
+            made = stack.enter_context(connect(address, 4096 if "nobody reads" in what else 0))
+            made.sendall(HALVES[what](address))
+        time.sleep(3 if "nobody reads" in what else 0)  # until the threads would be busy with it
+        for path in ("health", "boards/", "accounts/sign-in/", "api/v1/competition"):
+            assert answered(address, path), what
+        made = stack.enter_context(connect(address))
+        form = b"username=a&password=b"
+        made.sendall(head(address, "/accounts/sign-in/", Content_Length=len(form)) + form)
+        assert made.recv(100).startswith(b"HTTP/1.1 403 "), "forms are read, too: this one is without a CSRF token"
+
+
+@slow
+def test_who_does_not_go_on_is_told_and_sent_away(address: str) -> None:
+    from striate.portal.running.connections import HEADER_SECONDS
+
+    begun = time.monotonic()
+    with connect(address) as silent, connect(address) as half, connect(address) as half_of_api:
+        half.sendall(HALVES["half a header"](address))
+        half_of_api.sendall(head(address, "/api/v1/uploads", Content_Length=50) + b"{")
+        assert silent.recv(100) == b""
+        assert half.recv(1000).startswith(b"HTTP/1.1 408 ")
+        assert time.monotonic() - begun >= HEADER_SECONDS - 1
+        answer = half_of_api.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 408
+
+
+@slow
+def test_a_refusal_is_heard_by_who_sends_on(address: str) -> None:
+    """To close with bytes unread would reset the connection, and the answer with it."""
+    for path in ("/language/", "/submit/", "/api/v1/uploads/1?offset=0"):
+        with connect(address) as made:
+            made.sendall(head(address, path, "PUT" if "api" in path else "POST", Content_Length=2**23))
+            made.sendall(bytes(2**23))
+            answer = b"".join(iter(lambda made=made: made.recv(2**16), b""))  # type: ignore[misc]
+            assert answer.startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 302 ", b"HTTP/1.1 401 ")), answer[:100]
+
+
+@slow
+def test_requests_in_pieces_and_several_in_one_are_answered_in_order(address: str) -> None:
+    two = head(address, "/health", "GET") + head(address, "/nothing", "GET", Connection="close")
+    with connect(address) as made:
+        for byte in two[:60]:
+            made.sendall(bytes([byte]))
+        made.sendall(two[60:])
+        answer = b"".join(iter(lambda: made.recv(2**16), b""))
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"404"]
+    with connect(address) as waiting:
+        waiting.sendall(head(address, "/language/", Content_Length=3, Expect="100-continue"))
+        assert waiting.recv(100).startswith(b"HTTP/1.1 100 ")
+        waiting.sendall(b"a=b")
+        answer = waiting.recv(1000)
+        assert b"HTTP/1.1 403 " in answer + waiting.recv(1000)
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z][A-Za-z-]{0,10}", fullmatch=True), st.text("abc 123;=", max_size=20), max_size=5
+    ),
+    st.binary(max_size=200),
+    st.lists(st.integers(1, 40), max_size=10),
+)
+def test_a_request_is_whole_with_its_last_byte_however_it_comes(
+    fields: dict[str, str], body: bytes, cuts: list[int]
+) -> None:
+    from striate.portal.running.connections import _Arrival
+
+    named = {
+        name: value for name, value in fields.items() if name.lower() not in ("content-length", "transfer-encoding")
+    }
+    request = head("http://x/", "/language/", **named, Content_Length=len(body)) + body
+    arrival, sent = _Arrival(0.0), 0
+    for size in (*cuts, len(request)):
+        piece = request[sent : sent + size]
+        sent += len(piece)
+        arrival.add(piece)
+        assert arrival.whole == (sent == len(request))
+    assert bytes(arrival.received) == request
+
+
+@given(st.binary(max_size=300))
+def test_no_header_breaks_the_main_loop(header: bytes) -> None:
+    from striate.portal.running.connections import _Arrival
+
+    arrival = _Arrival(0.0)
+    arrival.add(header)
+    arrival.add(b"\r\n\r\n")
+    assert arrival.needed is not None
