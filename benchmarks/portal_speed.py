@@ -136,13 +136,13 @@ class Served:
         """Upload a file; the number of the upload."""
         content = file.read_bytes()
         about = {"filename": file.name, "size": len(content), "sha256": sha256(content).hexdigest()}
-        number = str(self.ask("POST", "api/uploads", team, json=about)["id"])
-        self.ask("PUT", f"api/uploads/{number}?offset=0", team, body=content)
+        number = str(self.ask("POST", "api/v1/uploads", team, json=about)["id"])
+        self.ask("PUT", f"api/v1/uploads/{number}?offset=0", team, body=content)
         return number
 
     def submit(self, upload: str, team: int) -> dict[str, Any]:
         """Submit what was uploaded; its state."""
-        return dict(self.ask("POST", "api/submissions", team, json={"upload": upload}))
+        return dict(self.ask("POST", "api/v1/submissions", team, json={"upload": upload}))
 
     def on_board(self, team: int) -> int:
         """Receipt of a team's row on the board; 0 if it has none."""
@@ -222,7 +222,7 @@ def upload_to_board(portal: Served, files: list[Path]) -> dict[str, Any]:
         state = portal.submit(upload, 0)
         while state["receipt"] is None:  # it is checked by the worker, where the web process has no place for it
             time.sleep(0.02)
-            state = portal.ask("GET", f"api/submissions/{state['id']}")
+            state = portal.ask("GET", f"api/v1/submissions/{state['id']}")
         while portal.on_board(0) != state["receipt"]["number"]:
             time.sleep(0.02)
         seconds.append(time.perf_counter() - began)
@@ -240,9 +240,9 @@ def submissions_a_minute(portal: Served, files: list[Path]) -> dict[str, Any]:
 
     with ThreadPoolExecutor(_TEAMS) as pool:
         list(pool.map(send, range(_TEAMS)))
-    while any(not each["over"] for team in range(_TEAMS) for each in portal.ask("GET", "api/submissions", team)):
+    while any(not each["over"] for team in range(_TEAMS) for each in portal.ask("GET", "api/v1/submissions", team)):
         time.sleep(0.1)
-    states = [each["state"] for team in range(_TEAMS) for each in portal.ask("GET", "api/submissions", team)]
+    states = [each["state"] for team in range(_TEAMS) for each in portal.ask("GET", "api/v1/submissions", team)]
     if set(states) != {"scored"}:
         raise RuntimeError(f"not all were scored: {states}")
     seconds = time.perf_counter() - began
@@ -348,8 +348,8 @@ def web_memory(public: Path, portal: Served, file: Path) -> dict[str, Any]:
     def send(number: int) -> None:
         own = content + b"\0" * (number + 1)  # no submission, but as large as one
         about = {"filename": f"{number}.parquet", "size": len(own), "sha256": sha256(own).hexdigest()}
-        upload = str(portal.ask("POST", "api/uploads", number % _TEAMS, json=about)["id"])
-        portal.ask("PUT", f"api/uploads/{upload}?offset=0", number % _TEAMS, body=own)
+        upload = str(portal.ask("POST", "api/v1/uploads", number % _TEAMS, json=about)["id"])
+        portal.ask("PUT", f"api/v1/uploads/{upload}?offset=0", number % _TEAMS, body=own)
         with contextlib.suppress(RuntimeError):  # what is refused was read, too
             portal.submit(upload, number % _TEAMS)
 

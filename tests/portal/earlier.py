@@ -191,7 +191,7 @@ def found(truth: Path) -> dict[str, Any]:
         addresses += ["/team/", "/accounts/", "/submit/", f"/submissions/{SCORED}/"] if name == "ada" else []
         addresses += ["/organise/", "/organise/phases/", "/admin/portal/auditentry/"] if name == "olga" else []
         pages |= {f"{name} {address}": browser.get(address).status_code for address in addresses}
-    asked = Client().get("/api/submissions", headers={"Authorization": f"Bearer {TOKEN}"})
+    asked = Client().get("/api/v1/submissions", headers={"Authorization": f"Bearer {TOKEN}"})
     return {
         "pages": pages,
         "receipts": Client().get("/receipts.jsonl").getvalue().decode(),

@@ -119,11 +119,11 @@ TABLE: dict[str, Case] = {
     "api:about": Case(ALL),
     "api:keys": Case((401, 200, 200, 200)),
     "api:begin_upload": Case((401, 422, 422, 422), "POST"),
-    "api:upload_state": Case((401, 200, 404, 404), path=lambda s: f"/api/uploads/{s.upload.pk}"),
-    "api:continue_upload": Case((401, 422, 422, 422), "PUT", lambda s: f"/api/uploads/{s.upload.pk}"),
+    "api:upload_state": Case((401, 200, 404, 404), path=lambda s: f"/api/v1/uploads/{s.upload.pk}"),
+    "api:continue_upload": Case((401, 422, 422, 422), "PUT", lambda s: f"/api/v1/uploads/{s.upload.pk}"),
     "api:new_submission": Case((401, 422, 422, 422), "POST"),
-    "api:method_card": Case((401, 404, 404, 404), path=lambda s: f"/api/submissions/{s.submission.pk}/card"),
-    "api:write_card": Case((401, 422, 422, 422), "PUT", lambda s: f"/api/submissions/{s.submission.pk}/card"),
+    "api:method_card": Case((401, 404, 404, 404), path=lambda s: f"/api/v1/submissions/{s.submission.pk}/card"),
+    "api:write_card": Case((401, 422, 422, 422), "PUT", lambda s: f"/api/v1/submissions/{s.submission.pk}/card"),
     "api:all_versions": Case(ALL),
     "api:missing": Case((401, 403, 403, 422), "POST"),
     "api:begin_content": Case((401, 403, 403, 422), "POST"),
@@ -131,7 +131,7 @@ TABLE: dict[str, Case] = {
     "api:whole_content": Case((401, 403, 403, 422), "POST"),
     "api:publish": Case((401, 403, 403, 422), "POST"),
     "api:own_submissions": Case((401, 200, 200, 200)),
-    "api:one_submission": Case((401, 200, 404, 200), path=lambda s: f"/api/submissions/{s.submission.pk}"),
+    "api:one_submission": Case((401, 200, 404, 200), path=lambda s: f"/api/v1/submissions/{s.submission.pk}"),
 }
 
 
@@ -258,7 +258,7 @@ def test_forms_from_other_sites_are_refused(world: World) -> None:
 
 
 def test_every_page_has_the_strict_policy(world: World, scene: Scene) -> None:
-    answers = [world.browser().get(path) for path in ("/", "/boards/", "/data/", "/nothing", "/api/competition")]
+    answers = [world.browser().get(path) for path in ("/", "/boards/", "/data/", "/nothing", "/api/v1/competition")]
     for answer in answers:
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy

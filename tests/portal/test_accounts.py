@@ -118,9 +118,9 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(world: World) -> None:
     kept = Token.objects.values().get()
     assert text[0] not in json.dumps(kept, default=str)
     ask = {"headers": {"Authorization": f"Bearer {text[0]}"}}
-    assert world.browser().get("/api/submissions", **ask).status_code == 200
+    assert world.browser().get("/api/v1/submissions", **ask).status_code == 200
     browser.post(f"/accounts/tokens/{kept['id']}/revoke/")
-    assert world.browser().get("/api/submissions", **ask).status_code == 401
+    assert world.browser().get("/api/v1/submissions", **ask).status_code == 401
 
 
 def test_the_last_use_of_tokens_is_written_down_together_where_many_are_used(

@@ -37,11 +37,11 @@ def described(portal: World) -> Iterator[Scene]:
     ada = portal.person("ada", team="Ada")
     sent = portal.scored(ada, portal.file(0.5))
     upload = uploads.begin(ada, filename="half.parquet", size=100, sha256="0" * 64, most=100)
-    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
     known = {
-        "/api/submissions/{number}": str(sent.pk),
-        "/api/submissions/{number}/card": str(sent.pk),
-        "/api/uploads/{number}": str(upload.pk),
+        "/api/v1/submissions/{number}": str(sent.pk),
+        "/api/v1/submissions/{number}/card": str(sent.pk),
+        "/api/v1/uploads/{number}": str(upload.pk),
     }
     operations = {each.ok().label: each.ok() for each in schema.get_all_operations()}
     yield Scene(operations, known, {"Authorization": f"Bearer {portal.token(ada)}"})
@@ -50,22 +50,22 @@ def described(portal: World) -> Iterator[Scene]:
 
 
 OPERATIONS = (
-    "GET /api/competition",
-    "GET /api/keys",
-    "POST /api/uploads",
-    "GET /api/uploads/{number}",
-    "PUT /api/uploads/{number}",
-    "POST /api/submissions",
-    "GET /api/submissions",
-    "GET /api/submissions/{number}",
-    "GET /api/submissions/{number}/card",
-    "PUT /api/submissions/{number}/card",
-    "GET /api/data/versions",
-    "POST /api/data/missing",
-    "POST /api/data/contents",
-    "PUT /api/data/contents",
-    "POST /api/data/whole-contents",
-    "POST /api/data/versions",
+    "GET /api/v1/competition",
+    "GET /api/v1/keys",
+    "POST /api/v1/uploads",
+    "GET /api/v1/uploads/{number}",
+    "PUT /api/v1/uploads/{number}",
+    "POST /api/v1/submissions",
+    "GET /api/v1/submissions",
+    "GET /api/v1/submissions/{number}",
+    "GET /api/v1/submissions/{number}/card",
+    "PUT /api/v1/submissions/{number}/card",
+    "GET /api/v1/data/versions",
+    "POST /api/v1/data/missing",
+    "POST /api/v1/data/contents",
+    "PUT /api/v1/data/contents",
+    "POST /api/v1/data/whole-contents",
+    "POST /api/v1/data/versions",
 )
 
 

@@ -280,7 +280,7 @@ def test_until_it_is_published_the_final_board_is_like_an_address_that_never_was
         "/entries/1/",
         "/",
         "/boards/sensorium-image.json",
-        "/api/competition",
+        "/api/v1/competition",
     )
     before = [plain(world.browser().get(path).content.decode()) for path in texts]
     vault = Vault.read(world.built.vault, PASSPHRASE)

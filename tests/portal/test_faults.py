@@ -195,7 +195,7 @@ def test_a_database_that_is_away_is_no_fault_but_a_reason_to_ask_again(
     browser = Client(raise_request_exception=False)
     answers = [
         browser.get("/boards/"),
-        browser.get("/api/submissions", headers={"Authorization": "Bearer x"}),
+        browser.get("/api/v1/submissions", headers={"Authorization": "Bearer x"}),
         browser.post("/team/"),
     ]
     for answer in answers:

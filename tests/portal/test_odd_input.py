@@ -112,7 +112,7 @@ def test_notes_are_cleaned_wherever_they_come_from(world: World, text: str) -> N
         "/team/join/{}/",
         "/data/{}/files/{}",
         "/submissions/{}/",
-        "/api/submissions/{}",
+        "/api/v1/submissions/{}",
         "/admin/portal/user/?q={}",
         "/{}",
     ],
@@ -135,7 +135,7 @@ def test_the_api_refuses_what_is_no_json_that_it_knows(world: World, path: str, 
 
     token = world.token(world.person("ada", team="Ada"))
     headers = {"Authorization": f"Bearer {token}"}
-    answer = Client().post(f"/api/{path}", body, content_type="application/json", headers=headers)
+    answer = Client().post(f"/api/v1/{path}", body, content_type="application/json", headers=headers)
     assert answer.status_code in (400, 422)
     assert isinstance(json.loads(answer.content)["detail"], str)
 
@@ -146,7 +146,7 @@ def test_what_is_too_large_is_answered_413(world: World) -> None:
     ada = world.person("ada", team="Ada")
     headers = {"Authorization": f"Bearer {world.token(ada)}"}
     large = b'{"filename": "' + b"x" * 3_000_000 + b'"}'
-    answer = Client().post("/api/uploads", large, content_type="application/json", headers=headers)
+    answer = Client().post("/api/v1/uploads", large, content_type="application/json", headers=headers)
     assert answer.status_code == 413
     assert json.loads(answer.content)["detail"]
     assert world.browser(ada).post("/accounts/tokens/", {"name": "x" * 3_000_000}).status_code == 413

@@ -66,7 +66,7 @@ def send(world: World, content: bytes, **named: Any) -> Any:
     olga = world.person(f"olga{len(content)}{len(named)}", staff=True)
     headers = {"Authorization": f"Bearer {world.token(olga)}"}
     body = json.dumps(listed).encode() + b"\n" + content
-    return world.browser().put("/api/data/contents", body, "application/octet-stream", headers=headers)
+    return world.browser().put("/api/v1/data/contents", body, "application/octet-stream", headers=headers)
 
 
 def test_what_could_be_responses_is_refused_before_a_byte_is_sent(world: World, folder: Path, push: Any) -> None:

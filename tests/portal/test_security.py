@@ -106,7 +106,7 @@ def test_a_token_in_an_address_is_no_token(world: World, scene: Scene) -> None:
     from striate.portal.models import User
 
     token = world.token(User.objects.get(username="ada"))
-    for path in ("/api/submissions", "/api/keys", "/data/manifest.json"):
+    for path in ("/api/v1/submissions", "/api/v1/keys", "/data/manifest.json"):
         assert world.browser().get(path, query_params={"token": token, "access_token": token}).status_code == 401
 
 

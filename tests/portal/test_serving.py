@@ -225,7 +225,7 @@ def test_an_organiser_makes_accounts_and_passwords(world: World) -> None:
     password, token = new_account("ada", "ada@example.org", "Team Ada")
     assert world.browser().login(username="ada", password=password)
     ask = {"headers": {"Authorization": f"Bearer {token}"}}
-    assert world.browser().get("/api/submissions", **ask).status_code == 200
+    assert world.browser().get("/api/v1/submissions", **ask).status_code == 200
     colleague, _ = new_account("bea", "bea@example.org", "team ada")
     assert colleague != password
     for name, email, team in (

@@ -53,7 +53,7 @@ class Machine:
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         kind = "application/json" if isinstance(body, dict) else "application/octet-stream"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
-        with urlopen(Request(f"{self.address}api/{path}", data, headers, method=method), timeout=60) as answer:
+        with urlopen(Request(f"{self.address}api/v1/{path}", data, headers, method=method), timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 
@@ -105,7 +105,7 @@ def wait_for(condition: Any, seconds: float = 60) -> None:
 def begin_to_send(web: Machine, path: str, token: str, body: bytes, sent: int) -> http.client.HTTPConnection:
     """Send the head of a request and some of its body, and leave it at that."""
     connection = http.client.HTTPConnection(web.address.split("/")[2], timeout=30)
-    connection.putrequest("PUT", f"/api/{path}")
+    connection.putrequest("PUT", f"/api/v1/{path}")
     for name, value in (("Authorization", f"Bearer {token}"), ("Content-Length", str(len(body)))):
         connection.putheader(name, value)
     connection.endheaders()

@@ -211,7 +211,7 @@ def test_of_small_contents_in_one_call_all_are_taken_or_none(world: World, olga:
         listed = [{"sha256": hashlib.sha256(each).hexdigest(), "size": len(each)} | wrong for each in contents]
         content = json.dumps(listed).encode() + b"\n" + b"".join(contents)
         headers = {"Authorization": f"Bearer {world.token(olga)}"}
-        return world.browser().put("/api/data/contents", content, "application/octet-stream", headers=headers)
+        return world.browser().put("/api/v1/data/contents", content, "application/octet-stream", headers=headers)
 
     vault = world.built.vault.read_bytes()
     before = Arrival.objects.count()

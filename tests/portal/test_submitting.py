@@ -252,10 +252,10 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_sent(world: World) -> 
 
 
 def test_the_description_of_the_api_is_sound(world: World) -> None:
-    schema = json.loads(world.browser().get("/api/openapi.json").content)
+    schema = json.loads(world.browser().get("/api/v1/openapi.json").content)
     assert schema["openapi"].startswith("3.")
-    assert {"/api/uploads", "/api/submissions", "/api/keys"} <= set(schema["paths"])
-    assert world.browser().get("/api/docs").status_code == 404, "its page would load scripts from elsewhere"
+    assert {"/api/v1/uploads", "/api/v1/submissions", "/api/v1/keys"} <= set(schema["paths"])
+    assert world.browser().get("/api/v1/docs").status_code == 404, "its page would load scripts from elsewhere"
 
 
 def test_files_that_nobody_needs_are_removed_and_no_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

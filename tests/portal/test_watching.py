@@ -140,7 +140,7 @@ def test_no_secret_is_in_any_line(world: World, log: io.StringIO, monkeypatch: p
     browser.get(f"/team/join/{ada.team.invitation}/")
     browser.get("/accounts/reset/Mg/abc-secret-link/")
     browser.get("/accounts/verify/very-secret-link/?token=secret-in-the-query")
-    world.browser().get("/api/submissions", headers={"Authorization": f"Bearer {token}"})
+    world.browser().get("/api/v1/submissions", headers={"Authorization": f"Bearer {token}"})
     # The worst: an exception whose text and traceback hold everything.
     from striate.portal.accounts import teams
 

@@ -170,7 +170,7 @@ class Api:
             sent |= {"data": content, "content_type": "application/octet-stream"}
         elif content is not None:
             sent |= {"data": content, "content_type": "application/json"}
-        return Client().generic(method, f"/api/{path}", **_body(sent))
+        return Client().generic(method, f"/api/v1/{path}", **_body(sent))
 
     def submit(self, file: Path, **fields: Any) -> Any:
         """Upload a file and submit it; return the last answer."""

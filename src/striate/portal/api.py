@@ -1,4 +1,4 @@
-"""The API for programs; ``/api/openapi.json`` describes it. Whoever asks shows a token."""
+"""The API for programs; ``/api/v1/openapi.json`` describes it. Whoever asks shows a token."""
 
 import json
 from datetime import datetime
@@ -19,6 +19,7 @@ from striate.metrics.evaluate import METRICS
 from striate.portal.access import NOT_ADMITTED, may_see
 from striate.portal.accounts.throttle import UPLOAD, sentence
 from striate.portal.boards.standings import DECIMALS
+from striate.portal.bodies import body_length
 from striate.portal.competition import competition, place
 from striate.portal.entries.card import MethodCard
 from striate.portal.entries.keeping import current, keep, may_write
@@ -29,6 +30,7 @@ from striate.portal.receiving import uploads
 from striate.portal.receiving.crowd import among_others
 from striate.portal.receiving.soon import check_soon
 from striate.portal.receiving.taking import NATIVE, BusyError, largest_file, refuse_outside_of_phases, take
+from striate.portal.unavailable import FullDiskError
 
 _CHUNK = 2**18  # bytes
 _WAIT = 3  # seconds
@@ -61,6 +63,11 @@ api.add_router("/data", data)
 @api.exception_handler(InputError)
 def _refused(request: HttpRequest, error: InputError) -> HttpResponse:
     return api.create_response(request, {"detail": str(error)}, status=422)
+
+
+@api.exception_handler(FullDiskError)
+def _full(request: HttpRequest, error: FullDiskError) -> HttpResponse:
+    return api.create_response(request, {"detail": str(error)}, status=507)
 
 
 class _TooOftenError(Exception):
@@ -218,6 +225,7 @@ _PROBLEMS = {
     422: Problem,
     429: Problem,
     503: Problem,
+    507: Problem,
 }
 
 
@@ -288,6 +296,7 @@ def upload_state(request: HttpRequest, number: UUID) -> dict[str, Any]:
 def continue_upload(request: HttpRequest, number: UUID, offset: int) -> dict[str, Any]:
     """Send bytes of the file, as the body, from `offset` on: as many at a time as is convenient."""
     upload = _upload(request, number)
+    uploads.expect(upload, offset, body_length(request))
     with among_others(upload.by_id):
         uploads.append(upload, offset, iter(lambda: request.read(_CHUNK), b""))
     return _progress(upload)

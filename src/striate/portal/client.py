@@ -154,7 +154,9 @@ class Portal:
         """
         with self._checked(file, session, protocol) as native:
             number = self._upload(native, file.name)
-            status, state = self._ask("POST", "api/submissions", {"upload": number, "note": note, "baseline": baseline})
+            status, state = self._ask(
+                "POST", "api/v1/submissions", {"upload": number, "note": note, "baseline": baseline}
+            )
         if card is not None and state["state"] != "refused":
             self.write_card(state["id"], card)
         told = ""
@@ -165,7 +167,7 @@ class Portal:
             if state["over"] or not wait:
                 return Sent(status == 201, state)
             self._sleep(_ASKED_EVERY)
-            _, state = self._ask("GET", f"api/submissions/{state['id']}")
+            _, state = self._ask("GET", f"api/v1/submissions/{state['id']}")
 
     def write_card(self, number: str, card: MethodCard) -> None:
         """Write the method card of a submission that was sent, as a new version.
@@ -182,13 +184,13 @@ class Portal:
         InputError
             If the portal refuses it.
         """
-        self._ask("PUT", f"api/submissions/{number}/card", card.model_dump(mode="json"))
+        self._ask("PUT", f"api/v1/submissions/{number}/card", card.model_dump(mode="json"))
 
     @contextmanager
     def _checked(self, file: Path, session: str | None, protocol: str | None) -> Iterator[Path]:
         """The native file, after what the portal would say to it was said here."""
-        answer = self._request("GET", "api/keys")
-        rules, keys = parsed_keys(answer.data, f"{self.address}api/keys")
+        answer = self._request("GET", "api/v1/keys")
+        rules, keys = parsed_keys(answer.data, f"{self.address}api/v1/keys")
         native = is_native(file)
         submission: Submission = open_submission(file, **({} if native else {"session": session, "protocol": protocol}))
         if not native and None in (session, protocol):
@@ -207,7 +209,7 @@ class Portal:
     def _upload(self, file: Path, name: str) -> str:
         size = file.stat().st_size
         about = {"filename": name, "size": size, "sha256": sha256_of(file)}
-        _, state = self._ask("POST", "api/uploads", about)
+        _, state = self._ask("POST", "api/v1/uploads", about)
         with progress(f"sending {name}", size) as advance:
             return self._send_parts(file, state, advance)
 
@@ -221,7 +223,7 @@ class Portal:
                 opened.seek(received)
                 try:
                     _, state = self._ask(
-                        "PUT", f"api/uploads/{number}?offset={received}", body=opened.read(_PART), tries=1
+                        "PUT", f"api/v1/uploads/{number}?offset={received}", body=opened.read(_PART), tries=1
                     )
                 except (OutageError, InputError) as error:  # some of it may have arrived: ask, and go on from there
                     if isinstance(error, _CrowdedError):  # nothing has arrived, and to ask takes until there is a place
@@ -231,7 +233,7 @@ class Portal:
                     if failures > _TRIES or crowds > _MOST_MOMENTS:
                         raise
                     self._sleep(min(_LONGEST_BACKOFF, 0.25 * 2**failures))
-                    _, state = self._ask("GET", f"api/uploads/{number}")
+                    _, state = self._ask("GET", f"api/v1/uploads/{number}")
                 arrived = int(state["received"])
                 if arrived > received:
                     failures = 0

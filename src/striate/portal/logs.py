@@ -37,8 +37,8 @@ class JsonLines(logging.Formatter):
             line["request"] = request.META.get("REQUEST_NUMBER")
         line |= getattr(record, "about", {})
         if record.exc_info:
-            away = _database_away(record.exc_info[1])
-            line |= {"why": away} if away else {"traceback": self.formatException(record.exc_info)}
+            why = _expected(record.exc_info[1])
+            line |= {"why": why} if why else {"traceback": self.formatException(record.exc_info)}
         return json.dumps(
             {name: without_secrets(value) for name, value in line.items()}, ensure_ascii=False, default=str
         )
@@ -53,8 +53,16 @@ def without_secrets(value: Any) -> Any:
     return value
 
 
-def _database_away(error: BaseException | None) -> str:
-    """What a database says that is busy or being restarted: a traceback for each request meanwhile would fill the log."""
-    from django.db import InterfaceError, OperationalError
+def _expected(error: BaseException | None) -> str:
+    """First line of an error that is not a defect of the portal; empty for any other, whose traceback is logged.
 
-    return str(error).strip().partition("\n")[0] if isinstance(error, OperationalError | InterfaceError) else ""
+    A database that is away, a full disk, or requests that are refused would fill the log with tracebacks.
+    """
+    from django.core.exceptions import SuspiciousOperation
+    from django.db import InterfaceError, OperationalError
+    from django.http import UnreadablePostError
+
+    from striate.portal.unavailable import is_full_disk
+
+    known = isinstance(error, OperationalError | InterfaceError | SuspiciousOperation | UnreadablePostError)
+    return str(error).strip().partition("\n")[0] if known or is_full_disk(error) else ""

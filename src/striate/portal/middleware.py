@@ -1,7 +1,6 @@
 """What holds for every answer: who asks, a strict content security policy, nothing private in caches; and, under maintenance, no writes."""
 
 import logging
-import time
 from collections.abc import Callable
 from urllib.parse import unquote_plus
 
@@ -11,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from striate.portal.bodies import body_length, largest_body
 from striate.portal.crowded import CrowdedError, come_back
 from striate.portal.receiving.crowd import place_of
 from striate.portal.unavailable import StorageUnavailableError
@@ -33,7 +33,6 @@ POLICY = "; ".join(
     )
 )
 _RETRY_AFTER = 20  # seconds
-_HEARD_OUT, _PATIENCE = 16 * 2**20, 1.0  # bytes: more than programs send at a time; seconds
 _READS = ("GET", "HEAD", "OPTIONS")
 _ALWAYS = ("/admin/", "/accounts/sign-in/", "/accounts/sign-out/")  # or nobody could end the maintenance
 
@@ -64,7 +63,7 @@ def content_security_policy(answer: Answer) -> Answer:
 
 
 def refuse_what_nobody_sends(answer: Answer) -> Answer:
-    """Refuse NUL in addresses and cookies, which PostgreSQL cannot compare with, and forms with files that are larger than any may be."""
+    """Refuse NUL in addresses and cookies, which PostgreSQL cannot compare with."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         from striate.portal.site import not_understood
@@ -72,18 +71,25 @@ def refuse_what_nobody_sends(answer: Answer) -> Answer:
         texts = (request.path, unquote_plus(request.META.get("QUERY_STRING", "")), *request.COOKIES.values())
         if any("\0" in text for text in texts):
             return not_understood(request, SuspiciousOperation("NUL"))
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if request.content_type == "multipart/form-data" and length.isdecimal() and int(length) > _largest_form():
-            return not_understood(request, RequestDataTooBig(f"{length} bytes"))
         return answer(request)
 
     return middleware
 
 
-def _largest_form() -> int:
-    from striate.portal.receiving.taking import LARGER_AS_TEXT, largest_file
+def limit_bodies(answer: Answer) -> Answer:
+    """Refuse a body that is longer than its address takes, or of unknown length, before anything of it is read."""
 
-    return largest_file() * LARGER_AS_TEXT + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        from striate.portal.site import not_understood
+
+        try:
+            if (length := body_length(request)) > largest_body(request.path):
+                raise RequestDataTooBig(f"{length} bytes")
+        except SuspiciousOperation as error:
+            return not_understood(request, error)
+        return answer(request)
+
+    return middleware
 
 
 def keep_private(answer: Answer) -> Answer:
@@ -109,7 +115,6 @@ def maintenance(answer: Answer) -> Answer:
         window = MaintenanceWindow.current()
         if window is None:
             return answer(request)
-        _hear_out(request)
         if request.path.startswith("/api/"):
             sentence = _("The portal is under maintenance until %(end)s: try again then.") % {
                 "end": window.ends.isoformat(timespec="minutes")
@@ -121,25 +126,6 @@ def maintenance(answer: Answer) -> Answer:
         return response
 
     return middleware
-
-
-def _hear_out(request: HttpRequest) -> None:
-    """Read what is being sent, for a moment: a proxy that cannot pass on all of it takes the answer for a fault, and hides it."""
-    wire, left, until = request.META.get("gunicorn.socket"), _HEARD_OUT, time.monotonic() + _PATIENCE
-    before = wire.gettimeout() if wire else None
-    try:
-        while left > 0 and (seconds := until - time.monotonic()) > 0:
-            if wire:
-                wire.settimeout(seconds)
-            piece = request.read(min(left, 2**16))
-            if not piece:
-                break
-            left -= len(piece)
-    except OSError:  # who sends is slow, or has gone
-        pass
-    finally:
-        if wire:
-            wire.settimeout(before)
 
 
 class Places:

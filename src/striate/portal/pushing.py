@@ -117,11 +117,11 @@ class Publisher(Portal):
         files = list(read_folder(folder))
         require_known(allow, files)
         new = {"files": [each.entry for each in files], "note": note}
-        _, answer = self._ask("POST", "api/data/missing", new)
+        _, answer = self._ask("POST", "api/v1/data/missing", new)
         missing = set(answer["missing"])
         contents = {each.sha256: each for each in files if each.sha256 in missing}
         if contents or vault is not None:
-            keys = parsed_keys(self._request("GET", "api/keys").data, f"{self.address}api/keys")[1]
+            keys = parsed_keys(self._request("GET", "api/v1/keys").data, f"{self.address}api/v1/keys")[1]
             known = {each.path for each in files if each.sha256 not in missing}
             looked_at = [each for each in files if vault is not None or each.path not in known]
             # What the portal has was allowed, or is the competition's own: only what the vault knows is refused.
@@ -137,13 +137,13 @@ class Publisher(Portal):
             named = time.monotonic()
             for few in _batches(list(contents.values())):
                 if time.monotonic() - named > _NAMED_EVERY:  # so that nothing that was sent is taken for given up
-                    self._ask("POST", "api/data/missing", new)
+                    self._ask("POST", "api/v1/data/missing", new)
                     named = time.monotonic()
                 if few[0].size <= _SMALL:
                     self._send_small(few, advance)
                 else:
                     self._send_large(few[0], advance)
-        status, made = self._ask("POST", "api/data/versions", new)
+        status, made = self._ask("POST", "api/v1/data/versions", new)
         return Pushed(int(made["number"]), str(made["sha256"]), str(made["page"]), status == 201, total)
 
     def _send_small(self, few: Sequence[LocalFile], advance: Callable[[int], None]) -> None:
@@ -151,7 +151,7 @@ class Publisher(Portal):
             [{"sha256": each.sha256, "size": each.size, "allow": each.sha256 in self._allowed} for each in few]
         )
         body = b"".join([listed.encode(), b"\n", *(each.file.read_bytes() for each in few)])
-        self._ask("PUT", "api/data/contents", body=body)
+        self._ask("PUT", "api/v1/data/contents", body=body)
         advance(sum(each.size for each in few))
 
     def _send_large(self, content: LocalFile, advance: Callable[[int], None]) -> None:
@@ -164,14 +164,14 @@ class Publisher(Portal):
             advance(more)
 
         for left in reversed(range(_TRIES)):
-            _, state = self._ask("POST", "api/data/contents", about)
+            _, state = self._ask("POST", "api/v1/data/contents", about)
             if state["id"] is None:  # another program of the same organiser has brought it meanwhile
                 advance(content.size - shown)
                 return
             try:
                 number = self._send_parts(content.file, state, advance_to)
                 self._ask(
-                    "POST", "api/data/whole-contents", {"upload": number, "allow": content.sha256 in self._allowed}
+                    "POST", "api/v1/data/whole-contents", {"upload": number, "allow": content.sha256 in self._allowed}
                 )
             except InputError:  # as one that sends the same at the same time can cause
                 if not left:

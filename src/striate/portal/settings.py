@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
+from striate.portal.bodies import LARGEST_BODY
 from striate.portal.bucket import SETTING as STORAGE
 from striate.portal.bucket import Bucket
 from striate.portal.days import days_told
@@ -60,6 +61,8 @@ MIDDLEWARE = [
     "striate.portal.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.locale.LocaleMiddleware",  # before all that may refuse with a page
+    "striate.portal.problems.problems_for_programs",
+    "striate.portal.middleware.limit_bodies",
     "striate.portal.middleware.Places",
     "striate.portal.middleware.refuse_what_nobody_sends",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -72,6 +75,7 @@ MIDDLEWARE = [
     "striate.portal.middleware.maintenance",
     "striate.portal.organising.requests.whole_in_admin",
     "striate.portal.middleware.StorageFaults",
+    "striate.portal.receiving.admission.admit_uploads",
 ]
 ROOT_URLCONF = "striate.portal.urls"
 WSGI_APPLICATION = "striate.portal.wsgi.application"
@@ -184,8 +188,8 @@ STORAGES = {
     "uploads": _files("uploads"),
     "results": _files("results"),
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # bytes of a request that is no file
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = LARGEST_BODY
+FILE_UPLOAD_HANDLERS = ["striate.portal.bodies.DropFiles"]  # where files are accepted, `admit_uploads` says so
 FILE_UPLOAD_TEMP_DIR = str(PLACE.uploads) if PLACE and PLACE.uploads.is_dir() else None
 FILE_UPLOAD_PERMISSIONS = FILE_MODE
 

@@ -2,11 +2,12 @@
 
 import sys
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -16,11 +17,13 @@ from striate.competition.tables import Phase
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import leaders
 from striate.portal.boards.published import published
+from striate.portal.bodies import LengthRequiredError
 from striate.portal.competition import competition
 from striate.portal.hosting.dataset import accepted
 from striate.portal.in_force import in_force
 from striate.portal.models import Submission, User
 from striate.portal.organising.announcing import latest
+from striate.portal.unavailable import is_full_disk
 
 _WAIT = 3  # seconds
 
@@ -64,18 +67,35 @@ def health(request: HttpRequest) -> HttpResponseBase:
 
 def not_understood(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The answer to a request that Django refuses; nothing of the request is relied on."""
-    status = 413 if isinstance(exception, RequestDataTooBig) else 400
-    return HttpResponse(render_to_string(f"{status}.html"), status=status)
+    if isinstance(exception, RequestDataTooBig):
+        return HttpResponse(render_to_string("413.html"), status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    length = isinstance(exception, LengthRequiredError)
+    return HttpResponse(
+        render_to_string("400.html"), status=HTTPStatus.LENGTH_REQUIRED if length else HTTPStatus.BAD_REQUEST
+    )
 
 
 def fault(request: HttpRequest) -> HttpResponse:
-    """Answer what went wrong: a database that is busy or being restarted is worth asking again, anything else is ours to mend.
+    """Answer an error that no other part of the portal handled; the answer needs no database.
 
-    The answer needs no database.
+    A full disk is named. A database that is busy or being restarted is worth asking again, and so is a body that broke off.
+    Anything else is a fault of the portal.
     """
-    away = isinstance(sys.exception(), OperationalError | InterfaceError)
+    error = sys.exception()
+    if is_full_disk(error):
+        return full_disk(request)
+    if isinstance(error, UnreadablePostError | TimeoutError):
+        return HttpResponse(render_to_string("400.html"), status=HTTPStatus.REQUEST_TIMEOUT)
+    away = isinstance(error, OperationalError | InterfaceError)
     answer = HttpResponse(render_to_string("503.html" if away else "500.html"), status=503 if away else 500)
     answer.headers["Cache-Control"] = "no-store"
     if away:
         answer.headers["Retry-After"] = str(_WAIT)
+    return answer
+
+
+def full_disk(request: HttpRequest) -> HttpResponse:
+    """Say that the disk of the portal is full; the answer needs neither the disk nor the database."""
+    answer = HttpResponse(render_to_string("507.html"), status=HTTPStatus.INSUFFICIENT_STORAGE)
+    answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -112,6 +112,6 @@ urlpatterns = [
     path("competition.toml", submissions.rules_file, name="rules"),
     path("commitment.json", submissions.commitment, name="commitment"),
     path("receipts.jsonl", submissions.receipts, name="receipts"),
-    path("api/", api.urls),
+    path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

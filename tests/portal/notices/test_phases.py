@@ -68,7 +68,7 @@ def test_everybody_reads_what_was_moved_and_why(world: World, olga: Any) -> None
     board = world.browser().get("/boards/").content.decode()
     assert board.count("Reason: ") == 1, "one reason for both boundaries"
     assert board.count("and no longer on") == 2
-    told = world.browser().get("/api/competition").json()
+    told = world.browser().get("/api/v1/competition").json()
     assert told["phases"][0]["ends"] == told["phases"][1]["starts"] == now.isoformat().replace("+00:00", "Z")
     assert [(m["phase"], m["boundary"], m["notice"]) for m in told["moves"]] == [
         ("live", "ends", 1),

@@ -92,7 +92,7 @@ class Kept(Schema):
 
 
 class ContentState(Schema):
-    """How far a content is: its bytes are sent with ``PUT /api/uploads/{id}?offset=…``. No id: it is here, whole."""
+    """How far a content is: its bytes are sent with ``PUT /api/v1/uploads/{id}?offset=…``. No id: it is here, whole."""
 
     id: UUID | None
     size: int
@@ -115,7 +115,16 @@ class Version(Schema):
 
 
 _SMALL_CONTENTS = TypeAdapter(Annotated[list[SmallContent], Field(min_length=1, max_length=MOST_AT_ONCE)])
-_PROBLEMS = {400: Problem, 401: Problem, 403: Problem, 404: Problem, 422: Problem, 503: Problem}
+_PROBLEMS = {
+    400: Problem,
+    401: Problem,
+    403: Problem,
+    404: Problem,
+    413: Problem,
+    422: Problem,
+    503: Problem,
+    507: Problem,
+}
 
 
 def _organiser(request: HttpRequest) -> User:
@@ -133,7 +142,7 @@ def all_versions(request: HttpRequest) -> list[dict[str, Any]]:
 def missing(request: HttpRequest) -> dict[str, Any]:
     """Say which contents of a version are not here yet; what could not be published is refused before anything is sent.
 
-    The body is that of ``POST /api/data/versions``.
+    The body is that of ``POST /api/v1/data/versions``.
     """
     new = _listed(request)
     files = _files(new)
@@ -161,7 +170,7 @@ def small_contents(request: HttpRequest) -> dict[str, Any]:
     body = request.read(SMALL_AT_ONCE + 1)
     if len(body) > SMALL_AT_ONCE:
         raise InputError(
-            _("More than %(bytes)s bytes are sent in several calls, or in parts: POST /api/data/contents begins.")
+            _("More than %(bytes)s bytes are sent in several calls, or in parts: POST /api/v1/data/contents begins.")
             % {"bytes": grouped(SMALL_AT_ONCE)}
         )
     first, _end, rest = body.partition(b"\n")

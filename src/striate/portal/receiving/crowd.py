@@ -21,8 +21,8 @@ PLACES = 6  # threads that senders may have: the processor does not do more at a
 OF_ONE_PERSON = 3  # places: whoever sends slowly, and much at once, leaves some to others
 _QUEUE, _PATIENCE = 6, 2.0  # threads in which somebody waits for a place, and for how many seconds
 _WAIT = (2, 5)  # seconds
-_UPLOAD = re.compile(r"/api/uploads(/[^/]*)?")
-_SUBMISSION = "/api/submissions"
+_UPLOAD = re.compile(r"/api/v1/uploads(/[^/]*)?")
+_SUBMISSION = "/api/v1/submissions"
 
 
 _places = threading.BoundedSemaphore(PLACES)

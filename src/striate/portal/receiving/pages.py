@@ -18,7 +18,6 @@ from striate.competition import Board
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS
 from striate.portal.access import admitted, may_see, signed_in
-from striate.portal.accounts.throttle import UPLOAD, too_often
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
@@ -48,8 +47,6 @@ def submit(request: HttpRequest) -> HttpResponseBase:
         messages.info(request, _("You submit as a team, be it of one: make one, or join one."))
         return redirect("team")
     form = Submit(user, request.POST or None, request.FILES or None)
-    if request.method == "POST" and UPLOAD.take(str(user.pk)) is None:
-        return too_often(request, UPLOAD, str(user.pk))
     if request.method == "POST" and form.is_valid():
         baseline = form.cleaned_data.get("baseline", "")
         try:

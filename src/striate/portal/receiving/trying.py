@@ -20,6 +20,7 @@ from striate.portal.receiving.checking import keys_of_competition
 from striate.portal.receiving.decoding import Decoded, PlatformError, decoded, room_for
 from striate.portal.receiving.places import place_among
 from striate.portal.receiving.taking import NATIVE, require_files
+from striate.portal.unavailable import FullDiskError
 
 KEPT = timedelta(hours=1)
 _CHUNK = 2**20  # bytes
@@ -53,7 +54,7 @@ def try_out(
     """
     require_files(sent)
     if not room_for(place().uploads, sum(file.stat().st_size for file in sent.values())):
-        raise InputError(_("The disk of the portal is nearly full: try again later."))
+        raise FullDiskError
     with _place(), _read(sent, told) as read:
         for earlier in Upload.objects.filter(by=by).exclude(found={}):
             uploads.discard(earlier)

@@ -32,6 +32,7 @@ from striate.portal import storage as files
 from striate.portal.competition import place
 from striate.portal.models import Part, Upload, User
 from striate.portal.receiving.decoding import room_for
+from striate.portal.unavailable import FullDiskError
 from striate.portal.words import plain_name
 
 _MOST_OPEN = 5  # uploads of a person
@@ -91,7 +92,7 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
                 % {"count": _MOST_OPEN}
             )
         if not room_for(place().uploads, size):
-            raise InputError(gettext("The disk of the portal is nearly full: try again later."))
+            raise FullDiskError
         return Upload.objects.create(by=by, filename=plain_name(filename), size=size, sha256=sha256, purpose=purpose)
 
 
@@ -109,7 +110,7 @@ def begin_data(by: User, *, filename: str, size: int, sha256: str) -> Upload:
         if same is not None:
             return same
         if not room_for(place().uploads, size):
-            raise InputError(
+            raise FullDiskError(
                 gettext("The disk of the portal is nearly full: make room, and push again; what arrived stays.")
             )
         return Upload.objects.create(
@@ -131,6 +132,31 @@ def received(upload: Upload) -> int:
     if found is None:
         raise _forgotten()
     return found
+
+
+def expect(upload: Upload, offset: int, length: int) -> None:
+    """Check, before any byte of a part is read, that `append` will take it.
+
+    Parameters
+    ----------
+    upload
+        What the part belongs to.
+    offset, length
+        Where the part begins in the file, and how many bytes it has.
+
+    Raises
+    ------
+    InputError
+        If the part does not begin where the last one ended, or is longer than what is missing.
+    FullDiskError
+        If the disk has no room for it.
+    """
+    if (have := received(upload)) != offset:
+        raise _elsewhere(have, offset)
+    if offset + length > upload.size:
+        raise _too_many(upload)
+    if not room_for(place().uploads, length):
+        raise FullDiskError
 
 
 def append(upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
@@ -160,10 +186,7 @@ def append(upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
                 over = True
                 for chunk in source:
                     if have + aside.tell() + len(chunk) > upload.size:
-                        raise InputError(
-                            gettext("More bytes arrive than the %(size)d that were announced: begin again.")
-                            % {"size": upload.size}
-                        )
+                        raise _too_many(upload)
                     aside.write(chunk)
                     if aside.tell() >= _PART:
                         over = False
@@ -256,6 +279,12 @@ def _add(upload: Upload, offset: int, length: int, file: Path) -> int:
         _storage().delete(name)
         raise
     return offset + length
+
+
+def _too_many(upload: Upload) -> InputError:
+    return InputError(
+        gettext("More bytes arrive than the %(size)d that were announced: begin again.") % {"size": upload.size}
+    )
 
 
 def _forgotten() -> InputError:
