@@ -136,6 +136,28 @@ def test_what_the_noise_allows_is_said(files, capsys, monkeypatch):
     assert f"the {card.feve.neurons} neurons whose explainable variance is at least 15 %" in out
 
 
+def test_the_ceilings_bound_a_model_of_the_image_alone(files, capsys, monkeypatch):
+    known = "behaviour can lift a model above"
+    for protocol, warned in (("image", False), ("image + behaviour", True)):
+        behaviour = Submission.read(files / "s.parquet")
+        replace(behaviour, protocol=protocol, track=None).write(files / "p.parquet", overwrite=True)
+        _, out, _ = run(capsys, monkeypatch, "score", files / "p.parquet", files / "t.parquet", "--bootstrap", "0")
+        card = score(files / "p.parquet", files / "t.parquet", bootstrap=0).tiers["test"]
+        for words in ("single-trial ceiling", "ceiling to average", "oracle predictor", "normalised correlation"):
+            assert words in out
+        assert f"{card.single_trial_ceiling.mean:.4f}" in out
+        assert f"{card.cc_max.mean:.4f}" in out
+        assert f"{card.cc_norm.mean:.4f}" in out
+        assert (known in " ".join(out.split())) is warned
+
+
+def test_feve_of_few_images_says_so_instead_of_numbers(files, capsys, monkeypatch):
+    card = score(files / "s.parquet", files / "t.parquet", bootstrap=50).tiers["test"]
+    assert card.feve.mean is None
+    _, out, _ = run(capsys, monkeypatch, "score", files / "s.parquet", files / "t.parquet", "--bootstrap", "50")
+    assert "too few images" in out
+
+
 def test_a_submission_of_another_recording_is_called_that(files, capsys, monkeypatch):
     write(small_recording("8-1-1"), files / "static8-1-1.zip")
     err = one_sentence(capsys, monkeypatch, files, "validate", files / "s.parquet", files / "static8-1-1.zip")

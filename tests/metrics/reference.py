@@ -110,3 +110,18 @@ def means(r, p, image_ids):
         correlation_to_average(r, p, image_ids).mean(),
         mean_feve(r, p, image_ids),
     )
+
+
+def ceilings(r, image_ids):
+    """√FEV and CC_max (Schoppe et al. 2016, for ragged repeats) of each neuron whose images are all repeated."""
+    single, average = [], []
+    images = np.unique(image_ids)
+    for n in range(r.shape[1]):
+        x = r[:, n].astype(np.float64)
+        repeats = [x[image_ids == i] for i in images]
+        fev = (x.var(ddof=1) - np.mean([k.var(ddof=1) for k in repeats])) / x.var(ddof=1)
+        of_means = np.var([k.mean() for k in repeats], ddof=1)
+        signal_power = of_means - np.mean([k.var(ddof=1) / len(k) for k in repeats])
+        single.append(np.sqrt(max(fev, 0)))
+        average.append(np.sqrt(max(signal_power, 0) / of_means))
+    return np.array(single), np.array(average)

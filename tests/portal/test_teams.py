@@ -37,7 +37,7 @@ def test_the_picture_shows_scores_the_best_so_far_and_what_limits(world: World) 
     assert not best.endswith(f"V{heights[2]}"), "the best so far does not fall"
     assert len(root.findall("polygon[@class='band']")) == 1
     labels = [text.text for text in root.findall("text[@class='limit']")]
-    assert set(labels) == {"LN baseline", "noise ceiling"}
+    assert set(labels) == {"LN baseline", "ceiling (image alone)"}
     assert "3 submissions" in root.get("aria-label")
     table = page[page.index("<details>") : page.index("</details>")]
     scores = [f"{s.scores.get().metrics['correlation_to_average']['mean']:.4f}" for s in ada.team.submissions.all()]

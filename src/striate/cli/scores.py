@@ -51,7 +51,7 @@ def score(
     tier: Tier = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Score a submission: single-trial correlation, correlation to average, FEVE, with intervals and noise ceilings."""
+    """Score a submission: single-trial correlation, correlation to average, FEVE, with intervals and the ceilings of a model of the image."""
     from striate.files import refuse_existing
     from striate.submissions import score as score_submission
 
@@ -80,13 +80,13 @@ def _print_scorecard(card: "Scorecard") -> None:
     said = [f"{name} {value}" for name in ("session", "track", "protocol") if (value := getattr(card, name))]
     print(" · ".join([*said, f"{len(card.unit_ids)} neurons", f"metrics version {card.metrics_version}"]))
     for tier, scores in card.tiers.items():
-        console.print(_table(tier, scores))
+        console.print(_table(tier, scores, card.protocol))
 
 
-def _table(tier: str, scores: "TierScores") -> Table:
+def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
     from striate.metrics.bootstrap import LEVEL
     from striate.metrics.evaluate import METRICS
-    from striate.submissions.scorecard import CEILINGS, LABELS
+    from striate.submissions.scorecard import CEILINGS, LABELS, NORMALISED, RELIABILITIES
 
     table = Table(
         title=f"{tier}: {scores.trials} trials of {scores.images} images", title_justify="left", title_style="bold"
@@ -98,27 +98,32 @@ def _table(tier: str, scores: "TierScores") -> Table:
         ("neurons", "right"),
     ):
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
-    for name in METRICS:
-        table.add_row(LABELS[name], *_cells(getattr(scores, name)))
-    table.add_section()
-    for name in CEILINGS:
-        table.add_row(LABELS[name], *_cells(getattr(scores, name)))
-    table.caption, table.caption_justify = _explained(scores), "left"
+    for names in ((*METRICS, *NORMALISED), CEILINGS, RELIABILITIES):
+        for name in names:
+            table.add_row(LABELS[name], *_cells(getattr(scores, name)))
+        table.add_section()
+    table.caption, table.caption_justify = _explained(scores, protocol), "left"
     return table
 
 
-def _explained(scores: "TierScores") -> str:
-    """What is not defined and why, what the noise lets a model reach, and which neurons count."""
-    from striate.metrics.evaluate import METRICS
-    from striate.submissions.scorecard import CEILINGS, LABELS
+def _explained(scores: "TierScores", protocol: str | None) -> str:
+    """Return what is not defined and why, what the ceilings bound, and which neurons count."""
+    from striate.submissions.protocol import sees_image_alone
+    from striate.submissions.scorecard import LABELS, QUANTITIES
 
-    named = {name: getattr(scores, name) for name in (*METRICS, *CEILINGS)}
+    named = {name: getattr(scores, name) for name in QUANTITIES}
     said = [f"{LABELS[name]} is not defined: {one.reason}" for name, one in named.items() if one.mean is None]
+    if scores.single_trial_ceiling.mean is not None:
+        said.append("ceilings: what a model of the image alone can expect at most (√FEV; CC_max)")
+        if not sees_image_alone(protocol):
+            said.append("behaviour can lift a model above the ceilings of the image")
+    if scores.cc_norm.mean is not None:
+        said.append("normalised correlation (CC_norm): correlation to average / its ceiling")
     if scores.jackknife_oracle.mean is not None:
-        said.append("jackknife oracle: single trials, predicted by the other repeats of their image")
+        said.append("oracle predictor (jackknife oracle): single trials, predicted by the other repeats of their image")
     if scores.split_half.mean is not None and scores.split_half.mean >= 0:
         limit = scores.split_half.mean**0.5
-        said.append(f"split-half reliability: its root, {limit:.3f}, limits the correlation to average")
+        said.append(f"split-half reliability: its root, {limit:.3f}, limits the correlation to average, too")
     if scores.feve.neurons:
         said.append(f"FEVE: the {scores.feve.neurons} neurons whose explainable variance is at least 15 %")
     return "\n".join(said)
@@ -126,7 +131,8 @@ def _explained(scores: "TierScores") -> str:
 
 def _cells(score: "Score") -> tuple[str, str, str]:
     if score.mean is None:
-        return "not defined", "", "0"
+        few = (score.reason or "").startswith("too few images")
+        return "too few images" if few else "not defined", "", str(score.neurons)
     interval = "" if score.interval is None else f"{score.interval.low:.4f} – {score.interval.high:.4f}"
     return f"{score.mean:.4f}", interval, str(score.neurons)
 

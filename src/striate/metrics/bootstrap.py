@@ -11,6 +11,7 @@ from striate.errors import InputError, checked_seed
 from striate.metrics.arrays import Floats, neuron_blocks, same_shape
 from striate.metrics.feve import THRESHOLD, passes, why_undefined
 from striate.metrics.moments import Moments, scores
+from striate.metrics.normalised import normalised
 from striate.metrics.repeats import Repeats
 
 RESAMPLES = 1000
@@ -76,17 +77,22 @@ class Resampled:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """The three mean metrics over resamples of the images, or their differences between two predictions.
+    """The mean metrics over resamples of the images, or their differences between two predictions.
 
     Attributes
     ----------
-    single_trial_correlation, correlation_to_average, feve
-        Mean over neurons, on the trials as they are and in each resample.
+    single_trial_correlation, correlation_to_average, feve, cc_norm
+        Mean over the neurons that count, on the trials as they are and in each resample.
+    single_trial_ceiling, cc_max
+        Ceilings of a model of the image alone, likewise; None for a difference, as both predictions have the same.
     """
 
     single_trial_correlation: Resampled
     correlation_to_average: Resampled
     feve: Resampled
+    cc_norm: Resampled
+    single_trial_ceiling: Resampled | None = None
+    cc_max: Resampled | None = None
 
 
 def bootstrap(
@@ -127,7 +133,8 @@ def bootstrap(
     r, p = same_shape(responses, predictions)
     repeats = Repeats.of(image_ids, len(r))
     drawn = _as_they_are_and_drawn(repeats, resamples, seed, level)
-    return Bootstrap(*(_resampled(values, level) for values in _means(r, p, repeats, drawn, threshold)))
+    means = _means(r, p, repeats, drawn, threshold)
+    return Bootstrap(**{name: _resampled(values, level) for name, values in means.items()})
 
 
 def paired_bootstrap(
@@ -167,8 +174,9 @@ def paired_bootstrap(
     _, b = same_shape(responses, second)
     repeats = Repeats.of(image_ids, len(r))
     drawn = _as_they_are_and_drawn(repeats, resamples, seed, level)
-    means = zip(_means(r, a, repeats, drawn, threshold), _means(r, b, repeats, drawn, threshold), strict=True)
-    return Bootstrap(*(_resampled(one - other, level) for one, other in means))
+    ones, others = (_means(r, p, repeats, drawn, threshold) for p in (a, b))
+    of_predictions = [name for name in ones if name not in ("single_trial_ceiling", "cc_max")]
+    return Bootstrap(**{name: _resampled(ones[name] - others[name], level) for name in of_predictions})
 
 
 def draw_images(images: int, resamples: int, seed: int) -> Floats:
@@ -196,31 +204,50 @@ def _as_they_are_and_drawn(repeats: Repeats, resamples: int, seed: int, level: f
 
 def _means(
     r: NDArray[np.generic], p: NDArray[np.generic], repeats: Repeats, drawn: Floats, threshold: float
-) -> tuple[Floats, Floats, Floats]:
-    """Means over neurons of the three metrics in each resample, each of shape (B,); NaN where FEVE is not defined."""
+) -> dict[str, Floats]:
+    """Means over neurons of each field of `Bootstrap` in each resample, (B,); NaN where it is not defined."""
     neurons = r.shape[1]
 
-    def sums(columns: slice) -> tuple[Floats, Floats, Floats, Floats]:
+    def sums(columns: slice) -> Floats:
+        """Sums over a block of neurons, and how many neurons count for FEVE and CC_norm, (8, B)."""
         with np.errstate(invalid="ignore"):
             block = scores(Moments.of(r[:, columns], p[:, columns], repeats), drawn)
-            passed = passes(block.fraction_explainable_variance, threshold)
-            feve = np.where(passed, block.feve, 0.0).sum(axis=1)
-        return (
-            block.single_trial_correlation.sum(axis=1),
-            block.correlation_to_average.sum(axis=1),
-            feve,
-            passed.sum(axis=1, dtype=np.float64),
-        )
+            explained = passes(block.fraction_explainable_variance, threshold)
+            cc_norm = normalised(block, threshold)
+            counting = ~np.isnan(cc_norm)
+            return np.stack(
+                [
+                    block.single_trial_correlation.sum(axis=1),
+                    block.correlation_to_average.sum(axis=1),
+                    np.where(explained, block.feve, 0.0).sum(axis=1),
+                    np.where(counting, cc_norm, 0.0).sum(axis=1),
+                    block.single_trial_ceiling.sum(axis=1),
+                    block.cc_max.sum(axis=1),
+                    explained.sum(axis=1, dtype=np.float64),
+                    counting.sum(axis=1, dtype=np.float64),
+                ]
+            )
 
-    single, average, feve, kept = (np.zeros(len(drawn)) for _ in range(4))
+    summed = np.zeros((8, len(drawn)))
     blocks = list(neuron_blocks(neurons, max(len(drawn), len(r))))
     # NumPy works without Python's lock. Added up in the order of the blocks, whichever is done first: the same to the last digit.
     with ThreadPoolExecutor(max(1, min(_MOST_THREADS, os.cpu_count() or 1, len(blocks)))) as pool:
         for of_block in pool.map(sums, blocks):
-            for total, more in zip((single, average, feve, kept), of_block, strict=True):
-                total += more
-    defined = (kept > 0) & (why_undefined(repeats) is None)
-    return single / neurons, average / neurons, np.divide(feve, kept, out=np.full(len(drawn), np.nan), where=defined)
+            summed += of_block
+    single, average, feve, cc_norm, single_ceiling, average_ceiling, explained, counting = summed
+    return {
+        "single_trial_correlation": single / neurons,
+        "correlation_to_average": average / neurons,
+        "feve": _ratio(feve, np.where(why_undefined(repeats) is None, explained, 0.0)),
+        "cc_norm": _ratio(cc_norm, counting),
+        "single_trial_ceiling": single_ceiling / neurons,
+        "cc_max": average_ceiling / neurons,
+    }
+
+
+def _ratio(sums: Floats, counts: Floats) -> Floats:
+    ratio: Floats = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return ratio
 
 
 def _resampled(values: Floats, level: float) -> Resampled:

@@ -1,12 +1,14 @@
-"""All three metrics of one tier at once: the trials are grouped and read a single time."""
+"""All metrics and ceilings of one tier at once: the trials are grouped and read a single time."""
 
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
 from striate.metrics.arrays import Floats, same_shape
+from striate.metrics.ceilings import Ceiling
 from striate.metrics.feve import FEVE, THRESHOLD
 from striate.metrics.moments import scores_of_trials
+from striate.metrics.normalised import NormalisedCorrelation
 from striate.metrics.repeats import Repeats
 
 METRICS = ("single_trial_correlation", "correlation_to_average", "feve")
@@ -14,7 +16,7 @@ METRICS = ("single_trial_correlation", "correlation_to_average", "feve")
 
 @dataclass(frozen=True)
 class MetricSet:
-    """The three metrics of N neurons.
+    """The metrics of N neurons, and their ceilings.
 
     Attributes
     ----------
@@ -22,11 +24,18 @@ class MetricSet:
         As `striate.metrics.single_trial_correlation` and `striate.metrics.correlation_to_average`.
     feve
         As `striate.metrics.feve`.
+    cc_norm
+        As `striate.metrics.cc_norm`: the correlation to average, normalised by `cc_max`.
+    single_trial_ceiling, cc_max
+        As `striate.metrics.single_trial_ceiling` and `striate.metrics.cc_max`: what bounds a model of the image alone.
     """
 
     single_trial_correlation: Floats
     correlation_to_average: Floats
     feve: FEVE
+    cc_norm: NormalisedCorrelation
+    single_trial_ceiling: Ceiling
+    cc_max: Ceiling
 
     @property
     def means(self) -> dict[str, float | None]:
@@ -41,7 +50,7 @@ class MetricSet:
 def evaluate(
     responses: ArrayLike, predictions: ArrayLike, image_ids: ArrayLike | Repeats, threshold: float = THRESHOLD
 ) -> MetricSet:
-    """Single-trial correlation, correlation to average and FEVE of every neuron.
+    """Single-trial correlation, correlation to average (also normalised) and FEVE of every neuron, with the ceilings.
 
     Parameters
     ----------
@@ -64,4 +73,7 @@ def evaluate(
         scores.single_trial_correlation,
         scores.correlation_to_average,
         FEVE.of(scores.feve, scores.fraction_explainable_variance, repeats, threshold),
+        NormalisedCorrelation.of(scores, repeats, threshold),
+        Ceiling.single_trial(scores, repeats),
+        Ceiling.of_averages(scores, repeats),
     )

@@ -1,10 +1,10 @@
 """What of the trials the metrics depend on: for each image, means and sums of squares over its repeats.
 
-All three metrics, the jackknife oracle and each bootstrap resample follow from these few numbers an image, so the trials
+All metrics, their ceilings, the jackknife oracle and each bootstrap resample follow from these few numbers an image, so the trials
 are read once, and a resample of images is a product of these with the number of times that each image was drawn.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -74,16 +74,31 @@ class Moments:
 
 @dataclass(frozen=True)
 class Scores:
-    """The metrics of each neuron, each of shape (resamples, neurons); NaN where not defined."""
+    """Metrics and ceilings of each neuron, each of shape (resamples, neurons); NaN where not defined.
+
+    Attributes
+    ----------
+    single_trial_correlation, correlation_to_average, feve
+        The metrics.
+    fraction_explainable_variance
+        FEV by the benchmark's definition, NaN where an image was shown only once.
+    signal_share
+        FEV with the noise variance of the images that were shown at least twice.
+    single_trial_ceiling, cc_max
+        Ceilings of a model that sees the image alone, for single trials and for averages over repeats.
+    """
 
     single_trial_correlation: Floats
     correlation_to_average: Floats
     fraction_explainable_variance: Floats
     feve: Floats
+    signal_share: Floats
+    single_trial_ceiling: Floats
+    cc_max: Floats
 
 
 def scores(moments: Moments, drawn: Floats) -> Scores:
-    """The three metrics, for each of several resamples of the images.
+    """Metrics and ceilings for each of several resamples of the images.
 
     Parameters
     ----------
@@ -95,7 +110,7 @@ def scores(moments: Moments, drawn: Floats) -> Scores:
     Returns
     -------
     Scores
-        Of shape (B, n). Where an image was shown once, the noise and so FEV and FEVE are NaN.
+        Of shape (B, n). FEV and FEVE are NaN where an image was shown once, the ceilings where every image was.
     """
     k = moments.counts[:, None]
     r, p = centred(moments.response_mean, k), centred(moments.prediction_mean, k)
@@ -104,8 +119,8 @@ def scores(moments: Moments, drawn: Floats) -> Scores:
 
     difference = moments.response_mean - moments.prediction_mean
     squared_error = moments.response_squares - 2 * moments.products + moments.prediction_squares + k * difference**2
-    with np.errstate(divide="ignore", invalid="ignore"):  # k = 1: NaN
-        variance_over_repeats = moments.response_squares / (k - 1)
+    repeated = moments.counts > 1
+    variance_over_repeats = moments.response_squares / np.maximum(k - 1, 1)  # 0 where an image was shown once
 
     sums = _drawn_sums(
         drawn,
@@ -123,16 +138,41 @@ def scores(moments: Moments, drawn: Floats) -> Scores:
         p * p,
         r * p,
         variance_over_repeats,
+        variance_over_repeats / k,
     )
     over_trials = Spread.of(trials, *sums[:5])
     over_images = Spread.of(images, *sums[6:11])
-    mean_squared_error, noise = sums[5] / trials, sums[11] / images
-    with np.errstate(divide="ignore", invalid="ignore"):  # a constant neuron: 0/0
+    mean_squared_error = sums[5] / trials
+    with np.errstate(divide="ignore", invalid="ignore"):  # a constant neuron: 0/0; a resample without repeats: NaN
         total = over_trials.x_squares / (trials - 1)
+        noise = sums[11] / (drawn @ repeated.astype(np.float64)[:, None])
+        signal_share = (total - noise) / total
+        # An image that was shown once has all the noise of a trial in its mean; the other images say how much that is.
+        shown_once = drawn @ (~repeated).astype(np.float64)[:, None]
+        noise_of_means = (sums[12] + shown_once * noise) / images
+        variance_of_means = over_images.x_squares / (images - 1)
+        cc_max = _root_of_share(variance_of_means - noise_of_means, variance_of_means)
+        single_trial_ceiling = _root_of_share(total - noise, total)
+        if not repeated.all():
+            noise = np.full_like(noise, np.nan)
         explainable = total - noise
         fev = explainable / total
         feve = 1 - (mean_squared_error - noise) / explainable
-    return Scores(over_trials.correlation(), over_images.correlation(), fev, feve)
+    return Scores(
+        over_trials.correlation(),
+        over_images.correlation(),
+        fev,
+        feve,
+        signal_share,
+        single_trial_ceiling,
+        cc_max,
+    )
+
+
+def _root_of_share(part: Floats, whole: Floats) -> Floats:
+    """√(part / whole), and 0 where the part is not positive; NaN where it is not known."""
+    ceiling: Floats = np.where((part <= 0) | (whole == 0), 0.0, np.sqrt(np.maximum(part, 0) / whole))
+    return np.where(np.isnan(part), np.nan, ceiling)
 
 
 def _drawn_sums(drawn: Floats, *of_images: Floats) -> list[Floats]:
@@ -141,17 +181,15 @@ def _drawn_sums(drawn: Floats, *of_images: Floats) -> list[Floats]:
 
 
 def scores_of_trials(responses: NDArray[Any], predictions: NDArray[Any], repeats: Repeats) -> Scores:
-    """The three metrics of the trials as they are, each of shape (N,); blocks of neurons bound the memory."""
+    """Metrics and ceilings of the trials as they are, each of shape (N,); blocks of neurons bound the memory."""
     trials, neurons = responses.shape
-    result = Scores(*(np.empty(neurons) for _ in range(4)))
+    result = Scores(*(np.empty(neurons) for _ in fields(Scores)))
     as_they_are = np.ones((1, len(repeats.images)))
     with np.errstate(invalid="ignore"):  # a value that is not finite makes its neuron NaN
         for columns in neuron_blocks(neurons, trials):
             block = scores(Moments.of(responses[:, columns], predictions[:, columns], repeats), as_they_are)
-            result.single_trial_correlation[columns] = block.single_trial_correlation[0]
-            result.correlation_to_average[columns] = block.correlation_to_average[0]
-            result.fraction_explainable_variance[columns] = block.fraction_explainable_variance[0]
-            result.feve[columns] = block.feve[0]
+            for field in fields(Scores):
+                getattr(result, field.name)[columns] = getattr(block, field.name)[0]
     return result
 
 

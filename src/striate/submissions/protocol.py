@@ -15,6 +15,11 @@ IMAGE_BEHAVIOR_PAST = "image + behaviour + past responses"  # the participant's 
 PROTOCOLS = (IMAGE, IMAGE_BEHAVIOR, IMAGE_BEHAVIOR_PAST)
 
 
+def sees_image_alone(protocol: str | None) -> bool | None:
+    """Whether models of a protocol see the image alone, so that the ceilings bound them; None where it is not stated."""
+    return None if protocol is None else protocol == IMAGE
+
+
 def track_name(typed: str) -> str:
     """Turn what a user typed into the name of a track: one of 2022, however it is spaced, or one of another competition.
 

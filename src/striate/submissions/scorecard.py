@@ -21,10 +21,16 @@ LABELS = {
     "single_trial_correlation": "single-trial correlation",
     "correlation_to_average": "correlation to average",
     "feve": "FEVE",
-    "jackknife_oracle": "jackknife oracle",
+    "cc_norm": "normalised correlation",
+    "single_trial_ceiling": "single-trial ceiling",
+    "cc_max": "ceiling to average",
+    "jackknife_oracle": "oracle predictor",
     "split_half": "split-half reliability",
 }
-CEILINGS = ("jackknife_oracle", "split_half")
+NORMALISED = ("cc_norm",)
+CEILINGS = ("single_trial_ceiling", "cc_max")
+RELIABILITIES = ("jackknife_oracle", "split_half")
+QUANTITIES = (*METRICS, *NORMALISED, *CEILINGS, *RELIABILITIES)
 
 _LARGEST_FILE = 2**27  # bytes
 _PerNeuron = list[float | None]
@@ -51,7 +57,7 @@ class IntervalScore(_Strict):
 
 
 class Score(_Strict):
-    """One metric or ceiling of one tier.
+    """One metric, ceiling or reliability of one tier.
 
     Attributes
     ----------
@@ -60,7 +66,7 @@ class Score(_Strict):
     reason
         Why it is not defined; None where it is.
     interval
-        Bootstrap interval of the mean; None for ceilings, where not defined, or without a bootstrap.
+        Bootstrap interval of the mean; None for reliabilities, where not defined, or without a bootstrap.
     neurons
         How many neurons count.
     per_neuron
@@ -86,8 +92,13 @@ class TierScores(_Strict):
         How many there are of each.
     single_trial_correlation, correlation_to_average, feve
         The three metrics.
+    cc_norm
+        Correlation to average, divided by its ceiling.
+    single_trial_ceiling, cc_max
+        The highest single-trial correlation and correlation to average that a model of the image alone can expect.
     jackknife_oracle, split_half
-        The noise ceilings: of the single-trial correlation, and the reliability of the average responses.
+        How well responses predict themselves: single trials by the other repeats (the oracle predictor, which is no
+        ceiling), and halves of the repeats by each other.
     """
 
     trials: int
@@ -95,6 +106,9 @@ class TierScores(_Strict):
     single_trial_correlation: Score
     correlation_to_average: Score
     feve: Score
+    cc_norm: Score
+    single_trial_ceiling: Score
+    cc_max: Score
     jackknife_oracle: Score
     split_half: Score
 
@@ -107,7 +121,7 @@ class BootstrapSettings(_Strict):
     resamples
         Number of resamples; 0 for none.
     seed
-        Of the resamples and of the random halves of the split-half ceiling.
+        Of the resamples and of the random halves of the split-half reliability.
     """
 
     resamples: int
@@ -135,7 +149,7 @@ class Scorecard(_Strict):
         The scores of each tier.
     """
 
-    format: Literal["striate scorecard 1"] = "striate scorecard 1"
+    format: Literal["striate scorecard 2"] = "striate scorecard 2"
     metrics_version: str
     striate_version: str = __version__
     session: str | None
@@ -180,7 +194,7 @@ class Scorecard(_Strict):
             raise InputError(f"{file} cannot be read ({error.strerror}).") from error
         card = parse_model(cls, content, str(file), "score again")
         for tier, scores in card.tiers.items():
-            for name in (*METRICS, *CEILINGS):
+            for name in QUANTITIES:
                 if len(getattr(scores, name).per_neuron) != len(card.unit_ids):
                     raise InputError(
                         f"{file}: {tier}.{name} has not one value for each of the {len(card.unit_ids)} unit ids; score again."
@@ -190,12 +204,12 @@ class Scorecard(_Strict):
     def summary(self) -> dict[str, object]:
         """All but the values per neuron, ready for JSON."""
         per_neuron = {"per_neuron": True}
-        tier = dict.fromkeys((*METRICS, *CEILINGS), per_neuron)
+        tier = dict.fromkeys(QUANTITIES, per_neuron)
         said = self.model_dump(exclude={"unit_ids": True, "tiers": dict.fromkeys(self.tiers, tier)})
         return {**said, "neurons": len(self.unit_ids)}
 
     def per_neuron(self, tier: str) -> "pd.DataFrame":
-        """Table of one tier: a row for each unit id, a column for each metric and ceiling.
+        """Table of one tier: a row for each unit id, a column for each metric, ceiling and reliability.
 
         Raises
         ------
@@ -206,7 +220,7 @@ class Scorecard(_Strict):
 
         if tier not in self.tiers:
             raise InputError(f"Tier {tier!r} was not scored, only {', '.join(self.tiers)}.")
-        columns = {name: getattr(self.tiers[tier], name).per_neuron for name in (*METRICS, *CEILINGS)}
+        columns = {name: getattr(self.tiers[tier], name).per_neuron for name in QUANTITIES}
         index = pd.Index(self.unit_ids, name="unit_id")
         return pd.DataFrame(columns, index=index, dtype="float64")
 

@@ -11,14 +11,31 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.arrays import as_array
 from striate.errors import InputError, checked_seed
-from striate.metrics import METRICS_VERSION, Ceiling, Repeats, evaluate, jackknife_oracle, split_half
+from striate.metrics import (
+    METRICS_VERSION,
+    NormalisedCorrelation,
+    Reliability,
+    Repeats,
+    evaluate,
+    jackknife_oracle,
+    split_half,
+)
 from striate.metrics import bootstrap as resample
-from striate.metrics.bootstrap import RESAMPLES, Bootstrap
+from striate.metrics.bootstrap import RESAMPLES, Bootstrap, Resampled
 from striate.metrics.evaluate import METRICS, MetricSet
+from striate.metrics.feve import too_few_images
 from striate.names import tier_name
 from striate.submissions.keyed import naming
 from striate.submissions.match import match, matched_tiers, same_session
-from striate.submissions.scorecard import BootstrapSettings, IntervalScore, Score, Scorecard, TierScores
+from striate.submissions.scorecard import (
+    CEILINGS,
+    NORMALISED,
+    BootstrapSettings,
+    IntervalScore,
+    Score,
+    Scorecard,
+    TierScores,
+)
 from striate.submissions.sources import open_submission, open_truth
 from striate.submissions.submission import Submission
 from striate.submissions.truth import Truth
@@ -50,7 +67,7 @@ def score(
     bootstrap
         Number of resamples of the images for the intervals; 0 for none.
     seed
-        Of the resamples, and of the random halves of the split-half ceiling.
+        Of the resamples, and of the random halves of the split-half reliability.
 
     Returns
     -------
@@ -176,35 +193,49 @@ def _score_tier(
     reliability = pool.submit(split_half, responses, repeats, seed=seed)
     oracle = pool.submit(jackknife_oracle, responses, repeats)
     intervals = resample(responses, predictions, repeats, resamples=resamples, seed=seed) if resamples else None
+    found, images = metrics.result(), len(repeats.images)
     return TierScores(
         trials=repeats.trials,
-        images=len(repeats.images),
-        **{name: _metric(metrics.result(), name, intervals) for name in METRICS},
-        jackknife_oracle=_ceiling(oracle.result()),
-        split_half=_ceiling(reliability.result()),
+        images=images,
+        **{name: _metric(found, name, intervals, images) for name in METRICS},
+        **{
+            name: _of_neurons(getattr(found, name), getattr(intervals, name, None)) for name in (*NORMALISED, *CEILINGS)
+        },
+        jackknife_oracle=_of_neurons(oracle.result()),
+        split_half=_of_neurons(reliability.result()),
     )
 
 
-def _metric(metrics: MetricSet, name: str, bootstrap: Bootstrap | None) -> Score:
+def _metric(metrics: MetricSet, name: str, bootstrap: Bootstrap | None, images: int) -> Score:
     values = metrics.feve.values if name == "feve" else getattr(metrics, name)
-    interval = getattr(bootstrap, name).interval if bootstrap else None
+    mean, reason = metrics.means[name], metrics.feve.reason if name == "feve" else None
+    interval = _interval(getattr(bootstrap, name, None))
+    if name == "feve" and interval is not None:
+        reason = too_few_images(mean, interval.low, interval.high, images)
+        if reason is not None:
+            mean = interval = None
     return Score(
-        mean=metrics.means[name],
-        reason=metrics.feve.reason if name == "feve" else None,
-        interval=IntervalScore(low=interval.low, high=interval.high, level=interval.level) if interval else None,
+        mean=mean,
+        reason=reason,
+        interval=interval,
         neurons=int(np.isfinite(values).sum()),
         per_neuron=_or_none(values),
     )
 
 
-def _ceiling(ceiling: Ceiling) -> Score:
+def _of_neurons(found: Reliability | NormalisedCorrelation, resampled: Resampled | None = None) -> Score:
     return Score(
-        mean=ceiling.mean,
-        reason=ceiling.reason,
-        interval=None,
-        neurons=int(np.isfinite(ceiling.values).sum()),
-        per_neuron=_or_none(ceiling.values),
+        mean=found.mean,
+        reason=found.reason,
+        interval=_interval(resampled),
+        neurons=int(np.isfinite(found.values).sum()),
+        per_neuron=_or_none(found.values),
     )
+
+
+def _interval(resampled: Resampled | None) -> IntervalScore | None:
+    interval = resampled.interval if resampled else None
+    return IntervalScore(low=interval.low, high=interval.high, level=interval.level) if interval else None
 
 
 def _or_none(values: NDArray[np.float64]) -> list[float | None]:

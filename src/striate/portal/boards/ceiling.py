@@ -1,24 +1,21 @@
-"""The noise ceiling of a board: what no model can pass, metric by metric."""
+"""The ceiling of a board: the highest score that a model of the image alone can expect, by metric."""
 
-import math
 from collections.abc import Mapping
 
 from striate.metrics.evaluate import METRICS
 
+_CEILING_OF = {"single_trial_correlation": "single_trial_ceiling", "correlation_to_average": "cc_max"}
+
 
 def ceiling_row(ceilings: Mapping[str, float | None]) -> dict[str, float | None]:
-    """By metric the highest mean that a model could have; None where it is not known.
+    """Return the ceiling of each metric; None where it is not known.
 
     Parameters
     ----------
     ceilings
-        ``jackknife_oracle``: correlation of single trials with the other repeats of their image. ``split_half``:
-        reliability of average responses, whose root limits the correlation to average. FEVE ends at 1 by what it is.
+        ``single_trial_ceiling`` (the mean of √FEV) and ``cc_max``. FEVE and the normalised correlation are 1 for a perfect
+        model of the image by definition. The oracle predictor and the split-half reliability are no ceilings.
     """
-    reliability = ceilings.get("split_half")
-    limits = {
-        "single_trial_correlation": ceilings.get("jackknife_oracle"),
-        "correlation_to_average": math.sqrt(reliability) if reliability is not None and reliability >= 0 else None,
-        "feve": 1.0 if ceilings else None,
-    }
-    return {name: limits[name] for name in METRICS}
+    known = any(ceilings.get(name) is not None for name in _CEILING_OF.values())
+    of_correlations = {metric: ceilings.get(name) for metric, name in _CEILING_OF.items()}
+    return {name: of_correlations.get(name, 1.0 if known else None) for name in (*METRICS, "cc_norm")}

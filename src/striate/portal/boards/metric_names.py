@@ -6,4 +6,5 @@ METRIC_NAMES = {
     "single_trial_correlation": _("single-trial correlation"),
     "correlation_to_average": _("correlation to average"),
     "feve": _("FEVE"),
+    "cc_norm": _("normalised correlation"),
 }

@@ -26,6 +26,8 @@ from striate.portal.boards.table import final_rows, table_rows
 from striate.portal.competition import competition
 from striate.portal.in_force import in_force
 from striate.portal.models import Standing, Team, User
+from striate.submissions.protocol import sees_image_alone
+from striate.submissions.scorecard import NORMALISED
 
 SORTS = ("rank", "date", "team", *METRICS)
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the begin of a formula
@@ -71,7 +73,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
     key = f"board/{slug}/{standing.made_at.timestamp()}/{get_language()}/{wanted}"
     table = cache.get(key)
     if table is None:
-        metrics = _metrics(board)
+        metrics = [*_metrics(board), *NORMALISED]
         rows = choice.applied(standing.rows)
         ceiling = ceiling_row(standing.ceilings) if rows and choice.baselines else None
         shown = {
@@ -95,6 +97,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "metric": METRIC_NAMES[board.track.metric],
             "level": level_text(),
             "own": _own(request, standing),
+            "above_ceiling": not sees_image_alone(board.protocol),
             "choice": choice,
             "sorts": [
                 ("rank", _("rank")),
@@ -135,15 +138,15 @@ def live_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The live board as CSV, safe to open in a spreadsheet."""
     rows = Choice.of(request.GET).applied(_standing(board_of(slug)).rows)
     header = ["rank", "band", "team", "baseline", "receipt", "date", "submissions"]
-    parts = ("mean", "low", "high")
+    parts, columns = ("mean", "low", "high"), (*METRICS, *NORMALISED)
     return _csv(
         slug,
-        header + [f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")],
+        header + [f"{name}{end}" for name in columns for end in ("", "_low", "_high")],
         (
             [
                 *(row["rank"], row["band"], plain_cell(row["team"]), int(row["baseline"]), row["receipt"], row["date"]),
                 row["submissions"],
-                *(row["metrics"][name][part] for name in METRICS for part in parts),
+                *(row["metrics"].get(name, {}).get(part) for name in columns for part in parts),
             ]
             for row in rows
         ),

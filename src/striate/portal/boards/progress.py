@@ -62,7 +62,7 @@ class Progress:
     points
         One a scored submission; those whose score is not defined are left out.
     lines
-        Baselines and the noise ceiling, by name.
+        Baselines and the ceiling of a model of the image alone, by name.
     """
 
     board: Board
@@ -100,7 +100,7 @@ def progress_of(team: Team, board: Board) -> Progress | None:
     standing = Standing.objects.filter(track=track, protocol=protocol).first()
     rows = standing.rows if standing else []
     lines = {row["team"]: row["metrics"][metric]["mean"] for row in rows if row["baseline"]}
-    lines[_("noise ceiling")] = ceiling_row(standing.ceilings)[metric] if standing else None
+    lines[_("ceiling (image alone)")] = ceiling_row(standing.ceilings)[metric] if standing else None
     known = {name: value for name, value in lines.items() if value is not None}
     return Progress(board, str(METRIC_NAMES[metric]), tuple(points), known)
 

@@ -11,6 +11,8 @@ from striate.competition import RowResult
 from striate.portal.boards.interval import Scale
 from striate.portal.decimals import decimals
 
+_UNKNOWN = {"mean": None, "low": None, "high": None, "reason": None}  # a score of an earlier version lacks it
+
 
 def table_rows(
     rows: Sequence[dict[str, Any]],
@@ -32,7 +34,7 @@ def table_rows(
     ceiling
         By metric; a row of its own where it is given.
     """
-    first = [row["metrics"][metrics[0]] for row in rows]
+    first = [row["metrics"].get(metrics[0], _UNKNOWN) for row in rows]
     limit = ceiling[metrics[0]] if ceiling else None
     scale = Scale.of([limit, *(value[part] for value in first for part in ("mean", "low", "high"))])
     written = [_ceiling(ceiling, metrics, scale)] if ceiling and any(v is not None for v in ceiling.values()) else []
@@ -70,7 +72,7 @@ def final_rows(rows: Sequence[RowResult], metrics: Sequence[str]) -> SafeString:
 
 
 def _ceiling(ceiling: Mapping[str, float | None], metrics: Sequence[str], scale: Scale) -> str:
-    cells = [f'<td></td><td></td><th scope="row">{escape(_("noise ceiling"))}</th>']
+    cells = [f'<td></td><td></td><th scope="row">{escape(_("ceiling (image alone)"))}</th>']
     for place, name in enumerate(metrics):
         cells.append(f'<td class="number">{_value(ceiling[name], None)}</td>')
         if place == 0:
@@ -81,7 +83,7 @@ def _ceiling(ceiling: Mapping[str, float | None], metrics: Sequence[str], scale:
 def _cells(row: dict[str, Any], metrics: Sequence[str], scale: Scale) -> str:
     cells = _name(row["rank"], row["band"], row["team"], row["receipt"], baseline=row["baseline"])
     for place, name in enumerate(metrics):
-        value = row["metrics"][name]
+        value = row["metrics"].get(name, _UNKNOWN)
         cells.append(f'<td class="number">{_value(value["mean"], value["reason"])}</td>')
         if place == 0:
             cells.append(_interval(scale, value["mean"], value["low"], value["high"]))
@@ -103,7 +105,10 @@ def _name(rank: int | None, band: int | None, team: str, receipt: int, *, baseli
 
 
 def _value(value: float | None, reason: str | None) -> str:
-    return f'<span title="{escape(reason or _("not defined"))}">–</span>' if value is None else decimals(value, 4)
+    if value is not None:
+        return decimals(value, 4)
+    shown = _("too few images") if reason and reason.startswith("too few images") else "–"
+    return f'<span title="{escape(reason or _("not defined"))}">{escape(shown)}</span>'
 
 
 def _interval(scale: Scale, value: float | None, low: float | None, high: float | None) -> str:

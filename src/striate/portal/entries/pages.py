@@ -58,7 +58,11 @@ def show(request: HttpRequest, receipt: int) -> HttpResponseBase:
         "inside": inside,
         "writes": user is not None and may_write(user, own),
         "versions": own.cards.all() if inside else (),
-        "live": [(METRIC_NAMES[name], found.row["metrics"][name]) for name in METRICS] if found.row else (),
+        "live": [
+            (label, found.row["metrics"][name]) for name, label in METRIC_NAMES.items() if name in found.row["metrics"]
+        ]
+        if found.row
+        else (),
         "level": level_text(),
         "labels": [METRIC_NAMES[name] for name in METRICS],
         "final": found.final and [(METRIC_NAMES[name], _number(found.final.metrics[name])) for name in METRICS],

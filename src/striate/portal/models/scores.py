@@ -50,7 +50,7 @@ class Standing(models.Model):
     rows
         From the best to the worst.
     ceilings
-        Noise ceilings of its track on the live test.
+        Ceilings and reliabilities of its track on the live test.
     scorer
         Versions of the scorer that all its rows have.
     waiting

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from striate.competition import Board
 from striate.errors import InputError
-from striate.metrics.evaluate import METRICS
 from striate.portal.access import admitted, may_see, signed_in
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
@@ -147,7 +146,9 @@ def life(request: HttpRequest, number: UUID) -> HttpResponseBase:
 
 def _about(own: Submission, user: Any) -> dict[str, Any]:
     score = Score.objects.filter(submission=own).order_by("-pk").first()
-    shown = score and [(METRIC_NAMES[name], rounded(score.metrics[name])) for name in METRICS]
+    shown = score and [
+        (METRIC_NAMES[name], rounded(score.metrics[name])) for name in METRIC_NAMES if name in score.metrics
+    ]
     same: Any = ()
     if user.is_staff:  # shown to organisers, and to nobody else
         same = (
