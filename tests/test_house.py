@@ -35,6 +35,7 @@ ROOMS = (
 FREE = {
     "arrays",
     "errors",
+    "file_kinds",
     "files",
     "folders",
     "lazy",

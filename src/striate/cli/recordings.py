@@ -179,7 +179,7 @@ def convert(
     out: Annotated[Path, typer.Option(help="Zip (a name ending in .zip) or folder to write.", show_default=False)],
     session: Annotated[str, typer.Option(help="Name: animal-session-scan, such as 12-3-1.", show_default=False)],
     arrays: Annotated[
-        Path | None, typer.Argument(help="One .npz or HDF5 file with everything.", show_default=False)
+        Path | None, typer.Argument(help="One .npz, HDF5 or MATLAB 7.3 file with everything.", show_default=False)
     ] = None,
     images: Annotated[Path | None, typer.Option(help=".npy, (trials, height, width), grey values 0–255.")] = None,
     responses: Annotated[Path | None, typer.Option(help=".npy, (trials, neurons), ≥ 0.")] = None,
@@ -189,6 +189,12 @@ def convert(
     ] = None,
     behavior: Annotated[Path | None, typer.Option(help=".npy, (trials, 3): pupil, its derivative, speed.")] = None,
     pupil_center: Annotated[Path | None, typer.Option(help=".npy, (trials, 2): eye position.")] = None,
+    image_axes: Annotated[
+        str | None, typer.Option(help="Order of the axes of images, such as HWT (trials last).", metavar="THW")
+    ] = None,
+    response_axes: Annotated[
+        str | None, typer.Option(help="Order of the axes of responses: TN, or NT (trials last).", metavar="TN")
+    ] = None,
     seed: Annotated[int, typer.Option(help="For the choice of validation images.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --out.")] = False,
 ) -> None:
@@ -204,7 +210,10 @@ def convert(
     inputs = (arrays, images, responses, neurons, trials, behavior, pupil_center)
     if any(path is not None and path.exists() and out.exists() and path.samefile(out) for path in inputs):
         raise InputError(f"{out} is what the recording would be made of, and would be lost: choose another --out.")
-    given: dict[str, Any] = array_files.read_arrays(arrays) if arrays else {}
+    axes = {"image_axes": image_axes, "response_axes": response_axes}
+    given: dict[str, Any] = {name: order for name, order in axes.items() if order is not None}
+    if arrays:
+        given |= array_files.read_arrays(arrays, **given)
     for name, path in (
         ("images", images),
         ("responses", responses),

@@ -16,6 +16,7 @@ from typing import Self
 from isal import isal_zlib
 
 from striate.errors import InputError, listed
+from striate.file_kinds import kind_of
 from striate.recordings import layout
 from striate.recordings.findings import Finding, UnreadableError
 from striate.recordings.rules import found
@@ -126,6 +127,8 @@ def _choose_root(path: Path, roots: Counter[str], findings: list[Finding]) -> st
         if path.is_dir() and (zips := sorted(file.name for file in path.glob("*.zip"))):
             problem = f"the folder holds {len(zips)} zip{'s' * (len(zips) > 1)}: {listed(zips)}."
             mend = "Give one of them."
+        elif (kind := kind_of(path)) is not None and kind.name not in ("zip", "folder", "empty-folder"):
+            problem, mend = f"this is {kind.description}.", f"{kind.advice[0].upper()}{kind.advice[1:]}."
         findings.append(found("no-recording", path.name, problem, mend))
         return ""
     if len(complete) > 1:
@@ -262,24 +265,16 @@ class ZipArchive(Archive):
 
 
 def _why_no_zip(path: Path, error: Exception) -> Finding:
-    try:
-        with path.open("rb") as handle:
-            head = handle.read(512)
-    except OSError as problem:
-        return found("not-an-archive", path.name, f"it cannot be read ({problem.strerror}).", "Mend its permissions.")
-    if not head:
-        reason, mend = "the file is empty.", "Download or make it again."
-    elif b"/annex/objects/" in head[:64] or b".git/annex" in head[:64]:
-        reason = "this is a git-annex pointer, not the data."
-        mend = "Fetch the content first (git annex get, or download the file itself)."
-    elif head.lstrip()[:1] == b"<":
-        reason = "this is a web page, not a zip; the host may have been down when it was saved."
-        mend = "Download it again."
-    elif head[:2] == b"PK":
-        reason, mend = f"the zip is cut off or damaged ({error}).", "Download or make it again."
+    kind = kind_of(path)
+    if kind is None or kind.name in ("text", "folder"):
+        if isinstance(error, OSError):
+            problem = f"it cannot be read ({error.strerror})."
+            return found("not-an-archive", path.name, problem, "Mend its permissions.")
+        problem, mend = "this is neither a zip nor a folder.", "Give a zip or folder in the SENSORIUM 2022 layout."
     else:
-        reason, mend = "this is neither a zip nor a folder.", "Give a zip or folder in the SENSORIUM 2022 layout."
-    return found("not-an-archive", path.name, reason, mend)
+        detail = f" ({error})" if kind.name == "damaged-zip" else ""
+        problem, mend = f"this is {kind.description}{detail}.", f"{kind.advice[0].upper()}{kind.advice[1:]}."
+    return found("not-an-archive", path.name, problem, mend)
 
 
 def open_archive(path: Path) -> Archive:

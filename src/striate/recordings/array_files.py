@@ -1,4 +1,4 @@
-"""Arrays and tables read from the files that labs keep them in: npy, npz, HDF5, CSV, Parquet."""
+"""Arrays and tables read from the files that labs keep them in: npy, npz, HDF5, MATLAB, CSV, Parquet."""
 
 import os
 from pathlib import Path
@@ -9,26 +9,34 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate.errors import InputError, nearest, shortened
+from striate.file_kinds import NPY_SIGNATURE, kind_of, unexpected
 from striate.folders import expanded
 from striate.parquet import read_table as read_parquet
 from striate.recordings import npy
+from striate.recordings.axes import guessed_axes
 from striate.recordings.findings import UnreadableError
+from striate.recordings.hdf5_files import as_text, read_hdf5
 
 Array = NDArray[Any]
 
 _LARGEST = 2**40  # bytes of all arrays in one file
-_MAGIC = b"\x93NUMPY"  # how an .npy file begins
+_ONE_FILE = "one file of arrays (.npz, HDF5, or MATLAB 7.3)"
 
 
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_arrays(
+    path: str | os.PathLike[str], *, image_axes: str | None = None, response_axes: str | None = None
+) -> dict[str, Any]:
     """Read the arguments of `convert` from one file of arrays.
 
     Parameters
     ----------
     path
-        ``.npz`` or HDF5 (``.h5``, ``.hdf5``) with the arrays ``images``, ``responses`` and, as names with a
-        slash (``neurons/x``, ``trials/tier``; groups in HDF5), the columns of the tables; also
+        ``.npz``, HDF5, or MATLAB 7.3 with the arrays ``images``, ``responses`` and, as names with a slash
+        (``neurons/x``, ``trials/tier``; groups in HDF5, structs in MATLAB), the columns of the tables; also
         ``behavior``, ``pupil_center``.
+    image_axes, response_axes
+        As for `convert`, where the file does not tell the order of the axes. For a file of MATLAB, they name the
+        axes as ``size`` shows them in MATLAB.
 
     Returns
     -------
@@ -38,18 +46,26 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file cannot be read, or holds names that are not known.
+        If the file cannot be read, holds names that are not known, or may have its axes in more than one order.
     """
     source = expanded(path)
-    if not source.is_file():
+    if not source.exists():
         raise InputError(f"There is no file {source}: give an .npz or HDF5 file of arrays.")
-    arrays = _read_hdf5(source) if source.suffix in (".h5", ".hdf5") else _read_npz(source)
+    kind = kind_of(source)
+    is_hdf5 = kind is not None and kind.name in ("hdf5", "matlab73")
+    if kind is not None and kind.name not in ("hdf5", "matlab73", "npz", "zip", "damaged-zip", "npy", "text"):
+        raise unexpected(source, _ONE_FILE, "give one of these")
+    arrays, of_matlab = read_hdf5(source) if is_hdf5 else (_read_npz(source), False)
     arguments: dict[str, Any] = {}
     allowed = ("images", "responses", "behavior", "pupil_center", "neurons", "trials")
     for name, values in arrays.items():
         table, _, column = name.partition("/")
         if table not in allowed or (column and table not in ("neurons", "trials")):
             raise InputError(f"{source} holds {name!r}: {nearest(table, allowed)} (columns as neurons/x, trials/tier).")
+        if not column and table in ("neurons", "trials"):
+            raise InputError(
+                f"{source} holds {name!r} as one array: give its columns, as {name}/x in groups or structs."
+            )
         if column:
             arguments.setdefault(table, {})[column] = values
         else:
@@ -57,17 +73,45 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Any]:
     for name in ("images", "responses", "neurons"):
         if name not in arguments:
             raise InputError(f"{source} has no {name}: it needs images, responses and the columns neurons/x, /y, /z.")
+    if of_matlab:
+        _transpose_tables(arguments)
+    stated = {"image_axes": image_axes, "response_axes": response_axes}
+    arguments |= {name: axes for name, axes in stated.items() if axes is not None}
+    if is_hdf5 and None in stated.values():
+        try:
+            guessed = guessed_axes(arguments, of_matlab=of_matlab)
+        except InputError as error:
+            raise InputError(f"{shortened(source, 80)}: {error}") from None
+        arguments = {**guessed, **arguments}
     return arguments
+
+
+def _transpose_tables(arguments: dict[str, Any]) -> None:
+    """Put trials and neurons first in the small arrays of MATLAB, where they are often the last axis."""
+    for name, width in (("behavior", 3), ("pupil_center", 2)):
+        if name in arguments and arguments[name].ndim == 2:
+            arguments[name] = _rows_first(arguments[name], width, name)
+    for column, values in arguments["neurons"].items():
+        if values.ndim == 2 and 1 not in values.shape and 3 in values.shape:
+            arguments["neurons"][column] = _rows_first(values, 3, f"neurons/{column}")
+
+
+def _rows_first(values: Array, width: int, name: str) -> Array:
+    if values.shape == (width, width):
+        raise InputError(
+            f"{name} has shape {values.shape}, so it cannot be told which axis is which: save single columns."
+        )
+    return values.T if values.shape[0] == width else values
 
 
 def _read_npz(source: Path) -> dict[str, Array]:
     try:
         with source.open("rb") as file:
-            if file.read(len(_MAGIC)) == _MAGIC:
+            if file.read(len(NPY_SIGNATURE)) == NPY_SIGNATURE:
                 raise InputError(f"{source} holds a single array: give an .npz with images, responses and neurons.")
             file.seek(0)
             arrays = npy.read_npz(file, _LARGEST)
-        return {name: _text(values) for name, values in arrays.items()}
+        return {name: as_text(values) for name, values in arrays.items()}
     except (ValueError, OSError) as error:
         if isinstance(error, InputError) and str(error).startswith(str(source)):
             raise
@@ -75,30 +119,6 @@ def _read_npz(source: Path) -> dict[str, Array]:
         raise InputError(
             f"{source} is no readable .npz of plain arrays ({reason}): save it again with numpy.savez."
         ) from None
-
-
-def _read_hdf5(source: Path) -> dict[str, Array]:
-    import h5py
-
-    arrays: dict[str, Array] = {}
-
-    def keep(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = _text(item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()])
-
-    try:
-        with h5py.File(source, "r") as file:
-            file.visititems(keep)
-    except (OSError, RuntimeError, TypeError) as error:
-        raise InputError(f"{source} is no readable HDF5 file ({error}): write it again.") from None
-    return arrays
-
-
-def _text(values: Any) -> Array:
-    array = np.asarray(values)
-    if array.dtype.kind == "S":
-        return np.char.decode(array, "utf-8")
-    return array.astype(np.str_) if array.dtype.kind == "O" else array
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -110,17 +130,23 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         If it cannot be read.
     """
     source = expanded(path)
-    if not source.is_file():
+    if not source.exists():
         raise InputError(f"There is no table {source}: give a CSV, TSV or Parquet file.")
+    kind = kind_of(source)
+    if kind is not None and kind.name not in ("table", "text", "parquet", "utf16"):
+        raise unexpected(source, "a table (CSV, TSV or Parquet)", "give one")
     try:
-        if source.suffix.lower() == ".parquet":
+        if source.suffix.lower() == ".parquet" or (kind is not None and kind.name == "parquet"):
             return read_parquet(source, "write it again")
         separator = "\t" if source.suffix.lower() == ".tsv" else ","
-        table = pd.read_csv(source, sep=separator)
-        header = pd.read_csv(source, sep=separator, header=None, nrows=1, dtype=str, keep_default_na=False)
+        encoding = "utf-16" if kind is not None and kind.name == "utf16" else "utf-8"
+        table = pd.read_csv(source, sep=separator, encoding=encoding)
+        header = pd.read_csv(
+            source, sep=separator, encoding=encoding, header=None, nrows=1, dtype=str, keep_default_na=False
+        )
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
-            f"{source} is no readable table ({error}): give CSV, TSV or Parquet with a header line."
+            f"{source} is no readable table ({shortened(error, 100)}): give CSV, TSV or Parquet with a header line, in UTF-8."
         ) from None
     names = header.iloc[0].str.strip()
     if (doubled := names[names.duplicated() & (names != "")]).size:
@@ -141,19 +167,23 @@ def read_array(path: str | os.PathLike[str]) -> Array:
         If it cannot be read, or holds pickled objects.
     """
     source = expanded(path)
-    if not source.is_file():
+    if not source.exists():
         raise InputError(f"There is no file {source}: give a .npy file.")
+    kind = kind_of(source)
+    if kind is None or kind.name != "npy":  # NumPy would take it for a pickle, and advise to load that
+        if kind is not None and kind.name in ("hdf5", "matlab73", "npz"):
+            raise InputError(
+                f"{source} is {kind.description}, not a .npy array: give it alone, as the one file with everything."
+            )
+        if kind is None or kind.name in ("empty", "table", "text"):
+            raise InputError(
+                f"{source} is no .npy array: save it with numpy.save. Only the tables of neurons and trials may be CSV."
+            )
+        raise unexpected(source, "a .npy array", "save the array with numpy.save")
     try:
-        with source.open("rb") as file:
-            magic = file.read(len(_MAGIC))
-        array = np.asarray(npy.mapped(source)) if magic == _MAGIC else None
+        return np.asarray(npy.mapped(source))
     except (ValueError, OSError) as error:
         reason = error.finding.message if isinstance(error, UnreadableError) else str(error)
         raise InputError(
             f"{source} is no readable .npy array ({reason.rstrip('.')}): save it with numpy.save."
         ) from None
-    if array is None:  # NumPy would take it for a pickle, and advise to load that
-        raise InputError(
-            f"{source} is no .npy array: save it with numpy.save. Only the tables of neurons and trials may be CSV."
-        )
-    return array

@@ -14,6 +14,7 @@ from striate.arrays import as_array, refuse_masked, to_int64
 from striate.errors import InputError, checked_seed, listed
 from striate.recordings import layout
 from striate.recordings.archive import open_archive
+from striate.recordings.axes import IMAGE_AXES, RESPONSE_AXES, in_order
 from striate.recordings.findings import Severity, UnreadableError
 from striate.recordings.recording import Recording
 from striate.recordings.tables import read_tables
@@ -51,6 +52,8 @@ def convert(
     trials: Table | None = None,
     behavior: ArrayLike | None = None,
     pupil_center: ArrayLike | None = None,
+    image_axes: str = IMAGE_AXES,
+    response_axes: str = RESPONSE_AXES,
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
     overwrite: bool = False,
@@ -78,6 +81,9 @@ def convert(
         Pupil dilation, its derivative, running speed; zero ("withheld") where not given.
     pupil_center : (T, 2), optional
         Horizontal and vertical eye position; zero ("withheld") where not given.
+    image_axes, response_axes
+        The order of the axes of `images` and `responses`, where it is another: letters of trials or images (T),
+        height (H), width (W) and neurons (N), such as ``"HWT"`` and ``"NT"`` for arrays as MATLAB keeps them.
     out
         Zip (a name ending in ``.zip``) or folder to write to.
     seed
@@ -95,12 +101,14 @@ def convert(
     InputError
         If the arrays do not fit each other; the sentence names the two that disagree.
     """
-    measured = _numbers(responses, "responses", 2)
+    measured = _numbers(
+        in_order(as_array(responses, "responses"), response_axes, RESPONSE_AXES, "responses"), "responses", 2
+    )
     count, cells = measured.shape
     _check_responses(measured)
     cortex = _neuron_table(neurons, cells, count)
     table = _trial_table(trials, count)
-    pictures, image_ids = _images(images, table, count)
+    pictures, image_ids = _images(in_order(as_array(images, "images"), image_axes, IMAGE_AXES, "images"), table, count)
     table["image_id"] = image_ids
     if "tier" not in table:
         table["tier"] = _choose_tiers(np.asarray(table["image_id"]), seed)
@@ -161,13 +169,14 @@ def _check_responses(responses: Array) -> None:
         )
 
 
-def _images(images: ArrayLike, trials: pd.DataFrame, count: int) -> tuple[Array, Array]:
+def _images(images: Array, trials: pd.DataFrame, count: int) -> tuple[Array, Array]:
     """Images of all trials, (T, 1, H, W), and their ids."""
     array = _grey_images(images)
     if "image_id" not in trials:
         if len(array) != count:
             raise InputError(
                 f"there are {len(array)} images and {count} rows of responses: give one image a trial, or trials with image_id."
+                + (" Or are trials the last axis of images? Then state it: HWT." if array.shape[3] == count else "")
             )
         return array, _ids_by_pixels(array)
     ids = np.asarray(trials["image_id"])
@@ -187,8 +196,7 @@ def _images(images: ArrayLike, trials: pd.DataFrame, count: int) -> tuple[Array,
     return array, ids
 
 
-def _grey_images(images: ArrayLike) -> Array:
-    array = as_array(images, "images")
+def _grey_images(array: Array) -> Array:
     if array.ndim == 3:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[1] != 1 and array.shape[3] == 1:  # channels last
@@ -287,7 +295,11 @@ def _trial_table(trials: Table | None, count: int) -> pd.DataFrame:
 def _neuron_table(neurons: Table, cells: int, trials: int) -> pd.DataFrame:
     table = _as_table(neurons, "neurons", _NEURON_ALIASES)
     if len(table) != cells:
-        turned = " Are the responses turned over? Rows are trials, columns neurons." if len(table) == trials else ""
+        turned = (
+            " Are the responses turned over? Rows are trials, columns neurons; else state response_axes, NT."
+            if len(table) == trials
+            else ""
+        )
         raise InputError(f"neurons has {len(table)} rows, responses has {cells} columns.{turned}")
     if "coordinates" in table:
         places = as_array(table["coordinates"].tolist(), "neurons' coordinates").astype(np.float64)

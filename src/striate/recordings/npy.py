@@ -15,6 +15,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from striate.errors import InputError, shortened
+from striate.file_kinds import kind_of_bytes
 from striate.recordings.findings import UnreadableError
 from striate.recordings.rules import found
 from striate.zips import open_zip
@@ -181,18 +182,11 @@ def _header(head: bytes) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
 
 
 def _not_an_array(data: bytes, member: str) -> Any:
-    head = data[:64]
-    if head.startswith((b"/annex/objects/", b"../.git/annex", b".git/annex")):
-        return found(
-            "not-an-array",
-            member,
-            "this is a git-annex pointer, not the data.",
-            "Fetch the content first (git annex get, or download the file itself).",
-        )
-    if head[:1] == b"\x80":
-        return found("pickled-array", member, "this is a Python pickle, which is never loaded.", "Use numpy.save.")
-    what = "the file is empty" if not data else "this is not a NumPy array file"
-    return found("not-an-array", member, f"{what}.", "Write it with numpy.save.")
+    kind = kind_of_bytes(data[:4096])
+    if kind is None or kind.name in ("text", "table", "json", "zip"):
+        return found("not-an-array", member, "this is not a NumPy array file.", "Write it with numpy.save.")
+    rule = "pickled-array" if kind.name == "pickle" else "not-an-array"
+    return found(rule, member, f"this is {kind.description}.", f"{kind.advice[0].upper()}{kind.advice[1:]}.")
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,0 +1,102 @@
+"""Arrays and texts read from HDF5 files, those of MATLAB included."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import InputError, shortened
+
+Array = NDArray[Any]
+
+_MATLAB_HEADER = b"MATLAB 7.3 MAT-file"
+_MATLAB_CLASS = "MATLAB_class"
+
+
+def read_hdf5(source: Path) -> tuple[dict[str, Array], bool]:
+    """Read all datasets of an HDF5 file.
+
+    Parameters
+    ----------
+    source
+        An HDF5 file, or a MATLAB file of version 7.3, which is one.
+
+    Returns
+    -------
+    dict
+        Arrays by path; texts as Unicode strings. Those that MATLAB wrote have the order of axes that ``size`` shows in
+        MATLAB: HDF5 stores them the other way round.
+    bool
+        Whether MATLAB wrote the file, by its header or the attribute ``MATLAB_class`` of a dataset.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or holds what is neither numbers nor text.
+    """
+    import h5py
+
+    with source.open("rb") as opened:
+        of_matlab = opened.read(len(_MATLAB_HEADER)) == _MATLAB_HEADER
+    datasets: list[tuple[str, Any]] = []
+
+    def collect(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and not name.startswith("#"):  # "#refs#" holds the contents of cells
+            datasets.append((name, item))
+
+    try:
+        with h5py.File(source, "r") as file:
+            file.visititems(collect)
+            of_matlab = of_matlab or any(_MATLAB_CLASS in item.attrs for _, item in datasets)
+            read = _read_matlab if of_matlab else _read_plain
+            return {name: read(name, item) for name, item in datasets}, of_matlab
+    except (OSError, RuntimeError, TypeError, KeyError, UnicodeDecodeError) as error:
+        reason = shortened(error, 100)
+        raise InputError(f"{source} is no readable HDF5 file ({reason}): write it again.") from None
+
+
+def as_text(values: Any) -> Array:
+    """Return an array with byte strings and objects as Unicode strings."""
+    array = np.asarray(values)
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8")
+    return array.astype(np.str_) if array.dtype.kind == "O" else array
+
+
+def _read_plain(_name: str, dataset: Any) -> Array:
+    import h5py
+
+    return as_text(dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()])
+
+
+def _read_matlab(name: str, dataset: Any) -> Array:
+    kind = dataset.attrs.get(_MATLAB_CLASS, b"")
+    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    if dataset.attrs.get("MATLAB_empty", 0):
+        return np.empty(0)
+    if kind == "cell":
+        return np.array([_cell(name, dataset.file[reference]) for reference in dataset[()].T.reshape(-1)])
+    if kind == "char":
+        return np.array([_characters(row) for row in np.atleast_2d(dataset[()].T)])
+    values = dataset[()]
+    if dataset.dtype.kind not in "biuf":
+        raise InputError(
+            f"{dataset.file.filename} holds {name!r} as MATLAB's type {kind or dataset.dtype}: save numbers, character "
+            "arrays, or cells of character vectors (cellstr)."
+        )
+    return np.asarray(values).T
+
+
+def _cell(name: str, content: Any) -> str | float:
+    if content.attrs.get(_MATLAB_CLASS, b"") == b"char":
+        return "" if content.attrs.get("MATLAB_empty", 0) else _characters(content[()].T.reshape(-1))
+    if content.size != 1 or content.dtype.kind not in "biuf":
+        raise InputError(
+            f"{content.file.filename} holds {name!r} as a cell array of arrays: give numbers, or one word in each cell."
+        )
+    return float(content[()].reshape(-1)[0])
+
+
+def _characters(codes: Array) -> str:
+    return codes.astype("<u2").tobytes().decode("utf-16-le").rstrip("\0 ")
