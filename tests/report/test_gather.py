@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from striate.cli.report import named
 from striate.errors import InputError, WithheldError
 from striate.loading import Standardisation
 from striate.recordings import Recording
-from striate.report import gather
+from striate.report import gather, write_report
 from striate.submissions import Submission, Truth
 from striate.training import Run
 
@@ -146,3 +147,50 @@ def test_a_report_of_folders_with_dots(place: Path, tmp_path: Path) -> None:
     assert done.status == 0, done.err
     assert "lr0.002-s0" in page.read_text()
     assert "lr0.002-s1" in page.read_text()
+
+
+def test_models_of_different_protocols_share_no_table_and_no_difference(
+    mouse: Recording, place: Path, tmp_path: Path
+) -> None:
+    seeing = {
+        name: replace(guess(mouse, share), protocol=protocol)
+        for name, share, protocol in (
+            ("a", 0.9, "image"),
+            ("b", 0.5, "image + behaviour"),
+            ("c", 0.2, "image"),
+            ("d", 0.3, "image + behaviour"),
+            ("e", 0.4, None),
+        )
+    }
+    found = gather(mouse, seeing, bootstrap=20)
+    assert [each.name for each in found.contenders] == ["c", "a", "d", "b", "e"]
+    assert {(each.better, each.worse) for each in found.differences} == {("a", "c"), ("b", "d")}
+    assert "not compared with each other" in found.summary[0]
+    write_report(found, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    titled = re.split(r"<h2>(.*?)</h2>", text)
+    sections = dict(zip(titled[1::2], titled[2::2], strict=True))
+    for protocol, names in (
+        ("protocol image", "ac"),
+        ("protocol image + behaviour", "bd"),
+        ("protocol not stated", "e"),
+    ):
+        section = sections[f"Scores: live test, {protocol}"]
+        rows = re.findall(r"<tr[^>]*><t[hd][^>]*>([a-e])</t", section)
+        assert set(rows) == set(names)
+        assert ("Behaviour can lift" in section) is (protocol != "protocol image")
+        assert f"Scores beside their ceiling, {protocol}" in sections
+
+
+def test_the_command_prints_a_table_for_each_protocol(mouse: Recording, place: Path, tmp_path: Path) -> None:
+    replace(guess(mouse, 0.5), protocol="image + behaviour").write(tmp_path / "behaving.parquet")
+    done = run_in_process(
+        "report", place / "strong.parquet", tmp_path / "behaving.parquet", place / "mouse.zip",
+        "--out", tmp_path / "report.html", "--bootstrap", "20",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    said = " ".join(done.out.split())
+    assert "Tier test, protocol image:" in said
+    assert "Tier test, protocol image + behaviour:" in said
+    assert "(paired)" not in said
+    assert "[95 % interval over images]" in said

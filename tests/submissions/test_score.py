@@ -12,6 +12,7 @@ from tests.submissions.examples import example, shuffled, without
 from striate.errors import InputError
 from striate.metrics import METRICS_VERSION, bootstrap, evaluate, jackknife_oracle, split_half
 from striate.metrics.feve import too_few_images
+from striate.recordings import open as open_recording
 from striate.submissions import Scorecard, Truth, across, legacy, open_truth, score, score_array
 
 
@@ -285,3 +286,25 @@ def test_a_damaged_scorecard_is_refused(tmp_path, damage):
         Scorecard.read(path)
     with pytest.raises(InputError, match="cannot be read"):
         Scorecard.read(tmp_path / "nowhere.json")
+
+
+@pytest.mark.slow
+def test_the_best_score_with_behaviour_lies_above_the_ceilings_of_the_image_and_the_oracle_predictor_below(shared):
+    (path,) = (shared / "archives").glob("static90001-*.zip")
+    truth = Truth.of(open_recording(path), "test")
+    found = evaluate(truth.responses, truth.responses, truth.image_id)
+    known = {"single_trial_ceiling": 0.501, "cc_max": 0.823}  # of the rates, given behaviour, from which it was drawn
+    for name, best in known.items():
+        assert 0.7 * best < getattr(found, name).mean < best
+    assert jackknife_oracle(truth.responses, truth.image_id).mean < found.single_trial_ceiling.mean - 0.05
+
+
+def test_the_ceilings_do_not_depend_on_the_golden_predictions(shared):
+    golden = np.load(shared / "golden" / "metrics_small.npz")
+    r, p, image_ids = golden["responses"], golden["predictions"], golden["image_ids"]
+    found = evaluate(r, p, image_ids)
+    single, average = reference.ceilings(r, image_ids)
+    np.testing.assert_allclose(found.single_trial_ceiling.values, single, atol=1e-6)
+    np.testing.assert_allclose(found.cc_max.values, average, atol=1e-6)
+    norm = np.where(found.feve.kept, golden["expected_average"] / average, np.nan)
+    np.testing.assert_allclose(found.cc_norm.values, norm, atol=1e-5)

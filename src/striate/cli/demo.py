@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from striate.cli.app import app
-from striate.cli.comparison import comparison
+from striate.cli.comparison import comparisons
 
 console = Console(highlight=False)
 
@@ -25,5 +25,6 @@ def demo(
 
     result = run_demo(out, overwrite=overwrite, say=lambda text: console.print(text, markup=False, soft_wrap=True))
     for tier in result.truth.tiers:
-        console.print(comparison([*result.contenders, result.reference], result.differences, tier))
+        for table in comparisons([*result.contenders, result.reference], result.differences, tier):
+            console.print(table)
     console.print(f"Report: {result.report}", markup=False, soft_wrap=True)

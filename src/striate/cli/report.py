@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from striate.cli.app import app
-from striate.cli.comparison import comparison
+from striate.cli.comparison import comparisons
 from striate.cli.scores import Resamples, ResamplingSeed, require_resamples
 from striate.cli.training import Device, Overwrite
 from striate.errors import InputError, WithheldError
@@ -59,7 +59,8 @@ def report(
     material = gather(recording, given, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device)
     write_report(material, out, overwrite=overwrite)
     for tier in measured.tiers:
-        console.print(comparison(material.contenders, material.differences, tier))
+        for table in comparisons(material.contenders, material.differences, tier):
+            console.print(table)
     console.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 

@@ -16,10 +16,21 @@ from striate.files import whole_file
 from striate.metrics import METRICS_VERSION
 from striate.recordings import Recording
 from striate.report import figures
-from striate.report.compare import Contender, Difference, metric_labels, score_rows
+from striate.report.compare import (
+    Contender,
+    Difference,
+    by_protocol,
+    ceiling_note,
+    ceiling_scores,
+    metric_labels,
+    protocol_title,
+    score_rows,
+    too_few,
+)
 from striate.report.page import Page, facts, image, table
 from striate.report.style import palette
 from striate.submissions import Truth
+from striate.submissions.protocol import sees_image_alone
 
 _EXAMPLES = 4  # images
 _NEURONS = 30  # in the example
@@ -38,7 +49,7 @@ class Material:
     truth
         Measured responses of its test tiers; None where they are withheld, and then nothing is scored.
     contenders
-        Models from the weakest to the strongest; the last is looked at most closely.
+        Models by protocol, in each from the weakest to the strongest; the last is looked at most closely.
     differences
         Paired differences between neighbours among them.
     reference
@@ -90,11 +101,7 @@ def write_report(material: Material, path: Path | str, *, overwrite: bool = Fals
             _scores(page, material, tier)
         tier = material.truth.tiers[0]
         _examples(page, material, material.truth, tier)
-    if material.histories:
-        text = "Single-trial correlation on the validation trials, pooled over all neurons, after each epoch."
-        page.section(
-            "Training", text, image(figures.training_curves(material.histories, material.colours), "training curves")
-        )
+    _training(page, material)
     if material.truth is not None and material.contenders:
         _neurons(page, material, material.truth, material.truth.tiers[0])
     if material.positions is not None and material.unit_ids is not None:
@@ -108,6 +115,18 @@ def write_report(material: Material, path: Path | str, *, overwrite: bool = Fals
             page.render(f"Made by striate {__version__} (metrics version {METRICS_VERSION}) on {made}."),
             encoding="utf-8",
         )
+
+
+def _training(page: Page, material: Material) -> None:
+    """Draw the training curves, a figure a protocol."""
+    protocols = {c.name: c.protocol for c in material.contenders}
+    groups: dict[str | None, dict[str, pd.DataFrame]] = {}
+    for name, history in material.histories.items():
+        groups.setdefault(protocols.get(name), {})[name] = history
+    text = "Single-trial correlation on the validation trials, pooled over all neurons, after each epoch."
+    for protocol, histories in groups.items():
+        title = "Training" + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
+        page.section(title, text, image(figures.training_curves(histories, material.colours), "training curves"))
 
 
 def _about_the_recording(page: Page, material: Material) -> None:
@@ -144,29 +163,42 @@ def _data(page: Page, material: Material) -> None:
 
 
 def _scores(page: Page, material: Material, tier: str) -> None:
+    """Write a section for each protocol: models of different protocols are never in one table."""
     everyone = [*material.contenders, *([material.reference] if material.reference else [])]
+    groups = by_protocol(everyone)
+    for protocol, group in groups.items():
+        title = f"Scores: {tier_title(tier)}" + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
+        _scores_of(page, material, tier, group, title)
+
+
+def _scores_of(page: Page, material: Material, tier: str, group: list[Contender], title: str) -> None:
     labels = metric_labels()
-    rows = score_rows(everyone, tier)
-    scored = everyone[0].scorecard.tiers[tier]
+    rows = score_rows(group, tier)
+    scored = group[0].scorecard.tiers[tier]
     body = [
-        [name, *(_with_interval(rows[name].get(metric), everyone[i].scorecard, tier, metric) for metric in labels)]
+        [name, *(_with_interval(rows[name].get(metric), group[i].scorecard, tier, metric) for metric in labels)]
         for i, name in enumerate(rows)
     ]
+    ceiling = ceiling_scores(group, tier)
+    if ceiling:
+        cells = (_with_ends(ceiling[metric]) if metric in ceiling else "1" for metric in labels)
+        body.append(["ceiling (image alone)", *cells])
+    competing = [c for c in group if c is not material.reference]
     parts = [
-        table(["model", *labels.values()], body, best=len(material.contenders) - 1),
+        table(["model", *labels.values()], body, best=len(competing) - 1 if competing else None),
         image(figures.scores_of_models(rows, labels, material.colours), f"scores of {', '.join(rows)} on tier {tier}"),
     ]
-    told_apart = [d for d in material.differences if d.tier == tier]
+    names = {c.name for c in group}
+    told_apart = [d for d in material.differences if d.tier == tier and {d.better, d.worse} <= names]
     if told_apart:
-        parts.append(
-            table(["paired difference", *labels.values()], [_difference_row(d, list(labels)) for d in told_apart])
-        )
+        differences = [_difference_row(d, list(labels), group) for d in told_apart]
+        parts.append(table(["paired difference", *labels.values()], differences))
     text = (
         f"{scored.trials:,} trials of {scored.images} images. In brackets: 95 % intervals from a bootstrap that draws images "
         "with all their repeats. Paired differences use the same draws for both models: an interval without zero means "
-        "that these images tell the two apart."
+        f"that these images tell the two apart. {ceiling_note(group[0].protocol) if ceiling else ''}"
     )
-    page.section(f"Scores: {tier_title(tier)}", text, *parts)
+    page.section(title, text, *parts)
 
 
 def tier_title(tier: str) -> str:
@@ -177,16 +209,22 @@ def tier_title(tier: str) -> str:
 def _with_interval(entry: tuple[float, float, float] | None, card: Any, tier: str, metric: str) -> str:
     if entry is None:
         return f"–|{getattr(card.tiers[tier], metric).reason or 'not defined'}"
+    return _with_ends(entry)
+
+
+def _with_ends(entry: tuple[float, float, float]) -> str:
     value, low, high = entry
     return f"{value:.3f}|[{low:.3f}, {high:.3f}]"
 
 
-def _difference_row(difference: Difference, metrics: list[str]) -> list[str]:
+def _difference_row(difference: Difference, metrics: list[str], group: list[Contender]) -> list[str]:
     cells = [f"{difference.better} − {difference.worse}"]
     for metric in metrics:
         resampled = getattr(difference.metrics, metric)
         interval = resampled.interval
-        if resampled.value is None or interval is None:
+        if too_few(group, difference, metric):
+            cells.append("–|too few images")
+        elif resampled.value is None or interval is None:
             cells.append("–")
         else:
             cells.append(f"{resampled.value:+.3f}|[{interval.low:+.3f}, {interval.high:+.3f}]")
@@ -234,18 +272,21 @@ def _examples(page: Page, material: Material, truth: Truth, tier: str) -> None:
 
 def _neurons(page: Page, material: Material, truth: Truth, tier: str) -> None:
     models = [c for c in material.contenders if c.name in material.histories] or list(material.contenders)
-    scores = {c.name: _per_neuron(c, tier, "single_trial_correlation") for c in models}
-    ceiling = _per_neuron(models[0], tier, "jackknife_oracle")
-    if not np.isfinite(ceiling).any():
-        return
-    figure = figures.scores_beside_ceiling(scores, ceiling, tier_title(tier), material.colours)
-    text = (
-        "Each dot is a neuron. The jackknife oracle predicts each trial by the mean of the other repeats of its image: what "
-        "noise leaves for a model to reach (a model that knows the behaviour can do better)."
-    )
-    page.section(
-        "Scores beside their ceiling", text, image(figure, "single-trial correlation over the jackknife oracle")
-    )
+    groups = by_protocol(models)
+    for protocol, group in groups.items():
+        scores = {c.name: _per_neuron(c, tier, "single_trial_correlation") for c in group}
+        ceiling = _per_neuron(group[0], tier, "single_trial_ceiling")
+        if not np.isfinite(ceiling).any():
+            return
+        figure = figures.scores_beside_ceiling(scores, ceiling, tier_title(tier), material.colours)
+        text = (
+            "Each dot is a neuron. The ceiling is the single-trial correlation that a model of the image alone can expect at "
+            "most (√FEV); it is an estimate, so that single neurons may lie a little above it."
+        )
+        if not sees_image_alone(protocol):
+            text += " Behaviour can lift a model above it."
+        title = "Scores beside their ceiling" + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
+        page.section(title, text, image(figure, "single-trial correlation over its ceiling"))
 
 
 def _per_neuron(contender: Contender, tier: str, metric: str) -> NDArray[np.float64]:

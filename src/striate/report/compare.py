@@ -1,6 +1,6 @@
 """Models side by side on one truth: scores with intervals, and whether the images tell them apart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +12,8 @@ from striate.metrics.bootstrap import RESAMPLES
 from striate.metrics.evaluate import METRICS
 from striate.submissions import Scorecard, Submission, Truth, score
 from striate.submissions.match import match
-from striate.submissions.scorecard import LABELS
+from striate.submissions.protocol import PROTOCOLS, sees_image_alone
+from striate.submissions.scorecard import LABELS, NORMALISED
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Contender:
     submission: Submission
     scorecard: Scorecard
 
+    @property
+    def protocol(self) -> str | None:
+        """What the model sees; None where its submission does not say."""
+        return self.submission.protocol
+
     def predictions(self, truth: Truth, tier: str) -> NDArray[np.float32]:
         """Predictions of one tier in the order of the truth's rows and columns, (T, N)."""
         return match(self.submission, truth, tier).take(self.submission.predictions)
@@ -43,15 +49,32 @@ def contend(name: str, submission: Submission, truth: Truth, *, bootstrap: int =
     return Contender(name, submission, score(submission, truth, bootstrap=bootstrap, seed=seed))
 
 
+def by_protocol(contenders: Iterable[Contender]) -> dict[str | None, list[Contender]]:
+    """Group contenders by what they see, from the image alone upwards; models of different groups are never compared."""
+    grouped: dict[str | None, list[Contender]] = {}
+    for contender in contenders:
+        grouped.setdefault(contender.protocol, []).append(contender)
+    order = [*PROTOCOLS, None]
+    return dict(sorted(grouped.items(), key=lambda pair: order.index(pair[0])))
+
+
+def protocol_title(protocol: str | None) -> str:
+    """Return what tables call a protocol."""
+    return "protocol not stated" if protocol is None else f"protocol {protocol}"
+
+
 def by_strength(contenders: Sequence[Contender]) -> list[Contender]:
-    """From the weakest to the strongest, by the correlation to average on their first tier (or that of single trials, where no image is repeated)."""
+    """Order contenders by protocol, and within each from the weakest to the strongest.
+
+    The strength is the correlation to average on the first tier, or the single-trial correlation where no image is repeated.
+    """
 
     def strength(contender: Contender) -> float:
         scores = next(iter(contender.scorecard.tiers.values()))
         means = (scores.correlation_to_average.mean, scores.single_trial_correlation.mean)
         return next((mean for mean in means if mean is not None), float("-inf"))
 
-    return sorted(contenders, key=strength)
+    return [each for group in by_protocol(contenders).values() for each in sorted(group, key=strength)]
 
 
 @dataclass(frozen=True)
@@ -67,22 +90,23 @@ class Difference:
 def differences(
     contenders: Sequence[Contender], truth: Truth, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> list[Difference]:
-    """Compare each contender with the one before it, on every tier of the truth.
+    """Compare each contender with the one before it of the same protocol, on every tier of the truth.
 
     Parameters
     ----------
     contenders
-        From the weakest to the strongest, as the user orders them.
+        From the weakest to the strongest, as the user orders them. Models of different protocols are not compared.
     truth
         What all predict.
     resamples, seed
         Of the paired bootstrap over images.
     """
     found = []
+    pairs = [pair for group in by_protocol(contenders).values() for pair in pairwise(group)]
     for tier in truth.tiers:
         rows = truth.rows(tier)
         responses, image_ids = truth.responses[rows], truth.image_id[rows]
-        for worse, better in pairwise(contenders):
+        for worse, better in pairs:
             paired = paired_bootstrap(
                 responses,
                 better.predictions(truth, tier),
@@ -100,7 +124,7 @@ def score_rows(contenders: Sequence[Contender], tier: str) -> dict[str, dict[str
     rows: dict[str, dict[str, tuple[float, float, float]]] = {}
     for contender in contenders:
         rows[contender.name] = {}
-        for metric in METRICS:
+        for metric in metric_labels():
             result = getattr(contender.scorecard.tiers[tier], metric)
             if result.mean is not None:
                 interval = result.interval
@@ -110,5 +134,34 @@ def score_rows(contenders: Sequence[Contender], tier: str) -> dict[str, dict[str
 
 
 def metric_labels() -> dict[str, str]:
-    """The three metrics and what tables call them."""
-    return {metric: LABELS[metric] for metric in METRICS}
+    """Return the metrics of a comparison and what tables call them."""
+    return {metric: LABELS[metric] for metric in (*METRICS, *NORMALISED)}
+
+
+def ceiling_scores(contenders: Sequence[Contender], tier: str) -> dict[str, tuple[float, float, float]]:
+    """Mean and interval of the ceiling of each metric, for models of the image alone; what is not defined is left out."""
+    scores = contenders[0].scorecard.tiers[tier]
+    found: dict[str, tuple[float, float, float]] = {}
+    for metric, ceiling in (
+        ("single_trial_correlation", scores.single_trial_ceiling),
+        ("correlation_to_average", scores.cc_max),
+    ):
+        if ceiling.mean is not None:
+            low, high = (ceiling.interval.low, ceiling.interval.high) if ceiling.interval else (ceiling.mean,) * 2
+            found[metric] = (ceiling.mean, low, high)
+    return found
+
+
+def ceiling_note(protocol: str | None) -> str:
+    """Say what the ceilings bound, and that behaviour can lift a model above them where a protocol has it."""
+    note = "The ceiling is what a model of the image alone can expect: √FEV for single trials, CC_max for averages."
+    if not sees_image_alone(protocol):
+        note += " Behaviour can lift a model above it."
+    return note
+
+
+def too_few(contenders: Sequence[Contender], difference: "Difference", metric: str) -> bool:
+    """Whether one of two scores has too few images, so that their difference says nothing either."""
+    pair = (difference.better, difference.worse)
+    scores = [getattr(c.scorecard.tiers[difference.tier], metric) for c in contenders if c.name in pair]
+    return any((score.reason or "").startswith("too few images") for score in scores)

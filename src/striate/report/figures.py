@@ -123,7 +123,7 @@ def scores_beside_ceiling(scores: Mapping[str, Array], ceiling: Array, tier: str
     scores
         By model: single-trial correlation, (N,).
     ceiling : (N,)
-        Jackknife oracle: correlation of each trial with the mean of the other repeats.
+        Highest single-trial correlation that a model of the image alone can expect, √FEV.
     tier
         What the tier is called.
     colours
@@ -140,7 +140,7 @@ def scores_beside_ceiling(scores: Mapping[str, Array], ceiling: Array, tier: str
             panel.axhline(0, color=GREY, lw=0.4)
             panel.scatter(ceiling, values, s=size, color=colours[name], alpha=0.5, lw=0)
             panel.set_title(f"{name}: mean {np.nanmean(values):.3f}")
-            panel.set_xlabel("ceiling (jackknife oracle)")
+            panel.set_xlabel("ceiling (√FEV)")
             panel.set_xlim(low, high)
             panel.set_ylim(low, high)
             panel.set_aspect("equal")

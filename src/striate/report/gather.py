@@ -10,7 +10,7 @@ from striate.errors import InputError
 from striate.metrics.bootstrap import RESAMPLES
 from striate.recordings import Recording
 from striate.report.build import Material, tier_title
-from striate.report.compare import Contender, by_strength, contend, differences
+from striate.report.compare import Contender, by_protocol, by_strength, contend, differences, protocol_title
 from striate.submissions import Submission, Truth, open_submission
 
 if TYPE_CHECKING:  # who reads pages, such as a portal, does not load PyTorch
@@ -47,7 +47,7 @@ def gather(
     Returns
     -------
     Material
-        With the models from the weakest to the strongest, for `write_report`.
+        With the models by protocol, in each from the weakest to the strongest, for `write_report`.
 
     Raises
     ------
@@ -110,6 +110,16 @@ def _said(ordered: list[Contender], tier: str) -> str:
     count = len(ordered)
     if count == 1:
         return f"One model: {ordered[0].name}."
+    groups = by_protocol(ordered)
+    if len(groups) > 1:
+        named = "; ".join(
+            f"{protocol_title(protocol)}: {', '.join(each.name for each in group)}"
+            for protocol, group in groups.items()
+        )
+        return (
+            f"{count} models that see different things, which are not compared with each other ({named}). {ordered[-1].name} is "
+            "looked at most closely."
+        )
     return (
         f"{count} models, from the weakest to the strongest by their correlation to average on the {tier_title(tier)}; the strongest, "
         f"{ordered[-1].name}, is looked at most closely."
