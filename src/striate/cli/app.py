@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from striate import __version__
+from striate.cli.encoding import make_printable
 from striate.errors import InputError, StriateError
 
 app = typer.Typer(
@@ -113,6 +114,7 @@ def main() -> None:
 
     Ctrl-C ends it with status 130, SIGTERM with 143, SIGHUP with 129.
     """
+    make_printable()
     with _terminable() as received:
         _run(received)
 

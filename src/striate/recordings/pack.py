@@ -104,7 +104,7 @@ def _pack_variable(data: TrialData, variable: str, path: Path, advance: Advance)
         level, advance = needed, lambda _steps: None
 
 
-def _new_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
+def _new_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     """Make a ``.npy`` file whose room on the disk is reserved, and map it for writing."""
     with path.open("wb") as file:
         npy_format.write_array_header_1_0(

@@ -1,0 +1,67 @@
+"""Output to terminals that know ASCII or Latin-1 alone: scores arrive, and nothing ends in a traceback."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fixtures.command import striate as run
+from tests.fixtures.recordings import small_recording
+
+import striate
+from striate.cli.encoding import HANDLER, escape, make_printable
+from striate.submissions import Submission
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_scores_are_printed_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    recording = small_recording("7-1-1")
+    striate.write(recording, tmp_path / "Größe.zip")
+    tested = recording.measured_responses("test")
+    submission = Submission.from_array(recording, tested, protocol="image", tiers=["test"])
+    submission.write(tmp_path / "Ωmega.parquet")
+    done = run("score", tmp_path / "Ωmega.parquet", tmp_path / "Größe.zip", PYTHONIOENCODING=encoding)
+    assert done.status == 0, done.err
+    assert "correlation" in done.out
+    if encoding == "ascii":
+        assert (done.out + done.err).isascii()
+    refused = run("score", tmp_path / "Ωmega.parquet", tmp_path / "Grüße.zip", PYTHONIOENCODING=encoding)
+    assert refused.status == 1
+    assert refused.err.startswith("error: ")
+    assert "Traceback" not in refused.err
+
+
+def printed(text: str, encoding: str) -> bytes:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
+    kept = sys.stdout
+    sys.stdout = stream
+    try:
+        make_printable()
+        print(text, end="")
+        stream.flush()
+        return raw.getvalue()
+    finally:
+        sys.stdout = kept
+
+
+@given(st.text(), st.sampled_from(["ascii", "latin-1", "utf-8"]))
+def test_json_is_the_same_in_every_encoding(text: str, encoding: str) -> None:
+    value = {"name": text}
+    assert json.loads(printed(json.dumps(value, ensure_ascii=False), encoding).decode(encoding)) == value
+
+
+def test_typographic_characters_become_plain() -> None:
+    assert printed("0.3 ± 0.1 – 18 × 32…", "ascii") == b"0.3 +/- 0.1 - 18 x 32..."
+    assert printed("0.3 ± 0.1 – 18 × 32…", "utf-8").decode() == "0.3 ± 0.1 – 18 × 32…"
+    assert printed("Größe 𝛀", "ascii") == rb"Gr\u00f6\u00dfe \ud835\udec0"
+    assert printed("b\udcff.zip", "utf-8") == rb"b\udcff.zip"  # a file name that is no UTF-8
+
+
+def test_only_encoding_is_handled() -> None:
+    with pytest.raises(UnicodeDecodeError):
+        escape(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"))
+    assert HANDLER == "striate.escape"
