@@ -240,9 +240,13 @@ def submissions_a_minute(portal: Served, files: list[Path]) -> dict[str, Any]:
 
     with ThreadPoolExecutor(_TEAMS) as pool:
         list(pool.map(send, range(_TEAMS)))
-    while any(not each["over"] for team in range(_TEAMS) for each in portal.ask("GET", "api/v1/submissions", team)):
+    while any(
+        not each["over"] for team in range(_TEAMS) for each in portal.ask("GET", "api/v1/submissions", team)["items"]
+    ):
         time.sleep(0.1)
-    states = [each["state"] for team in range(_TEAMS) for each in portal.ask("GET", "api/v1/submissions", team)]
+    states = [
+        each["state"] for team in range(_TEAMS) for each in portal.ask("GET", "api/v1/submissions", team)["items"]
+    ]
     if set(states) != {"scored"}:
         raise RuntimeError(f"not all were scored: {states}")
     seconds = time.perf_counter() - began

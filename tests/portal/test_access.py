@@ -41,6 +41,7 @@ OWN = (SIGN_IN, 200, 404, 200)
 TABLE: dict[str, Case] = {
     "home": Case(ALL),
     "health": Case(ALL),
+    "api-reference": Case(ALL, path=lambda s: "/api/"),
     "ready": Case((503, 503, 503, 503)),  # there is no worker
     "metrics": Case(ALL),  # from this machine; test_watching has the others
     "announcements": Case(ALL),

@@ -66,7 +66,7 @@ def test_it_is_ready_when_a_worker_was_seen_lately(world: World) -> None:
         answer = world.browser().get("/ready")
         return answer.status_code, answer.json()
 
-    assert ready() == (503, {"database": True, "tables": True, "storage": True, "worker": False})
+    assert ready() == (503, {"database": True, "tables": True, "storage": True, "disk": True, "worker": False})
     worker = Worker.objects.create(name="one", scorer="x")
     assert ready()[0] == 200
     Worker.objects.update(seen_at=timezone.now() - timedelta(minutes=2))
@@ -83,6 +83,68 @@ def test_it_is_not_ready_where_files_cannot_be_written(world: World, monkeypatch
 
     monkeypatch.setattr(storages["submissions"], "save", full)
     assert world.browser().get("/ready").json()["storage"] is False
+
+
+def test_it_is_not_ready_where_the_database_cannot_be_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.db import OperationalError, connection
+
+    from striate.portal.organising import alive
+
+    def reads_only(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not sql.lstrip().upper().startswith(("SELECT", "BEGIN", "SAVEPOINT", "ROLLBACK", "RELEASE")):
+            raise OperationalError("attempt to write a readonly database")
+        return execute(sql, params, many, context)
+
+    monkeypatch.setattr(alive, "_written", 0.0)
+    with connection.execute_wrapper(reads_only):
+        answer = world.browser().get("/ready")
+    assert answer.status_code == 503
+    assert (answer.json()["database"], answer.json()["tables"]) == (False, True)
+    assert world.browser().get("/ready").json()["database"] is True
+
+
+def test_it_is_not_ready_where_the_disk_is_full(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+    from collections import namedtuple
+
+    disk = namedtuple("disk", "total used free")(10**12, 10**12, 10**6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk)
+    answer = world.browser().get("/ready")
+    assert answer.status_code == 503
+    assert answer.json()["disk"] is False
+    found = numbers(world.browser().get("/metrics").content.decode())
+    assert (found["striate_disk_bytes"], found["striate_disk_free_bytes"]) == (10**12, 10**6)
+
+
+def test_a_bad_host_is_refused_in_one_line(world: World, log: io.StringIO) -> None:
+    for path in ("/", "/api/v1/competition"):
+        answer = world.browser().get(path, HTTP_HOST="evil.example.org:99999")
+        assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert [line for line in lines(log) if "HTTP_HOST" in line.get("why", "")]
+    assert not [line for line in lines(log) if "traceback" in line]
+
+
+def test_a_web_process_measures_itself(tmp_path: Any) -> None:
+    import os
+    import subprocess
+    import sys
+
+    from striate.portal.organising import counting
+
+    code = "from striate.portal.organising.counting import measure; measure(threads=40, busy=3, connections=9)"
+    environment = {**os.environ, counting.FOLDER: str(tmp_path)}
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    read = (
+        "from prometheus_client import CollectorRegistry, generate_latest, multiprocess as m; r = CollectorRegistry(); "
+        "m.MultiProcessCollector(r); print(generate_latest(r).decode())"
+    )
+    done = subprocess.run([sys.executable, "-c", read], env=environment, check=True, capture_output=True, text=True)
+    found = numbers(done.stdout)
+    assert (found["striate_web_threads"], found["striate_web_threads_busy"]) == (80, 6)
+    assert found["striate_web_connections"] == 18
+    assert found["striate_web_memory_bytes"] > 2 * 10**6
 
 
 def test_a_worker_says_that_it_is_there_and_when_it_ends(world: World) -> None:

@@ -1,7 +1,9 @@
 """The API for programs; ``/api/v1/openapi.json`` describes it. Whoever asks shows a token."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema, Status
 from ninja.errors import HttpError, ValidationError
+from ninja.pagination import LimitOffsetPagination, paginate
 from ninja.security import HttpBearer
 from pydantic import Field
 
@@ -23,9 +26,13 @@ from striate.portal.bodies import body_length
 from striate.portal.competition import competition, place
 from striate.portal.entries.card import MethodCard
 from striate.portal.entries.keeping import current, keep, may_write
+from striate.portal.hosting.api import Problem
 from striate.portal.hosting.api import router as data
 from striate.portal.in_force import in_force
 from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
+from striate.portal.paging import Page
+from striate.portal.problems import CONTENT_TYPE
+from striate.portal.ratelimit import rate_limit
 from striate.portal.receiving import uploads
 from striate.portal.receiving.crowd import among_others
 from striate.portal.receiving.soon import check_soon
@@ -47,7 +54,21 @@ class _Bearer(HttpBearer):
         return user
 
 
-api = NinjaAPI(
+class _Api(NinjaAPI):
+    """The API, whose description says of what type errors are."""
+
+    def get_openapi_schema(self, **named: Any) -> Any:
+        """Describe the API; every error is a problem document."""
+        described = super().get_openapi_schema(**named)
+        for calls in described["paths"].values():
+            for call in calls.values():
+                for status, answer in call["responses"].items():
+                    if int(status) >= 400 and "application/json" in answer.get("content", {}):
+                        answer["content"] = {CONTENT_TYPE: answer["content"]["application/json"]}
+        return described
+
+
+api = _Api(
     title="striate portal",
     version="1",
     auth=_Bearer(),
@@ -78,6 +99,7 @@ class _TooOftenError(Exception):
 def _too_often(request: HttpRequest, error: _TooOftenError) -> HttpResponse:
     throttle, key = error.args
     answer = api.create_response(request, {"detail": sentence(throttle, key)}, status=429)
+    _say(answer, rate_limit(throttle, key))
     answer.headers["Retry-After"] = str(throttle.wait(key))
     return answer
 
@@ -99,12 +121,6 @@ def _busy(request: HttpRequest, error: BusyError) -> HttpResponse:
     answer = api.create_response(request, {"detail": str(error)}, status=429)
     answer.headers["Retry-After"] = str(_WAIT)
     return answer
-
-
-class Problem(Schema):
-    """Why something was not done, in one sentence."""
-
-    detail: str
 
 
 class BoardAbout(Schema):
@@ -229,6 +245,11 @@ _PROBLEMS = {
 }
 
 
+def _say(answer: HttpResponse, headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        answer.headers[name] = value
+
+
 def _admitted(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     if not request.user.admitted:
@@ -267,8 +288,8 @@ def keys(request: HttpRequest) -> HttpResponseBase:
 
 
 @api.post("/uploads", response={200: UploadState, **_PROBLEMS})
-def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
-    """Begin an upload, or find the one of the same file that was broken off."""
+def begin_upload(request: HttpRequest, about: BeginUpload, response: HttpResponse) -> dict[str, Any]:
+    """Begin an upload, or find the one of the same file that was broken off. ``RateLimit`` says how many more may be begun."""
     user = _admitted(request)
     if not user.is_staff:
         refuse_outside_of_phases("")
@@ -277,6 +298,7 @@ def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
         User.objects.select_for_update().get(pk=user.pk)
         if UPLOAD.take(str(user.pk)) is None:
             raise _TooOftenError(UPLOAD, str(user.pk))
+        _say(response, rate_limit(UPLOAD, str(user.pk)))
         return _progress(
             uploads.begin(user, filename=about.filename, size=about.size, sha256=about.sha256, most=largest_file())
         )
@@ -327,11 +349,12 @@ def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str,
 
 
 @api.get("/submissions", response={200: list[SubmissionState], **_PROBLEMS})
-def own_submissions(request: HttpRequest) -> list[dict[str, Any]]:
+@paginate(LimitOffsetPagination)
+def own_submissions(request: HttpRequest) -> Any:
     """The submissions of one's own team, the last first."""
     team = _admitted(request).team
-    found = Submission.objects.filter(team=team).prefetch_related("transitions") if team else ()
-    return [_described(request, each) for each in found]
+    found = Submission.objects.filter(team=team) if team else Submission.objects.none()
+    return Page(found.order_by("-received_at", "pk").prefetch_related("transitions"), partial(_described, request))
 
 
 @api.get("/submissions/{number}", response={200: SubmissionState, **_PROBLEMS})

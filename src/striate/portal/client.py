@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -299,6 +300,8 @@ class Portal:
                     continue
                 when = f" in {duration(asked)}" if asked is not None else " later"
                 raise OutageError(_sentence(answer).rstrip("."), f"Try again{when}: what arrived stays there.")
+            if answer.status == HTTPStatus.INSUFFICIENT_STORAGE:
+                raise OutageError(_sentence(answer).rstrip("."), "What arrived stays there.")
             if answer.status >= 500:
                 reason = f"{self.address} has a fault ({answer.status})"
                 continue

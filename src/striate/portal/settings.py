@@ -152,6 +152,8 @@ SECURE_HSTS_SECONDS = 30 * 24 * 3600 if ENCRYPTED else 0
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
+NINJA_PAGINATION_PER_PAGE, NINJA_PAGINATION_MAX_LIMIT = 100, 1000
+
 LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]  # each by its own name
 LOCALE_PATHS = [Path(__file__).parent / "locale"]

@@ -18,6 +18,7 @@ from striate.portal.looking import pages as looking
 from striate.portal.organising import alive, announcing, phases
 from striate.portal.organising import pages as organising
 from striate.portal.receiving import pages as submissions
+from striate.portal.reference import reference
 
 handler400 = "striate.portal.site.not_understood"
 handler500 = "striate.portal.site.fault"
@@ -112,6 +113,7 @@ urlpatterns = [
     path("competition.toml", submissions.rules_file, name="rules"),
     path("commitment.json", submissions.commitment, name="commitment"),
     path("receipts.jsonl", submissions.receipts, name="receipts"),
+    path("api/", reference, name="api-reference"),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

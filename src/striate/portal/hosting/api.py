@@ -1,6 +1,7 @@
 """The API by which organisers publish a version: which contents are missing, each sent in parts, then all of it in one step."""
 
 import hashlib
+from functools import partial
 from itertools import accumulate
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
 from ninja.errors import HttpError
+from ninja.pagination import LimitOffsetPagination, paginate
 from ninja.security import HttpBearer
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -17,6 +19,7 @@ from striate.errors import InputError
 from striate.portal.hosting import arriving, snapshots
 from striate.portal.models import Snapshot, Token, Upload, User
 from striate.portal.models.snapshots import author_of
+from striate.portal.paging import Page
 from striate.portal.receiving import uploads
 from striate.portal.words import grouped
 
@@ -42,8 +45,19 @@ router = Router(auth=_Organiser())
 
 
 class Problem(Schema):
-    """Why something was not done, in one sentence."""
+    """Why something was not done (RFC 9457).
 
+    Attributes
+    ----------
+    type, title, status
+        What kind of problem it is: the HTTP status, and its name.
+    detail
+        What went wrong, in one sentence.
+    """
+
+    type: str = "about:blank"
+    title: str
+    status: int
     detail: str
 
 
@@ -133,9 +147,10 @@ def _organiser(request: HttpRequest) -> User:
 
 
 @router.get("/versions", auth=None, response={200: list[Version], **_PROBLEMS})
-def all_versions(request: HttpRequest) -> list[dict[str, Any]]:
+@paginate(LimitOffsetPagination)
+def all_versions(request: HttpRequest) -> Any:
     """The versions of the data, the last first."""
-    return [_told(request, each) for each in Snapshot.objects.order_by("-number")]
+    return Page(Snapshot.objects.order_by("-number"), partial(_told, request))
 
 
 @router.post("/missing", response={200: Missing, **_PROBLEMS})

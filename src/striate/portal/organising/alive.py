@@ -1,26 +1,35 @@
 """Answers to what watches the portal: whether it is ready, and its numbers."""
 
 import secrets
+import threading
+import time
 from collections.abc import Callable
 
+from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from striate.portal.competition import place
 from striate.portal.models import Token, User, Worker
+from striate.portal.receiving.decoding import room_for
 
 _THIS_MACHINE = ("127.0.0.1", "::1")
+_PROBE = "ready"  # key of a session that expired: nobody can have it
+_WRITES_EVERY = 1.0  # seconds: anybody may ask whether the portal is ready
+_lock, _written = threading.Lock(), 0.0
 _FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via")
 
 
 @require_safe
 def ready(request: HttpRequest) -> HttpResponseBase:
-    """Whether the portal can do its work: database, tables, storage, and a worker that was seen lately."""
+    """Whether the portal can do its work: database, tables, storage, room on the disk, and a worker that was seen lately."""
     found = {name: _holds(check) for name, check in _CHECKS.items()}
     return JsonResponse(found, status=200 if all(found.values()) else 503, headers={"Cache-Control": "no-store"})
 
@@ -56,6 +65,14 @@ def _holds(check: Callable[[], bool]) -> bool:
 
 
 def _database() -> bool:
+    """Whether the database can be written. A row is committed: a disk that is full, or a server that only reads, shows then."""
+    global _written
+    with _lock:
+        if time.monotonic() - _written >= _WRITES_EVERY:
+            Session.objects.update_or_create(
+                session_key=_PROBE, defaults={"session_data": "", "expire_date": timezone.now()}
+            )
+            _written = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return True
@@ -72,6 +89,11 @@ def _storage() -> bool:
     return True
 
 
+def _disk() -> bool:
+    """Whether the disk has the room that the portal leaves free in any case: with less, it takes no uploads."""
+    return room_for(place().data, 0)
+
+
 def _worker() -> bool:
     return Worker.there().exists()
 
@@ -80,5 +102,6 @@ _CHECKS: dict[str, Callable[[], bool]] = {
     "database": _database,
     "tables": _tables,
     "storage": _storage,
+    "disk": _disk,
     "worker": _worker,
 }

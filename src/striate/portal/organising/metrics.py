@@ -1,6 +1,7 @@
 """Numbers for Prometheus: read from the database when asked for, so that they are right however many processes there are."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 from django.db.models import Count, Min
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from striate.portal.competition import place
 from striate.portal.models import AuditEnd, Job, Link, Score, State, Submission, Team, User, Worker
 from striate.portal.organising.counters import OWN
 from striate.portal.organising.counting import FOLDER
@@ -36,6 +38,9 @@ class Portal(Collector):
         yield _one("teams", "Teams.", Team.objects.count())
         yield _one("accounts", "Accounts that can sign in.", User.objects.filter(is_active=True).count())
         end = AuditEnd.objects.filter(pk=1).first()
+        disk = shutil.disk_usage(place().data)
+        yield _one("disk_bytes", "Size of the disk with the portal's folder.", disk.total)
+        yield _one("disk_free_bytes", "What is free of it; below 0.3 GB nothing is taken.", disk.free)
         yield _one("audit_entries", "Entries of the audit log.", end.number if end else 0)
 
 

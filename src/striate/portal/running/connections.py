@@ -17,6 +17,7 @@ import resource
 import select
 import selectors
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,6 +31,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import ThreadWorker
 
 from striate.portal.bodies import LARGEST_BODY, is_upload
+from striate.portal.organising import counting
 
 HEADER_SECONDS = 10.0
 GRACE, SLOWEST = 20.0, 16 * 2**10  # seconds, and bytes a second
@@ -120,6 +122,8 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         self._arriving: dict[Any, _Arrival] = {}  # by connection, the oldest first
         self._collected = 0  # bytes
         self._stops: float | None = None
+        self._lock, self._busy = threading.Lock(), 0
+        self._measured = 0.0
 
     def init_process(self) -> None:
         """Let the process have as many connections as it takes."""
@@ -205,10 +209,17 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         """Answer a request, in a thread."""
         conn.parser.unreader.begin()
         conn.sock.settimeout(SEND_SECONDS)
+        self._count(1)
         try:
             return super().handle_request(req, conn)
         except TimeoutError:  # the reader of the answer is too slow
             return False
+        finally:
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._busy += change
 
     def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
         """Whether the connection can have another request: not while some of this one is on the wire."""
@@ -228,8 +239,11 @@ class Threads(ThreadWorker):  # type: ignore[misc]
             conn.close()
 
     def murder_pending(self) -> None:
-        """Close what did not arrive in time; called every second by the main loop."""
+        """Close what did not arrive in time, and measure the process; called every second by the main loop, and more often."""
         now = time.monotonic()
+        if now - self._measured >= 1:
+            self._measured = now
+            counting.measure(threads=self.cfg.threads, busy=self._busy, connections=self.nr_conns)
         if not self.alive and self._stops is None:
             self._stops = now + _STOPPING_SECONDS
         for conn, arrival in list(self._arriving.items()):

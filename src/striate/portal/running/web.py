@@ -40,6 +40,7 @@ class Web(BaseApplication):  # type: ignore[misc]
         ):  # of newer versions: a socket in the home folder, which there may be none
             self.cfg.set("control_socket_disable", True)
         self.cfg.set("post_worker_init", _make_ready)
+        self.cfg.set("child_exit", _forget)
 
     def load(self) -> Any:
         """The portal, with all its pages: what is left to be loaded by the first request, all others wait for, in each worker."""
@@ -60,6 +61,11 @@ def _make_ready(_worker: object) -> None:
 
     make_ready()
     last_use.beside()
+
+
+def _forget(_arbiter: object, worker: Any) -> None:
+    """Count a worker that has ended no longer."""
+    counting.forget(worker.pid)
 
 
 def main() -> None:
