@@ -57,6 +57,8 @@ def cpu_kernels() -> ModuleType | None:
     """Loops that numba compiles; None, with a warning, where it cannot."""
     try:
         from striate.models.ops import cpu
+
+        cpu.start_threads()
     except Exception as error:  # whatever is wrong with a compiler, the plain form still works
         _say_once("numba", error)
         return None

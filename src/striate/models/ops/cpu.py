@@ -5,6 +5,7 @@ are four runs of memory. Each thread writes to images (or to sums) of its own, s
 same number of threads gives the same bits. Compiled code is kept on disk: only the first process on a machine waits.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -16,12 +17,43 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striate.models.ops.spinning import let_waiting_threads_sleep
+
 # sums may be taken in another order (to use vector units), but NaN and infinity keep their meaning
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 # (2^f − 1) / f for f within ±½, the highest power first: minimax, relative error 1e-8
 EXPONENTIAL = (1.5403512e-4, 1.3390735e-3, 9.618238e-3, 5.5503573e-2, 2.4022649e-1, 6.931472e-1)
 # not all of numba's threading layers bear two callers at once
 _ONE_AT_A_TIME = Lock()
+
+
+def start_threads() -> None:
+    """Start numba's threads, in another way than the environment asks for where that does not work.
+
+    Raises
+    ------
+    RuntimeError
+        If numba is told not to compile.
+    ValueError
+        If numba cannot start threads at all.
+    """
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        raise RuntimeError("NUMBA_DISABLE_JIT is set")
+    try:
+        numba.get_num_threads()
+    except ValueError:
+        asked = numba.config.THREADING_LAYER  # type: ignore[attr-defined]
+        numba.config.THREADING_LAYER = "default"  # type: ignore[attr-defined]
+        numba.config.THREADING_LAYER_PRIORITY = ["tbb", "omp", "workqueue"]  # type: ignore[attr-defined]
+        numba.get_num_threads()
+        used = numba.threading_layer()  # type: ignore[attr-defined]
+        warnings.warn(
+            f"numba cannot load the threading layer that the environment asks for ({asked}), and uses {used}: install it, or unset "
+            "NUMBA_THREADING_LAYER and NUMBA_THREADING_LAYER_PRIORITY.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    let_waiting_threads_sleep()
 
 
 def compiled(function: Callable[..., Any], fastmath: set[str] = FAST, **options: Any) -> Any:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.models.ops.choice import depthwise_kernels, form
+from striate.models.ops.operators import differentiable, operator
 
 
 def depthwise(maps: Tensor, weight: Tensor) -> Tensor:
@@ -43,18 +44,18 @@ def _convolve(maps: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(maps, weight, padding=weight.shape[-1] // 2, groups=len(weight))
 
 
-@torch.library.custom_op("striate::depthwise", mutates_args=())
-def _depthwise(maps: Tensor, weight: Tensor) -> Tensor:
+def _kernel(maps: Tensor, weight: Tensor) -> Tensor:
     return _convolve(maps, weight)
 
 
-@_depthwise.register_fake
-def _(maps: Tensor, weight: Tensor) -> Tensor:
+def _fake(maps: Tensor, weight: Tensor) -> Tensor:
     return torch.empty_like(maps)
 
 
-@torch.library.custom_op("striate::depthwise_gradients", mutates_args=())
-def _gradients(slopes: Tensor, maps: Tensor, weight: Tensor, maps_wanted: bool) -> tuple[Tensor, Tensor]:
+_depthwise = operator("depthwise", _kernel, fake=_fake)
+
+
+def _gradients_kernel(slopes: Tensor, maps: Tensor, weight: Tensor, maps_wanted: bool) -> tuple[Tensor, Tensor]:
     kernels = depthwise_kernels()
     assert kernels is not None
     of_maps = maps.new_empty(0)
@@ -66,9 +67,11 @@ def _gradients(slopes: Tensor, maps: Tensor, weight: Tensor, maps_wanted: bool) 
     return of_maps, of_weight
 
 
-@_gradients.register_fake
-def _(slopes: Tensor, maps: Tensor, weight: Tensor, maps_wanted: bool) -> tuple[Tensor, Tensor]:
+def _gradients_fake(slopes: Tensor, maps: Tensor, weight: Tensor, maps_wanted: bool) -> tuple[Tensor, Tensor]:
     return (torch.empty_like(maps) if maps_wanted else maps.new_empty(0)), weight.new_empty(weight.shape)
+
+
+_gradients = operator("depthwise_gradients", _gradients_kernel, fake=_gradients_fake)
 
 
 def _keep(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -82,4 +85,4 @@ def _differentiate(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, Tensor]:
     return (of_maps if wanted else None), of_weight
 
 
-_depthwise.register_autograd(_differentiate, setup_context=_keep)
+differentiable("depthwise", _differentiate, keep=_keep)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from striate.models.ops.choice import form, normalisation_kernels
 from striate.models.ops.elu import elu_
+from striate.models.ops.operators import differentiable, operator
 
 
 def normalised_elu(maps: Tensor, norm: nn.BatchNorm2d) -> Tensor:
@@ -51,22 +52,22 @@ def _track(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, number: int) ->
         running.copy_((1 - norm.momentum) * running.double() + norm.momentum * new)
 
 
-@torch.library.custom_op("striate::normalised_elu", mutates_args=())
-def _normalised_elu(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+def _kernel(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     kernels = normalisation_kernels(maps.device)
     assert kernels is not None
     values, mean, variance = kernels.forward(maps, weight, bias, eps)
     return values, mean, variance
 
 
-@_normalised_elu.register_fake
-def _(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+def _fake(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     mean = weight.new_empty(weight.shape, dtype=torch.float64)
     return torch.empty_like(maps), mean, torch.empty_like(mean)
 
 
-@torch.library.custom_op("striate::normalised_elu_gradients", mutates_args=())
-def _gradients(
+_normalised_elu = operator("normalised_elu", _kernel, fake=_fake)
+
+
+def _gradients_kernel(
     slopes: Tensor, values: Tensor, maps: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     kernels = normalisation_kernels(maps.device)
@@ -75,11 +76,13 @@ def _gradients(
     return of_maps, of_weight, of_bias
 
 
-@_gradients.register_fake
-def _(
+def _gradients_fake(
     slopes: Tensor, values: Tensor, maps: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     return torch.empty_like(maps), torch.empty_like(weight), torch.empty_like(weight)
+
+
+_gradients = operator("normalised_elu_gradients", _gradients_kernel, fake=_gradients_fake)
 
 
 def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, float], output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -94,4 +97,4 @@ def _differentiate(ctx: Any, slopes: Tensor, *_: Any) -> tuple[Tensor, Tensor, T
     return of_maps, of_weight, of_bias, None
 
 
-_normalised_elu.register_autograd(_differentiate, setup_context=_keep)
+differentiable("normalised_elu", _differentiate, keep=_keep)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from striate.models.ops import plain
 from striate.models.ops.choice import form, fused_kernels
+from striate.models.ops.operators import differentiable, operator
 
 _FUSED = (torch.float32, torch.float64)
 _LARGEST = 2**31  # kernels count in 32 bits
@@ -50,21 +51,21 @@ def sample_and_project(maps: Tensor, positions: Tensor, features: Tensor, bias: 
     return value + bias
 
 
-@torch.library.custom_op("striate::sample_and_project", mutates_args=())
-def _sample_and_project(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
+def _kernel(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
     kernels = fused_kernels(maps.device)
     assert kernels is not None
     value: Tensor = kernels.forward(maps, positions, features)
     return value
 
 
-@_sample_and_project.register_fake
-def _(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
+def _fake(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
     return maps.new_empty((maps.shape[0], features.shape[0]))
 
 
-@torch.library.custom_op("striate::sample_and_project_gradients", mutates_args=())
-def _gradients(
+_sample_and_project = operator("sample_and_project", _kernel, fake=_fake)
+
+
+def _gradients_kernel(
     slopes: Tensor, maps: Tensor, positions: Tensor, features: Tensor, maps_wanted: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     kernels = fused_kernels(maps.device)
@@ -73,13 +74,15 @@ def _gradients(
     return of_maps, of_positions, of_features
 
 
-@_gradients.register_fake
-def _(
+def _gradients_fake(
     slopes: Tensor, maps: Tensor, positions: Tensor, features: Tensor, maps_wanted: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     batch, channels, height, width = maps.shape
     of_maps = maps.new_empty((batch if maps_wanted else 0, height, width, channels)).permute(0, 3, 1, 2)
     return of_maps, positions.new_empty(positions.shape), features.new_empty(features.shape)
+
+
+_gradients = operator("sample_and_project_gradients", _gradients_kernel, fake=_gradients_fake)
 
 
 def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
@@ -93,4 +96,4 @@ def _differentiate(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, Tensor, Ten
     return (of_maps if wanted else None), of_positions, of_features
 
 
-_sample_and_project.register_autograd(_differentiate, setup_context=_keep)
+differentiable("sample_and_project", _differentiate, keep=_keep)
