@@ -26,11 +26,14 @@ class FileKind:
         With its article, for a sentence: ``"a MATLAB file of version 5 to 7"``.
     advice
         What to do with it: one or two clauses without a full stop, in the imperative.
+    general
+        Whether the advice holds whatever was wanted; else it is for somebody who wants a recording.
     """
 
     name: str
     description: str
     advice: str
+    general: bool = False
 
 
 _CONVERT = "make a recording of it with `striate convert`"
@@ -38,18 +41,21 @@ _UNPACK = "unpack it first"
 _NO_PICKLE = "striate never loads pickles, which can run any code: save plain arrays with numpy.save or numpy.savez"
 
 _KINDS = (
-    FileKind("empty", "an empty file", "write or download it again"),
-    FileKind("annex", "a git-annex pointer, not the data", "fetch the content first (git annex get)"),
-    FileKind("lfs", "a Git LFS pointer, not the data", "fetch the content first (git lfs pull)"),
+    FileKind("empty", "an empty file", "write or download it again", general=True),
+    FileKind(
+        "annex", "a git-annex pointer instead of the data", "fetch the content first (git annex get)", general=True
+    ),
+    FileKind("lfs", "a Git LFS pointer instead of the data", "fetch the content first (git lfs pull)", general=True),
     FileKind(
         "html",
         "a web page",
         "download the file again; the host sent a page instead, perhaps because it was down or wants a log-in",
+        general=True,
     ),
     FileKind("npy", "a NumPy array", "give the arrays to `striate convert` by --images, --responses and so on"),
-    FileKind("pickled-npy", "a NumPy file of pickled Python objects", _NO_PICKLE),
+    FileKind("pickled-npy", "a NumPy file of pickled Python objects", _NO_PICKLE, general=True),
     FileKind("npz", "a NumPy archive of arrays (.npz)", _CONVERT),
-    FileKind("pickle", "a Python pickle", _NO_PICKLE),
+    FileKind("pickle", "a Python pickle", _NO_PICKLE, general=True),
     FileKind("torch", "a PyTorch file", "give data; weights belong to striate.models"),
     FileKind("hdf5", "an HDF5 file", _CONVERT),
     FileKind("matlab73", "a MATLAB file of version 7.3", _CONVERT),
@@ -63,16 +69,18 @@ _KINDS = (
         "an NWB file",
         "read its images and responses with pynwb, one row a trial, and give the arrays to striate.convert",
     ),
-    FileKind("excel", "an Excel workbook", "save the sheet as CSV (comma-separated, with decimal points)"),
+    FileKind(
+        "excel", "an Excel workbook", "save the sheet as CSV (comma-separated, with decimal points)", general=True
+    ),
     FileKind("image", "a single image", "stack all images into one array (trials, height, width), and use numpy.save"),
-    FileKind("gzip", "a gzip file", _UNPACK),
-    FileKind("archive", "a compressed archive (not a zip)", f"{_UNPACK}, or pack it as a zip"),
-    FileKind("damaged-zip", "a zip that is cut off or damaged", "download or make it again"),
+    FileKind("gzip", "a gzip file", _UNPACK, general=True),
+    FileKind("archive", "a compressed archive (not a zip)", f"{_UNPACK}, or pack it as a zip", general=True),
+    FileKind("damaged-zip", "a zip that is cut off or damaged", "download or make it again", general=True),
     FileKind("zip", "a zip", "give a zip of a recording in the SENSORIUM 2022 layout"),
     FileKind("parquet", "a Parquet file", "give it where a table, predictions or a truth is wanted"),
     FileKind("pdf", "a PDF", "give the data"),
     FileKind("json", "a JSON file", "give the data"),
-    FileKind("utf16", "text in UTF-16", "save it as UTF-8"),
+    FileKind("utf16", "text in UTF-16", "save it as UTF-8", general=True),
     FileKind("table", "a text table (CSV or TSV)", "give it where a table of neurons, trials or predictions is wanted"),
     FileKind("text", "a text file", "give the data"),
     FileKind(
@@ -141,7 +149,7 @@ def kind_of_bytes(start: bytes) -> FileKind | None:
     return KINDS[name] if name else None
 
 
-def unexpected(path: Path, wanted: str, otherwise: str) -> InputError:
+def unexpected(path: Path, wanted: str, otherwise: str, *, recording: bool = True) -> InputError:
     """Return the error for a file that is not of the kind that was wanted.
 
     Parameters
@@ -151,13 +159,14 @@ def unexpected(path: Path, wanted: str, otherwise: str) -> InputError:
     wanted
         What it should be, with its article: ``"a .npy array"``.
     otherwise
-        What to do if the file is not recognised, in the imperative and without a full stop.
+        What to do if nothing better is known, in the imperative and without a full stop.
+    recording
+        Whether the user wants to open or make a recording; else only advice that is general is given.
     """
     kind = kind_of(path)
-    shown = shortened(path, 100)
-    if kind is None:
-        return InputError(f"{shown} is not {wanted}: {otherwise}.")
-    return InputError(f"{shown} is {kind.description}, not {wanted}: {kind.advice}.")
+    but = f" but {kind.description}" if kind is not None else ""
+    advice = kind.advice if kind is not None and (recording or kind.general) else otherwise
+    return InputError(f"{shortened(path, 100)} is not {wanted}{but}: {advice}.")
 
 
 def _kind_of_start(start: bytes) -> str | None:

@@ -17,6 +17,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from striate.errors import InputError, listed, nearest
+from striate.file_kinds import unexpected
 from striate.files import whole_file
 from striate.submissions.csv_lists import read_floats, read_integers, write_lists
 from striate.submissions.keyed import MOST_TRIALS, MOST_VALUES, Ids, printable
@@ -119,7 +120,9 @@ def _read(path: Path, column: str) -> Rows:
 def _check_start(path: Path, column: str) -> int:
     """Check the header; say how large blocks must be to hold a row."""
     if not path.is_file():
-        raise InputError(f"{path} {'is not a file' if path.exists() else 'does not exist'}; give a CSV of 2022.")
+        if path.exists():
+            raise unexpected(path, "a CSV of 2022", "give a CSV of 2022", recording=False)
+        raise InputError(f"{path} does not exist; give a CSV of 2022.")
     with path.open("rb") as file:
         header = file.readline(_LONGEST_HEADER)
         first = len(file.readline(_LONGEST_ROW))
@@ -131,7 +134,8 @@ def _check_start(path: Path, column: str) -> int:
         names = []
     wanted = (TRIALS, IMAGES, column, NEURONS)
     if not set(names) & set(wanted):
-        raise InputError(f"{path} is not a CSV of 2022: its first line must name the columns {', '.join(wanted)}.")
+        advice = f"its first line must name the columns {', '.join(wanted)}"
+        raise unexpected(path, "a CSV of 2022", advice, recording=False)
     for name in wanted:
         if names.count(name) != 1:
             often = f"has {names.count(name)} columns" if name in names else "has no column"

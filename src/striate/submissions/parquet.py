@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 
 from striate.errors import InputError, listed
+from striate.file_kinds import unexpected
 from striate.files import whole_file
 from striate.folders import expanded
 from striate.parsing import first_problem
@@ -145,7 +146,9 @@ def read(path: Path | str, kind: str, column: str) -> Contents:
 
 def _refuse_what_is_not_whole(file: Path) -> None:
     if not file.is_file():
-        raise InputError(f"{file} {'is not a file' if file.exists() else 'does not exist'}; give a Parquet file.")
+        if file.exists():
+            raise unexpected(file, "a Parquet file", "give a Parquet file", recording=False)
+        raise InputError(f"{file} does not exist; give a Parquet file.")
     try:
         with file.open("rb") as opened:
             start = opened.read(4)
@@ -155,9 +158,8 @@ def _refuse_what_is_not_whole(file: Path) -> None:
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}).") from error
     if start != MAGIC:
-        raise InputError(
-            f"{file} is not a Parquet file; write it with Submission.write or `striate submission convert`."
-        )
+        advice = "write it with Submission.write or `striate submission convert`"
+        raise unexpected(file, "a Parquet file", advice, recording=False)
     if end != MAGIC or size < 12:
         raise InputError(f"{file} is cut short ({size} bytes): copy or upload it again.")
 

@@ -1,16 +1,18 @@
 """Open what a user names: a native file, CSVs of 2022, or an archive; told apart by what is in it."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from striate.catalog import locate
 from striate.errors import InputError
+from striate.file_kinds import kind_of
 from striate.folders import expanded
 from striate.names import tier_name
 from striate.submissions import legacy, parquet
 from striate.submissions.submission import Submission
 from striate.submissions.truth import Truth
+
+_MAY_BE_CSV = ("table", "text", "json")  # what the reader of CSVs says more about
 
 
 def open_submission(
@@ -42,11 +44,13 @@ def open_submission(
         return Submission.read(where)
     if where.is_dir() and not legacy.holds(where, legacy.SUBMISSION_FILES):
         names = " or ".join(legacy.SUBMISSION_FILES.values())
+        if (kind := kind_of(where)) is not None and kind.name not in ("folder", "empty-folder"):
+            raise InputError(f"The folder {where} is no submission but {kind.description}: {kind.advice}.")
         raise InputError(f"The folder {where} is no submission: it has no {names}.")
-    if where.is_file() and where.suffix.lower() in (".zip", ".npz", ".npy", ".h5", ".json"):
-        raise InputError(
-            f"{where} is no submission: give a native Parquet file, a CSV of 2022, or a folder with its CSVs."
-        )
+    is_other_file = where.is_file() and where.suffix.lower() != ".csv"
+    if is_other_file and (kind := kind_of(where)) is not None and kind.name not in _MAY_BE_CSV:
+        advice = kind.advice if kind.general else "give a native Parquet file, a CSV of 2022, or a folder with its CSVs"
+        raise InputError(f"{where} is no submission but {kind.description}: {advice}.")
     return legacy.read(where, tier=tier, session=session, track=track, protocol=protocol)
 
 
@@ -78,10 +82,11 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
             f"{where} is no truth to score against, but arrays. Of a simulated recording, give the .parquet file that "
             "stands beside it; of your own recording, its archive."
         )
-    if where.is_file() and not zipfile.is_zipfile(where):
-        raise InputError(
-            f"{where} is no truth: give an archive, a native truth, a ground-truth CSV, or a folder of these."
-        )
+    if where.is_file() and ((kind := kind_of(where)) is None or kind.name != "zip"):
+        advice = "give an archive, a native truth, a ground-truth CSV, or a folder of these"
+        if kind is not None and kind.name not in _MAY_BE_CSV:
+            raise InputError(f"{where} is no truth but {kind.description}: {kind.advice if kind.general else advice}.")
+        raise InputError(f"{where} is no truth: {advice}.")
     from striate.recordings import open as open_recording
 
     return Truth.of(open_recording(where), None if tiers is None else [tier_name(tier) for tier in tiers])
