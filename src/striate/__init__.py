@@ -28,9 +28,37 @@ _PUBLIC: dict[str, str] = {
     "write": "striate.recordings",
 }
 
-__all__ = ["__version__", *sorted(_PUBLIC)]
+# packages that are attributes too; fetch, report and simulate can be called
+_ROOMS = (
+    "catalog",
+    "competition",
+    "errors",
+    "loading",
+    "metrics",
+    "models",
+    "recordings",
+    "report",
+    "stimuli",
+    "submissions",
+    "testing",
+    "training",
+)
+
+__all__ = ["__version__", *sorted({*_PUBLIC, *_ROOMS})]
 
 if TYPE_CHECKING:
+    from striate import catalog as catalog
+    from striate import competition as competition
+    from striate import errors as errors
+    from striate import loading as loading
+    from striate import metrics as metrics
+    from striate import models as models
+    from striate import recordings as recordings
+    from striate import report as report
+    from striate import stimuli as stimuli
+    from striate import submissions as submissions
+    from striate import testing as testing
+    from striate import training as training
     from striate.catalog import open as open
     from striate.errors import StriateError as StriateError
     from striate.loading import loaders as loaders
@@ -51,7 +79,13 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_PUBLIC[name]), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module 'striate' has no attribute {name!r}")
+    if name in _ROOMS:
+        return import_module(f"striate.{name}")
+    if name.startswith("__"):
+        raise AttributeError(f"module 'striate' has no attribute {name!r}")
+    from striate.errors import UnknownAttributeError
+
+    raise UnknownAttributeError("striate", name, __all__)
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,7 @@
 """What striate raises: one clear sentence that says what was got, what is allowed and how to mend it."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 LONGEST = 300  # characters of a message
@@ -74,17 +75,83 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? Valid: {listed}" if close else f"valid: {listed}"
 
 
+class UnknownAttributeError(InputError, AttributeError):
+    """An attribute that does not exist; an `AttributeError`, so that ``hasattr`` and ``getattr`` work as always."""
+
+    def __init__(self, owner: str, name: str, valid: Iterable[str]) -> None:
+        public = [v for v in valid if not v.startswith("_")]
+        close = get_close_matches(name, public, n=1, cutoff=0.5) or [v for v in public if v.startswith(name.lower())]
+        hint = f": did you mean {close[0]!r}?" if close else f"; it has {listed(sorted(public), 12)}."
+        super().__init__(f"{owner} has no attribute {name!r}{hint}")
+
+
+_on_command_line = False
+
+
+@contextlib.contextmanager
+def command_line() -> Iterator[None]:
+    """Let errors name the options of the command line instead of the arguments of Python."""
+    global _on_command_line
+    before, _on_command_line = _on_command_line, True
+    try:
+        yield
+    finally:
+        _on_command_line = before
+
+
+def option(flag: str, argument: str) -> str:
+    """Name an option as the user would give it.
+
+    Parameters
+    ----------
+    flag
+        On the command line, such as ``"--overwrite"``.
+    argument
+        In Python, such as ``"overwrite=True"``.
+    """
+    return flag if _on_command_line else argument
+
+
 def checked_seed(seed: int) -> int:
     """Return a seed that random generators take.
 
     Raises
     ------
     InputError
-        If it is negative.
+        If it is no whole number, or negative.
     """
-    if seed < 0:
-        raise InputError(f"The seed must not be negative, got {seed}.")
-    return seed
+    return checked_count("seed", seed, least=0)
+
+
+def checked_count(name: str, value: object, *, least: int = 1) -> int:
+    """Return a whole number of at least `least`.
+
+    Raises
+    ------
+    InputError
+        If it is something else; a list of several is called that.
+    """
+    whole = getattr(value, "__index__", None)
+    if whole is None or isinstance(value, bool):
+        several = isinstance(value, list | tuple | range) or getattr(value, "ndim", 0) > 0
+        hint = f": give one {name} a call" if several else ""
+        raise InputError(
+            f"{name} is {str(value)[:60]!r}, of type {type(value).__name__}; expected a whole number ≥ {least}{hint}."
+        )
+    try:
+        number = int(whole())
+    except TypeError as error:  # arrays of several numbers
+        raise InputError(f"{name} is {str(value)[:60]}; expected one whole number ≥ {least}.") from error
+    if number < least:
+        what = "must not be negative" if least == 0 else f"must be at least {least}"
+        raise InputError(f"The {name} {what}, got {number}.")
+    return number
+
+
+def kind_of(value: object) -> str:
+    """Say what was given, for a message: its type, and the shape of an array."""
+    shape = getattr(value, "shape", None)
+    return f"{type(value).__name__} of shape {tuple(shape)}" if shape is not None else type(value).__name__
 
 
 def listed(items: Iterable[object], limit: int = 3) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from striate.errors import InputError
+from striate.errors import InputError, kind_of, option
 from striate.folders import expanded
 
 _ASIDE = ".partial"
@@ -24,10 +24,35 @@ _ZEROS = 2**24  # bytes that are written at a time
 _ABANDONED_AFTER = 3600.0  # seconds; for temporary folders without a lock file
 
 
+def as_path(given: object, what: str) -> Path:
+    """Return what a user gave as a path.
+
+    Parameters
+    ----------
+    given
+        A path, or its text.
+    what
+        The argument, for the sentence.
+
+    Raises
+    ------
+    InputError
+        If it is neither, or is empty.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(f"{what} is {kind_of(given)}; expected a path.")
+    path = os.fspath(given)
+    if not path or not isinstance(path, str) or "\0" in path:
+        raise InputError(f"{what} is {path!r}; expected a path.")
+    return expanded(path)
+
+
 def refuse_existing(path: Path | str, overwrite: bool | None) -> None:
     """Raise `InputError` if something stands at `path` and may not be replaced; None: nobody can allow it."""
     if not overwrite and os.path.lexists(path):
-        allowed = "." if overwrite is None else ", or allow it to be replaced (--overwrite)."
+        allowed = (
+            "." if overwrite is None else f", or allow it to be replaced ({option('--overwrite', 'overwrite=True')})."
+        )
         raise InputError(f"{path} exists already: choose another name{allowed}")
 
 

@@ -14,7 +14,7 @@ TEST_TIERS = ("test", "final_test")
 _TIER_ALIASES = {"live_test": "test", "live": "test", "final": "final_test"}
 
 
-def tier_name(typed: str) -> str:
+def tier_name(typed: object) -> str:
     """Turn what a user typed into the name of a tier.
 
     Raises
@@ -22,10 +22,25 @@ def tier_name(typed: str) -> str:
     InputError
         If it is neither one of `TIERS` nor an alias of one.
     """
-    tier = _TIER_ALIASES.get(typed, typed)
+    tier = str(typed) if isinstance(typed, str) else ""
+    tier = _TIER_ALIASES.get(tier, tier)
     if tier not in TIERS:
-        raise InputError(f"There is no tier {typed!r}: {nearest(typed, TIERS)}.")
+        raise InputError(f"There is no tier {typed!r}: {nearest(str(typed), TIERS)}.")
     return tier
+
+
+def tier_names(typed: object) -> tuple[str, ...]:
+    """Turn the name of a tier, or several, into names of tiers, each once.
+
+    Raises
+    ------
+    InputError
+        If they are no names of tiers.
+    """
+    several = [typed] if isinstance(typed, str) else typed
+    if not isinstance(several, Iterable):
+        raise InputError(f"tiers is {str(typed)[:60]}; expected names of tiers, such as ['test']: {', '.join(TIERS)}.")
+    return tuple(dict.fromkeys(tier_name(each) for each in several))
 
 
 _SESSION = re.compile(r"[A-Za-z0-9_-]+")
@@ -39,7 +54,7 @@ def is_session(name: str) -> bool:
     return bool(_SESSION.fullmatch(name)) and why_no_file_name(name) is None
 
 
-def valid_session(session: str) -> str:
+def valid_session(session: object) -> str:
     """Return `session` if it can name a recording.
 
     Raises
@@ -48,7 +63,8 @@ def valid_session(session: str) -> str:
         If it has characters other than letters, digits, ``-`` and ``_``, is longer than `LONGEST_NAME`, or is a
         reserved name.
     """
-    if not is_session(session):
+    if not isinstance(session, str) or not is_session(session):
+        session = str(session)
         shown = session if len(session) <= LONGEST_NAME else f"{session[:40]}…"
         raise InputError(
             f"{shown!r} cannot name a session: use up to {LONGEST_NAME} letters, digits, '-' and '_', "

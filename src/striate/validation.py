@@ -6,7 +6,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from striate.errors import InputError, nearest
+from striate.errors import InputError, nearest, option
 
 Model = TypeVar("Model", bound=BaseModel)
 _SHOWN = 60  # characters of a wrong value
@@ -47,7 +47,9 @@ def validated(
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         names = _names(model, first["loc"])
         where = (
-            "--set" if any(names[: len(path)] == path or path[: len(names)] == names for path in overridden) else source
+            option("--set", "overrides")
+            if any(names[: len(path)] == path or path[: len(names)] == names for path in overridden)
+            else source
         )
         if first["type"] == "extra_forbidden":
             *tables_above, key = names

@@ -210,7 +210,7 @@ def test_recordings_that_cannot_be_loaded_together() -> None:
         striate.loaders([RECORDINGS[0], RECORDINGS[0]])
     with pytest.raises(InputError, match="no recordings"):
         striate.loaders([])
-    with pytest.raises(InputError, match="open it first"):
+    with pytest.raises(InputError, match=r"no archive at static1-1-1\.zip"):
         striate.loaders("static1-1-1.zip")
     other = small_recording("4-1-1", shape=(36, 64))
     loaders = striate.loaders([RECORDINGS[0], other], image_size=None)

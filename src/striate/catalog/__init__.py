@@ -3,13 +3,15 @@
 from striate.catalog.catalogue import catalogue_folder, dataset, dataset_names
 from striate.catalog.credit import credit
 from striate.catalog.dataset import Citation, DataFile, Dataset, Licence
-from striate.catalog.opening import dataset_of, locate, locate_all, open
+from striate.catalog.opening import as_recording, as_recordings, dataset_of, locate, locate_all, open
 
 __all__ = [
     "Citation",
     "DataFile",
     "Dataset",
     "Licence",
+    "as_recording",
+    "as_recordings",
     "catalogue_folder",
     "credit",
     "dataset",

@@ -1,23 +1,31 @@
 """Recordings of the catalogue are opened by name, such as ``sensorium2022/27204-5-13``, once they are on this disk."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 from striate.catalog.catalogue import dataset, dataset_names
 from striate.catalog.dataset import DataFile, Dataset
 from striate.catalog.fetched import fetched
-from striate.errors import InputError
+from striate.errors import InputError, kind_of
 from striate.folders import expanded
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
 
 
-def open(path: str | os.PathLike[str], session: str | None = None) -> "Recording":
+@overload
+def open(path: "str | os.PathLike[str] | Recording", session: str | None = None) -> "Recording": ...  # type: ignore[overload-overlap]
+
+
+@overload
+def open(path: "Iterable[str | os.PathLike[str] | Recording]", session: None = None) -> "list[Recording]": ...
+
+
+def open(path: Any, session: str | None = None) -> "Recording | list[Recording]":
     """Open a recording: a zip or folder in the official layout, a packed store, or a fetched recording by its name.
 
     The first opening packs it once into the cache, with a progress bar; every later one is instant. An
@@ -27,13 +35,13 @@ def open(path: str | os.PathLike[str], session: str | None = None) -> "Recording
     ----------
     path
         Zip, folder, or packed store; or a name of the catalogue, such as ``sensorium2022/27204-5-13``. What exists as
-        a path is meant as a path.
+        a path is meant as a path. Several give a list of recordings. A recording is returned as it is.
     session
-        Name for the session, where the archive does not tell it or tells it wrongly.
+        Name for the session of a single recording, where the archive does not tell it or tells it wrongly.
 
     Returns
     -------
-    Recording
+    Recording or list of Recording
         With memory-mapped, read-only arrays.
 
     Raises
@@ -44,7 +52,79 @@ def open(path: str | os.PathLike[str], session: str | None = None) -> "Recording
     """
     from striate.recordings.cache import open_recording
 
-    return open_recording(locate(path), session)
+    if isinstance(path, str | os.PathLike):
+        return open_recording(locate(path), session)
+    if is_one(path):
+        if session is not None:
+            raise InputError("session names a recording while it is read; this one is open already.")
+        return as_recording(path)
+    if session is not None:
+        raise InputError("session names a single recording: open one at a time to name it.")
+    return as_recordings(path)
+
+
+def is_one(given: object) -> bool:
+    """Whether a single recording is meant: a path or name, or an open recording."""
+    from striate.recordings import Recording
+
+    return isinstance(given, str | os.PathLike | Recording) or isinstance(getattr(given, "recording", None), Recording)
+
+
+def as_recording(given: Any) -> "Recording":
+    """Open a recording wherever one is taken: by its path or name; one that is open already is returned as it is.
+
+    Parameters
+    ----------
+    given
+        A recording, what `striate.simulate` returns, a path, or a name of the catalogue.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or cannot be opened.
+    """
+    from striate.recordings import Recording
+
+    if isinstance(given, Recording):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return open(given)
+    if isinstance(recording := getattr(given, "recording", None), Recording):
+        return recording
+    several = isinstance(given, list | tuple | dict) and len(given) > 0
+    hint = " Give one at a time." if several else ""
+    raise InputError(f"Expected a recording, or its path or name; got {kind_of(given)}.{hint}")
+
+
+def as_recordings(given: Any) -> "list[Recording]":
+    """Open one recording or several, wherever several are taken.
+
+    Parameters
+    ----------
+    given
+        What `as_recording` takes, or several of that: a list, a mapping, or a name that stands for several
+        (``sensorium2022/pre-training``).
+
+    Raises
+    ------
+    InputError
+        If something is no recording, or cannot be opened.
+    """
+    if isinstance(given, str | os.PathLike):
+        return [open(path) for path in locate_all([given])]
+    if is_one(given):
+        return [as_recording(given)]
+    if isinstance(given, Mapping):
+        given = given.values()
+    if not isinstance(given, Iterable) or isinstance(given, bytes) or hasattr(given, "shape"):
+        raise InputError(f"Expected recordings, or their paths or names; got {kind_of(given)}.")
+    return [
+        recording for each in given for recording in (as_recordings(each) if _is_path(each) else [as_recording(each)])
+    ]
+
+
+def _is_path(given: object) -> bool:
+    return isinstance(given, str | os.PathLike)
 
 
 def locate(name: str | os.PathLike[str]) -> Path:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from striate import __version__
 from striate.cli.encoding import make_printable
-from striate.errors import InputError, StriateError
+from striate.errors import InputError, StriateError, command_line
 
 app = typer.Typer(
     name="striate",
@@ -115,7 +115,7 @@ def main() -> None:
     Ctrl-C ends it with status 130, SIGTERM with 143, SIGHUP with 129.
     """
     make_printable()
-    with _terminable() as received:
+    with _terminable() as received, command_line():
         _run(received)
 
 

@@ -64,17 +64,6 @@ def report(
     console.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
-# Endings of submission files. Anything else after a dot belongs to the name: "lr0.002-s0" is not a file of type ".002-s0".
-_ENDINGS = (".parquet", ".pq", ".csv")
-
-
-def model_name(path: Path) -> str:
-    """Return the name of a run or submission: the last part of its path, without the ending of a submission file."""
-    name = path.name or path.resolve().name or str(path)
-    ending = path.suffix.lower()
-    return name[: -len(ending)] if ending in _ENDINGS and not path.is_dir() else name
-
-
 def named(models: list[str]) -> dict[str, Path]:
     """Map names to paths: the name given as NAME=PATH, or else `model_name` of the path.
 
@@ -83,6 +72,8 @@ def named(models: list[str]) -> dict[str, Path]:
     InputError
         If two have the same name.
     """
+    from striate.report import model_name
+
     found: dict[str, Path] = {}
     for each in models:
         name, is_named, path = each.partition("=")

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from striate.errors import InputError
+from striate.errors import InputError, option
 from striate.fetch.failures import LocalError
 from striate.files import is_full, whole_file
 
@@ -192,11 +192,11 @@ def local_error(path: Path, error: OSError) -> LocalError:
     """Say that something cannot be written, and what to do."""
     if is_full(error):
         return LocalError(
-            f"The disk of {path.parent} is full ({error.strerror}): free some space, or choose another folder (--to); what "
+            f"The disk of {path.parent} is full ({error.strerror}): free some space, or choose another folder ({option('--to', 'to=…')}); what "
             "was received is kept."
         )
     return LocalError(
-        f"{path} cannot be written ({error.strerror}): mend its permissions, or choose another folder (--to)."
+        f"{path} cannot be written ({error.strerror}): mend its permissions, or choose another folder ({option('--to', 'to=…')})."
     )
 
 

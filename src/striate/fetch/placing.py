@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from striate.catalog import DataFile, Dataset
 from striate.catalog.annex import AnnexKey
 from striate.catalog.fetched import DatasetFolder, Record
-from striate.errors import InputError
+from striate.errors import InputError, option
 from striate.fetch.checking import Content, Hasher, MismatchError, check
 from striate.fetch.failures import DamagedError
 from striate.fetch.options import Options
@@ -62,11 +62,11 @@ class Place:
         if record is not None:
             raise InputError(
                 f"{self.target} was whole when it was fetched ({record.fetched[:10]}), and was changed or damaged since ({why}): "
-                "fetch it again with --overwrite, or move it away."
+                f"fetch it again with {option('--overwrite', 'Options(overwrite=True)')}, or move it away."
             )
         raise InputError(
             f"{self.target} is there already, and is not the {self._file.name} of {self._of.name} ({why}): move it away, or "
-            "allow it to be replaced (--overwrite)."
+            f"allow it to be replaced ({option('--overwrite', 'Options(overwrite=True)')})."
         )
 
     def _another(self) -> str | None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from striate.catalog import DataFile, Dataset
 from striate.catalog.fetched import DatasetFolder
+from striate.errors import option
 from striate.fetch.failures import LocalError
 from striate.fetch.partial import Partial
 from striate.progress import size_text
@@ -78,7 +79,7 @@ class Plan:
         if self.needed > self.free:
             raise LocalError(
                 f"{self.dataset.name} needs {size_text(self.needed)} more, and the disk of {self.folder} has "
-                f"{size_text(self.free)} left: free some space, choose fewer files, or another folder (--to)."
+                f"{size_text(self.free)} left: free some space, choose fewer files, or another folder ({option('--to', 'to=…')})."
             )
 
 

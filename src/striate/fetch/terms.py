@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from striate.catalog import Dataset
-from striate.errors import InputError
+from striate.errors import InputError, option
 from striate.files import whole_file
 from striate.folders import settings_folder
 
@@ -67,7 +67,7 @@ def refuse_unaccepted(of: Dataset) -> None:
     if acceptance(of) is None:
         raise InputError(
             f"The terms of {of.name} ({of.licence.name}) have not been accepted yet: read them "
-            f"(striate catalog show {of.name}), and accept them with --accept-licence (accept_licence=True in Python)."
+            f"(striate catalog show {of.name}), and accept them with {option('--accept-licence', 'accept_licence=True')}."
         )
 
 

@@ -3,7 +3,7 @@
 import time
 
 from striate.catalog import DataFile
-from striate.errors import InputError
+from striate.errors import InputError, option
 from striate.fetch.failures import BrokenOffError, DamagedError, DownError, FetchError, OutageError, SlowError
 from striate.fetch.options import Options
 from striate.fetch.patience import duration
@@ -32,13 +32,13 @@ class Trouble:
             if failure.sha256 == self._wrong:
                 raise InputError(
                     f"{file.name} came twice with the same content, which is not that of the catalogue: {failure.reason}. The file "
-                    "changed at the host, or the entry is out of date: ask its owners, or try another address (--mirror)."
+                    f"changed at the host, or the entry is out of date: ask its owners, or try another address ({option('--mirror', 'Options(mirrors=…)')})."
                 )
             self._wrong = failure.sha256
         if self._starts >= _MOST_STARTS:
             raise InputError(
                 f"{file.name} cannot be fetched whole, after {self._starts} times from the start: {failure.reason}. Try another "
-                "network or another address (--mirror)."
+                f"network or another address ({option('--mirror', 'Options(mirrors=…)')})."
             )
 
     def wait_after(
@@ -79,6 +79,10 @@ class Trouble:
         self._down_since = self._down_since or now
         if not self._options.wait or now - self._down_since > patience.outage:
             when = f" in {duration(asked)}" if asked is not None else " later"
-            raise OutageError(failure.reason, f"Run the same command again{when}, or let it wait (--wait).", size)
+            raise OutageError(
+                failure.reason,
+                f"Run the same command again{when}, or let it wait ({option('--wait', 'Options(wait=True)')}).",
+                size,
+            )
         self._polls += 1
         return patience.until_next_poll(asked, self._polls), True

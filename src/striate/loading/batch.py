@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from striate.errors import WithheldError
+from striate.errors import UnknownAttributeError, WithheldError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,9 @@ class Batch:
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
+
+    def __getattr__(self, name: str) -> Any:
+        raise UnknownAttributeError("Batch", name, dir(type(self)))
 
     def __repr__(self) -> str:
         tensors = (

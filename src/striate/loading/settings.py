@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 from pydantic.functional_validators import BeforeValidator
 
-from striate.errors import InputError, listed, nearest
+from striate.errors import InputError, kind_of, listed, nearest
 
 ORIGINAL: Literal["original"] = "original"
 
@@ -128,6 +128,10 @@ def data_settings(settings: DataSettings | Mapping[str, Any] | None, overrides: 
     InputError
         If a key is unknown, a value is not allowed, or keys contradict each other.
     """
+    if not isinstance(settings, DataSettings | Mapping | None):
+        raise InputError(
+            f"The data settings are {kind_of(settings)}; expected DataSettings, or a mapping of their keys."
+        )
     base = settings.model_dump() if isinstance(settings, DataSettings) else dict(settings or {})
     try:
         return DataSettings.model_validate({**base, **overrides})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from striate.catalog import as_recording
 from striate.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Standardisation:
     pupil_center_std: Floats
 
     @classmethod
-    def of(cls, recording: Recording) -> Standardisation:
+    def of(cls, recording: Recording | str | os.PathLike[str]) -> Standardisation:
         """Read the standardisation of a recording from its statistics.
 
         Raises
@@ -65,6 +67,7 @@ class Standardisation:
             If the statistics of responses or images are not finite, or every neuron's standard deviation is
             zero (a recording without training trials that stores no statistics, for example).
         """
+        recording = as_recording(recording)
         statistics = recording.statistics
         images, pupil_center = statistics["images"], statistics["pupil_center"]
         session = recording.session

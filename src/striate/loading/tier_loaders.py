@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, overload
@@ -10,7 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate.errors import InputError
+from striate.catalog import as_recordings
+from striate.catalog.opening import is_one
+from striate.errors import InputError, UnknownAttributeError, checked_count, checked_seed
 from striate.loading.cycling import Cycle
 from striate.loading.devices import device_for
 from striate.loading.memory import Budget
@@ -20,8 +23,8 @@ from striate.loading.selection import select_training_rows
 from striate.loading.settings import DataSettings, data_settings
 from striate.loading.standardisation import Standardisation
 from striate.loading.trials import TrialDataset, TrialLoader
+from striate.names import TIERS, tier_name, tier_names
 from striate.recordings import Recording
-from striate.recordings.layout import tier_name
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,9 @@ class Loaders(Mapping[str, TrialLoader]):
         tiers = ", ".join(f"{tier} {rows.size}" for tier, rows in self._rows.items())
         return f"<Loaders {self.session}: {self.unit_ids.size} neurons, input {self.input_shape}, trials: {tiers}>"
 
+    def __getattr__(self, name: str) -> Any:
+        raise UnknownAttributeError("Loaders", name, {*dir(type(self)), *self.__dict__} - set(dir(Mapping)))
+
     @property
     def train(self) -> TrialLoader:
         """Training trials, shuffled anew each epoch."""
@@ -185,6 +191,11 @@ class SessionLoaders(Mapping[str, Loaders]):
             raise _NotLoadedError(f"Recording {session!r} is not loaded; loaded: {', '.join(self._each)}.")
         return self._each[session]
 
+    def __getattr__(self, name: str) -> Any:
+        if name in TIERS:
+            raise UnknownAttributeError("SessionLoaders, one for each recording,", name, [f"cycle({name!r})", "cycle"])
+        raise UnknownAttributeError("SessionLoaders", name, set(dir(type(self))) - set(dir(Mapping)))
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._each)
 
@@ -229,20 +240,22 @@ class SessionLoaders(Mapping[str, Loaders]):
 
 @overload
 def loaders(
-    recordings: Recording, settings: DataSettings | Mapping[str, Any] | None = None, **options: Any
+    recordings: Recording | str | os.PathLike[str],
+    settings: DataSettings | Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> Loaders: ...
 
 
 @overload
 def loaders(
-    recordings: Iterable[Recording] | Mapping[str, Recording],
+    recordings: Iterable[Recording | str | os.PathLike[str]] | Mapping[str, Recording],
     settings: DataSettings | Mapping[str, Any] | None = None,
     **options: Any,
 ) -> SessionLoaders: ...
 
 
 def loaders(
-    recordings: Recording | Iterable[Recording] | Mapping[str, Recording],
+    recordings: Recording | str | os.PathLike[str] | Iterable[Any] | Mapping[str, Any],
     settings: DataSettings | Mapping[str, Any] | None = None,
     *,
     tiers: Iterable[str] | None = None,
@@ -262,7 +275,7 @@ def loaders(
     Parameters
     ----------
     recordings
-        One recording, or several.
+        One recording, or several; open, or by their paths or names.
     settings
         What a model is given of them; None for the defaults of `DataSettings`.
     tiers
@@ -301,14 +314,15 @@ def loaders(
     """
     options = _options(tiers, shuffle, seed, workers, pin_memory, _device(device))
     chosen = data_settings(settings, overrides)
-    several = [recordings] if isinstance(recordings, Recording) else _several(recordings)
+    several = _several(as_recordings(recordings))
+    one_alone = len(several) == 1 and is_one(recordings)
     each = [Loaders(recording, chosen, options) for recording in several]
     budget = Budget(chosen.resident_gib, options.device)
     for one in each:  # images first: they cost the most to prepare and the least to keep
         one._keep_images(budget)
     for one in each:
         one._keep_responses(budget)
-    return each[0] if isinstance(recordings, Recording) else SessionLoaders(each)
+    return each[0] if one_alone else SessionLoaders(each)
 
 
 def _device(given: torch.device | str) -> torch.device:
@@ -323,25 +337,19 @@ def _device(given: torch.device | str) -> torch.device:
 def _options(
     tiers: Iterable[str] | None, shuffle: bool, seed: int, workers: int, pin_memory: bool, device: torch.device
 ) -> _Options:
-    if seed < 0 or workers < 0:
-        raise InputError(f"seed and workers must not be negative, got {seed} and {workers}.")
+    checked_seed(seed)
+    checked_count("workers", workers, least=0)
     if device.type != "cpu" and (workers or pin_memory):
         raise InputError(
             f"workers and pin_memory are for batches that come from RAM; leave them out with device {device}."
         )
-    names = (
-        None if tiers is None else tuple(dict.fromkeys(map(tier_name, [tiers] if isinstance(tiers, str) else tiers)))
-    )
+    names = None if tiers is None else tier_names(tiers)
     if names == ():
         raise InputError("tiers is empty: name at least one, or leave it out for all.")
     return _Options(names, shuffle, seed, workers, pin_memory, device)
 
 
-def _several(recordings: Iterable[Recording] | Mapping[str, Recording]) -> list[Recording]:
-    several = list(recordings.values() if isinstance(recordings, Mapping) else recordings)
-    for recording in several:
-        if not isinstance(recording, Recording):
-            raise InputError(f"Expected recordings, got {recording!r}: open it first, with striate.open(...).")
+def _several(several: list[Recording]) -> list[Recording]:
     sessions = [recording.session for recording in several]
     doubled = sorted({session for session in sessions if sessions.count(session) > 1})
     if doubled or not several:

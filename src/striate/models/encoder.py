@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.errors import InputError, nearest
+from striate.errors import InputError, kind_of, nearest, option
 from striate.models.cores import ConvolutionalCore
 from striate.models.ops import form
 from striate.models.readouts import GaussianReadout, cortical_positions
@@ -92,14 +92,40 @@ class Encoder(nn.Module):
         if key not in self.readouts:
             raise InputError(
                 f"The encoder has no readout for recording {session!r}: {nearest(session, self.sessions)}. "
-                "Train one for it on this encoder's core (--core)."
+                f"Train one for it on this encoder's core ({option('--core', 'core=…')})."
             )
         module = self.readouts[key]
         assert isinstance(module, GaussianReadout)
         return module
 
-    def forward(self, batch: "Batch") -> Tensor:
-        """Predicted responses, (B, N), to a batch of one recording, ≥ 0, in standardised units."""
+    def forward(self, batch: "Batch | Tensor") -> Tensor:
+        """Predict the responses to a batch of one recording.
+
+        Parameters
+        ----------
+        batch
+            A batch of `striate.loaders`; or, of an encoder for one recording, a tensor of standardised images,
+            (B, C, height, width).
+
+        Returns
+        -------
+        Tensor, (B, N)
+            Rates ≥ 0, in standardised units.
+
+        Raises
+        ------
+        InputError
+            As `rates`.
+        """
+        if isinstance(batch, Tensor):
+            if len(self.sessions) != 1:
+                raise InputError(
+                    f"This encoder is for {len(self.sessions)} recordings: give a batch, or say whose neurons respond: "
+                    f"encoder.rates(images, {self.sessions[0]!r})."
+                )
+            return self.rates(batch, self.sessions[0])
+        if not hasattr(batch, "images"):
+            raise InputError(f"Expected a batch, or standardised images as a tensor; got {kind_of(batch)}.")
         return self.rates(batch.images, batch.session, batch.pupil_center if self.uses_pupil_center else None)
 
     def rates(self, images: Tensor, session: str, pupil_center: Tensor | None = None) -> Tensor:

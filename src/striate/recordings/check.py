@@ -1,10 +1,13 @@
 """The check of a recording: everything that is read is held against the named rules."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pandas as pd
 
-from striate.folders import expanded
+from striate.errors import InputError, kind_of
+from striate.files import as_path
 from striate.progress import progress
 from striate.recordings import layout
 from striate.recordings.archive import Archive, open_archive
@@ -12,20 +15,23 @@ from striate.recordings.checks import images, order, responses, statistics
 from striate.recordings.checks.survey import survey_trials
 from striate.recordings.findings import Finding, Report, Severity, UnreadableError
 from striate.recordings.pack import MANIFEST, session_of_neurons
+from striate.recordings.recording import Recording
 from striate.recordings.rules import found
 from striate.recordings.tables import read_tables
 from striate.recordings.trialdata import TrialData
+from striate.recordings.write import write
 
 
-def check(path: str | os.PathLike[str]) -> Report:
+def check(path: str | os.PathLike[str] | Recording) -> Report:
     """Hold a recording (zip or folder) against every rule of `striate.recordings.rules.RULES`.
 
-    Nothing is packed or written; every file is read once.
+    Nothing is packed; every file is read once.
 
     Parameters
     ----------
     path
-        Zip or folder in the official layout.
+        Zip or folder in the official layout, or a recording: then the archive that it was opened from is checked, or, where it
+        has none, what `striate.write` makes of it, in a temporary folder.
 
     Returns
     -------
@@ -37,7 +43,12 @@ def check(path: str | os.PathLike[str]) -> Report:
     InputError
         If there is nothing at `path`.
     """
-    source = expanded(path)
+    recording = getattr(path, "recording", path)  # what `striate.simulate` returns holds one
+    if isinstance(recording, Recording):
+        return _check_recording(recording)
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"Expected a recording, or its path, got {kind_of(path)}: check one at a time.")
+    source = as_path(path, "path")
     report = Report(source.name)
     if (source / MANIFEST).is_file():
         message = "this is a packed store, which striate made itself from an archive."
@@ -54,6 +65,13 @@ def check(path: str | os.PathLike[str]) -> Report:
     ranks = list(Severity)
     report.findings.sort(key=lambda f: ranks.index(f.severity))
     return report
+
+
+def _check_recording(recording: Recording) -> Report:
+    if recording.source is not None and recording.source.exists():
+        return check(recording.source)
+    with tempfile.TemporaryDirectory(prefix="striate-check-") as folder:
+        return check(write(recording, Path(folder) / f"{layout.archive_stem(recording.session)}"))
 
 
 def _check_contents(archive: Archive) -> list[Finding]:

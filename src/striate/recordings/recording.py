@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.errors import InputError, WithheldError
+from striate.errors import InputError, UnknownAttributeError, WithheldError
 from striate.recordings import layout
 from striate.recordings.statistics import VariableStatistics, compute
 
@@ -118,6 +118,9 @@ class Recording:
         unknown = sorted(set(self.trials["tier"]) - set(layout.TIERS))
         if unknown:
             raise InputError(f"{where}: unknown tier {unknown[0]!r}; allowed are {', '.join(layout.TIERS)}.")
+
+    def __getattr__(self, name: str) -> Any:
+        raise UnknownAttributeError("Recording", name, [*dir(type(self)), *self.__dict__])
 
     @property
     def arrays(self) -> dict[str, Array]:

@@ -11,9 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate.arrays import storable
-from striate.errors import InputError, listed
-from striate.files import whole_file, whole_folder
-from striate.folders import expanded
+from striate.errors import InputError, kind_of, listed
+from striate.files import as_path, whole_file, whole_folder
 from striate.names import encode_file_name, same_file_name
 from striate.progress import Advance, progress
 from striate.recordings import layout, npy
@@ -59,7 +58,10 @@ def write(
         If something exists there already, it cannot be written, or a column's name cannot be stored as the name
         of a file.
     """
-    target = expanded(path)
+    recording = getattr(recording, "recording", recording)  # what `striate.simulate` returns holds one
+    if not isinstance(recording, Recording):
+        raise InputError(f"Expected a recording, got {kind_of(recording)}: striate.open opens one.")
+    target = as_path(path, "path")
     if target.is_dir() and not (target / "meta").exists() and target.suffix.lower() != ".zip" and not overwrite:
         target = target / f"{layout.archive_stem(recording.session)}.zip"
     if target.is_dir() and any(target.iterdir()) and not (target / "meta").exists():

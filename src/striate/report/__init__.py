@@ -1,4 +1,13 @@
-"""Reports: scores, figures and provenance of models on one self-contained page, to be shown to a colleague."""
+"""Reports: scores, figures and provenance of models on one self-contained page, to be shown to a colleague.
+
+The room itself can be called, for a whole report: ``striate.report(recording, {"CNN": run}, "report.html")``.
+"""
+
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from striate.report.build import Material, write_report
 from striate.report.compare import (
@@ -15,7 +24,10 @@ from striate.report.compare import (
     score_rows,
     too_few,
 )
-from striate.report.gather import gather
+from striate.report.gather import gather, model_name
+
+if TYPE_CHECKING:
+    from striate.report.gather import Models
 
 __all__ = [
     "Contender",
@@ -29,8 +41,57 @@ __all__ = [
     "differences",
     "gather",
     "metric_labels",
+    "model_name",
     "protocol_title",
+    "report",
     "score_rows",
     "too_few",
     "write_report",
 ]
+
+
+class _Room(ModuleType):
+    """Lets `striate.report` be both this room and the function that writes a report."""
+
+    def __call__(
+        self,
+        recording: Any,
+        models: "Models",
+        out: str | os.PathLike[str] = "report.html",
+        *,
+        overwrite: bool = False,
+        **options: Any,
+    ) -> Path:
+        """Set models side by side on one recording, and write the page.
+
+        Parameters
+        ----------
+        recording, models
+            What is predicted, and by what; see `gather`.
+        out
+            The page to write, one HTML file.
+        overwrite
+            Whether a file that stands there already may be replaced.
+        **options
+            ``truth``, ``title``, ``bootstrap``, ``seed`` and ``device``; see `gather`.
+
+        Returns
+        -------
+        Path
+            The page.
+
+        Raises
+        ------
+        InputError
+            As `gather`, or if the file exists already.
+        """
+        from striate.files import as_path, refuse_existing
+
+        path = as_path(out, "out")
+        refuse_existing(path, overwrite)
+        write_report(gather(recording, models, **options), path, overwrite=overwrite)
+        return path
+
+
+report = sys.modules[__name__]
+report.__class__ = _Room

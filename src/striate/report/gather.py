@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from striate.errors import InputError
+from striate.catalog import as_recording
+from striate.errors import InputError, kind_of
 from striate.metrics.bootstrap import RESAMPLES
 from striate.recordings import Recording
 from striate.report.build import Material, tier_title
 from striate.report.compare import Contender, by_protocol, by_strength, contend, differences, protocol_title
-from striate.submissions import Submission, Truth, open_submission
+from striate.submissions import Submission, Truth, open_submission, open_truth
+
+Model: TypeAlias = "Run | Submission | Path | str"
+Models: TypeAlias = "Mapping[str, Model] | Iterable[Model] | Model"
 
 if TYPE_CHECKING:  # who reads pages, such as a portal, does not load PyTorch
     from striate.training import Run
 
 
+# Endings of submission files. Anything else after a dot belongs to the name: "lr0.002-s0" is not a file of type ".002-s0".
+_ENDINGS = (".parquet", ".pq", ".csv")
+
+
+def model_name(path: Path) -> str:
+    """Return the name of a run or submission: the last part of its path, without the ending of a submission file."""
+    name = path.name or path.resolve().name or str(path)
+    ending = path.suffix.lower()
+    return name[: -len(ending)] if ending in _ENDINGS and not path.is_dir() else name
+
+
 def gather(
-    recording: Recording,
-    models: Mapping[str, Run | Submission | Path | str],
+    recording: Recording | Path | str,
+    models: Models,
     *,
-    truth: Truth | None = None,
+    truth: Truth | Path | str | None = None,
     title: str | None = None,
     bootstrap: int = RESAMPLES,
     seed: int = 0,
@@ -32,11 +48,12 @@ def gather(
     Parameters
     ----------
     recording
-        What is predicted.
+        What is predicted, or its path or name.
     models
-        By the name that the report gives it: a finished run, which predicts now; or a submission; or the folder or file of either.
+        By the name that the report gives it: a finished run, which predicts now; or a submission; or the folder or file of
+        either. One model alone, or a list, is named by its folders and files.
     truth
-        Measured responses of its test tiers; those of the recording if not given.
+        Measured responses of its test tiers, or what `open_truth` takes; those of the recording if not given.
     title
         Heading of the report.
     bootstrap, seed
@@ -56,9 +73,11 @@ def gather(
     striate.errors.WithheldError
         If the recording withholds its responses, and no truth is given.
     """
+    recording = as_recording(recording)
+    models = _named(models)
     if not models:
         raise InputError("A report needs a model: give a run or a submission.")
-    measured = Truth.of(recording) if truth is None else truth
+    measured = Truth.of(recording) if truth is None else truth if isinstance(truth, Truth) else open_truth(truth)
     opened = {name: _opened(model) for name, model in models.items()}
     runs = {name: model for name, model in opened.items() if not isinstance(model, Submission)}
     for run in runs.values():
@@ -86,11 +105,30 @@ def gather(
     return material
 
 
+def _named(models: Models) -> Mapping[str, Model]:
+    """Name models that were given without names."""
+    if isinstance(models, Mapping):
+        return models
+    alone = isinstance(models, str | os.PathLike | Submission) or hasattr(models, "provenance")
+    if not alone and not isinstance(models, Iterable):
+        raise InputError(f"Expected runs and submissions, got {kind_of(models)}.")
+    named: dict[str, Model] = {}
+    for model in [models] if alone else models:  # type: ignore[union-attr]
+        place = getattr(model, "folder", model)
+        name = model_name(Path(place)) if isinstance(place, str | os.PathLike) else "submission"
+        if name in named:
+            raise InputError(f"Two models are called {name!r}: give a mapping from names to models.")
+        named[name] = model  # type: ignore[assignment]
+    return named
+
+
 def _opened(model: Run | Submission | Path | str) -> Run | Submission:
     from striate.training import Run
 
-    if not isinstance(model, Path | str):
+    if isinstance(model, Run | Submission):
         return model
+    if not isinstance(model, Path | str):
+        raise InputError(f"Expected a run or a submission, or its path; got {kind_of(model)}.")
     return Run.open(model) if Run.is_one(model) else open_submission(model)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.errors import InputError, nearest
+from striate.errors import InputError, nearest, option
 from striate.files import refuse_existing
 from striate.folders import expanded
 from striate.recordings import layout
@@ -128,7 +128,8 @@ def write_benchmark(
     if secret is None and seed is None and any(one.withheld for one in plans):
         raise InputError(
             "The withheld responses would be lost, and nothing could ever be scored: "
-            "say where to keep the truth (--truth FOLDER), give a seed, or withhold nothing (--no-withhold)."
+            f"say where to keep the truth ({option('--truth FOLDER', 'truth=…')}), give a seed, or withhold nothing "
+            f"({option('--no-withhold', 'RecordingSettings(withhold=False)')})."
         )
     if secret is not None:
         _require_apart(public, secret)

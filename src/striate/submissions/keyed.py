@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.arrays import as_array, refuse_masked, to_int64
+from striate.catalog import as_recording
 from striate.errors import InputError
-from striate.names import TEST_TIERS, TIERS, tier_name, valid_session
+from striate.names import TEST_TIERS, TIERS, tier_name, tier_names, valid_session
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -106,6 +107,7 @@ class Keys(Keyed):
         InputError
             If there is no such tier.
         """
+        recording = as_recording(recording)
         rows = tier_rows(recording, tiers)
         trials = recording.trials.iloc[np.concatenate(list(rows.values()))]
         return cls(
@@ -123,7 +125,8 @@ class Keys(Keyed):
 
 def tier_rows(recording: "Recording", tiers: Sequence[str] | None = None) -> dict[str, NDArray[np.int64]]:
     """Rows of a recording by tier, as `Keys.of` takes them: in the order of `tiers`."""
-    wanted = [t for t in TEST_TIERS if t in recording.tiers] if tiers is None else [tier_name(t) for t in tiers]
+    recording = as_recording(recording)
+    wanted = [t for t in TEST_TIERS if t in recording.tiers] if tiers is None else tier_names(tiers)
     if not wanted:
         raise InputError(f"Recording {recording.session} has neither test nor final_test trials; name other tiers.")
     return {tier: recording.rows(tier) for tier in wanted}

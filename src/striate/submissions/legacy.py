@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.errors import InputError, listed
+from striate.errors import InputError, listed, option
 from striate.files import refuse_existing
 from striate.folders import expanded
 from striate.names import tier_name
@@ -159,7 +159,7 @@ def _sources(path: Path, files: dict[str, str], tier: str | None) -> dict[str, P
     named = next((t for t, name in files.items() if path.name == name), None)
     if tier is None and named is None:
         raise InputError(
-            f"The name of {path} does not tell its tier: give the tier (--tier test), or call it {' or '.join(files.values())}."
+            f"The name of {path} does not tell its tier: give the tier ({option('--tier test', 'tier=…')}), or call it {' or '.join(files.values())}."
         )
     if None not in (tier, named) and tier != named:
         raise InputError(f"{path} is by its name of tier {named!r}, and tier {tier!r} was asked for.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.errors import InputError, listed
+from striate.errors import InputError, listed, option
 from striate.submissions.keyed import Ids, Keyed
 
 
@@ -54,7 +54,7 @@ def matched_tiers(given: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str,
     if missing or extra:
         raise InputError(
             f"The submission has the tiers {', '.join(given)} and the truth {', '.join(wanted)}; "
-            "they must be the same, or say which tier to score (--tier)."
+            f"they must be the same, or say which tier to score ({option('--tier', 'tiers=…')})."
         )
     return wanted
 

@@ -28,6 +28,7 @@ def track_name(typed: str) -> str:
     InputError
         If no track can have this name.
     """
+    typed = str(typed)
     known = {_plain(name): name for name in TRACKS}.get(_plain(typed), typed)
     if not _TRACK.fullmatch(known) or why_no_file_name(known):
         raise InputError(
@@ -46,9 +47,9 @@ def protocol_name(typed: str) -> str:
     """
     plain = {_plain(name): name for name in PROTOCOLS}
     if _plain(typed) not in plain:
-        raise InputError(f"There is no protocol {typed!r}: {nearest(typed, PROTOCOLS)}.")
+        raise InputError(f"There is no protocol {typed!r}: {nearest(str(typed), PROTOCOLS)}.")
     return plain[_plain(typed)]
 
 
-def _plain(name: str) -> str:
-    return "".join(name.lower().split()).replace("behavior", "behaviour")
+def _plain(name: object) -> str:
+    return "".join(str(name).lower().split()).replace("behavior", "behaviour")

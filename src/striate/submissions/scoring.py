@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.arrays import as_array
-from striate.errors import InputError, checked_seed
+from striate.errors import InputError, checked_count, checked_seed
 from striate.metrics import (
     METRICS_VERSION,
     NormalisedCorrelation,
@@ -24,7 +24,7 @@ from striate.metrics import bootstrap as resample
 from striate.metrics.bootstrap import RESAMPLES, Bootstrap, Resampled
 from striate.metrics.evaluate import METRICS, MetricSet
 from striate.metrics.feve import too_few_images
-from striate.names import tier_name
+from striate.names import tier_names
 from striate.submissions.keyed import naming
 from striate.submissions.match import match, matched_tiers, same_session
 from striate.submissions.scorecard import (
@@ -81,13 +81,9 @@ def score(
     WithheldError
         If the truth is a recording or an archive that withholds the responses.
     """
-    if bootstrap < 0:
-        raise InputError(
-            f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {RESAMPLES}."
-        )
+    checked_count("bootstrap", bootstrap, least=0)
     checked_seed(seed)
-    named = [tiers] if isinstance(tiers, str) else tiers
-    asked = None if named is None else tuple(dict.fromkeys(tier_name(tier) for tier in named))
+    asked = None if tiers is None else tier_names(tiers)
     if asked == ():
         raise InputError("No tier is to be scored; name at least one.")
     given = submission

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.arrays import as_array
-from striate.errors import InputError
+from striate.catalog import as_recording
+from striate.errors import InputError, checked_count, kind_of
 from striate.progress import progress
 from striate.submissions import parquet
 from striate.submissions.keyed import Ids, Keys, Table, naming, tier_rows
@@ -157,6 +158,10 @@ class Submission(Table):
         InputError
             If `predict` returns another shape, or as for `from_array`.
         """
+        recording = as_recording(recording)
+        checked_count("batch_size", batch_size)
+        if not callable(predict):
+            raise InputError(f"{kind_of(predict)} cannot predict: give a function of a recording and row numbers.")
         rows = np.concatenate(list(tier_rows(recording, tiers).values()))
         neurons = len(recording.neurons)
         predictions = np.empty((len(rows), neurons), dtype=np.float32)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.catalog import as_recording
 from striate.errors import InputError
+from striate.names import tier_names
 from striate.submissions import parquet
 from striate.submissions.keyed import Ids, Keys, Table, naming, tier_rows
 
@@ -76,10 +78,11 @@ class Truth(Table):
         """
         from striate.loading.standardisation import Standardisation
 
-        wanted = [tiers] if isinstance(tiers, str) else tiers
+        recording = as_recording(recording)
+        wanted = None if tiers is None else tier_names(tiers)
         if wanted is None:
             present = tuple(tier_rows(recording))
-            wanted = [tier for tier in present if tier not in recording.withheld_tiers] or present
+            wanted = tuple(tier for tier in present if tier not in recording.withheld_tiers) or present
         keys = Keys.of(recording, wanted)
         raw = np.concatenate([recording.measured_responses(tier) for tier in wanted])
         return cls(responses=Standardisation.of(recording).responses(raw), **keys.as_arguments())

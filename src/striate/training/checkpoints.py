@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from striate.errors import InputError
+from striate.errors import InputError, option
 from striate.models.weights import read_tensors, write_tensors
 
 _FORMAT = "striate-checkpoint-1"
@@ -88,7 +88,9 @@ def read(path: Path, encoder: nn.Module, average: nn.Module | None, optimiser: A
         _restore_adam(optimiser, parts["adam"])
     except (KeyError, ValueError, TypeError, RuntimeError, IndexError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is no checkpoint of this run ({reason}): start it anew (--overwrite).") from error
+        raise InputError(
+            f"{path} is no checkpoint of this run ({reason}): start it anew ({option('--overwrite', 'overwrite=True')})."
+        ) from error
     device = next(encoder.parameters()).device
     return {name: value.to(device) for name, value in parts["best"].items()}, progress
 

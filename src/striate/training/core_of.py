@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from striate.errors import InputError
+from striate.errors import InputError, kind_of, option
 from striate.models import CoreSettings, Encoder
 from striate.training.machine import folder_name
 from striate.training.run import Run
@@ -43,9 +44,11 @@ class CoreOf:
             return None
         if isinstance(core, Encoder):
             encoder, source = core, None
-        else:
+        elif isinstance(core, Run | str | os.PathLike):
             run = core if isinstance(core, Run) else Run.open(core)
             encoder, source = run.encoder(), folder_name(run.folder)
+        else:
+            raise InputError(f"core is {kind_of(core)}; expected a finished run, its folder, or an encoder.")
         digest = hashlib.sha256()
         for name, value in sorted(encoder.core.state_dict().items()):
             digest.update(name.encode())
@@ -66,7 +69,7 @@ class CoreOf:
             if there != now and key not in _WITHOUT_EFFECT:
                 raise InputError(
                     f"The core has {key} = {there}, but the recipe asks for model.core.{key} = {now}: use the recipe that the "
-                    "core was trained with, or change it (--set)."
+                    f"core was trained with, or change it ({option('--set', 'overrides')})."
                 )
         if self.encoder.input_shape != input_shape:
             raise InputError(

@@ -16,9 +16,9 @@ import torch
 from lightning_fabric import Fabric
 
 import striate
-from striate.catalog import credit
-from striate.errors import InputError, StriateError, checked_seed
-from striate.folders import expanded
+from striate.catalog import as_recordings, credit
+from striate.errors import InputError, StriateError, checked_seed, option
+from striate.files import as_path
 from striate.loading import Loaders, SessionLoaders, loaders
 from striate.loading.devices import device_for
 from striate.models import Encoder, build_encoder, save
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 def train(
     recipe: str | Path | Mapping[str, Any] | Recipe,
-    recordings: Recording | Iterable[Recording] | Mapping[str, Recording],
+    recordings: Recording | str | Path | Iterable[Recording | str | Path] | Mapping[str, Recording],
     out: str | Path,
     *,
     core: str | Path | Run | Encoder | None = None,
@@ -66,7 +66,7 @@ def train(
     recipe
         Name of a recipe that comes with striate, path of a TOML file, or a `Recipe`.
     recordings
-        One recording or several; their encoders share one core.
+        One recording or several, open or by their paths or names; their encoders share one core.
     out
         Folder of the run; it may not exist yet, or hold the same run, unfinished.
     core
@@ -100,7 +100,7 @@ def train(
     checked_seed(seed)
     where = device_for(device)
     given = CoreOf.given(core)
-    folder = expanded(out)
+    folder = as_path(out, "out")
     Run.refuse_finished(folder, overwrite)
     interruption, stopped = Interruption(), None
     with ExitStack() as stack:
@@ -199,12 +199,7 @@ class _HistoryFile:
 
 
 def _several(recordings: Any) -> list[Recording]:
-    if isinstance(recordings, Recording):
-        recordings = [recordings]
-    several = list(recordings.values() if isinstance(recordings, Mapping) else recordings)
-    for recording in several:
-        if not isinstance(recording, Recording):
-            raise InputError(f"Expected recordings, got {recording!r}: open it first, with striate.open(...).")
+    several = as_recordings(recordings)
     sessions = [recording.session for recording in several]
     if doubled := [session for session in sessions if sessions.count(session) > 1]:
         raise InputError(
@@ -262,7 +257,7 @@ def _refuse_another(folder: Path, plan: Recipe, facts: Mapping[str, Any]) -> Non
     if reason is not None:
         raise InputError(
             f"{folder} holds an unfinished run of something else: {reason}. Go on with what it began with, choose another "
-            "folder, or allow it to be replaced (--overwrite)."
+            f"folder, or allow it to be replaced ({option('--overwrite', 'overwrite=True')})."
         )
 
 

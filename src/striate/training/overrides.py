@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from striate.errors import InputError
+from striate.errors import InputError, kind_of, option
 from striate.parsing import parse_toml
 
 Overrides = Mapping[str, Any] | Iterable[str]
@@ -12,6 +12,10 @@ Path = tuple[str, ...]
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_/+-]*")
+
+
+def _given() -> str:
+    return option("--set", "overrides:")
 
 
 def parsed(overrides: Overrides | None) -> dict[Path, Any]:
@@ -26,29 +30,33 @@ def parsed(overrides: Overrides | None) -> dict[Path, Any]:
         return {}
     if isinstance(overrides, Mapping):
         pairs = list(overrides.items())
+    elif not isinstance(overrides, Iterable):
+        raise InputError(
+            f"overrides is {kind_of(overrides)}; expected settings by key, such as {{'data.batch_size': 64}}."
+        )
     else:
         texts = [overrides] if isinstance(overrides, str) else list(overrides)
         pairs = [_pair(text) for text in texts]
     for key, _ in pairs:
         if not _KEY.fullmatch(str(key)):
-            raise InputError(f"--set {key}: {key!r} is not a key such as data.batch_size.")
+            raise InputError(f"{_given()} {key}: {key!r} is not a key such as data.batch_size.")
     return {tuple(str(key).split(".")): value for key, value in pairs}
 
 
 def _pair(text: str) -> tuple[str, Any]:
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not value:
-        raise InputError(f"--set {text}: expected key=value, such as data.batch_size=64.")
+        raise InputError(f"{_given()} {text}: expected key=value, such as data.batch_size=64.")
     try:
         read = parse_toml(f"value = {value}")
     except InputError as error:
         if _WORD.fullmatch(value):
             return key, value
         raise InputError(
-            f'--set {text}: the value is not written as in TOML (64, 0.5, true, "text", [36, 64]).'
+            f'{_given()} {text}: the value is not written as in TOML (64, 0.5, true, "text", [36, 64]).'
         ) from error
     if set(read) != {"value"}:
-        raise InputError(f"--set {text}: give one setting a time.")
+        raise InputError(f"{_given()} {text}: give one setting a time.")
     return key, read["value"]
 
 
@@ -68,7 +76,7 @@ def apply(tables: Mapping[str, Any], changes: Mapping[Path, Any], source: str) -
             if inner is True or inner is False:  # `shifter = false` becomes a table when a key of it is set
                 inner = {}
             if not isinstance(inner, Mapping):
-                raise InputError(f"--set {'.'.join(path)}: {'.'.join(path[: depth + 1])} of {source} is no table.")
+                raise InputError(f"{_given()} {'.'.join(path)}: {'.'.join(path[: depth + 1])} of {source} is no table.")
             table[name] = dict(inner)
             table = table[name]
         table[path[-1]] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,16 @@ import torch
 from numpy.typing import NDArray
 
 from striate.arrays import as_array
-from striate.errors import InputError, listed
+from striate.catalog import as_recording
+from striate.errors import InputError, kind_of, listed
 from striate.loading import Batch, DataSettings, Loaders, loaders
 from striate.loading.devices import device_for
 from striate.loading.settings import data_settings
 from striate.models import Encoder
 from striate.models.ops import freed_memory_kept
+from striate.names import tier_names
 from striate.progress import progress
-from striate.recordings.layout import TEST_TIERS, tier_name
+from striate.recordings.layout import TEST_TIERS
 from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
 from striate.training.run import Run
 
@@ -61,8 +64,8 @@ class Predictions:
 
 
 def predict(
-    model: Run | Encoder | Predictor | str | Path,
-    recording: Recording,
+    model: Run | Encoder | torch.nn.Module | Predictor | str | Path,
+    recording: Recording | str | Path,
     tiers: Iterable[str] | str | None = None,
     *,
     data: DataSettings | Mapping[str, Any] | None = None,
@@ -73,9 +76,10 @@ def predict(
     Parameters
     ----------
     model
-        A finished run (or its folder), an encoder, or any function that takes a `Batch` and returns rates, (B, N).
+        A finished run (or its folder), an encoder, or any function that takes a `Batch` and returns rates, (B, N). Any
+        other PyTorch module is put into evaluation mode, and given the batch or, if it does not take that, its images.
     recording
-        The recording. Run and encoder must have a readout for it.
+        The recording, or its path or name. Run and encoder must have a readout for it.
     tiers
         The tiers to predict; by default those of ``test`` and ``final_test`` that the recording has.
     data
@@ -94,8 +98,9 @@ def predict(
         If the model has no readout for the recording or for just these neurons, the recording lacks a tier or withholds
         the behaviour that the model needs, or the function returns something else than rates.
     """
-    if isinstance(model, str | Path):
+    if isinstance(model, str | os.PathLike):
         model = Run.open(model)
+    recording = as_recording(recording)
     wanted = _tiers(recording, tiers)
     settings = _settings(model, data)
     where = device_for(device) if isinstance(model, Run | Encoder) else torch.device("cpu")
@@ -126,7 +131,7 @@ def _tiers(recording: Recording, tiers: Iterable[str] | str | None) -> tuple[str
     if tiers is None:
         wanted = tuple(tier for tier in TEST_TIERS if tier in recording.tiers)
     else:
-        wanted = tuple(dict.fromkeys(map(tier_name, [tiers] if isinstance(tiers, str) else tiers)))
+        wanted = tuple(dict.fromkeys(tier_names(tiers)))
     if not wanted:
         raise InputError(f"Say which tiers of {recording.session} to predict: it has {', '.join(recording.tiers)}.")
     for tier in wanted:
@@ -163,9 +168,45 @@ def _function(model: Run | Encoder | Predictor, given: Loaders, device: torch.de
                 f"{given.unit_ids.size} (as selected): give the recording that it was trained on."
             )
         return model.to(device).eval()
-    if not callable(model):
-        raise InputError(f"{model!r} cannot predict: give a run, an encoder, or a function from a batch to rates.")
+    if isinstance(model, torch.nn.Module):
+        return _of_module(model)
+    if isinstance(model, type) or not callable(model):
+        raise InputError(
+            f"{kind_of(model)} cannot predict: give a run, an encoder, a PyTorch module, or a function from a batch to rates."
+        )
     return model
+
+
+def _of_module(module: torch.nn.Module) -> Predictor:
+    """Call a module with batches or with their images, whichever it takes, in evaluation mode and where its weights are."""
+    weight = next(module.parameters(), None)
+    device = torch.device("cpu") if weight is None else weight.device
+    takes_images: list[bool] = []
+
+    def predict(batch: Batch) -> Any:
+        moved = batch.to(device)
+        training = module.training
+        module.eval()
+        try:
+            if not takes_images:
+                try:
+                    rates = module(moved)
+                except (TypeError, AttributeError, RuntimeError, ValueError, NotImplementedError):
+                    takes_images.append(True)  # and if it does not take these either, its own error says why
+                else:
+                    takes_images.append(False)
+                    return rates
+            return module(moved.images if takes_images[0] else moved)
+        except (TypeError, AttributeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise InputError(
+                f"The module takes neither a batch nor its images of shape {tuple(moved.images.shape)} ({reason}): give a function "
+                "from a batch to rates."
+            ) from error
+        finally:
+            module.train(training)
+
+    return predict
 
 
 def _batches(given: Loaders, tiers: Iterable[str]) -> Iterator[Batch]:
@@ -174,8 +215,16 @@ def _batches(given: Loaders, tiers: Iterable[str]) -> Iterator[Batch]:
 
 
 def _rates(function: Predictor, batch: Batch, neurons: int) -> NDArray[np.float32]:
-    with torch.inference_mode():
-        returned = function(batch)
+    try:
+        with torch.inference_mode():
+            returned = function(batch)
+    except (TypeError, AttributeError) as error:
+        if "Batch" not in str(error):
+            raise
+        raise InputError(
+            f"The function took no batch ({' '.join(str(error).split())[:120]}): it is given a striate.loading.Batch, so use "
+            "batch.images, batch.behavior and so on."
+        ) from error
     rates = as_array(returned, "rates that the model returned").astype(np.float32, copy=False)
     if rates.shape != (len(batch), neurons):
         raise InputError(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from striate.errors import InputError, nearest
+from striate.errors import InputError, kind_of, nearest
 from striate.folders import expanded
 from striate.loading.settings import DataSettings
 from striate.models.settings import ModelSettings
@@ -185,7 +185,9 @@ def recipe_text(name: str) -> str:
     return (resources.files("striate.training") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
 
 
-def load_recipe(recipe: str | Path | Mapping[str, Any] | Recipe, overrides: Overrides | None = None) -> Recipe:
+def load_recipe(
+    recipe: str | os.PathLike[str] | Mapping[str, Any] | Recipe, overrides: Overrides | None = None
+) -> Recipe:
     """Read and check a recipe.
 
     Parameters
@@ -211,12 +213,16 @@ def load_recipe(recipe: str | Path | Mapping[str, Any] | Recipe, overrides: Over
         tables, source = recipe.model_dump(mode="json", exclude_none=True), "recipe"
     elif isinstance(recipe, Mapping):
         tables, source = dict(recipe), "recipe"
-    else:
+    elif isinstance(recipe, str | os.PathLike):
         tables, source = _read(recipe)
+    else:
+        raise InputError(
+            f"recipe is {kind_of(recipe)}; expected the name of a recipe, the path of a .toml file, a Recipe, or its tables."
+        )
     return validated(Recipe, apply(tables, changes, source), source, frozenset(changes))
 
 
-def _read(recipe: str | Path) -> tuple[dict[str, Any], str]:
+def _read(recipe: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
     path = expanded(recipe)
     if isinstance(recipe, str) and recipe in recipe_names():
         source, content = f"recipe {recipe}", recipe_text(recipe).encode()

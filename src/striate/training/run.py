@@ -17,8 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, StrictStr, ValidationError
 
-from striate.errors import InputError, listed
-from striate.files import whole_file
+from striate.errors import InputError, UnknownAttributeError, listed, option
+from striate.files import as_path, whole_file
 from striate.folders import expanded
 from striate.parquet import read_table
 from striate.parsing import MalformedError, first_problem, parse_json_object, parse_toml, read_limited
@@ -80,13 +80,16 @@ class Run:
     recipe: Recipe
     provenance: Mapping[str, Any]
 
+    def __getattr__(self, name: str) -> Any:
+        raise UnknownAttributeError("Run", name, [*dir(type(self)), *self.__dict__])
+
     @classmethod
     def is_one(cls, folder: Path | str) -> bool:
         """Whether a folder looks like a run, finished or not."""
         return (expanded(folder) / RECIPE).is_file()
 
     @classmethod
-    def open(cls, folder: Path | str) -> Run:
+    def open(cls, folder: Path | str | os.PathLike[str]) -> Run:
         """Open the folder of a run, finished or not.
 
         Raises
@@ -94,11 +97,11 @@ class Run:
         InputError
             If it is no run, or its files are damaged.
         """
-        place = expanded(folder)
+        place = as_path(folder, "run")
         for name in (RECIPE, PROVENANCE):
             if not (place / name).is_file():
                 raise InputError(
-                    f"{place} is no run (it has no {name}): give the folder that was --out of striate train."
+                    f"{place} is no run (it has no {name}): give the folder that striate train wrote ({option('--out', 'out')})."
                 )
         try:
             provenance = parse_json_object(read_limited(place / PROVENANCE))
@@ -108,7 +111,7 @@ class Run:
             if isinstance(error, ValidationError):
                 reason = first_problem(error)
             raise InputError(
-                f"{place / PROVENANCE} is damaged ({reason}): train the run anew (--overwrite)."
+                f"{place / PROVENANCE} is damaged ({reason}): train the run anew ({option('--overwrite', 'overwrite=True')})."
             ) from error
         return cls(place, load_recipe(place / RECIPE), provenance)
 
@@ -138,7 +141,7 @@ class Run:
         """
         if not (self.folder / HISTORY).is_file():
             raise InputError(f"{self.folder} has no history yet: its first epoch is not complete.")
-        return read_table(self.folder / HISTORY, "train the run anew (--overwrite)")
+        return read_table(self.folder / HISTORY, f"train the run anew ({option('--overwrite', 'overwrite=True')})")
 
     def encoder(self) -> Encoder:
         """Load the trained encoder, in evaluation mode, on the CPU.
@@ -163,7 +166,7 @@ class Run:
         """Raise `InputError` if a finished run stands at `folder` and may not be replaced."""
         if not overwrite and (expanded(folder) / PROVENANCE).is_file() and cls.open(folder).finished:
             raise InputError(
-                f"{folder} holds a finished run: choose another folder, or allow it to be replaced (--overwrite)."
+                f"{folder} holds a finished run: choose another folder, or allow it to be replaced ({option('--overwrite', 'overwrite=True')})."
             )
 
     def unit_ids(self, session: str) -> NDArray[np.int64]:
@@ -274,18 +277,18 @@ class Run:
         if session not in self.sessions:
             raise InputError(
                 f"{self.folder} was not trained on recording {session}, only on {listed(self.sessions, 8)}. Train new "
-                "readouts on its core (core=… in Python, --core on the command line)."
+                f"readouts on its core ({option('--core', 'core=run')})."
             )
 
     def _of_neurons(self, session: str, column: str, dtype: type[np.generic]) -> NDArray[Any]:
         """One column of the table of neurons, for one recording."""
         self._refuse_unknown(session)
-        table = read_table(self.folder / NEURONS, "train the run anew (--overwrite)")
+        table = read_table(self.folder / NEURONS, f"train the run anew ({option('--overwrite', 'overwrite=True')})")
         try:
             return table.loc[table["recording"] == session, column].to_numpy(dtype=dtype)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise InputError(
-                f"{self.folder / NEURONS} is damaged (no column {column!r} of each recording): train the run anew (--overwrite)."
+                f"{self.folder / NEURONS} is damaged (no column {column!r} of each recording): train the run anew ({option('--overwrite', 'overwrite=True')})."
             ) from error
 
     def __repr__(self) -> str:
