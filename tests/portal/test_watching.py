@@ -66,7 +66,10 @@ def test_it_is_ready_when_a_worker_was_seen_lately(world: World) -> None:
         answer = world.browser().get("/ready")
         return answer.status_code, answer.json()
 
-    assert ready() == (503, {"database": True, "tables": True, "storage": True, "disk": True, "worker": False})
+    assert ready() == (
+        503,
+        {"database": True, "tables": True, "storage": True, "disk": True, "worker": False, "clock": True},
+    )
     worker = Worker.objects.create(name="one", scorer="x")
     assert ready()[0] == 200
     Worker.objects.update(seen_at=timezone.now() - timedelta(minutes=2))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Tag, TypeAdapter, ValidationError
 
+from striate.competition.clock import ClockError
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment
 from striate.competition.links import Link
@@ -155,9 +156,9 @@ class Receipts:
         """
         require_zone(at)
         if self.entries and at < self.entries[-1].at:
-            raise InputError(
+            raise ClockError(
                 f"A receipt of {at.isoformat()} would lie before the last one ({self.entries[-1].at.isoformat()}): receipts are "
-                "given in the order of time."
+                'given in the order of time. Set the clock of this machine, or see "When a clock was wrong" in the documentation.'
             )
         return Receipts(self.anchor, (*self.entries, linked(len(self.entries) + 1, self.head, at=at, **fields)))
 

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 
 from striate.portal.competition import place
 from striate.portal.models import Token, User, Worker
+from striate.portal.receiving import clock
 from striate.portal.receiving.decoding import room_for
 
 _THIS_MACHINE = ("127.0.0.1", "::1")
@@ -29,7 +30,7 @@ _FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via")
 
 @require_safe
 def ready(request: HttpRequest) -> HttpResponseBase:
-    """Whether the portal can do its work: database, tables, storage, room on the disk, and a worker that was seen lately."""
+    """Whether the portal can do its work: database, tables, storage, room on the disk, a worker that was seen lately, and the clock."""
     found = {name: _holds(check) for name, check in _CHECKS.items()}
     return JsonResponse(found, status=200 if all(found.values()) else 503, headers={"Cache-Control": "no-store"})
 
@@ -98,10 +99,15 @@ def _worker() -> bool:
     return Worker.there().exists()
 
 
+def _clock() -> bool:
+    return not clock.problem()
+
+
 _CHECKS: dict[str, Callable[[], bool]] = {
     "database": _database,
     "tables": _tables,
     "storage": _storage,
     "disk": _disk,
     "worker": _worker,
+    "clock": _clock,
 }

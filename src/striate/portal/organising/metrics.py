@@ -14,6 +14,7 @@ from striate.portal.competition import place
 from striate.portal.models import AuditEnd, Job, Link, Score, State, Submission, Team, User, Worker
 from striate.portal.organising.counters import OWN
 from striate.portal.organising.counting import FOLDER
+from striate.portal.receiving import clock
 
 
 class Portal(Collector):
@@ -37,6 +38,9 @@ class Portal(Collector):
         yield _one("scores", "Scores, of all versions of the scorer.", Score.objects.count())
         yield _one("teams", "Teams.", Team.objects.count())
         yield _one("accounts", "Accounts that can sign in.", User.objects.filter(is_active=True).count())
+        yield _one(
+            "clock_trusted", "Whether the clock agrees with the chain of receipts and itself.", not clock.problem()
+        )
         end = AuditEnd.objects.filter(pk=1).first()
         disk = shutil.disk_usage(place().data)
         yield _one("disk_bytes", "Size of the disk with the portal's folder.", disk.total)

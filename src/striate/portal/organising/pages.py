@@ -20,6 +20,7 @@ from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Submission, Team, User, Worker
 from striate.portal.models.submissions import State
 from striate.portal.organising import audit
+from striate.portal.receiving import clock
 from striate.portal.scoring.versions import progress, queue
 
 _MOST_SHOWN = 200
@@ -39,6 +40,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
     rules = rules_in_force()
     shown = {
         "now": timezone.now(),
+        "clock": clock.problem(),
         "phases": rules.phases,
         "phase": rules.phase_at(timezone.now()),
         "states": _states(),

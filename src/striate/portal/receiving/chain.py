@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from striate.competition import Receipt, Receipts
 from striate.competition.boards import Board
+from striate.competition.clock import ClockError
 from striate.competition.receipts import Entry, linked
 from striate.portal.models import Chain, Link, Submission, Team
 from striate.portal.models.submissions import State
+from striate.portal.receiving import clock
 
 
 def lock_chain() -> Chain:
@@ -37,7 +40,16 @@ def add(
 
 
 def following(chain: Chain, at: datetime, **fields: Any) -> Entry:
-    """What would be the next link of the locked chain."""
+    """Make the next link of the locked chain.
+
+    Raises
+    ------
+    ClockError
+        If the clock cannot be trusted now: a link with a wrong time would bind all that follow.
+    """
+    if why := clock.problem():
+        raise ClockError(why)
+    at = min(at, timezone.now())  # a file that was received while the clock was ahead
     last = Link.objects.order_by("-number").first()
     if last is None:
         return linked(1, chain.anchor, at=at, **fields)

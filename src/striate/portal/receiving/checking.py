@@ -13,7 +13,7 @@ from striate.portal.competition import competition, place
 from striate.portal.in_force import rules_in_force
 from striate.portal.models import Chain, Job, Submission
 from striate.portal.models.submissions import State
-from striate.portal.receiving import chain, store
+from striate.portal.receiving import chain, clock, store
 from striate.portal.receiving.decoding import Decoded, decoded
 from striate.portal.receiving.keys import read_keys
 from striate.portal.receiving.on_the_way import phase_that_just_ended, waiting_of_other_phases
@@ -37,7 +37,7 @@ def check(lease: Lease) -> None:
     if submission.state != State.RECEIVED:
         lease.finish()
         return
-    if _must_wait(submission):
+    if _must_wait(submission) or clock.problem():
         lease.postpone(_WAIT)
         return
     rules, keys = keys_of_competition()

@@ -16,7 +16,7 @@ from striate.portal.in_force import rules_in_force
 from striate.portal.models import Job, Membership, Submission, Team, Upload, User
 from striate.portal.models.submissions import State
 from striate.portal.moments import shown
-from striate.portal.receiving import store
+from striate.portal.receiving import clock, store
 from striate.portal.receiving.states import move
 from striate.portal.receiving.uploads import require_size
 from striate.portal.words import plain_name, seen
@@ -109,8 +109,10 @@ def take(
     InputError
         If no phase takes submissions, a file is too large, or the sender has left the team meanwhile.
     BusyError
-        If too many files of the team are being checked.
+        If too many files of the team are being checked, or the portal's clock cannot be trusted.
     """
+    if clock.problem():
+        raise BusyError(_("The clock of this portal is being set: submissions are taken again when it is right."))
     refuse_outside_of_phases(baseline)
     rules = competition().rules
     if baseline and baseline not in {each.name for each in rules.baselines}:
