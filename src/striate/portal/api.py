@@ -13,7 +13,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema, Status
 from ninja.errors import HttpError, ValidationError
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 from ninja.security import HttpBearer
 from pydantic import Field
 
@@ -30,7 +30,7 @@ from striate.portal.hosting.api import Problem
 from striate.portal.hosting.api import router as data
 from striate.portal.in_force import in_force
 from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
-from striate.portal.paging import Page
+from striate.portal.paging import Page, Pages
 from striate.portal.problems import CONTENT_TYPE
 from striate.portal.ratelimit import rate_limit
 from striate.portal.receiving import uploads
@@ -349,7 +349,7 @@ def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str,
 
 
 @api.get("/submissions", response={200: list[SubmissionState], **_PROBLEMS})
-@paginate(LimitOffsetPagination)
+@paginate(Pages)
 def own_submissions(request: HttpRequest) -> Any:
     """The submissions of one's own team, the last first."""
     team = _admitted(request).team

@@ -4,6 +4,30 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja.pagination import LimitOffsetPagination
+
+from striate.errors import InputError
+
+
+class Pages(LimitOffsetPagination):
+    """Pages by ``limit`` and ``offset``; other parameters, which would be ignored, are refused."""
+
+    def paginate_queryset(self, queryset: Any, pagination: Any, request: HttpRequest, **params: Any) -> Any:
+        """Choose a page.
+
+        Raises
+        ------
+        InputError
+            If the query has another parameter.
+        """
+        if unknown := sorted(set(request.GET) - {"limit", "offset"}):
+            raise InputError(
+                _("This list takes the parameters limit and offset, and not %(unknown)s.")
+                % {"unknown": repr(unknown[0][:60])}
+            )
+        return super().paginate_queryset(queryset, pagination, request, **params)
 
 
 class Page:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
 from ninja.errors import HttpError
-from ninja.pagination import LimitOffsetPagination, paginate
+from ninja.pagination import paginate
 from ninja.security import HttpBearer
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -19,7 +19,7 @@ from striate.errors import InputError
 from striate.portal.hosting import arriving, snapshots
 from striate.portal.models import Snapshot, Token, Upload, User
 from striate.portal.models.snapshots import author_of
-from striate.portal.paging import Page
+from striate.portal.paging import Page, Pages
 from striate.portal.receiving import uploads
 from striate.portal.words import grouped
 
@@ -147,7 +147,7 @@ def _organiser(request: HttpRequest) -> User:
 
 
 @router.get("/versions", auth=None, response={200: list[Version], **_PROBLEMS})
-@paginate(LimitOffsetPagination)
+@paginate(Pages)
 def all_versions(request: HttpRequest) -> Any:
     """The versions of the data, the last first."""
     return Page(Snapshot.objects.order_by("-number"), partial(_told, request))
