@@ -216,9 +216,16 @@ def test_a_deleted_account_leaves_nothing_personal_and_its_submissions_to_the_te
 
 
 @pytest.mark.parametrize(("proxies", "refused"), [(["127.0.0.1"], False), ([], True)])
-def test_behind_a_proxy_limits_count_people_and_not_the_proxy(world: World, proxies: list[str], refused: bool) -> None:
+def test_behind_a_proxy_limits_count_people_and_not_the_proxy(
+    world: World, monkeypatch: pytest.MonkeyPatch, proxies: list[str], refused: bool
+) -> None:
+    from dataclasses import replace
+
     from django.test import override_settings
 
+    from striate.portal.accounts import guesses
+
+    monkeypatch.setattr(guesses, "SIGN_IN_ADDRESS", replace(guesses.SIGN_IN_ADDRESS, limit=10))
     with override_settings(PROXIES=proxies):
         for number in range(11):
             wrong = {"username": f"somebody{number}", "password": "wrong"}
@@ -251,3 +258,56 @@ def test_the_history_of_the_admin_forgets_the_name_of_a_deleted_account(world: W
         ("Adas", "Added membership “adas in Adas”."),
     ]
     assert not Team.objects.filter(name="Ada").exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "new"),
+    [
+        ("Müller Lab", "MÜLLER LAB"),
+        ("Müller Lab", "M\u00fcller L\u0430b"),
+        ("Ada", "\uff21da"),
+        ("Team 1", "Team I"),
+        ("Нина", "НИНА"),
+    ],
+)
+def test_a_team_whose_name_would_be_taken_for_another_is_refused(world: World, there: str, new: str) -> None:
+    from django.db import IntegrityError, transaction
+
+    from striate.portal.models import Team
+
+    world.person("ada", team=there)
+    answer = world.browser(world.person("eve")).post("/team/", {"name": new})
+    assert "looks like it" in answer.content.decode()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Team.objects.create(name=new)
+
+
+@pytest.mark.parametrize("name", ["noise ceiling", "Noise-Ceiling", "0racle", "The Organisers", "\u0430dmin"])
+def test_names_of_rows_and_roles_are_nobodys(world: World, name: str) -> None:
+    from striate.portal.models import Team, User
+
+    answer = world.browser(world.person("eve")).post("/team/", {"name": name})
+    assert "choose another name" in answer.content.decode()
+    assert not Team.objects.exists()
+    sign_up(world, "".join(name.split()), email="eva@example.org")
+    assert User.objects.count() == 1
+
+
+def test_a_name_in_decomposed_form_is_taken_as_its_usual_form(world: World) -> None:
+    eve = world.person("eve")
+    assert world.browser(eve).post("/team/", {"name": "Cafe\u0301 Lab"}).status_code == 302
+    assert eve.team.name == "Caf\u00e9 Lab"
+    assert world.browser(eve).post("/team/rename/", {"name": "CAFE\u0301 LAB"}).status_code == 302
+    assert eve.team.name == "CAF\u00c9 LAB"
+
+
+def test_an_organiser_gives_nobody_the_name_or_address_of_another(world: World) -> None:
+    from striate.portal.models import User
+
+    olga, ada = world.person("olga", staff=True), world.person("ada")
+    for changes in ({"username": "0lga"}, {"email": "OLGA@example.org"}):
+        fields = {"username": "ada", "name": "Ada", "email": "ada@example.org", "is_active": "on"} | changes
+        answer = world.browser(olga).post(f"/admin/portal/user/{ada.pk}/change/", fields)
+        assert answer.status_code == 200
+        assert "choose another" in answer.content.decode()
+    assert User.objects.get(pk=ada.pk).email == "ada@example.org"

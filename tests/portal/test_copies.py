@@ -439,3 +439,36 @@ def test_a_portal_whose_secret_key_is_told_is_copied_without_it(
         run_in_process("serve", "backup", folders / "public", "--data", tmp_path / "none", "--out", tmp_path / "x"),
         "There is no portal",
     )
+
+
+@pytest.mark.parametrize(
+    ("table", "field", "one", "other"),
+    [
+        ("Team", "name", "Müller Lab", "MÜLLER LAB"),
+        ("User", "username", "ada", "\u0430da"),
+        ("User", "email", "ada@example.org", "ADA@example.org"),
+    ],
+)
+def test_names_that_no_database_takes_beside_each_other_are_named_by_the_restore(
+    world: World, table: str, field: str, one: str, other: str
+) -> None:
+    """SQLite of earlier versions told upper from lower case in ASCII alone."""
+    import io
+
+    from django.apps import apps
+    from django.db import transaction
+
+    from striate.portal.organising import tables
+
+    model = apps.get_model("portal", table)
+    rest = {"username": "x", "email": "x@example.org", "password": ""} if table == "User" else {}
+    rows = [rest | {"id": 700 + number, field: name} for number, name in enumerate((one, other))]
+    if table == "User":
+        for number, row in enumerate(rows):
+            row |= {each: f"{number}@example.org" for each in ("username", "email") if each != field}
+    lines = io.BytesIO("\n".join(map(json.dumps, rows)).encode())
+    with pytest.raises(InputError) as caught, transaction.atomic():
+        tables.fill(model, lines)
+    assert repr(one) in str(caught.value)
+    assert repr(other) in str(caught.value)
+    assert len(str(caught.value)) <= 300

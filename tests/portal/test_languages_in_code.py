@@ -17,7 +17,7 @@ from tests.portal.world import World
 LATE = "The file was not read within %(seconds)d seconds: it is no ordinary submission."
 # A catalogue of the test's own, so that whoever writes German better breaks no test.
 GERMAN = {
-    "Somebody has this name already: choose another.": "Den Namen gibt es.",
+    "Somebody has this name already, or one that looks like it: choose another.": "Den Namen gibt es.",
     "Say what the token is for.": "Wofür ist das Token?",
     "queued": "in der Reihe",
     "%(title)s: verify your address": "%(title)s: bestätigen",

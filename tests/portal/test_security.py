@@ -131,7 +131,9 @@ def tried(answer: Any) -> bool:
 
 def signing_in(world: World, number: int) -> Any:
     return world.browser().post(
-        "/accounts/sign-in/", {"username": "ada", "password": "wrong"}, REMOTE_ADDR=f"10.0.0.{number}"
+        "/accounts/sign-in/",
+        {"username": ["ada", "ADA", "\uff41da"][number % 3], "password": "wrong"},
+        REMOTE_ADDR=f"2001:db8::{number + 1:x}",  # one subscriber's
     )
 
 
@@ -140,7 +142,7 @@ def guessing(world: World, number: int) -> Any:
 
 
 def resetting(world: World, number: int) -> Any:
-    return world.browser().post("/accounts/reset/", {"email": "ada@example.org"}, REMOTE_ADDR=f"10.0.0.{number}")
+    return world.browser().post("/accounts/reset/", {"email": f"name{number}@example.org"})
 
 
 def signing_up(world: World, number: int) -> Any:
@@ -164,8 +166,8 @@ def uploading(world: World, number: int) -> Any:
     ("what", "name", "limit"),
     [
         (signing_in, "SIGN_IN", 10),
-        (guessing, "SIGN_IN", 10),
-        (resetting, "RESET", 5),
+        (guessing, "SIGN_IN_ADDRESS", 10),
+        (resetting, "LINK_ADDRESS", 5),
         (signing_up, "SIGN_UP", 4),
         (uploading, "UPLOAD", 4),
     ],
@@ -248,3 +250,143 @@ def test_organisers_sign_in_where_everybody_does(world: World) -> None:
     assert answer.headers["Location"] == "/accounts/sign-in/?next=/admin/portal/user/"
     assert world.browser(ada).get("/admin/", follow=True).status_code == 403
     assert world.browser(ada).post("/admin/login/", {"username": "olga", "password": "guess"}).status_code == 403
+
+
+def sign_in(browser: Any, password: str, address: str, name: str = "ada") -> int:
+    answer = browser.post("/accounts/sign-in/", {"username": name, "password": password}, REMOTE_ADDR=address)
+    return int(answer.status_code)
+
+
+def test_nobody_locks_the_owner_of_an_account_out(world: World) -> None:
+    world.person("ada")
+    for number in range(70):
+        sign_in(world.browser(), "wrong", f"10.0.{number % 60}.1")
+    assert sign_in(world.browser(), PASSWORD, "10.9.9.9") == 302, "the right password works while others guess"
+
+
+def test_an_account_that_is_attacked_from_everywhere_gives_each_address_few_attempts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from striate.portal.accounts import guesses
+
+    monkeypatch.setattr(guesses, "SIGN_IN_ACCOUNT", replace(guesses.SIGN_IN_ACCOUNT, limit=5))
+    world.person("ada")
+    for number in range(5):
+        assert sign_in(world.browser(), "wrong", f"10.0.0.{number}") == 200
+    assert [sign_in(world.browser(), "wrong", "10.1.0.1") for _ in range(4)] == [200, 200, 200, 429]
+    assert sign_in(world.browser(), PASSWORD, "10.2.0.1") == 302
+
+
+def test_a_known_device_is_not_slowed_by_guesses_from_its_own_address(world: World) -> None:
+    world.person("ada")
+    browser = world.browser()
+    assert sign_in(browser, PASSWORD, "10.0.0.1") == 302
+    cookie = browser.cookies["known_device"]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    browser.post("/accounts/sign-out/")
+    for _ in range(11):
+        sign_in(world.browser(), "wrong", "10.0.0.1")
+    assert sign_in(world.browser(), PASSWORD, "10.0.0.1") == 429
+    forged = world.browser()
+    forged.cookies["known_device"] = cookie.value[:-3] + "abc"
+    assert sign_in(forged, PASSWORD, "10.0.0.1") == 429
+    assert sign_in(browser, PASSWORD, "10.0.0.1") == 302
+    browser.post("/accounts/sign-out/")
+    assert [sign_in(browser, "wrong", "10.0.0.1") for _ in range(11)][-1] == 429, "it has a limit of its own"
+    other = world.browser()
+    other.cookies["known_device"] = cookie.value
+    world.person("ben")
+    for _ in range(11):
+        sign_in(world.browser(), "wrong", "10.0.0.1", "ben")
+    assert sign_in(other, PASSWORD, "10.0.0.1", "ben") == 429, "it is known for the account that signed in"
+
+
+def test_a_class_behind_one_address_signs_up_and_in(world: World) -> None:
+    for number in range(40):
+        assert signing_up(world, number).status_code == 302
+    for number in range(40):
+        assert [sign_in(world.browser(), each, "10.0.0.1", f"new{number}") for each in ("wrong", PASSWORD)] == [
+            200,
+            302,
+        ]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "field"),
+    [
+        (
+            "/accounts/password/",
+            {"new_password1": "another long one", "new_password2": "another long one"},
+            "old_password",
+        ),
+        ("/accounts/delete/", {}, "password"),
+        ("/accounts/address/", {"email": "new@example.org"}, "password"),
+    ],
+)
+def test_who_found_a_session_guesses_the_password_a_few_times_only(
+    world: World, path: str, fields: dict[str, str], field: str
+) -> None:
+    ada = world.person("ada")
+    thief = world.browser(ada)
+    answers = [thief.post(path, fields | {field: "wrong"}, REMOTE_ADDR="10.0.0.1").status_code for _ in range(11)]
+    assert answers == [200] * 10 + [429]
+    assert thief.post(path, fields | {field: PASSWORD}, REMOTE_ADDR="10.0.0.1").status_code == 429
+    assert world.browser(ada).post(path, fields | {field: PASSWORD}, REMOTE_ADDR="10.0.0.2").status_code == 302
+
+
+def test_nobody_keeps_the_owner_from_a_link(world: World) -> None:
+    from django.core import mail
+
+    world.person("ada")
+    for number in range(12):
+        reset = {"email": "ADA@example.org"}
+        assert world.browser().post("/accounts/reset/", reset, REMOTE_ADDR=f"10.0.{number}.1").status_code == 302
+    assert len(mail.outbox) == 10, "nor fills a mailbox"
+    answer = world.browser().post("/accounts/reset/", {"email": "ada@example.org"}, REMOTE_ADDR="10.9.9.9")
+    assert answer.status_code == 302, "one of the links that were sent works"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("fe80::1%eth0", "fe80::2", True),
+        ("", "", True),
+    ],
+)
+def test_a_network_address_is_that_of_one_subscriber(one: str, other: str, same: bool) -> None:
+    from django.test import RequestFactory
+
+    from striate.portal.accounts.throttle import address_of
+
+    first, second = (address_of(RequestFactory().get("/", REMOTE_ADDR=each)) for each in (one, other))
+    assert (first == second) is same
+
+
+@pytest.mark.parametrize("told", ["ten", "0/1h", "10/2d", "10/25h", "-1/1h", "10 / 1h", "10/1h/1h"])
+def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    from striate.errors import InputError
+    from striate.portal.rates import rate
+
+    monkeypatch.setenv("STRIATE_PORTAL_LIMIT_SIGN_UP", told)
+    with pytest.raises(InputError, match=r"STRIATE_PORTAL_LIMIT_SIGN_UP is .*100/1h"):
+        rate("sign-up")
+
+
+def test_a_limit_is_set_by_the_environment_and_every_one_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from striate.portal.rates import DEFAULTS, rate, variable
+
+    monkeypatch.setenv("STRIATE_PORTAL_LIMIT_SIGN_UP", "40/2h")
+    assert rate("sign-up") == (40, timedelta(hours=2))
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "portal.md").read_text()
+    for name, default in DEFAULTS.items():
+        assert f"`{variable(name)}` | `{default}`" in page

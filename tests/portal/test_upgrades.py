@@ -34,6 +34,7 @@ PUBLISHED = {
     "0009_notices": "d293c223bfbfca7f",
     "0010_arrivals": "ac3082e2b9ed47eb",
     "0011_announced_notices": "5580713ed33ab84c",
+    "0012_name_keys": "2b3be911455aeba3",
 }
 
 

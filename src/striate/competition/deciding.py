@@ -3,6 +3,7 @@
 Each is a notice in the chain of receipts, which binds the close and is seen by whoever verifies.
 """
 
+import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -80,6 +81,7 @@ def disqualify(folder: Path | str, team: str, *, why: str, at: datetime) -> Disq
     InputError
         If no team of this name has submitted, or there is no reason.
     """
+    team = unicodedata.normalize("NFC", team)
 
     def decide(chain: Receipts, _standing: InForce) -> Fields:
         teams = sorted({receipt.team for receipt in chain.receipts if not receipt.baseline})
@@ -113,6 +115,7 @@ def reinstate(folder: Path | str, team: str, *, why: str, at: datetime) -> Disqu
     InputError
         If it is not disqualified, or there is no reason.
     """
+    team = unicodedata.normalize("NFC", team)
     made = _decide(folder, lambda _chain, _standing: {"kind": "reinstatement", "team": team}, why, at)
     assert isinstance(made, Disqualification)
     return made

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import unicodedata
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from striate.competition.boards import Board, board_of
 from striate.competition.in_force import InForce
 from striate.competition.live import LiveTruth
 from striate.competition.manifest import Manifest, require_apart, sha256_of
+from striate.competition.name_key import is_reserved, name_key
 from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.rules import FINAL, LIVE, Rules, read_rules, require_zone
 from striate.errors import InputError, listed
@@ -74,10 +76,14 @@ def require_team(rules: Rules, team: str, *, baseline: bool) -> None:
     names = [b.name for b in rules.baselines]
     if baseline and team not in names:
         raise InputError(f"The rules have no baseline {team!r}: {', '.join(names) or 'none at all'}.")
-    if not baseline and team.casefold() in {name.casefold() for name in names}:
-        raise InputError(f"{team!r} is a row of the organiser's own: choose another name for the team.")
-    if not baseline and not _TEAM.fullmatch(team):
-        raise InputError(f"{team!r} cannot name a team: use 1 to 60 letters, digits, spaces and . , ' & + -.")
+    if baseline:
+        return
+    if name_key(team) in set(map(name_key, names)) or is_reserved(team):
+        raise InputError(
+            f"{team!r} is a row of the organiser's own, or looks like one: choose another name for the team."
+        )
+    if not _TEAM.fullmatch(unicodedata.normalize("NFC", team)):
+        raise InputError(f"{team[:80]!r} cannot name a team: use 1 to 60 letters, digits, spaces and . , ' & + -.")
 
 
 def submit(
@@ -112,6 +118,7 @@ def submit(
         If it comes at the wrong time or too often, is damaged, or does not predict exactly the trials and neurons of its track.
     """
     place, file, kept = expanded(folder), expanded(submission), expanded(store)
+    team = unicodedata.normalize("NFC", team)
     require_apart(place, kept)
     rules, _ = read_rules(place)
     if not file.is_file():
@@ -130,12 +137,23 @@ def submit(
         standing = InForce.of(rules, receipts.entries)
         standing.require_team(team)
         require_allowed(standing.rules, receipts, board, team, at, baseline=baseline)
+        if not baseline:
+            _require_one_spelling(receipts, team)
         keep(file, kept, sha256)
         longer = receipts.added(
             at=at, team=team, track=board.track.name, protocol=board.protocol, sha256=sha256, baseline=baseline
         )
         longer.write(place)
     return longer.receipts[-1]
+
+
+def _require_one_spelling(receipts: Receipts, team: str) -> None:
+    """Raise `InputError` if the receipts name a team that looks like this one: it would have limits of its own."""
+    for name in {each.team for each in receipts.receipts if not each.baseline}:
+        if name != team and name_key(name) == name_key(team):
+            raise InputError(
+                f"Team {team!r} would be taken for team {name!r} of the receipts: write it so, or choose another."
+            )
 
 
 def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Receipt:
@@ -147,6 +165,7 @@ def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Recei
         If the rules let nobody choose, no phase is on, or the receipt is not that of a submission of the team.
     """
     place = expanded(folder)
+    team = unicodedata.normalize("NFC", team)
     rules, _ = read_rules(place)
     if rules.ranking.choice != "chosen":
         counts = {"last": "the last", "best_live": "the best on the live test"}[rules.ranking.choice]

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -19,6 +20,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from striate.competition.name_key import address_key, name_key
 from striate.errors import InputError
 from striate.portal.models import (
     Acceptance,
@@ -38,6 +40,7 @@ from striate.portal.models import (
     Transition,
     User,
 )
+from striate.portal.models.people import NAME_TAKEN
 from striate.portal.organising import audit
 from striate.portal.organising.announcing import told
 from striate.portal.organising.deciding import judge
@@ -109,10 +112,38 @@ class Admitted(admin.SimpleListFilter):
         return queryset.filter(may) if self.value() == "yes" else queryset
 
 
+class _OnePerson(ModelForm):
+    """An account that no other account can be taken for."""
+
+    def clean_username(self) -> str:
+        """Refuse a name that another account has, or one that looks like it."""
+        name: str = self.cleaned_data["username"]
+        if User.objects.filter(name_key=name_key(name)).exclude(pk=self.instance.pk).exists():
+            raise ValidationError(NAME_TAKEN)
+        return name
+
+    def clean_email(self) -> str:
+        """Refuse the address of another account."""
+        address: str = self.cleaned_data["email"]
+        if User.objects.filter(email_key=address_key(address)).exclude(pk=self.instance.pk).exists():
+            raise ValidationError(_("There is an account with this address already: choose another."))
+        return address
+
+
+class _NewPerson(_OnePerson, AdminUserCreationForm):
+    """An account that an organiser makes."""
+
+
+class _Person(_OnePerson, UserChangeForm):
+    """An account that an organiser changes."""
+
+
 @admin.register(User)
 class PersonAdmin(UserAdmin):
     """Accounts."""
 
+    form = _Person
+    add_form = _NewPerson
     list_display = ("username", "name", "email", "date_joined", "verified_at", "approved_at", "is_staff")
     list_filter = (Admitted, "is_staff", "is_active")
     search_fields = ("username", "name", "email")

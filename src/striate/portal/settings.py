@@ -12,6 +12,7 @@
 | ``STRIATE_PORTAL_SENDER`` | the sender of mail |
 | ``STRIATE_PORTAL_LEASE`` | seconds after which the job of a worker that is silent is taken over; 45 if not set |
 | ``STRIATE_PORTAL_PUSH_DAYS`` | days that what a push of data brought waits for the push to go on; 7 if not set |
+| ``STRIATE_PORTAL_LIMIT_…`` | how often something may be tried, such as ``100/1h``: see `striate.portal.rates` |
 """
 
 import os
@@ -27,6 +28,7 @@ from striate.portal.bucket import SETTING as STORAGE
 from striate.portal.bucket import Bucket
 from striate.portal.days import days_told
 from striate.portal.place import FILE_MODE, Place
+from striate.portal.rates import rates
 from striate.portal.secret_key import secret_key, told_key
 
 # Without a place (type checkers, makemigrations) the settings load all the same, and nothing is kept.
@@ -168,6 +170,7 @@ STATIC_URL = "static/"
 # WhiteNoise reads the files where they are installed: there is no step to collect them.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+LIMITS = rates()
 PUSH_LASTS = days_told("STRIATE_PORTAL_PUSH_DAYS", 7)
 BUCKET = Bucket.of(os.environ[STORAGE]) if os.environ.get(STORAGE) else None
 

@@ -45,11 +45,7 @@ urlpatterns = [
     path("accounts/delete/", accounts.delete, name="delete"),
     path("accounts/tokens/", accounts.make_token, name="make-token"),
     path("accounts/tokens/<int:number>/revoke/", accounts.revoke_token, name="revoke-token"),
-    path(
-        "accounts/password/",
-        passwords.PasswordChangeView.as_view(template_name="portal/accounts/password.html", success_url="/accounts/"),
-        name="password",
-    ),
+    path("accounts/password/", accounts.PasswordView.as_view(), name="password"),
     path("accounts/reset/", accounts.ResetView.as_view(), name="reset"),
     path(
         "accounts/reset/sent/",

@@ -11,7 +11,8 @@ _JOINERS = "\u200c\u200d"
 
 
 def seen(text: str) -> str:
-    """The text without characters that cannot be seen, and with single spaces."""
+    """Return the text in NFC, without characters that cannot be seen, and with single spaces."""
+    text = unicodedata.normalize("NFC", text)
     kept = (c if c in _JOINERS or unicodedata.category(c) not in _UNSEEN else " " if c.isspace() else "" for c in text)
     return " ".join("".join(kept).split())
 

@@ -9,10 +9,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from striate.competition.name_key import address_key
 from striate.portal.access import signed_in
 from striate.portal.accounts import mail
 from striate.portal.accounts.forms import ChangeAddress
-from striate.portal.accounts.throttle import RESET, too_often
+from striate.portal.accounts.guesses import wrong_passwords
+from striate.portal.accounts.throttle import LINK, PASSWORD, too_often
 from striate.portal.models import User
 
 
@@ -21,11 +23,17 @@ from striate.portal.models import User
 def address(request: HttpRequest) -> HttpResponseBase:
     """Ask for another address."""
     assert isinstance(request.user, User)
-    user, key = request.user, f"address {request.user.pk}"
+    user = request.user
     form = ChangeAddress(user, request.POST or None)
     if request.method == "POST":
-        if RESET.take(key) is None:  # counted whether or not the password was right
-            return too_often(request, RESET, key)
+        attempt, key = wrong_passwords(request, user)
+        if attempt is None:
+            return too_often(request, PASSWORD, key)
+        if "password" not in form.errors:
+            attempt.give_back()
+        link = f"address {user.pk}"
+        if form.is_valid() and settings.MAIL and LINK.take(link) is None:
+            return too_often(request, LINK, link)
         if form.is_valid():
             new = form.cleaned_data["email"]
             if settings.MAIL:
@@ -63,7 +71,7 @@ def _set(user: User, new: str, *, verified: bool) -> bool:
         with transaction.atomic():
             return bool(
                 User.objects.filter(pk=user.pk, email=user.email).update(
-                    email=new, verified_at=timezone.now() if verified else None
+                    email=new, email_key=address_key(new), verified_at=timezone.now() if verified else None
                 )
             )
     except IntegrityError:

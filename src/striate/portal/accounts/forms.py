@@ -7,10 +7,12 @@ from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
+from striate.competition.name_key import address_key, is_reserved, name_key
 from striate.competition.submit import require_team
 from striate.errors import InputError
 from striate.portal.competition import competition
 from striate.portal.models import Team, Token, User
+from striate.portal.models.people import NAME_TAKEN
 from striate.portal.words import seen
 
 
@@ -36,10 +38,12 @@ class SignUp(BaseUserCreationForm):
         }
 
     def clean_username(self) -> str:
-        """Names that differ in case alone would be confused."""
+        """Refuse names that would be taken for another account's or an organiser's."""
         name: str = self.cleaned_data["username"]
-        if User.objects.filter(username__iexact=name).exists():
-            raise forms.ValidationError(_("Somebody has this name already: choose another."))
+        if is_reserved(name):
+            raise forms.ValidationError(_("This name is kept for organisers and for the portal: choose another."))
+        if User.objects.filter(name_key=name_key(name)).exists():
+            raise forms.ValidationError(NAME_TAKEN)
         return name
 
     def clean_name(self) -> str:
@@ -49,7 +53,7 @@ class SignUp(BaseUserCreationForm):
     def clean_email(self) -> str:
         """One account a person."""
         address: str = self.cleaned_data["email"]
-        self.taken = User.objects.filter(email__iexact=address).exists()
+        self.taken = User.objects.filter(email_key=address_key(address)).exists()
         if self.taken and not settings.MAIL:
             raise forms.ValidationError(
                 _("There is an account with this address already: sign in, or reset its password.")
@@ -109,9 +113,11 @@ class NewTeam(forms.ModelForm):
             require_team(competition().rules, name, baseline=False)
         except InputError as error:
             raise forms.ValidationError(str(error)) from None
-        if Team.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
+        if Team.objects.filter(name_key=name_key(name)).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError(
-                _("There is a team of this name already: choose another, or ask it for its invitation.")
+                _(
+                    "There is a team of this name, or of one that looks like it: choose another, or ask it for its invitation."
+                )
             )
         return name
 
@@ -134,7 +140,7 @@ class ChangeAddress(Delete):
     def clean_email(self) -> str:
         """One account a person."""
         address: str = self.cleaned_data["email"]
-        if User.objects.filter(email__iexact=address).exists():
+        if User.objects.filter(email_key=address_key(address)).exists():
             raise forms.ValidationError(_("There is an account with this address already: choose another."))
         return address
 

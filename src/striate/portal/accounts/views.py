@@ -1,10 +1,12 @@
 """Pages about one's account."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.views import LoginView, PasswordResetView
+from django.contrib.auth.views import LoginView, PasswordChangeView, PasswordResetView
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
@@ -12,11 +14,22 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from striate.competition.name_key import address_key
 from striate.portal.access import signed_in
 from striate.portal.accounts import mail, own_data
 from striate.portal.accounts.forms import Delete, NewToken, SignIn, SignUp
-from striate.portal.accounts.throttle import RESET, SIGN_IN, SIGN_UP, address_of, too_often
+from striate.portal.accounts.guesses import Guess, remember, wrong_passwords
+from striate.portal.accounts.throttle import (
+    LINK,
+    LINK_ACCOUNT,
+    LINK_ADDRESS,
+    PASSWORD,
+    SIGN_UP,
+    address_of,
+    too_often,
+)
 from striate.portal.models import Token, User
+from striate.portal.models.people import NAME_TAKEN
 from striate.portal.organising.watching import note_token
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -37,9 +50,12 @@ def sign_up(request: HttpRequest) -> HttpResponseBase:
         return render(request, "portal/accounts/sign_up.html", {"form": form})
     if not settings.MAIL:
         login(request, user, backend=_BACKEND)
-        return redirect("account")
-    if RESET.take(f"mail to {user.email.lower()}") is not None:
-        (mail.send_known if form.taken else mail.send_verification)(request, user)
+        answer = redirect("account")
+        remember(request, answer, user)
+        return answer
+    kind, send = ("known", mail.send_known) if form.taken else ("verify", mail.send_verification)
+    if LINK_ACCOUNT.take(f"{kind} {user.email_key}") is not None:
+        send(request, user)
     return render(request, "portal/accounts/look.html", {"address": form.cleaned_data["email"]})
 
 
@@ -47,32 +63,53 @@ def _made(form: SignUp) -> User | None:
     """The account that was made, or that which has the address; in the same time, so that the clock does not tell which."""
     if form.taken:
         make_password(form.cleaned_data["password1"])
-        return User.objects.filter(email__iexact=form.cleaned_data["email"]).first()
+        return User.objects.filter(email_key=address_key(form.cleaned_data["email"])).first()
     try:
         with transaction.atomic():
             made: User = form.save()
     except IntegrityError:  # somebody took the name or the address in this instant
-        form.add_error("username", _("Somebody has this name already: choose another."))
+        form.add_error("username", NAME_TAKEN)
         return None
     return made
 
 
 class SignInView(LoginView):
-    """Sign in; not too often in vain, by account and by address."""
+    """Sign in. Wrong passwords are counted, see `striate.portal.accounts.guesses`."""
 
     template_name = "portal/accounts/sign_in.html"
     authentication_form = SignIn
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: object, **named: object) -> HttpResponse:
-        """Count what fails, and refuse to try further where that is too much."""
-        keys = (f"name {request.POST.get('username', '').strip().lower()}", address_of(request))
-        attempts = SIGN_IN.take(*keys)
-        if attempts is None:
-            return too_often(request, SIGN_IN, *keys)
+        """Count failures, and refuse to try further where there were too many."""
+        guess = Guess(request, request.POST.get("username", ""))
+        if guess.refused is not None:
+            return guess.refused
         answer: HttpResponse = super().post(request, *args, **named)
         if answer.status_code == 302:
-            attempts.give_back()
+            guess.forget()
+            assert isinstance(request.user, User)
+            remember(request, answer, request.user)
+        return answer
+
+
+class PasswordView(PasswordChangeView):
+    """Change one's own password; who has found a session may not guess it without end."""
+
+    template_name = "portal/accounts/password.html"
+    success_url = "/accounts/"
+
+    def post(self, request: HttpRequest, *args: object, **named: object) -> HttpResponse:
+        """Count wrong passwords."""
+        assert isinstance(request.user, User)
+        attempt, key = wrong_passwords(request, request.user)
+        if attempt is None:
+            return too_often(request, PASSWORD, key)
+        form = self.get_form()
+        valid = form.is_valid()
+        if "old_password" not in form.errors:
+            attempt.give_back()
+        answer: HttpResponse = self.form_valid(form) if valid else self.form_invalid(form)
         return answer
 
 
@@ -86,11 +123,20 @@ class ResetView(PasswordResetView):
         extra_email_context = dict(zip(("protocol", "domain"), settings.ADDRESS.split("://"), strict=True))
 
     def post(self, request: HttpRequest, *args: object, **named: object) -> HttpResponse:
-        """Send one, but not too often, neither from an address nor to one."""
-        keys = (address_of(request), f"mail to {request.POST.get('email', '').strip().lower()}")
-        if RESET.take(*keys) is None:
-            return too_often(request, RESET, *keys)
+        """Send one, but not too often."""
+        address = address_of(request)
+        pair = f"{address_key(request.POST.get('email', ''))} {address}"
+        for throttle, key in ((LINK_ADDRESS, address), (LINK, pair)):
+            if throttle.take(key) is None:
+                return too_often(request, throttle, key)
         answer: HttpResponse = super().post(request, *args, **named)
+        return answer
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Send the link; from a number of mails on, those that were sent must do: they work for a day, whoever asked for them."""
+        if LINK_ACCOUNT.take(f"reset {address_key(form.cleaned_data['email'])}") is None:
+            return redirect("password_reset_done")
+        answer: HttpResponse = super().form_valid(form)
         return answer
 
 
@@ -123,9 +169,9 @@ def verify_again(request: HttpRequest) -> HttpResponseBase:
     """Send the link once more."""
     assert isinstance(request.user, User)
     if settings.MAIL and request.user.verified_at is None:
-        key = f"mail to {request.user.email.lower()}"
-        if RESET.take(key) is None:
-            return too_often(request, RESET, key)
+        key = f"again {request.user.pk}"
+        if LINK.take(key) is None:
+            return too_often(request, LINK, key)
         mail.send_verification(request, request.user)
         messages.success(request, _("A link was sent to %(address)s.") % {"address": request.user.email})
     return redirect("account")
@@ -194,9 +240,14 @@ def delete(request: HttpRequest) -> HttpResponseBase:
         why = _("An administrator's account is not deleted here: let another administrator do so.")
         return render(request, "portal/refused.html", {"why": why}, status=400)
     form = Delete(user, request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        logout(request)
-        own_data.delete(user)
-        messages.success(request, _("Your account is deleted."))
-        return redirect("home")
+    if request.method == "POST":
+        attempt, key = wrong_passwords(request, user)
+        if attempt is None:
+            return too_often(request, PASSWORD, key)
+        if form.is_valid():
+            attempt.give_back()
+            logout(request)
+            own_data.delete(user)
+            messages.success(request, _("Your account is deleted."))
+            return redirect("home")
     return render(request, "portal/accounts/delete.html", {"form": form})

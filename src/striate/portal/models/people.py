@@ -8,16 +8,63 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
-from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from striate.competition.name_key import address_key, name_key
 from striate.portal.models.last_use import last_use
 
 _TOKEN_USED_EVERY = timedelta(minutes=1)
+NAME_TAKEN = _("Somebody has this name already, or one that looks like it: choose another.")
 
 
-class User(AbstractUser):
+class NameKey(models.CharField):
+    """A unique column with the key of a name, written whenever the row is saved; two names that look alike cannot both be stored.
+
+    Parameters
+    ----------
+    of
+        Name of the field that it is the key of: ``email`` has the key of addresses, others that of names.
+    """
+
+    def __init__(self, *args: Any, of: str, **options: Any) -> None:
+        self.of = of
+        super().__init__(*args, **{"max_length": 600, "editable": False, "unique": True} | options)
+
+    def deconstruct(self) -> Any:
+        """Describe the field to migrations."""
+        name, path, args, options = super().deconstruct()
+        return name, path, args, options | {"of": self.of}
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        """Compute the key."""
+        key = key_of(self.of, getattr(model_instance, self.of))
+        setattr(model_instance, self.attname, key)
+        return key
+
+
+def key_of(field: str, text: str) -> str:
+    """Return the key of what is in a field."""
+    return address_key(text) if field == "email" else name_key(text)
+
+
+class _Keyed(models.Model):
+    """A row with keys: saving some fields saves their keys, too."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, update_fields: Any = None, **options: Any) -> None:
+        """Save the row."""
+        if update_fields is not None:
+            keys = {
+                field.name for field in self._meta.fields if isinstance(field, NameKey) and field.of in update_fields
+            }
+            update_fields = {*update_fields, *keys}
+        super().save(*args, update_fields=update_fields, **options)
+
+
+class User(_Keyed, AbstractUser):
     """A person with an account.
 
     Attributes
@@ -36,12 +83,13 @@ class User(AbstractUser):
     last_name = None  # type: ignore[assignment]
     name = models.CharField(_("name"), max_length=100, blank=True)
     email = models.EmailField(_("e-mail address"))
+    name_key = NameKey(of="username")
+    email_key = NameKey(of="email")
     verified_at = models.DateTimeField(_("verified at"), null=True, blank=True, editable=False)
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True, editable=False)
 
     class Meta:
-        constraints = (models.UniqueConstraint(Lower("email"), name="one_account_an_address"),)
         verbose_name = _("user")
         verbose_name_plural = _("users")
 
@@ -69,7 +117,7 @@ def _invitation() -> str:
     return secrets.token_urlsafe(18)
 
 
-class Team(models.Model):
+class Team(_Keyed):
     """Who submits: its name stands on the boards and in the receipts, and stays.
 
     Attributes
@@ -83,6 +131,7 @@ class Team(models.Model):
     """
 
     name = models.CharField(_("name"), max_length=60)
+    name_key = NameKey(of="name")
     invitation = models.CharField(max_length=40, default=_invitation, unique=True, editable=False)
     created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
     disqualified_at = models.DateTimeField(_("disqualified at"), null=True, editable=False)
@@ -97,7 +146,6 @@ class Team(models.Model):
     )
 
     class Meta:
-        constraints = (models.UniqueConstraint(Lower("name"), name="one_team_a_name"),)
         ordering = ("name",)
         verbose_name = _("team")
         verbose_name_plural = _("teams")

@@ -15,9 +15,13 @@ from typing import Any, BinaryIO
 from django.db import connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
+from striate.errors import InputError
+from striate.portal.models.people import key_of
+
 _APP = "portal"
 PASSING = ("upload", "part", "arrival", "attempt", "worker")
 _AT_ONCE = 200  # rows
+_NAMES = {"user": ("username", "email"), "team": ("name",)}  # fields whose keys are unique
 
 
 @contextmanager
@@ -76,13 +80,29 @@ def rows(model: type[models.Model], using: str) -> Iterator[dict[str, Any]]:
 def fill(model: type[models.Model], file: BinaryIO) -> int:
     """Write rows into an empty table; return how many."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
+    taken: dict[tuple[str, str], str] = {}
     count = 0
     while some := list(islice(file, _AT_ONCE)):
         found = [json.loads(line) for line in some]
+        for row in found:
+            _require_apart(str(model._meta.model_name), row, taken)
         made = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in found]
         model._base_manager.bulk_create(made)
         count += len(made)
     return count
+
+
+def _require_apart(table: str, row: dict[str, Any], taken: dict[tuple[str, str], str]) -> None:
+    """Refuse names that would be taken for each other: another database, or a later version, may not store both."""
+    for field in _NAMES.get(table, ()):
+        name = str(row.get(field, ""))
+        key = (field, key_of(field, name))
+        if key in taken:
+            raise InputError(
+                f"The backup has two {table}s that would be taken for each other, {taken[key]!r} and {name!r}: rename one of them "
+                "where the backup was made, then make another backup."
+            )
+        taken[key] = name
 
 
 def count_on(made: list[type[models.Model]]) -> None:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
 
+from striate.competition.name_key import name_key
 from striate.portal.models import AuditEnd, AuditEntry, Token, User
 from striate.portal.organising import audit
 from striate.portal.organising.asking import request_now
@@ -74,7 +75,7 @@ def _signed_in(user: Any, **_: Any) -> None:
 
 
 def _failed_to_sign_in(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    user = User.objects.filter(username__iexact=str(credentials.get("username", "")), is_staff=True).first()
+    user = User.objects.filter(name_key=name_key(str(credentials.get("username", ""))), is_staff=True).first()
     if user is not None:
         audit.note(request, "fail to sign in", about=user)
 

@@ -4,6 +4,7 @@ from django.db import transaction
 
 from striate.competition import Amendment, InForce, Receipt, Receipts
 from striate.competition.manifest import sha256_of
+from striate.competition.name_key import name_key
 from striate.competition.receipts import FILE, require_whole
 from striate.errors import InputError
 from striate.portal.competition import competition
@@ -79,11 +80,11 @@ def _require_kept(receipt: Receipt) -> None:
 
 
 def _team(name: str) -> Team:
-    team = Team.objects.filter(name__iexact=name).first() or Team.objects.create(name=name)
+    team = Team.objects.filter(name_key=name_key(name)).first() or Team.objects.create(name=name)
     if team.name != name:
         raise InputError(
-            f"Teams {team.name!r} and {name!r} differ in the case of letters alone, which no portal takes: their receipts cannot be "
-            "taken over."
+            f"Teams {team.name!r} and {name!r} differ in case or in letters that look alike, which no portal takes: their receipts "
+            "cannot be taken over."
         )
     return team
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -191,23 +192,30 @@ def new_account(username: str, email: str, team: str) -> tuple[str, str]:
         If there is such an account, or the team cannot have this name.
     """
     from django.db import transaction
+    from django.db.models import Q
     from django.utils import timezone
 
+    from striate.competition.name_key import address_key, name_key
     from striate.competition.submit import require_team
     from striate.portal.competition import competition
     from striate.portal.models import Membership, Team, Token, User
     from striate.portal.organising import audit
+    from striate.portal.words import seen
 
-    if User.objects.filter(username__iexact=username).exists() or User.objects.filter(email__iexact=email).exists():
-        raise InputError(f"There is an account {username!r}, or one with the address {email}: choose others.")
+    username, team = unicodedata.normalize("NFKC", username), seen(team)
+    known = Q(name_key=name_key(username)) | Q(email_key=address_key(email))
+    if User.objects.filter(known).exists():
+        raise InputError(
+            f"There is an account {username!r} or one that looks like it, or one with the address {email}: choose others."
+        )
     require_team(competition().rules, team, baseline=False)
     password = secrets.token_urlsafe(15)
     with transaction.atomic():
         user = User.objects.create_user(username, email, password, approved_at=timezone.now())
-        own = Team.objects.filter(name__iexact=team).first() or Team.objects.create(name=team)
+        own = Team.objects.filter(name_key=name_key(team)).first() or Team.objects.create(name=team)
         Membership.objects.create(user=user, team=own)
         token, text = Token.make(user, "made by an organiser")
-        audit.note(None, "add account", about=user, after={"username": username, "team": own.name})
+        audit.note(None, "add account", about=user, after={"team": own.name})
         audit.note(None, "make token", about=token, after={"name": token.name, "user_id": user.pk})
         return password, text
 
