@@ -23,6 +23,13 @@ class Seed:
     value
         A whole number ≥ 0; 128 random bits if not given.
 
+    Attributes
+    ----------
+    value
+        The number.
+    secret
+        Its bytes, the most significant first: the key from which those of all purposes are made.
+
     Raises
     ------
     InputError
@@ -35,7 +42,7 @@ class Seed:
         if type(value) is not int or value < 0:  # also refuses True
             raise InputError(f"The seed is {value!r}: give a whole number ≥ 0, or none to have one drawn.")
         self.value = value
-        self._secret = value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big")
+        self.secret = value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big")
 
     @property
     def guessable(self) -> bool:
@@ -44,7 +51,7 @@ class Seed:
 
     def key(self, purpose: str) -> bytes:
         """32 secret bytes for one purpose."""
-        return hmac.new(self._secret, purpose.encode(), hashlib.sha256).digest()
+        return hmac.new(self.secret, purpose.encode(), hashlib.sha256).digest()
 
     def generator(self, purpose: str, *numbers: int) -> np.random.Generator:
         """Make the random generator of one purpose; `numbers` tell its parts (images, blocks …) apart."""

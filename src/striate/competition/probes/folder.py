@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,14 @@ from striate.recordings.findings import Finding, Severity
 # What striate adds to a competition's folder after it was built.
 ADDED = ("commitment.json", "receipts.jsonl", "results")
 _HARMLESS = re.compile(r"^(README|LICEN[CS]E|CITATION)[^/]*$", re.IGNORECASE)
-_SEED = re.compile(r"""\bseed\b["']?\s*[:=]\s*["']?(?P<value>0x[0-9a-f]+|\d+)(?![0-9a-z])""", re.IGNORECASE)
+# As `seed: 1`, `"random_state": 1`, `rng = default_rng(1)` and the like.
+_SEED = re.compile(
+    r"""(?:\b(?:\w*_)?(?:seed|random_?state)\b["']?\s*[:=]\s*["']?|(?:\bdefault_rng|\bRandomState|\brandom\.Random|(?:\b|_)seed)\(\s*(?:\w+\s*=\s*)?)"""
+    r"""(?P<value>0x[0-9a-f]+|\d+)(?![0-9a-z])""",
+    re.IGNORECASE,
+)
+_BASE_64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
+_MOST_TOKENS = 10_000
 _LARGEST_TEXT = 2**26  # bytes that are searched
 
 
@@ -114,7 +122,7 @@ def _seeds(material: Material, file: Path, name: str, content: bytes) -> Iterato
 
 def seeds_in(material: Material, file: Path, content: bytes) -> list[int]:
     """Seeds that a text names; that of the ranking's bootstrap, which the rules publish, is none."""
-    text = content.decode("utf-8", errors="replace")
+    text = "\n".join(each.decode("utf-8", errors="replace") for each in (content, *_decoded(content)))
     found = [int(match["value"], 0) for match in _SEED.finditer(text) if len(match["value"]) < 60]
     known: list[int] = []
     if file.name == FILE:
@@ -125,6 +133,21 @@ def seeds_in(material: Material, file: Path, content: bytes) -> list[int]:
     elif material.name(file).split("/")[0] in ("results", MANIFEST):
         known = _bootstrap_seeds(text)
     return [value for value in found if value not in known]
+
+
+def _decoded(content: bytes) -> list[bytes]:
+    """What a text holds in base 64 or hexadecimal digits, where that is a text itself."""
+    found = []
+    for match in islice(_BASE_64.finditer(content), _MOST_TOKENS):
+        token = match[0].rstrip(b"=")
+        for decode in (bytes.fromhex, lambda text: base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_")):
+            try:
+                plain = decode(token.decode("ascii"))
+            except ValueError:
+                continue
+            if plain.isascii() and all(byte >= 32 or byte in b"\r\n\t" for byte in plain):
+                found.append(plain)
+    return found
 
 
 def _bootstrap_seeds(text: str) -> list[int]:

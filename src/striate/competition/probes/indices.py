@@ -1,10 +1,14 @@
 """Names of trials: whether an outsider can undo the hash that hides their order."""
 
+import base64
 import hashlib
 import hmac
+import json
+import re
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +55,7 @@ _HASHES: dict[str, Digest] = {
     "UUID 5": lambda data: uuid.uuid5(uuid.NAMESPACE_DNS, data.decode("latin-1")).hex,
     "UUID 3": lambda data: uuid.uuid3(uuid.NAMESPACE_DNS, data.decode("latin-1")).hex,
 }
+_HEXADECIMAL = re.compile("[0-9a-fA-F-]+")
 _KEYED = ("md5", "sha1", "sha256", "sha512")
 _WORDS = ("salt", "key", "secret", "password", "seed", "sensorium", "sensorium2022", "sensorium+", "striate", "trial", "trial_idx", "test", "0", "1", "42", "123", "1234", "2021", "2022", "2023", "2024", "2025", "2026", "hash")  # fmt: skip
 _JOINTS = ("", "-", "_", ":", " ")
@@ -90,7 +95,8 @@ def _undone(material: Material, archives: list[PublicArchive]) -> Iterator[Findi
     while archives:
         names = {a.name: _plain(a.recording.trials["trial_idx"].to_numpy().astype(str)) for a in archives}
         salts = list(dict.fromkeys(salt for archive in archives for salt in _salts(material, archive)))
-        found = undo(frozenset().union(*names.values()), max(len(a.tier) for a in archives), salts)
+        forms = {k: v for archive in archives for k, v in laboratory_forms(archive.session, archive.file.stem).items()}
+        found = undo(frozenset().union(*names.values()), max(len(a.tier) for a in archives), salts, forms)
         if found is None:
             return
         how, undone = found
@@ -102,11 +108,85 @@ def _undone(material: Material, archives: list[PublicArchive]) -> Iterator[Findi
         archives = [a for a in archives if not names[a.name] & set(undone.values())]
 
 
+def laboratory_forms(session: str, stem: str) -> dict[str, Encode]:
+    """How a lab's database may write a trial as a text: animal, session, scan and number, joined, as JSON, or as a key.
+
+    Parameters
+    ----------
+    session
+        ``animal-session-scan``.
+    stem
+        Name of the archive without its ending.
+    """
+    animal, number, scan = [*session.split("-"), "", ""][:3]
+    forms: dict[str, Encode] = {}
+
+    def add(called: str, write: Callable[[str], str]) -> None:
+        forms[f"in {called} of {session}"] = lambda n: write(str(n)).encode()
+
+    for joint in ("", "-", "_", ",", ", ", "/", ".", ":", "|", " "):
+        add(joint.join(("animal", "session", "scan", "n")), partial(_joined, joint, (animal, number, scan)))
+        add(joint.join(("animal", "scan", "session", "n")), partial(_joined, joint, (animal, scan, number)))
+        add(joint.join(("n", "animal", "session", "scan")), partial(_joined, joint, (), then=(animal, number, scan)))
+        add(joint.join(("archive", "n")), partial(_joined, joint, (stem,)))
+    for before, after in (("(", ")"), ("[", "]")):
+        add(
+            f"{before}animal, session, scan, n{after}",
+            partial(_joined, ", ", (before + animal, number, scan), end=after),
+        )
+    whole = all(part.isdigit() for part in (animal, number, scan))
+    own: list[object] = [int(part) if whole else part for part in (animal, number, scan)]
+    for names in _KEY_NAMES:
+        for called, write in _KEY_FORMS.items():
+            add(f"{called} of {', '.join(names)}", partial(_key, write, names, own))
+            add(f"{called} of {names[-1]}", partial(_key, write, names[-1:], []))
+    return forms
+
+
+def _joined(joint: str, parts: tuple[str, ...], n: str, then: tuple[str, ...] = (), end: str = "") -> str:
+    return joint.join((*parts, n, *then)) + end
+
+
+def _key(write: Callable[[dict[str, object]], str], names: tuple[str, ...], own: list[object], n: str) -> str:
+    return write(dict(zip(names, [*own, int(n)], strict=True)))
+
+
+# Primary keys of a trial, and how they are written before they are hashed.
+_KEY_NAMES = (
+    ("animal_id", "session", "scan_idx", "trial_idx"),
+    ("animal_id", "session", "scan_idx", "trial"),
+    ("animal_id", "session", "scan_idx", "trial_id"),
+    ("subject", "session", "scan", "trial"),
+)
+_KEY_FORMS: dict[str, Callable[[dict[str, object]], str]] = {
+    "JSON": json.dumps,
+    "compact JSON": lambda key: json.dumps(key, separators=(",", ":")),
+    "sorted JSON": lambda key: json.dumps(key, sort_keys=True),
+    "sorted, compact JSON": lambda key: json.dumps(key, sort_keys=True, separators=(",", ":")),
+    "Python's text": str,
+    "the values, sorted by name,": lambda key: "".join(str(key[name]) for name in sorted(key)),  # key_hash of DataJoint
+    "an SQL restriction": lambda key: " AND ".join(f"{name}={value}" for name, value in key.items()),
+    "names and values": lambda key: "_".join(f"{name}{value}" for name, value in key.items()),
+}
+
+
 def _plain(names: NDArray[np.str_]) -> frozenset[str]:
+    """Names in lower case, without hyphens; those in base 64 as hexadecimal digits."""
+    texts = [text.strip() for text in names.tolist()]
+    if not all(_HEXADECIMAL.fullmatch(text) for text in texts):
+        try:
+            decoded = [base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True) if set(text) & set("-_") else
+                       base64.b64decode(text + "=" * (-len(text) % 4), validate=True) for text in texts]  # fmt: skip
+        except ValueError:
+            decoded = []
+        if decoded and len({len(each) for each in decoded}) == 1 and len(decoded[0]) in (8, 16, 20, 28, 32, 48, 64):
+            return frozenset(each.hex() for each in decoded)
     return frozenset(text.lower().replace("-", "") for text in names.tolist())
 
 
-def undo(known: frozenset[str], count: int, salts: list[str]) -> tuple[str, dict[int, str]] | None:
+def undo(
+    known: frozenset[str], count: int, salts: list[str], forms: Mapping[str, Encode] = {}
+) -> tuple[str, dict[int, str]] | None:
     """Find the hash that turned small numbers into names.
 
     Parameters
@@ -117,6 +197,8 @@ def undo(known: frozenset[str], count: int, salts: list[str]) -> tuple[str, dict
         Number of trials.
     salts
         Words that may stand before or behind the number, or be the key.
+    forms
+        Further ways to write a number, by what they are called; see `laboratory_forms`.
 
     Returns
     -------
@@ -138,7 +220,7 @@ def undo(known: frozenset[str], count: int, salts: list[str]) -> tuple[str, dict
     plain = sorted({*range(64), *range(0, 2 * count, max(1, count // 100))})
     few = sorted({*range(3), *np.linspace(4, count, _FEW - 3).astype(int).tolist()})
     best: tuple[str, dict[int, str]] | None = None
-    for how, digest, salted in _ways(salts):
+    for how, digest, salted in _ways(salts, forms):
         if any(name_of(digest(n)) for n in (few if salted else plain)):
             names = {n: name_of(digest(n)) for n in range(4 * count)}
             undone = {n: name for n, name in names.items() if name is not None}
@@ -150,11 +232,14 @@ def undo(known: frozenset[str], count: int, salts: list[str]) -> tuple[str, dict
     return best
 
 
-def _ways(salts: list[str]) -> Iterator[tuple[str, Callable[[int], str], bool]]:
+def _ways(salts: list[str], forms: Mapping[str, Encode]) -> Iterator[tuple[str, Callable[[int], str], bool]]:
     """Every way to turn a number into a name: what it is called, the way itself, and whether a salt is in it."""
     for encoded, encode in _ENCODINGS.items():
         for hashed, digest in _HASHES.items():
             yield f"{hashed} of a number {encoded}", lambda n, e=encode, d=digest: d(e(n)), False  # type: ignore[misc]
+    for encoded, encode in forms.items():
+        for hashed, digest in _HASHES.items():
+            yield f"{hashed} of a number {encoded}", lambda n, e=encode, d=digest: d(e(n)), True  # type: ignore[misc]
     for salt in salts:
         for joint in _JOINTS:
             for hashed, digest in _HASHES.items():
