@@ -119,6 +119,21 @@ def test_requests_in_pieces_and_several_in_one_are_answered_in_order(address: st
         assert b"HTTP/1.1 403 " in answer + waiting.recv(1000)
 
 
+@slow
+def test_the_numbers_of_all_web_processes_are_added_up(address: str) -> None:
+    from tests.portal.test_watching import numbers
+
+    with ExitStack() as stack:
+        for _ in range(CROWD):
+            stack.enter_context(connect(address)).sendall(HALVES["half a header"](address))
+        time.sleep(2.5)  # each process measures every second
+        found = numbers(urlopen(f"{address}metrics", timeout=10).read().decode())
+    assert found["striate_web_threads"] == 80
+    assert found["striate_web_connections"] >= CROWD
+    assert found["striate_web_threads_busy"] < 10
+    assert 50e6 < found["striate_web_memory_bytes"] < 5e9
+
+
 @given(
     st.dictionaries(
         st.from_regex(r"[A-Za-z][A-Za-z-]{0,10}", fullmatch=True), st.text("abc 123;=", max_size=20), max_size=5
