@@ -6,12 +6,11 @@ code says today.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import typer.main
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -45,10 +44,9 @@ def pages() -> dict[str, Callable[[], str]]:
 
 def cli() -> str:
     """Every command with its arguments and options, from the Typer app."""
-    from striate.cli.app import app, load_commands
+    from striate.cli.app import program
 
-    load_commands()
-    group: Any = typer.main.get_command(app)
+    group = program()
     lines = [
         "# Commands",
         NOTICE,
@@ -60,22 +58,29 @@ def cli() -> str:
         "| command | what it does |",
         "|---|---|",
     ]
-    commands = list(_commands(group, "striate"))
-    for name, command in commands:
-        lines.append(
-            f"| [`{name}`](#{name.replace(' ', '-')}) | {_first_sentence(_help(command))} |"
-        )
+    panels: dict[str, list[tuple[str, Any]]] = {}
+    for name, command in group.commands.items():
+        if not command.hidden:
+            shown = panels.setdefault(command.rich_help_panel, [])
+            shown += _commands({name: command}, "striate")
+    for panel, listed in panels.items():
+        lines.append(f"| **{panel}** | |")
+        for name, command in listed:
+            lines.append(
+                f"| [`{name}`](#{name.replace(' ', '-')}) | {_first_sentence(_help(command))} |"
+            )
+    commands = [each for listed in panels.values() for each in listed]
     for name, command in commands:
         lines += ["", f"## {name}", "", *_command(name, command)]
     return "\n".join(lines) + "\n"
 
 
-def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
+def _commands(commands: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in commands.items():
         if command.hidden:
             continue
         if hasattr(command, "commands"):
-            yield from _commands(command, f"{path} {name}")
+            yield from _commands(command.commands, f"{path} {name}")
         else:
             yield f"{path} {name}", command
 

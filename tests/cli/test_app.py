@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from tests.fixtures.command import run_in_process
 
 from striate import __version__
+from striate.cli.app import program
 
 
 def striate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -77,3 +79,43 @@ def test_an_interruption_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("striate.training.recipe_names", failing(KeyboardInterrupt()))
     ran = run_in_process("recipes")
     assert (ran.status, ran.err) == (130, "interrupted\n")
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command and group, as words of the command line."""
+    group = group or program()
+    yield path
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def test_help_fits_80_columns_and_names_no_type_for_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    seen = list(commands())
+    assert len(seen) > 30
+    for path in seen:
+        shown = run_in_process(*path, "-h")
+        assert shown.status == 0, path
+        assert "<bool>" not in shown.out, path
+        assert "``" not in shown.out, path
+        assert max(map(len, shown.out.splitlines())) <= 80, path
+
+
+def test_every_command_stands_in_a_panel_of_its_task() -> None:
+    panels: dict[str, list[str]] = {}
+    for name, command in program().commands.items():
+        panels.setdefault(command.rich_help_panel, []).append(name)
+    assert list(panels) == ["Data", "Models", "Scores and submissions", "Competitions and portals", "Examples"]
+    assert max(map(len, panels.values())) <= 8
+    assert "train" in panels["Models"]
+
+
+def test_two_commands_of_one_name_stand_in_different_groups_only() -> None:
+    """``check`` and ``convert`` are about recordings; what is about submissions says so."""
+    top = {path[0] for path in commands() if len(path) == 1}
+    assert {"check", "convert"} <= top
+    assert "validate" not in top
+    assert {path[1] for path in commands() if path[:1] == ("submission",) and len(path) > 1} == {"check", "reformat"}

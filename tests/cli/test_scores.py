@@ -1,4 +1,4 @@
-"""The commands ``score``, ``validate`` and ``submission convert``."""
+"""The commands ``score``, ``submission check`` and ``submission reformat``."""
 
 import json
 from dataclasses import replace
@@ -92,12 +92,12 @@ def test_feve_that_is_not_defined_says_why(tmp_path, capsys, monkeypatch):
         (("score", "s.parquet", "t.parquet", "--bootstrap", "-3"), "-3 resamples"),
         (("score", "s.parquet", "withheld.zip"), "withheld"),
         (("score", "s.parquet", "notes.txt"), "is no truth: give an archive"),
-        (("validate", "s.parquet", "withheld.zip"), "session 7-1-1"),
-        (("validate", "s.parquet", "t.parquet"), "t.parquet"),
-        (("submission", "convert", "s.parquet", "t.parquet"), "native submission already"),
-        (("submission", "convert", "csv", "x.parquet"), "--session"),
-        (("submission", "convert", "s.parquet", "x.csv"), "holds one tier"),
-        (("submission", "convert", "s.parquet", "csv"), "exists already"),
+        (("submission", "check", "s.parquet", "withheld.zip"), "session 7-1-1"),
+        (("submission", "check", "s.parquet", "t.parquet"), "t.parquet"),
+        (("submission", "reformat", "s.parquet", "t.parquet"), "native submission already"),
+        (("submission", "reformat", "csv", "x.parquet"), "--session"),
+        (("submission", "reformat", "s.parquet", "x.csv"), "holds one tier"),
+        (("submission", "reformat", "s.parquet", "csv"), "exists already"),
     ],
 )
 def test_wrong_input_is_one_sentence(files, capsys, monkeypatch, arguments, words):
@@ -108,22 +108,22 @@ def test_wrong_input_is_one_sentence(files, capsys, monkeypatch, arguments, word
 
 
 def test_validate_says_what_is_complete(files, capsys, monkeypatch):
-    code, out, _ = run(capsys, monkeypatch, "validate", files / "csv", files / "static7-1-1.zip")
+    code, out, _ = run(capsys, monkeypatch, "submission", "check", files / "csv", files / "static7-1-1.zip")
     assert code == 0
     assert "18 trials of tier test, 18 trials of tier final_test, 12 neurons of session 7-1-1" in out
     live = files / "csv" / "submission_file_live_test.csv"
-    code, out, _ = run(capsys, monkeypatch, "validate", live, files / "static7-1-1.zip", "--tier", "test")
+    code, out, _ = run(capsys, monkeypatch, "submission", "check", live, files / "static7-1-1.zip", "--tier", "test")
     assert (code, "18 trials of tier test, 12" in out) == (0, True)
-    code, _, err = run(capsys, monkeypatch, "validate", live, files / "static7-1-1.zip")
+    code, _, err = run(capsys, monkeypatch, "submission", "check", live, files / "static7-1-1.zip")
     assert (code, "test and final_test must be predicted" in err) == (1, True)
 
 
 def test_convert_there_and_back(files, capsys, monkeypatch):
-    code, out, _ = run(capsys, monkeypatch, "submission", "convert", files / "s.parquet", files / "2022")
+    code, out, _ = run(capsys, monkeypatch, "submission", "reformat", files / "s.parquet", files / "2022")
     assert code == 0
     assert "submission_file_final_test.csv" in out
     said = ("--session", "7-1-1", "--track", "sensorium", "--protocol", "image")
-    assert run(capsys, monkeypatch, "submission", "convert", files / "2022", files / "back.parquet", *said)[0] == 0
+    assert run(capsys, monkeypatch, "submission", "reformat", files / "2022", files / "back.parquet", *said)[0] == 0
     assert (files / "back.parquet").read_bytes() == (files / "s.parquet").read_bytes()
     assert Submission.read(files / "back.parquet").track == "sensorium"
 
@@ -160,7 +160,9 @@ def test_feve_of_few_images_says_so_instead_of_numbers(files, capsys, monkeypatc
 
 def test_a_submission_of_another_recording_is_called_that(files, capsys, monkeypatch):
     write(small_recording("8-1-1"), files / "static8-1-1.zip")
-    err = one_sentence(capsys, monkeypatch, files, "validate", files / "s.parquet", files / "static8-1-1.zip")
+    err = one_sentence(
+        capsys, monkeypatch, files, "submission", "check", files / "s.parquet", files / "static8-1-1.zip"
+    )
     assert "is for session 7-1-1, and the archive is of session 8-1-1" in err
 
 
@@ -169,10 +171,10 @@ def test_a_submission_of_another_recording_is_called_that(files, capsys, monkeyp
     [
         (("score", "s.parquet", "t.parquet", "--seed", "-1"), "must not be negative, got -1"),
         (("score", "s.parquet", "t.parquet", "--bootstrap", "1"), "usually 1000, or 0 for none"),
-        (("submission", "convert", "nothing", "b"), "does not exist"),
-        (("submission", "convert", "s.parquet", "b.txt"), "another kind of file"),
-        (("submission", "convert", "s.parquet", "run"), "holds a run"),
-        (("validate", "s.parquet", ""), "An argument is empty"),
+        (("submission", "reformat", "nothing", "b"), "does not exist"),
+        (("submission", "reformat", "s.parquet", "b.txt"), "another kind of file"),
+        (("submission", "reformat", "s.parquet", "run"), "holds a run"),
+        (("submission", "check", "s.parquet", ""), "An argument is empty"),
     ],
 )
 def test_more_that_is_refused(files, capsys, monkeypatch, arguments, words):

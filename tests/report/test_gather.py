@@ -194,3 +194,21 @@ def test_the_command_prints_a_table_for_each_protocol(mouse: Recording, place: P
     assert "Tier test, protocol image + behaviour:" in said
     assert "(paired)" not in said
     assert "[95 % interval over images]" in said
+
+
+def test_the_tables_of_a_report_fit_80_columns(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside each other where there is room, below each other where there is not; no number is broken."""
+    said = {}
+    for columns in (80, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        models = (f"constant={place / 'weak.parquet'}", f"LN={place / 'strong.parquet'}")
+        out = tmp_path / f"{columns}.html"
+        done = run_in_process("report", *models, place / "mouse.zip", "--out", out, "--bootstrap", 20)
+        assert done.status == 0, done.err
+        said[columns] = done.out
+        tables = [line for line in done.out.splitlines() if line.startswith(("┃", "│"))]
+        assert tables
+        assert max(map(len, tables)) <= columns
+    intervals = {columns: re.findall(r"\[-?\+?\d\.\d{3}, -?\+?\d\.\d{3}\]", text) for columns, text in said.items()}
+    assert sorted(intervals[80]) == sorted(intervals[200])
+    assert len(intervals[80]) >= 8

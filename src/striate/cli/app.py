@@ -8,37 +8,48 @@ import threading
 from collections.abc import Iterator
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
+import typer.main
 from rich.console import Console
 
 from striate import __version__
 from striate.cli.encoding import make_printable
 from striate.errors import InputError, StriateError, command_line
 
+_HELP = ["-h", "--help"]
+
 app = typer.Typer(
     name="striate",
     help="Benchmarks that predict visual cortex: recordings, encoders, exact scores, submissions.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": _HELP},
 )
+
+# Panels of the help, in this order.
+DATA = "Data"
+MODELS = "Models"
+SCORES = "Scores and submissions"
+COMPETITIONS = "Competitions and portals"
+EXAMPLES = "Examples"
+_PANELS = (DATA, MODELS, SCORES, COMPETITIONS, EXAMPLES)
 
 # Each module adds its commands to `app`; none imports a heavy library before a command runs.
 _GROUPS = (
     "catalog",
     "fetch",
     "recordings",
-    "scores",
     "simulate",
     "training",
+    "scores",
     "report",
+    "submit",
     "competition",
     "deciding",
     "serve",
     "organise",
-    "submit",
     "data",
     "demo",
     "reproduce",
@@ -59,6 +70,35 @@ _TOO_LITTLE_MEMORY = (
     "There is too little memory. Training needs less with smaller batches (--set data.batch_size=…), with smaller images "
     "(data.image_size), and with data.resident_gib=0, which keeps no prepared images."
 )
+
+
+def program() -> Any:
+    """Return the program with all its commands, its help made fit for a terminal.
+
+    Flags, which take no value, show no type; paragraphs break where the terminal ends, not where a docstring did.
+    """
+    load_commands()
+    command: Any = typer.main.get_command(app)
+    command.commands = dict(sorted(command.commands.items(), key=lambda item: _place(item[1])))
+    waiting: list[Any] = [command]
+    while waiting:
+        each = waiting.pop()
+        for parameter in each.get_params(typer.Context(each, help_option_names=_HELP)):
+            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+                parameter.metavar = ""
+        paragraphs = (each.help or "").replace("``", "`").split("\n\n")
+        each.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs) or None
+        waiting += getattr(each, "commands", {}).values()
+    return command
+
+
+def _place(command: Any) -> tuple[int, bool, int]:
+    """Place of a command in the help, whichever module was imported first: by panel, groups last, by module."""
+    is_group, one = hasattr(command, "commands"), command
+    while hasattr(one, "commands"):
+        one = next(iter(one.commands.values()))
+    module = one.callback.__module__.rpartition(".")[2]
+    return _PANELS.index(command.rich_help_panel), is_group, _GROUPS.index(module)
 
 
 def _version(wanted: bool) -> None:
@@ -127,11 +167,11 @@ def _end_interrupted(received: list[signal.Signals]) -> NoReturn:
 
 
 def _run(received: list[signal.Signals]) -> None:
-    load_commands()
+    command = program()
     try:
         if "" in sys.argv[1:]:  # as a path it would mean the current folder
             raise InputError("An argument is empty; perhaps a variable of the shell is not set.")
-        status = app(standalone_mode=False)
+        status = command(standalone_mode=False)
         if status == _INTERRUPTED:
             _end_interrupted(received)
         sys.exit(status)

@@ -8,14 +8,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app
+from striate.cli.app import DATA, app
 from striate.folders import expanded
 from striate.progress import size_text
 
 console = Console(highlight=False)
 _ROWS = 40  # of a table, at most
 catalog = typer.Typer(help="The datasets that striate knows.", no_args_is_help=True)
-app.add_typer(catalog, name="catalog")
+app.add_typer(catalog, name="catalog", rich_help_panel=DATA)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 

@@ -1,20 +1,46 @@
 """Tables of models side by side, as a report has them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 if TYPE_CHECKING:
     from striate.report import Contender, Difference
 
 
-def comparisons(contenders: "Sequence[Contender]", differences: "Sequence[Difference]", tier: str) -> "Iterator[Table]":
-    """Yield a table for each protocol: scores on one tier with intervals, and the paired differences of neighbours."""
+def print_comparisons(
+    console: Console, contenders: "Sequence[Contender]", differences: "Sequence[Difference]", tier: str
+) -> None:
+    """Print a table for each protocol: scores on one tier with intervals, and the paired differences of neighbours.
+
+    The metrics stand side by side where the console is wide enough, and otherwise below each other.
+    """
     from striate.report import by_protocol
 
     for protocol, group in by_protocol(contenders).items():
-        yield _comparison(group, differences, tier, protocol)
+        wide = _comparison(group, differences, tier, protocol)
+        needed = Measurement.get(console, console.options.update_width(1000), wide).maximum
+        console.print(wide if needed <= console.width else _tall(wide))
+
+
+def _tall(wide: Table) -> Table:
+    """Put the metrics of a table below each other: a section each, with a line for each model."""
+    names, *metrics = wide.columns
+    table = Table(title=wide.title, title_justify="left", caption=wide.caption, caption_justify="left")
+    for label in ("model", "score", "95 % interval"):
+        named = label == "model"
+        table.add_column(label, justify="left" if named else "right", no_wrap=not named, overflow="fold")
+    for metric in metrics:
+        table.add_row(f"[bold]{metric.header}[/]")
+        for name, cell in zip(names.cells, metric.cells, strict=True):
+            value, _, interval = str(cell).partition(" \\[")
+            whole = not interval
+            table.add_row(f"  {name}", str(cell) if whole else value, "" if whole else f"\\[{interval}")
+        table.add_section()
+    return table
 
 
 def _comparison(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from striate.cli.app import app
+from striate.cli.app import COMPETITIONS, app
 
 if TYPE_CHECKING:
     from striate.competition import BoardResult, Results, RowResult, Vault
@@ -20,7 +20,7 @@ console = Console(highlight=False)
 competition = typer.Typer(
     help="Make a competition of full recordings, run it, and find the winner.", no_args_is_help=True
 )
-app.add_typer(competition, name="competition")
+app.add_typer(competition, name="competition", rich_help_panel=COMPETITIONS)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the competition, as it is published.", show_default=False)]
 VaultPath = Annotated[Path, typer.Option(help="The vault that was built with it.", show_default=False)]

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from striate.cli.app import app
+from striate.cli.app import COMPETITIONS, app
 from striate.cli.competition import PassphraseFile, read_vault
 from striate.cli.serve import Allow, NewFiles, Note
 
 data = typer.Typer(no_args_is_help=True, help="The data that a portal hosts: publish new versions of them.")
-app.add_typer(data, name="data")
+app.add_typer(data, name="data", rich_help_panel=COMPETITIONS)
 console = Console(highlight=False)
 
 

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from striate.cli.app import app
-from striate.cli.comparison import comparisons
+from striate.cli.app import EXAMPLES, app
+from striate.cli.comparison import print_comparisons
 
 console = Console(highlight=False)
 
 
-@app.command("demo")
+@app.command("demo", rich_help_panel=EXAMPLES)
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("demo"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demonstration.")] = False,
@@ -25,6 +25,5 @@ def demo(
 
     result = run_demo(out, overwrite=overwrite, say=lambda text: console.print(text, markup=False, soft_wrap=True))
     for tier in result.truth.tiers:
-        for table in comparisons([*result.contenders, result.reference], result.differences, tier):
-            console.print(table)
+        print_comparisons(console, [*result.contenders, result.reference], result.differences, tier)
     console.print(f"Report: {result.report}", markup=False, soft_wrap=True)

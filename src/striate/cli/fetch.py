@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app
+from striate.cli.app import DATA, app
 from striate.folders import expanded
 from striate.progress import size_text
 
@@ -22,7 +22,7 @@ console = Console(stderr=True, highlight=False)  # standard output is for the re
 _ROWS = 40  # of a table, at most
 
 
-@app.command("fetch")
+@app.command("fetch", rich_help_panel=DATA)
 def fetch(
     name: Annotated[
         str,

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app
+from striate.cli.app import DATA, app
 
 if TYPE_CHECKING:
     from striate.recordings import Recording, Report
@@ -20,7 +20,7 @@ ArchivePath = Annotated[Path, typer.Argument(help="Zip, folder or name of a reco
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 
-@app.command("info")
+@app.command("info", rich_help_panel=DATA)
 def info(archive: ArchivePath, as_json: AsJson = False) -> None:
     """Show what a recording holds: neurons, trials by tier, repeats, values, what is withheld."""
     import striate
@@ -122,7 +122,7 @@ def _middle(values: Any) -> float:
     return float(np.median(values)) if np.size(values) else float("nan")
 
 
-@app.command("check")
+@app.command("check", rich_help_panel=DATA)
 def check(
     archive: Annotated[
         Path | None, typer.Argument(help="Zip or folder in the SENSORIUM 2022 layout.", show_default=False)
@@ -130,7 +130,7 @@ def check(
     as_json: AsJson = False,
     rules: Annotated[bool, typer.Option("--rules", help="List all rules; an archive may be left out.")] = False,
 ) -> None:
-    """Hold a recording against every named rule; exit status 1 if there is an error.
+    """Check a recording against every rule; exit status 1 if there is an error.
 
     Errors make a recording invalid; warnings deserve a look; notes are true and harmless.
     """
@@ -174,7 +174,7 @@ def _print_report(report: "Report") -> None:
     console.print(f"{report.name}: {verdict} ({counts})", soft_wrap=True)
 
 
-@app.command("convert")
+@app.command("convert", rich_help_panel=DATA)
 def convert(
     out: Annotated[Path, typer.Option(help="Zip (a name ending in .zip) or folder to write.", show_default=False)],
     session: Annotated[str, typer.Option(help="Name: animal-session-scan, such as 12-3-1.", show_default=False)],
@@ -244,7 +244,7 @@ def convert(
     console.print(f"wrote {target}: recording {recording.session}, {size}", markup=False, soft_wrap=True)
 
 
-@app.command("cache")
+@app.command("cache", rich_help_panel=DATA)
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete all packed recordings.")] = False,
 ) -> None:

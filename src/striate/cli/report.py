@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from striate.cli.app import app
-from striate.cli.comparison import comparisons
+from striate.cli.app import SCORES, app
+from striate.cli.comparison import print_comparisons
 from striate.cli.scores import Resamples, ResamplingSeed, require_resamples
 from striate.cli.training import Device, Overwrite
 from striate.errors import InputError, WithheldError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 console = Console(highlight=False)
 
 
-@app.command("report")
+@app.command("report", rich_help_panel=SCORES)
 def report(
     models: Annotated[
         list[str],
@@ -59,8 +59,7 @@ def report(
     material = gather(recording, given, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device)
     write_report(material, out, overwrite=overwrite)
     for tier in measured.tiers:
-        for table in comparisons(material.contenders, material.differences, tier):
-            console.print(table)
+        print_comparisons(console, material.contenders, material.differences, tier)
     console.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 

@@ -7,12 +7,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app
+from striate.cli.app import EXAMPLES, app
 
 console = Console(highlight=False)
 
 
-@app.command("reproduce")
+@app.command("reproduce", rich_help_panel=EXAMPLES)
 def reproduce(
     recordings: Annotated[
         Path | None, typer.Option(help="Folder with the recordings of 2022, or the archive; default: the fetched one.")

@@ -1,4 +1,4 @@
-"""Commands about submissions: ``score``, ``validate``, ``submission convert``."""
+"""Commands about submissions: ``score``, ``submission check``, ``submission reformat``."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app
+from striate.cli.app import SCORES, app
 from striate.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ console = Console(highlight=False)
 
 _FEWEST_RESAMPLES = 20
 
-submission_app = typer.Typer(no_args_is_help=True, help="Turn submissions from one form of file into the other.")
-app.add_typer(submission_app, name="submission")
+submission_app = typer.Typer(
+    no_args_is_help=True, help="Check submissions, and rewrite them in the other form of file."
+)
+app.add_typer(submission_app, name="submission", rich_help_panel=SCORES)
 
 SubmissionPath = Annotated[
     Path,
@@ -34,7 +36,7 @@ ResamplingSeed = Annotated[int, typer.Option(help="Seed of the resamples.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.")]
 
 
-@app.command("score")
+@app.command("score", rich_help_panel=SCORES)
 def score(
     submission: SubmissionPath,
     truth: Annotated[
@@ -137,7 +139,7 @@ def _cells(score: "Score") -> tuple[str, str, str]:
     return f"{score.mean:.4f}", interval, str(score.neurons)
 
 
-@app.command("validate")
+@submission_app.command("check")
 def validate(
     submission: SubmissionPath,
     archive: Annotated[
@@ -155,7 +157,7 @@ def validate(
     print(f"complete: {counts}, {len(recording.neurons)} neurons of session {recording.session}")
 
 
-@submission_app.command("convert")
+@submission_app.command("reformat")
 def convert(
     source: SubmissionPath,
     target: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from striate.cli.app import app
+from striate.cli.app import COMPETITIONS, app
 from striate.folders import expanded
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ serve_app = typer.Typer(
     no_args_is_help=True,
     help="The portal: a competition's data, submissions and leaderboards on the web. `striate serve FOLDER` starts all of it.",
 )
-app.add_typer(serve_app, name="serve")
+app.add_typer(serve_app, name="serve", rich_help_panel=COMPETITIONS)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the competition, as it is published.", show_default=False)]
 Data = Annotated[

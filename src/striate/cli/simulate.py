@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app, errors
+from striate.cli.app import DATA, app, errors
 from striate.folders import expanded
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _kind(help_text: str) -> Any:
     return typer.Option(help=help_text, rich_help_panel=_NEURONS, show_default=False)
 
 
-@app.command("simulate")
+@app.command("simulate", rich_help_panel=DATA)
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the recordings; it may be published.", show_default=False)],
     pretraining: Annotated[

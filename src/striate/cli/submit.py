@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from striate.cli.app import app
+from striate.cli.app import COMPETITIONS, app
 
 console = Console(highlight=False)
 
 
-@app.command("submit")
+@app.command("submit", rich_help_panel=COMPETITIONS)
 def submit(
     submission: Annotated[
         Path, typer.Argument(help="Native Parquet file, or a folder with the CSVs of 2022.", show_default=False)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate.cli.app import app
+from striate.cli.app import MODELS, app
 
 console = Console(highlight=False)
 
@@ -23,7 +23,7 @@ class Format(StrEnum):
     CSV_2022 = "2022"
 
 
-@app.command("recipes")
+@app.command("recipes", rich_help_panel=MODELS)
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Show this one in full.", show_default=False)] = None,
 ) -> None:
@@ -42,7 +42,7 @@ def recipes(
     console.print(table)
 
 
-@app.command("train")
+@app.command("train", rich_help_panel=MODELS)
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe (striate recipes), or a .toml file.")],
     archives: Annotated[
@@ -103,7 +103,7 @@ def train(
     )
 
 
-@app.command("predict")
+@app.command("predict", rich_help_panel=MODELS)
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
     archive: Annotated[Path, typer.Argument(help="Zip, folder or name of the recording.", show_default=False)],

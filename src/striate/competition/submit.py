@@ -123,7 +123,7 @@ def submit(
     rules, _ = read_rules(place)
     if not file.is_file():
         raise InputError(
-            f"{file} is not a file: give a native submission (`striate submission convert` makes one of the CSVs of 2022)."
+            f"{file} is not a file: give a native submission (`striate submission reformat` makes one of the CSVs of 2022)."
         )
     if (size := file.stat().st_size) > rules.limits.megabytes * 10**6:
         raise InputError(f"{file} has {size / 1e6:.0f} MB; {rules.limits.megabytes} are allowed.")

@@ -158,7 +158,7 @@ def _refuse_what_is_not_whole(file: Path) -> None:
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}).") from error
     if start != MAGIC:
-        advice = "write it with Submission.write or `striate submission convert`"
+        advice = "write it with Submission.write or `striate submission reformat`"
         raise unexpected(file, "a Parquet file", advice, recording=False)
     if end != MAGIC or size < 12:
         raise InputError(f"{file} is cut short ({size} bytes): copy or upload it again.")
