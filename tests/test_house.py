@@ -40,6 +40,7 @@ FREE = {
     "folders",
     "lazy",
     "names",
+    "notebook",
     "parquet",
     "parsing",
     "progress",

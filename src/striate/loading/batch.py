@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from striate import notebook
 from striate.errors import UnknownAttributeError, WithheldError
 
 if TYPE_CHECKING:
@@ -57,6 +58,19 @@ class Batch:
         )  # of which a notebook would print thousands of numbers
         shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors if tensor is not None)
         return f"<Batch {self.session} {self.tier}: {shapes}>"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for name in ("images", "responses", "behavior", "pupil_center"):
+            tensor = getattr(self, name)
+            if tensor is not None:
+                pixels = tensor[:, :1] if name == "images" else tensor  # behind them there may be planes of behaviour
+                values = notebook.numbers(pixels.detach().float().cpu())
+                rows.append(
+                    (name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), str(tensor.device), values)
+                )
+        shown = notebook.table(("tensor", "shape", "type", "device", "values"), rows, text_columns=5)
+        return notebook.shown(f"Batch of {len(self)} {self.tier} trials of {self.session}", shown)
 
     def measured_responses(self) -> Tensor:
         """Responses of the batch, shape (B, N), where there must be some (in training, for example).

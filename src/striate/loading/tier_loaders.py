@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from striate import notebook
 from striate.catalog import as_recordings
 from striate.catalog.opening import is_one
 from striate.errors import InputError, UnknownAttributeError, checked_count, checked_seed
@@ -25,6 +26,8 @@ from striate.loading.standardisation import Standardisation
 from striate.loading.trials import TrialDataset, TrialLoader
 from striate.names import TIERS, tier_name, tier_names
 from striate.recordings import Recording
+
+_LISTED = 6  # recordings in a representation
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,18 @@ class Loaders(Mapping[str, TrialLoader]):
     def __repr__(self) -> str:
         tiers = ", ".join(f"{tier} {rows.size}" for tier, rows in self._rows.items())
         return f"<Loaders {self.session}: {self.unit_ids.size} neurons, input {self.input_shape}, trials: {tiers}>"
+
+    def _repr_html_(self) -> str:
+        about = {"neurons": f"{self.unit_ids.size:,}", "input": " × ".join(map(str, self.input_shape))}
+        rows = [
+            (tier, f"{rows.size:,}", f"{-(-rows.size // self.settings.batch_size):,}", self._said_of(tier))
+            for tier, rows in self._rows.items()
+        ]
+        tiers = notebook.table(("tier", "trials", "batches", "responses"), rows)
+        return notebook.shown(f"Loaders of {self.session}", notebook.facts(about), tiers)
+
+    def _said_of(self, tier: str) -> str:
+        return "withheld" if tier in self.recording.withheld_tiers else "given"
 
     def __getattr__(self, name: str) -> Any:
         raise UnknownAttributeError("Loaders", name, {*dir(type(self)), *self.__dict__} - set(dir(Mapping)))
@@ -204,7 +219,21 @@ class SessionLoaders(Mapping[str, Loaders]):
         return len(self._each)
 
     def __repr__(self) -> str:
-        return "\n".join(["<SessionLoaders", *(f"  {loaders!r}" for loaders in self.values()), ">"])
+        each = [f"  {loaders!r}" for loaders in self.values()]
+        more = [f"  and {len(each) - _LISTED} more"] if len(each) > _LISTED else []
+        return "\n".join(["<SessionLoaders", *each[:_LISTED], *more, ">"])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                session,
+                f"{one.unit_ids.size:,}",
+                " × ".join(map(str, one.input_shape)),
+                *(f"{one._rows[t].size:,}" if t in one._rows else "" for t in TIERS),
+            )
+            for session, one in self.items()
+        ]
+        return notebook.shown("Loaders", notebook.table(("recording", "neurons", "input", *TIERS), rows))
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

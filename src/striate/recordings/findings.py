@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+from striate import notebook
 from striate.errors import InputError
+
+_SHOWN = 50  # findings in a notebook
 
 
 class Severity(StrEnum):
@@ -62,6 +65,30 @@ class Report:
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.findings)
+
+    def __len__(self) -> int:
+        """Return the number of findings."""
+        return len(self.findings)
+
+    def __bool__(self) -> bool:
+        return True  # also without findings
+
+    def __repr__(self) -> str:
+        return f"<Report {self.name}: {self._verdict()}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(f.severity, f.rule, f.file, f"{f.message} {f.mend}".strip()) for f in self.findings[:_SHOWN]]
+        more = len(self.findings) - len(rows)
+        found = (
+            notebook.table(("severity", "rule", "file", "finding"), rows, text_columns=4, wrapped=True) if rows else ""
+        )
+        rest = notebook.note(f"and {more} more: list(report) has all") if more else ""
+        return notebook.shown(f"{self.name}: {self._verdict()}", found, rest)
+
+    def _verdict(self) -> str:
+        counts = {severity: len(self.of(severity)) for severity in Severity}
+        said = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items())
+        return f"{'valid' if self.ok else 'not valid'} ({said})"
 
     def of(self, severity: Severity | str) -> list[Finding]:
         """Findings of one severity."""

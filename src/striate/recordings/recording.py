@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate import notebook
 from striate.errors import InputError, UnknownAttributeError, WithheldError
 from striate.recordings import layout
-from striate.recordings.statistics import VariableStatistics, compute
+from striate.recordings.statistics import RecordingStatistics, VariableStatistics, compute
 
 Array = NDArray[Any]
 
+_GALLERY = 8  # images that a notebook shows
 _HASHED = 2**22  # values that are hashed at a time
 
 
@@ -78,7 +80,7 @@ class Recording:
         self.pupil_center = pupil_center
         self.source = source
         self.stored_statistics: dict[str, VariableStatistics] = dict(statistics or {})
-        self._statistics: dict[str, VariableStatistics] | None = None
+        self._statistics: RecordingStatistics | None = None
         self._fingerprint = fingerprint
         self._withheld_tiers = withheld_tiers
         self._validate()
@@ -204,10 +206,12 @@ class Recording:
         """Statistics by variable: the stored ones as they are, else computed over the training trials (ddof 0)."""
         if self._statistics is None:
             rows = np.flatnonzero((self.trials["tier"] == "train").to_numpy())
-            self._statistics = {
-                name: self.stored_statistics.get(name) or compute(name, values, rows)
-                for name, values in self.arrays.items()
-            }
+            self._statistics = RecordingStatistics(
+                {
+                    name: self.stored_statistics.get(name) or compute(name, values, rows)
+                    for name, values in self.arrays.items()
+                }
+            )
         return self._statistics
 
     @property
@@ -221,6 +225,31 @@ class Recording:
         height, width = self.image_shape
         tiers = ", ".join(f"{t} {(self.trials['tier'] == t).sum()}" for t in self.tiers)
         return f"<Recording {self.session}: {len(self.neurons)} neurons, {len(self.trials)} trials ({tiers}), {height}×{width}>"
+
+    def _repr_html_(self) -> str:
+        height, width = self.image_shape
+        withheld = [f"responses of {tier}" for tier in sorted(self.withheld_tiers)]
+        withheld += ["behaviour"] * self.behavior_withheld + ["eye position"] * self.pupil_center_withheld
+        areas = self.neurons["area"].value_counts()
+        about = notebook.facts(
+            {
+                "neurons": f"{len(self.neurons):,} ({', '.join(f'{area} {count:,}' for area, count in areas.head(4).items())})",
+                "images": f"{height} × {width} pixels",
+                "withheld": ", ".join(withheld) or "nothing",
+                "source": self.source.name if self.source else "memory",
+            }
+        )
+        rows, pictures, captions = [], [], []
+        for tier in self.tiers:
+            of_tier = self.trials.loc[self.rows(tier), "image_id"]
+            repeats = of_tier.value_counts()
+            low, high = int(repeats.min()), int(repeats.max())
+            rows.append((tier, f"{len(of_tier):,}", f"{len(repeats):,}", low if low == high else f"{low}–{high}"))
+            for row in of_tier.drop_duplicates().index[: _GALLERY // len(self.tiers)]:
+                pictures.append(np.clip(self.images[row, 0], 0, 255).astype(np.uint8))
+                captions.append(f"{tier}, image {of_tier[row]}")
+        tiers = notebook.table(("tier", "trials", "images", "repeats"), rows)
+        return notebook.shown(f"Recording {self.session}", about, tiers, notebook.gallery(pictures, captions))
 
 
 def _completed(table: pd.DataFrame, defaults: Mapping[str, str | int]) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.recordings.layout import VARIABLES
+from striate import notebook
+from striate.recordings.layout import STATISTICS, VARIABLES
 
 _BLOCK = 32 * 2**20  # bytes of float64 that a block may take
 
@@ -23,6 +24,28 @@ class VariableStatistics:
     median: NDArray[np.floating]
     min: NDArray[np.floating]
     max: NDArray[np.floating]
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name} {notebook.numbers(getattr(self, name))}" for name in STATISTICS)
+        return f"<VariableStatistics of shape {np.shape(self.mean)}: {said}>"
+
+
+class RecordingStatistics(dict[str, VariableStatistics]):
+    """The statistics of the variables of a recording by name; a dictionary that is shown as a table."""
+
+    def __repr__(self) -> str:
+        return "\n".join(["<RecordingStatistics", *(f"  {name}: {one!r}" for name, one in self.items()), ">"])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, np.shape(one.mean) or "scalar", *(notebook.numbers(getattr(one, field)) for field in STATISTICS))
+            for name, one in self.items()
+        ]
+        return notebook.shown(
+            "Statistics",
+            notebook.table(("variable", "shape", *STATISTICS), rows, text_columns=2),
+            notebook.note("of more than three values, the smallest and the largest"),
+        )
 
 
 def compute(name: str, values: NDArray[np.generic], rows: Sequence[int] | NDArray[np.integer]) -> VariableStatistics:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate import notebook
 from striate.progress import progress
 from striate.simulate.behavior import arousal_scores, eye_scores
 from striate.simulate.calibration import calibrated
@@ -59,6 +60,15 @@ class Population:
     image_shape: tuple[int, int]
     neurons: pd.DataFrame
     eye_to_screen: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        height, width = self.image_shape
+        return f"<Population: {len(self.neurons)} neurons that see images of {height}×{width}>"
+
+    def _repr_html_(self) -> str:
+        columns = [c for c in self.neurons.columns if self.neurons[c].dtype.kind == "f"]
+        rows = [(c, *(f"{self.neurons[c].quantile(q):.4g}" for q in (0.05, 0.5, 0.95))) for c in columns]
+        return notebook.shown(repr(self)[1:-1], notebook.table(("property", "5 %", "median", "95 %"), rows))
 
     @property
     def centers(self) -> NDArray[np.float64]:

@@ -34,6 +34,12 @@ class Simulated:
     recording: Recording
     truth: SimulatedTruth
 
+    def __repr__(self) -> str:
+        return f"<Simulated {self.recording!r} with its truth>"
+
+    def _repr_html_(self) -> str:
+        return self.recording._repr_html_() + self.truth._repr_html_()
+
 
 def recording(
     settings: RecordingSettings | None = None,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate import notebook
 from striate.errors import InputError, shortened
 from striate.files import whole_file
 from striate.folders import expanded
@@ -68,6 +69,17 @@ class SimulatedTruth:
     gaze: NDArray[np.float64]
     centers: NDArray[np.float64]
     neurons: pd.DataFrame
+
+    def __repr__(self) -> str:  # without the seed: representations end up in logs
+        return f"<SimulatedTruth {self.session}: {self.expected.shape[0]} trials × {self.expected.shape[1]} neurons>"
+
+    def _repr_html_(self) -> str:
+        about = {
+            "track": self.track or "none: nothing is withheld",
+            "expected responses": f"{self.expected.shape[0]:,} trials × {self.expected.shape[1]:,} neurons",
+            "withheld trials": f"{len(self.withheld):,}",
+        }
+        return notebook.shown(f"Truth about {self.session}", notebook.facts(about))
 
     def revealed(self, recording: Recording) -> Recording:
         """Return the recording with everything that it withholds, except the order of its trials.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from striate import __version__
+from striate import __version__, notebook
 from striate.errors import InputError
 from striate.files import whole_file
 from striate.folders import expanded
@@ -112,6 +112,26 @@ class TierScores(_Strict):
     jackknife_oracle: Score
     split_half: Score
 
+    def __repr__(self) -> str:
+        return f"<TierScores of {self.trials} trials of {self.images} images: {_said(self)}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return notebook.shown(f"{self.trials:,} trials of {self.images:,} images", self.html_table())
+
+    def html_table(self) -> str:
+        """Render the scores as a table for notebooks."""
+        rows, undefined = [], []
+        for name in QUANTITIES:
+            score = getattr(self, name)
+            interval = f"{score.interval.low:.4f} to {score.interval.high:.4f}" if score.interval else ""
+            mean = "–" if score.mean is None else f"{score.mean:.4f}"
+            rows.append((LABELS[name], mean, interval, f"{score.neurons:,}"))
+            if score.mean is None:
+                undefined.append(notebook.note(f"{LABELS[name]} is not defined: {score.reason}"))
+        return notebook.table(("", "mean", "interval", "neurons"), rows) + "".join(undefined)
+
 
 class BootstrapSettings(_Strict):
     """How the intervals were made.
@@ -166,6 +186,20 @@ class Scorecard(_Strict):
         return f"<Scorecard {self.session}, {self.protocol}, {len(self.unit_ids)} neurons: {tiers}>"
 
     __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        about = {
+            "session": self.session,
+            "track": self.track,
+            "protocol": self.protocol,
+            "neurons": f"{len(self.unit_ids):,}",
+        }
+        parts = [notebook.facts({name: value for name, value in about.items() if value is not None})]
+        for tier, scores in self.tiers.items():
+            parts.append(
+                notebook.shown(f"{tier}: {scores.trials:,} trials of {scores.images:,} images", scores.html_table())
+            )
+        return notebook.shown("Scorecard", *parts)
 
     def write(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write JSON, whole or not at all.

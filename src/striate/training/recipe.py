@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from striate import notebook
 from striate.errors import InputError, kind_of, nearest
 from striate.folders import expanded
 from striate.loading.settings import DataSettings
@@ -158,6 +159,14 @@ class Recipe(_Settings):
     def protocol(self) -> str:
         """What the model knows: ``"image"`` or ``"image + behaviour"``."""
         return IMAGE_BEHAVIOR if self.data.behavior or self.data.pupil_center else IMAGE
+
+    def __repr__(self) -> str:
+        return f"<Recipe {self.description or 'without description'} ({self.protocol})>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return notebook.shown(repr(self)[1:-1], notebook.text(self.to_toml()))
 
     def to_toml(self) -> str:
         """Write the recipe out in full, defaults and all."""

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, StrictStr, ValidationError
 
+from striate import notebook
 from striate.errors import InputError, UnknownAttributeError, listed, option
 from striate.files import as_path, whole_file
 from striate.folders import expanded
@@ -44,6 +45,8 @@ _ALL = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, 
 
 # Settings that do not change what is learnt.
 _NO_MATTER = {"description", "data.resident_gib", "compute.checkpoint_minutes"}
+
+_EPOCHS = 5  # in a notebook
 
 TRAINING = "training"
 FINISHED = "finished"
@@ -294,7 +297,29 @@ class Run:
     def __repr__(self) -> str:
         best = self.provenance.get("best_validation_correlation")
         state = f"validation {best:.4f}" if self.finished and best is not None else self.provenance["status"]
-        return f"<Run {self.folder}: {', '.join(self.sessions)}, {self.protocol}, {state}>"
+        return f"<Run {self.folder}: {listed(self.sessions, 6)}, {self.protocol}, {state}>"
+
+    def _repr_html_(self) -> str:
+        facts = self.provenance
+        about: dict[str, object] = {
+            "recordings": listed(self.sessions, 6),
+            "protocol": self.protocol,
+            "recipe": self.recipe.description or "its own",
+            "status": facts["status"],
+        }
+        if self.finished and isinstance(best := facts.get("best_validation_correlation"), int | float):
+            about["validation correlation"] = f"{best:.4f} in epoch {facts.get('best_epoch')} of {facts.get('epochs')}"
+        try:
+            history = self.history.tail(_EPOCHS)
+            names = ("epoch", "loss", "validation_correlation", "learning_rate", "seconds")
+            rows = [
+                tuple("–" if value != value else f"{value:.4g}" for value in row)
+                for row in history[list(names)].itertuples(index=False)
+            ]
+        except (InputError, KeyError, ValueError, TypeError):  # not complete yet, or damaged
+            return notebook.shown(f"Run {self.folder}", notebook.facts(about))
+        epochs = notebook.table([name.replace("_", " ") for name in names], rows, text_columns=0)
+        return notebook.shown(f"Run {self.folder}", notebook.facts(about), epochs, notebook.note("the last epochs"))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
