@@ -153,3 +153,94 @@ def test_phases_are_shown_and_lead_to_where_they_are_moved(world: World) -> None
     page = world.browser(world.person("olga", staff=True)).get("/organise/").content.decode()
     assert 'href="/organise/phases/"' in page
     assert "evaluation" in page
+
+
+def staff(world: World, name: str = "otto", **options: Any) -> Any:
+    """An organiser who is no administrator."""
+    from striate.portal.models import User
+
+    made = world.person(name, staff=True, **options)
+    User.objects.filter(pk=made.pk).update(is_superuser=False)
+    return User.objects.get(pk=made.pk)
+
+
+def test_an_organiser_who_is_no_administrator_does_what_the_pages_offer_and_no_more(world: World) -> None:
+    from django.contrib import admin
+    from django.urls import reverse
+
+    from striate.portal.models import User
+
+    otto, ada = staff(world), world.person("ada", team="Ada", admitted=False)
+    root = world.person("root", staff=True)
+    browser = world.browser(otto)
+    pages = ["admin:index", *(f"admin:portal_{model._meta.model_name}_changelist" for model in admin.site._registry)]
+    assert {browser.get(reverse(page)).status_code for page in pages} == {200}
+    browser.post("/admin/portal/user/", {"action": "approve", "_selected_action": [ada.pk]})
+    assert User.objects.get(pk=ada.pk).approved_at is not None
+    for page in ("portal/announcement/add/", "portal/maintenancewindow/add/", f"portal/team/{ada.team.pk}/change/"):
+        assert browser.get(f"/admin/{page}").status_code == 200
+    marks = {
+        "username": "ada",
+        "name": "",
+        "email": "ada@example.org",
+        "is_active": "on",
+        "is_staff": "on",
+        "is_superuser": "on",
+    }
+    browser.post(f"/admin/portal/user/{ada.pk}/change/", marks)
+    browser.post(f"/admin/portal/user/{otto.pk}/change/", marks | {"username": "otto", "email": "otto@example.org"})
+    others = User.objects.exclude(username="admin")
+    assert set(others.filter(is_superuser=True)) == {root}
+    assert set(others.filter(is_staff=True)) == {root, otto}
+    secret = {"usable_password": "true", "password1": "another dull password", "password2": "another dull password"}
+    assert browser.post(f"/admin/portal/user/{root.pk}/password/", secret).status_code == 403
+    assert world.browser(ada).get("/admin/").status_code == 302
+
+
+def test_nobody_who_competes_gets_files_of_rivals(world: World) -> None:
+    ada, root = world.person("ada", team="Ada"), world.person("root", staff=True, team="Rivals")
+    sent, own = world.scored(ada, world.file(0.5)), world.scored(root, world.file(0.3))
+    for person in (root, staff(world, "otto", team="Otto")):
+        answer = world.browser(person).get(f"/submissions/{sent.pk}/file/")
+        assert answer.status_code == 403
+        assert "nobody who competes" in answer.content.decode()
+    assert own.state == sent.state == "scored", own.reason
+    for person, each in ((root, own), (ada, sent), (staff(world, "olga"), sent)):
+        answer = world.browser(person).get(f"/submissions/{each.pk}/file/")
+        assert answer.status_code == 200
+        answer.close()
+
+
+def test_an_account_that_accepted_terms_is_anonymised_and_its_receipts_stay(world: World) -> None:
+    from striate.portal.models import Acceptance, AuditEntry, Link, User
+    from striate.portal.organising.audit import verified
+
+    otto, ada = staff(world), world.person("ada", team="Ada")
+    sent = world.scored(ada, world.file(0.5))
+    Acceptance.objects.create(user=ada, sha256="0" * 64, terms="terms")
+    world.browser(ada).post("/accounts/tokens/", {"name": "laptop"})
+    browser = world.browser(otto)
+    assert browser.post(f"/admin/portal/user/{ada.pk}/delete/", {"post": "yes"}).status_code == 403
+    before = list(Link.objects.values_list("body", flat=True))
+    browser.post("/admin/portal/user/", {"action": "anonymise", "_selected_action": [ada.pk, otto.pk]})
+    left = User.objects.get(pk=ada.pk)
+    assert (left.username, left.name, left.is_active) == (f"deleted-{ada.pk}", "", False)
+    assert not User.objects.filter(username="ada").exists()
+    assert User.objects.get(pk=otto.pk).is_active, "an organiser is not taken down by accident"
+    assert list(Link.objects.values_list("body", flat=True)) == before
+    assert Acceptance.objects.filter(user=ada).exists()
+    assert sent.team.name == "Ada"
+    assert sum(1 for _ in verified()) == AuditEntry.objects.count()
+    assert not [each for each in AuditEntry.objects.all() if "ada" in str(each.body).lower()]
+
+
+def test_the_log_does_not_name_an_account_that_a_command_or_an_organiser_made(world: World) -> None:
+    from striate.portal.models import AuditEntry
+    from striate.portal.running.prepare import new_account
+
+    new_account("carla", "carla@example.org", "Team C")
+    person = {"username": "dora", "name": "Dora", "email": "dora@example.org", "usable_password": "false"}
+    world.browser(staff(world)).post("/admin/portal/user/add/", person)
+    entries = [each for each in AuditEntry.objects.all() if each.what in ("add account", "add user")]
+    assert len(entries) == 2
+    assert not [each for each in entries if "carla" in str(each.body) or "dora" in str(each.body)]

@@ -35,6 +35,21 @@ def admitted(view: View) -> View:
     return signed_in(guarded)  # type: ignore[return-value]
 
 
+def require_no_rival(user: User, submission: Submission) -> None:
+    """Refuse the files of other teams to everybody who competes, organisers and administrators included.
+
+    Raises
+    ------
+    PermissionDenied
+        If the person is in another team than the one whose submission it is.
+    """
+    team = user.team
+    if team is not None and submission.team_id != team.pk:
+        raise PermissionDenied(
+            _("You compete in team %(team)s: nobody who competes gets the files of others.") % {"team": team.name}
+        )
+
+
 def may_see(user: User, submission: Submission) -> bool:
     """Whether a person may see a submission's own page: a member of its team, or an organiser."""
     if user.is_staff:

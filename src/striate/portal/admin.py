@@ -9,6 +9,7 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -22,6 +23,7 @@ from django.utils.translation import ngettext
 
 from striate.competition.name_key import address_key, name_key
 from striate.errors import InputError
+from striate.portal.accounts import own_data
 from striate.portal.models import (
     Acceptance,
     Announcement,
@@ -92,6 +94,22 @@ def approve(admin_: Any, request: HttpRequest, chosen: "QuerySet[User]") -> None
     )
 
 
+@admin.action(permissions=["delete"], description=_("Remove all personal data of the chosen accounts"))
+def anonymise(admin_: Any, request: HttpRequest, chosen: "QuerySet[User]") -> None:
+    """Take accounts down: submissions, receipts and accepted terms stay, without telling who it was."""
+    count = 0
+    for user in chosen.filter(deleted_at=None):
+        if user.is_staff or user.is_superuser:
+            message = _("%(user)s is an organiser: take the staff mark first.") % {"user": user.username}
+            admin_.message_user(request, message, messages.ERROR)
+            continue
+        with transaction.atomic():
+            audit.note(request, "anonymise account", about=user)
+            own_data.delete(user)
+        count += 1
+    admin_.message_user(request, ngettext("%d account was anonymised.", "%d accounts were anonymised.", count) % count)
+
+
 class Admitted(admin.SimpleListFilter):
     """Accounts that wait for approval, and the others."""
 
@@ -147,7 +165,7 @@ class PersonAdmin(UserAdmin):
     list_display = ("username", "name", "email", "date_joined", "verified_at", "approved_at", "is_staff")
     list_filter = (Admitted, "is_staff", "is_active")
     search_fields = ("username", "name", "email")
-    actions = (approve,)
+    actions = (approve, anonymise)
     readonly_fields = ("verified_at", "deleted_at", "last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("username", "password", "name", "email")}),
@@ -156,6 +174,21 @@ class PersonAdmin(UserAdmin):
     )
     add_fieldsets = ((None, {"fields": ("username", "name", "email", "usable_password", "password1", "password2")}),)
     filter_horizontal = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Let administrators alone say who is an organiser or an administrator."""
+        marks = () if request.user.is_superuser else ("is_staff", "is_superuser")
+        return (*super().get_readonly_fields(request, obj), *marks)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Keep accounts of other organisers, and their passwords, to administrators."""
+        other = obj is not None and (obj.is_staff or obj.is_superuser) and obj != request.user
+        return super().has_change_permission(request, obj) and (request.user.is_superuser or not other)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse to delete accounts of organisers, and those that accepted terms: they can be anonymised."""
+        kept = obj is not None and (obj.is_staff or obj.is_superuser or obj.acceptances.exists())
+        return super().has_delete_permission(request, obj) and not kept
 
 
 class _Named(BaseInlineFormSet):

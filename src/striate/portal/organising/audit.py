@@ -24,7 +24,7 @@ from striate.portal.organising.asking import request_now
 
 # Whatever is called like this is a secret, or a person's address: that it changed is written, and no more.
 _HIDDEN = ("password", "token", "digest", "secret", "invitation", "session", "key", "email", "passphrase", "cookie")
-_OF_PEOPLE = ("name",)  # of accounts, too: what a person is called goes with the account, and the log stays
+_OF_PEOPLE = ("name", "username")  # of accounts, too: what a person is called goes with the account, and the log stays
 HIDDEN = "not written here"
 _LONGEST = 2000  # characters of a value
 
@@ -105,12 +105,17 @@ def _actor(actor: Actor) -> tuple[str, int | None, str]:
         origin = str(actor.META.get("REMOTE_ADDR", ""))
         user = getattr(actor, "user", None)
         if user is not None and user.is_authenticated:
-            return user.get_username(), user.pk, origin
+            return _called(user), user.pk, origin
         return "anonymous", None, origin
     if isinstance(actor, User):
         request = request_now.get()
-        return actor.get_username(), actor.pk, str(request.META.get("REMOTE_ADDR", "")) if request else ""
+        return _called(actor), actor.pk, str(request.META.get("REMOTE_ADDR", "")) if request else ""
     return actor or f"command line: {_user()}", None, platform.node()
+
+
+def _called(user: Any) -> str:
+    """Name organisers; of participants, whose names go with their accounts, write the number alone."""
+    return str(user.get_username()) if user.is_staff else f"user {user.pk}"
 
 
 def _user() -> str:

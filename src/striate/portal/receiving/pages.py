@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from striate.competition import Board
 from striate.errors import InputError
-from striate.portal.access import admitted, may_see, signed_in
+from striate.portal.access import admitted, may_see, require_no_rival, signed_in
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
@@ -181,8 +181,10 @@ def rounded(values: dict[str, Any]) -> dict[str, Any]:
 @signed_in
 @require_safe
 def sent_file(request: HttpRequest, number: UUID) -> HttpResponseBase:
-    """The file that is kept of a submission, for its team."""
+    """Send the file that is kept of a submission to its team, or to an organiser who does not compete."""
     own = _own(request, number)
+    assert isinstance(request.user, User)
+    require_no_rival(request.user, own)
     if not own.kept or own.state == State.REFUSED:
         raise Http404
     answer = send_made(
