@@ -165,7 +165,7 @@ CALLS: list[tuple[str, Call]] = [
     (r"no submission", lambda h: striate.score(h.archive, h.truth)),
     (r"withheld", lambda h: striate.score(h.submission, h.withheld)),
     (r"bootstrap is", lambda h: striate.score(h.submission, h.truth, bootstrap=1.5)),  # type: ignore[arg-type]
-    (r"bootstrap must not be negative", lambda h: striate.score(h.submission, h.truth, bootstrap=-1)),
+    (r"bootstrap of -1 resamples", lambda h: striate.score(h.submission, h.truth, bootstrap=-1)),
     (r"seed is", lambda h: striate.score(h.submission, h.truth, seed=[0, 1])),  # type: ignore[arg-type]
     (r"shape \(3, 12\)", lambda h: Submission.from_array(h.recording, np.ones((3, 12)), protocol="image")),
     (r"real numbers", lambda h: Submission.from_array(h.recording, "predictions.npy", protocol="image")),

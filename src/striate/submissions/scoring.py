@@ -81,7 +81,7 @@ def score(
     WithheldError
         If the truth is a recording or an archive that withholds the responses.
     """
-    checked_count("bootstrap", bootstrap, least=0)
+    _check_resamples(bootstrap)
     checked_seed(seed)
     asked = None if tiers is None else tier_names(tiers)
     if asked == ():
@@ -112,6 +112,14 @@ def score(
         unit_ids=truth.unit_ids.tolist(),
         tiers=scored,
     )
+
+
+def _check_resamples(bootstrap: object) -> None:
+    if isinstance(bootstrap, int) and bootstrap < 0:
+        raise InputError(
+            f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {RESAMPLES}."
+        )
+    checked_count("bootstrap", bootstrap, least=0)
 
 
 def score_array(
