@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Where pip looks for torch; empty means the usual place. See "Choosing torch" in README.md.
 TORCH_INDEX ?=
 INSTALLED := $(VENV)/.installed
-# Of `make load` and `make chaos`; OPTIONS="--teams 50 --neurons 500", say.
+# Of `make load`, `make chaos` and `make fuzz`; OPTIONS="--teams 50 --neurons 500", say.
 DATABASE ?= sqlite
 MINUTES ?= 5
 OPTIONS ?=
@@ -17,7 +17,7 @@ endif
 
 export STRIATE_SHARED ?= ../shared
 
-.PHONY: help setup demo test test-slow lint types docs bench bench-all load chaos clean
+.PHONY: help setup demo test test-slow lint types docs bench bench-all fuzz load chaos clean
 
 help: ## Say what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -76,6 +76,15 @@ bench-all: bench ## Also the time to accuracy, and how cost grows (half an hour)
 	@$(BIN)/python -m benchmarks.limits
 	@echo "== how cost grows: docs/figures/scaling.png"
 	@$(BIN)/python -m benchmarks.scaling
+
+fuzz: $(VENV)/.fuzz-installed ## Feed every reader with mutated files for MINUTES=5; what fails is kept in tests/fuzz/failures.
+	@echo "== fuzzing every reader for $(MINUTES) minutes"
+	@PYTHONPATH=. OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(OPTIONS)
+
+$(VENV)/.fuzz-installed: $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]' || \
+	  echo "== no atheris for this Python or platform: mutations are drawn at random"
+	@touch $@
 
 load: setup ## The portal under load: 200 teams submit at once (8 GB of disk, 20 minutes; DATABASE=postgresql).
 	@echo "== a portal under load: load.json, load.png"

@@ -15,6 +15,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 LARGEST = 64 * 2**20  # bytes of a document
 DEEPEST = 64  # tables and lists within each other
+_PIECE = 2**20  # bytes that are read at a time
 _LONGEST_REASON = 120  # characters
 _TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
 
@@ -43,11 +44,13 @@ def read_limited(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
     OSError
         If it cannot be read.
     """
-    with Path(path).open("rb") as file:
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise InputError(f"{path} is larger than any such file may be ({largest:,} bytes).")
-    return content
+    content = bytearray()
+    with Path(path).open("rb") as file:  # piece by piece: memory for all that may come would be taken at once
+        while piece := file.read(_PIECE):
+            content += piece
+            if len(content) > largest:
+                raise InputError(f"{path} is larger than any such file may be ({largest:,} bytes).")
+    return bytes(content)
 
 
 def parse_toml(content: bytes | str, source: object = "The text") -> dict[str, Any]:

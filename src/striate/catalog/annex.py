@@ -12,7 +12,9 @@ from pathlib import Path
 
 LARGEST_POINTER = 32 * 1024  # bytes: git-annex itself takes no larger file for a pointer
 
-_KEY = re.compile(r"^(?P<method>[A-Z0-9]+?)(?P<named>E?)(?P<fields>(?:-[sSmC]\d+)*)--(?P<hash>[0-9a-f]+)(?:\.[^/]*)?$")
+_KEY = re.compile(
+    r"^(?P<method>[A-Z0-9]+?)(?P<named>E?)(?P<fields>(?:-[sSmC]\d{1,18})*)--(?P<hash>[0-9a-f]+)(?:\.[^/]*)?$"
+)
 _DIGITS = {"MD5": 32, "SHA1": 40, "SHA256": 64}
 
 

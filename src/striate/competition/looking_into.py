@@ -9,6 +9,7 @@ import io
 import re
 import tarfile
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -364,7 +365,10 @@ def _npy_header(opened: IO[bytes]) -> tuple[tuple[int, ...], bool, "np.dtype[Any
     reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if reader is None:
         raise ValueError(f"a version of NPY that is not known: {version}")
-    shape, fortran, dtype = reader(opened)
+    try:
+        shape, fortran, dtype = reader(opened)
+    except (SyntaxError, MemoryError, tokenize.TokenError) as error:
+        raise ValueError(f"a damaged header ({type(error).__name__})") from None
     return tuple(shape), fortran, dtype
 
 

@@ -4,9 +4,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from striate.errors import InputError, option
 from striate.fetch.failures import LocalError
@@ -55,7 +55,7 @@ class _State(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     origin: Origin
-    synced: int = 0  # bytes that the disk has for certain
+    synced: Annotated[int, Field(ge=0, lt=2**63)] = 0  # bytes that the disk has for certain
     boot: str = ""  # and since when the machine runs
 
 

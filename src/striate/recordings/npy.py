@@ -62,7 +62,17 @@ def parse(data: bytes, member: str) -> NDArray[Any]:
     count = _check_size(len(data), start, dtype, shape, member)
     flat = np.frombuffer(data, dtype=dtype, count=count, offset=start)
     array = flat.reshape(shape, order="F" if fortran else "C")
-    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+    array = array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+    if dtype.kind == "U":
+        _check_text(array, member)
+    return array
+
+
+def _check_text(array: NDArray[Any], member: str) -> None:
+    """Refuse texts that are not Unicode: surrogates, and numbers beyond the last character."""
+    codes = np.ascontiguousarray(array).reshape(-1).view(np.uint32)
+    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise UnreadableError(found("not-an-array", member, "a text in it is not Unicode.", "Write it again."))
 
 
 def _checked_header(data: bytes, member: str) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
