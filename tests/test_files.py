@@ -103,7 +103,7 @@ def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path:
 def test_what_exists_is_said_to_be_replaceable_only_where_somebody_can_allow_it(tmp_path: Path) -> None:
     target = tmp_path / "there"
     target.touch()
-    with pytest.raises(InputError, match="--overwrite"), whole_file(target, overwrite=False):
+    with pytest.raises(InputError, match="overwrite=True"), whole_file(target, overwrite=False):
         pass
     with pytest.raises(InputError) as refused, whole_file(target):
         pass

@@ -112,7 +112,7 @@ def test_something_else_in_its_place_is_not_touched(what: str, tmp_path: Path) -
     outcome, host = brought(ZIP, tmp_path)
     said = str(outcome.failures["a.zip"])
     assert "is there already, and is not the a.zip of ours" in said
-    assert "--overwrite" in said
+    assert "overwrite=True" in said
     assert host.requests == []
     allowed, _ = brought(ZIP, tmp_path, options={"overwrite": True})
     if what == "a folder":

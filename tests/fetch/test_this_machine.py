@@ -39,7 +39,7 @@ def test_a_disk_that_takes_no_more(number: int, says: str, tmp_path: Path, monke
         of = described(host, {"a.zip": ZIP})
         outcome = bring(of, tmp_path)
         assert says in str(outcome.failures["a.zip"])
-        assert "--to" in str(outcome.failures["a.zip"])
+        assert "to=" in str(outcome.failures["a.zip"])
         monkeypatch.undo()
         monkeypatch.setenv("STRIATE_SETTINGS", str(tmp_path / "settings"))
         assert only(bring(of, tmp_path)).read_bytes() == ZIP
