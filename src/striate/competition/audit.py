@@ -16,6 +16,7 @@ from striate.competition.probes import (
     statistics,
     stored,
     telling_numbers,
+    withheld_elsewhere,
     zips,
 )
 from striate.competition.probes.material import Material, gather
@@ -37,6 +38,7 @@ _PROBES: tuple[Probe, ...] = (
     neighbors.look,
     pictures.look,
     across.look,
+    withheld_elsewhere.look,
     seeds.look,
     exchange.look,
     drift.look,

@@ -33,6 +33,10 @@ LEAKS: dict[str, Rule] = {
     "withheld-variable": Rule(
         _E, "Withheld behaviour and eye position are present and exactly zero, and so are their statistics."
     ),
+    "withheld-elsewhere": Rule(
+        _E,
+        "No other file holds withheld responses, whatever their unit, the order of neurons and trials, and how they are packed.",
+    ),
     "truth-in-number": Rule(_E, "No public number follows the withheld responses, within any tier or image."),
     "statistics": Rule(_E, "Stored statistics follow from the public training trials alone."),
     # the order of the trials

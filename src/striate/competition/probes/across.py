@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
+from striate.competition.probes.withheld_elsewhere import Rows, withheld_rows
 from striate.errors import listed
 from striate.loading.standardisation import Standardisation
 from striate.recordings.findings import Finding, Severity
 
-_SAME_PLACES = 0.2  # share of neurons at the very same place that makes two recordings one
 _SAME_RESPONSES = 0.999  # correlation of the responses of two trials that makes them one
+_SAME_REST = 0.98  # the same without the neurons that responded most
+_SAME_PLACES = 0.2  # share of neurons at the very same place that makes two recordings one
 
 
 def look(material: Material) -> Iterator[Finding]:
@@ -85,28 +87,41 @@ def _withheld_trials(material: Material, track: PublicArchive) -> Iterator[Findi
     hidden = set(track.mapping.trial[track.tested].tolist()) - {""}
     called = material.rules.track_of(track.session)
     assert called is not None
-    truths = [material.vault.live[called.name].responses, material.vault.final[called.name].responses]
-    withheld = np.concatenate(truths).astype(np.float64)
+    known = withheld_rows(material, track)
+    withheld = None if known is None else Rows(known)
     for archive in material.archives:
         rows = np.flatnonzero(archive.recording.responses.any(axis=1))
         same = [int(row) for row in rows if archive.trial[row] in hidden]
-        if not same and archive.recording.responses.shape[1] == withheld.shape[1]:
-            same = _correlated(withheld, archive, rows)
+        if not same and withheld is not None and archive.recording.responses.shape[1] == withheld.width:
+            same = _same(withheld, archive, rows)
         if same:
             message = f"the responses of {len(same)} of its trials are those that track {called.name!r} withholds: trials {listed(same)}."
             yield leak("same-trial", archive.name, message, "Take them out, and start again if they were public.")
 
 
-def _correlated(withheld: NDArray[np.float64], archive: PublicArchive, rows: NDArray[np.int64]) -> list[int]:
-    if withheld.shape[1] < 10:  # so few neurons agree by chance
-        return []
-    wanted = _unit(withheld)
+def _same(withheld: Rows, archive: PublicArchive, rows: NDArray[np.int64]) -> list[int]:
+    """Public trials whose responses are withheld ones, in any unit and order of the neurons."""
     scale = Standardisation.of(archive.recording)
-    found: list[int] = []
+    found: set[int] = set()
     for start in range(0, len(rows), 512):
         block = rows[start : start + 512]
-        given = _unit(scale.responses(np.asarray(archive.recording.responses[block])).astype(np.float64))
-        found += block[(given @ wanted.T).max(axis=1) > _SAME_RESPONSES].tolist()
+        responses = np.asarray(archive.recording.responses[block], dtype=np.float64)
+        standardised = scale.responses(responses).astype(np.float64)
+        for values in (responses, standardised):
+            found |= set(block[withheld.find(values)].tolist())
+        found |= set(block[_alike(standardised, withheld.rows)].tolist())
+    return sorted(found)
+
+
+def _alike(given: NDArray[np.float64], withheld: NDArray[np.float64]) -> list[int]:
+    """Rows that correlate with a withheld one, and still do without the neurons that responded most."""
+    pairs = np.argwhere(_unit(given) @ _unit(withheld).T > _SAME_RESPONSES)
+    found = []
+    for row, other in pairs.tolist():
+        rest = np.argsort(withheld[other])[: max(3, int(0.7 * withheld.shape[1]))]
+        one, two = _unit(given[row : row + 1, rest])[0], _unit(withheld[other : other + 1, rest])[0]
+        if one @ two > _SAME_REST:
+            found.append(row)
     return found
 
 

@@ -28,6 +28,8 @@ _SEED = re.compile(
     re.IGNORECASE,
 )
 _BASE_64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}={0,2}")
+_RESULTS = ("results.json", "results.html", "openings.json", "submissions", "scorecards", "truths")
+_LARGEST_README, _MOST_NUMBERS = 2**20, 200  # characters; numbers with a decimal point
 _MOST_TOKENS = 10_000
 _LARGEST_TEXT = 2**26  # bytes that are searched
 
@@ -57,10 +59,14 @@ def _against_the_manifest(material: Material) -> Iterator[Finding]:
             yield leak(
                 "unlisted-file", name, "it is a link, and leads whoever copies the folder elsewhere.", "Remove it."
             )
-        elif name in listed or name == MANIFEST or name.split("/")[0] in ADDED:
+        elif name in listed:
+            if name != FILE and file.suffix.lower() != ".zip":
+                message = "the manifest lists it, and it is neither the rules nor a recording."
+                yield leak("unlisted-file", name, message, "Publish rules and recordings, and nothing else.")
+        elif name == MANIFEST or _added(name):
             continue
         else:
-            harmless = bool(_HARMLESS.match(name))
+            harmless = bool(_HARMLESS.match(name)) and _for_people(file)
             message = f"the manifest does not list it ({file.stat().st_size} bytes)."
             yield leak("unlisted-file", name, message, "Remove it.", Severity.NOTE if harmless else None)
     for name, entry in listed.items():
@@ -70,6 +76,23 @@ def _against_the_manifest(material: Material) -> Iterator[Finding]:
         elif file.stat().st_size != entry.size or sha256_of(file) != entry.sha256:
             message = "its content is not what the manifest lists: it was changed after the competition was built."
             yield leak("changed-file", name, message, "Put back the file that was built.")
+
+
+def _added(name: str) -> bool:
+    """Whether striate adds a file of this name after the build."""
+    first, _, rest = name.partition("/")
+    if first != "results":
+        return name in ADDED
+    return rest.split("/")[0] in _RESULTS or ("/" not in rest and rest.endswith(".png"))
+
+
+def _for_people(file: Path) -> bool:
+    """Whether a file is a text with few numbers in it."""
+    try:
+        text = file.read_bytes()[: _LARGEST_README + 1].decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return len(text) <= _LARGEST_README and "\0" not in text and len(re.findall(r"\d+\.\d+", text)) < _MOST_NUMBERS
 
 
 def _secret(material: Material, file: Path, name: str, content: bytes) -> Iterator[Finding]:
