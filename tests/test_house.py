@@ -33,6 +33,7 @@ ROOMS = (
     "cli",
 )
 FREE = {
+    "addresses",
     "arrays",
     "errors",
     "file_kinds",

@@ -157,3 +157,24 @@ def _why_not_encodable(name: str, longest: int = LONGEST_NAME) -> str | None:
 
 def _percent(character: str) -> str:
     return f"%{ord(character):02X}"
+
+
+_LONGEST_PUBLISHED = 240  # bytes of each part of a published path; published data cannot be renamed
+
+
+def checked_path(path: str) -> str:
+    """Return the path of a file below some folder, with forward slashes, if it is one on every file system.
+
+    Raises
+    ------
+    ValueError
+        If a part of it is empty, ``..``, hidden, reserved by a system, or holds characters that are special, not printable, or turn the
+        direction of text around.
+    """
+    for part in path.split("/"):
+        if (reason := why_no_file_name(part, _LONGEST_PUBLISHED)) is not None:
+            raise ValueError(
+                "Value should be a path below the dataset's folder, without .., hidden or special names, and one of its "
+                f"names cannot be used: {reason}"
+            )
+    return path

@@ -213,6 +213,8 @@ def test_a_choice_is_a_receipt(game):
     game.submit("Beta", 0.5, hours=1)
     chosen = choose(game.folder, "Alpha", 1, at=DURING + timedelta(hours=2))
     assert (chosen.kind, chosen.chosen, chosen.sha256) == ("choice", 1, first.sha256)
+    assert choose(game.folder, "Alpha", 1, at=DURING + timedelta(hours=3)) == chosen, "the same choice is no change"
+    assert len(Receipts.read(game.folder).entries) == 3
     with pytest.raises(InputError, match="its receipts: 1"):
         choose(game.folder, "Alpha", 2, at=DURING + timedelta(hours=3))
     with pytest.raises(InputError, match="No phase is on"):

@@ -109,7 +109,27 @@ def test_one_row_a_team_the_last_or_the_chosen(world: World) -> None:
     world.browser(ada).post(f"/submissions/{first.pk}/choose/")
     world.work()
     assert receipts() == [(1, 2)]
+    from striate.portal.models import Link
+
+    for _ in range(3):  # the same choice is no change
+        world.browser(ada).post(f"/submissions/{first.pk}/choose/")
+    assert Link.objects.filter(kind="choice").count() == 1
     assert "chose to count" in world.browser(ada).get(f"/submissions/{first.pk}/").content.decode()
+
+
+def test_a_team_chooses_a_limited_number_of_times_a_day(world: World) -> None:
+    from striate.competition.submit import MOST_CHOICES
+    from striate.errors import InputError
+    from striate.portal.models import Link
+    from striate.portal.receiving.choosing import choose
+
+    ada = world.person("ada", team="Ada")
+    sent = world.scored(ada, world.file(0.5)), world.scored(ada, world.file(0.3))
+    for number in range(MOST_CHOICES):
+        choose(sent[number % 2])
+    with pytest.raises(InputError, match="choose again later"):
+        choose(sent[0])
+    assert Link.objects.filter(kind="choice").count() == MOST_CHOICES
 
 
 def test_page_csv_and_json_have_the_same_rows(world: World, board: list[dict[str, Any]]) -> None:

@@ -74,7 +74,7 @@ def test_of_requests_for_the_same_bytes_one_counts(world: World) -> None:
 
     upload = begun(world)
     # they differ in length, so that two that both counted would be seen
-    outcomes = at_once([lambda n=n: uploads.append(upload, 0, pieces(DATA[: 1000 * n])) for n in range(1, 7)])
+    outcomes = at_once([lambda n=n: uploads.append(upload, 0, pieces(DATA[: 5000 * n])) for n in range(1, 7)])
     taken = [each for each in outcomes if isinstance(each, int)]
     assert len(taken) == 1, outcomes
     assert all("go on from" in str(each) for each in outcomes if not isinstance(each, int)), outcomes
@@ -220,3 +220,44 @@ def test_an_upload_that_is_forgotten_in_this_instant_is_told(world: World) -> No
     for use in (uploads.received, lambda each: uploads.append(each, 0, pieces(DATA))):
         with pytest.raises(InputError, match="begin again"):
             use(upload)
+
+
+def test_broken_uploads_lock_nobody_out_and_can_be_listed_and_cancelled(world: World) -> None:
+    from striate.portal.models import Upload
+    from striate.portal.receiving import uploads
+
+    begins = [begun(world, bytes([n]) * 1000) for n in range(7)]
+    for upload in begins[2:]:
+        uploads.append(upload, 0, [bytes(1) * 500])
+    left = list(Upload.objects.values_list("pk", flat=True))
+    assert sorted(map(str, left)) == sorted(str(each.pk) for each in begins[2:]), "the oldest gave way"
+    ada = begins[0].by
+    api = world.api(ada)
+    assert [each["id"] for each in api("GET", "uploads").json()] == [str(each.pk) for each in begins[2:]]
+    other = world.person("bob", team="Bob")
+    assert world.api(other)("DELETE", f"uploads/{begins[2].pk}").status_code == 404
+    assert api("DELETE", f"uploads/{begins[2].pk}").status_code == 204
+    page = world.browser(ada).get("/submit/").content.decode()
+    assert f"/submit/{begins[2].pk}/cancel/" not in page
+    assert world.browser(other).post(f"/submit/{begins[3].pk}/cancel/").status_code == 404
+    assert f"/submit/{begins[3].pk}/cancel/" in page
+    assert world.browser(ada).post(f"/submit/{begins[3].pk}/cancel/").status_code == 302
+    assert Upload.objects.count() == 3
+    assert len(world.files("uploads")) == 3
+
+
+def test_parts_have_a_least_size_except_for_the_last(world: World) -> None:
+    from striate.portal.receiving import uploads
+
+    upload = begun(world)
+    least = uploads.least_part(upload)
+    assert len(DATA) / 64 <= least < len(DATA) / 63
+    with pytest.raises(InputError, match=f"at least {least} bytes"):
+        uploads.expect(upload, 0, least - 1)
+    uploads.expect(upload, 0, least)
+    for _ in range(3):  # a connection that is broken off after a byte leaves no file
+        assert uploads.append(upload, 0, [DATA[:1]]) == 0
+    assert not world.files("uploads")
+    assert uploads.append(upload, 0, [DATA[:-1]]) == len(DATA) - 1
+    uploads.expect(upload, len(DATA) - 1, 1)
+    assert uploads.append(upload, len(DATA) - 1, [DATA[-1:]]) == len(DATA)

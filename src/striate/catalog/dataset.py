@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from striate.addresses import WebAddress
 from striate.errors import InputError, nearest
-from striate.names import is_session, why_no_file_name
+from striate.names import checked_path, is_session, why_no_file_name
 
 PRETRAINING = "pre-training"
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9._-]*$")
-_LONGEST_NAME = 240  # bytes of each part of a file's path; published data cannot be renamed
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -37,7 +37,7 @@ class Licence(_Table):
     """
 
     name: str = Field(min_length=1)
-    address: str | None = None
+    address: WebAddress | None = None
     terms: str = Field(min_length=1)
 
     @property
@@ -50,7 +50,7 @@ class Citation(_Table):
     """What to cite: the reference as text, and where it stands."""
 
     text: str = Field(min_length=1)
-    address: str | None = None
+    address: WebAddress | None = None
 
 
 class DataFile(_Table):
@@ -95,12 +95,7 @@ class DataFile(_Table):
     @field_validator("name")
     @classmethod
     def _stays_below(cls, name: str) -> str:
-        if reason := next((why for part in name.split("/") if (why := why_no_file_name(part, _LONGEST_NAME))), None):
-            raise ValueError(
-                "Value should be a path below the dataset's folder, without .., hidden or special names, and one of its "
-                f"names cannot be used: {reason}"
-            )
-        return name
+        return checked_path(name)
 
     @field_validator("session")
     @classmethod
@@ -137,7 +132,7 @@ class Dataset(_Table):
     name: str
     title: str = Field(min_length=1)
     description: str = ""
-    homepage: str | None = None
+    homepage: WebAddress | None = None
     addresses: tuple[str, ...] = Field(min_length=1)
     licence: Licence
     citation: Citation | None = None

@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from striate.errors import InputError
+from striate.names import checked_path
 from striate.parsing import parse_model, read_limited
 
 FILE = "manifest.json"
@@ -42,6 +43,11 @@ class ListedFile(_Strict):
     sha256: Digest
     session: str | None = None
     track: str | None = None
+
+    @field_validator("path")
+    @classmethod
+    def _stays_below(cls, path: str) -> str:
+        return checked_path(path)
 
 
 class Manifest(_Strict):

@@ -21,6 +21,7 @@ from striate.folders import expanded
 from striate.submissions import Submission, validate
 from striate.submissions.validate import match_whole
 
+MOST_CHOICES = 10  # of a team for one board within 24 hours: each is a public link of the chain
 _TEAM = re.compile(r"^[^\W_](?:[\w .,'&+-]{0,58}[\w.)!+])?$")
 
 
@@ -159,10 +160,13 @@ def _require_one_spelling(receipts: Receipts, team: str) -> None:
 def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Receipt:
     """Let a team choose the submission that shall count in the end; the last choice for a board counts.
 
+    The same choice again is no change: the receipt of the first is returned.
+
     Raises
     ------
     InputError
-        If the rules let nobody choose, no phase is on, or the receipt is not that of a submission of the team.
+        If the rules let nobody choose, no phase is on, or the receipt is not that of a submission of the team, or it has chosen too
+        often within a day.
     """
     place = expanded(folder)
     team = unicodedata.normalize("NFC", team)
@@ -183,6 +187,17 @@ def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Recei
         if entry is None:
             numbers = listed([e.number for e in own], 10) or "none"
             raise InputError(f"Team {team!r} has no submission with receipt {number}; its receipts: {numbers}.")
+        choices = [
+            e
+            for e in receipts.receipts
+            if (e.kind, e.team, e.track, e.protocol) == ("choice", team, entry.track, entry.protocol)
+        ]
+        if choices and choices[-1].chosen == number:  # no change, and no link in the chain
+            return choices[-1]
+        if sum(at - e.at < timedelta(days=1) for e in choices) >= MOST_CHOICES:
+            raise InputError(
+                f"Team {team!r} has chosen {MOST_CHOICES} times within 24 hours, which is the most: choose again later."
+            )
         same = {"team": team, "track": entry.track, "protocol": entry.protocol, "sha256": entry.sha256}
         longer = receipts.added(at=at, kind="choice", chosen=number, baseline=entry.baseline, **same)
         longer.write(place)

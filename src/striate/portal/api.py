@@ -304,6 +304,22 @@ def begin_upload(request: HttpRequest, about: BeginUpload, response: HttpRespons
         )
 
 
+@api.get("/uploads", response={200: list[UploadState], **_PROBLEMS})
+def unfinished_uploads(request: HttpRequest) -> list[dict[str, Any]]:
+    """One's own uploads that are not finished, the oldest first; beyond five the oldest gives way to a new one."""
+    return [_progress(each) for each in uploads.unfinished(_admitted(request))]
+
+
+@api.delete("/uploads/{number}", response={204: None, **_PROBLEMS})
+def cancel_upload(request: HttpRequest, number: UUID) -> Status[None]:
+    """Cancel an upload that is not finished, and forget what arrived of it."""
+    upload = _upload(request, number)
+    if upload.submission_id is not None:
+        raise InputError(_("This upload is done: it has become a submission."))
+    uploads.discard(upload)
+    return Status(204, None)
+
+
 @api.get("/uploads/{number}", response={200: UploadState, **_PROBLEMS})
 def upload_state(request: HttpRequest, number: UUID) -> dict[str, Any]:
     """How far an upload is. 503 says when there may be a place to go on."""

@@ -67,6 +67,7 @@ urlpatterns = [
     path("team/join/<str:invitation>/", teams.join, name="join"),
     path("team/leave/", teams.leave, name="leave"),
     path("submit/", submissions.submit, name="submit"),
+    path("submit/<uuid:number>/cancel/", submissions.cancel_upload, name="cancel-upload"),
     path("submit/<uuid:number>/", submissions.confirm, name="confirm"),
     path("submissions/<uuid:number>/", submissions.submission, name="submission"),
     path("submissions/<uuid:number>/life/", submissions.life, name="life"),

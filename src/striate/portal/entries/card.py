@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from striate.addresses import web_address
 from striate.errors import InputError
 from striate.parsing import parse_toml, read_limited
 from striate.validation import validated
@@ -32,15 +32,11 @@ def _https(address: str) -> str:
     if not address:
         return ""
     try:
-        parts = urlsplit(address)
-        sound = parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+        return web_address(address, ("https",))
     except ValueError:
-        sound = False
-    if not sound or any(c.isspace() or c in "<>\"'`\\" for c in address):
         raise PydanticCustomError(
             "no_link", "a link is an address that begins with https://, with no name or password in it"
-        )
-    return address
+        ) from None
 
 
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_seen)]

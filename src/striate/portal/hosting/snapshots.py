@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from striate.catalog.dataset import PRETRAINING, DataFile, Licence
 from striate.errors import InputError
 from striate.portal.competition import competition
 from striate.portal.hosting import arriving, contents
+from striate.portal.hosting.bulk import SUMS
 from striate.portal.hosting.metadata import CFF, TOML, described, first_metadata
 from striate.portal.hosting.secrets import refuse_other_recording
 from striate.portal.models import Content, Description, Snapshot, SnapshotFile
@@ -142,7 +144,7 @@ def require_sound(files: Sequence[NewFile]) -> None:
             session = session_of_name(part) or (each.session if part == each.path.rpartition("/")[2] else None)
             if session is not None:
                 refuse_other_recording(session, each.sha256, each.path)
-    folded = Counter(each.path.casefold() for each in files)
+    folded = Counter(unicodedata.normalize("NFC", each.path).casefold() for each in files)
     doubled = [path for path, count in folded.items() if count > 1]
     folders = {str(parent) for path in folded for parent in PurePosixPath(path).parents}
     if doubled or (doubled := sorted(folders & set(folded))):
@@ -292,6 +294,11 @@ def _canonical(files: Sequence[NewFile], licence: Licence) -> bytes:
 
 
 def _require_path(path: str) -> None:
+    if path.partition("/")[0].casefold() == SUMS.casefold():
+        raise InputError(
+            gettext("%(path)s has the name of a file that the portal adds to every download: rename it.")
+            % {"path": repr(path[:200])}
+        )
     try:
         DataFile(name=path)
     except ValidationError:

@@ -1,9 +1,12 @@
 """Let a team choose the submission that shall count in the end, where the rules let it."""
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from striate.competition.submit import MOST_CHOICES
 from striate.errors import InputError
 from striate.portal.in_force import rules_in_force
 from striate.portal.models import Link, Submission, Team
@@ -20,12 +23,12 @@ def may_choose() -> bool:
 
 
 def choose(submission: Submission) -> Link:
-    """Choose a scored submission; the last choice for a board counts.
+    """Choose a scored submission; the last choice for a board counts, and the same choice again is no change.
 
     Raises
     ------
     InputError
-        If the rules let nobody choose, no phase is on, it was not scored, its team is disqualified, or files of another phase have no receipt yet.
+        If the rules let nobody choose, no phase is on, it was not scored, its team is disqualified or has chosen too often today, or files of another phase have no receipt yet.
     """
     rules = rules_in_force()
     if rules.ranking.choice != "chosen":
@@ -48,6 +51,20 @@ def choose(submission: Submission) -> Link:
             raise InputError(
                 _("Team %(team)s was disqualified (%(why)s): it cannot choose any more.")
                 % {"team": team.name, "why": team.disqualified_for}
+            )
+        if chosen(submission):  # no change, and no link in the chain
+            return Link.objects.filter(submission=submission, kind="choice").latest("number")
+        recent = Link.objects.filter(
+            kind="choice",
+            submission__team=team,
+            submission__track=submission.track,
+            submission__protocol=submission.protocol,
+            at__gt=now - timedelta(days=1),
+        )
+        if recent.count() >= MOST_CHOICES:
+            raise InputError(
+                _("Your team has chosen %(count)d times within 24 hours, which is the most: choose again later.")
+                % {"count": MOST_CHOICES}
             )
         refuse_while_files_are_on_their_way(rules_in_force(), now)
         # one file may have several receipts, where they were given before the portal was started

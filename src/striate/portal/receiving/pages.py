@@ -63,7 +63,21 @@ def submit(request: HttpRequest) -> HttpResponseBase:
             form.add_error(None, _("Nothing was submitted. %(why)s") % {"why": why})
         else:
             return redirect("confirm", tried.pk)
-    return render(request, "portal/submissions/submit.html", {"form": form, "limits": _limits(team)})
+    return render(
+        request,
+        "portal/submissions/submit.html",
+        {"form": form, "limits": _limits(team), "unfinished": uploads.unfinished(user)},
+    )
+
+
+@admitted
+@require_POST
+def cancel_upload(request: HttpRequest, number: UUID) -> HttpResponseBase:
+    """Forget an unfinished upload of one's own."""
+    assert isinstance(request.user, User)
+    uploads.discard(get_object_or_404(uploads.unfinished(request.user), pk=number))
+    messages.success(request, _("The upload is cancelled."))
+    return redirect("submit")
 
 
 @admitted

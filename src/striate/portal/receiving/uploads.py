@@ -23,6 +23,7 @@ from uuid import UUID
 
 from django.core.files.storage import Storage, storages
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext
@@ -37,6 +38,7 @@ from striate.portal.words import plain_name
 
 _MOST_OPEN = 5  # uploads of a person
 _PART = 16 * 2**20  # bytes after which a part is safe, however long the request goes on
+_LEAST_PART, _MOST_SMALL_PARTS = 2**20, 64  # bytes; of a small file this share is enough
 _CHUNK = 2**20  # bytes
 _LASTS = timedelta(days=1)
 # What is written aside on this machine's disk; the last is what Django calls files of forms, before what they end with.
@@ -59,7 +61,7 @@ def require_size(size: int, most: int) -> None:
 
 
 def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose: str = Upload.SUBMISSION) -> Upload:
-    """Begin an upload, or go on with the one of the same file.
+    """Begin an upload, or go on with the one of the same file; of too many unfinished ones of a person the oldest gives way.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
     Raises
     ------
     InputError
-        If it is too large, the disk has no room, or too many are open.
+        If it is too large, or the disk has no room.
     """
     require_size(size, most)
     with transaction.atomic():
@@ -86,13 +88,10 @@ def begin(by: User, *, filename: str, size: int, sha256: str, most: int, purpose
         same = open_.filter(sha256=sha256, size=size).first()
         if same is not None:
             return same
-        if open_.count() >= _MOST_OPEN:
-            raise InputError(
-                gettext("You have %(count)d unfinished uploads: finish one of them, or wait a day.")
-                % {"count": _MOST_OPEN}
-            )
         if not room_for(place().uploads, size):
             raise FullDiskError
+        for old in open_.order_by("-expires_at", "-pk")[_MOST_OPEN - 1 :]:  # the oldest give way
+            discard(old)
         return Upload.objects.create(by=by, filename=plain_name(filename), size=size, sha256=sha256, purpose=purpose)
 
 
@@ -147,7 +146,7 @@ def expect(upload: Upload, offset: int, length: int) -> None:
     Raises
     ------
     InputError
-        If the part does not begin where the last one ended, or is longer than what is missing.
+        If the part does not begin where the last one ended, is longer than what is missing, or too small.
     FullDiskError
         If the disk has no room for it.
     """
@@ -155,8 +154,23 @@ def expect(upload: Upload, offset: int, length: int) -> None:
         raise _elsewhere(have, offset)
     if offset + length > upload.size:
         raise _too_many(upload)
+    if length < least_part(upload) and offset + length < upload.size:
+        raise InputError(
+            gettext("A part has at least %(least)d bytes, except for the last: send more at a time.")
+            % {"least": least_part(upload)}
+        )
     if not room_for(place().uploads, length):
         raise FullDiskError
+
+
+def least_part(upload: Upload) -> int:
+    """Bytes that each part but the last has at least, so that no upload becomes thousands of files."""
+    return min(_LEAST_PART, -(-upload.size // _MOST_SMALL_PARTS))
+
+
+def unfinished(by: User) -> QuerySet[Upload]:
+    """Uploads of submissions of a person that are not whole, or became nothing; the oldest first."""
+    return Upload.objects.filter(by=by, submission=None, purpose=Upload.SUBMISSION).order_by("expires_at", "pk")
 
 
 def append(upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
@@ -195,7 +209,8 @@ def append(upload: Upload, offset: int, chunks: Iterable[bytes]) -> int:
                 length = aside.tell()
                 aside.close()
                 try:
-                    if length:
+                    # what a broken connection left of a part is kept if it is worth a file
+                    if length >= least_part(upload) or (length and have + length == upload.size):
                         have = _add(upload, have, length, Path(aside.name))
                 finally:
                     Path(aside.name).unlink(missing_ok=True)

@@ -1,0 +1,34 @@
+"""Web addresses that people give: in licences, citations, method cards and rules. One rule for all of them."""
+
+from collections.abc import Collection
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+
+_NOT_IN_ADDRESSES = "<>\"'`\\"
+
+
+def web_address(address: str, schemes: Collection[str] = ("http", "https")) -> str:
+    """Return an address that a page can link to.
+
+    Raises
+    ------
+    ValueError
+        If its scheme is another one (``javascript:`` would run in the browser of whoever follows the link), it has no host or
+        holds a name or password, or a character that is not printable or cannot stand in an address.
+    """
+    try:
+        parts = urlsplit(address)
+        sound = parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
+    except ValueError:
+        sound = False
+    if not sound or any(c.isspace() or not c.isprintable() or c in _NOT_IN_ADDRESSES for c in address):
+        beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(
+            f"Value should be an address that begins with {beginnings}, has a host, and no name or password in it"
+        )
+    return address
+
+
+WebAddress = Annotated[str, AfterValidator(web_address)]

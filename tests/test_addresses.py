@@ -1,0 +1,76 @@
+"""Addresses that people give, and paths of published files: one rule for each, wherever they enter."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from striate.addresses import web_address
+from striate.catalog.dataset import Citation, DataFile, Licence
+from striate.competition.manifest import ListedFile
+from striate.names import checked_path
+
+BAD = [
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "java\tscript:alert(1)",
+    "data:text/html,x",
+    "ftp://example.org/",
+    "//example.org/",
+    "https://",
+    "https://me:secret@example.org/",
+    "https://example.org/\u202etxt",
+    'https://example.org/"onclick="x',
+    "https://[::1",
+]
+
+
+@pytest.mark.parametrize("address", BAD)
+def test_an_address_that_a_page_cannot_link_to_is_refused_everywhere(address):
+    with pytest.raises(ValueError, match="begins with http"):
+        web_address(address)
+    with pytest.raises(ValidationError):
+        Licence(name="x", terms="y", address=address)
+    with pytest.raises(ValidationError):
+        Citation(text="x", address=address)
+
+
+@given(
+    st.sampled_from(["http", "https"]),
+    st.from_regex(r"[a-z]{1,20}\.org(/[a-z0-9%?&=#._~-]{0,30}){0,3}", fullmatch=True),
+)
+def test_an_ordinary_address_is_taken(scheme, rest):
+    assert web_address(f"{scheme}://{rest}") == f"{scheme}://{rest}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\u202eb.npy",
+        "a\u2066b",
+        "CON",
+        "x/nul.txt",
+        "dir./x",
+        "x/y ",
+        "a\x07",
+        "../x",
+        "/x",
+        "x//y",
+        ".hidden/x",
+        "a\\b",
+        "",
+        "a:b",
+    ],
+)
+def test_a_path_that_some_system_cannot_have_is_refused_everywhere(name):
+    with pytest.raises(ValueError, match="cannot be used"):
+        checked_path(name)
+    with pytest.raises(ValidationError):
+        DataFile(name=name)
+    with pytest.raises(ValidationError):
+        ListedFile(path=name, size=1, sha256="0" * 64)
+
+
+def test_ordinary_paths_are_taken():
+    for name in ("static1-1-1.zip", "meta/neurons/area.npy", "Ä/ü.txt", "console.txt"):
+        assert checked_path(name) == name
