@@ -14,7 +14,7 @@ from striate.errors import LONGEST, InputError, WithheldError
 from tests.fixtures.limits import memory_limit
 from tests.fuzz.targets import TARGETS
 
-MEMORY = 2**30  # bytes that a reader may take for a small file
+MEMORY = 3 * 2**30  # bytes of address space; threads and PyArrow alone reserve a gigabyte
 SECONDS = 30  # of the processor: a busy machine changes nothing
 
 FAILURES = Path(__file__).parent / "failures"
