@@ -7,6 +7,11 @@ from difflib import get_close_matches
 LONGEST = 300  # characters of a message
 
 
+def printable_text(text: str) -> str:
+    """Return a text that can be written as UTF-8: bytes of a path that are none become ``?``."""
+    return text.encode(errors="replace").decode()
+
+
 def shortened(text: object, most: int = 60) -> str:
     """Cut a text in its middle so that it has at most `most` characters; its beginning and end stay.
 

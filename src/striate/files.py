@@ -15,7 +15,8 @@ from striate.errors import InputError, kind_of, option
 from striate.folders import expanded
 
 _ASIDE = ".partial"
-_OURS = re.compile(r"^\..+\.[0-9]+-[0-9a-f]{8}\.partial$")
+_OURS = re.compile(r"^\..+\.[0-9]+-[0-9a-f]{8}\.partial$", re.DOTALL)
+_LABEL = 100  # bytes of a file's name that the name of its temporary folder repeats
 _LOCK = ".being-written"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SHORT = re.compile(r"\d+ requested and \d+ written")  # as numpy.ndarray.tofile says it
@@ -54,6 +55,21 @@ def refuse_existing(path: Path | str, overwrite: bool | None) -> None:
             "." if overwrite is None else f", or allow it to be replaced ({option('--overwrite', 'overwrite=True')})."
         )
         raise InputError(f"{path} exists already: choose another name{allowed}")
+
+
+@contextlib.contextmanager
+def utf8_path(path: Path) -> Iterator[str]:
+    """Yield a path of a file to read for libraries that take UTF-8 only, valid as long as the block lasts.
+
+    Names of files are bytes on Linux, and may be of another encoding; there the opened file has a name of its own.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as opened:
+            yield f"/proc/self/fd/{opened.fileno()}"
+    else:
+        yield str(path)
 
 
 @contextlib.contextmanager
@@ -129,7 +145,7 @@ def whole_folder(path: Path | str, *, overwrite: bool | None = None, keep_first:
         yield new
         _sync(new)
         if overwrite and os.path.lexists(target):
-            os.rename(target, aside / f"{target.name}.replaced")
+            os.rename(target, aside / f"{_LOCK}.replaced")
         try:
             os.rename(new, target)  # atomic; fails where a file or a filled folder stands
         except OSError:
@@ -212,7 +228,8 @@ def _why_not_written(error: Exception, aside: Path) -> str | None:
 
 def _locked_neighbour(target: Path) -> tuple[Path, int]:
     while True:
-        aside = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}{_ASIDE}")
+        label = os.fsdecode(os.fsencode(target.name)[:_LABEL])  # a name of 255 bytes leaves no room for more
+        aside = target.with_name(f".{label}.{os.getpid()}-{secrets.token_hex(4)}{_ASIDE}")
         aside.mkdir()
         try:
             lock = os.open(aside / _LOCK, os.O_CREAT | os.O_RDWR)

@@ -18,8 +18,12 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        If the path begins with ``~`` and the home folder is not known.
+        If the path begins with ``~`` and the home folder is not known, or a name in it is longer than any can be.
     """
+    if any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
+        raise InputError(
+            f"{shortened(path, 100)} has a name of more than 255 bytes, which no file can have: shorten it."
+        )
     try:
         return Path(path).expanduser()
     except RuntimeError:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from striate.errors import InputError, listed, shortened
-from striate.files import whole_file
+from striate.files import utf8_path, whole_file
 from striate.folders import expanded
 from striate.models.cores import ConvolutionalCore
 from striate.models.encoder import PREFIX, Encoder
@@ -144,7 +144,7 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with utf8_path(path) as readable, safe_open(readable, framework="pt") as file:
             names = file.keys()
             header = parse_json_object((file.metadata() or {}).get(_HEADER, "{}"), "its header")
             return {name: file.get_tensor(name) for name in names}, header

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -143,21 +144,31 @@ def _choose_root(path: Path, roots: Counter[str], findings: list[Finding]) -> st
     return max(complete, key=lambda r: roots[r])
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Files of a recording's folder in a fixed order, also in folders that are links; a circle of links ends."""
+    seen: set[tuple[int, int]] = set()
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        status = Path(place).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            subfolders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        subfolders[:] = sorted(name for name in subfolders if not layout.JUNK.search(name))
+        yield from (Path(place, name) for name in sorted(names))
+
+
 class FolderArchive(Archive):
     """A recording unpacked into a folder."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         files = []
-        for folder, subfolders, names in os.walk(path):
-            subfolders[:] = sorted(s for s in subfolders if not layout.JUNK.search(s))
-            for name in sorted(names):
-                file = Path(folder, name)
-                try:
-                    size = file.stat().st_size
-                except OSError:  # a link whose target is gone
-                    size = 0
-                files.append(Member(file.relative_to(path).as_posix(), size))
+        for file in files_below(path):
+            try:
+                size = file.stat().st_size
+            except OSError:  # a link whose target is gone
+                size = 0
+            files.append(Member(file.relative_to(path).as_posix(), size))
         self._index(files)
 
     def read(self, member: str) -> bytes:
@@ -190,9 +201,10 @@ class ZipArchive(Archive):
             raise UnreadableError(_why_no_zip(path, error)) from None
         self._handle = os.open(path, os.O_RDONLY)
         self._lock = threading.Lock()
-        infos = [i for i in self._zip.infolist() if not i.is_dir()]
-        self._infos = {i.filename: i for i in infos}
-        self._index([Member(i.filename, i.file_size) for i in infos])
+        infos = [i for i in self._zip.infolist() if not i.filename.endswith(("/", "\\"))]
+        # some programs on Windows separate folders by "\", against the standard
+        self._infos = {i.filename.replace("\\", "/"): i for i in infos}
+        self._index([Member(i.filename.replace("\\", "/"), i.file_size) for i in infos])
         self._find_overlaps(infos)
 
     def _find_overlaps(self, infos: list[zipfile.ZipInfo]) -> None:

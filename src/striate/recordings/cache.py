@@ -8,7 +8,7 @@ from striate.errors import InputError
 from striate.files import whole_folder
 from striate.folders import cache_folder, expanded
 from striate.recordings import pack as packing
-from striate.recordings.archive import open_archive
+from striate.recordings.archive import files_below, open_archive
 from striate.recordings.findings import UnreadableError
 from striate.recordings.layout import valid_session
 from striate.recordings.recording import Recording
@@ -79,14 +79,13 @@ def _key(source: Path) -> str:
     The zip's (or every file's) path, size and time of change stand for the content, because reading
     all of it would cost as much as packing.
     """
-    digest = hashlib.sha256(str(source.resolve()).encode())
-    for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
+    digest = hashlib.sha256(os.fsencode(source.resolve()))
+    for file in files_below(source) if source.is_dir() else [source]:
         try:
             status = file.stat()
         except OSError:
             continue
-        if source.is_dir() and file.is_dir():
-            continue
-        digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+        below = file.relative_to(source) if source.is_dir() else file.name
+        digest.update(os.fsencode(below) + f" {status.st_size} {status.st_mtime_ns}".encode())
     label = source.name if source.is_dir() else source.stem
-    return f"{label[:40]}-{digest.hexdigest()[:24]}"
+    return f"{os.fsdecode(os.fsencode(label)[:40])}-{digest.hexdigest()[:24]}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from striate.errors import InputError, kind_of
+from striate.errors import InputError, kind_of, printable_text
 from striate.files import as_path
 from striate.progress import progress
 from striate.recordings import layout
@@ -49,7 +49,7 @@ def check(path: str | os.PathLike[str] | Recording) -> Report:
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"Expected a recording, or its path, got {kind_of(path)}: check one at a time.")
     source = as_path(path, "path")
-    report = Report(source.name)
+    report = Report(printable_text(source.name))
     if (source / MANIFEST).is_file():
         message = "this is a packed store, which striate made itself from an archive."
         report.findings.append(found("not-an-archive", source.name, message, "Check the archive that it came from."))

@@ -12,7 +12,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, StrictStr, ValidationError
 
-from striate.errors import InputError, StriateError, shortened
+from striate.errors import InputError, StriateError, printable_text, shortened
 from striate.files import reserve
 from striate.parquet import read_table
 from striate.parsing import first_problem, parse_json_object, read_limited
@@ -135,12 +135,13 @@ def _fill(data: TrialData, variable: str, packed: NDArray[Any], level: int, adva
 
 
 def _write_manifest(folder: Path, recording: Recording, source: Path, session: str | None) -> None:
-    recording.neurons.to_parquet(folder / "neurons.parquet")
-    recording.trials.to_parquet(folder / "trials.parquet")
+    for name, table in (("neurons", recording.neurons), ("trials", recording.trials)):
+        with (folder / f"{name}.parquet").open("wb") as file:  # PyArrow takes no paths that are not UTF-8
+            table.to_parquet(file)
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "session": session,
-        "source": source.name,
+        "source": printable_text(source.name),
         "source_sha256": _sha256(source) if source.is_file() else None,
         "fingerprint": recording.fingerprint,
         "withheld_tiers": sorted(recording.withheld_tiers),

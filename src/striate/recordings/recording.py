@@ -273,8 +273,8 @@ def content_hash(recording: Recording) -> str:
                 digest.update(of_block)
     for table in (recording.neurons, recording.trials):
         for column in sorted(table.columns):
-            digest.update(column.encode())
-            digest.update("\x1f".join(map(str, table[column].tolist())).encode())
+            digest.update(column.encode(errors="surrogatepass"))
+            digest.update("\x1f".join(map(str, table[column].tolist())).encode(errors="surrogatepass"))
     for name, statistics in sorted(recording.statistics.items()):
         for field in layout.STATISTICS:
             digest.update(f"{name} {field}".encode())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from striate.errors import printable_text
 from striate.recordings.findings import Finding, Severity
 
 
@@ -75,4 +76,4 @@ RULES: dict[str, Rule] = {
 
 def found(rule: str, file: str, message: str, mend: str = "", severity: Severity | None = None) -> Finding:
     """Make a finding of a named rule, with the rule's own severity unless another is given."""
-    return Finding(rule, severity or RULES[rule].severity, file, message, mend)
+    return Finding(rule, severity or RULES[rule].severity, printable_text(file), printable_text(message), mend)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from striate.arrays import storable
 from striate.errors import InputError, kind_of, listed
 from striate.files import as_path, whole_file, whole_folder
-from striate.names import encode_file_name, same_file_name
+from striate.names import encode_file_name, same_file_name, why_no_file_name
 from striate.progress import Advance, progress
 from striate.recordings import layout, npy
 from striate.recordings.recording import Recording
@@ -70,7 +70,7 @@ def write(
     with progress(f"writing {recording.session}", 4 * len(recording.trials)) as advance:
         if target.suffix.lower() == ".zip":
             with whole_file(target, overwrite=overwrite) as aside:
-                _write_zip(aside, _members(recording, tables), advance)
+                _write_zip(aside, _top_folder(target, recording), _members(recording, tables), advance)
                 if inspect is not None:
                     inspect(aside)
         else:
@@ -89,10 +89,17 @@ def _write_folder(folder: Path, arrays: Iterator[tuple[str, NDArray[Any]]], adva
         advance(1)
 
 
-def _write_zip(path: Path, arrays: Iterator[tuple[str, NDArray[Any]]], advance: Advance) -> None:
+def _top_folder(target: Path, recording: Recording) -> str:
+    """Name of the folder in a zip: that of the zip, unless it could not be read back."""
+    name = target.stem
+    usable = why_no_file_name(name, 255) is None and not layout.JUNK.search(name)
+    return name if usable else layout.archive_stem(recording.session)
+
+
+def _write_zip(path: Path, top: str, arrays: Iterator[tuple[str, NDArray[Any]]], advance: Advance) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive:
         for member, array in arrays:
-            info = zipfile.ZipInfo(f"{path.stem}/{member}", _MOMENT)
+            info = zipfile.ZipInfo(f"{top}/{member}", _MOMENT)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3
             info.external_attr = 0o100644 << 16

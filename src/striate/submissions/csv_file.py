@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from striate.errors import InputError, listed, nearest
 from striate.file_kinds import unexpected
 from striate.files import whole_file
-from striate.submissions.csv_lists import read_floats, read_integers, write_lists
+from striate.submissions.csv_lists import float_hint, read_floats, read_integers, write_lists
 from striate.submissions.keyed import MOST_TRIALS, MOST_VALUES, Ids, printable
 
 TRIALS, IMAGES, NEURONS = "trial_indices", "image_ids", "neuron_ids"
@@ -147,15 +147,16 @@ def _check_start(path: Path, column: str) -> int:
 
 def _batches(path: Path, column: str, block: int) -> Iterator[pa.RecordBatch]:
     columns = [TRIALS, IMAGES, column, NEURONS]
-    reader = pa_csv.open_csv(
-        path,
-        read_options=pa_csv.ReadOptions(block_size=block, use_threads=False),
-        convert_options=pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.binary()), include_columns=columns, strings_can_be_null=False
-        ),
-    )
-    with reader:
-        yield from (batch for batch in reader if batch.num_rows)
+    with path.open("rb") as file:  # PyArrow takes no paths that are not UTF-8
+        reader = pa_csv.open_csv(
+            file,
+            read_options=pa_csv.ReadOptions(block_size=block, use_threads=False),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(columns, pa.binary()), include_columns=columns, strings_can_be_null=False
+            ),
+        )
+        with reader:
+            yield from (batch for batch in reader if batch.num_rows)
 
 
 def _values(path: Path, cells: pa.Array, neurons: int, trials: Sequence[bytes]) -> NDArray[np.float32]:
@@ -192,6 +193,8 @@ def _columns_of_row(path: Path, text: bytes, wanted: NDArray[np.int64], trial: b
 def _ids(path: Path, cells: list[bytes], column: str) -> Ids:
     if all(_INTEGER.fullmatch(cell) for cell in cells):
         return np.array([int(cell) for cell in cells], dtype=np.int64)
+    if (whole := next((cell for cell in cells if float_hint(cell)), None)) is not None:
+        raise InputError(f"{path}: {column} {_text(whole)} is not an integer{float_hint(whole)}.")
     texts = [cell.decode(errors="replace").strip() for cell in cells]
     if not all(texts):
         raise InputError(f"{path}: row {texts.index('') + 1} has an empty {column}; each row needs one.")

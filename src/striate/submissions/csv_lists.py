@@ -3,6 +3,7 @@
 PyArrow splits rows and lists and parses the numbers, a few rows at a time: some 60 ns a number instead of 400.
 """
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -94,8 +95,14 @@ def read_integers(cell: bytes) -> NDArray[np.int64]:
         integers: NDArray[np.int64] = texts.cast(pa.int64()).to_numpy()
     except pa.ArrowInvalid:
         wrong = next((t for t in map(_plain, texts) if not t.removeprefix(b"-").isdigit()), b"one id of over 64 bits")
-        raise InputError(f"{_shown(wrong)} is not a unit id; ids are integers") from None
+        raise InputError(f"{_shown(wrong)} is not a unit id; ids are integers{float_hint(wrong)}") from None
     return integers
+
+
+def float_hint(text: bytes) -> str:
+    """Return a clause for an id that is a whole float, ``130.0``, as pandas writes integers beside missing values."""
+    whole = re.fullmatch(rb"(-?[0-9]+)\.0*", text)
+    return f", and this is a float: write {whole[1].decode()[:20]} (in pandas, astype(int))" if whole else ""
 
 
 def _split(cells: pa.Array, separator: bytes) -> tuple[pa.Array, NDArray[np.int32]]:

@@ -97,7 +97,12 @@ def write(rows: Table, path: Path | str, column: str, header: Mapping[str, Any],
         "use_byte_stream_split": [f"{column}.list.element"],
         "write_statistics": False,
     }
-    with whole_file(path, overwrite=overwrite) as aside, pq.ParquetWriter(aside, schema, **how) as writer:
+    # files are opened here, since PyArrow takes no paths that are not UTF-8
+    with (
+        whole_file(path, overwrite=overwrite) as aside,
+        aside.open("wb") as opened,
+        pq.ParquetWriter(opened, schema, **how) as writer,
+    ):
         for start in range(0, len(rows.tier), _ROWS_AT_ONCE):
             some = slice(start, start + _ROWS_AT_ONCE)
             flat = pa.array(rows.values[some].reshape(-1))
@@ -130,7 +135,7 @@ def read(path: Path | str, kind: str, column: str) -> Contents:
     file = expanded(path)
     _refuse_what_is_not_whole(file)
     try:
-        with pq.ParquetFile(file) as parquet:
+        with file.open("rb") as opened, pq.ParquetFile(opened) as parquet:
             header = _header(file, kind, parquet.schema_arrow)
             _check_columns(file, parquet.schema_arrow, column, len(header.unit_ids))
             _check_sizes(file, parquet.metadata, len(header.unit_ids))
@@ -234,7 +239,10 @@ def _check_sizes(file: Path, metadata: pq.FileMetaData, neurons: int) -> None:
 
 def _read_keys(file: Path, metadata: pq.FileMetaData) -> dict[str, NDArray[Any]]:
     # As dictionaries, so that a long string a million times over is seen before it is spelt out.
-    with pq.ParquetFile(file, metadata=metadata, read_dictionary=list(_KEYS)) as parquet:
+    with (
+        file.open("rb") as opened,
+        pq.ParquetFile(opened, metadata=metadata, read_dictionary=list(_KEYS)) as parquet,
+    ):
         table = parquet.read(columns=list(_KEYS))
     keys = {}
     for name in _KEYS:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, StrictStr, ValidationError
 
 from striate import notebook
-from striate.errors import InputError, UnknownAttributeError, listed, option
+from striate.errors import InputError, UnknownAttributeError, listed, option, printable_text
 from striate.files import as_path, whole_file
 from striate.folders import expanded
 from striate.parquet import read_table
@@ -325,19 +325,19 @@ class Run:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON, whole, in the place of an earlier file."""
     with whole_file(path, overwrite=True) as aside:
-        aside.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        aside.write_text(printable_text(json.dumps(content, indent=1, ensure_ascii=False)) + "\n", encoding="utf-8")
 
 
 def write_text(path: Path, content: str) -> None:
     """Write text, whole, in the place of an earlier file."""
     with whole_file(path, overwrite=True) as aside:
-        aside.write_text(content, encoding="utf-8")
+        aside.write_text(printable_text(content), encoding="utf-8")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as Parquet, whole, in the place of an earlier file."""
-    with whole_file(path, overwrite=True) as aside:
-        table.to_parquet(aside, index=False)
+    with whole_file(path, overwrite=True) as aside, aside.open("wb") as file:  # PyArrow takes UTF-8 paths only
+        table.to_parquet(file, index=False)
 
 
 @contextlib.contextmanager
