@@ -23,7 +23,7 @@ ADDED = ("commitment.json", "receipts.jsonl", "results")
 _HARMLESS = re.compile(r"^(README|LICEN[CS]E|CITATION)[^/]*$", re.IGNORECASE)
 # As `seed: 1`, `"random_state": 1`, `rng = default_rng(1)` and the like.
 _SEED = re.compile(
-    r"""(?:\b(?:\w*_)?(?:seed|random_?state)\b["']?\s*[:=]\s*["']?|(?:\bdefault_rng|\bRandomState|\brandom\.Random|(?:\b|_)seed)\(\s*(?:\w+\s*=\s*)?)"""
+    r"""(?:\b(?:random_)?(?:seed|random_?state)\b["']?\s*[:=]\s*["']?|(?:\bdefault_rng|\bRandomState|\brandom\.Random|(?:\b|_)seed)\(\s*(?:\w+\s*=\s*)?)"""
     r"""(?P<value>0x[0-9a-f]+|\d+)(?![0-9a-z])""",
     re.IGNORECASE,
 )
@@ -145,8 +145,9 @@ def _seeds(material: Material, file: Path, name: str, content: bytes) -> Iterato
 
 def seeds_in(material: Material, file: Path, content: bytes) -> list[int]:
     """Seeds that a text names; that of the ranking's bootstrap, which the rules publish, is none."""
-    text = "\n".join(each.decode("utf-8", errors="replace") for each in (content, *_decoded(content)))
-    found = [int(match["value"], 0) for match in _SEED.finditer(text) if len(match["value"]) < 60]
+    text = content.decode("utf-8", errors="replace")
+    texts = [text, *(each.decode("ascii") for each in _decoded(content))]
+    found = [int(m["value"], 0) for each in texts for m in _SEED.finditer(each) if len(m["value"]) < 60]
     known: list[int] = []
     if file.name == FILE:
         try:
