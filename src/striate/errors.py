@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-LONGEST = 300  # characters of a message
+LONGEST = 1000  # characters of a message, whatever is quoted in it
 
 
 def printable_text(text: str) -> str:

@@ -28,7 +28,7 @@ def test_a_host_that_asks_for_hours_is_not_waited_for(fault: str, tmp_path: Path
     assert isinstance(error, OutageError)
     assert error.exit_status == 75
     assert len(host.requests) == 1
-    for part in ("5 h", "--wait") + (("down or under maintenance",) if fault[0] != "4" else ("fewer requests",)):
+    for part in ("5 h", "wait=True") + (("down or under maintenance",) if fault[0] != "4" else ("fewer requests",)):
         assert part in str(error)
 
 

@@ -39,7 +39,7 @@ def test_a_broken_promise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(oracle, "SECONDS", 1)
     assert said(lambda path: path.read_bytes()) is None
-    assert said(raising(InputError("x" * 5000))) is None  # shortened
+    assert "a message of 5000 characters" in str(said(raising(InputError("x" * 5000))))
     assert "KeyError" in str(said(raising(KeyError("a"))))
     assert "RecursionError" in str(said(raising(RecursionError())))
     assert "empty message" in str(said(raising(InputError(""))))

@@ -278,7 +278,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     [
         ({"recipe": {"data": {"behavior": True}}, "recordings": small_recording(without_behavior=True)}, "behaviour of 7-1-1"),
         ({"recordings": []}, "no recordings"),
-        ({"recordings": ["recording.zip"]}, "open it first"),
+        ({"recordings": ["recording.zip"]}, "There is no archive at recording.zip"),
         ({"recordings": [small_recording(), small_recording()]}, "Two recordings have the session"),
         ({"recordings": small_recording(validation=0)}, "no trials of tier 'validation'"),
         ({"seed": -1}, "seed must not be negative"),
