@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 LONGEST = 1000  # characters of a message, whatever is quoted in it
+_LISTED = 220  # characters of a list of valid names
 
 
 def printable_text(text: str) -> str:
@@ -60,6 +61,8 @@ class WithheldError(StriateError):
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Say which valid names there are, nearest first: ``"did you mean 'train'? Valid: …"``.
 
+    Long names are shortened, and a long list ends in ``and 12 more``: names may come from the user's own file.
+
     Parameters
     ----------
     name
@@ -76,8 +79,12 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     close = get_close_matches(str(name), names, n=1, cutoff=0.5)
     if not close and name:
         close = [n for n in names if n.startswith(str(name).lower())]  # "val" is far from "validation" by letters
-    listed = ", ".join(names) if names else "none"
-    return f"did you mean {close[0]!r}? Valid: {listed}" if close else f"valid: {listed}"
+    shown, length = 0, 0
+    while shown < len(names) and (shown == 0 or length + len(shortened(names[shown])) + 2 <= _LISTED):
+        length += len(shortened(names[shown])) + 2
+        shown += 1
+    valid_names = listed(map(shortened, names), shown) if names else "none"
+    return f"did you mean {shortened(close[0])!r}? Valid: {valid_names}" if close else f"valid: {valid_names}"
 
 
 class UnknownAttributeError(InputError, AttributeError):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from striate.errors import InputError, kind_of, option
+from striate.errors import InputError, kind_of, option, shortened
 from striate.parsing import parse_toml
 
 Overrides = Mapping[str, Any] | Iterable[str]
@@ -46,17 +46,17 @@ def parsed(overrides: Overrides | None) -> dict[Path, Any]:
 def _pair(text: str) -> tuple[str, Any]:
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not value:
-        raise InputError(f"{_given()} {text}: expected key=value, such as data.batch_size=64.")
+        raise InputError(f"{_given()} {shortened(text, 100)}: expected key=value, such as data.batch_size=64.")
     try:
         read = parse_toml(f"value = {value}")
     except InputError as error:
         if _WORD.fullmatch(value):
             return key, value
         raise InputError(
-            f'{_given()} {text}: the value is not written as in TOML (64, 0.5, true, "text", [36, 64]).'
+            f'{_given()} {shortened(text, 100)}: the value is not written as in TOML (64, 0.5, true, "text", [36, 64]).'
         ) from error
     if set(read) != {"value"}:
-        raise InputError(f"{_given()} {text}: give one setting a time.")
+        raise InputError(f"{_given()} {shortened(text, 100)}: give one setting a time.")
     return key, read["value"]
 
 
