@@ -23,14 +23,17 @@ from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
+from striate.errors import InputError
 from striate.portal.bodies import LARGEST_BODY
 from striate.portal.bucket import SETTING as STORAGE
 from striate.portal.bucket import Bucket
 from striate.portal.days import days_told
+from striate.portal.environment import check_environment, number
 from striate.portal.place import FILE_MODE, Place
 from striate.portal.rates import rates
 from striate.portal.secret_key import secret_key, told_key
 
+check_environment(os.environ)
 # Without a place (type checkers, makemigrations) the settings load all the same, and nothing is kept.
 PLACE = Place.from_environment()
 DEBUG = False
@@ -43,7 +46,9 @@ _public = urlsplit(ADDRESS)
 ENCRYPTED = _public.scheme == "https"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *([_public.hostname] if _public.hostname else [])]
 # Behind these, who asks is whom the proxy names; nobody else is believed.
-PROXIES = os.environ.get("STRIATE_PORTAL_PROXIES", "127.0.0.1,::1").split(",") if ADDRESS else []
+PROXIES = (
+    [each.strip() for each in os.environ.get("STRIATE_PORTAL_PROXIES", "127.0.0.1,::1").split(",")] if ADDRESS else []
+)
 CSRF_TRUSTED_ORIGINS = [ADDRESS] if ADDRESS else []
 
 INSTALLED_APPS = [
@@ -111,7 +116,13 @@ _PATIENCE: dict[str, Any] = {
 def _database() -> dict[str, Any]:
     address = os.environ.get("DATABASE_URL")
     if address:
-        found: dict[str, Any] = dict(dj_database_url.parse(address, conn_max_age=60, conn_health_checks=True))
+        try:
+            found: dict[str, Any] = dict(dj_database_url.parse(address, conn_max_age=60, conn_health_checks=True))
+        except ValueError:  # it may hold a password, and is not quoted
+            raise InputError(
+                "DATABASE_URL is not the address of a database: give one such as postgresql://user:password@host/name, with "
+                "special characters of the password percent-encoded."
+            ) from None
         if "postgresql" in str(found["ENGINE"]):
             found["OPTIONS"] = _PATIENCE | dict(found.get("OPTIONS", {}))
         return found
@@ -174,6 +185,8 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 LIMITS = rates()
+LEASE_SECONDS = number("STRIATE_PORTAL_LEASE", 45, 1, 86_400)
+WEB_WORKERS = int(number("STRIATE_PORTAL_WEB_WORKERS", 2, 1, 64))
 PUSH_LASTS = days_told("STRIATE_PORTAL_PUSH_DAYS", 7)
 BUCKET = Bucket.of(os.environ[STORAGE]) if os.environ.get(STORAGE) else None
 

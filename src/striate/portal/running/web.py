@@ -20,9 +20,11 @@ class Web(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Set what differs from gunicorn's defaults."""
+        from django.conf import settings
+
         options = {
             "bind": os.environ[BIND],
-            "workers": int(os.environ.get("STRIATE_PORTAL_WEB_WORKERS", "2")),
+            "workers": settings.WEB_WORKERS,
             "threads": THREADS,
             "worker_class": Threads,
             "preload_app": True,

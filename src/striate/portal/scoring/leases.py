@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from striate.portal.models import Job
 
-LASTS = timedelta(seconds=float(os.environ.get("STRIATE_PORTAL_LEASE", "45")))
+LASTS = timedelta(seconds=settings.LEASE_SECONDS)
 MOST_ATTEMPTS = 5
 _RENEWED_EVERY = LASTS.total_seconds() / 4
 _LONGEST_PAUSE = 300.0  # seconds
