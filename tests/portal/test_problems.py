@@ -110,7 +110,15 @@ def test_lists_come_in_pages(world: World) -> None:
     pages = [api("GET", f"submissions?limit=2&offset={offset}").json() for offset in (0, 2, 4)]
     assert [[each["id"] for each in page["items"]] for page in pages] == [sent[:0:-1], sent[:1], []]
     assert {page["count"] for page in pages} == {3}
-    for wrong in ("limit=0", "limit=1001", "offset=-1", "limit=x", "ofset=2"):
+    for wrong in (
+        "limit=0",
+        "limit=1001",
+        "offset=-1",
+        f"offset={10**30}",
+        f"offset={2**63 - 1}",
+        "limit=x",
+        "ofset=2",
+    ):
         problem(api("GET", f"submissions?{wrong}"), 422)
     assert world.api(world.person("bob"))("GET", "submissions").json() == {"items": [], "count": 0}
     versions = world.browser().get("/api/v1/data/versions?limit=1").json()

@@ -8,7 +8,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja.pagination import LimitOffsetPagination
 
-from striate.errors import InputError
+from striate.errors import InputError, shortened
+
+_LARGEST_OFFSET = 2**63 - 1 - 1000  # with a page behind it, it must fit the 64-bit integers of databases
 
 
 class Pages(LimitOffsetPagination):
@@ -20,12 +22,17 @@ class Pages(LimitOffsetPagination):
         Raises
         ------
         InputError
-            If the query has another parameter.
+            If the query has another parameter, or an offset beyond what a database can count.
         """
         if unknown := sorted(set(request.GET) - {"limit", "offset"}):
             raise InputError(
                 _("This list takes the parameters limit and offset, and not %(unknown)s.")
                 % {"unknown": repr(unknown[0][:60])}
+            )
+        if pagination.offset > _LARGEST_OFFSET:
+            raise InputError(
+                _("The offset of a list is at most %(most)s, got %(got)s.")
+                % {"most": _LARGEST_OFFSET, "got": shortened(pagination.offset)}
             )
         return super().paginate_queryset(queryset, pagination, request, **params)
 
