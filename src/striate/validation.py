@@ -6,7 +6,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from striate.errors import InputError, nearest, option
+from striate.errors import InputError, nearest, option, shortened
 
 Model = TypeVar("Model", bound=BaseModel)
 _SHOWN = 60  # characters of a wrong value
@@ -58,7 +58,7 @@ def validated(
             elsewhere = next(_places(model, key), None)
             hint = nearest(key, valid) if elsewhere is None else f"did you mean {elsewhere!r}?"
             stop = "" if hint.endswith("?") else "."
-            raise InputError(f"{where}: the {table} has no key {key!r}: {hint}{stop}") from error
+            raise InputError(f"{where}: the {table} has no key {shortened(key, 40)!r}: {hint}{stop}") from error
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
         got = (
             f"{'.'.join(names)} = {_shown(first['input'])}: " if names and not isinstance(first["input"], dict) else ""

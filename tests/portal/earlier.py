@@ -195,7 +195,7 @@ def found(truth: Path) -> dict[str, Any]:
     return {
         "pages": pages,
         "receipts": Client().get("/receipts.jsonl").getvalue().decode(),
-        "submissions": {str(each["id"]): each["state"] for each in asked.json()},
+        "submissions": {str(each["id"]): each["state"] for each in asked.json()["items"]},
         "states": sorted(Submission.objects.values_list("state", flat=True)),
         "sign-in": Client().login(username="ada", password=PASSWORD),
         "audit": [entry.what for entry in verified()],

@@ -221,9 +221,9 @@ def _disagreements(path: Path, infos: list[zipfile.ZipInfo]) -> list[str]:
 def _streams(path: Path, infos: list[zipfile.ZipInfo]) -> list[str]:
     """The same content packed in several ways, and bytes after the end of what is packed."""
     found: list[str] = []
-    forms: dict[tuple[int, int], bytes] = {}
+    forms: dict[bytes, bytes] = {}
     behind = 0
-    several: set[tuple[int, int]] = set()
+    several: set[bytes] = set()
     with path.open("rb") as file:
         for info in infos:
             if info.file_size > _LARGEST_MEMBER or info.compress_size > 2 * _LARGEST_MEMBER:
@@ -232,17 +232,18 @@ def _streams(path: Path, infos: list[zipfile.ZipInfo]) -> list[str]:
             name, extra = struct.unpack("<2H", file.read(4))
             file.seek(name + extra, 1)
             packed = file.read(info.compress_size)
-            content = (info.CRC, info.file_size)
-            digest = hashlib.blake2b(packed, digest_size=16).digest()
-            if forms.setdefault(content, digest) != digest:
-                several.add(content)
+            content = packed
             if info.compress_type == zipfile.ZIP_DEFLATED:
                 unpacker = isal_zlib.decompressobj(-15)
                 try:
-                    unpacker.decompress(packed, info.file_size + 1)
+                    content = unpacker.decompress(packed, info.file_size + 1)
                 except isal_zlib.error:  # type: ignore[misc]  # its stubs take the error for an instance
                     continue
                 behind += len(unpacker.unused_data)
+            # Digests of the content, because checksums of 32 bits agree by chance among thousands of members.
+            identity, form = (hashlib.blake2b(each, digest_size=16).digest() for each in (content, packed))
+            if forms.setdefault(identity, form) != form:
+                several.add(identity)
     if several:
         found.append(f"{len(several)} members whose equal content is packed in several ways")
     if behind:

@@ -40,12 +40,12 @@ def start_threads() -> None:
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         raise RuntimeError("NUMBA_DISABLE_JIT is set")
     try:
-        numba.get_num_threads()
+        _launch()
     except ValueError:
         asked = numba.config.THREADING_LAYER  # type: ignore[attr-defined]
         numba.config.THREADING_LAYER = "default"  # type: ignore[attr-defined]
         numba.config.THREADING_LAYER_PRIORITY = ["tbb", "omp", "workqueue"]  # type: ignore[attr-defined]
-        numba.get_num_threads()
+        _launch()
         used = numba.threading_layer()  # type: ignore[attr-defined]
         warnings.warn(
             f"numba cannot load the threading layer that the environment asks for ({asked}), and uses {used}: install it, or unset "
@@ -54,6 +54,16 @@ def start_threads() -> None:
             stacklevel=2,
         )
     let_waiting_threads_sleep()
+
+
+def _launch() -> None:
+    """Launch numba's threads without changing how many PyTorch uses: both may share one OpenMP library."""
+    threads = torch.get_num_threads()
+    try:
+        numba.get_num_threads()
+    finally:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 def compiled(function: Callable[..., Any], fastmath: set[str] = FAST, **options: Any) -> Any:
