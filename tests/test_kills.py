@@ -27,7 +27,7 @@ def commands(place: Path) -> dict[str, list[str]]:
         "simulate": ["out/public", "--truth", "out/secret", "--competition", "both", "--seed", "5", *size],
         "predict": [f"{place}/run", f"{place}/withheld.zip", "--out", "out/submission.parquet"],
         "score": [f"{place}/submission.parquet", f"{place}/truth.parquet", "--out", "out/scorecard.json"],
-        "submission": ["convert", f"{place}/submission.parquet", "out/csv"],
+        "submission": ["reformat", f"{place}/submission.parquet", "out/csv"],
     }
 
 
