@@ -5,7 +5,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.errors import InputError, shortened
+from striate.errors import InputError
 from striate.zips import open_zip
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -166,7 +166,7 @@ def unexpected(path: Path, wanted: str, otherwise: str, *, recording: bool = Tru
     kind = kind_of(path)
     but = f" but {kind.description}" if kind is not None else ""
     advice = kind.advice if kind is not None and (recording or kind.general) else otherwise
-    return InputError(f"{shortened(path, 100)} is not {wanted}{but}: {advice}.")
+    return InputError(f"{path} is not {wanted}{but}: {advice}.")
 
 
 def _kind_of_start(start: bytes) -> str | None:

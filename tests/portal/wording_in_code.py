@@ -31,6 +31,7 @@ ENGLISH = {
     "receiving/keys.py": "told on the command line, when the portal begins",
     "receiving/confine.py": "the process that reads files, which loads no Django",
     "receiving/decode.py": "the process that reads files, which loads no Django",
+    "environment.py": "printed to whoever starts the portal",
     "running/prepare.py": "told on the command line",
     "running/serve.py": "told on the command line",
     "running/upgrade.py": "told on the command line",

@@ -15,6 +15,7 @@ import striate
 from striate.errors import InputError
 from striate.files import utf8_path, whole_file, whole_folder
 from striate.recordings import check, write
+from striate.recordings.archive import files_below
 from striate.submissions import Submission, legacy
 
 no_utf8 = pytest.mark.skipif(sys.platform != "linux", reason="names of files are UTF-8 there")
@@ -120,3 +121,15 @@ def test_windows_names_of_the_shared_cases(shared: Path) -> None:
 def test_a_zip_of_any_name_can_be_opened(tmp_path: Path, name: str) -> None:
     made = small_recording(neurons=3, training=4, validation=2, test_images=1, repeats=2)
     assert striate.open(write(made, tmp_path / name)).fingerprint == made.fingerprint
+
+
+def test_a_folder_that_holds_no_recording_is_not_searched_to_the_bottom(tmp_path: Path) -> None:
+    """It may be a home folder, or a whole disk."""
+    (tmp_path / "projects" / "one").mkdir(parents=True)
+    for name in ("a.txt", "projects/b.txt", "projects/one/deep.txt"):
+        (tmp_path / name).write_text("x")
+    assert [file.name for file in files_below(tmp_path)] == ["a.txt", "b.txt"]
+    with pytest.raises(InputError, match="neither `data/` nor `meta/`"):
+        striate.open(tmp_path)
+    (tmp_path / "projects" / "meta" / "trials").mkdir(parents=True)
+    assert [file.name for file in files_below(tmp_path)] == ["a.txt", "b.txt", "deep.txt"]

@@ -212,3 +212,9 @@ def test_the_tables_of_a_report_fit_80_columns(place: Path, tmp_path: Path, monk
     intervals = {columns: re.findall(r"\[-?\+?\d\.\d{3}, -?\+?\d\.\d{3}\]", text) for columns, text in said.items()}
     assert sorted(intervals[80]) == sorted(intervals[200])
     assert len(intervals[80]) >= 8
+
+
+def test_a_recording_that_was_forgotten_is_asked_for(place: Path) -> None:
+    done = run_in_process("report", place / "weak.parquet", place / "run", "--out", place / "forgotten.html")
+    assert_one_sentence(done, "is a run, and no recording is given")
+    assert not (place / "forgotten.html").exists()

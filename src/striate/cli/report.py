@@ -10,7 +10,7 @@ from striate.cli.app import SCORES, app
 from striate.cli.comparison import print_comparisons
 from striate.cli.scores import Resamples, ResamplingSeed, require_resamples
 from striate.cli.training import Device, Overwrite
-from striate.errors import InputError, WithheldError
+from striate.errors import InputError, WithheldError, shortened
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -53,7 +53,13 @@ def report(
     import striate
     from striate.report import gather, write_report
     from striate.submissions import open_truth
+    from striate.training import Run
 
+    if Run.is_one(archive):
+        raise InputError(
+            f"The last argument, {shortened(archive, 100)}, is a run, and no recording is given: name the recording after the "
+            "models, as in striate report RUN RUN RECORDING."
+        )
     recording = striate.open(archive)
     measured = _measured(recording, archive) if truth is None else open_truth(truth)
     material = gather(recording, given, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device)

@@ -145,9 +145,16 @@ def _choose_root(path: Path, roots: Counter[str], findings: list[Finding]) -> st
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Files of a recording's folder in a fixed order, also in folders that are links; a circle of links ends."""
+    """Files of a recording's folder in a fixed order, also in folders that are links; a circle of links ends.
+
+    A folder without any of a recording's folders, at the top or in a subfolder, holds no recording: only its own files and those of
+    its subfolders are listed, because it may be a home folder or a whole disk.
+    """
     seen: set[tuple[int, int]] = set()
+    whole = _may_hold_a_recording(folder)
     for place, subfolders, names in os.walk(folder, followlinks=True):
+        if not whole and Path(place) != folder:
+            subfolders.clear()
         status = Path(place).stat()
         if (status.st_dev, status.st_ino) in seen:
             subfolders.clear()
@@ -155,6 +162,16 @@ def files_below(folder: Path) -> Iterator[Path]:
         seen.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not layout.JUNK.search(name))
         yield from (Path(place, name) for name in sorted(names))
+
+
+def _may_hold_a_recording(folder: Path) -> bool:
+    """Whether a folder, or a folder in it, has one of the folders of a recording: ``data/images``, ``meta/trials`` and their like."""
+    try:
+        tops = [folder, *(Path(entry) for entry in os.scandir(folder) if entry.is_dir())]
+    except OSError:
+        return False
+    parts = ("data/images", "data/responses", "meta/neurons", "meta/trials")
+    return any(os.path.isdir(top / part) for top in tops for part in parts)  # noqa: PTH112 - False where access is denied
 
 
 class FolderArchive(Archive):

@@ -39,7 +39,7 @@ def parsed(overrides: Overrides | None) -> dict[Path, Any]:
         pairs = [_pair(text) for text in texts]
     for key, _ in pairs:
         if not _KEY.fullmatch(str(key)):
-            raise InputError(f"{_given()}: {shortened(key, 100)!r} is not a key such as data.batch_size.")
+            raise InputError(f"{_given()} {shortened(key, 100)!r} is not a key such as data.batch_size.")
     return {tuple(str(key).split(".")): value for key, value in pairs}
 
 
