@@ -64,7 +64,7 @@ def validated(
             f"{'.'.join(names)} = {_shown(first['input'])}: " if names and not isinstance(first["input"], dict) else ""
         )
         table = f"[{'.'.join(names)}]: " if names and not got else ""
-        raise InputError(f"{where}: {got}{table}{message}.") from error
+        raise InputError(f"{where}: {got}{table}{shortened(message, 160)}.") from error
 
 
 def _shown(value: Any) -> str:

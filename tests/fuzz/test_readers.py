@@ -55,7 +55,7 @@ def test_a_short_run(name: str) -> None:
     for content in seeds:
         assert broken_promise(name, content) is None
 
-    @settings(max_examples=60)
+    @settings(max_examples=60, derandomize=True)  # `make fuzz` explores; here a failure would be of another change
     @given(st.integers(0, 2**32 - 1))
     def fuzz(seed: int) -> None:
         rng = random.Random(seed)

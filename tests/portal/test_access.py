@@ -203,6 +203,28 @@ def test_everybody_gets_what_the_table_says(world: World, scene: Scene, who: str
     assert not wrong, "\n".join(wrong)
 
 
+def test_head_is_answered_as_get_is_and_changes_nothing(world: World, scene: Scene) -> None:
+    from django.urls import reverse
+
+    from striate.portal.models import Membership, User
+
+    before = sorted(Membership.objects.values_list("user", "team"))
+    wrong = []
+    for who in (None, "ada", "ben"):
+        for name, case in TABLE.items():
+            if case.method != "GET" or name.startswith("api:") or name in ("verify", "recording-state"):
+                continue  # a link that verifies an address is for GET alone
+            browser = world.browser(User.objects.get(username=who) if who else None)
+            path = case.path(scene) if case.path else reverse(name)
+            head, get = browser.head(path), browser.get(path)
+            if head.status_code != get.status_code:
+                wrong.append(f"{path} as {who}: HEAD {head.status_code}, GET {get.status_code}")
+            get.close()
+    _put_back()
+    assert not wrong, "\n".join(wrong)
+    assert sorted(Membership.objects.values_list("user", "team")) == before
+
+
 def _put_back() -> None:
     """Whoever has left a team is in it again."""
     from striate.portal.models import Membership, Team, User

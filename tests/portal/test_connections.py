@@ -32,7 +32,7 @@ def connect(address: str, receive: int = 0) -> socket.socket:
     made = socket.socket()
     if receive:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
-    made.settimeout(60)
+    made.settimeout(240)  # other tests may keep the cores busy
     made.connect((parts.hostname, parts.port))
     return made
 

@@ -32,6 +32,7 @@ ENGLISH = {
     "receiving/confine.py": "the process that reads files, which loads no Django",
     "receiving/decode.py": "the process that reads files, which loads no Django",
     "environment.py": "printed to whoever starts the portal",
+    "settings.py": "printed to whoever starts the portal",
     "running/prepare.py": "told on the command line",
     "running/serve.py": "told on the command line",
     "running/upgrade.py": "told on the command line",

@@ -19,7 +19,7 @@ from striate.portal.models import User
 
 
 @signed_in
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def address(request: HttpRequest) -> HttpResponseBase:
     """Ask for another address."""
     assert isinstance(request.user, User)
@@ -49,7 +49,7 @@ def address(request: HttpRequest) -> HttpResponseBase:
     return render(request, "portal/accounts/address.html", {"form": form, "mail": settings.MAIL})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def change(request: HttpRequest, token: str) -> HttpResponseBase:
     """Change the address by the link that was sent to the new one."""
     found = mail.changed(token)
@@ -57,7 +57,7 @@ def change(request: HttpRequest, token: str) -> HttpResponseBase:
         why = _("This link is too old, was used, or is not whole: sign in, and ask for a new one.")
         return render(request, "portal/refused.html", {"why": why}, status=400)
     user, new = found
-    if request.method == "GET":
+    if request.method != "POST":
         return render(request, "portal/accounts/change_address.html", {"person": user, "new": new})
     if not _set(user, new, verified=True):
         why = _("There is an account with this address already: choose another.")

@@ -22,7 +22,7 @@ from striate.portal.receiving.limits import left
 
 
 @admitted
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def team(request: HttpRequest) -> HttpResponseBase:
     """One's own team, or how to have one."""
     assert isinstance(request.user, User)
@@ -56,7 +56,7 @@ def team(request: HttpRequest) -> HttpResponseBase:
 
 
 @admitted
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, invitation: str) -> HttpResponseBase:
     """Join a team by its invitation."""
     assert isinstance(request.user, User)
@@ -67,7 +67,7 @@ def join(request: HttpRequest, invitation: str) -> HttpResponseBase:
             "You are in team %(team)s: a person is in one team. You can leave it as long as it has not submitted."
         ) % {"team": own.name}
         return render(request, "portal/refused.html", {"why": why}, status=400)
-    if request.method == "GET" and own is None:
+    if request.method != "POST" and own is None:
         return render(request, "portal/accounts/join.html", {"team": found})
     try:
         with transaction.atomic():

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from striate.competition.name_key import address_key
 from striate.portal.access import signed_in
@@ -35,7 +35,7 @@ from striate.portal.organising.watching import note_token
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponseBase:
     """Make an account; where mail is sent, one signs in once the address is verified, and is told by mail if it has an account."""
     form = SignUp(request.POST or None)
@@ -147,7 +147,7 @@ def sign_out(request: HttpRequest) -> HttpResponseBase:
     return redirect("home")
 
 
-@require_GET
+@require_GET  # and not HEAD, with which mail programs look where links lead
 def verify(request: HttpRequest, token: str) -> HttpResponseBase:
     """Verify an address by the link that was sent to it."""
     user = mail.verified(token)
@@ -178,7 +178,7 @@ def verify_again(request: HttpRequest) -> HttpResponseBase:
 
 
 @signed_in
-@require_GET
+@require_safe
 def account(request: HttpRequest) -> HttpResponseBase:
     """One's own account."""
     assert isinstance(request.user, User)
@@ -221,7 +221,7 @@ def revoke_token(request: HttpRequest, number: int) -> HttpResponseBase:
 
 
 @signed_in
-@require_GET
+@require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
     """All that the portal knows about oneself."""
     assert isinstance(request.user, User)
@@ -231,7 +231,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
 
 
 @signed_in
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest) -> HttpResponseBase:
     """Delete one's own account."""
     assert isinstance(request.user, User)

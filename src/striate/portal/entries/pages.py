@@ -87,7 +87,7 @@ def told(card: Card) -> dict[str, Any]:
 
 
 @admitted
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def card(request: HttpRequest, number: UUID) -> HttpResponseBase:
     """Write the method card of a submission."""
     own = get_object_or_404(Submission.objects.select_related("team"), pk=number)

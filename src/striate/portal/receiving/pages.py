@@ -37,7 +37,7 @@ from striate.portal.receiving.trying import try_out
 
 
 @admitted
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def submit(request: HttpRequest) -> HttpResponseBase:
     """Send a file, and have it checked: it is submitted, and counted, when the next page is confirmed."""
     assert isinstance(request.user, User)
@@ -81,7 +81,7 @@ def cancel_upload(request: HttpRequest, number: UUID) -> HttpResponseBase:
 
 
 @admitted
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
     """What was found in a file that one has sent; submit it, or forget it."""
     assert isinstance(request.user, User)
