@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 LONGEST = 1000  # characters of a message, whatever is quoted in it
-_LISTED = 220  # characters of a list of valid names
+_LISTED = 180  # characters of a list of valid names
 
 
 def printable_text(text: str) -> str:
