@@ -15,7 +15,7 @@ def web_address(address: str, schemes: Collection[str] = ("http", "https")) -> s
     Raises
     ------
     ValueError
-        If its scheme is another one (``javascript:`` would run in the browser of whoever follows the link), it has no host or
+        If its scheme is another one (``javascript:`` would run in the browser of anyone who follows the link), it has no host or
         holds a name or password, or a character that is not printable or cannot stand in an address.
     """
     try:

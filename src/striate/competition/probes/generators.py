@@ -1,6 +1,6 @@
 """Common ways to shuffle trials with a seed, and the first numbers that each draws, for thousands of seeds at once.
 
-A shuffle fixes two places of a permutation with the first two numbers it draws. So seeds are told apart by these alone, and
+A shuffle fixes two places of a permutation with the first two numbers it draws. So these two identify a seed, and
 only the few that agree with an order are tried in full.
 """
 

@@ -27,7 +27,7 @@ _SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # who sets one of them has de
 def let_waiting_threads_sleep() -> tuple[str, ...]:
     """Shorten the time that OpenMP threads spin for, once a process.
 
-    Nothing happens where the environment says how threads shall wait, where PyTorch uses one thread, and where there is no libgomp.
+    Does nothing if the environment says how threads wait, if PyTorch uses one thread, or if libgomp is not loaded.
 
     Returns
     -------
