@@ -60,11 +60,12 @@ def validated(
             stop = "" if hint.endswith("?") else "."
             raise InputError(f"{where}: the {table} has no key {shortened(key, 40)!r}: {hint}{stop}") from error
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+        message = " ".join(shortened(word, 80) for word in message.split(" "))  # a word may be the value that was got
         got = (
             f"{'.'.join(names)} = {_shown(first['input'])}: " if names and not isinstance(first["input"], dict) else ""
         )
         table = f"[{'.'.join(names)}]: " if names and not got else ""
-        raise InputError(f"{where}: {got}{table}{shortened(message, 160)}.") from error
+        raise InputError(f"{where}: {got}{table}{message}.") from error
 
 
 def _shown(value: Any) -> str:
