@@ -71,7 +71,7 @@ class _Room(ModuleType):
         out
             The page to write, one HTML file.
         overwrite
-            Whether a file that stands there already may be replaced.
+            Whether to replace a file that exists.
         **options
             ``truth``, ``title``, ``bootstrap``, ``seed`` and ``device``; see `gather`.
 

@@ -59,9 +59,9 @@ class Trainer:
     checkpoint
         Where to write checkpoints, and to go on from if there is one.
     watchers
-        Who is told.
+        Callbacks that see each batch and each epoch.
     stopping
-        Whether the training shall end after the batch at hand; asked again and again.
+        Called after each batch; return True to end the training there.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Trainer:
         Raises
         ------
         TrainingStopped
-            If it shall stop before; a checkpoint is written then.
+            If `stopping` ends it early, after a checkpoint has been written.
         """
         with freed_memory_kept():
             while not self.schedule.finished:

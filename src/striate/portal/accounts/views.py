@@ -133,7 +133,7 @@ class ResetView(PasswordResetView):
         return answer
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Send the link; from a number of mails on, those that were sent must do: they work for a day, whoever asked for them."""
+        """Send the link, up to a limit of mails; links that were sent before remain valid for a day."""
         if LINK_ACCOUNT.take(f"reset {address_key(form.cleaned_data['email'])}") is None:
             return redirect("password_reset_done")
         answer: HttpResponse = super().form_valid(form)
