@@ -3,10 +3,13 @@
 import json
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -132,6 +135,60 @@ def test_the_numbers_of_all_web_processes_are_added_up(address: str) -> None:
     assert found["striate_web_connections"] >= CROWD
     assert found["striate_web_threads_busy"] < 10
     assert 50e6 < found["striate_web_memory_bytes"] < 5e9
+
+
+def joined(places: int, monkeypatch: pytest.MonkeyPatch, *, grace: float) -> tuple[Any, socket.socket, Any]:
+    """Both ends of a connection, and the places of those who wait."""
+    from striate.portal.running import connections
+
+    monkeypatch.setattr(connections, "GRACE", grace)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        reader = socket.socket()
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(listening.getsockname())
+        accepted, _ = listening.accept()
+    waiting = threading.BoundedSemaphore(places)
+    outgoing = connections._Outgoing(accepted, waiting)
+    outgoing.setblocking(False)
+    return outgoing, reader, waiting
+
+
+LONG = bytes(range(256)) * 2**14  # 4 MiB
+
+
+def test_an_answer_that_is_read_slowly_arrives_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    outgoing, reader, _ = joined(1, monkeypatch, grace=60)
+    (tmp_path / "file").write_bytes(LONG)
+
+    def send() -> None:
+        outgoing.sendall(LONG)
+        with (tmp_path / "file").open("rb") as file:
+            assert outgoing.sendfile(file, 3, len(LONG) - 10) == len(LONG) - 10
+            assert outgoing.sendfile(file, len(LONG) - 5, 100) == 5, "a file that is shorter than expected"
+        outgoing.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(send)
+        assert b"".join(iter(lambda: reader.recv(2**16), b"")) == LONG + LONG[3:-7] + LONG[-5:]
+        sent.result()
+    reader.close()
+
+
+def test_no_thread_waits_for_ever_for_a_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    outgoing, reader, waiting = joined(1, monkeypatch, grace=-len(LONG))
+    with outgoing, reader, pytest.raises(TimeoutError, match="too slowly"):
+        outgoing.sendall(LONG)
+    assert waiting.acquire(blocking=False), "the place is free again"
+
+
+def test_threads_that_wait_for_readers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from striate.portal.hosting.downloading import SMALL
+
+    outgoing, reader, waiting = joined(1, monkeypatch, grace=60)
+    with outgoing, reader, waiting:
+        outgoing.sendall(LONG[:SMALL])  # this needs nobody to read it
+        with pytest.raises(BrokenPipeError, match="Too many"):
+            outgoing.sendall(LONG)
 
 
 @given(

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from striate.portal.crowded import CrowdedError
 
 PLACES = 20  # threads of a web process that downloads may have
-SMALL = 2**20  # bytes: what fits into the buffers of a connection is sent at once, however slowly it is read
+SMALL = 2**18  # bytes: what fits into the buffer of a connection is sent at once, however slowly it is read
 _WAIT = (30, 60)  # seconds
 
 _places = threading.BoundedSemaphore(PLACES)

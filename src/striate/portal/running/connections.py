@@ -10,16 +10,21 @@ half-sent requests as there are threads stop the site. Here the main loop collec
 Bodies of uploads, which are large, are read by threads, at the same least rate; the portal admits their senders first, and limits how many threads they
 have. What is refused before its body was read is answered at once; the rest of the body is thrown away by the main loop, so that the sender reads the
 answer instead of a reset connection.
+
+Answers are sent by threads. Most of them fit into the buffer of their connection; whoever reads a longer one slowly makes a thread wait, so that
+three quarters of the threads may do so at a time, and an answer must be read at `SLOWEST` bytes a second, after `GRACE` seconds.
 """
 
+import errno
 import json
+import os
 import resource
 import select
 import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,11 +36,15 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import ThreadWorker
 
 from striate.portal.bodies import LARGEST_BODY, is_upload
+from striate.portal.hosting.downloading import SMALL
 from striate.portal.organising import counting
 
 HEADER_SECONDS = 10.0
 GRACE, SLOWEST = 20.0, 16 * 2**10  # seconds, and bytes a second
-SEND_SECONDS = 60.0  # for a piece of an answer, of 1 MiB at most
+_MOST_UNSENT = SMALL  # bytes of answers that wait in the buffer of a connection whose reader is slow
+_SHARE_THAT_WAITS = (
+    0.75  # of the threads: places for slow readers of answers; downloads have half of the threads at most
+)
 _LINGER_SECONDS = 10.0  # in which what is left of a refused body is thrown away
 _STOPPING_SECONDS = 2.0  # for requests in progress when the worker is asked to stop
 _LARGEST_HEADER = 2**16  # bytes
@@ -105,13 +114,81 @@ class _Timed(SocketUnreader):  # type: ignore[misc]
         if left <= 0:
             raise TimeoutError("The body of a request arrived too slowly.")
         before = self.sock.gettimeout()
-        self.sock.settimeout(left if before is None else min(left, before))
+        self.sock.settimeout(left)
         try:
             piece: bytes = super().chunk(size_hint)
         finally:
             self.sock.settimeout(before)
         self._taken += len(piece)
         return piece
+
+
+class _Outgoing(socket.socket):
+    """A connection whose reader may be slow: a bounded number of threads waits for readers, and none for ever.
+
+    Parameters
+    ----------
+    accepted
+        The connection; it is taken over, and not usable any more.
+    places
+        Held by a thread while it waits for the reader. A connection that finds none is given up.
+    """
+
+    def __init__(self, accepted: socket.socket, places: threading.Semaphore) -> None:
+        super().__init__(fileno=accepted.detach())
+        self._places = places
+        self.begin()
+        with suppress(OSError):  # a Unix socket has no such option
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT)
+
+    def begin(self) -> None:
+        """Begin to measure how fast an answer is read."""
+        self._begun, self._sent = time.monotonic(), 0
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of a piece of an answer.
+
+        Raises
+        ------
+        TimeoutError
+            If the answer is read too slowly.
+        BrokenPipeError
+            If too many threads wait for slow readers already.
+        """
+        left = memoryview(data).cast("B")
+        while left:
+            left = left[self._send(lambda piece=left: os.write(self.fileno(), piece)) :]  # type: ignore[misc]
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send a part of a file; the errors are those of `sendall`."""
+        end = offset + (os.fstat(file.fileno()).st_size - offset if count is None else count)
+        at = offset
+        while at < end:
+            sent = self._send(lambda at=at: os.sendfile(self.fileno(), file.fileno(), at, end - at))  # type: ignore[misc]
+            if not sent:  # the file is shorter than it was
+                break
+            at += sent
+        return at - offset
+
+    def _send(self, some: Callable[[], int]) -> int:
+        while True:
+            try:
+                sent = some()
+            except BlockingIOError:
+                self._wait()
+            else:
+                self._sent += sent
+                return sent
+
+    def _wait(self) -> None:
+        left = self._begun + GRACE + self._sent / SLOWEST - time.monotonic()
+        if not self._places.acquire(blocking=False):
+            raise BrokenPipeError(errno.EPIPE, "Too many answers are read slowly.")
+        try:
+            if left <= 0 or not _writable(self, left):
+                raise TimeoutError("An answer is read too slowly.")
+        finally:
+            self._places.release()
 
 
 class Threads(ThreadWorker):  # type: ignore[misc]
@@ -123,6 +200,7 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         self._collected = 0  # bytes
         self._stops: float | None = None
         self._lock, self._busy = threading.Lock(), 0
+        self._slow_readers = threading.BoundedSemaphore(max(1, int(_SHARE_THAT_WAITS * self.cfg.threads)))
         self._measured = 0.0
 
     def init_process(self) -> None:
@@ -143,6 +221,7 @@ class Threads(ThreadWorker):  # type: ignore[misc]
     def enqueue_req(self, conn: Any) -> None:
         """Collect a request of a connection that is new, or was kept alive."""
         if not conn.initialized:
+            conn.sock = _Outgoing(conn.sock, self._slow_readers)
             conn.init()
             conn.parser.unreader = _Timed(conn.sock)
         conn.sock.setblocking(False)
@@ -208,7 +287,8 @@ class Threads(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request, in a thread."""
         conn.parser.unreader.begin()
-        conn.sock.settimeout(SEND_SECONDS)
+        conn.sock.setblocking(False)
+        conn.sock.begin()
         self._count(1)
         try:
             return super().handle_request(req, conn)
@@ -275,11 +355,11 @@ class Threads(ThreadWorker):  # type: ignore[misc]
             self.poller.unregister(conn.sock)
 
 
-def _writable(sock: socket.socket) -> bool:
-    """Whether the buffer of a connection has room for an answer."""
+def _writable(sock: socket.socket, seconds: float = 0) -> bool:
+    """Whether the buffer of a connection has room for an answer, now or within some seconds."""
     asked = select.poll()
     asked.register(sock, select.POLLOUT)
-    return bool(asked.poll(0))
+    return bool(asked.poll(1000 * seconds))
 
 
 def _unread(conn: Any) -> bool:
