@@ -45,8 +45,67 @@ def test_a_verified_address_admits_where_mail_is_sent(world: World) -> None:
         link = re.search(r"http://testserver(/accounts/verify/\S+)", mail.outbox[-1].body)
         assert link
         assert browser.get(link[1][:-3] + "x/").status_code == 400
-        assert browser.get(link[1]).status_code == 302
+        assert browser.get(link[1]).status_code == 200
+        assert browser.get("/team/").status_code == 403  # programs that scan mail follow links, too
+        assert browser.post(link[1]).status_code == 302
         assert browser.get("/team/").status_code == 200
+        assert browser.get(link[1]).status_code == 302
+
+
+def test_no_mail_holds_what_strangers_wrote(world: World) -> None:
+    """Anybody can enter the address of somebody else, and would send links in the portal's name."""
+    from django.core import mail
+    from django.test import override_settings
+
+    with override_settings(MAIL=True):
+        written = {"username": "www.evil.example", "name": "Win at https://evil.example"}
+        sign_up(world, email="ben@example.org", **written)
+        sign_up(world, "eve", email="BEN@example.org")
+        browser = world.browser()
+        browser.post("/accounts/reset/", {"email": "ben@example.org"})
+        browser.post("/accounts/sign-in/", {"username": "www.evil.example", "password": PASSWORD})
+        browser.post("/accounts/address/", {"email": "cleo@example.org", "password": PASSWORD})
+    assert [mail.to for mail in mail.outbox] == [
+        [f"{name}@example.org"] for name in ("ben", "ben", "ben", "cleo", "ben")
+    ]
+    assert not [each.body for each in mail.outbox if "evil" in each.subject + each.body]
+
+
+def test_a_forgotten_user_name_stands_in_the_mail_of_an_admitted_account(world: World) -> None:
+    from django.core import mail
+
+    from striate.portal.competition import competition
+
+    world.person("ada")
+    world.browser().post("/accounts/reset/", {"email": "ada@example.org"}, headers={"host": "localhost"})
+    assert "account ada:" in mail.outbox[-1].body
+    assert mail.outbox[-1].subject == f"{competition().rules.title}: a new password"
+
+
+def test_one_mailbox_has_one_account_however_its_domain_is_written(world: World) -> None:
+    sign_up(world, email="ada@bücher.example")
+    _, answer = sign_up(world, "eve", email="ada@xn--bcher-kva.example")
+    assert "account with this address" in answer.content.decode()
+
+
+def test_another_password_ends_a_pending_change_of_the_address(world: World) -> None:
+    """Who knew the old password asked for it, and the mail to the old address advises to change the password."""
+    from django.core import mail
+    from django.test import override_settings
+
+    ada = world.person("ada")
+    with override_settings(MAIL=True):
+        world.browser(ada).post("/accounts/address/", {"email": "eve@example.org", "password": PASSWORD})
+    link = re.search(r"http://testserver(/accounts/address/\S+)", mail.outbox[0].body)
+    assert link
+    assert world.browser().get(link[1]).status_code == 200
+    new = {"new_password1": "another long password", "new_password2": "another long password"}
+    answer = world.browser(ada).post("/accounts/password/", {"old_password": PASSWORD, **new}, follow=True)
+    assert "other browsers are signed out" in answer.content.decode()
+    assert world.browser().get(link[1]).status_code == 400
+    assert world.browser().post(link[1]).status_code == 400
+    ada.refresh_from_db()
+    assert ada.email == "ada@example.org"
 
 
 @pytest.mark.parametrize(
@@ -93,14 +152,19 @@ def test_signing_in_leads_to_no_other_site(world: World) -> None:
 def test_a_password_is_reset_by_mail_once(world: World) -> None:
     from django.core import mail
 
-    world.person("ada")
+    token = world.token(world.person("ada"))
     browser = world.browser()
     browser.post("/accounts/reset/", {"email": "ada@example.org"})
     link = re.search(r"http://testserver(/accounts/reset/\S+)", mail.outbox[-1].body)
     assert link
     page = browser.get(link[1], follow=True)
     new = {"new_password1": "another long password", "new_password2": "another long password"}
-    assert browser.post(page.redirect_chain[-1][0], new).status_code == 302
+    assert (
+        "All tokens of the account were revoked"
+        in browser.post(page.redirect_chain[-1][0], new, follow=True).content.decode()
+    )
+    ask = {"headers": {"Authorization": f"Bearer {token}"}}
+    assert world.browser().get("/api/v1/submissions", **ask).status_code == 401  # perhaps somebody else made it
     assert world.browser().login(username="ada", password="another long password")
     assert "too old" in world.browser().get(link[1], follow=True).content.decode()
 

@@ -4,6 +4,7 @@ Names whose keys are equal differ at most in case, in the way accents are encode
 Latin and Cyrillic ``a``. Every rule that says that a name is taken compares keys.
 """
 
+import contextlib
 import re
 import unicodedata
 from functools import cache
@@ -50,8 +51,20 @@ def name_key(name: str) -> str:
 
 
 def address_key(address: str) -> str:
-    """Return what is equal for e-mail addresses of one mailbox: case and encoding do not count, look-alikes do."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address.strip()).casefold())
+    """Return what is equal for e-mail addresses of one mailbox: case and encoding do not count, look-alikes do.
+
+    An internationalised domain is the same in Unicode and in ASCII.
+
+    Examples
+    --------
+    >>> address_key("Bo@B\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example") == address_key("bo@xn--bcher-kva.example")
+    True
+    """
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address.strip()).casefold())
+    mailbox, at, domain = text.rpartition("@")
+    with contextlib.suppress(UnicodeError):  # no domain that can be written so
+        domain = domain.encode("idna").decode("ascii")
+    return f"{mailbox}{at}{domain}"
 
 
 def is_reserved(name: str) -> bool:

@@ -54,9 +54,7 @@ urlpatterns = [
     ),
     path(
         "accounts/reset/<uidb64>/<token>/",
-        passwords.PasswordResetConfirmView.as_view(
-            template_name="portal/accounts/reset_confirm.html", success_url="/accounts/sign-in/"
-        ),
+        accounts.ResetConfirmView.as_view(),
         name="password_reset_confirm",
     ),
     path("team/", teams.team, name="team"),

@@ -53,6 +53,8 @@ def sign_in(visitor: Visitor, name: str, password: str = PASSWORD) -> None:
 
 def verify(visitor: Visitor, site: Stage, name: str) -> None:
     visitor.page.goto(site.mailbox.link_to(f"{name}@example.org"))
+    visitor.look()
+    visitor.press("It is mine")
     assert "verified" in visitor.page.locator(".message").inner_text()
     visitor.look()
     sign_in(visitor, name)

@@ -54,7 +54,9 @@ def change(request: HttpRequest, token: str) -> HttpResponseBase:
     """Change the address by the link that was sent to the new one."""
     found = mail.changed(token)
     if found is None:
-        why = _("This link is too old, was used, or is not whole: sign in, and ask for a new one.")
+        why = _(
+            "This link is too old, was used, or is not whole, or the password was changed since: sign in, and ask for a new one."
+        )
         return render(request, "portal/refused.html", {"why": why}, status=400)
     user, new = found
     if request.method != "POST":

@@ -1,4 +1,8 @@
-"""Mail that the portal sends about accounts; the answer to a request does not wait for it."""
+"""Mail that the portal sends about accounts; the answer to a request does not wait for it.
+
+Anybody can enter the address of somebody else. So no mail holds text that the person who asked for it wrote, such as a name: it
+would let anybody send advertisements and links in the portal's name.
+"""
 
 import logging
 import threading
@@ -12,6 +16,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from striate.portal.competition import competition
@@ -46,9 +51,9 @@ def send_verification(request: HttpRequest, user: User) -> None:
     address = f"{settings.ADDRESS}{path}" if settings.ADDRESS else request.build_absolute_uri(path)
     title = competition().rules.title
     text = _(
-        "Hello %(name)s,\n\nfollow this link within three days to verify your address for %(title)s:\n\n%(address)s\n\n"
+        "Hello,\n\nfollow this link within three days to verify your address for %(title)s:\n\n%(address)s\n\n"
         "If you did not sign up, do nothing.\n"
-    ) % {"name": user.get_full_name(), "title": title, "address": address}
+    ) % {"title": title, "address": address}
     send_mail(_("%(title)s: verify your address") % {"title": title}, text, None, [user.email])
 
 
@@ -57,9 +62,9 @@ def send_known(request: HttpRequest, user: User) -> None:
     address = settings.ADDRESS or request.build_absolute_uri("/").rstrip("/")
     title = competition().rules.title
     text = _(
-        "Hello %(name)s,\n\nsomebody signed up for %(title)s with this address, which has an account already: you sign in as "
-        "%(username)s. If you forgot the password, set a new one:\n\n%(address)s\n\nIf it was not you, do nothing.\n"
-    ) % {"name": user.get_full_name(), "title": title, "username": user.username, "address": address + reverse("reset")}
+        "Hello,\n\nsomebody signed up for %(title)s with this address, which has an account already. If you forgot your user name "
+        "or your password, set a new password; the mail about it names the account:\n\n%(address)s\n\nIf it was not you, do nothing.\n"
+    ) % {"title": title, "address": address + reverse("reset")}
     send_mail(_("%(title)s: you have an account") % {"title": title}, text, None, [user.email])
 
 
@@ -74,26 +79,30 @@ def verified(token: str) -> User | None:
 
 def send_change(request: HttpRequest, user: User, address: str) -> None:
     """Send the link that changes a person's address to the new one, and a word to the old one."""
-    path = reverse("change-address", args=[signing.dumps([user.pk, user.email, address], salt=_CHANGE)])
+    what = [user.pk, user.email, address, user.get_session_auth_hash()]
+    path = reverse("change-address", args=[signing.dumps(what, salt=_CHANGE)])
     link = f"{settings.ADDRESS}{path}" if settings.ADDRESS else request.build_absolute_uri(path)
     title = competition().rules.title
     text = _(
-        "Hello %(name)s,\n\nfollow this link within three days to use this address for %(title)s:\n\n%(address)s\n\n"
+        "Hello,\n\nfollow this link within three days to use this address for %(title)s:\n\n%(address)s\n\n"
         "If you did not ask for it, do nothing.\n"
-    ) % {"name": user.get_full_name(), "title": title, "address": link}
+    ) % {"title": title, "address": link}
     send_mail(_("%(title)s: your new address") % {"title": title}, text, None, [address])
     word = _(
-        "Hello %(name)s,\n\nsomebody who knows your password asks to use another address for your account of %(title)s. "
-        "If that was not you, change your password.\n"
-    ) % {"name": user.get_full_name(), "title": title}
+        "Hello,\n\nsomebody who knows your password asks to use another address for your account of %(title)s. "
+        "If that was not you, change your password, and revoke the tokens that you do not know: the link that was sent to the "
+        "other address does not work any more then.\n"
+    ) % {"title": title}
     send_mail(_("%(title)s: another address was asked for") % {"title": title}, word, None, [user.email])
 
 
 def changed(token: str) -> tuple[User, str] | None:
-    """Whose address a link changes, and to which; None if it is too old, was changed, or was used."""
+    """Whose address a link changes, and to which; None if it is too old, was changed or used, or the password is another since."""
     try:
-        number, before, after = signing.loads(token, salt=_CHANGE, max_age=_VALID)
+        number, before, after, password = signing.loads(token, salt=_CHANGE, max_age=_VALID)
     except (signing.BadSignature, ValueError, TypeError):
         return None
     user = User.objects.filter(pk=number, email=before, is_active=True).first()
-    return (user, str(after)) if user else None
+    if user is None or not constant_time_compare(user.get_session_auth_hash(), password):
+        return None
+    return user, str(after)

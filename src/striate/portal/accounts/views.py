@@ -6,13 +6,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.views import LoginView, PasswordChangeView, PasswordResetView
+from django.contrib.auth.views import LoginView, PasswordChangeView, PasswordResetConfirmView, PasswordResetView
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from striate.competition.name_key import address_key
 from striate.portal.access import signed_in
@@ -28,6 +28,7 @@ from striate.portal.accounts.throttle import (
     address_of,
     too_often,
 )
+from striate.portal.competition import competition
 from striate.portal.models import Token, User
 from striate.portal.models.people import NAME_TAKEN
 from striate.portal.organising.watching import note_token
@@ -110,6 +111,10 @@ class PasswordView(PasswordChangeView):
         if "old_password" not in form.errors:
             attempt.give_back()
         answer: HttpResponse = self.form_valid(form) if valid else self.form_invalid(form)
+        if valid:
+            messages.success(request, _("Your password is changed, and other browsers are signed out."))
+            if request.user.tokens.filter(revoked_at=None).exists():
+                messages.info(request, _("Tokens go on working: revoke those that you do not know."))
         return answer
 
 
@@ -119,8 +124,13 @@ class ResetView(PasswordResetView):
     template_name = "portal/accounts/reset.html"
     email_template_name = "portal/accounts/reset_mail.txt"
     subject_template_name = "portal/accounts/reset_subject.txt"
-    if settings.ADDRESS:  # else the link leads to whatever address the request named
-        extra_email_context = dict(zip(("protocol", "domain"), settings.ADDRESS.split("://"), strict=True))
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.extra_email_context = {"site_name": competition().rules.title}  # else the Host header of the request
+        if settings.ADDRESS:
+            protocol, domain = settings.ADDRESS.split("://")
+            self.extra_email_context |= {"protocol": protocol, "domain": domain}
 
     def post(self, request: HttpRequest, *args: object, **named: object) -> HttpResponse:
         """Send one, but not too often."""
@@ -140,6 +150,26 @@ class ResetView(PasswordResetView):
         return answer
 
 
+class ResetConfirmView(PasswordResetConfirmView):
+    """Set a new password by the link that was sent to the address of the account."""
+
+    template_name = "portal/accounts/reset_confirm.html"
+    success_url = "/accounts/sign-in/"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Revoke all tokens: whoever had the account before the owner of the address may have made them."""
+        with transaction.atomic():
+            answer: HttpResponse = super().form_valid(form)
+            tokens = list(Token.objects.filter(user=self.user, revoked_at=None))
+            for token in tokens:
+                Token.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
+                note_token(self.request, "revoke token", token)
+        messages.success(self.request, _("The new password is set: sign in."))
+        if tokens:
+            messages.info(self.request, _("All tokens of the account were revoked: make new ones for your programs."))
+        return answer
+
+
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponseBase:
     """Sign out."""
@@ -147,13 +177,15 @@ def sign_out(request: HttpRequest) -> HttpResponseBase:
     return redirect("home")
 
 
-@require_GET  # and not HEAD, with which mail programs look where links lead
+@require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: HttpRequest, token: str) -> HttpResponseBase:
-    """Verify an address by the link that was sent to it."""
+    """Verify an address by the link that was sent to it, once its owner confirms it; programs that scan mail follow links, too."""
     user = mail.verified(token)
     if user is None:
         why = _("This link is too old, or not whole: sign in, and ask for a new one.")
         return render(request, "portal/refused.html", {"why": why}, status=400)
+    if user.verified_at is None and request.method != "POST":
+        return render(request, "portal/accounts/verify.html", {"person": user})
     if user.verified_at is None:
         User.objects.filter(pk=user.pk).update(verified_at=timezone.now())
     thanks = (
