@@ -13,6 +13,7 @@ from striate.arrays import as_array
 from striate.errors import InputError
 from striate.metrics import single_trial_correlation
 from striate.submissions import Submission, Truth, score_array
+from tests.fixtures.messages import assert_short
 from tests.fixtures.recordings import small_recording
 
 TYPES = (torch.bfloat16, torch.float16, torch.float32, torch.float64, torch.float8_e5m2)
@@ -65,5 +66,5 @@ def test_lists_and_lists_of_tensors(rows: list[list[float]]) -> None:
 def test_what_is_no_array_is_refused_in_one_sentence(values: Any) -> None:
     with pytest.raises(InputError, match=r"^The rates are .*numbers") as caught:
         as_array(values, "rates")
-    assert len(str(caught.value)) <= 300
+    assert_short(caught.value)
     assert "\n" not in str(caught.value)

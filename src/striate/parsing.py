@@ -7,11 +7,12 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from striate.errors import InputError, shortened
 
 Model = TypeVar("Model", bound=BaseModel)
+Value = TypeVar("Value")
 
 LARGEST = 64 * 2**20  # bytes of a document
 DEEPEST = 64  # tables and lists within each other
@@ -107,6 +108,33 @@ def parse_json_object(content: bytes | str, source: object = "The text") -> dict
     return value
 
 
+def parse_as(
+    kind: type[Model] | TypeAdapter[Value], content: bytes | str, source: object = "The text"
+) -> Model | Value:
+    """Parse a JSON document and check it against a pydantic model or type.
+
+    Parameters
+    ----------
+    kind
+        What the document should be.
+    content, source
+        As in `parse_json`.
+
+    Raises
+    ------
+    MalformedError
+        As in `parse_json`, or if a value is missing, unknown or not allowed; its `reason` names the first one.
+    """
+    text = _text(content, source, "JSON")
+    parse_json(
+        text, source
+    )  # for its limits; pydantic parses again: when strict, it takes lists for tuples only in JSON
+    try:
+        return kind.validate_json(text) if isinstance(kind, TypeAdapter) else kind.model_validate_json(text)
+    except ValidationError as error:
+        raise MalformedError(source, "JSON", first_problem(error)) from error
+
+
 def parse_model(model: type[Model], content: bytes | str, source: object, mend: str) -> Model:
     """Parse a JSON document and check it against a model.
 
@@ -127,9 +155,9 @@ def parse_model(model: type[Model], content: bytes | str, source: object, mend: 
         If it is not JSON, or a value is missing, unknown or not allowed.
     """
     try:
-        return model.model_validate_json(content)
-    except ValidationError as error:
-        raise InputError(f"{source} is damaged ({first_problem(error)}); {mend}.") from error
+        return parse_as(model, content, source)
+    except MalformedError as error:
+        raise InputError(f"{source} is damaged ({error.reason}); {mend}.") from error
 
 
 def first_problem(error: ValidationError) -> str:

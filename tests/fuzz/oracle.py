@@ -12,9 +12,9 @@ from types import FrameType
 
 from striate.errors import InputError, WithheldError
 from tests.fixtures.limits import memory_limit
+from tests.fixtures.messages import fault_of
 from tests.fuzz.targets import TARGETS
 
-LONGEST = 300  # characters of a message, without the path of the file
 MEMORY = 3 * 2**30  # bytes of address space; threads and PyArrow alone reserve a gigabyte
 SECONDS = 30  # of the processor: a busy machine changes nothing
 
@@ -49,10 +49,7 @@ def broken_promise(name: str, content: bytes) -> str | None:
             with memory_limit(MEMORY), time_limit(SECONDS):
                 target.read(path)
         except (InputError, WithheldError) as error:
-            said = str(error.args[0]).replace(str(path), "").replace(folder, "")  # before the whole is shortened
-            if len(said) > LONGEST:
-                return f"a message of {len(said)} characters: {said}"
-            return None if said.strip() else "an empty message"
+            return fault_of(error, path, folder)
         except TooSlowError:
             return f"more than {SECONDS} seconds"
         except Exception as error:

@@ -19,6 +19,7 @@ from striate.competition.sealed_stream import Sealing, Unsealing
 from striate.errors import InputError
 from tests.fixtures import servers
 from tests.fixtures.command import assert_one_sentence, run_in_process, striate
+from tests.fixtures.messages import assert_short
 from tests.portal.world import PASSWORD, World
 
 PASSPHRASE = "five other dull words here"
@@ -471,4 +472,62 @@ def test_names_that_no_database_takes_beside_each_other_are_named_by_the_restore
         tables.fill(model, lines)
     assert repr(one) in str(caught.value)
     assert repr(other) in str(caught.value)
-    assert len(str(caught.value)) <= 300
+    assert_short(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"[" * 10_000,
+        b'{"id": ' + b"9" * 5000 + b"}",
+        b'{"id": 9223372036854775808, "name": "a"}',
+        b'{"id": "x", "name": "a"}',
+        b'{"id": 900, "no_such_column": 1}',
+        b'{"id": 900, "name": null}',
+        b'{"id": 900, "name": "a", "created": "yesterday"}',
+        b'{"id": 900, "name": {"a": []}}\n{"id": 900, "name": "b"}',
+        b'{"id": 900, "name": "\\ud800"}',
+    ],
+)
+def test_damaged_rows_of_a_backup_are_one_sentence(world: World, line: bytes) -> None:
+    from django.db import transaction
+
+    from striate.portal.models import Team
+    from striate.portal.organising import tables
+
+    with pytest.raises(InputError, match=r"in the backup|The backup is damaged") as caught, transaction.atomic():
+        tables.fill(Team, io.BytesIO(line + b"\n"))
+    assert_short(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [
+        (b"[" * 10_000, "nested"),
+        (b"[]", "expected an object"),
+        (b"{}", "its format is None"),
+        (b'{"format": "another"}', "its format is 'another'"),
+        (b'{"format": "striate portal backup 1"}', "striate: Field required"),
+        (
+            b'{"format": "striate portal backup 1", "striate": "1", "made": "", "commitment": "", "migrations": 3}',
+            "migrations",
+        ),
+    ],
+)
+def test_a_backup_that_begins_with_something_else_is_one_sentence(about: bytes, says: str, tmp_path: Path) -> None:
+    from striate.portal.organising import restore
+    from striate.portal.organising.backup_format import ABOUT
+    from striate.portal.place import Place
+
+    file = tmp_path / "a.tar"
+    with tarfile.open(file, "w") as archive:
+        entry = tarfile.TarInfo(ABOUT)
+        entry.size = len(about)
+        archive.addfile(entry, io.BytesIO(about))
+    with pytest.raises(InputError, match=says) as caught:
+        restore.restore(Place(tmp_path, tmp_path / "data"), file)
+    assert_short(caught.value, file)
+    assert not (tmp_path / "data").exists()

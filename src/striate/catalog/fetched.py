@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from striate.catalog.dataset import DataFile, Dataset
 from striate.errors import InputError
 from striate.files import whole_file
 from striate.folders import cache_folder, settings_folder
+from striate.parsing import parse_as, read_limited
 
 WORKSHOP = ".striate"  # below a dataset's folder: records, and what is not whole yet
 
@@ -74,8 +75,8 @@ class DatasetFolder:
     def record(self, file: DataFile) -> Record | None:
         """Record of a file; None if it was not fetched, or the record cannot be read."""
         try:
-            return Record.model_validate_json(self.beside(file, ".json").read_bytes())
-        except (OSError, ValidationError):
+            return parse_as(Record, read_limited(self.beside(file, ".json")))
+        except (OSError, InputError):
             return None
 
     def note(self, file: DataFile, record: Record) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Tag, TypeAdapter, ValidationError
+from pydantic import Discriminator, Tag, TypeAdapter
 
 from striate.competition.clock import ClockError
 from striate.competition.commitment import FILE as COMMITMENT
@@ -20,7 +20,7 @@ from striate.competition.notices import Amendment, Disqualification, Notice
 from striate.competition.rules import require_zone
 from striate.errors import InputError
 from striate.files import whole_file
-from striate.parsing import first_problem, read_limited
+from striate.parsing import MalformedError, parse_as, read_limited
 
 FILE = "receipts.jsonl"
 
@@ -228,9 +228,9 @@ def parsed(line: str, source: str) -> Entry:
     try:
         if len(line) > _LONGEST:
             raise InputError(f"{source} is longer than any receipt.")
-        return _ENTRY.validate_json(line)
-    except ValidationError as error:
-        raise InputError(f"{source} is no receipt ({first_problem(error)}).") from error
+        return parse_as(_ENTRY, line)
+    except MalformedError as error:
+        raise InputError(f"{source} is no receipt ({error.reason}).") from error
 
 
 def require_whole(receipts: Receipts) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from striate.errors import InputError, option
 from striate.fetch.failures import LocalError
 from striate.files import is_full, whole_file
+from striate.parsing import parse_as, read_limited
 
 _SYNCED_EVERY = 64 * 2**20  # bytes
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -131,9 +132,9 @@ class Partial:
 
     def _recover(self) -> None:
         try:
-            state = _State.model_validate_json(self._notes.read_bytes())
+            state = parse_as(_State, read_limited(self._notes))
             size = self.path.stat().st_size
-        except (OSError, ValidationError):
+        except (OSError, InputError):
             return
         if state.boot != _boot() and size > state.synced:  # the machine went down meanwhile
             with _on_this_machine(self.path):

@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from striate.catalog import Dataset
 from striate.errors import InputError, option
 from striate.files import whole_file
 from striate.folders import settings_folder
+from striate.parsing import parse_as, read_limited
 
 
 class Acceptance(BaseModel):
@@ -39,8 +40,8 @@ class Acceptance(BaseModel):
 def acceptance(of: Dataset) -> Acceptance | None:
     """Find out whether the terms of a dataset, as they are now, were accepted."""
     try:
-        found = Acceptance.model_validate_json(_place(of).read_bytes())
-    except (OSError, ValidationError):
+        found = parse_as(Acceptance, read_limited(_place(of)))
+    except (OSError, InputError):
         return None
     return found if found.sha256 == of.licence.digest else None
 

@@ -1,6 +1,5 @@
 """The API for programs; ``/api/v1/openapi.json`` describes it. Whoever asks shows a token."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -19,6 +18,7 @@ from pydantic import Field
 
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS
+from striate.parsing import parse_json_object
 from striate.portal.access import NOT_ADMITTED, may_see
 from striate.portal.accounts.throttle import UPLOAD, sentence
 from striate.portal.boards.standings import DECIMALS
@@ -433,7 +433,7 @@ def _described(request: HttpRequest, own: Submission) -> dict[str, Any]:
 
 
 def _receipt(link: Link | None) -> dict[str, Any] | None:
-    return None if link is None else dict(json.loads(link.body))
+    return None if link is None else parse_json_object(link.body, f"Receipt {link.number}")
 
 
 def _rounded(values: dict[str, Any]) -> dict[str, Any]:

@@ -9,21 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
+from pydantic import BaseModel, Field, ValidationError
 from urllib3.exceptions import HTTPError
 
 from striate import __version__
 from striate.competition.boards import board_of
 from striate.competition.manifest import sha256_of
-from striate.errors import InputError
+from striate.errors import InputError, shortened
 from striate.fetch import OutageError
 from striate.fetch.failures import BrokenOffError, FetchError, UnusableError
 from striate.fetch.patience import duration, retry_after
 from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
 from striate.fetch.tokens import token_for
+from striate.parsing import LARGEST, MalformedError, first_problem, parse_json, parse_json_object
 from striate.portal.entries.card import MethodCard
 from striate.portal.receiving.keys import parsed_keys
 from striate.progress import Advance, progress
@@ -35,6 +37,43 @@ _PART = 8 * 2**20  # bytes that are sent at a time
 _TRIES, _LONGEST_PAUSE, _LONGEST_BACKOFF = 10, 60.0, 20.0  # the second of what the portal asks for, in seconds
 _MOMENT, _MOST_MOMENTS = 5.0, 200  # seconds, and how often the portal may ask to wait for so long or less
 _ASKED_EVERY = 0.5  # seconds
+_PIECE = 2**16  # bytes of an answer that are read at a time
+_LONGEST_SENTENCE = 250  # characters of what a portal says
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class UploadState(BaseModel):
+    """What a portal must say of an upload."""
+
+    id: str
+    size: _Count
+    received: _Count
+
+
+class _Receipt(BaseModel):
+    number: int
+    digest: str
+
+
+class _Metric(BaseModel):
+    mean: float | None
+    low: float | None
+    high: float | None
+    reason: str | None = None
+
+
+class SubmissionState(BaseModel):
+    """What a portal must say of a submission."""
+
+    id: str
+    state: str
+    over: bool
+    reason: str
+    track: str
+    protocol: str
+    page: str
+    receipt: _Receipt | None
+    metrics: dict[str, _Metric] | None
 
 
 @dataclass(frozen=True)
@@ -51,6 +90,15 @@ class Sent:
 
     new: bool
     state: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An answer whose body was read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
 
 
 class _Connection(urllib3.connection.HTTPSConnection):
@@ -156,7 +204,10 @@ class Portal:
         with self._checked(file, session, protocol) as native:
             number = self._upload(native, file.name)
             status, state = self._ask(
-                "POST", "api/v1/submissions", {"upload": number, "note": note, "baseline": baseline}
+                "POST",
+                "api/v1/submissions",
+                {"upload": number, "note": note, "baseline": baseline},
+                needs=SubmissionState,
             )
         if card is not None and state["state"] != "refused":
             self.write_card(state["id"], card)
@@ -168,7 +219,7 @@ class Portal:
             if state["over"] or not wait:
                 return Sent(status == 201, state)
             self._sleep(_ASKED_EVERY)
-            _, state = self._ask("GET", f"api/v1/submissions/{state['id']}")
+            _, state = self._ask("GET", f"api/v1/submissions/{state['id']}", needs=SubmissionState)
 
     def write_card(self, number: str, card: MethodCard) -> None:
         """Write the method card of a submission that was sent, as a new version.
@@ -210,7 +261,7 @@ class Portal:
     def _upload(self, file: Path, name: str) -> str:
         size = file.stat().st_size
         about = {"filename": name, "size": size, "sha256": sha256_of(file)}
-        _, state = self._ask("POST", "api/v1/uploads", about)
+        _, state = self._ask("POST", "api/v1/uploads", about, needs=UploadState)
         with progress(f"sending {name}", size) as advance:
             return self._send_parts(file, state, advance)
 
@@ -224,7 +275,11 @@ class Portal:
                 opened.seek(received)
                 try:
                     _, state = self._ask(
-                        "PUT", f"api/v1/uploads/{number}?offset={received}", body=opened.read(_PART), tries=1
+                        "PUT",
+                        f"api/v1/uploads/{number}?offset={received}",
+                        body=opened.read(_PART),
+                        tries=1,
+                        needs=UploadState,
                     )
                 except (OutageError, InputError) as error:  # some of it may have arrived: ask, and go on from there
                     if isinstance(error, _CrowdedError):  # nothing has arrived, and to ask takes until there is a place
@@ -234,8 +289,14 @@ class Portal:
                     if failures > _TRIES or crowds > _MOST_MOMENTS:
                         raise
                     self._sleep(min(_LONGEST_BACKOFF, 0.25 * 2**failures))
-                    _, state = self._ask("GET", f"api/v1/uploads/{number}")
+                    _, state = self._ask("GET", f"api/v1/uploads/{number}", needs=UploadState)
+                else:
+                    failures += int(state["received"]) <= received
+                    if failures > _TRIES:
+                        raise InputError(f"{self.address} takes no more of the file: try again later.")
                 arrived = int(state["received"])
+                if arrived > size:
+                    raise InputError(f"{self.address} says that more has arrived than was sent: send the file again.")
                 if arrived > received:
                     failures = 0
                 advance(arrived - received)
@@ -250,16 +311,21 @@ class Portal:
         *,
         body: bytes | None = None,
         tries: int = _TRIES,
+        needs: type[BaseModel] | None = None,
     ) -> tuple[int, dict[str, Any]]:
+        """Ask for an object; `needs` says which of its values are used, and of which types they must be."""
         data = json.dumps(content).encode() if content is not None else body
         kind = {"Content-Type": "application/json" if content is not None else "application/octet-stream"}
         answer = self._request(method, path, data, kind if data is not None else {}, tries)
         try:
-            found = json.loads(answer.data)
-            if not isinstance(found, dict):
-                raise ValueError
-        except ValueError:
-            raise InputError(f"{self.address} is no portal of striate, or of another version.") from None
+            found = parse_json_object(answer.data)
+            if needs is not None:
+                needs.model_validate(found)
+        except (MalformedError, ValidationError) as error:
+            why = error.reason if isinstance(error, MalformedError) else first_problem(error)
+            raise InputError(
+                f"{self.address} is no portal of striate, or of another version: its answer cannot be read ({why})."
+            ) from None
         return answer.status, found
 
     def _request(
@@ -269,7 +335,7 @@ class Portal:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         tries: int = _TRIES,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> _Answer:
         """Ask, and ask again where that may help: all requests may be repeated, since the same file is the same submission."""
         reason = ""
         asked: float | None = None
@@ -309,7 +375,7 @@ class Portal:
         kind = _CrowdedError if asked is not None else OutageError
         raise kind(reason, "Try again later: what arrived stays there.")
 
-    def _sent(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    def _sent(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> _Answer:
         """Send one request, through the proxy that the environment names.
 
         Raises
@@ -318,34 +384,45 @@ class Portal:
             If the proxy cannot be used, or refuses.
         FetchError
             If no answer arrived.
+        InputError
+            If the answer is larger than any that a portal gives.
         """
         host, proxy = urlsplit(self.address).netloc, proxy_for(self.address)
         try:
             answer = self._connections.through(proxy).request(
-                method, urljoin(self.address, path), body=body, headers=headers, redirect=False
+                method, urljoin(self.address, path), body=body, headers=headers, redirect=False, preload_content=False
             )
+            content = bytearray()
+            while piece := answer.read(_PIECE, decode_content=True):
+                content += piece
+                if len(content) > LARGEST:
+                    answer.close()
+                    raise InputError(f"{self.address} answers with more than {LARGEST:,} bytes: it is no portal.")
+            answer.release_conn()
         except (HTTPError, OSError) as error:
             said = BrokenOffError(f"{self.address} cannot be reached ({type(error).__name__})")
             raise proxy_failure(error, proxy, host) or said from error
         if proxy is not None and answer.status == 407:
             raise refused_by_proxy(407, proxy, host)
-        return answer
+        return _Answer(answer.status, answer.headers, bytes(content))
 
-    def _explained(self, answer: urllib3.BaseHTTPResponse) -> str:
+    def _explained(self, answer: _Answer) -> str:
         if answer.status == 401:
             return f"{self.address} does not know the token: it was revoked, or is that of another portal. Make a new one there."
         if answer.status in (301, 302, 307, 308):
-            return f"{self.address} leads to {answer.headers.get('Location', 'another address')}: use that address."
+            leads_to = shortened(answer.headers.get("Location", "another address"), 120)
+            return f"{self.address} leads to {leads_to}: use that address."
         return _sentence(answer)
 
 
-def _sentence(answer: urllib3.BaseHTTPResponse) -> str:
+def _sentence(answer: _Answer) -> str:
     """What the portal said, on one line and not too long."""
     text = answer.data[:4096].decode(errors="replace")
     try:
-        said = json.loads(text)["detail"]
-    except (ValueError, KeyError, TypeError):
+        said = parse_json(text)["detail"]
+    except (MalformedError, LookupError, TypeError):
         said = text if len(text) < 500 and "<" not in text else f"The portal answers {answer.status}."
     if isinstance(said, list):  # what a schema found
-        said = "; ".join(str(each.get("msg", each)) for each in said)
-    return " ".join("".join(c if c.isprintable() else " " for c in str(said)).split())
+        said = "; ".join(str(each.get("msg", each) if isinstance(each, dict) else each) for each in said)
+    words = "".join(c if c.isprintable() else " " for c in str(said)).split()
+    return shortened(" ".join(words), _LONGEST_SENTENCE) or f"The portal answers {answer.status}."

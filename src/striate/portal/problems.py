@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
+from striate.parsing import MalformedError, parse_json_object
+
 CONTENT_TYPE = "application/problem+json"
 _LONGEST_TEXT = 500  # characters
 _ERRORS = 400  # and above
@@ -89,8 +91,8 @@ def _detail(response: HttpResponseBase) -> str:
     text = response.content.decode(response.charset, "replace")
     if _told(response) == "application/json":
         try:
-            said = json.loads(text)["detail"]
-        except (ValueError, KeyError, TypeError):
+            said = parse_json_object(text)["detail"]
+        except (MalformedError, KeyError):
             return ""
         known = isinstance(said, str) and said.rstrip(".") != HTTPStatus(response.status_code).phrase
         return said if known else ""

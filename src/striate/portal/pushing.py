@@ -8,13 +8,15 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from striate.competition.looking_into import Search
 from striate.competition.manifest import sha256_of
 from striate.competition.secret_files import kind_of_secret
 from striate.competition.withheld_responses import populations
 from striate.errors import InputError, listed, nearest
 from striate.fetch.describe import recording_in
-from striate.portal.client import Portal
+from striate.portal.client import Portal, UploadState
 from striate.portal.receiving.keys import parsed_keys
 from striate.progress import progress, size_text
 
@@ -80,6 +82,20 @@ class Pushed:
     sent: int
 
 
+class _Missing(BaseModel):
+    missing: list[str]
+
+
+class _ContentState(UploadState):
+    id: str | None  # type: ignore[assignment]
+
+
+class _Version(BaseModel):
+    number: int
+    sha256: str
+    page: str
+
+
 class Publisher(Portal):
     """A portal, as an organiser's program sees it."""
 
@@ -117,7 +133,7 @@ class Publisher(Portal):
         files = list(read_folder(folder))
         require_known(allow, files)
         new = {"files": [each.entry for each in files], "note": note}
-        _, answer = self._ask("POST", "api/v1/data/missing", new)
+        _, answer = self._ask("POST", "api/v1/data/missing", new, needs=_Missing)
         missing = set(answer["missing"])
         contents = {each.sha256: each for each in files if each.sha256 in missing}
         if contents or vault is not None:
@@ -143,7 +159,7 @@ class Publisher(Portal):
                     self._send_small(few, advance)
                 else:
                     self._send_large(few[0], advance)
-        status, made = self._ask("POST", "api/v1/data/versions", new)
+        status, made = self._ask("POST", "api/v1/data/versions", new, needs=_Version)
         return Pushed(int(made["number"]), str(made["sha256"]), str(made["page"]), status == 201, total)
 
     def _send_small(self, few: Sequence[LocalFile], advance: Callable[[int], None]) -> None:
@@ -164,7 +180,7 @@ class Publisher(Portal):
             advance(more)
 
         for left in reversed(range(_TRIES)):
-            _, state = self._ask("POST", "api/v1/data/contents", about)
+            _, state = self._ask("POST", "api/v1/data/contents", about, needs=_ContentState)
             if state["id"] is None:  # another program of the same organiser has brought it meanwhile
                 advance(content.size - shown)
                 return

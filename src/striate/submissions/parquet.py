@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from striate.errors import InputError, listed
 from striate.file_kinds import unexpected
 from striate.files import whole_file
 from striate.folders import expanded
-from striate.parsing import first_problem
+from striate.parsing import MalformedError, parse_as
 from striate.submissions.keyed import LONGEST_ID, MOST_TRIALS, MOST_VALUES, OTHER_SUFFIXES, Table, printable
 
 MAGIC = b"PAR1"
@@ -179,10 +179,10 @@ def _header(file: Path, kind: str, schema: pa.Schema) -> Header:
     if len(text) > _LONGEST_HEADER:
         raise InputError(f"{file} has {len(text)} bytes of metadata; at most {_LONGEST_HEADER} are read.")
     try:
-        header = Header.model_validate_json(text)
-    except ValidationError as error:
+        header = parse_as(Header, text)
+    except MalformedError as error:
         raise InputError(
-            f"{file}: the schema's metadata are wrong at {first_problem(error)}; write the file with Submission.write."
+            f"{file}: the schema's metadata are wrong ({error.reason}); write the file with Submission.write."
         ) from error
     if header.kind != kind:
         raise InputError(f"{file} is a {header.kind}, and a {kind} is needed here.")

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -28,7 +29,7 @@ class Display(Protocol):
         """Show the results of an epoch."""
 
 
-class _DrawnBar:
+class _DrawnBar(ABC):
     """What the bars of a terminal and of a notebook have in common."""
 
     def __init__(self, max_epochs: int) -> None:
@@ -51,8 +52,9 @@ class _DrawnBar:
         correlation = f"validation {row['validation_correlation']:.4f} best {schedule.best:.4f}"
         self._text = f" {correlation} rate {schedule.learning_rate:.3g}"
 
+    @abstractmethod
     def _draw(self, completed: int, total: int, text: str) -> None:
-        raise NotImplementedError
+        """Show so many of all rounds, and a text beside them."""
 
 
 class TerminalBar(_DrawnBar):

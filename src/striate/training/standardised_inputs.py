@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from striate.errors import InputError
 from striate.files import whole_file
 from striate.loading.standardisation import Standardisation
+from striate.parsing import parse_model, read_limited
 
 if TYPE_CHECKING:
     from striate.loading import SessionLoaders
@@ -123,16 +124,14 @@ class RunInputs(_Strict):
             If the file is missing or damaged.
         """
         try:
-            if path.stat().st_size > _LARGEST_FILE:
-                raise ValueError("it is too large")
-            return cls.model_validate_json(path.read_bytes())
+            return parse_model(cls, read_limited(path, _LARGEST_FILE), path, "copy or train the run anew")
         except FileNotFoundError as error:
             raise InputError(
                 f"{path.parent} does not say how its inputs were standardised (it has no {path.name}): train it anew, or use "
                 "striate.predict on the recording."
             ) from error
-        except (OSError, ValidationError, ValueError, RecursionError) as error:
-            raise InputError(f"{path} is damaged: copy or train the run anew.") from error
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): copy or train the run anew.") from error
 
 
 def _three(statistics: VariableStatistics) -> Mapping[str, Any]:

@@ -162,3 +162,22 @@ def test_a_process_that_is_killed_is_followed_by_another(unprepared: World, monk
     assert all(store.is_prepared(each.content) for each in store.recordings())
     hand.end()
     assert hand.running is None or hand.running.poll() is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"[" * 10_000, b'{"failed": ' + b"9" * 5000 + b"}", b"\xff"])
+def test_what_is_prepared_and_damaged_is_prepared_anew(unprepared: World, content: bytes) -> None:
+    from striate.portal.looking import store
+    from striate.portal.looking.version import SUMMARY
+
+    archive = store.recordings()[0].content
+    with store.filled(store.key(archive)) as folder:
+        (folder / SUMMARY).write_bytes(content)
+        (folder / "other").write_bytes(b"x")
+    store._summary.cache_clear()
+    assert store.is_prepared(archive)
+    assert store.summary(archive) is None
+    assert not store.is_prepared(archive)
+    with store.filled(store.key(archive)) as folder:
+        (folder / SUMMARY).write_text('{"failed": false}')
+    assert store.summary(archive) == {"failed": False}
+    store._summary.cache_clear()

@@ -14,6 +14,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
 from striate.competition.name_key import name_key
+from striate.parsing import parse_json
 from striate.portal.accounts.throttle import (
     PASSWORD,
     SIGN_IN,
@@ -53,7 +54,7 @@ class Device:
         """Read the cookie; a new device if there is none, or none that was signed here."""
         try:
             text = signing.loads(request.COOKIES.get(COOKIE, ""), salt=_SALT, max_age=_LASTS)
-            name, accounts = json.loads(text)
+            name, accounts = parse_json(text)
             return cls(str(name), tuple(map(int, accounts)))
         except (signing.BadSignature, ValueError, TypeError):
             return cls(secrets.token_urlsafe(12))

@@ -13,9 +13,10 @@ from ninja import Router, Schema, Status
 from ninja.errors import HttpError
 from ninja.pagination import paginate
 from ninja.security import HttpBearer
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from striate.errors import InputError
+from striate.parsing import MalformedError, parse_as
 from striate.portal.hosting import arriving, snapshots
 from striate.portal.models import Snapshot, Token, Upload, User
 from striate.portal.models.snapshots import author_of
@@ -190,10 +191,9 @@ def small_contents(request: HttpRequest) -> dict[str, Any]:
         )
     first, _end, rest = body.partition(b"\n")
     try:
-        listed = _SMALL_CONTENTS.validate_json(first)
-    except ValidationError as error:
-        why = error.errors()[0]["msg"]
-        raise InputError(_("The first line does not list contents: %(why)s.") % {"why": why}) from None
+        listed = parse_as(_SMALL_CONTENTS, first)
+    except MalformedError as error:
+        raise InputError(_("The first line does not list contents: %(why)s.") % {"why": error.reason}) from None
     if (wanted := sum(each.size for each in listed)) != len(rest):
         raise InputError(
             _("%(bytes)s bytes follow on the list, and it names %(wanted)s: send all of them again.")
@@ -248,11 +248,9 @@ def _listed(request: HttpRequest) -> NewVersion:
             % {"bytes": grouped(_LARGEST_LIST)}
         )
     try:
-        return NewVersion.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or _("the body")
-        raise InputError(f"{where}: {first['msg']}.") from None
+        return parse_as(NewVersion, body)
+    except MalformedError as error:
+        raise InputError(_("The body does not list files: %(why)s.") % {"why": error.reason}) from None
 
 
 def _files(new: NewVersion) -> list[snapshots.NewFile]:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from striate.competition.looking_into import Search
 from striate.competition.withheld_responses import Population
+from striate.parsing import parse_json_object
 from striate.portal.receiving.confine import confine
 from striate.portal.receiving.decode import limit
 
 
 def main() -> None:
     """Look into the file that standard input tells."""
-    job = json.loads(sys.stdin.read())
+    job = parse_json_object(sys.stdin.read())
     file, aside = Path(job["file"]), Path(job["aside"])
     import h5py  # noqa: F401 – once it is confined, nothing else is loaded
     import pyarrow.parquet  # noqa: F401

@@ -16,6 +16,7 @@ from striate.competition.secret_files import kind_of_secret
 from striate.competition.withheld_responses import Population, Suspicion, populations
 from striate.errors import InputError
 from striate.fetch.describe import recording_in
+from striate.parsing import MalformedError, parse_json
 from striate.portal.competition import competition, place
 from striate.portal.receiving.keys import read_keys
 
@@ -128,9 +129,10 @@ def _apart(file: Path) -> Suspicion | None:
                 timeout=_PATIENCE,
                 check=True,
             )
-            found = json.loads(done.stdout)
-            return None if found is None else Suspicion(str(found["why"])[:500], bool(found["certain"]))
-        except (subprocess.SubprocessError, ValueError, KeyError):  # it fell, or took too long
+            if (found := parse_json(done.stdout)) is None:
+                return None
+            return Suspicion(str(found["why"])[:500], bool(found["certain"]))
+        except (subprocess.SubprocessError, MalformedError, LookupError, TypeError):  # it fell, or took too long
             return Suspicion("it cannot be looked into within the limits of memory and time")
 
 

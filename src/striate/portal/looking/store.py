@@ -1,7 +1,7 @@
 """Which recordings are hosted, in which versions; and where what is prepared of them lies: under a key of the archive's bytes."""
 
 import hashlib
-import json
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,14 @@ from typing import Any
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db.models import Exists, OuterRef, QuerySet
 
+from striate.errors import InputError
 from striate.files import whole_folder
+from striate.parsing import LARGEST, parse_json_object
 from striate.portal.looking.version import SUMMARY, VERSION
 from striate.portal.models import Content, Snapshot, SnapshotFile
 from striate.portal.storage import opened, put
+
+log = logging.getLogger("striate.portal.looking")
 
 _FOLDER = "looking"
 _DIGITS = 24  # of a key
@@ -85,17 +89,31 @@ def is_prepared(content: Content) -> bool:
 
 
 def summary(content: Content) -> dict[str, Any] | None:
-    """What was found out about a recording; None until it is prepared."""
+    """What was found out about a recording; None until it is prepared. A damaged one is dropped, so that it is prepared anew."""
     try:
         return _summary(key(content))
     except FileNotFoundError:
         return None
+    except InputError as error:
+        log.warning("what was prepared of %s is dropped, and prepared anew: %s", content.sha256[:12], error)
+        _drop(key(content))
+        return None
+
+
+def _drop(own_key: str) -> None:
+    """Delete what was prepared of an archive, the summary first: nothing is looked for before it is there."""
+    target = storage()
+    files = target.listdir(f"{_FOLDER}/{own_key}")[1]
+    for file in sorted(files, key=lambda each: each != SUMMARY):
+        target.delete(name(own_key, file))
+    if isinstance(target, FileSystemStorage):
+        target.delete(f"{_FOLDER}/{own_key}")
 
 
 @lru_cache(maxsize=256)  # a list shows all of them
 def _summary(own_key: str) -> dict[str, Any]:
     with opened(storage(), name(own_key, SUMMARY)) as file:
-        return dict(json.loads(file.read()))
+        return parse_json_object(file.read(LARGEST), f"The summary {own_key}")
 
 
 @contextmanager

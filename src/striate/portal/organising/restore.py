@@ -1,18 +1,20 @@
 """Bring a backup back, into a place where nothing is: checked against its hashes, written aside, and renamed whole."""
 
 import hashlib
-import json
 import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Annotated, Any, BinaryIO, cast
+
+from pydantic import BaseModel, Field, ValidationError
 
 from striate.competition.sealed_stream import MAGIC, Unsealing
-from striate.errors import InputError
+from striate.errors import InputError, listed, shortened
 from striate.files import whole_folder
+from striate.parsing import LARGEST, MalformedError, first_problem, parse_json_object
 from striate.portal.organising.backup_format import ABOUT, FORMAT, MANIFEST
 from striate.portal.place import FILE_MODE, FOLDER_MODE, Place
 
@@ -21,6 +23,16 @@ _LARGEST_HEADER = 2**20
 _STORAGES = {"submissions": "submissions", "snapshots": "data", "results": "results"}  # by folder of the backup
 _FOLDERS = ("tables", *_STORAGES)
 _FILES = ("secret-key", "live-truth.npz")
+
+
+class _About(BaseModel):
+    """What the first entry must say."""
+
+    format: str
+    striate: str
+    made: str
+    commitment: str
+    migrations: Annotated[list[str], Field(min_length=1)]
 
 
 def restore(
@@ -99,13 +111,16 @@ def _about(file: Path, archive: tarfile.TarFile, entry: tarfile.TarInfo | None) 
         if entry is None or entry.name != ABOUT or entry.size > _LARGEST_HEADER:
             raise ValueError("it begins with something else")
         content = cast(IO[bytes], archive.extractfile(entry)).read()
-        about: dict[str, Any] = json.loads(content)
-        if about["format"] != FORMAT:
-            raise ValueError(f"its format is {about['format']!r}")
-        about["digest"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is no backup that this version of striate reads ({error}).") from None
-    return about
+        about = parse_json_object(content)
+        if (found := about.get("format")) != FORMAT:
+            raise ValueError(f"its format is {shortened(repr(found))}")
+        _About.model_validate(about)
+    except ValueError as error:
+        why = str(error)
+        if isinstance(error, MalformedError | ValidationError):
+            why = error.reason if isinstance(error, MalformedError) else first_problem(error)
+        raise InputError(f"{file} is no backup that this version of striate reads ({why}).") from None
+    return about | {"digest": {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
 
 
 def _take(
@@ -119,7 +134,7 @@ def _take(
 
     set_up(aside)
     from django.core.management import call_command
-    from django.db import connection, transaction
+    from django.db import IntegrityError, connection, transaction
 
     from striate.portal.competition import competition
     from striate.portal.organising import audit, tables
@@ -136,9 +151,9 @@ def _take(
         for entry in entries:
             source = archive.extractfile(entry) if entry.isreg() else None
             if source is None:
-                raise InputError(f"The backup is damaged: {entry.name!r} is no file.")
+                raise InputError(f"The backup is damaged: {shortened(repr(entry.name))} is no file.")
             if entry.name == MANIFEST:
-                manifest = json.loads(source.read())
+                manifest = parse_json_object(source.read(LARGEST), "The list of files in the backup")
                 continue
             with tempfile.NamedTemporaryFile(dir=aside.data, delete=False) as written:
                 found[entry.name] = _copy(source, cast(BinaryIO, written))
@@ -147,9 +162,13 @@ def _take(
             raise InputError("The backup is damaged, or was cut off: the list of its files, at its end, is missing.")
         if manifest != found:
             wrong = sorted(name for name in {*found, *manifest} if found.get(name) != manifest.get(name))
-            raise InputError(f"The backup is damaged: {', '.join(wrong[:5]) or 'its end'} is not what it was.")
+            names = listed(map(shortened, wrong)) or "its end"
+            raise InputError(f"The backup is damaged: {names} is not what it was.")
         tables.count_on(list(made.values()))
-        connection.check_constraints()
+        try:
+            connection.check_constraints()
+        except IntegrityError as error:
+            raise InputError(f"The backup is damaged: its tables do not fit each other ({shortened(error)}).") from None
         _send_files(aside)
     call_command("migrate", interactive=False, verbosity=0)
     audit.note(None, "restore", after={"made": about["made"], "striate": about["striate"]})
@@ -178,7 +197,7 @@ def _migrate_to(migrations: list[str]) -> None:
     known = {name for app, name in MigrationLoader(connection).disk_migrations if app == "portal"}
     if unknown := sorted(set(migrations) - known):
         raise InputError(
-            f"The backup was made by a newer version of striate (it has {unknown[0]}): install that, or a later one."
+            f"The backup was made by a newer version of striate (it has {shortened(unknown[0])}): install that, or a later one."
         )
     call_command("migrate", "portal", max(migrations), interactive=False, verbosity=0)
     triggers.lift()  # an older table may be changed yet
@@ -190,12 +209,12 @@ def _put(aside: Place, name: str, file: Path, made: dict[str, Any], truth: Path 
     folder, _, rest = name.partition("/")
     parts = rest.split("/")
     if not ((name in _FILES) or (folder in _FOLDERS and all(part not in ("", ".", "..") for part in parts))):
-        raise InputError(f"The backup is damaged: it holds {name!r}, which belongs nowhere.")
+        raise InputError(f"The backup is damaged: it holds {shortened(repr(name))}, which belongs nowhere.")
     if folder == "tables":
         table = rest.removesuffix(".jsonl")
         if table not in tables.PASSING:  # earlier versions left fewer of them out
             if table not in made:
-                raise InputError(f"The backup is damaged: there is no table {rest!r}.")
+                raise InputError(f"The backup is damaged: there is no table {shortened(repr(rest))}.")
             with file.open("rb") as opened:
                 tables.fill(made[table], opened)
         file.unlink()

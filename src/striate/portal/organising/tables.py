@@ -12,10 +12,12 @@ from datetime import date
 from itertools import islice
 from typing import Any, BinaryIO
 
-from django.db import connections, models, transaction
+from django.core.exceptions import ValidationError
+from django.db import DataError, IntegrityError, connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from striate.errors import InputError
+from striate.errors import InputError, shortened
+from striate.parsing import LARGEST, parse_json_object
 from striate.portal.models.people import key_of
 
 _APP = "portal"
@@ -78,18 +80,46 @@ def rows(model: type[models.Model], using: str) -> Iterator[dict[str, Any]]:
 
 
 def fill(model: type[models.Model], file: BinaryIO) -> int:
-    """Write rows into an empty table; return how many."""
-    fields = {field.attname: field for field in model._meta.concrete_fields}
-    taken: dict[tuple[str, str], str] = {}
+    """Write rows into an empty table; return how many.
+
+    Raises
+    ------
+    InputError
+        If a row is damaged, or does not fit the others.
+    """
     count = 0
-    while some := list(islice(file, _AT_ONCE)):
-        found = [json.loads(line) for line in some]
-        for row in found:
-            _require_apart(str(model._meta.model_name), row, taken)
-        made = [model(**{name: fields[name].to_python(value) for name, value in row.items()}) for row in found]
-        model._base_manager.bulk_create(made)
-        count += len(made)
+    found = parsed_rows(model, file)
+    while some := list(islice(found, _AT_ONCE)):
+        try:
+            model._base_manager.bulk_create(some)
+        except (DataError, IntegrityError, OverflowError, TypeError, ValueError) as error:
+            where = f"{model._meta.model_name}, rows {count + 1} to {count + len(some)}"
+            raise InputError(f"The backup is damaged: {where} cannot be stored ({shortened(error)}).") from None
+        count += len(some)
     return count
+
+
+def parsed_rows(model: type[models.Model], file: BinaryIO) -> Iterator[models.Model]:
+    """Read rows as `lines` has written them, without trusting them.
+
+    Raises
+    ------
+    InputError
+        If a row is damaged, or its name would be taken for that of another.
+    """
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    table = str(model._meta.model_name)
+    taken: dict[tuple[str, str], str] = {}
+    number = 0
+    while line := file.readline(LARGEST):
+        number += 1
+        source = f"Row {number} of the table {table} in the backup"
+        row = parse_json_object(line, source)
+        _require_apart(table, row, taken)
+        try:
+            yield model(**{name: fields[name].to_python(value) for name, value in row.items()})
+        except (ValidationError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+            raise InputError(f"{source} is damaged ({type(error).__name__}: {shortened(error)}).") from None
 
 
 def _require_apart(table: str, row: dict[str, Any], taken: dict[tuple[str, str], str]) -> None:
@@ -99,7 +129,7 @@ def _require_apart(table: str, row: dict[str, Any], taken: dict[tuple[str, str],
         key = (field, key_of(field, name))
         if key in taken:
             raise InputError(
-                f"The backup has two {table}s that would be taken for each other, {taken[key]!r} and {name!r}: rename one of them "
+                f"The backup has two {table}s that would be taken for each other, {shortened(repr(taken[key]))} and {shortened(repr(name))}: rename one of them "
                 "where the backup was made, then make another backup."
             )
         taken[key] = name

@@ -11,6 +11,7 @@ from striate.competition import Receipt, Receipts
 from striate.competition.boards import Board
 from striate.competition.clock import ClockError
 from striate.competition.receipts import Entry, linked
+from striate.parsing import parse_model
 from striate.portal.models import Chain, Link, Submission, Team
 from striate.portal.models.submissions import State
 from striate.portal.receiving import clock
@@ -86,7 +87,7 @@ def of_board(board: Board) -> Receipts:
 
 def receipt_of(link: Link) -> Receipt:
     """The receipt of a link."""
-    return Receipt.model_validate_json(link.body)
+    return parse_model(Receipt, link.body, f"Receipt {link.number}", "restore the portal from a backup")
 
 
 def lines() -> Iterator[str]:

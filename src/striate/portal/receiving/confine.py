@@ -17,6 +17,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from striate.parsing import parse_json_object
+
 _NO_NEW_PRIVILEGES, _SECCOMP, _FILTER = 38, 22, 2  # of prctl
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # of unshare
 
@@ -102,7 +104,7 @@ def protection() -> Protection:
     """What a process that reads files is confined to on this machine, tried in one."""
     command = [sys.executable, "-P", "-m", __name__]
     said = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout
-    return Protection(**json.loads(said))
+    return Protection(**parse_json_object(said))
 
 
 def _library() -> list[Path]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from striate.competition.boards import board_of
 from striate.errors import StriateError
+from striate.parsing import parse_json_object
 from striate.portal.receiving.confine import confine
 from striate.portal.receiving.keys import read_keys
 from striate.submissions import open_submission
@@ -81,7 +82,7 @@ def main() -> None:
     told = sys.stdin.read()
     if not told:
         return
-    job = json.loads(told)
+    job = parse_json_object(told)
     source, keys_file, out = Path(job["folder"], job["source"]), Path(job["keys"]), Path(job["out"])
     os.chdir(job["folder"])  # the file is named alone, so that no message tells where it lies
     limit(*job["limits"])

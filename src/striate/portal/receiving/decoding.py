@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from striate.competition.rules import Rules
 from striate.errors import InputError
+from striate.parsing import parse_json_object
 from striate.portal.receiving.confine import protection
 from striate.portal.running.priority import give_way
+from striate.recordings import npy
 from striate.submissions.keyed import Keys
 
 _MEMORY, _TIMES = 2 * 2**30, 6  # bytes that any child may have, and how often it may hold the predictions beside
@@ -133,10 +135,10 @@ def _child(source: Path, keys_file: Path, out: Path, keys: dict[str, Keys], told
             )
         )
     try:
-        said = json.loads(answer)
+        said = parse_json_object(answer)
         if status != 0 or not all(isinstance(each, str) for each in said.values()):
             raise ValueError
-    except (ValueError, AttributeError):
+    except ValueError:
         last = complaint.decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]
         raise PlatformError(f"The child ended with status {status} and said: {last[0][:300]}") from None
     return dict(said)
@@ -262,10 +264,10 @@ def _checked(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
         if not wanted <= file.stat().st_size <= wanted + 1024:
             raise ValueError(f"its file has {file.stat().st_size} bytes")
         # Mapped, and looked through a piece at a time: who only checks a file need not have all of it in memory.
-        predictions = np.load(file, mmap_mode="r", allow_pickle=False)
+        predictions = npy.mapped(file)
         if predictions.dtype != np.float32 or predictions.shape != shape:
             raise ValueError(f"it has {predictions.dtype} of shape {predictions.shape}")
-        for piece in _pieces(file, predictions.offset):
+        for piece in _pieces(file, file.stat().st_size - wanted):
             # The least of values is not a number where one of them is none.
             if not (piece.min() >= 0 and piece.max() < np.inf):
                 raise ValueError("it has values that are no rates")
