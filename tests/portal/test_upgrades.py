@@ -35,6 +35,7 @@ PUBLISHED = {
     "0010_arrivals": "ac3082e2b9ed47eb",
     "0011_announced_notices": "5580713ed33ab84c",
     "0012_name_keys": "2b3be911455aeba3",
+    "0013_withdrawals": "adfd3a8c67273f87",
 }
 
 

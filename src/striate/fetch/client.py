@@ -16,14 +16,17 @@ from urllib3.exceptions import (
 )
 
 from striate import __version__
+from striate.errors import shortened
 from striate.fetch.failures import BrokenOffError, FetchError, UnreachableError, UnusableError
 from striate.fetch.patience import Patience
 from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
 from striate.fetch.tokens import origin, token_for
+from striate.parsing import MalformedError, parse_json_object
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 5
 _CHUNK = 512 * 1024  # bytes that are read at most at a time
+_LONGEST_SENTENCE = 500  # characters of what a host says beside a status
 
 
 class Answer:
@@ -77,6 +80,33 @@ class Answer:
         """Let go of the connection, without reading what is left."""
         self._response.close()
         self._response.release_conn()
+
+
+def explanation(answer: Answer) -> str:
+    """What a host says beside a status as plain text or as a problem document (RFC 9457), on one line; empty if it says nothing."""
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in ("text/plain", "application/problem+json"):
+        return ""
+    content = b""
+    try:
+        while len(content) < 8 * _LONGEST_SENTENCE and (more := answer.read()):
+            content += more
+    except FetchError:
+        return ""
+    text = content[: 8 * _LONGEST_SENTENCE].decode(errors="replace")
+    if kind != "text/plain":
+        try:
+            text = str(parse_json_object(text).get("detail", ""))
+        except MalformedError:
+            return ""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return shortened(line, _LONGEST_SENTENCE).rstrip(".")
+
+
+def gone(answer: Answer, what: str = "it") -> str:
+    """Say what the status 410 means, as a clause: it is final, and the host may say why."""
+    said = explanation(answer)
+    return f"{answer.host} does not offer {what} any more (410){f': {said}' if said else ''}"
 
 
 class Client:

@@ -22,6 +22,7 @@ from striate.fetch.failures import (
     DownError,
     OutageError,
     StoppedError,
+    UnavailableError,
     UnusableError,
 )
 from striate.fetch.locks import held
@@ -207,11 +208,11 @@ class Course:
         partial.discard()
 
     def _nowhere(self) -> InputError:
-        name = f"{self._file.name} of {self._site.of.name}"
+        file, dataset = self._file.name, self._site.of.name
         if reasons := self._site.mirrors.reasons(self._file):
-            return InputError(f"{name} cannot be fetched: {'; '.join(dict.fromkeys(reasons))}.")
+            return UnavailableError(file, dataset, "; ".join(dict.fromkeys(reasons)))
         where = " without the network" if self._site.options.offline else ""
-        return InputError(f"{name} is not here, and cannot be had{where}.")
+        return InputError(f"{file} of {dataset} is not here, and cannot be had{where}.")
 
     def _watching(self, kind: Kind) -> Callable[..., None]:
         told = 0.0

@@ -28,6 +28,25 @@ class OutageError(StriateError):
         self.size = size
 
 
+class UnavailableError(InputError):
+    """No address can give a file, now or later.
+
+    Attributes
+    ----------
+    file
+        Its name.
+    dataset
+        That it belongs to.
+    reason
+        Why, as a clause.
+    """
+
+    def __init__(self, file: str, dataset: str, reason: str, files: int = 1) -> None:
+        others = f" and {files - 1} other file{'s' if files > 2 else ''}" if files > 1 else ""
+        super().__init__(f"{file}{others} of {dataset} cannot be fetched: {reason}.")
+        self.file, self.dataset, self.reason = file, dataset, reason
+
+
 class StoppedError(StriateError):
     """Somebody asked to stop."""
 

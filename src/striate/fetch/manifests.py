@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from striate.catalog import DataFile, Dataset
 from striate.errors import InputError, shortened
-from striate.fetch.client import Answer, Client
+from striate.fetch.client import Answer, Client, gone
 from striate.fetch.describe import About, base_address, entry, plain_name
 from striate.fetch.failures import FetchError, OutageError
 from striate.fetch.patience import Patience, duration, retry_after
@@ -132,6 +132,10 @@ def _answer(client: Client, address: str, method: str) -> Answer:
         raise OutageError(failure.reason) from failure
     if answer.status == 200:
         return answer
+    if answer.status == 410:
+        said = gone(answer, address)
+        answer.close()
+        raise InputError(f"{said}.")
     answer.close()
     if answer.status in (429, 502, 503, 504):
         asked = retry_after(answer.headers)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate.errors import StriateError
-from striate.fetch.failures import OutageError
+from striate.fetch.failures import OutageError, UnavailableError
 from striate.fetch.patience import Patience
 
 
@@ -58,7 +58,7 @@ class Outcome:
     failures: dict[str, StriateError] = field(default_factory=dict)
 
     def raise_failures(self) -> None:
-        """Raise the first failure, if there is one; an outage only where nothing worse happened, and all of a host as one."""
+        """Raise the first failure, if there is one; an outage only where nothing worse happened; those with one reason as one."""
         worst = sorted(self.failures.values(), key=lambda error: isinstance(error, OutageError))
         if not worst:
             return
@@ -66,4 +66,7 @@ class Outcome:
         if isinstance(first, OutageError):
             alike = [error for error in worst if isinstance(error, OutageError) and error.reason == first.reason]
             raise OutageError(first.reason, first.advice, sum(error.size for error in alike), len(alike))
+        if isinstance(first, UnavailableError):
+            same = [error for error in worst if isinstance(error, UnavailableError) and error.reason == first.reason]
+            raise UnavailableError(first.file, first.dataset, first.reason, len(same))
         raise first

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from striate.catalog import DataFile
 from striate.catalog.annex import AnnexKey, content_of, pointer_at, pointer_in
 from striate.fetch.checking import Hasher
-from striate.fetch.client import Answer, Client, host_of
+from striate.fetch.client import Answer, Client, gone, host_of
 from striate.fetch.failures import BrokenOffError, ChangedError, DownError, SlowError, UnusableError
 from striate.fetch.partial import Origin, Partial
 from striate.fetch.patience import Patience, duration, retry_after
@@ -275,7 +275,9 @@ def _refusal(answer: Answer, task: Task) -> Exception:
         return UnusableError(
             f"{host} knows who asks, and refuses (403): its terms may have to be accepted there first, or the token was revoked"
         )
-    if status in (404, 410):
+    if status == 410:
+        return UnusableError(gone(answer))
+    if status == 404:
         return UnusableError(f"{host} has no {task.file.name} ({status})")
     if status == 407:
         return UnusableError(

@@ -408,7 +408,8 @@ class CardAdmin(ReadOnly):
 class SnapshotAdmin(ReadOnly):
     """Versions of the data."""
 
-    list_display = ("number", "at", "author", "note", "sha256")
+    list_display = ("number", "at", "author", "note", "sha256", "withdrawal")
+    list_select_related = ("withdrawal",)
 
 
 @admin.register(DoiRequest)

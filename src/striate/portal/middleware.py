@@ -147,6 +147,23 @@ class Places:
         return come_back(request, error) if isinstance(error, CrowdedError) else None
 
 
+class Withdrawals:
+    """Say that a version of the data was withdrawn, and why, where something of it is asked for."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer as ever."""
+        return self._answer(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """Answer 410."""
+        from striate.portal.hosting.withdrawing import WithdrawnError, gone
+
+        return gone(request, error) if isinstance(error, WithdrawnError) else None
+
+
 class StorageFaults:
     """Say that the portal has a fault that may pass, where the service that keeps the files does not answer."""
 

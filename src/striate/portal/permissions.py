@@ -9,6 +9,7 @@ _MAY = frozenset(
         *("add_user", "change_user", "delete_user", "change_team", "delete_team"),
         *("add_membership", "change_membership", "delete_membership"),
         *("add_announcement", "change_announcement", "delete_announcement"),
+        *("add_withdrawal", "delete_withdrawal"),
         *("add_maintenancewindow", "change_maintenancewindow", "delete_maintenancewindow"),
     }
 )

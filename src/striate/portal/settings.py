@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "striate.portal.middleware.maintenance",
     "striate.portal.organising.requests.whole_in_admin",
     "striate.portal.middleware.StorageFaults",
+    "striate.portal.middleware.Withdrawals",
     "striate.portal.receiving.admission.admit_uploads",
 ]
 ROOT_URLCONF = "striate.portal.urls"

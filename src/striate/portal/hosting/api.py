@@ -1,6 +1,7 @@
 """The API by which organisers publish a version: which contents are missing, each sent in parts, then all of it in one step."""
 
 import hashlib
+from datetime import datetime
 from functools import partial
 from itertools import accumulate
 from typing import Annotated, Any
@@ -121,12 +122,20 @@ class WholeContent(Schema):
     allow: bool = False  # as that of a small content
 
 
+class Withdrawn(Schema):
+    """That a version was withdrawn: since when, and why."""
+
+    at: datetime
+    reason: str
+
+
 class Version(Schema):
-    """A version of the data."""
+    """A version of the data; `withdrawn` is null unless its files are given to nobody any more."""
 
     number: int
     sha256: str
     page: str
+    withdrawn: Withdrawn | None = None
 
 
 _SMALL_CONTENTS = TypeAdapter(Annotated[list[SmallContent], Field(min_length=1, max_length=MOST_AT_ONCE)])
@@ -151,7 +160,7 @@ def _organiser(request: HttpRequest) -> User:
 @paginate(Pages)
 def all_versions(request: HttpRequest) -> Any:
     """The versions of the data, the last first."""
-    return Page(Snapshot.objects.order_by("-number"), partial(_told, request))
+    return Page(Snapshot.objects.select_related("withdrawal").order_by("-number"), partial(_told, request))
 
 
 @router.post("/missing", response={200: Missing, **_PROBLEMS})
@@ -259,4 +268,6 @@ def _files(new: NewVersion) -> list[snapshots.NewFile]:
 
 def _told(request: HttpRequest, snapshot: Snapshot) -> dict[str, Any]:
     page = request.build_absolute_uri(reverse("version", args=[snapshot.number]))
-    return {"number": snapshot.number, "sha256": snapshot.sha256, "page": page}
+    gone = snapshot.withdrawn
+    withdrawn = None if gone is None else {"at": gone.at, "reason": gone.reason}
+    return {"number": snapshot.number, "sha256": snapshot.sha256, "page": page, "withdrawn": withdrawn}

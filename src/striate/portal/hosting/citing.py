@@ -48,18 +48,26 @@ class Cited:
         who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} & {names[-1]}"
         doi = self.snapshot.doi
         where = f"https://doi.org/{doi}" if doi else self.address
+        withdrawn = "" if self.snapshot.withdrawn is None else ", withdrawn"
         stop = "" if who.endswith(".") else "."
         return (
-            f"{who}{stop} ({self.year}). {self.metadata.title} (version {self.snapshot.number}) [data set]. "
+            f"{who}{stop} ({self.year}). {self.metadata.title} (version {self.snapshot.number}{withdrawn}) [data set]. "
             f"{self.metadata.publisher}. {where}"
         )
+
+    @property
+    def _message(self) -> str:
+        gone = self.snapshot.withdrawn
+        if gone is None:
+            return "If you use these data, please cite them as below."
+        return f"This version was withdrawn on {gone.at.date().isoformat()} and should not be used: {gone.reason}"
 
     def cff(self) -> str:
         """CITATION.cff, version 1.2.0."""
         licence, doi = licence_of(self.snapshot), self.snapshot.doi
         tables: dict[str, Any] = {
             "cff-version": "1.2.0",
-            "message": "If you use these data, please cite them as below.",
+            "message": self._message,
             "type": "dataset",
             "title": self.metadata.title,
             "authors": [
@@ -99,6 +107,10 @@ class Cited:
         """DataCite's metadata, as its JSON has them."""
         licence = licence_of(self.snapshot)
         at = self.snapshot.at.date().isoformat()
+        dates = [{"date": at, "dateType": "Issued"}]
+        if (gone := self.snapshot.withdrawn) is not None:
+            withdrawn_on = gone.at.date().isoformat()
+            dates.append({"date": withdrawn_on, "dateType": "Withdrawn", "dateInformation": gone.reason})
         sizes = list(self.snapshot.files.values_list("content__size", flat=True))
         tables: dict[str, Any] = {
             "doi": self.snapshot.doi,
@@ -128,7 +140,7 @@ class Cited:
             "publisher": {"name": self.metadata.publisher},
             "publicationYear": str(self.year),
             "subjects": [{"subject": each} for each in dict.fromkeys(self.metadata.keywords)] or None,
-            "dates": [{"date": at, "dateType": "Issued"}],
+            "dates": dates,
             "relatedIdentifiers": [
                 {
                     "relatedIdentifier": each.identifier,

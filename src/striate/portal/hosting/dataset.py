@@ -7,12 +7,13 @@ from striate.catalog.dataset import Citation, Dataset, Licence
 from striate.portal.competition import competition
 from striate.portal.hosting import snapshots
 from striate.portal.hosting.citing import cited
+from striate.portal.hosting.withdrawing import require_current
 from striate.portal.models import Acceptance, Snapshot, User
 
 
 def version() -> str:
     """Name of the current version in addresses that never change."""
-    return Snapshot.current().short
+    return require_current().short
 
 
 def name() -> str:
@@ -22,7 +23,7 @@ def name() -> str:
 
 def licence(snapshot: Snapshot | None = None) -> Licence:
     """The terms of a version; by default the current one."""
-    return snapshots.licence_of(snapshot or Snapshot.current())
+    return snapshots.licence_of(snapshot or require_current())
 
 
 def terms_text(snapshot: Snapshot | None = None) -> str:
@@ -32,12 +33,13 @@ def terms_text(snapshot: Snapshot | None = None) -> str:
 
 def terms_digest(snapshot: Snapshot | None = None) -> str:
     """SHA-256 of what is accepted."""
-    return str((snapshot or Snapshot.current()).terms_sha256)
+    return str((snapshot or require_current()).terms_sha256)
 
 
 def accepted(user: User, snapshot: Snapshot | None = None) -> bool:
-    """Whether a person has accepted the terms of a version."""
-    return Acceptance.objects.filter(user=user, sha256=terms_digest(snapshot)).exists()
+    """Whether a person has accepted the terms of a version; by default of the current one, if there is one."""
+    snapshot = snapshot or Snapshot.current()
+    return snapshot is not None and Acceptance.objects.filter(user=user, sha256=terms_digest(snapshot)).exists()
 
 
 def dataset(snapshot: Snapshot, address: str, page: str, homepage: str) -> Dataset:

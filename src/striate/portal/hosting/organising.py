@@ -1,4 +1,4 @@
-"""Pages for organisers: what is said of a version, and its DOI."""
+"""Pages for organisers: what is said of a version, its DOI, and its withdrawal."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,10 +9,11 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
 from striate.errors import InputError
 from striate.portal.access import signed_in
+from striate.portal.hosting import dataset, withdrawing
 from striate.portal.hosting.citing import cited
 from striate.portal.hosting.metadata import edited, require_doi
 from striate.portal.hosting.pages import page_address, version_called
@@ -93,6 +94,47 @@ def doi(request: HttpRequest, snapshot: str) -> HttpResponseBase:
     return render(request, "portal/data/doi.html", shown, status=400 if problem else 200)
 
 
+@_organiser
+@require_http_methods(["GET", "HEAD", "POST"])
+def withdraw(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """Withdraw a version, with a reason; or, of one that was withdrawn, the button that restores it."""
+    user, found = _permitted(request, "portal.add_withdrawal"), version_called(snapshot)
+    name = f"{dataset.name()}-v{found.number}"
+    form = withdrawing.WithdrawForm(name, request.POST if request.method == "POST" else None)
+    problem = ""
+    if form.is_bound and form.is_valid():
+        try:
+            withdrawing.withdraw(found, form.cleaned_data["reason"], user)
+        except InputError as error:
+            problem = str(error)
+        else:
+            messages.success(request, gettext("The version is withdrawn."))
+            return redirect("version", found.number)
+    shown = {"snapshot": found, "current": Snapshot.current(), "form": form, "problem": problem}
+    return render(request, "portal/data/withdraw.html", shown, status=400 if problem or form.errors else 200)
+
+
+@_organiser
+@require_POST
+def restore(request: HttpRequest, snapshot: str) -> HttpResponseBase:
+    """Restore a version that was withdrawn."""
+    user, found = _permitted(request, "portal.delete_withdrawal"), version_called(snapshot)
+    try:
+        withdrawing.restore(found, user)
+    except InputError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, gettext("The version is restored."))
+    return redirect("version", found.number)
+
+
+def _permitted(request: HttpRequest, permission: str) -> User:
+    assert isinstance(request.user, User)
+    if not request.user.has_perm(permission):
+        raise PermissionDenied(gettext("Your account may not withdraw or restore versions of the data."))
+    return request.user
+
+
 def _requested(snapshot: Snapshot) -> DoiRequest | None:
     return DoiRequest.objects.filter(snapshot=snapshot).first()
 
@@ -101,6 +143,8 @@ def _request(snapshot: Snapshot, request: HttpRequest) -> str:
     with transaction.atomic():
         Chain.objects.select_for_update().get(pk=1)
         metadata = cited(snapshot, "").metadata
+        if snapshot.withdrawn is not None:
+            raise InputError(gettext("This version was withdrawn: restore it before you request a DOI for it."))
         if not metadata.creators:
             raise InputError(
                 gettext(

@@ -1,6 +1,7 @@
 """Pages and downloads of the data. Who is not known gets 401, who has not accepted the terms of a version 403."""
 
 import json
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,6 +21,7 @@ from striate.portal.hosting.changes import changes as differences
 from striate.portal.hosting.citing import cited
 from striate.portal.hosting.listing import folders
 from striate.portal.hosting.ranges import send, send_made
+from striate.portal.hosting.withdrawing import require_available, require_current
 from striate.portal.models import Acceptance, Content, Snapshot, SnapshotFile, Token, User
 from striate.portal.words import seen
 
@@ -36,9 +38,15 @@ def _person(request: HttpRequest) -> User | None:
     return Token.owner(token.strip()) if kind.lower() == "bearer" else None
 
 
-def refusal(request: HttpRequest, snapshot: Snapshot | None = None) -> HttpResponseBase | None:
-    """Why this person gets no data of a version, by default the current one; None where nothing is in the way."""
-    snapshot = snapshot or Snapshot.current()
+def refusal(request: HttpRequest, snapshot: Snapshot) -> HttpResponseBase | None:
+    """Why this person gets no data of a version; None where nothing is in the way.
+
+    Raises
+    ------
+    WithdrawnError
+        If nobody gets any, because the version was withdrawn.
+    """
+    require_available(snapshot)
     user = _person(request)
     if user is None:
         page = render(request, "portal/data/unknown.html", status=401)
@@ -71,7 +79,7 @@ def page_address(request: HttpRequest, snapshot: Snapshot) -> str:
 @require_safe
 def data(request: HttpRequest) -> HttpResponseBase:
     """The current version: README, files, terms, how to cite it."""
-    return _page(request, Snapshot.current())
+    return _page(request, Snapshot.current() or Snapshot.latest())
 
 
 @require_safe
@@ -81,10 +89,19 @@ def version(request: HttpRequest, snapshot: str) -> HttpResponseBase:
 
 
 def _page(request: HttpRequest, snapshot: Snapshot) -> HttpResponseBase:
+    said = cited(snapshot, page_address(request, snapshot))
+    if snapshot.withdrawn is not None:  # what remains, so that a DOI or an address in a paper leads to an explanation
+        shown: dict[str, Any] = {
+            "snapshot": snapshot,
+            "current": Snapshot.current(),
+            "metadata": said.metadata,
+            "citation": said.text,
+        }
+        return render(request, "portal/data/withdrawn.html", shown | {"doi": snapshot.doi})
     user = request.user if isinstance(request.user, User) else None
     accepted = user is not None and user.admitted and dataset.accepted(user, snapshot)
     files = files_of(snapshot.sha256)
-    shown: dict[str, Any] = {"snapshot": snapshot, "accepted": accepted, "files": files}
+    shown = {"snapshot": snapshot, "accepted": accepted, "files": files}
     folder = request.GET.get("folder")
     if folder is not None:
         inside = [each for each in files if each.path.startswith(folder) and "/" not in each.path[len(folder) :]]
@@ -92,10 +109,10 @@ def _page(request: HttpRequest, snapshot: Snapshot) -> HttpResponseBase:
             raise Http404(gettext("This version has no such folder."))
         shown |= {"folder": folder, "page": Paginator(inside, _A_PAGE).get_page(request.GET.get("page"))}
         return render(request, "portal/data/folder.html", shown)
-    said = cited(snapshot, page_address(request, snapshot))
     grouped = folders(files)
     shown |= {
         "current": Snapshot.current(),
+        "earlier": Snapshot.available().filter(number__lt=snapshot.number).exists(),
         "metadata": said.metadata,
         "citation": said.text,
         "doi": snapshot.doi,
@@ -138,19 +155,24 @@ def _licence(files: list[SnapshotFile]) -> str | None:
 @require_safe
 def versions(request: HttpRequest) -> HttpResponseBase:
     """All versions, the last first, with what changed from one to the next."""
-    found = list(Snapshot.objects.order_by("-number"))
-    before = [*found[1:], None]
-    rows = [(each, old and differences(old, each)) for each, old in zip(found, before, strict=True)]
+    found = list(Snapshot.objects.select_related("withdrawal").order_by("-number"))
+    available = [each for each in found if each.withdrawn is None]
+    before = dict(pairwise(available))
+    rows = [(each, differences(before[each], each) if each in before else None) for each in found]
     return render(request, "portal/data/versions.html", {"rows": rows})
 
 
 @require_safe
 def changes(request: HttpRequest, snapshot: str) -> HttpResponseBase:
-    """What changed since another version: the one before, or any (``?since=``)."""
-    after = version_called(snapshot)
-    before = version_called(request.GET.get("since") or str(after.number - 1))
+    """What changed since another version: the last one before it, or any (``?since=``)."""
+    after = require_available(version_called(snapshot))
+    since = request.GET.get("since")
+    earlier = Snapshot.available().filter(number__lt=after.number).first()
+    before = require_available(version_called(since)) if since else earlier
+    if before is None:
+        raise Http404(gettext("There is no earlier version of the data."))
     found = differences(before, after)
-    shown = {"before": before, "after": after, "changes": found, "versions": Snapshot.objects.order_by("number")}
+    shown = {"before": before, "after": after, "changes": found, "versions": Snapshot.available().reverse()}
     return render(request, "portal/data/changes.html", shown)
 
 
@@ -160,7 +182,7 @@ def accept(request: HttpRequest) -> HttpResponseBase:
     """Accept the terms of a version, word for word."""
     assert isinstance(request.user, User)
     digest = seen(request.POST.get("terms", ""))  # PostgreSQL compares nothing with NUL
-    snapshot = Snapshot.objects.filter(terms_sha256=digest).order_by("-number").first()
+    snapshot = Snapshot.available().filter(terms_sha256=digest).first()
     if snapshot is None:
         messages.error(request, gettext("The terms have changed meanwhile: read them again."))
         return redirect("data")
@@ -172,7 +194,7 @@ def accept(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 def manifest(request: HttpRequest) -> HttpResponseBase:
     """The manifest of the current version."""
-    return _manifest(request, Snapshot.current())
+    return _manifest(request, require_current())
 
 
 @require_safe
@@ -194,7 +216,8 @@ def _manifest(request: HttpRequest, snapshot: Snapshot) -> HttpResponseBase:
 @require_safe
 def canonical(request: HttpRequest, snapshot: str) -> HttpResponseBase:
     """The canonical manifest: whose SHA-256 is the version's hash."""
-    return HttpResponse(snapshots.canonical(version_called(snapshot)), content_type="application/json")
+    found = require_available(version_called(snapshot))
+    return HttpResponse(snapshots.canonical(found), content_type="application/json")
 
 
 @require_safe

@@ -98,7 +98,8 @@ def publish(files: Sequence[NewFile], *, note: str, author: str, by: audit.Actor
     Raises
     ------
     InputError
-        If a path leads out of the folder, a content is missing, or something in it would give the competition away.
+        If a path leads out of the folder, a content is missing, something in it would give the competition away, or the same
+        version was withdrawn.
     """
     require_sound(files)
     told = {each.path: each for each in files}
@@ -113,12 +114,14 @@ def publish(files: Sequence[NewFile], *, note: str, author: str, by: audit.Actor
                 )
                 % {"count": grouped(len(absent))}
             )
-        before = Snapshot.current()
+        latest = Snapshot.latest()
+        before = Snapshot.current() or latest  # what a version that was withdrawn says is not passed on
         licence, metadata = _described(told, before)
         known = Snapshot.objects.filter(sha256=_digest(_with_sessions(files, before), licence)).first()
         if known is not None:
+            _refuse_withdrawn(known)
             return known, False
-        snapshot = _write(files, licence, note, author, timezone.now(), before)
+        snapshot = _write(files, licence, note, author, timezone.now(), before, latest.number + 1)
         Description.objects.create(snapshot=snapshot, metadata=metadata, by=author)
         after = {"number": snapshot.number, "sha256": snapshot.sha256, "note": note}
         audit.note(by, "publish version", about=snapshot, after=after)
@@ -188,8 +191,25 @@ def find(name: str) -> Snapshot | None:
     return Snapshot.objects.filter(sha256__startswith=name).first()
 
 
+def _refuse_withdrawn(known: Snapshot) -> None:
+    if (gone := known.withdrawn) is not None:
+        raise InputError(
+            gettext(
+                "These files under these terms are version %(number)d, which was withdrawn on %(date)s (%(reason)s): an organiser can "
+                "restore it on its page; or change what is wrong, and publish that."
+            )
+            % {"number": known.number, "date": gone.at.date().isoformat(), "reason": gone.reason}
+        )
+
+
 def _write(
-    files: Sequence[NewFile], licence: Licence, note: str, author: str, at: Any, before: Snapshot | None = None
+    files: Sequence[NewFile],
+    licence: Licence,
+    note: str,
+    author: str,
+    at: Any,
+    before: Snapshot | None = None,
+    number: int = 1,
 ) -> Snapshot:
     files = _with_sessions(files, before)
     sessions = Counter(each.session for each in files if each.session)
@@ -200,7 +220,7 @@ def _write(
         )
     rules = competition().rules
     snapshot = Snapshot.objects.create(
-        number=1 if before is None else before.number + 1,
+        number=number,
         sha256=_digest(files, licence),
         at=at,
         author=author,

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from striate.portal.competition import competition
 from striate.portal.hosting.pages import refusal, version_called
 from striate.portal.hosting.ranges import asked
+from striate.portal.hosting.withdrawing import require_available
 from striate.portal.looking import store
 from striate.portal.looking.findings import findings
 from striate.portal.looking.jobs import given_up
@@ -58,7 +59,7 @@ class Row:
 @require_safe
 def recordings(request: HttpRequest, snapshot: str | None = None) -> HttpResponseBase:
     """The recordings of a version, or all that are hosted; what each holds is told to those who may download it."""
-    version = None if snapshot is None else version_called(snapshot)
+    version = None if snapshot is None else require_available(version_called(snapshot))
     accepted = _accepted(request)
     rules = competition().rules
     rows = []
@@ -127,6 +128,8 @@ def _state_address(archive: SnapshotFile, snapshot: str | None) -> str:
 def part(request: HttpRequest, session: str, key: str, file: str) -> HttpResponseBase:
     """A prepared file, or bytes of it, for those who may download a version that has the recording so; what has this address never changes."""
     held = store.holders(session, key)
+    if not held and (gone := store.withdrawn(session, key)) is not None:
+        require_available(gone)
     refused = _refused_by_all([each.snapshot for each in held or [_archive(session, None)]], request)
     if refused is not None:
         return refused
@@ -157,7 +160,10 @@ def _refused_by_all(versions: Sequence[Snapshot], request: HttpRequest) -> HttpR
 
 
 def _archive(session: str, snapshot: str | None) -> SnapshotFile:
-    archive = store.recording(session, None if snapshot is None else version_called(snapshot))
+    version = None if snapshot is None else require_available(version_called(snapshot))
+    archive = store.recording(session, version)
     if archive is None:
+        if version is None and (gone := store.withdrawn(session)) is not None:
+            require_available(gone)
         raise Http404(gettext("There is no such recording."))
     return archive

@@ -31,17 +31,21 @@ def storage() -> Storage:
 
 
 def recordings(snapshot: Snapshot | None = None) -> list[SnapshotFile]:
-    """The recordings of a version; if none is named, each that is hosted at all, as in the newest version that holds it."""
-    found = _all()
+    """The recordings of a version; if none is named, each that is hosted at all, as in the newest version that holds it.
+
+    What is only in versions that were withdrawn is hosted no more.
+    """
+    found = _available()
     if snapshot is not None:
         return sorted(found.filter(snapshot=snapshot), key=_by_session)
     later = SnapshotFile.objects.filter(session=OuterRef("session"), snapshot__number__gt=OuterRef("snapshot__number"))
+    later = later.filter(snapshot__withdrawal=None)
     return sorted(found.filter(~Exists(later)), key=_by_session)
 
 
 def recording(session: str, snapshot: Snapshot | None = None) -> SnapshotFile | None:
     """The archive of one recording in a version, or in the newest that holds it; None if there is none."""
-    found = _all().filter(session=session)
+    found = _available().filter(session=session)
     if snapshot is not None:
         found = found.filter(snapshot=snapshot)
     return found.order_by("-snapshot__number").first()
@@ -49,7 +53,7 @@ def recording(session: str, snapshot: Snapshot | None = None) -> SnapshotFile | 
 
 def archives(session: str | None = None) -> list[SnapshotFile]:
     """Each archive that any version holds, of one recording or of all: the same bytes once, as in the newest version."""
-    found = _all() if session is None else _all().filter(session=session)
+    found = _available() if session is None else _available().filter(session=session)
     return list({each.content_id: each for each in found.order_by("snapshot__number", "path")}.values())
 
 
@@ -60,13 +64,23 @@ def sessions(content: Content) -> list[str]:
 
 def holders(session: str, own_key: str) -> list[SnapshotFile]:
     """A recording in all versions that hold the archive of a key, the newest first."""
-    return [
-        each for each in _all().filter(session=session).order_by("-snapshot__number") if key(each.content) == own_key
-    ]
+    found = _available().filter(session=session).order_by("-snapshot__number")
+    return [each for each in found if key(each.content) == own_key]
+
+
+def withdrawn(session: str, own_key: str | None = None) -> Snapshot | None:
+    """The newest version that was withdrawn and holds a recording, or an archive of it; None if there is none."""
+    found = _all().filter(session=session).exclude(snapshot__withdrawal=None).order_by("-snapshot__number")
+    return next((each.snapshot for each in found if own_key in (None, key(each.content))), None)
 
 
 def _all() -> QuerySet[SnapshotFile]:
     return SnapshotFile.objects.exclude(session="").select_related("content", "snapshot", "changed")
+
+
+def _available() -> QuerySet[SnapshotFile]:
+    """Of versions that were not withdrawn."""
+    return _all().filter(snapshot__withdrawal=None)
 
 
 def _by_session(file: SnapshotFile) -> str:

@@ -7,7 +7,16 @@ from striate.portal.models.hosting import Acceptance, MaintenanceWindow
 from striate.portal.models.jobs import Job
 from striate.portal.models.people import Attempt, Membership, Team, Token, User
 from striate.portal.models.scores import Publication, Score, Standing
-from striate.portal.models.snapshots import Arrival, Content, Description, Doi, DoiRequest, Snapshot, SnapshotFile
+from striate.portal.models.snapshots import (
+    Arrival,
+    Content,
+    Description,
+    Doi,
+    DoiRequest,
+    Snapshot,
+    SnapshotFile,
+    Withdrawal,
+)
 from striate.portal.models.submissions import Chain, Link, Part, State, Submission, Transition, Upload
 from striate.portal.models.workers import Worker
 
@@ -41,5 +50,6 @@ __all__ = [
     "Transition",
     "Upload",
     "User",
+    "Withdrawal",
     "Worker",
 ]

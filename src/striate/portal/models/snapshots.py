@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -108,13 +109,58 @@ class Snapshot(Unchanging):
         found = Doi.objects.filter(request__snapshot=self).first()
         return None if found is None else str(found.doi)
 
+    @property
+    def withdrawn(self) -> "Withdrawal | None":
+        """When and why it was withdrawn; None if it was not."""
+        return getattr(self, "withdrawal", None)
+
     @classmethod
-    def current(cls) -> "Snapshot":
-        """The last version."""
+    def latest(cls) -> "Snapshot":
+        """The last version, also if it was withdrawn."""
         found = cls.objects.order_by("-number").first()
         if found is None:
             raise RuntimeError("The portal has no data yet: `striate serve` takes the competition's folder in.")
         return found
+
+    @classmethod
+    def available(cls) -> "models.QuerySet[Snapshot]":
+        """The versions that were not withdrawn, the last first."""
+        return cls.objects.filter(withdrawal=None).order_by("-number")
+
+    @classmethod
+    def current(cls) -> "Snapshot | None":
+        """The last version that was not withdrawn; None if all were."""
+        return cls.available().first()
+
+
+class Withdrawal(models.Model):
+    """That a version was withdrawn: nobody gets its files any more, and its page says why. Restoring the version removes the row.
+
+    Attributes
+    ----------
+    snapshot
+        The version.
+    reason
+        As everybody reads it, on one line.
+    by
+        The organiser; empty once the account is deleted.
+    """
+
+    snapshot = models.OneToOneField(
+        Snapshot, on_delete=models.PROTECT, related_name="withdrawal", verbose_name=_("version of the data")
+    )
+    reason = models.CharField(_("reason"), max_length=300)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", verbose_name=_("by")
+    )
+    at = models.DateTimeField(_("at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("withdrawal of a version")
+        verbose_name_plural = _("withdrawals of versions")
+
+    def __str__(self) -> str:
+        return gettext("withdrawal of %(version)s") % {"version": self.snapshot}
 
 
 class SnapshotFile(Unchanging):
