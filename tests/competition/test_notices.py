@@ -23,6 +23,7 @@ from striate.competition import (
     verify,
 )
 from striate.competition.in_force import timings
+from striate.competition.notices import Disqualification
 from striate.competition.receipts import linked, parsed
 from striate.errors import InputError
 
@@ -349,6 +350,17 @@ def test_a_second_reason_mends_the_first_and_the_date_stays(cheated):
     disqualify(cheated.folder, "Cheat", why="the truth was stolen", at=hours(9))
     (out,) = InForce.of(RULES, Receipts.read(cheated.folder).entries).disqualified
     assert (out.at, out.why, out.notice) == (hours(5), "the truth was stolen", 8)
+
+
+def test_names_in_notices_are_compared_by_their_keys(cheated):
+    standing = InForce.of(RULES, Receipts.read(cheated.folder).entries)
+    with pytest.raises(InputError, match="'CHE\N{CYRILLIC CAPITAL LETTER A}T' is disqualified"):
+        standing.require_team("CHE\N{CYRILLIC CAPITAL LETTER A}T")
+    name = RULES.baselines[0].name.replace("a", "\N{CYRILLIC SMALL LETTER A}")
+    about = {"number": 9, "at": hours(9), "why": "x", "previous": "0" * 64, "digest": "0" * 64}
+    notice = Disqualification.model_validate({"kind": "disqualification", "team": name, **about})
+    with pytest.raises(InputError, match="a row of the organiser's own"):
+        standing.after(notice)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,12 @@ BAD = {
     "something unknown withheld": ({"tracks__0__withhold": ["images"]}, "withhold"),
     "a baseline's recipe": ({"baselines__0__recipe": "cn-2022"}, "no such recipe: did you mean"),
     "a baseline's track": ({"baselines__0__tracks": ["sensorum"]}, "did you mean 'sensorium'"),
+    "two baselines that look alike": (
+        {"baselines": [{"name": "LN baseline"}, {"name": "LN b\N{CYRILLIC SMALL LETTER A}seline"}]},
+        "look alike",
+    ),
+    "two baselines that differ in case": ({"baselines": [{"name": "LN"}, {"name": "ln"}]}, "look alike"),
+    "two phases of one name": ({"phases__1__name": "live"}, "two phases are called 'live'"),
     "what cannot be declared": ({"declared": [{"leak": "withheld-responses", "why": "because"}]}, "cannot be declared"),
     "a session": ({"tracks__0__session": "mouse one"}, "animal-session-scan"),
     "a share": ({"tiers__final_share": 1.5}, "final_share"),

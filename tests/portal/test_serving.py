@@ -236,5 +236,6 @@ def test_an_organiser_makes_accounts_and_passwords(world: World) -> None:
         with pytest.raises(InputError):
             new_account(name, email, team)
     assert world.browser().login(username="ada", password=new_password("ada"))
+    assert world.browser().login(username="ada", password=new_password("ADA"))
     with pytest.raises(InputError, match="no account"):
         new_password("nobody")

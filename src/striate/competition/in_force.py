@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from striate.competition.name_key import name_key
 from striate.competition.notices import Amendment, Disqualification, Notice, Timing
 from striate.competition.receipts import Entry, Receipt
 from striate.competition.rules import Rules, in_order
@@ -113,9 +114,9 @@ class InForce:
         return tuple(move for move in self.moves if move.phase == phase)
 
     def require_team(self, team: str) -> None:
-        """Raise `InputError` if a team is disqualified."""
+        """Raise `InputError` if a team is disqualified, or has a name that would be taken for that of one."""
         for each in self.disqualified:
-            if each.team == team:
+            if name_key(each.team) == name_key(team):
                 raise InputError(
                     f"Team {team!r} is disqualified since {each.at.isoformat(timespec='minutes')} ({each.why}): it cannot submit."
                 )
@@ -137,7 +138,7 @@ class InForce:
             raise InputError(f"{notice.kind.capitalize()} {notice.number} is not allowed: {error}") from None
 
     def _disqualified_after(self, notice: Disqualification) -> tuple[Disqualified, ...]:
-        if notice.team.casefold() in {each.name.casefold() for each in self.rules.baselines}:
+        if self.rules.names_baseline(notice.team):
             raise InputError(f"{notice.team!r} is a row of the organiser's own, and no team.")
         out = {each.team: each for each in self.disqualified}
         if notice.kind == "reinstatement":

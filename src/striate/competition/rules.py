@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import Field, field_validator, model_validator
 
 from striate.catalog import Licence
+from striate.competition.name_key import name_key
 from striate.competition.tables import (
     Baseline,
     Declared,
@@ -105,6 +106,10 @@ class Rules(Table):
             for name in baseline.tracks:
                 self.track(name)
         return self
+
+    def names_baseline(self, name: str) -> bool:
+        """Whether a name is that of a baseline, or would be taken for it."""
+        return name_key(name) in {name_key(each.name) for each in self.baselines}
 
     def _refuse_shared_recordings(self) -> None:
         owner: dict[str, str] = {}
@@ -206,8 +211,13 @@ def _refuse_shared_files(tracks: list[str]) -> None:
 
 
 def _refuse_doubled(what: str, names: list[str]) -> None:
-    if doubled := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"two {what} are called {doubled!r}: give each its own name")
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(name_key(name), name)
+        if other == name and names.count(name) > 1:
+            raise ValueError(f"two {what} are called {name!r}: give each its own name")
+        if other != name:
+            raise ValueError(f"the {what} {other!r} and {name!r} look alike: give one another name")
 
 
 def _without_none(value: Any) -> Any:

@@ -79,7 +79,7 @@ def require_team(rules: Rules, team: str, *, baseline: bool) -> None:
         raise InputError(f"The rules have no baseline {team!r}: {', '.join(names) or 'none at all'}.")
     if baseline:
         return
-    if name_key(team) in set(map(name_key, names)) or is_reserved(team):
+    if rules.names_baseline(team) or is_reserved(team):
         raise InputError(
             f"{team!r} is a row of the organiser's own, or looks like one: choose another name for the team."
         )

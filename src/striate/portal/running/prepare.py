@@ -168,10 +168,11 @@ def new_password(username: str) -> str:
     """
     from django.db import transaction
 
+    from striate.competition.name_key import name_key
     from striate.portal.models import User
     from striate.portal.organising import audit
 
-    user = User.objects.filter(username=username, is_active=True).first()
+    user = User.objects.filter(name_key=name_key(username), is_active=True).first()
     if user is None:
         raise InputError(f"There is no account {username!r}; the administrator's is {ADMINISTRATOR!r}.")
     password = secrets.token_urlsafe(15)
