@@ -38,6 +38,12 @@ def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
+def say(line: str) -> None:
+    """Print a line on standard error, if there is one: a process without a terminal may have closed it."""
+    if sys.stderr is not None:
+        print(line, file=sys.stderr, flush=True)
+
+
 def in_notebook() -> bool:
     """Whether this is the kernel of a notebook, which can show HTML."""
     ipython = sys.modules.get("IPython")  # a kernel has imported it already

@@ -2,9 +2,11 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,3 +67,27 @@ def test_only_encoding_is_handled() -> None:
     with pytest.raises(UnicodeDecodeError):
         escape(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"))
     assert HANDLER == "striate.escape"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_may_be_closed(tmp_path: Path, closed: str) -> None:
+    """As some job schedulers and services start programs; files do not take the place of a stream."""
+    written, out = tmp_path / "mouse.zip", tmp_path / "copy.npz"
+    striate.write(small_recording("7-1-1"), written)
+    generator = np.random.default_rng(0)
+    np.savez(
+        out,
+        images=generator.integers(0, 256, (20, 6, 8), dtype=np.uint8),
+        responses=generator.gamma(2.0, 1.0, (20, 2)),
+        **{f"neurons/{axis}": np.arange(2.0) for axis in "xyz"},
+    )
+    for arguments in (["check", written], ["convert", out, "--session", "1-1-1", "--out", tmp_path / "made.zip"]):
+        command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "striate", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, done.stderr
+        assert not done.stderr
+    assert striate.check(tmp_path / "made.zip").ok
+    refused = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "striate", "check", str(tmp_path / "no")]
+    done = subprocess.run(refused, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 1
+    assert (done.stderr == "") == ("2>&-" in closed)

@@ -15,8 +15,9 @@ import typer.main
 from rich.console import Console
 
 from striate import __version__
-from striate.cli.encoding import make_printable
+from striate.cli.encoding import make_printable, open_closed_streams
 from striate.errors import InputError, StriateError, command_line
+from striate.progress import on_terminal
 
 _HELP = ["-h", "--help"]
 
@@ -60,7 +61,7 @@ _GROUPS = (
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # for scripts a sentence is a line; at a terminal it breaks between words
-errors = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+errors = Console(stderr=True, highlight=False, soft_wrap=not on_terminal())
 
 
 _INTERRUPTED = 130  # the status that Typer makes of Ctrl-C
@@ -154,6 +155,7 @@ def main() -> None:
 
     Ctrl-C ends it with status 130, SIGTERM with 143, SIGHUP with 129.
     """
+    open_closed_streams()
     make_printable()
     with _terminable() as received, command_line():
         _run(received)

@@ -1,6 +1,7 @@
 """Print to terminals and files whose encoding lacks characters, such as ASCII or Latin-1: nothing is lost, and nothing fails."""
 
 import codecs
+import os
 import sys
 
 HANDLER = "striate.escape"
@@ -38,6 +39,24 @@ def escape(error: UnicodeError) -> tuple[str, int]:
 def _escaped(character: str) -> str:
     code = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{code[at : at + 4]}" for at in range(0, len(code), 4))
+
+
+def open_closed_streams() -> None:
+    """Connect standard streams that are closed, as ``2>&-`` and some services leave them, to the null device.
+
+    Otherwise the next file that is opened gets the number of the stream, and messages would be written into it.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)  # programs that are started get it, too
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - open to the end
 
 
 def make_printable() -> None:

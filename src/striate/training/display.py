@@ -2,14 +2,13 @@
 
 import contextlib
 import itertools
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from striate.progress import NotebookBar, in_notebook, on_terminal, quiet
+from striate.progress import NotebookBar, in_notebook, on_terminal, quiet, say
 from striate.training.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -109,22 +108,18 @@ class LogLines:
     def begin(self, epoch: int, resumed: str | None) -> None:
         """Say where an interrupted training goes on."""
         if resumed:
-            _say(resumed)
+            say(resumed)
 
     def on_round(self, done: int, rounds: int, loss: float) -> None:
         """Rounds are not logged."""
 
     def on_epoch(self, row: dict[str, Any], schedule: Schedule) -> None:
         """Write the line of an epoch."""
-        _say(
+        say(
             f"epoch {row['epoch']}: loss {row['loss']:.6g}, validation {row['validation_correlation']:.4f} "
             f"(best {schedule.best:.4f} in epoch {schedule.best_epoch}), rate {row['learning_rate']:.3g}, "
             f"{row['seconds']:.1f} s"
         )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from striate.progress import say
+
 # Ctrl-C, and what schedulers and closed terminals send: SLURM sends SIGTERM at the end of a job's time, and before it whatever
 # --signal names, mostly SIGUSR1.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -73,8 +75,9 @@ class Interruption:
             return
         said = sentence(self._received.name)
         if signal.getsignal(self._received) is signal.SIG_DFL:
-            print(said, file=sys.stderr, flush=True)
-            sys.stdout.flush()
+            say(said)
+            if sys.stdout is not None:
+                sys.stdout.flush()
         try:
             signal.raise_signal(self._received)
         except BaseException as error:
