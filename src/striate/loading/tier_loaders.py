@@ -23,6 +23,7 @@ from striate.loading.sampler import BatchSampler
 from striate.loading.selection import select_training_rows
 from striate.loading.settings import DataSettings, data_settings
 from striate.loading.standardisation import Standardisation
+from striate.loading.torch_defaults import torch_defaults
 from striate.loading.trials import TrialDataset, TrialLoader
 from striate.names import TIERS, tier_name, tier_names
 from striate.recordings import Recording
@@ -283,6 +284,7 @@ def loaders(
 ) -> SessionLoaders: ...
 
 
+@torch_defaults()
 def loaders(
     recordings: Recording | str | os.PathLike[str] | Iterable[Any] | Mapping[str, Any],
     settings: DataSettings | Mapping[str, Any] | None = None,

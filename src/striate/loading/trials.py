@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from striate.loading.batch import Batch
 from striate.loading.sampler import BatchSampler
+from striate.loading.torch_defaults import torch_defaults
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +53,7 @@ class TrialDataset(Dataset[Batch]):
         """Bytes a trial that are not in memory and have to be prepared for each batch."""
         return self._prepared.not_kept(self.rows, with_responses=self.with_responses)
 
+    @torch_defaults()
     def __getitem__(self, positions: int | Sequence[int] | NDArray[np.int64]) -> Batch:
         index = np.atleast_1d(self.rows[np.asarray(positions, dtype=np.int64)])
         images, behavior, pupil_center = self._prepared.inputs(index)
@@ -93,7 +95,8 @@ class TrialLoader(DataLoader[Batch]):
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         size = self.dataset.not_kept
         if self.num_workers or self.pin_memory or not size:
-            return super().__iter__()
+            with torch_defaults():
+                return super().__iter__()
         return self._read_in_order(max(1, _AHEAD // (size * self.sampler.batch_size)))
 
     def _read_in_order(self, batches: int) -> Iterator[Batch]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import InputError, kind_of, nearest, option
+from striate.loading.torch_defaults import torch_defaults
 from striate.models.cores import ConvolutionalCore
 from striate.models.ops import form
 from striate.models.readouts import GaussianReadout, cortical_positions
@@ -229,6 +230,7 @@ class Encoder(nn.Module):
         return Encoder(new, core, {s: cortical_positions(c) for s, c in neurons.items()})
 
     @torch.no_grad()
+    @torch_defaults()
     def receptive_field_positions(self, session: str) -> NDArray[np.float64]:
         """Mean position of each neuron's receptive field in the core's map, shape (N, 2).
 
@@ -258,6 +260,7 @@ class Encoder(nn.Module):
         return pixels
 
 
+@torch_defaults()
 def build_encoder(settings: ModelSettings, neurons: Mapping[str, ArrayLike], input_shape: Sequence[int]) -> Encoder:
     """Make an untrained encoder; weights are drawn from PyTorch's global generator.
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from striate.errors import InputError, listed, shortened
 from striate.files import utf8_path, whole_file
 from striate.folders import expanded
+from striate.loading.torch_defaults import torch_defaults
 from striate.models.cores import ConvolutionalCore
 from striate.models.encoder import PREFIX, Encoder
 from striate.models.settings import ModelSettings
@@ -54,6 +55,7 @@ def save(encoder: Encoder, path: Path | str, *, overwrite: bool = False) -> None
     write_tensors(path, encoder.state_dict(), {"format": _FORMAT, "encoder": described}, overwrite=overwrite)
 
 
+@torch_defaults()
 def load(path: Path | str) -> Encoder:
     """Read an encoder that `save` wrote; it is in evaluation mode, on the CPU.
 

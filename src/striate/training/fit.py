@@ -21,6 +21,7 @@ from striate.errors import InputError, StriateError, checked_seed, option
 from striate.files import as_path
 from striate.loading import Loaders, SessionLoaders, loaders
 from striate.loading.devices import device_for
+from striate.loading.torch_defaults import torch_defaults
 from striate.models import Encoder, build_encoder, save
 from striate.recordings import Recording
 from striate.training import run as files
@@ -104,6 +105,7 @@ def train(
     Run.refuse_finished(folder, overwrite)
     interruption, stopped = Interruption(), None
     with ExitStack() as stack:
+        stack.enter_context(torch_defaults(gradients=True))
         stack.enter_context(files.claimed(folder))
         Run.refuse_finished(folder, overwrite)
         facts = _facts(plan, several, seed, given)

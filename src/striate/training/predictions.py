@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from striate.errors import InputError, kind_of, listed
 from striate.loading import Batch, DataSettings, Loaders, loaders
 from striate.loading.devices import device_for
 from striate.loading.settings import data_settings
+from striate.loading.torch_defaults import torch_defaults
 from striate.models import Encoder
 from striate.models.ops import freed_memory_kept
 from striate.names import tier_names
@@ -110,7 +112,10 @@ def predict(
     rows = np.concatenate([recording.rows(tier) for tier in wanted])
     values = np.empty((rows.size, given.unit_ids.size), dtype=np.float32)
     start = 0
-    with freed_memory_kept(), progress(f"Predicting {recording.session}", rows.size) as advance:
+    ours = (
+        torch_defaults() if isinstance(model, Run | Encoder) else nullcontext()
+    )  # code of the user's own keeps its settings
+    with ours, freed_memory_kept(), progress(f"Predicting {recording.session}", rows.size) as advance:
         for batch in _batches(given, wanted):
             values[start : start + len(batch)] = _rates(function, batch, given.unit_ids.size)
             start += len(batch)

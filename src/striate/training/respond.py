@@ -17,6 +17,7 @@ from striate.errors import InputError, listed, nearest
 from striate.loading.devices import device_for
 from striate.loading.raw_images import RawImages, model_images, screen_sized
 from striate.loading.settings import ORIGINAL
+from striate.loading.torch_defaults import torch_defaults
 from striate.models.ops import freed_memory_kept
 from striate.progress import progress
 
@@ -37,6 +38,7 @@ _BEHAVIOR = {
 _PUPIL_CENTER = {"horizontal": ("x", "pupil_x"), "vertical": ("y", "pupil_y")}
 
 
+@torch_defaults()
 def respond(
     run: Run,
     images: Any,

@@ -237,7 +237,7 @@ _backward = compiled(_backward_loop, parallel=True)
 def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
     """Value of `sample_and_project` without bias; positions are (1 or B, N, 2)."""
     values = _channels_last(maps)
-    out = torch.empty((len(values), len(features)), dtype=maps.dtype)
+    out = maps.new_empty((len(values), len(features)))
     with threads():
         _forward(values, array(positions), array(features), out.numpy())
     return out
@@ -255,10 +255,10 @@ def backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients in maps (empty if not wanted), positions and features, given that in the value, (B, N)."""
     values = _channels_last(maps)
-    of_maps = torch.zeros(values.shape if maps_wanted else (0, *values.shape[1:]), dtype=maps.dtype)
-    of_positions = torch.zeros((len(values), len(features), 2), dtype=maps.dtype)
+    of_maps = maps.new_zeros(values.shape if maps_wanted else (0, *values.shape[1:]))
+    of_positions = maps.new_zeros((len(values), len(features), 2))
     with threads() as number:
-        of_features = torch.zeros((min(number, max(1, len(values))), *features.shape), dtype=maps.dtype)
+        of_features = maps.new_zeros((min(number, max(1, len(values))), *features.shape))
         written = of_maps.numpy(), of_positions.numpy(), of_features.numpy()
         _backward(array(slopes), values, array(positions), array(features), *written)
     if len(positions) == 1 and len(values) != 1:  # one for all images

@@ -9,7 +9,6 @@ from typing import Any
 
 import numba
 import numpy as np
-import torch
 from torch import Tensor
 
 from striate.models.ops.cpu import array, compiled, threads
@@ -62,9 +61,9 @@ def weight_gradient(of_maps: Tensor, maps: Tensor, kernel: int) -> Tensor:
     groups = channels // LANES
     with threads() as number:
         shares = min(number, max(1, images))
-        padded = torch.zeros((shares, groups, height, width + kernel - 1, LANES))
-        totals = torch.empty((shares, kernel, kernel, LANES))
-        out = torch.zeros((shares, groups, kernel, kernel, LANES))
+        padded = maps.new_zeros((shares, groups, height, width + kernel - 1, LANES))
+        totals = maps.new_empty((shares, kernel, kernel, LANES))
+        out = maps.new_zeros((shares, groups, kernel, kernel, LANES))
         given = (array(tensor.permute(0, 2, 3, 1)) for tensor in (of_maps, maps))
         _weights(*given, padded.numpy(), totals.numpy(), out.numpy())
     return out.sum(dim=0).permute(0, 3, 1, 2).reshape(channels, 1, kernel, kernel)

@@ -93,9 +93,9 @@ def forward(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Ten
     """ELU of normalised maps (B, C, H, W), and the mean and (biased) variance of each channel, in double precision."""
     rows = _rows(maps)
     channels, places = maps.shape[1], len(rows)
-    out = torch.empty((len(maps), *maps.shape[2:], channels))
+    out = maps.new_empty((len(maps), *maps.shape[2:], channels))
     with threads() as number:
-        pivots, sums = rows[0].copy(), torch.zeros((number, 2, channels), dtype=torch.float64)
+        pivots, sums = rows[0].copy(), maps.new_zeros((number, 2, channels), dtype=torch.float64)
         _moments(rows, pivots, sums.numpy())
         first, second = sums.sum(dim=0) / places
         mean, variance = first + torch.from_numpy(pivots), (second - first.square()).clamp(min=0)
@@ -111,10 +111,10 @@ def backward(
     """Gradients in maps, weight and bias, given that in the values that `forward` gave."""
     given = _rows(slopes), _rows(values), _rows(maps)
     channels, places = maps.shape[1], len(given[0])
-    out = torch.empty((len(maps), *maps.shape[2:], channels))
+    out = maps.new_empty((len(maps), *maps.shape[2:], channels))
     centre = array(mean.float())
     with threads() as number:
-        sums = torch.zeros((number, 2, channels), dtype=torch.float64)
+        sums = maps.new_zeros((number, 2, channels), dtype=torch.float64)
         _slopes(*given, centre, sums.numpy())
         of_bias, of_product = sums.sum(dim=0)
         inverse = (variance + eps).rsqrt()

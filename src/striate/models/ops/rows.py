@@ -9,7 +9,6 @@ from typing import Any
 
 import numba
 import numpy as np
-import torch
 from torch import Tensor
 
 from striate.models.ops.cpu import array, compiled, threads
@@ -201,11 +200,11 @@ def core(
     channels, side = first.shape[0], first.shape[2]
     layers, kernel = len(spatial), spatial.shape[-1]
     height, width = images.shape[2] - side + 1, images.shape[3] - side + 1
-    out = torch.empty((len(images), height, width, channels))
+    out = images.new_empty((len(images), height, width, channels))
     spatial = spatial.reshape(layers, channels // LANES, LANES, kernel, kernel).permute(0, 1, 3, 4, 2)
     with threads() as number:
         shape = (number, 2, channels // LANES, height + kernel - 1, width + kernel - 1, LANES)
-        padded, rows = torch.zeros(shape), torch.empty((number, 2, width * channels))
+        padded, rows = images.new_zeros(shape), images.new_empty((number, 2, width * channels))
         weights = first.permute(1, 2, 3, 0), first_bias, before.mT, spatial, after.mT, bias
         _core(array(images), *map(array, weights), nonlinear, padded.numpy(), rows.numpy(), out.numpy())
     return out.permute(0, 3, 1, 2)
