@@ -287,6 +287,22 @@ def test_recordings_that_do_not_fit_are_refused_before_anything_is_written(name,
 
 
 @pytest.mark.slow
+def test_a_track_is_not_ranked_by_feve_with_too_few_images(tmp_path):
+    def one(live: int, finals: int):
+        rules = small_rules("own", tracks__0__metric="feve", tiers__split="given")
+        return rules, [mouse(TRACK, live=live, finals=finals, training=20, neurons=40)]
+
+    for (live, finals), test, images in (((6, 60), "live", 6), ((60, 6), "final", 6)):
+        with pytest.raises(
+            InputError, match=rf"ranked by FEVE, but its {test} test has {images} images.* some \d+ are needed"
+        ) as told:
+            built(tmp_path / test, *one(live, finals))
+        assert int(str(told.value).split("some ")[1].split()[0]) > images
+        assert "correlation_to_average" in str(told.value)
+        assert not list((tmp_path / test).glob("*"))
+    assert built(tmp_path / "enough", *one(60, 60)).rules.tracks[0].metric == "feve"
+
+
 def test_final_images_must_not_be_public_elsewhere(tmp_path):
     rules = small_rules(tiers__split="stratified")
     recordings = [mouse(TRACK, live=8), mouse(TRACK_PLUS, live=8), mouse(OTHER, live=8)]

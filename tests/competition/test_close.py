@@ -8,7 +8,9 @@ import pytest
 from tests.competition.examples import AFTER, DURING, PASSPHRASE, built, play, small_rules
 
 from striate.competition import Results, Vault, choose, close, score_live, verify
+from striate.competition.results_page import page
 from striate.errors import InputError
+from striate.metrics import cc_max, single_trial_ceiling
 from striate.submissions import Scorecard, Submission, score
 
 
@@ -63,6 +65,55 @@ def test_scores_are_those_of_the_final_tier(played):
         assert list(card.tiers) == ["final_test"]
 
 
+def test_boards_have_ceilings_and_say_too_few_images_as_the_live_board_does(played):
+    game, bundle, _ = played
+    results = Results.read(bundle)
+    for board in results.boards:
+        truth = game.vault.final[board.track]
+        assert board.ceilings["single_trial_ceiling"] == single_trial_ceiling(truth.responses, truth.image_id).mean
+        assert board.ceilings["cc_max"] == cc_max(truth.responses, truth.image_id).mean
+    told = (bundle / "results.html").read_text()
+    few = 0
+    for row in results.boards[0].rows:
+        submission = Submission.read(bundle / "submissions" / f"{row.sha256}.parquet")
+        ranking = game.vault.rules.ranking
+        final = score(
+            submission,
+            game.vault.final["sensorium"],
+            tiers="final_test",
+            bootstrap=ranking.resamples,
+            seed=ranking.seed,
+        ).tiers["final_test"]
+        assert list(row.metrics) == ["single_trial_correlation", "correlation_to_average", "feve", "cc_norm"]
+        for name, said in row.metrics.items():
+            assert said.model_dump() == getattr(final, name).model_dump(include={"mean", "interval", "reason"})
+        card = Scorecard.read(bundle / "scorecards" / f"{row.receipt:04d}-sensorium-image.json")
+        assert card.tiers["final_test"].feve == final.feve
+        few += final.feve.mean is None
+    assert few  # the 5 images of this competition leave some FEVE without meaning
+    assert told.count("ceiling (image alone)</td>") == 2  # nobody submitted to the third board
+    assert told.count("too few images: 5") >= few
+    assert told.count("Behaviour can lift a model above it") == 1
+    assert "normalised correlation" in told
+
+
+def test_the_page_of_results_says_why_nobody_has_a_rank(played):
+    results = Results.read(played[1])
+    board = results.boards[0]
+    reason = "too few images: 5 leave an interval that is wider than the distance to a perfect model"
+    rows = [
+        row.model_copy(
+            update={"rank": None, "band": None, "score": None, "interval": None, "behind": None, "reason": reason}
+        )
+        for row in board.rows
+    ]
+    few = board.model_copy(update={"metric": "feve", "winners": [], "rows": rows})
+    told = page(results.model_copy(update={"boards": [few]}))
+    assert "nobody has a rank: too few images for FEVE" in told
+    assert "A row with too few images has no rank" in told
+    assert "A row with too few images has no rank" not in page(results)
+
+
 def test_a_bundle_has_the_evidence(played):
     _, bundle, released = played
     names = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
@@ -71,9 +122,9 @@ def test_a_bundle_has_the_evidence(played):
     assert "sensoriumplus-image.png" not in names  # nobody submitted
     assert not any(name.startswith("truths/") for name in names)
     assert (released / "truths" / "sensorium-final.parquet").is_file()
-    page = (bundle / "results.html").read_text()
+    told = (bundle / "results.html").read_text()
     for word in ("Alpha has won", "LN baseline", "Nobody has submitted to this board", "data:image/png"):
-        assert word in page
+        assert word in told
     opened = json.loads((bundle / "openings.json").read_text())["openings"]
     assert not any(name.startswith(("key", "seed")) for name in opened)
 
@@ -106,6 +157,16 @@ def spoil_score(bundle):
 
 def spoil_rank(bundle):
     edit(bundle, lambda rows: rows[1].update(rank=1))
+
+
+def spoil_metric(bundle):
+    edit(bundle, lambda rows: rows[0]["metrics"]["cc_norm"].update(mean=0.99))
+
+
+def spoil_ceiling(bundle):
+    document = json.loads((bundle / "results.json").read_text())
+    document["boards"][0]["ceilings"]["cc_max"] = 0.5
+    (bundle / "results.json").write_text(json.dumps(document))
 
 
 def spoil_part(bundle):
@@ -156,6 +217,8 @@ SPOILT = {
     spoil_score: "computed again",
     spoil_rank: "computed again",
     spoil_part: "computed again",
+    spoil_metric: "computed again",
+    spoil_ceiling: "the ceilings",
     spoil_choice: "count, not",
     spoil_row: "count, not",
     spoil_submission: "not as their receipts say",

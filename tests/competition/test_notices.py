@@ -446,18 +446,6 @@ def test_results_that_keep_quiet_are_found_out(closed, tmp_path):
         assert any("tell of others" in line for line in bad(verify(closed.folder, results=tmp_path / key)))
 
 
-def test_results_of_the_format_before_are_read_and_verified(game, tmp_path):
-    game.submit("Alpha", 0.6)
-    close(game.folder, game.vault, game.store, tmp_path / "r", at=AFTER, release=True)
-    file = tmp_path / "r" / "results.json"
-    document = json.loads(file.read_text())
-    assert document["format"] == "striate results 3"
-    del document["moves"], document["disqualified"]
-    file.write_text(json.dumps(document | {"format": "striate results 2"}))
-    assert Results.read(tmp_path / "r").boards[0].winners == ["Alpha"]
-    assert bad(verify(game.folder, results=tmp_path / "r")) == []
-
-
 def test_whoever_submitted_too_late_is_told_so_and_does_not_count(game):
     game.submit("Alpha", 0.4)
     chain = Receipts.read(game.folder)

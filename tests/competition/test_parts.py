@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from striate.competition.parts import final_scores
+from striate.competition.parts import final_parts
 from striate.errors import InputError
 from striate.metrics import evaluate
+from striate.metrics.stated import TOO_FEW, Stated, stated
 from striate.submissions import Truth
 
 
@@ -34,30 +35,35 @@ def population(neurons: int = 12) -> tuple[Truth, np.ndarray, pd.DataFrame]:
 
 def test_means_are_over_the_neurons_of_each_part() -> None:
     truth, predictions, about = population()
-    found = final_scores(predictions, truth, "final_test", about)
     each = evaluate(truth.responses, predictions, truth.image_id)
+    said = stated(each, None, 10)
+    found = final_parts(predictions, truth, "final_test", about, said)
     named = about.set_index("unit_id").loc[truth.unit_ids]
-    areas = {part.name: part for part in found.parts if part.kind == "area"}
+    areas = {part.name: part for part in found if part.kind == "area"}
     assert {name: part.neurons for name, part in areas.items()} == {"LM": 3, "V1": 6}
     for name, part in areas.items():
         members = (named["area"] == name).to_numpy()
         assert part.scores["correlation_to_average"] == pytest.approx(each.correlation_to_average[members].mean())
         assert part.scores["feve"] == pytest.approx(np.nanmean(each.feve.values[members]))
-    depths = [part for part in found.parts if part.kind == "depth"]
+        assert part.scores["cc_norm"] == pytest.approx(np.nanmean(each.cc_norm.values[members]))
+    depths = [part for part in found if part.kind == "depth"]
     assert [part.name for part in depths] == ["100–150 µm", "150–200 µm", "200–250 µm"]
     assert sum(part.neurons for part in depths) == 12
-    assert found.metrics["feve"] == each.feve.mean
+    few = said | {"feve": Stated(None, None, f"{TOO_FEW}: 10 …")}
+    for part in final_parts(predictions, truth, "final_test", about, few):
+        assert part.scores["feve"] is None
+        assert part.scores["correlation_to_average"] is not None
 
 
 def test_depths_that_were_not_measured_and_unknown_areas_make_no_parts() -> None:
     truth, predictions, about = population()
-    found = final_scores(predictions, truth, "final_test", about.assign(z=0.0, area="unknown"))
-    assert found.parts == []
-    found = final_scores(predictions, truth, "final_test", about.assign(z=np.nan))
-    assert {part.kind for part in found.parts} == {"area"}
+    said = stated(evaluate(truth.responses, predictions, truth.image_id), None, 10)
+    assert final_parts(predictions, truth, "final_test", about.assign(z=0.0, area="unknown"), said) == []
+    found = final_parts(predictions, truth, "final_test", about.assign(z=np.nan), said)
+    assert {part.kind for part in found} == {"area"}
 
 
 def test_neurons_that_the_recording_lacks_are_named() -> None:
     truth, predictions, about = population()
     with pytest.raises(InputError, match="lacks neurons"):
-        final_scores(predictions, truth, "final_test", about.iloc[1:])
+        final_parts(predictions, truth, "final_test", about.iloc[1:], {})

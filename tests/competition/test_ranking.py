@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from tests.competition.examples import DURING
 
 from striate.competition import Entrant, rank
+from striate.competition.ranking import score_of
 from striate.competition.tables import Ranking
 from striate.errors import InputError
-from striate.metrics import evaluate, paired_bootstrap
+from striate.metrics import Repeats, evaluate, paired_bootstrap
 from striate.submissions import Truth
 
 RULES = Ranking(resamples=200)
@@ -103,6 +104,26 @@ def test_a_missing_score_never_ranks():
     board = rank([entrant("a", 0.9), entrant("b", 0.5)], hopeless, "final_test", "feve", RULES)
     assert all(row.rank is None and row.band is None and row.score is None and row.reason for row in board.rows)
     assert board.winners == ()
+
+
+def test_a_score_of_too_few_images_never_ranks():
+    few, signal = truth(images=5)
+    rng = np.random.default_rng(1)
+    values = {
+        "near": (signal + 0.1 * rng.normal(0, 1, signal.shape)).astype(np.float32),
+        "far": np.roll(signal, 4, axis=0).astype(np.float32),  # the expected responses to other images
+    }
+    entrants = [Entrant(team, lambda team=team: values[team], DURING, n) for n, team in enumerate(values, 1)]
+    rows = {row.team: row for row in rank(entrants, few, "final_test", "feve", RULES).rows}
+    assert (rows["near"].rank, rows["near"].band) == (1, 1)
+    far = rows["far"]
+    assert far.score is far.interval is far.rank is far.band is far.gap is None
+    assert far.reason.startswith("too few images: 5")
+    assert evaluate(few.responses, values["far"], few.image_id).feve.mean is not None
+    alone = rank([entrants[1]], few, "final_test", "feve", RULES)
+    assert alone.winners == ()
+    assert alone.rows[0].metrics["correlation_to_average"].mean is not None
+    assert score_of(values["far"], few.responses, Repeats(few.image_id), "feve", RULES) is None
 
 
 def test_baselines_are_shown_where_they_belong_and_have_no_rank():

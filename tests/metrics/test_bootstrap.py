@@ -12,7 +12,7 @@ from tests.metrics.populations import population, populations
 
 from striate.errors import InputError
 from striate.metrics import bootstrap, evaluate, paired_bootstrap
-from striate.metrics.bootstrap import draw_images
+from striate.metrics.bootstrap import Resampled, draw_images
 
 METRICS = ("single_trial_correlation", "correlation_to_average", "feve")
 
@@ -118,6 +118,30 @@ def test_the_interval_holds_the_mean_and_has_the_width_of_the_percentiles():
         assert resampled.interval.high - resampled.interval.low == pytest.approx(high - low)
     narrow = bootstrap(r, p, image_ids, resamples=300, level=0.5).feve.interval
     assert narrow.high - narrow.low < result.feve.interval.high - result.feve.interval.low
+
+
+@settings(deadline=None, max_examples=60)
+@given(populations, st.integers(0, 1000), st.sampled_from([0.5, 0.8, 0.95]))
+def test_every_score_lies_within_its_interval(data, seed, level):
+    r, p, image_ids = data
+    found = bootstrap(r, p, image_ids, resamples=40, seed=seed, level=level)
+    difference = paired_bootstrap(r, p, -p, image_ids, resamples=40, seed=seed, level=level)
+    for resampled in (*vars(found).values(), *vars(difference).values()):
+        if resampled is not None and (interval := resampled.interval) is not None:
+            assert interval.low <= resampled.value <= interval.high
+            assert np.isclose(
+                interval.high - interval.low,
+                np.subtract(*np.nanquantile(resampled.samples, [0.5 + level / 2, 0.5 - level / 2])),
+            )
+
+
+def test_one_resample_whose_denominator_is_near_0_does_not_move_the_interval():
+    samples = np.linspace(0.6, 1.0, 101)
+    plain = Resampled(0.8, samples, 0.95).interval
+    samples[-1] = 200.0  # its mean is 2.8
+    moved = Resampled(0.8, samples, 0.95).interval
+    assert (moved.low, moved.high) == pytest.approx((plain.low, plain.high), abs=0.02)
+    assert moved.low < 0.8 < moved.high
 
 
 def test_the_interval_covers_as_often_as_it_says():

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,15 @@ from hypothesis import strategies as st
 from striate.competition import Entrant, LiveTruth, Vault, close, rank
 from striate.competition.rules import LIVE
 from striate.competition.tables import Ranking
+from striate.metrics.evaluate import METRICS as OF_BENCHMARK
+from striate.metrics.evaluate import NORMALISED
+from striate.portal.scoring.measure import measure
 from striate.submissions import Submission
 from striate.submissions.match import match
 from tests.competition.examples import PASSPHRASE
 from tests.portal.world import World
 
+METRICS = (*OF_BENCHMARK, *NORMALISED)
 SKILLS = {"Ada": 0.5, "Ben": 0.3, "Cleo": 0.31, "Dai": 0.7, "Eve": 0.3}
 
 
@@ -274,7 +279,10 @@ def test_areas_and_depths_are_shown_once_results_are_published_and_never_of_the_
     assert told["chain"] == results.chain
     text = world.browser().get("/boards/sensorium-image/final.csv").content.decode()
     lines = list(csv.DictReader(io.StringIO(text)))
-    assert [float(line["feve"]) for line in lines] == [r.metrics["feve"] for r in results.boards[0].rows]
+    assert [[line[name] for name in METRICS] for line in lines] == [
+        ["" if r.metrics[name].mean is None else repr(r.metrics[name].mean) for name in METRICS]
+        for r in results.boards[0].rows
+    ]
     final = world.browser().get("/boards/sensorium-image/final/").content.decode()
     assert results.chain in final
     assert f'href="{entry}"' in final
@@ -424,6 +432,71 @@ def test_the_worker_knows_the_truth_and_the_pages_do_not(world: World) -> None:
         and getattr(node.value, "id", "") == LiveTruth.__name__
     }
     assert opens == {"running/serve.py"}
+
+
+def test_a_score_of_too_few_images_ranks_nobody(world: World) -> None:
+    """Rules that rank by FEVE with so few images are not built any more; a board that has them gives no rank."""
+    rules = world.live.rules
+    tracks = tuple(track.model_copy(update={"metric": "feve"}) for track in rules.tracks)
+    live = replace(world.live, rules=rules.model_copy(update={"tracks": tracks}))
+    native = Submission.read(world.file(0.1))
+    found = measure(native.predictions, native, live, "sensorium")
+    assert found.value is None
+    assert str(found.metrics["feve"]["reason"]).startswith("too few images: 6")
+
+
+def test_a_board_says_why_rows_have_no_rank(world: World, board: list[dict[str, Any]]) -> None:
+    from striate.portal.models import Standing
+
+    why = "has no rank: with these images"
+    assert why not in world.browser().get("/boards/sensorium-image/").content.decode()
+    standing = Standing.objects.get(track="sensorium", protocol="image")
+    few = {"mean": None, "low": None, "high": None, "reason": "too few images: 6 …"}
+    standing.rows = [
+        {**row, "rank": None, "band": None, "metrics": {**row["metrics"], "correlation_to_average": few}}
+        for row in board
+    ]
+    standing.made_at += timedelta(seconds=1)  # what was drawn of it before counts no longer
+    standing.save()
+    page = world.browser().get("/boards/sensorium-image/").content.decode()
+    assert why in page
+    assert page.count(">too few images<") >= len(board)
+    assert world.browser().get("/boards/").status_code == 200
+
+
+def test_the_final_board_shows_what_the_live_board_shows(
+    world: World, board: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for name, skill in (("fay", 0.4), ("gil", 0.6)):
+        file = world.file(skill, "sensorium+")
+        native = Submission.read(file)
+        replace(native, protocol="image + behaviour").write(tmp_path / f"{name}.parquet")
+        world.send(world.person(name, team=name.title()), tmp_path / f"{name}.parquet")
+    world.work()
+    results = close_and_publish(world, tmp_path)
+    found = {each.name: each for each in results.boards}
+    pages = {}
+    for slug in ("sensorium-image", "sensoriumplus-image-plus-behaviour"):
+        live = world.browser().get(f"/boards/{slug}/").content.decode()
+        page = pages[slug] = world.browser().get(f"/boards/{slug}/final/").content.decode()
+        for text in (live, page):
+            assert "ceiling (image alone)" in text
+            assert "the highest score that a model of the image alone can expect" in text
+            assert ("which can lift them above the ceiling" in text) == ("behaviour" in slug)
+            assert "oracle predictor" in text
+            assert "normalised correlation" in text
+        for value in (found[slug].ceilings["single_trial_ceiling"], found[slug].ceilings["cc_max"]):
+            assert f"{value:.4f}" in page
+        for row in found[slug].rows:
+            for said in row.metrics.values():
+                assert ("too few images" if said.mean is None else f"{said.mean:.4f}") in page
+    few = [row for each in found.values() for row in each.rows if row.metrics["feve"].mean is None]
+    assert few
+    for row in few:
+        entry = world.browser().get(f"/entries/{row.receipt}/").content.decode()
+        assert '<td class="number">too few images</td>' in entry
+    told = world.browser().get("/boards/sensorium-image/final.json").json()
+    assert told["ceilings"] == found["sensorium-image"].ceilings
 
 
 def test_names_of_teams_are_text_on_every_board() -> None:

@@ -11,7 +11,7 @@ from tests.submissions.examples import example, shuffled, without
 
 from striate.errors import InputError
 from striate.metrics import METRICS_VERSION, bootstrap, evaluate, jackknife_oracle, split_half
-from striate.metrics.feve import too_few_images
+from striate.metrics.stated import stated
 from striate.recordings import open as open_recording
 from striate.submissions import Scorecard, Truth, across, legacy, open_truth, score, score_array
 
@@ -41,14 +41,11 @@ def test_a_scorecard_says_what_the_metrics_say():
         assert scores.feve.neurons == metrics.feve.kept.sum()
         assert [v is not None for v in scores.feve.per_neuron] == metrics.feve.kept.tolist()
         resampled = bootstrap(r, p, image_ids, resamples=50, seed=3)
-        interval = resampled.feve.interval
-        if too_few_images(metrics.feve.mean, interval.low, interval.high, 4) is None:
-            assert scores.feve.mean == metrics.feve.mean
-            assert scores.feve.interval.low == pytest.approx(interval.low)
-        else:
-            assert scores.feve.mean is scores.feve.interval is None
-            assert "too few images: 4" in scores.feve.reason
-        for name in ("cc_norm", "single_trial_ceiling", "cc_max"):
+        for name, said in stated(metrics, resampled, 4).items():
+            given = getattr(scores, name)
+            assert (given.mean, given.reason) == (said.mean, said.reason)
+            assert (given.interval and given.interval.low) == (said.interval and said.interval.low)
+        for name in ("single_trial_ceiling", "cc_max"):
             assert getattr(scores, name).mean == getattr(metrics, name).mean
             assert getattr(scores, name).interval.low == pytest.approx(getattr(resampled, name).interval.low)
         assert scores.jackknife_oracle.mean == jackknife_oracle(r, image_ids).mean

@@ -237,6 +237,7 @@ def score(
     """Score a submission against the live truth, and nothing else."""
     from striate.competition import score_live
     from striate.competition.manifest import require_new
+    from striate.metrics.stated import why_not
     from striate.submissions.scorecard import LABELS
 
     if out is not None:
@@ -254,7 +255,7 @@ def score(
         }
         print(json.dumps({**said, "scorecard": live.scorecard.summary()}, ensure_ascii=False))
         return
-    value = f"not defined: {ranking.reason}" if ranking.mean is None else f"{ranking.mean:.4f}"
+    value = why_not(ranking.reason) if ranking.mean is None else f"{ranking.mean:.4f}"
     if ranking.interval is not None:
         value += f" [{ranking.interval.low:.4f}, {ranking.interval.high:.4f}]"
     _say(f"{live.board}: {LABELS[metric]} on the live test {value}")
@@ -294,6 +295,8 @@ def close(
 
 
 def _board_table(board: "BoardResult", results: "Results") -> Table:
+    from striate.metrics.stated import ceiling_row
+    from striate.report import ceiling_note
     from striate.submissions.scorecard import LABELS
 
     table = Table(title=f"{board.track}, {board.protocol}", title_justify="left", title_style="bold")
@@ -310,13 +313,21 @@ def _board_table(board: "BoardResult", results: "Results") -> Table:
         table.add_column(column, justify="left" if column == "team" else "right")
     for row in board.rows:
         table.add_row(*_board_row(row))
+    limit = ceiling_row(board.ceilings)[board.metric]
+    if board.rows and limit is not None:
+        table.add_section()
+        table.add_row("", "", "ceiling (image alone)", f"{limit:.4f}", "", "", "")
+        table.caption, table.caption_justify = ceiling_note(board.protocol), "left"
     return table
 
 
 def _board_row(row: "RowResult") -> tuple[str, ...]:
+    from striate.metrics.stated import TOO_FEW, says_too_few
+
     interval = "" if row.interval is None else f"{row.interval.low:.4f} – {row.interval.high:.4f}"
     behind = "" if row.behind is None else f"{row.behind.value:.4f} [{row.behind.low:.4f}, {row.behind.high:.4f}]"
-    score = "not defined" if row.score is None else f"{row.score:.4f}"
+    missing = TOO_FEW if says_too_few(row.reason) else "not defined"
+    score = missing if row.score is None else f"{row.score:.4f}"
     live = "" if row.live_score is None else f"{row.live_score:.4f}"
     rank = "–" if row.rank is None else str(row.rank)
     return rank, str(row.band or ""), escape(row.team), score, interval, behind, live

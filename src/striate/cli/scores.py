@@ -87,8 +87,8 @@ def _print_scorecard(card: "Scorecard") -> None:
 
 def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
     from striate.metrics.bootstrap import LEVEL
-    from striate.metrics.evaluate import METRICS
-    from striate.submissions.scorecard import CEILINGS, LABELS, NORMALISED, RELIABILITIES
+    from striate.metrics.evaluate import METRICS, NORMALISED
+    from striate.submissions.scorecard import CEILINGS, LABELS, RELIABILITIES
 
     table = Table(
         title=f"{tier}: {scores.trials} trials of {scores.images} images", title_justify="left", title_style="bold"
@@ -110,11 +110,12 @@ def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
 
 def _explained(scores: "TierScores", protocol: str | None) -> str:
     """Return what is not defined and why, what the ceilings bound, and which neurons count."""
+    from striate.metrics.stated import why_not
     from striate.submissions.protocol import sees_image_alone
     from striate.submissions.scorecard import LABELS, QUANTITIES
 
     named = {name: getattr(scores, name) for name in QUANTITIES}
-    said = [f"{LABELS[name]} is not defined: {one.reason}" for name, one in named.items() if one.mean is None]
+    said = [f"{LABELS[name]}: {why_not(one.reason)}" for name, one in named.items() if one.mean is None]
     if scores.single_trial_ceiling.mean is not None:
         said.append("ceilings: what a model of the image alone can expect at most (√FEV; CC_max)")
         if not sees_image_alone(protocol):
@@ -132,9 +133,10 @@ def _explained(scores: "TierScores", protocol: str | None) -> str:
 
 
 def _cells(score: "Score") -> tuple[str, str, str]:
+    from striate.metrics.stated import TOO_FEW, says_too_few
+
     if score.mean is None:
-        few = (score.reason or "").startswith("too few images")
-        return "too few images" if few else "not defined", "", str(score.neurons)
+        return TOO_FEW if says_too_few(score.reason) else "not defined", "", str(score.neurons)
     interval = "" if score.interval is None else f"{score.interval.low:.4f} – {score.interval.high:.4f}"
     return f"{score.mean:.4f}", interval, str(score.neurons)
 

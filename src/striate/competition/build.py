@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate import __version__
+from striate.competition.enough_images import require_enough_images
 from striate.competition.features import picture_features, response_features
 from striate.competition.full import Full, Source, open_all
 from striate.competition.keys import CompetitionSeed
@@ -115,6 +116,7 @@ def build(
     tiers = split_images(checked, full, seed)
     image_ids = public_image_ids(checked, full, seed)
     _refuse_final_images_in_pretraining(checked, full, tiers)
+    require_enough_images(checked, full, tiers)
 
     with whole_folder(public) as outside, whole_folder(secret) as inside:  # the secrets get their place first
         inside.chmod(0o700)

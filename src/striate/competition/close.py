@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.competition.boards import Board
+from striate.competition.ceilings import board_ceilings
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment, openings, require_one, scorer
 from striate.competition.in_force import InForce
 from striate.competition.manifest import require_apart, require_new, sha256_of
-from striate.competition.parts import FinalScores, final_scores, neurons_of
-from striate.competition.ranking import Entrant, Ranked, rank
+from striate.competition.parts import PartResult, final_parts, neurons_of
+from striate.competition.ranking import Entrant, Ranked, rank, score_of
 from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.results import (
     FILE,
@@ -36,7 +37,7 @@ from striate.competition.vault import Vault
 from striate.errors import InputError, listed
 from striate.files import whole_folder
 from striate.folders import expanded
-from striate.metrics import Repeats, evaluate
+from striate.metrics import Repeats
 from striate.submissions import Submission, Truth, score
 from striate.submissions.match import match
 
@@ -148,14 +149,11 @@ def _board(
     board: Board, vault: Vault, standing: InForce, receipts: Receipts, folder: Path, store: Path, out: Path
 ) -> BoardResult:
     rules, track, live_truth = standing.rules, board.track, vault.live[board.track.name]
-    scores = partial(live_score_of, live_truth, board, store)
+    scores = partial(live_score_of, rules, live_truth, board, store)
     chosen = finalists(rules, receipts, board, scores, without=standing.teams)
     for receipt in chosen:
         require_complete(folder, Submission.read(stored(store, receipt.sha256)), board)
-    ranked = rank_receipts(rules, board, chosen, vault.final[track.name], store)
-    live = {receipt.team: live_score_of(live_truth, board, store, receipt) for receipt in chosen}
-    final = final_scores_of(folder, vault.final[track.name], board, store, chosen)
-    result = board_result(board, ranked, {receipt.team: receipt for receipt in chosen}, live, final)
+    result = board_of_receipts(rules, board, chosen, live_truth, vault.final[track.name], folder, store)
     # where the best live score counts, all submissions are needed to tell which that is
     all_count = rules.ranking.choice == "best_live"
     for receipt in receipts.of(track.name, board.protocol) if all_count else chosen:
@@ -164,13 +162,30 @@ def _board(
         shutil.copyfile(stored(store, receipt.sha256), target)
     for receipt in chosen:
         submission = Submission.read(stored(store, receipt.sha256))
-        card = score(submission, vault.final[track.name], tiers=FINAL, bootstrap=0)
+        ranking = rules.ranking
+        card = score(submission, vault.final[track.name], tiers=FINAL, bootstrap=ranking.resamples, seed=ranking.seed)
         card.write(out / SCORECARDS / f"{receipt.number:04d}-{result.name}.json")
     return result
 
 
-def rank_receipts(rules: Rules, board: Board, chosen: list[Receipt], truth: Truth, store: Path) -> Ranked:
-    """Rank the submissions of some receipts against a final truth."""
+def board_of_receipts(
+    rules: Rules, board: Board, chosen: list[Receipt], live: Truth, final: Truth, folder: Path, store: Path
+) -> BoardResult:
+    """Rank the submissions of some receipts against a final truth, with all that is told of each."""
+    ranked = _ranked(rules, board, chosen, final, store)
+    scores = {receipt.team: live_score_of(rules, live, board, store, receipt) for receipt in chosen}
+    neurons = neurons_of(folder, board.track) if chosen else None
+    said = {row.team: row.metrics for row in ranked.rows}
+    parts: dict[str, list[PartResult]] = {}
+    for receipt in chosen:
+        assert neurons is not None
+        predictions = predictions_of(stored(store, receipt.sha256), final, FINAL)
+        parts[receipt.team] = final_parts(predictions, final, FINAL, neurons, said[receipt.team])
+    receipts = {receipt.team: receipt for receipt in chosen}
+    return board_result(board, ranked, receipts, scores, parts, board_ceilings(final, FINAL, rules.ranking.seed))
+
+
+def _ranked(rules: Rules, board: Board, chosen: list[Receipt], truth: Truth, store: Path) -> Ranked:
     entrants = [
         Entrant(
             team=receipt.team,
@@ -184,24 +199,12 @@ def rank_receipts(rules: Rules, board: Board, chosen: list[Receipt], truth: Trut
     return rank(entrants, truth, FINAL, board.track.metric, rules.ranking)
 
 
-def live_score_of(truth: Truth, board: Board, store: Path, receipt: Receipt) -> float | None:
-    """Live score of a kept submission by the metric of its track; None where it is not defined."""
+def live_score_of(rules: Rules, truth: Truth, board: Board, store: Path, receipt: Receipt) -> float | None:
+    """Live score of a kept submission by the metric of its track; None where there is none."""
     rows = truth.rows(LIVE)
     predictions = predictions_of(stored(store, receipt.sha256), truth, LIVE)
-    return evaluate(truth.responses[rows], predictions, Repeats(truth.image_id[rows])).means[board.track.metric]
-
-
-def final_scores_of(
-    folder: Path, truth: Truth, board: Board, store: Path, chosen: list[Receipt]
-) -> dict[str, FinalScores]:
-    """Scores of the final test by team, of all neurons and of their parts."""
-    if not chosen:
-        return {}
-    neurons = neurons_of(folder, board.track)
-    return {
-        receipt.team: final_scores(predictions_of(stored(store, receipt.sha256), truth, FINAL), truth, FINAL, neurons)
-        for receipt in chosen
-    }
+    repeats = Repeats(truth.image_id[rows])
+    return score_of(predictions, truth.responses[rows], repeats, board.track.metric, rules.ranking)
 
 
 def predictions_of(file: Path, truth: Truth, tier: str) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 They are made of the final test alone, at the close: means over parts of the live test would let a team climb by trying.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from striate.competition.manifest import Manifest
 from striate.competition.tables import Track
 from striate.errors import InputError
 from striate.metrics import Repeats, evaluate
-from striate.metrics.evaluate import METRICS
+from striate.metrics.stated import Stated
 from striate.submissions import Truth
 
 DEPTH_STEP = 50  # µm
@@ -46,23 +46,6 @@ class PartResult(BaseModel):
     scores: dict[str, float | None]
 
 
-class FinalScores(BaseModel):
-    """All metrics of the final test: of all neurons, and of each part of them.
-
-    Attributes
-    ----------
-    metrics
-        By metric the mean over neurons; None where it is not defined.
-    parts
-        Areas in the order of their names, then depths from the surface down.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    metrics: dict[str, float | None]
-    parts: list[PartResult]
-
-
 def neurons_of(folder: Path, track: Track) -> pd.DataFrame:
     """Neurons of a track's public recording: ``unit_id``, ``area``, ``z`` (µm)."""
     from striate.recordings import open as open_recording
@@ -71,8 +54,10 @@ def neurons_of(folder: Path, track: Track) -> pd.DataFrame:
     return open_recording(archive).neurons[["unit_id", "area", "z"]]
 
 
-def final_scores(predictions: NDArray[np.float32], truth: Truth, tier: str, neurons: pd.DataFrame) -> FinalScores:
-    """Score predictions by all metrics, for all neurons and for each part of them.
+def final_parts(
+    predictions: NDArray[np.float32], truth: Truth, tier: str, neurons: pd.DataFrame, said: Mapping[str, Stated]
+) -> list[PartResult]:
+    """Score predictions by all metrics and the normalised correlation, for each part of the neurons.
 
     Parameters
     ----------
@@ -84,6 +69,13 @@ def final_scores(predictions: NDArray[np.float32], truth: Truth, tier: str, neur
         Its tier that is scored.
     neurons
         As of `neurons_of`.
+    said
+        What was stated of all neurons; where that has no mean, the parts have none.
+
+    Returns
+    -------
+    list of PartResult
+        Areas in the order of their names, then depths from the surface down.
 
     Raises
     ------
@@ -96,25 +88,23 @@ def final_scores(predictions: NDArray[np.float32], truth: Truth, tier: str, neur
         "single_trial_correlation": found.single_trial_correlation,
         "correlation_to_average": found.correlation_to_average,
         "feve": found.feve.values,  # NaN where a neuron does not count
+        "cc_norm": found.cc_norm.values,
     }
     about = neurons.set_index("unit_id")
     if not set(truth.unit_ids.tolist()) <= set(about.index):
         raise InputError("The public recording lacks neurons that the truth has: it is not the one that was built.")
     about = about.loc[truth.unit_ids]
-    undefined = found.feve.mean is None
-    parts = [
+    return [
         PartResult(
             kind=kind,
             name=name,
             neurons=int(members.sum()),
             scores={
-                metric: None if metric == "feve" and undefined else _mean(values[metric][members]) for metric in METRICS
+                metric: None if each.mean is None else _mean(values[metric][members]) for metric, each in said.items()
             },
         )
         for kind, name, members in _members(about)
     ]
-    means = {metric: _finite(found.means[metric]) for metric in METRICS}
-    return FinalScores(metrics=means, parts=parts)
 
 
 def _members(neurons: pd.DataFrame) -> Iterator[tuple[Literal["area", "depth"], str, NDArray[np.bool_]]]:
@@ -133,7 +123,3 @@ def _members(neurons: pd.DataFrame) -> Iterator[tuple[Literal["area", "depth"], 
 def _mean(values: NDArray[np.float64]) -> float | None:
     counting = values[np.isfinite(values)]
     return float(counting.mean()) if counting.size else None
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and np.isfinite(value) else None

@@ -1,7 +1,7 @@
 """The ranking: by the track's metric at full precision, with bands of rows that the images cannot tell apart."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from striate.competition.tables import Ranking
 from striate.errors import InputError
 from striate.metrics import Interval, Repeats, bootstrap, evaluate, paired_bootstrap
+from striate.metrics.stated import RATIOS, Stated, stated
 from striate.progress import progress
 from striate.submissions import Truth
 
@@ -68,9 +69,10 @@ class Row:
     team, at, number, baseline
         As of `Entrant`.
     score
-        Mean over neurons, at full precision; None where it is not defined, and then it has no rank.
+        Mean over neurons, at full precision; None where it is not defined or the images are too few, and then it has no
+        rank.
     reason
-        Why it is not defined.
+        Why there is none.
     interval
         Of the score, over resamples of the images.
     rank
@@ -79,6 +81,8 @@ class Row:
         From 1: rows of a band cannot be told apart from its best row. None likewise.
     gap
         To the best ranked row; None for that row itself, and where it is not defined.
+    metrics
+        All metrics and the normalised correlation, by name.
     """
 
     team: str
@@ -91,6 +95,7 @@ class Row:
     rank: int | None = None
     band: int | None = None
     gap: Gap | None = None
+    metrics: Mapping[str, Stated] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,13 +144,13 @@ def rank(entrants: Sequence[Entrant], truth: Truth, tier: str, metric: str, rule
         raise InputError(f"{doubled!r} has several rows on one board; one counts.")
     responses, repeats = truth.responses[truth.rows(tier)], Repeats(truth.image_id[truth.rows(tier)])
     with progress("ranking", len(entrants)) as advance:
-        scored = []
+        found = []
         for entrant in entrants:
-            scored.append((entrant, _scored(entrant, responses, repeats, metric, rules)))
+            found.append((entrant, _scored(entrant, responses, repeats, metric, rules)))
             advance(1)
     # Among equal scores the earlier stands first, which is an order of the rows, not of the ranks.
     ordered = sorted(
-        scored, key=lambda pair: (pair[1].score is None, -(pair[1].score or 0.0), pair[1].at, pair[1].number)
+        found, key=lambda pair: (pair[1].score is None, -(pair[1].score or 0.0), pair[1].at, pair[1].number)
     )
     rows = [row for _, row in ordered]
     load = {entrant.team: entrant.load for entrant in entrants}
@@ -154,19 +159,50 @@ def rank(entrants: Sequence[Entrant], truth: Truth, tier: str, metric: str, rule
 
 
 def _scored(entrant: Entrant, responses: NDArray[np.float32], repeats: Repeats, metric: str, rules: Ranking) -> Row:
-    predictions = entrant.load()
-    metrics = evaluate(responses, predictions, repeats)
-    score = metrics.means[metric]
-    reason = metrics.feve.reason if metric == "feve" else None
-    interval = None
-    if score is not None and np.isfinite(score):
-        drawn = bootstrap(
-            responses, predictions, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level
-        )
-        interval = getattr(drawn, metric).interval
-    else:
-        score, reason = None, reason or "it is not a number"
-    return Row(entrant.team, entrant.at, entrant.number, entrant.baseline, score, reason, interval)
+    said = scored(entrant.load(), responses, repeats, rules)
+    own = said[metric]
+    return Row(
+        entrant.team, entrant.at, entrant.number, entrant.baseline, own.mean, own.reason, own.interval, metrics=said
+    )
+
+
+def scored(
+    predictions: NDArray[np.float32], responses: NDArray[np.float32], repeats: Repeats, rules: Ranking
+) -> dict[str, Stated]:
+    """State all metrics of predictions, as they are shown and ranked.
+
+    Parameters
+    ----------
+    predictions, responses : (T, N)
+        Of one tier.
+    repeats
+        Its trials, grouped by image.
+    rules
+        How they are resampled.
+    """
+    drawn = bootstrap(responses, predictions, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level)
+    return stated(evaluate(responses, predictions, repeats), drawn, len(repeats.images))
+
+
+def score_of(
+    predictions: NDArray[np.float32], responses: NDArray[np.float32], repeats: Repeats, metric: str, rules: Ranking
+) -> float | None:
+    """Return the mean that ranks predictions; None where it is not defined or the images are too few.
+
+    Parameters
+    ----------
+    predictions, responses : (T, N)
+        Of one tier.
+    repeats
+        Its trials, grouped by image.
+    metric
+        That of the track.
+    rules
+        How the images are resampled, which only ratios need here.
+    """
+    if metric in RATIOS:
+        return scored(predictions, responses, repeats, rules)[metric].mean
+    return stated(evaluate(responses, predictions, repeats), None, len(repeats.images))[metric].mean
 
 
 def ranks(scores: Sequence[float | None]) -> list[int | None]:

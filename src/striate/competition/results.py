@@ -11,11 +11,12 @@ from striate.competition.boards import Board
 from striate.competition.commitment import Opening
 from striate.competition.in_force import Disqualified, Move
 from striate.competition.manifest import Digest
-from striate.competition.parts import FinalScores, PartResult
+from striate.competition.parts import PartResult
 from striate.competition.ranking import Ranked, Row
 from striate.competition.receipts import Receipt
 from striate.competition.tables import Ranking, file_slug
 from striate.errors import InputError
+from striate.metrics import Interval
 from striate.parsing import parse_model, read_limited
 from striate.submissions.scorecard import IntervalScore
 
@@ -43,13 +44,28 @@ class GapResult(_Strict):
     high: float
 
 
+class MetricResult(_Strict):
+    """A mean over neurons on the final tier.
+
+    Attributes
+    ----------
+    mean, interval, reason
+        At full precision, its interval over resamples of the images, and why there is none: it is not defined, or the
+        images are too few.
+    """
+
+    mean: float | None
+    interval: IntervalScore | None
+    reason: str | None
+
+
 class RowResult(_Strict):
     """One row of a board.
 
     Attributes
     ----------
     rank, band
-        None for a baseline, or where the score is not defined.
+        None for a baseline, or where there is no score.
     team
         Its name.
     baseline
@@ -57,13 +73,15 @@ class RowResult(_Strict):
     receipt, sha256, at
         Number of its receipt, hash of its submission, and when it was received.
     score, interval, reason
-        Mean over neurons on the final tier, its interval over resamples of the images, and why it is not defined.
+        What ranks, as in `metrics`.
     live_score
         On the live tier.
     behind
         How far it lies behind the best.
-    metrics, parts
-        All metrics of the final tier, of all neurons and of each brain area and stretch of depth.
+    metrics
+        All metrics of the final tier and the normalised correlation, by name.
+    parts
+        The same of each brain area and stretch of depth.
     """
 
     rank: int | None
@@ -78,7 +96,7 @@ class RowResult(_Strict):
     reason: str | None
     live_score: float | None
     behind: GapResult | None
-    metrics: dict[str, float | None]
+    metrics: dict[str, MetricResult]
     parts: list[PartResult]
 
 
@@ -91,6 +109,9 @@ class BoardResult(_Strict):
         What it is.
     winners
         Who has won.
+    ceilings
+        Means of ``single_trial_ceiling`` and ``cc_max``, which bound a model of the image alone on the final tier, and of
+        ``jackknife_oracle`` and ``split_half``; None where one is not defined.
     rows
         From the best to the worst.
     """
@@ -99,6 +120,7 @@ class BoardResult(_Strict):
     protocol: str
     metric: str
     winners: list[str]
+    ceilings: dict[str, float | None]
     rows: list[RowResult]
 
     @property
@@ -121,13 +143,12 @@ class Results(_Strict):
     ranking
         The settings of the ranking: with them, the truth and the submissions anyone gets the same.
     moves, disqualified
-        Phases that the organiser moved, and teams that are left out of the ranking, as the chain has them. Format 2 has neither: it
-        is of chains without notices.
+        Phases that the organiser moved, and teams that are left out of the ranking, as the chain has them.
     boards
         One for each track and protocol.
     """
 
-    format: Literal["striate results 2", "striate results 3"] = "striate results 3"
+    format: Literal["striate results 4"] = "striate results 4"
     name: str
     title: str
     scorer: str
@@ -185,20 +206,21 @@ def board_result(
     ranked: Ranked,
     receipts: Mapping[str, Receipt],
     live: Mapping[str, float | None],
-    final: Mapping[str, FinalScores],
+    parts: Mapping[str, list[PartResult]],
+    ceilings: Mapping[str, float | None],
 ) -> BoardResult:
-    """Results of one board; `receipts`, `live` and `final` are by team."""
+    """Results of one board; `receipts`, `live` and `parts` are by team."""
     return BoardResult(
         track=board.track.name,
         protocol=board.protocol,
         metric=ranked.metric,
         winners=list(ranked.winners),
-        rows=[_row(row, receipts[row.team], live[row.team], final[row.team]) for row in ranked.rows],
+        ceilings=dict(ceilings),
+        rows=[_row(row, receipts[row.team], live[row.team], parts[row.team]) for row in ranked.rows],
     )
 
 
-def _row(row: Row, receipt: Receipt, live: float | None, final: FinalScores) -> RowResult:
-    interval = row.interval
+def _row(row: Row, receipt: Receipt, live: float | None, parts: list[PartResult]) -> RowResult:
     at: datetime = receipt.at
     return RowResult(
         rank=row.rank,
@@ -209,12 +231,19 @@ def _row(row: Row, receipt: Receipt, live: float | None, final: FinalScores) -> 
         sha256=receipt.sha256,
         at=at,
         score=row.score,
-        interval=IntervalScore(low=interval.low, high=interval.high, level=interval.level) if interval else None,
+        interval=_interval(row.interval),
         reason=row.reason,
         live_score=live,
         behind=GapResult(value=row.gap.value, low=row.gap.interval.low, high=row.gap.interval.high)
         if row.gap
         else None,
-        metrics=final.metrics,
-        parts=final.parts,
+        metrics={
+            name: MetricResult(mean=each.mean, interval=_interval(each.interval), reason=each.reason)
+            for name, each in row.metrics.items()
+        },
+        parts=parts,
     )
+
+
+def _interval(interval: Interval | None) -> IntervalScore | None:
+    return IntervalScore(low=interval.low, high=interval.high, level=interval.level) if interval else None

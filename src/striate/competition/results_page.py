@@ -6,11 +6,18 @@ from matplotlib.figure import Figure
 
 from striate.competition.in_force import Move
 from striate.competition.results import BoardResult, Results, RowResult
+from striate.metrics.evaluate import METRICS, NORMALISED
+from striate.metrics.stated import ceiling_row, says_too_few, why_not
+from striate.report import ceiling_note
 from striate.report.page import Page, facts, image, table
 from striate.report.style import COLOURS, GREY, INK, look
-from striate.submissions.scorecard import LABELS
+from striate.submissions.scorecard import LABELS, IntervalScore
 
 _MOST_ROWS = 60
+_TOO_FEW = (
+    "A row with too few images has no rank: its interval is wider than the distance to a perfect model, so its score says "
+    "nothing."
+)
 
 
 def board_figure(board: BoardResult, level: float) -> Figure:
@@ -35,6 +42,20 @@ def board_figure(board: BoardResult, level: float) -> Figure:
             axes.plot([row.score or 0.0], [place], "s" if row.baseline else "o", color=colour, ms=6)
             if row.live_score is not None:
                 axes.plot(row.live_score, place, "|", color=INK, ms=9, mew=1.2)
+        limit = ceiling_row(board.ceilings)[board.metric]
+        if limit is not None and rows:
+            axes.axvline(limit, color=INK, lw=1, ls="--")
+            axes.annotate(
+                "ceiling (image alone)",
+                (limit, 1.0),
+                xycoords=("data", "axes fraction"),
+                xytext=(-4, -3),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                fontsize=8,
+                color=INK,
+            )
         for place in range(1, len(rows)):
             above, below = rows[place - 1].band, rows[place].band
             if above is not None and below is not None and above != below:
@@ -85,16 +106,26 @@ def page(results: Results) -> str:
             f"Ranked by {LABELS[board.metric]}, the mean over neurons on the final test. In brackets: "
             f"{100 * results.ranking.level:g} % intervals from {results.ranking.resamples} resamples of the images with all their "
             "repeats. Rows of one band cannot be told apart from its best row: the interval of their difference, from the same "
-            "resamples, contains 0.",
-            table(
-                ["team", "rank", "band", LABELS[board.metric], "behind the best", "live test", "receipt"],
-                [_cells(row) for row in board.rows],
-                best=0 if board.rows[0].rank == 1 else None,
-            ),
+            f"resamples, contains 0.{_notes(board)}",
+            _table(board),
             image(board_figure(board, results.ranking.level), description),
         )
     said = f"Commitment {results.commitment[:16]}, chain of receipts {results.chain[:16]}. Scored by {results.scorer}."
     return told.render(said)
+
+
+def _notes(board: BoardResult) -> str:
+    """Say what the ceilings bound, and why rows have no rank."""
+    known = any(limit is not None for limit in ceiling_row(board.ceilings).values())
+    said = [ceiling_note(board.protocol)] if known else []
+    said += (
+        [f"The oracle predictor has a single-trial correlation of {oracle:.4f}."]
+        if (oracle := board.ceilings["jackknife_oracle"]) is not None
+        else []
+    )
+    if any(says_too_few(row.reason) for row in board.rows):
+        said.append(_TOO_FEW)
+    return "".join(f" {sentence}" for sentence in said)
 
 
 def _boundary(move: Move) -> str:
@@ -111,18 +142,41 @@ def _day(moment: datetime) -> str:
 
 def _winners(board: BoardResult) -> str:
     if not board.winners:
-        return "nobody has a rank"
+        few = any(says_too_few(row.reason) for row in board.rows)
+        return f"nobody has a rank{f': too few images for {LABELS[board.metric]}' if few else ''}"
     best = board.rows[0] if board.rows[0].rank == 1 else next(row for row in board.rows if row.rank == 1)
     apart = [row for row in board.rows if row.band == 1 and row.team not in board.winners]
     said = f"{' and '.join(board.winners)} {'has' if len(board.winners) == 1 else 'have'} won with {best.score:.4f}"
     return said + (f" (not told apart from {', '.join(row.team for row in apart)})" if apart else "")
 
 
-def _cells(row: RowResult) -> list[str]:
-    score = f"–|{row.reason}" if row.score is None else f"{row.score:.4f}"
-    if row.interval is not None:
-        score += f"|[{row.interval.low:.4f}, {row.interval.high:.4f}]"
+def _table(board: BoardResult) -> str:
+    """Write the rows and above them the ceiling; what ranks stands first, then the other metrics as on the live board."""
+    others = [name for name in (*METRICS, *NORMALISED) if name != board.metric]
+    limits = ceiling_row(board.ceilings)
+    rows = [_cells(row, others) for row in board.rows]
+    known = any(limit is not None for limit in limits.values())
+    if known:
+        own, *rest = (_number(limits[name]) for name in (board.metric, *others))
+        rows.insert(0, ["ceiling (image alone)", "", "", own, "", *rest, "", ""])
+    header = ["team", "rank", "band", LABELS[board.metric], "behind the best", *(LABELS[name] for name in others)]
+    best = int(known) if board.rows[0].rank == 1 else None
+    return table([*header, "live test", "receipt"], rows, best=best)
+
+
+def _cells(row: RowResult, others: list[str]) -> list[str]:
+    score = _with_ends(row.score, row.interval, row.reason)
     behind = "" if row.behind is None else f"{row.behind.value:.4f}|[{row.behind.low:.4f}, {row.behind.high:.4f}]"
-    live = "–" if row.live_score is None else f"{row.live_score:.4f}"
     rank = "baseline" if row.baseline else str(row.rank or "–")
-    return [row.team, rank, str(row.band or ""), score, behind, live, str(row.receipt)]
+    metrics = (_with_ends(each.mean, each.interval, each.reason) for each in (row.metrics[name] for name in others))
+    return [row.team, rank, str(row.band or ""), score, behind, *metrics, _number(row.live_score), str(row.receipt)]
+
+
+def _with_ends(mean: float | None, interval: IntervalScore | None, reason: str | None) -> str:
+    if mean is None:
+        return f"–|{why_not(reason)}"
+    return f"{mean:.4f}|[{interval.low:.4f}, {interval.high:.4f}]" if interval else f"{mean:.4f}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

@@ -99,7 +99,8 @@ class Track(Table):
     protocols
         What models may know; each protocol has a board of its own.
     metric
-        What ranks: ``"single_trial_correlation"``, ``"correlation_to_average"`` or ``"feve"``, the mean over neurons.
+        What ranks: ``"single_trial_correlation"``, ``"correlation_to_average"`` or ``"feve"``, the mean over neurons. FEVE needs
+        enough images: a competition whose images cannot tell it is not built.
     """
 
     name: str

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from striate.competition.boards import Board
-from striate.competition.close import final_scores_of, live_score_of, rank_receipts, truth_name
+from striate.competition.close import board_of_receipts, live_score_of, truth_name
 from striate.competition.commitment import (
     FILE as COMMITMENT,
 )
@@ -21,7 +21,7 @@ from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Manifest, sha256_of
 from striate.competition.notices import Amendment
 from striate.competition.receipts import Entry, Receipt, Receipts
-from striate.competition.results import SUBMISSIONS, TRUTHS, BoardResult, Openings, Results, board_result
+from striate.competition.results import SUBMISSIONS, TRUTHS, BoardResult, Openings, Results
 from striate.competition.rules import Rules, read_rules
 from striate.competition.selection import finalists
 from striate.competition.submit import stored
@@ -297,16 +297,13 @@ def _ranked_again(
     board: BoardResult,
     what: str,
 ) -> Check:
-    live_score = partial(live_score_of, truths["live"], of, store)
+    live_score = partial(live_score_of, standing.rules, truths["live"], of, store)
     chosen = finalists(standing.rules, chain, of, live_score, without=standing.teams)
     numbers = sorted(row.receipt for row in board.rows)
     if [receipt.number for receipt in chosen] != numbers:
         counting = listed([receipt.number for receipt in chosen])
         return Check(what, False, f"by the rules receipts {counting} count, not {listed(numbers)}")
-    ranked = rank_receipts(standing.rules, of, chosen, truths["final"], store)
-    scores = {receipt.team: live_score_of(truths["live"], of, store, receipt) for receipt in chosen}
-    final = final_scores_of(folder, truths["final"], of, store, chosen)
-    again = board_result(of, ranked, {receipt.team: receipt for receipt in chosen}, scores, final)
+    again = board_of_receipts(standing.rules, of, chosen, truths["live"], truths["final"], folder, store)
     same = again == board
     return Check(what, same, "computed again, the same to the last digit" if same else _difference(again, board))
 
@@ -317,4 +314,4 @@ def _difference(again: BoardResult, board: BoardResult) -> str:
             return f"computed again, other figures of {mine.team!r} differ, such as its interval, live score or parts"
         if mine != theirs:
             return f"computed again, {mine.team!r} has {mine.score} (rank {mine.rank}), and the results say {theirs.team!r} {theirs.score} (rank {theirs.rank})"
-    return "computed again, the winners or the number of rows differ"
+    return "computed again, the winners, the ceilings or the number of rows differ"

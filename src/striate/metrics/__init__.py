@@ -15,7 +15,7 @@ from striate.metrics.normalised import NormalisedCorrelation, cc_norm
 from striate.metrics.repeats import Repeats
 
 # Rises whenever a score of the same predictions could change.
-METRICS_VERSION = "2"
+METRICS_VERSION = "3"
 
 __all__ = [
     "FEVE",

@@ -56,17 +56,21 @@ class Resampled:
 
     @property
     def interval(self) -> Interval | None:
-        """Percentiles of the resamples, moved by the bias of their mean; None where the metric is not defined.
+        """Percentiles of the resamples, moved by the bias of their median; None where the metric is not defined.
 
         Without the move the interval would lie aside of the score: images drawn twice make every resample less varied
-        than the images are.
+        than the images are. The move is by the median, not the mean, so that the score lies within its interval: a single
+        resample whose denominator is near 0 can bring the mean of a ratio anywhere.
         """
+        return self.interval_at(self.level)
+
+    def interval_at(self, level: float) -> Interval | None:
+        """Return the interval of another level."""
         defined = self.samples[np.isfinite(self.samples)]
         if self.value is None or not defined.size:
             return None
-        bias = defined.mean() - self.value
-        low, high = np.quantile(defined, [(1 - self.level) / 2, (1 + self.level) / 2]) - bias
-        return Interval(float(low), float(high), self.level)
+        low, median, high = np.quantile(defined, [(1 - level) / 2, 0.5, (1 + level) / 2])
+        return Interval(float(low - median + self.value), float(high - median + self.value), level)
 
     @property
     def decided(self) -> bool:

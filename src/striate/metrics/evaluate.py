@@ -12,6 +12,7 @@ from striate.metrics.normalised import NormalisedCorrelation
 from striate.metrics.repeats import Repeats
 
 METRICS = ("single_trial_correlation", "correlation_to_average", "feve")
+NORMALISED = ("cc_norm",)
 
 
 @dataclass(frozen=True)

@@ -48,28 +48,6 @@ class FEVE:
         return cls(np.where(kept, values, np.nan), fev, kept, mean, reason)
 
 
-def too_few_images(mean: float | None, low: float, high: float, images: int) -> str | None:
-    """Why a mean FEVE says nothing although it can be computed; None where it says something.
-
-    FEVE is 1 minus a ratio whose denominator, the explainable variance, comes near 0 in some resamples if there are few
-    images. An interval of such a ratio has no bound, and its ends are accidents. On the scale of FEVE, 0 is the mean
-    response and 1 a perfect model. An interval that is wider than this whole range, and wider than the distance from the
-    score to 1, separates the model neither from one that knows nothing nor from one that knows everything.
-
-    Parameters
-    ----------
-    mean
-        FEVE; None where it is not defined.
-    low, high
-        Ends of its bootstrap interval over images.
-    images
-        How many images there are.
-    """
-    if mean is None or high - low <= max(1.0, 1 - mean):
-        return None
-    return f"too few images: {images} leave an interval of FEVE that is wider than the distance to a perfect model"
-
-
 def passes(fev: Floats, threshold: float) -> NDArray[np.bool_]:
     """Which neurons are kept; those without an FEV are not."""
     with np.errstate(invalid="ignore"):

@@ -17,7 +17,7 @@ from ninja.security import HttpBearer
 from pydantic import Field
 
 from striate.errors import InputError
-from striate.metrics.evaluate import METRICS
+from striate.metrics.evaluate import METRICS, NORMALISED
 from striate.parsing import parse_json_object
 from striate.portal.access import NOT_ADMITTED, may_see
 from striate.portal.accounts.throttle import UPLOAD, sentence
@@ -427,7 +427,8 @@ def _described(request: HttpRequest, own: Submission) -> dict[str, Any]:
         "over": own.over,
         "life": [{"at": t.at, "state": t.after, "reason": t.reason} for t in own.transitions.all()],
         "receipt": _receipt(receipt),
-        "metrics": score and {name: _rounded(score.metrics[name]) for name in METRICS},
+        "metrics": score
+        and {name: _rounded(score.metrics[name]) for name in (*METRICS, *NORMALISED) if name in score.metrics},
         "page": request.build_absolute_uri(f"/submissions/{own.pk}/"),
     }
 

@@ -14,6 +14,7 @@ from striate import __version__
 from striate.catalog import credit
 from striate.files import whole_file
 from striate.metrics import METRICS_VERSION
+from striate.metrics.stated import TOO_FEW
 from striate.recordings import Recording
 from striate.report import figures
 from striate.report.compare import (
@@ -223,7 +224,7 @@ def _difference_row(difference: Difference, metrics: list[str], group: list[Cont
         resampled = getattr(difference.metrics, metric)
         interval = resampled.interval
         if too_few(group, difference, metric):
-            cells.append("–|too few images")
+            cells.append(f"–|{TOO_FEW}")
         elif resampled.value is None or interval is None:
             cells.append("–")
         else:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from striate.metrics import Bootstrap, paired_bootstrap
 from striate.metrics.bootstrap import RESAMPLES
-from striate.metrics.evaluate import METRICS
+from striate.metrics.evaluate import METRICS, NORMALISED
+from striate.metrics.stated import CEILING_OF, says_too_few
 from striate.submissions import Scorecard, Submission, Truth, score
 from striate.submissions.match import match
 from striate.submissions.protocol import PROTOCOLS, sees_image_alone
-from striate.submissions.scorecard import LABELS, NORMALISED
+from striate.submissions.scorecard import LABELS
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,8 @@ def ceiling_scores(contenders: Sequence[Contender], tier: str) -> dict[str, tupl
     """Mean and interval of the ceiling of each metric, for models of the image alone; what is not defined is left out."""
     scores = contenders[0].scorecard.tiers[tier]
     found: dict[str, tuple[float, float, float]] = {}
-    for metric, ceiling in (
-        ("single_trial_correlation", scores.single_trial_ceiling),
-        ("correlation_to_average", scores.cc_max),
-    ):
+    for metric, name in CEILING_OF.items():
+        ceiling = getattr(scores, name)
         if ceiling.mean is not None:
             low, high = (ceiling.interval.low, ceiling.interval.high) if ceiling.interval else (ceiling.mean,) * 2
             found[metric] = (ceiling.mean, low, high)
@@ -164,4 +163,4 @@ def too_few(contenders: Sequence[Contender], difference: "Difference", metric: s
     """Whether one of two scores has too few images, so that their difference says nothing either."""
     pair = (difference.better, difference.worse)
     scores = [getattr(c.scorecard.tiers[difference.tier], metric) for c in contenders if c.name in pair]
-    return any((score.reason or "").startswith("too few images") for score in scores)
+    return any(says_too_few(score.reason) for score in scores)

@@ -10,7 +10,8 @@ from striate import __version__, notebook
 from striate.errors import InputError
 from striate.files import whole_file
 from striate.folders import expanded
-from striate.metrics.evaluate import METRICS
+from striate.metrics.evaluate import METRICS, NORMALISED
+from striate.metrics.stated import why_not
 from striate.names import TIERS
 from striate.parsing import parse_model, read_limited
 
@@ -27,7 +28,6 @@ LABELS = {
     "jackknife_oracle": "oracle predictor",
     "split_half": "split-half reliability",
 }
-NORMALISED = ("cc_norm",)
 CEILINGS = ("single_trial_ceiling", "cc_max")
 RELIABILITIES = ("jackknife_oracle", "split_half")
 QUANTITIES = (*METRICS, *NORMALISED, *CEILINGS, *RELIABILITIES)
@@ -129,7 +129,7 @@ class TierScores(_Strict):
             mean = "–" if score.mean is None else f"{score.mean:.4f}"
             rows.append((LABELS[name], mean, interval, f"{score.neurons:,}"))
             if score.mean is None:
-                undefined.append(notebook.note(f"{LABELS[name]} is not defined: {score.reason}"))
+                undefined.append(notebook.note(f"{LABELS[name]}: {why_not(score.reason)}"))
         return notebook.table(("", "mean", "interval", "neurons"), rows) + "".join(undefined)
 
 

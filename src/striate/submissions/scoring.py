@@ -13,7 +13,6 @@ from striate.arrays import as_array
 from striate.errors import InputError, checked_count, checked_seed
 from striate.metrics import (
     METRICS_VERSION,
-    NormalisedCorrelation,
     Reliability,
     Repeats,
     evaluate,
@@ -21,15 +20,14 @@ from striate.metrics import (
     split_half,
 )
 from striate.metrics import bootstrap as resample
-from striate.metrics.bootstrap import RESAMPLES, Bootstrap, Resampled
-from striate.metrics.evaluate import METRICS, MetricSet
-from striate.metrics.feve import too_few_images
+from striate.metrics.bootstrap import RESAMPLES, Interval, Resampled
+from striate.metrics.evaluate import METRICS, NORMALISED
+from striate.metrics.stated import Stated, stated
 from striate.names import tier_names
 from striate.submissions.keyed import naming
 from striate.submissions.match import match, matched_tiers, same_session
 from striate.submissions.scorecard import (
     CEILINGS,
-    NORMALISED,
     BootstrapSettings,
     IntervalScore,
     Score,
@@ -197,48 +195,42 @@ def _score_tier(
     reliability = pool.submit(split_half, responses, repeats, seed=seed)
     oracle = pool.submit(jackknife_oracle, responses, repeats)
     intervals = resample(responses, predictions, repeats, resamples=resamples, seed=seed) if resamples else None
-    found, images = metrics.result(), len(repeats.images)
+    found = metrics.result()
+    values = {name: found.feve.values if name == "feve" else getattr(found, name) for name in METRICS} | {
+        "cc_norm": found.cc_norm.values
+    }
+    said = stated(found, intervals, len(repeats.images))
     return TierScores(
         trials=repeats.trials,
-        images=images,
-        **{name: _metric(found, name, intervals, images) for name in METRICS},
-        **{
-            name: _of_neurons(getattr(found, name), getattr(intervals, name, None)) for name in (*NORMALISED, *CEILINGS)
-        },
+        images=len(repeats.images),
+        **{name: _metric(said[name], values[name]) for name in (*METRICS, *NORMALISED)},
+        **{name: _of_neurons(getattr(found, name), getattr(intervals, name, None)) for name in CEILINGS},
         jackknife_oracle=_of_neurons(oracle.result()),
         split_half=_of_neurons(reliability.result()),
     )
 
 
-def _metric(metrics: MetricSet, name: str, bootstrap: Bootstrap | None, images: int) -> Score:
-    values = metrics.feve.values if name == "feve" else getattr(metrics, name)
-    mean, reason = metrics.means[name], metrics.feve.reason if name == "feve" else None
-    interval = _interval(getattr(bootstrap, name, None))
-    if name == "feve" and interval is not None:
-        reason = too_few_images(mean, interval.low, interval.high, images)
-        if reason is not None:
-            mean = interval = None
+def _metric(said: Stated, values: NDArray[np.float64]) -> Score:
     return Score(
-        mean=mean,
-        reason=reason,
-        interval=interval,
+        mean=said.mean,
+        reason=said.reason,
+        interval=_interval(said.interval),
         neurons=int(np.isfinite(values).sum()),
         per_neuron=_or_none(values),
     )
 
 
-def _of_neurons(found: Reliability | NormalisedCorrelation, resampled: Resampled | None = None) -> Score:
+def _of_neurons(found: Reliability, resampled: Resampled | None = None) -> Score:
     return Score(
         mean=found.mean,
         reason=found.reason,
-        interval=_interval(resampled),
+        interval=_interval(resampled.interval if resampled else None),
         neurons=int(np.isfinite(found.values).sum()),
         per_neuron=_or_none(found.values),
     )
 
 
-def _interval(resampled: Resampled | None) -> IntervalScore | None:
-    interval = resampled.interval if resampled else None
+def _interval(interval: Interval | None) -> IntervalScore | None:
     return IntervalScore(low=interval.low, high=interval.high, level=interval.level) if interval else None
 
 

@@ -18,8 +18,8 @@ from django.views.decorators.http import require_safe
 
 from striate.competition import BoardResult, Results
 from striate.competition.boards import Board
-from striate.metrics.evaluate import METRICS
-from striate.portal.boards.ceiling import ceiling_row
+from striate.metrics.evaluate import METRICS, NORMALISED
+from striate.metrics.stated import ceiling_row, says_too_few
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.published import board_in, published
 from striate.portal.boards.table import final_rows, table_rows
@@ -27,7 +27,7 @@ from striate.portal.competition import competition
 from striate.portal.in_force import in_force
 from striate.portal.models import Standing, Team, User
 from striate.submissions.protocol import sees_image_alone
-from striate.submissions.scorecard import NORMALISED
+from striate.submissions.scorecard import IntervalScore
 
 SORTS = ("rank", "date", "team", *METRICS)
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the begin of a formula
@@ -83,6 +83,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "sort": choice.sort,
             "empty": not rows,
             "filtered": bool(standing.rows),
+            "too_few": any(says_too_few(row["metrics"][board.track.metric]["reason"]) for row in rows),
         }
         table = render_to_string("portal/boards/table.html", shown)
         cache.set(key, table, _KEPT)
@@ -97,6 +98,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "metric": METRIC_NAMES[board.track.metric],
             "level": level_text(),
             "own": _own(request, standing),
+            "ceilings": standing.ceilings,
             "above_ceiling": not sees_image_alone(board.protocol),
             "choice": choice,
             "sorts": [
@@ -160,9 +162,11 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
     key = f"final/{slug}/{results.chain}/{get_language()}/{hashlib.sha256(results.scorer.encode()).hexdigest()}"
     table = cache.get(key)
     if table is None:
-        metrics = _metrics(board)
+        metrics = [*_metrics(board), *NORMALISED]
         columns = [METRIC_NAMES[name] for name in metrics]
-        shown = {"rows": final_rows(found.rows, metrics), "columns": columns, "level": level_text()}
+        rows = final_rows(found.rows, metrics, ceiling_row(found.ceilings))
+        too_few = any(says_too_few(row.reason) for row in found.rows)
+        shown = {"rows": rows, "columns": columns, "level": level_text(), "too_few": too_few}
         table = render_to_string("portal/boards/final_table.html", shown)
         cache.set(key, table, _KEPT)
     about = {"board": board, "slug": slug, "metric": METRIC_NAMES[found.metric], "results": results}
@@ -179,6 +183,8 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
             "level": level_text(),
             "since": since,
             "winners": winners,
+            "ceilings": found.ceilings,
+            "above_ceiling": not sees_image_alone(board.protocol),
         },
     )
 
@@ -196,17 +202,22 @@ def final_json(request: HttpRequest, slug: str) -> HttpResponseBase:
 def final_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The final board as CSV, safe to open in a spreadsheet."""
     _board, _results, found = _final(slug)
-    header = ["rank", "band", "team", "baseline", "receipt", "date", "score", "low", "high", "live_score", *METRICS]
+    header = ["rank", "band", "team", "baseline", "receipt", "date", "score", "low", "high", "live_score"]
+    columns = (*METRICS, *NORMALISED)
     return _csv(
         f"{slug}-final",
-        header,
+        header + [f"{name}{end}" for name in columns for end in ("", "_low", "_high")],
         (
             [row.rank, row.band, plain_cell(row.team), int(row.baseline), row.receipt, row.at.isoformat(), row.score]
-            + [row.interval and row.interval.low, row.interval and row.interval.high, row.live_score]
-            + [row.metrics[name] for name in METRICS]
+            + [*_ends(row.interval), row.live_score]
+            + [cell for name in columns for cell in (row.metrics[name].mean, *_ends(row.metrics[name].interval))]
             for row in found.rows
         ),
     )
+
+
+def _ends(interval: IntervalScore | None) -> tuple[float | None, float | None]:
+    return (interval.low, interval.high) if interval else (None, None)
 
 
 def _final(slug: str) -> tuple[Board, Results, BoardResult]:

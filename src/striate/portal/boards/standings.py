@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from striate.competition import LiveTruth
 from striate.competition.boards import Board
+from striate.competition.ceilings import board_ceilings
+from striate.competition.rules import LIVE
 from striate.competition.selection import finalists
 from striate.portal.boards.ranking import Entry, ranked
 from striate.portal.competition import competition
@@ -17,7 +19,6 @@ from striate.portal.models import Score, Standing, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving.chain import of_board
 from striate.portal.scoring.leases import Lease
-from striate.portal.scoring.measure import ceilings
 from striate.portal.scoring.versions import of_board as of_board_version
 
 DECIMALS = 4  # of public scores: more would let a team climb by trying
@@ -102,4 +103,5 @@ def _rounded(values: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=32)
 def _ceilings(live: LiveTruth, track: str) -> dict[str, float | None]:
-    return {name: None if value is None else round(value, DECIMALS) for name, value in ceilings(live, track).items()}
+    found = board_ceilings(live.truths[track], LIVE, live.rules.ranking.seed)
+    return {name: None if value is None else round(value, DECIMALS) for name, value in found.items()}

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from striate.competition import RowResult
+from striate.metrics.stated import says_too_few
 from striate.portal.boards.interval import Scale
 from striate.portal.decimals import decimals
 
@@ -21,7 +22,7 @@ def table_rows(
     bands: bool,
     ceiling: Mapping[str, float | None] | None = None,
 ) -> SafeString:
-    """Write rows of a board.
+    """Write rows of a live board.
 
     Parameters
     ----------
@@ -34,63 +35,88 @@ def table_rows(
     ceiling
         By metric; a row of its own where it is given.
     """
+    last = [[f'<td class="number">{int(row["submissions"])}</td>'] for row in rows]
+    return _table(rows, last, metrics, bands=bands, ceiling=ceiling)
+
+
+def final_rows(
+    rows: Sequence[RowResult], metrics: Sequence[str], ceiling: Mapping[str, float | None] | None = None
+) -> SafeString:
+    """Write rows of a final board; as `table_rows`, but with their live score and receipt."""
+    shown = [
+        {
+            "rank": row.rank,
+            "band": row.band,
+            "team": row.team,
+            "baseline": row.baseline,
+            "receipt": row.receipt,
+            "date": row.at.isoformat(timespec="seconds"),
+            "metrics": {
+                name: {
+                    "mean": value.mean,
+                    "low": value.interval and value.interval.low,
+                    "high": value.interval and value.interval.high,
+                    "reason": value.reason,
+                }
+                for name, value in row.metrics.items()
+            },
+        }
+        for row in rows
+    ]
+    last = [
+        [f'<td class="number">{_value(row.live_score, None)}</td>', f'<td class="number">{row.receipt}</td>']
+        for row in rows
+    ]
+    return _table(shown, last, metrics, bands=True, ceiling=ceiling)
+
+
+def _table(
+    rows: Sequence[dict[str, Any]],
+    last: Sequence[list[str]],
+    metrics: Sequence[str],
+    *,
+    bands: bool,
+    ceiling: Mapping[str, float | None] | None,
+) -> SafeString:
+    """Write rows; `last` are the cells of each between its metrics and its date."""
     first = [row["metrics"].get(metrics[0], _UNKNOWN) for row in rows]
     limit = ceiling[metrics[0]] if ceiling else None
     scale = Scale.of([limit, *(value[part] for value in first for part in ("mean", "low", "high"))])
-    written = [_ceiling(ceiling, metrics, scale)] if ceiling and any(v is not None for v in ceiling.values()) else []
+    written = []
+    if rows and ceiling and any(value is not None for value in ceiling.values()):
+        written.append(_ceiling(ceiling, metrics, scale, empty=len(last[0]) + 1))
     band = None
-    for row in rows:
+    for row, ending in zip(rows, last, strict=True):
         begins = bands and row["band"] is not None and row["band"] != band
         band = row["band"] if row["band"] is not None else band
         kind = ' class="baseline"' if row["baseline"] else ' class="new-band"' if begins else ""
-        written.append(f'<tr id="receipt-{int(row["receipt"])}"{kind}>{_cells(row, metrics, scale)}</tr>')
+        cells = "".join([*_cells(row, metrics, scale), *ending, _date(row["date"])])
+        written.append(f'<tr id="receipt-{int(row["receipt"])}"{kind}>{cells}</tr>')
     return mark_safe("\n".join(written))  # every text in it is escaped below
 
 
-def final_rows(rows: Sequence[RowResult], metrics: Sequence[str]) -> SafeString:
-    """Write rows of a final board; as `table_rows`, but with their live score."""
-    ends = [end for row in rows for end in ((row.interval.low, row.interval.high) if row.interval else ())]
-    scale = Scale.of([*(row.score for row in rows), *ends])
-    written, band = [], None
-    for row in rows:
-        begins = row.band is not None and row.band != band
-        band = row.band if row.band is not None else band
-        kind = ' class="baseline"' if row.baseline else ' class="new-band"' if begins else ""
-        low, high = (row.interval.low, row.interval.high) if row.interval else (None, None)
-        date = escape(row.at.isoformat(timespec="seconds"))
-        cells = [
-            *_name(row.rank, row.band, row.team, row.receipt, baseline=row.baseline),
-            f'<td class="number">{_value(row.score, row.reason)}</td>',
-            _interval(scale, row.score, low, high),
-            *(f'<td class="number">{_value(row.metrics[name], None)}</td>' for name in metrics[1:]),
-            f'<td class="number">{_value(row.live_score, None)}</td>',
-            f'<td class="number">{row.receipt}</td>',
-            f'<td class="when"><time datetime="{date}">{date[:10]}</time></td>',
-        ]
-        written.append(f'<tr id="receipt-{row.receipt}"{kind}>{"".join(cells)}</tr>')
-    return mark_safe("\n".join(written))
-
-
-def _ceiling(ceiling: Mapping[str, float | None], metrics: Sequence[str], scale: Scale) -> str:
+def _ceiling(ceiling: Mapping[str, float | None], metrics: Sequence[str], scale: Scale, empty: int) -> str:
     cells = [f'<td></td><td></td><th scope="row">{escape(_("ceiling (image alone)"))}</th>']
     for place, name in enumerate(metrics):
         cells.append(f'<td class="number">{_value(ceiling[name], None)}</td>')
         if place == 0:
             cells.append(f"<td>{scale.bar(ceiling[name], None, None)}</td>")
-    return f'<tr class="ceiling">{"".join(cells)}<td></td><td></td></tr>'
+    return f'<tr class="ceiling">{"".join(cells)}{"<td></td>" * empty}</tr>'
 
 
-def _cells(row: dict[str, Any], metrics: Sequence[str], scale: Scale) -> str:
+def _cells(row: dict[str, Any], metrics: Sequence[str], scale: Scale) -> list[str]:
     cells = _name(row["rank"], row["band"], row["team"], row["receipt"], baseline=row["baseline"])
     for place, name in enumerate(metrics):
         value = row["metrics"].get(name, _UNKNOWN)
         cells.append(f'<td class="number">{_value(value["mean"], value["reason"])}</td>')
         if place == 0:
             cells.append(_interval(scale, value["mean"], value["low"], value["high"]))
-    date = escape(row["date"])
-    cells.append(f'<td class="number">{int(row["submissions"])}</td>')
-    cells.append(f'<td class="when"><time datetime="{date}">{date[:10]}</time></td>')
-    return "".join(cells)
+    return cells
+
+
+def _date(moment: str) -> str:
+    date = escape(moment)
+    return f'<td class="when"><time datetime="{date}">{date[:10]}</time></td>'
 
 
 def _name(rank: int | None, band: int | None, team: str, receipt: int, *, baseline: bool) -> list[str]:
@@ -107,7 +133,7 @@ def _name(rank: int | None, band: int | None, team: str, receipt: int, *, baseli
 def _value(value: float | None, reason: str | None) -> str:
     if value is not None:
         return decimals(value, 4)
-    shown = _("too few images") if reason and reason.startswith("too few images") else "–"
+    shown = _("too few images") if says_too_few(reason) else "–"
     return f'<span title="{escape(reason or _("not defined"))}">{escape(shown)}</span>'
 
 

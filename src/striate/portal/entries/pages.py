@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from striate.competition.results import board_name
+from striate.competition.results import MetricResult, board_name
 from striate.errors import InputError
-from striate.metrics.evaluate import METRICS
+from striate.metrics.stated import says_too_few
 from striate.portal.access import admitted, may_see
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
@@ -59,13 +59,15 @@ def show(request: HttpRequest, receipt: int) -> HttpResponseBase:
         "writes": user is not None and may_write(user, own),
         "versions": own.cards.all() if inside else (),
         "live": [
-            (label, found.row["metrics"][name]) for name, label in METRIC_NAMES.items() if name in found.row["metrics"]
+            (label, {**values, "too_few": says_too_few(values["reason"])})
+            for name, label in METRIC_NAMES.items()
+            if (values := found.row["metrics"].get(name))
         ]
         if found.row
         else (),
         "level": level_text(),
-        "labels": [METRIC_NAMES[name] for name in METRICS],
-        "final": found.final and [(METRIC_NAMES[name], _number(found.final.metrics[name])) for name in METRICS],
+        "labels": list(METRIC_NAMES.values()),
+        "final": found.final and [(METRIC_NAMES[name], _stated(found.final.metrics[name])) for name in METRIC_NAMES],
         "parts": found.final and [_part(part) for part in found.final.parts],
         "chain": results and results.chain,
     }
@@ -112,7 +114,11 @@ def _part(part: Any) -> tuple[str, int, list[str]]:
     name = (
         _("area %(name)s") % {"name": part.name} if part.kind == "area" else _("depth %(name)s") % {"name": part.name}
     )
-    return name, part.neurons, [_number(part.scores[metric]) for metric in METRICS]
+    return name, part.neurons, [_number(part.scores[metric]) for metric in METRIC_NAMES]
+
+
+def _stated(value: MetricResult) -> str:
+    return _("too few images") if says_too_few(value.reason) else _number(value.mean)
 
 
 def _number(value: float | None) -> str:
