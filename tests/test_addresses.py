@@ -1,14 +1,18 @@
 """Addresses that people give, and paths of published files: one rule for each, wherever they enter."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from striate.addresses import web_address
+from striate.addresses import split_address, web_address
 from striate.catalog.dataset import Citation, DataFile, Licence
 from striate.competition.manifest import ListedFile
+from striate.errors import InputError
 from striate.names import checked_path
+from tests.fixtures.messages import assert_short
 
 BAD = [
     "javascript:alert(1)",
@@ -74,3 +78,47 @@ def test_a_path_that_some_system_cannot_have_is_refused_everywhere(name):
 def test_ordinary_paths_are_taken():
     for name in ("static1-1-1.zip", "meta/neurons/area.npy", "Ä/ü.txt", "console.txt"):
         assert checked_path(name) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["http://[", "https://host:x/", "https://host:99999/", "http://[::1", "https://a]b/", "http://\u2100.x/"]
+)
+def test_an_address_that_cannot_be_split_is_one_sentence_everywhere(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from striate.fetch.describe import About, base_address
+    from striate.fetch.manifests import from_address
+    from striate.fetch.tokens import keep_token
+    from striate.portal.bucket import Bucket
+    from striate.portal.client import Portal
+
+    monkeypatch.setenv("STRIATE_SETTINGS", str(tmp_path))
+    assert split_address(text) is None
+    for read in (
+        lambda: base_address(text),
+        lambda: from_address(text, About(), ()),
+        lambda: keep_token(text, "abc"),
+        lambda: Portal(text, token="abc"),
+        lambda: Bucket.of(f"s3://bucket?endpoint={text}"),
+    ):
+        with pytest.raises(InputError) as caught:
+            read()
+        assert_short(caught.value)
+
+
+@pytest.mark.parametrize("target", ["http://[", "https://host:x/", "file:///etc/passwd", "http://a/" + "\x1b" * 500])
+def test_a_redirect_to_what_is_no_address_is_one_sentence(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from striate.fetch.client import Client
+    from striate.fetch.failures import UnusableError
+    from striate.fetch.patience import Patience
+
+    class Moved:
+        status, headers = 302, {"Location": target}
+
+        def close(self) -> None: ...
+        def release_conn(self) -> None: ...
+
+    monkeypatch.setattr(Client, "_ask", lambda *_: Moved())
+    with pytest.raises(UnusableError) as caught:
+        Client(Patience()).get("https://host.example/a.zip")
+    assert len(caught.value.reason) <= 300

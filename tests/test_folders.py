@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from striate import folders
 from striate.errors import InputError
 from striate.files import whole_file, whole_folder
 from striate.folders import cache_folder, expanded, settings_folder
+from tests.fixtures.messages import assert_short
 from tests.fixtures.recordings import small_recording
 
 NOBODY = 54_321  # a user that no system knows
@@ -87,3 +90,25 @@ def test_commands_of_a_user_without_name_and_home(tmp_path: Path) -> None:
     run("predict", "run", "a.zip", "--tier", "validation", "--out", "p.parquet")
     run("score", "p.parquet", "a.zip", "--tier", "validation")
     assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("name", ["y/" * 3000, "a\0b", "a\ud800"], ids=["long", "NUL", "surrogate"])
+def test_a_path_that_no_file_can_have_is_one_sentence_everywhere(name: str) -> None:
+    from striate.competition import Vault
+    from striate.competition.rules import read_rules
+    from striate.loading.raw_images import RawImages
+    from striate.models import load
+    from striate.portal.entries.card import read_card
+    from striate.recordings.array_files import read_arrays, read_table
+    from striate.submissions import open_submission
+    from striate.training import Run
+    from striate.training.recipe import load_recipe
+
+    readers: list[Callable[[Any], object]] = [
+        *(striate.open, striate.check, read_arrays, read_table, load_recipe, Run.open, open_submission, load),
+        *(read_rules, read_card, RawImages, lambda path: Vault.read(path, "x"), lambda path: striate.score(path, path)),
+    ]
+    for reader in readers:
+        with pytest.raises(InputError) as caught:
+            reader(name)
+        assert_short(caught.value)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from striate.errors import LONGEST, InputError, shortened
+from striate.errors import LONGEST, InputError, quoted, shortened
 from striate.parsing import DEEPEST, parse_json, parse_json_object, parse_model, parse_toml, read_limited
 from tests.fixtures.messages import assert_short
 
@@ -94,3 +94,13 @@ def test_a_message_that_is_shown_is_cut_in_its_middle(name: str) -> None:
     assert len(message) <= LONGEST
     assert message.startswith("/a/file: ")
     assert message.endswith(" is no column: name another.")
+
+
+@given(st.text(), st.integers(10, 400))
+def test_a_quoted_text_is_short_and_printable(text: str, most: int) -> None:
+    assert len(quoted(text, most)) <= most
+    assert quoted(text, most).isprintable()
+
+
+def test_a_message_is_on_one_line_and_does_not_steer_the_terminal() -> None:
+    assert str(InputError("a\nb\x1b[31mc\u202ed\ud800 ä")) == "a b\\x1b[31mc\\u202ed\\ud800 ä"

@@ -2,11 +2,20 @@
 
 from collections.abc import Collection
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator
 
 _NOT_IN_ADDRESSES = "<>\"'`\\"
+
+
+def split_address(address: str) -> SplitResult | None:
+    """Split an address into its parts; None if its host or port cannot be read."""
+    try:
+        parts = urlsplit(address)
+        return parts if parts.port is None or parts.port > 0 else None
+    except ValueError:
+        return None
 
 
 def web_address(address: str, schemes: Collection[str] = ("http", "https")) -> str:
@@ -18,11 +27,8 @@ def web_address(address: str, schemes: Collection[str] = ("http", "https")) -> s
         If its scheme is another one (``javascript:`` would run in the browser of anyone who follows the link), it has no host or
         holds a name or password, or a character that is not printable or cannot stand in an address.
     """
-    try:
-        parts = urlsplit(address)
-        sound = parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        sound = False
+    parts = split_address(address)
+    sound = parts is not None and parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
     if not sound or any(c.isspace() or not c.isprintable() or c in _NOT_IN_ADDRESSES for c in address):
         beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
         raise ValueError(

@@ -30,6 +30,20 @@ def shortened(text: object, most: int = 60) -> str:
     return f"{whole[: most - 1 - end]}…{whole[len(whole) - end :]}"
 
 
+def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
+
+
+def quoted(value: object, most: int = 60) -> str:
+    """Quote a value in a message as Python writes it, with at most `most` characters.
+
+    What cannot be printed is escaped before the text is cut, so that escapes do not make it longer again.
+    """
+    return shortened(repr(value), most)
+
+
 class StriateError(Exception):
     """Base of every error that striate raises on purpose; its text is meant for the user as it is.
 
@@ -42,12 +56,12 @@ class StriateError(Exception):
     exit_status = 1
 
     def __str__(self) -> str:
-        """The message, of at most `LONGEST` characters.
+        """The message on one line, of at most `LONGEST` characters.
 
         Where something quoted makes it longer, its middle is left out: the beginning says what is wrong, the end how to
-        mend it.
+        mend it. What cannot be printed is escaped: a name in somebody's file could steer the terminal.
         """
-        return shortened(super().__str__(), LONGEST)
+        return shortened(_one_line(super().__str__()), LONGEST)
 
 
 class InputError(StriateError, ValueError):
@@ -84,7 +98,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         length += len(shortened(names[shown])) + 2
         shown += 1
     valid_names = listed(map(shortened, names), shown) if names else "none"
-    return f"did you mean {shortened(close[0])!r}? Valid: {valid_names}" if close else f"valid: {valid_names}"
+    return f"did you mean {quoted(close[0])}? Valid: {valid_names}" if close else f"valid: {valid_names}"
 
 
 class UnknownAttributeError(InputError, AttributeError):
@@ -148,7 +162,7 @@ def checked_count(name: str, value: object, *, least: int = 1) -> int:
         several = isinstance(value, list | tuple | range) or getattr(value, "ndim", 0) > 0
         hint = f": give one {name} a call" if several else ""
         raise InputError(
-            f"{name} is {str(value)[:60]!r}, of type {type(value).__name__}; expected a whole number ≥ {least}{hint}."
+            f"{name} is {quoted(str(value))}, of type {type(value).__name__}; expected a whole number ≥ {least}{hint}."
         )
     try:
         number = int(whole())

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from platformdirs import user_cache_path, user_config_path
 
-from striate.errors import InputError, shortened
+from striate.errors import InputError, quoted, shortened
+
+_LONGEST = 4095  # bytes of a path
 
 
 class MissingHomeError(InputError):
@@ -18,8 +20,17 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        If the path begins with ``~`` and the home folder is not known, or a name in it is longer than any can be.
+        If the path begins with ``~`` and the home folder is not known, or no file can have it: it, or a name in it, is too long,
+        or it holds a character that paths cannot hold.
     """
+    try:
+        encoded = os.fsencode(path)
+    except UnicodeEncodeError:
+        encoded = b"\0"
+    if b"\0" in encoded:
+        raise InputError(f"{quoted(str(path), 100)} holds a character that no path can hold: correct it.")
+    if len(encoded) > _LONGEST:
+        raise InputError(f"{shortened(path, 100)} is a path of more than {_LONGEST:,} bytes, which no file can have.")
     if any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
         raise InputError(
             f"{shortened(path, 100)} has a name of more than 255 bytes, which no file can have: shorten it."

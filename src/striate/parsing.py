@@ -4,12 +4,12 @@ import json
 import os
 import sys
 import tomllib
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from striate.errors import InputError, shortened
+from striate.folders import expanded
 
 Model = TypeVar("Model", bound=BaseModel)
 Value = TypeVar("Value")
@@ -46,7 +46,7 @@ def read_limited(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
         If it cannot be read.
     """
     content = bytearray()
-    with Path(path).open("rb") as file:  # piece by piece: memory for all that may come would be taken at once
+    with expanded(path).open("rb") as file:  # piece by piece: memory for all that may come would be taken at once
         while piece := file.read(_PIECE):
             content += piece
             if len(content) > largest:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from striate.errors import InputError, nearest, option, shortened
+from striate.errors import InputError, nearest, option, quoted, shortened
 
 Model = TypeVar("Model", bound=BaseModel)
 _SHOWN = 60  # characters of a wrong value
@@ -58,7 +58,7 @@ def validated(
             elsewhere = next(_places(model, key), None)
             hint = nearest(key, valid) if elsewhere is None else f"did you mean {elsewhere!r}?"
             stop = "" if hint.endswith("?") else "."
-            raise InputError(f"{where}: the {table} has no key {shortened(key, 40)!r}: {hint}{stop}") from error
+            raise InputError(f"{where}: the {table} has no key {quoted(key, 42)}: {hint}{stop}") from error
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
         message = " ".join(shortened(word, 80) for word in message.split(" "))  # a word may be the value that was got
         got = (

@@ -152,3 +152,11 @@ def test_the_page_for_people_has_every_call(world: World) -> None:
             errors = {status: answer["content"] for status, answer in call["responses"].items() if int(status) >= 400}
             assert all(set(content) == {"application/problem+json"} for content in errors.values())
     assert world.browser().get("/api/", headers={"Accept-Language": "de"}).content.decode() != page
+
+
+@pytest.mark.parametrize(
+    "body", ['{"a":' * 100 + "1" + "}" * 100, "[" * 100_000, '{"size": ' + "9" * 5000 + "}", '"\\ud800"']
+)
+def test_a_body_beyond_the_limits_of_json_is_a_problem(world: World, body: str) -> None:
+    api = world.api(world.person("ada", team="Ada"))
+    problem(api("POST", "uploads", body.encode()), 400)

@@ -145,3 +145,11 @@ def test_the_page_shows_it_and_pictures_come_as_pictures(world: World, tmp_path:
     assert drawing.headers["Content-Type"] == "application/octet-stream"
     assert drawing.headers["Content-Disposition"].startswith("attachment")
     assert "<script>alert" not in browser.get("/data/versions/").content.decode()
+
+
+def test_a_link_that_cannot_be_split_leads_nowhere() -> None:
+    from striate.portal.hosting.readme import shown
+
+    page = shown("[a](http://[) ![b](//[x.png) [c](https://host:x/)", {"x.png"}, "/data/1/", pictures=True)
+    assert "http://[" not in page
+    assert "<img" not in page

@@ -14,6 +14,7 @@ from striate.files import whole_file
 from striate.folders import cache_folder, settings_folder
 from striate.parsing import parse_as, read_limited
 
+_LONGEST_PLACE = 2**14  # bytes
 WORKSHOP = ".striate"  # below a dataset's folder: records, and what is not whole yet
 
 
@@ -114,8 +115,11 @@ def places(name: str) -> list[DatasetFolder]:
     """Folders that a dataset was fetched into, the default one first."""
     found = [default_folder(name)]
     with contextlib.suppress(OSError):
-        notes = sorted((settings_folder() / "places" / name).iterdir())
-        found += [Path(os.fsdecode(note.read_bytes())) for note in notes if not note.name.startswith(".")]
+        for note in sorted((settings_folder() / "places" / name).iterdir()):
+            if not note.name.startswith("."):
+                with contextlib.suppress(InputError):
+                    place = read_limited(note, _LONGEST_PLACE)
+                    found += [Path(os.fsdecode(place))] if place.startswith(b"/") and b"\0" not in place else []
     return [DatasetFolder(path) for path in found]
 
 

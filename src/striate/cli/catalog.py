@@ -118,6 +118,7 @@ def add(
     from striate.fetch.describe import About, add_to_catalogue, base_address, from_folder
     from striate.fetch.manifests import from_address, parsed_manifest
     from striate.fetch.tokens import keep_token, read_token
+    from striate.parsing import read_limited
     from striate.progress import progress
 
     about = About(
@@ -140,7 +141,7 @@ def add(
     elif place.is_file():
         if place.suffix.lower() == ".zip":
             raise InputError(f"{place} is one file of a dataset: give the folder that holds it, {place.parent}.")
-        found = parsed_manifest(place.read_bytes(), source, about)
+        found = parsed_manifest(read_limited(place), source, about)
     elif "://" in source:
         if token:
             keep_token(source, token.strip())

@@ -357,11 +357,12 @@ def verify(
     from striate.competition import verify as verify_competition
     from striate.competition.receipts import parsed
     from striate.errors import InputError
+    from striate.parsing import read_limited
 
     given = []
     for file in receipt_ or []:
         try:
-            given.append(parsed(file.read_text(encoding="utf-8").strip(), str(file)))
+            given.append(parsed(read_limited(file).decode("utf-8").strip(), str(file)))
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read ({error}).") from error
     found = verify_competition(folder, results=results, truths=truths, receipts=given, head=head, store=store)

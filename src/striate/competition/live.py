@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from striate.competition import arrays
 from striate.competition.rules import FINAL, Rules, parse_rules
-from striate.errors import InputError
+from striate.errors import InputError, quoted
 from striate.files import whole_file
 from striate.folders import expanded
 from striate.submissions import Truth
@@ -74,7 +74,7 @@ class LiveTruth:
             raise InputError(f"The live truth {file} cannot be read ({error.strerror}).") from error
         try:
             if str(content["format"]) != FORMAT:
-                raise InputError(f"{file} is no live truth of striate: its format is {str(content['format'])[:60]!r}.")
+                raise InputError(f"{file} is no live truth of striate: its format is {quoted(str(content['format']))}.")
             text = str(content["rules"])
             rules = parse_rules(text, f"{file}: its rules")
             truths = {t.name: arrays.truth_of(content, f"{t.name}/live", t.session) for t in rules.tracks}

@@ -15,7 +15,7 @@ from striate.competition.manifest import Manifest, require_apart, sha256_of
 from striate.competition.name_key import is_reserved, name_key
 from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.rules import FINAL, LIVE, Rules, read_rules, require_zone
-from striate.errors import InputError, listed
+from striate.errors import InputError, listed, quoted
 from striate.files import whole_file
 from striate.folders import expanded
 from striate.submissions import Submission, validate
@@ -84,7 +84,7 @@ def require_team(rules: Rules, team: str, *, baseline: bool) -> None:
             f"{team!r} is a row of the organiser's own, or looks like one: choose another name for the team."
         )
     if not _TEAM.fullmatch(unicodedata.normalize("NFC", team)):
-        raise InputError(f"{team[:80]!r} cannot name a team: use 1 to 60 letters, digits, spaces and . , ' & + -.")
+        raise InputError(f"{quoted(team, 80)} cannot name a team: use 1 to 60 letters, digits, spaces and . , ' & + -.")
 
 
 def submit(

@@ -11,7 +11,7 @@ from striate.competition import arrays
 from striate.competition.keys import CompetitionSeed, hidden_indices
 from striate.competition.rules import Rules, parse_rules
 from striate.competition.sealed import seal, unseal
-from striate.errors import InputError
+from striate.errors import InputError, quoted
 from striate.folders import expanded
 from striate.submissions import Truth
 
@@ -114,7 +114,7 @@ class Vault:
         content = arrays.load(unseal(file, passphrase), str(file))
         try:
             if str(content["format"]) != FORMAT:
-                raise InputError(f"{file} was written by another version of striate: {str(content['format'])[:60]!r}.")
+                raise InputError(f"{file} was written by another version of striate: {quoted(str(content['format']))}.")
             text, drawn = str(content["rules"]), str(content["simulated_from"])
             rules = parse_rules(text, f"{file}: its rules")
             fields = ("row", "original", "order", "behavior", "pupil_center", "trial")

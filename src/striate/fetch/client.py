@@ -16,7 +16,8 @@ from urllib3.exceptions import (
 )
 
 from striate import __version__
-from striate.errors import shortened
+from striate.addresses import split_address
+from striate.errors import quoted, shortened
 from striate.fetch.failures import BrokenOffError, FetchError, UnreachableError, UnusableError
 from striate.fetch.patience import Patience
 from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
@@ -149,10 +150,14 @@ class Client:
                 return Answer(response, address, first)
             response.close()
             response.release_conn()
-            following = urljoin(address, target)
-            if urlsplit(following).scheme not in ("http", "https"):
-                raise UnusableError(f"{host_of(address)} leads to {following!r}, which is no address of a file")
-            if urlsplit(address).scheme == "https" and urlsplit(following).scheme != "https":
+            try:
+                following = urljoin(address, target)
+            except ValueError:
+                following = target
+            parts = split_address(following)
+            if parts is None or parts.scheme not in ("http", "https"):
+                raise UnusableError(f"{host_of(address)} leads to {quoted(following)}, which is no address of a file")
+            if urlsplit(address).scheme == "https" and parts.scheme != "https":
                 raise UnusableError(f"{host_of(address)} leads from an encrypted address to one that is not")
             address = following
         raise UnusableError(f"{host_of(first)} leads from one address to the next without end")

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import tomli_w
 
+from striate.addresses import split_address
 from striate.catalog import Dataset, catalogue_folder, dataset
 from striate.catalog.annex import AnnexKey, pointer_at
-from striate.errors import InputError
+from striate.errors import InputError, quoted
 from striate.fetch.checking import Hasher
 from striate.files import whole_file
 from striate.folders import expanded
@@ -72,18 +72,22 @@ def base_address(text: str) -> str:
     InputError
         If it is neither.
     """
-    parts = urlsplit(text)
+    parts = split_address(text)
+    if parts is None:
+        raise InputError(f"{quoted(text)} is no address: its host or port cannot be read.")
     if parts.scheme in ("http", "https"):
         if not parts.hostname:
-            raise InputError(f"{text!r} names no host: give an address such as https://example.org/data/.")
+            raise InputError(f"{quoted(text)} names no host: give an address such as https://example.org/data/.")
         return text if text.endswith("/") else f"{text}/"
     if parts.scheme == "file":
         text = parts.path
     elif "://" in text:
-        raise InputError(f"{text!r} is an address of a kind that cannot be fetched from: use http(s):// or a folder.")
+        raise InputError(
+            f"{quoted(text)} is an address of a kind that cannot be fetched from: use http(s):// or a folder."
+        )
     folder = expanded(text)
-    if not folder.is_dir():
-        raise InputError(f"{text!r} is neither a folder nor an http(s) address.")
+    if not os.path.isdir(folder):  # noqa: PTH112 – False also for a name that is too long, or holds NUL
+        raise InputError(f"{quoted(text)} is neither a folder nor an http(s) address.")
     return str(folder.absolute())
 
 

@@ -38,6 +38,7 @@ def from_address(address: str, about: About, names: Iterable[str], patience: Pat
         If the host is down.
     """
     asked = list(names)
+    base_address(address)  # refuses what is none
     if not asked and urlsplit(address).path.endswith(_ENDINGS):
         address, _, last = address.rpartition("/")
         asked = [unquote(last)]

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from striate.errors import InputError
-from striate.folders import settings_folder
+from striate.addresses import split_address
+from striate.errors import InputError, quoted
+from striate.folders import expanded, settings_folder
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -36,7 +37,7 @@ def read_token(path: Path) -> str:
         If there is none.
     """
     try:
-        return path.read_text(encoding="utf-8").strip()
+        return expanded(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise InputError(f"{path} has no token that can be read ({why}).") from error
@@ -50,7 +51,9 @@ def keep_token(address: str, token: str) -> None:
     InputError
         If it would travel unencrypted, or is no token.
     """
-    parts = urlsplit(address)
+    parts = split_address(address)
+    if parts is None:
+        raise InputError(f"{quoted(address)} is no address that a token can be kept for.")
     if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         raise InputError(f"A token for {address} would travel unencrypted: use its https:// address.")
     if not token.isascii() or not token.isprintable() or " " in token or not token:

@@ -15,7 +15,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from striate.errors import InputError, listed, shortened
+from striate.errors import InputError, listed, quoted, shortened
 from striate.folders import expanded
 from striate.models.encoder import PREFIX, Encoder
 from striate.models.settings import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
@@ -106,7 +106,7 @@ def _tensors(path: Path | str) -> dict[str, Tensor]:
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise InputError(
-                f"{path}: {shortened(repr(name))} is a {type(value).__name__}; expected named tensors only (a state dict)."
+                f"{path}: {quoted(name)} is a {type(value).__name__}; expected named tensors only (a state dict)."
             )
         if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
             raise InputError(

@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema, Status
 from ninja.errors import HttpError, ValidationError
 from ninja.pagination import paginate
+from ninja.parser import Parser
 from ninja.security import HttpBearer
 from pydantic import Field
 
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.parsing import parse_json_object
+from striate.parsing import parse_json, parse_json_object
 from striate.portal.access import NOT_ADMITTED, may_see
 from striate.portal.accounts.throttle import UPLOAD, sentence
 from striate.portal.boards.standings import DECIMALS
@@ -54,6 +55,14 @@ class _Bearer(HttpBearer):
         return user
 
 
+class _Limited(Parser):
+    """Parses bodies with the limits of all JSON."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        """Parse the body of a call."""
+        return parse_json(request.body)
+
+
 class _Api(NinjaAPI):
     """The API, whose description says of what type errors are."""
 
@@ -72,6 +81,7 @@ api = _Api(
     title="striate portal",
     version="1",
     auth=_Bearer(),
+    parser=_Limited(),
     docs_url=None,
     openapi_url="/openapi.json",
     urls_namespace="api",

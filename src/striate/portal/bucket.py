@@ -4,9 +4,10 @@ import io
 import secrets
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
-from striate.errors import InputError, nearest
+from striate.addresses import split_address
+from striate.errors import InputError, nearest, quoted
 
 SETTING = "STRIATE_PORTAL_STORAGE"
 _ASKED = ("endpoint", "region")
@@ -41,7 +42,9 @@ class Bucket:
         InputError
             If it is none.
         """
-        parts = urlsplit(setting)
+        parts = split_address(setting)
+        if parts is None:
+            raise InputError(f"STRIATE_PORTAL_STORAGE cannot be read: it is to be {_FORM}.")
         if parts.scheme != "s3":
             raise InputError(
                 f"STRIATE_PORTAL_STORAGE is to be {_FORM}, not an address that begins with {_begin(parts.scheme)}."
@@ -55,9 +58,12 @@ class Bucket:
         asked = dict(parse_qsl(parts.query, keep_blank_values=True))
         for name in asked:
             if name not in _ASKED:
-                raise InputError(f"STRIATE_PORTAL_STORAGE sets {name!r}, which it cannot: {nearest(name, _ASKED)}.")
+                raise InputError(
+                    f"STRIATE_PORTAL_STORAGE sets {quoted(name)}, which it cannot: {nearest(name, _ASKED)}."
+                )
         endpoint = asked.get("endpoint") or None
-        if endpoint and (urlsplit(endpoint).scheme not in ("http", "https") or not urlsplit(endpoint).hostname):
+        told = split_address(endpoint or "https://host")
+        if told is None or told.scheme not in ("http", "https") or not told.hostname:
             raise InputError(
                 f"The endpoint of STRIATE_PORTAL_STORAGE is to be an address such as https://HOST: it is to be {_FORM}."
             )

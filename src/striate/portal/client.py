@@ -17,9 +17,10 @@ from pydantic import BaseModel, Field, ValidationError
 from urllib3.exceptions import HTTPError
 
 from striate import __version__
+from striate.addresses import split_address
 from striate.competition.boards import board_of
 from striate.competition.manifest import sha256_of
-from striate.errors import InputError, shortened
+from striate.errors import InputError, quoted, shortened
 from striate.fetch import OutageError
 from striate.fetch.failures import BrokenOffError, FetchError, UnusableError
 from striate.fetch.patience import duration, retry_after
@@ -148,9 +149,9 @@ class Portal:
         sleep: Callable[[float], None] = time.sleep,
         said: Callable[[str], None] = lambda _: None,
     ) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError(f"{address!r} is no address of a portal: it begins with https://.")
+        parts = split_address(address)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InputError(f"{quoted(address)} is no address of a portal: it begins with https://.")
         self.address = f"{parts.scheme}://{parts.netloc}/"
         token = token or token_for(self.address)
         if token is None:

@@ -3,7 +3,7 @@
 import os
 from datetime import timedelta
 
-from striate.errors import InputError
+from striate.errors import InputError, quoted
 
 _MOST = 3650
 
@@ -29,5 +29,5 @@ def days_told(name: str, default: float) -> timedelta:
     except ValueError:
         days = 0.0
     if not 1 <= days <= _MOST:
-        raise InputError(f"{name} is {told[:40]!r}, and is to be a number of days from 1 to {_MOST}, such as 7.")
+        raise InputError(f"{name} is {quoted(told, 40)}, and is to be a number of days from 1 to {_MOST}, such as 7.")
     return timedelta(days=days)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from striate.errors import InputError, shortened
+from striate.errors import InputError, quoted, shortened
 from striate.portal.rates import DEFAULTS, variable
 
 PREFIX = "STRIATE_PORTAL_"
@@ -64,9 +64,7 @@ def number(name: str, default: float, least: float, most: float) -> float:
     except ValueError:
         value = least - 1
     if not least <= value <= most:
-        raise InputError(
-            f"{name} is {shortened(text)!r}: give a number from {least:g} to {most:g}, such as {default:g}."
-        )
+        raise InputError(f"{name} is {quoted(text)}: give a number from {least:g} to {most:g}, such as {default:g}.")
     return value
 
 
@@ -94,7 +92,7 @@ def _check_address(address: str) -> None:
         valid = False
     if not valid or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
         raise InputError(
-            f"{PREFIX}ADDRESS is {shortened(address)!r}: give a scheme and a host without a path, such as "
+            f"{PREFIX}ADDRESS is {quoted(address)}: give a scheme and a host without a path, such as "
             "https://portal.example.org."
         )
 
@@ -117,6 +115,6 @@ def _check_proxy(proxy: str) -> None:
         ipaddress.ip_address(proxy)
     except ValueError:
         raise InputError(
-            f"{PREFIX}PROXIES holds {shortened(proxy)!r}, which is not an IP address: give single addresses with commas, such "
+            f"{PREFIX}PROXIES holds {quoted(proxy)}, which is not an IP address: give single addresses with commas, such "
             "as 127.0.0.1,::1."
         ) from None

@@ -4,7 +4,7 @@ import os
 import re
 from datetime import timedelta
 
-from striate.errors import InputError
+from striate.errors import InputError, quoted
 
 PREFIX = "STRIATE_PORTAL_LIMIT_"
 _RATE = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,3})?([smh])")
@@ -53,7 +53,7 @@ def rate(name: str) -> tuple[int, timedelta]:
     window = timedelta(**{_UNITS[found[3]]: int(found[2] or 1)}) if found else None
     if found is None or window is None or window > _LONGEST:
         raise InputError(
-            f"{variable(name)} is {text[:40]!r}: give a number and a time of at most 24 hours, such as {DEFAULTS[name]} (s, m, h)."
+            f"{variable(name)} is {quoted(text, 40)}: give a number and a time of at most 24 hours, such as {DEFAULTS[name]} (s, m, h)."
         )
     return int(found[1]), window
 

@@ -2,7 +2,7 @@
 
 import re
 
-from striate.errors import InputError, nearest
+from striate.errors import InputError, nearest, quoted
 from striate.names import why_no_file_name
 
 _TRACK = re.compile(r"^[a-z0-9][a-z0-9+._-]{0,59}$")
@@ -32,7 +32,7 @@ def track_name(typed: str) -> str:
     known = {_plain(name): name for name in TRACKS}.get(_plain(typed), typed)
     if not _TRACK.fullmatch(known) or why_no_file_name(known):
         raise InputError(
-            f"{typed[:80]!r} cannot name a track: it has lower-case letters, digits, and + . _ - within, such as {TRACKS[1]!r}."
+            f"{quoted(typed, 80)} cannot name a track: it has lower-case letters, digits, and + . _ - within, such as {TRACKS[1]!r}."
         )
     return known
 

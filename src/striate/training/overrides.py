@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from striate.errors import InputError, kind_of, option, shortened
+from striate.errors import InputError, kind_of, option, quoted, shortened
 from striate.parsing import parse_toml
 
 Overrides = Mapping[str, Any] | Iterable[str]
@@ -39,7 +39,7 @@ def parsed(overrides: Overrides | None) -> dict[Path, Any]:
         pairs = [_pair(text) for text in texts]
     for key, _ in pairs:
         if not _KEY.fullmatch(str(key)):
-            raise InputError(f"{_given()} {shortened(key, 100)!r} is not a key such as data.batch_size.")
+            raise InputError(f"{_given()} {quoted(key, 100)} is not a key such as data.batch_size.")
     return {tuple(str(key).split(".")): value for key, value in pairs}
 
 

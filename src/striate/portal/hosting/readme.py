@@ -5,10 +5,11 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 from itertools import pairwise
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from markdown_it.token import Token
 
+from striate.addresses import split_address
 from striate.portal.markdown import harmless, parsed
 
 NAMES = ("README.md", "readme.md", "README.markdown", "README", "README.txt")
@@ -81,7 +82,9 @@ class _Place:
         return token
 
     def _target(self, address: str) -> str | None:
-        parts = urlsplit(address)
+        parts = split_address(address)
+        if parts is None:
+            return None
         if parts.scheme:
             return address if parts.scheme in ("http", "https", "mailto") else None
         if parts.netloc or address.startswith("/"):
@@ -94,9 +97,9 @@ class _Place:
     def _picture(self, token: Token) -> Token:
         source = str(token.attrGet("src") or "")
         target = self._target(source)
-        ending = posixpath.splitext(urlsplit(source).path)[1].lower()
-        inside = target is not None and not urlsplit(source).scheme and ending in PICTURES
-        if inside and self._pictures:
+        parts = split_address(source)
+        inside = target is not None and parts is not None and not parts.scheme
+        if inside and self._pictures and parts and posixpath.splitext(parts.path)[1].lower() in PICTURES:
             token.attrSet("src", f"{target}?shown")
             return token
         said = Token("text", "", 0)

@@ -12,7 +12,7 @@ from typing import IO, Annotated, Any, BinaryIO, cast
 from pydantic import BaseModel, Field, ValidationError
 
 from striate.competition.sealed_stream import MAGIC, Unsealing
-from striate.errors import InputError, listed, shortened
+from striate.errors import InputError, listed, quoted, shortened
 from striate.files import whole_folder
 from striate.parsing import LARGEST, MalformedError, first_problem, parse_json_object
 from striate.portal.organising.backup_format import ABOUT, FORMAT, MANIFEST
@@ -113,7 +113,7 @@ def _about(file: Path, archive: tarfile.TarFile, entry: tarfile.TarInfo | None) 
         content = cast(IO[bytes], archive.extractfile(entry)).read()
         about = parse_json_object(content)
         if (found := about.get("format")) != FORMAT:
-            raise ValueError(f"its format is {shortened(repr(found))}")
+            raise ValueError(f"its format is {quoted(found)}")
         _About.model_validate(about)
     except ValueError as error:
         why = str(error)
@@ -151,7 +151,7 @@ def _take(
         for entry in entries:
             source = archive.extractfile(entry) if entry.isreg() else None
             if source is None:
-                raise InputError(f"The backup is damaged: {shortened(repr(entry.name))} is no file.")
+                raise InputError(f"The backup is damaged: {quoted(entry.name)} is no file.")
             if entry.name == MANIFEST:
                 manifest = parse_json_object(source.read(LARGEST), "The list of files in the backup")
                 continue
@@ -209,12 +209,12 @@ def _put(aside: Place, name: str, file: Path, made: dict[str, Any], truth: Path 
     folder, _, rest = name.partition("/")
     parts = rest.split("/")
     if not ((name in _FILES) or (folder in _FOLDERS and all(part not in ("", ".", "..") for part in parts))):
-        raise InputError(f"The backup is damaged: it holds {shortened(repr(name))}, which belongs nowhere.")
+        raise InputError(f"The backup is damaged: it holds {quoted(name)}, which belongs nowhere.")
     if folder == "tables":
         table = rest.removesuffix(".jsonl")
         if table not in tables.PASSING:  # earlier versions left fewer of them out
             if table not in made:
-                raise InputError(f"The backup is damaged: there is no table {shortened(repr(rest))}.")
+                raise InputError(f"The backup is damaged: there is no table {quoted(rest)}.")
             with file.open("rb") as opened:
                 tables.fill(made[table], opened)
         file.unlink()

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from striate.errors import InputError, shortened
+from striate.errors import InputError, quoted, shortened
 from striate.parsing import LARGEST, parse_json_object
 from striate.portal.models.people import key_of
 
@@ -129,7 +129,7 @@ def _require_apart(table: str, row: dict[str, Any], taken: dict[tuple[str, str],
         key = (field, key_of(field, name))
         if key in taken:
             raise InputError(
-                f"The backup has two {table}s that would be taken for each other, {shortened(repr(taken[key]))} and {shortened(repr(name))}: rename one of them "
+                f"The backup has two {table}s that would be taken for each other, {quoted(taken[key])} and {quoted(name)}: rename one of them "
                 "where the backup was made, then make another backup."
             )
         taken[key] = name
