@@ -267,3 +267,31 @@ def test_encoders_recognise_raw_images(plain: Run, tmp_path: Path) -> None:
     save(encoder, tmp_path / "encoder.safetensors")
     assert load(tmp_path / "encoder.safetensors").image_ranges == encoder.image_ranges
     assert striate.predict(encoder, recording, data=plain.recipe.data).values.shape == (18, 12)
+
+
+def pixels() -> np.ndarray:
+    return np.asarray(small_recording(shape=(36, 64)).images[:3, 0])
+
+
+def test_photographs_are_turned_as_viewers_turn_them(plain: Run, tmp_path: Path) -> None:
+    image = pixels()[0]
+    expected = plain.respond(image).to_numpy()
+    for orientation, stored in ((1, image), (3, image[::-1, ::-1]), (6, np.rot90(image))):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        path = tmp_path / f"{orientation}.png"
+        Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
+        np.testing.assert_array_equal(plain.respond(path).to_numpy(), expected)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".tif"])
+def test_files_of_several_images_are_refused(plain: Run, tmp_path: Path, suffix: str) -> None:
+    first, *others = (Image.fromarray(one) for one in pixels())
+    first.save(tmp_path / f"stack{suffix}", save_all=True, append_images=others)
+    with pytest.raises(InputError, match=f"holds {1 + len(others)} images"):
+        plain.respond(tmp_path / f"stack{suffix}")
+
+
+def test_an_empty_array_of_images_is_refused(plain: Run) -> None:
+    with pytest.raises(InputError, match=r"have shape \(0, 64\)"):
+        plain.respond(np.zeros((0, 64), np.uint8))

@@ -51,7 +51,7 @@ def model_images(images: NDArray[Any], size: tuple[int, int], standardisation: S
 class RawImages:
     """Raw images, one after another, whatever they are given as.
 
-    Grey values are 0 (black) to 255 (white). Images of colour are turned to grey as Pillow does (ITU-R 601: 0.299 R +
+    Grey values are 0 (black) to 255 (white). Photographs are turned as their EXIF orientation says. Images of colour are turned to grey as Pillow does (ITU-R 601: 0.299 R +
     0.587 G + 0.114 B).
 
     Parameters
@@ -143,7 +143,7 @@ def stack(values: Any, what: str) -> NDArray[Any]:
     elif array.ndim == 2:
         array = array[None]
     if array.ndim != 3 or 0 in array.shape:
-        colour = array.ndim in (3, 4) and 3 in (shape[-1], shape[-3])
+        colour = len(shape) in (3, 4) and 3 in (shape[-1], shape[-3])
         hint = " Turn colours to grey first." if colour else ""
         raise InputError(f"The {what} have shape {shape}; expected (H, W), (T, H, W) or (T, 1, H, W).{hint}")
     if array.ndim == 3 and shape[-1] == 3 and len(shape) == 3:
@@ -245,6 +245,13 @@ def _grey(image: Any, name: str) -> NDArray[np.uint8]:
         raise InputError(
             f"{name} has pixels of kind {image.mode!r}; give an image of 8 bits a channel, or its values as an array 0–255."
         )
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        raise InputError(
+            f"{name} holds {frames} images (frames or pages): save each as a file of its own, or give an array (T, H, W)."
+        )
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)  # as viewers show a photograph
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] < _WHITE:
