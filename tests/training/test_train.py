@@ -400,3 +400,18 @@ def test_a_damaged_table_of_a_run_is_one_sentence(tmp_path: Path, content: bytes
         _ = run.history
     with pytest.raises(InputError, match=r"neurons.parquet cannot be read as a table .*: train the run anew"):
         run.unit_ids(run.sessions[0])
+
+
+def test_validation_that_cannot_tell_models_apart_is_refused(tmp_path: Path) -> None:
+    """A correlation over one trial, or of one prediction for all trials, is 0 whatever is learnt."""
+    whole = small_recording(validation=4)
+    for image_ids, trials, recipe in (([1], 1, small_recipe(data__behavior=True)), ([1, 1, 1, 1], 4, small_recipe())):
+        table = whole.trials.copy()
+        rows = whole.rows("validation")
+        table.loc[rows[trials:], "tier"] = "train"
+        table.loc[rows[:trials], "image_id"] = image_ids
+        recording = Recording(whole.session, whole.neurons, table, **whole.arrays)
+        with pytest.raises(InputError, match=f"one image in its {trials} trials of tier 'validation'"):
+            train(recipe, recording, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+    train(small_recipe(data__behavior=True, schedule__max_epochs=1), recording, tmp_path / "run")  # states differ

@@ -31,7 +31,7 @@ from striate.training.display import TensorBoard, display
 from striate.training.interruption import Interruption, TrainingStopped
 from striate.training.machine import shareable_command, shareable_platform
 from striate.training.overrides import Overrides
-from striate.training.recipe import Recipe, load_recipe
+from striate.training.recipe import IMAGE, Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.schedule import Schedule
 from striate.training.standardised_inputs import RunInputs
@@ -97,7 +97,7 @@ def train(
         If a signal stopped the training, and a handler of yours let the process live.
     """
     plan = load_recipe(recipe, overrides)
-    several = _several(recordings)
+    several = _several(recordings, plan)
     checked_seed(seed)
     where = device_for(device)
     given = CoreOf.given(core)
@@ -200,7 +200,7 @@ class _HistoryFile:
         self.write()
 
 
-def _several(recordings: Any) -> list[Recording]:
+def _several(recordings: Any, plan: Recipe) -> list[Recording]:
     several = as_recordings(recordings)
     sessions = [recording.session for recording in several]
     if doubled := [session for session in sessions if sessions.count(session) > 1]:
@@ -210,15 +210,23 @@ def _several(recordings: Any) -> list[Recording]:
     if not several:
         raise InputError("There are no recordings to train on: give at least one.")
     for recording in several:
-        _refuse_unfit(recording)
+        _refuse_unfit(recording, plan)
     return several
 
 
-def _refuse_unfit(recording: Recording) -> None:
+def _refuse_unfit(recording: Recording, plan: Recipe) -> None:
     if lacking := [tier for tier in ("train", "validation") if tier not in recording.tiers]:
         raise InputError(
             f"Recording {recording.session} has no trials of tier {lacking[0]!r}, which training needs; it has "
             f"{', '.join(recording.tiers)}: give some of its images that tier, and write it again."
+        )
+    shown = recording.trials["image_id"].iloc[recording.rows("validation")]
+    if len(shown) < 2 or (
+        shown.nunique() < 2 and plan.protocol == IMAGE
+    ):  # correlations would be 0, whatever is learnt
+        raise InputError(
+            f"Recording {recording.session} shows one image in its {len(shown)} trials of tier 'validation', which cannot tell models "
+            "apart: give at least two of its images that tier, and write it again."
         )
 
 
