@@ -1,5 +1,6 @@
 """Arrays and texts read from HDF5 files, those of MATLAB included."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +40,41 @@ def read_hdf5(source: Path) -> tuple[dict[str, Array], bool]:
 
     with source.open("rb") as opened:
         of_matlab = opened.read(len(_MATLAB_HEADER)) == _MATLAB_HEADER
-    datasets: list[tuple[str, Any]] = []
-
-    def collect(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("#"):  # "#refs#" holds the contents of cells
-            datasets.append((name, item))
-
     try:
         with h5py.File(source, "r") as file:
-            file.visititems(collect)
+            datasets = list(_datasets(file, "", ()))
             of_matlab = of_matlab or any(_MATLAB_CLASS in item.attrs for _, item in datasets)
             read = _read_matlab if of_matlab else _read_plain
             return {name: read(name, item) for name, item in datasets}, of_matlab
     except (OSError, RuntimeError, TypeError, KeyError, UnicodeDecodeError) as error:
+        if isinstance(error, InputError):
+            raise
         reason = shortened(error, 100)
         raise InputError(f"{source} is no readable HDF5 file ({reason}): write it again.") from None
+
+
+def _datasets(group: Any, place: str, above: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    """All datasets by path, those behind links included: ``visititems`` would leave out all but one path to each."""
+    import h5py
+
+    for name in group:
+        path = f"{place}{name}"
+        if path.startswith("#"):  # "#refs#" holds the contents of MATLAB's cells
+            continue
+        link = group.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            raise InputError(
+                f"{shortened(group.file.filename, 80)} holds {path!r} as a link into {link.filename!r}: copy what it names into this file."
+            )
+        item = group.get(name)
+        if item is None:
+            raise InputError(
+                f"{shortened(group.file.filename, 80)} holds {path!r} as a link to what is not there: remove it, or mend it."
+            )
+        if isinstance(item, h5py.Dataset):
+            yield path, item
+        elif isinstance(item, h5py.Group) and item.id not in above:  # a link may lead back
+            yield from _datasets(item, f"{path}/", (*above, group.id))
 
 
 def as_text(values: Any) -> Array:
@@ -64,10 +85,36 @@ def as_text(values: Any) -> Array:
     return array.astype(np.str_) if array.dtype.kind == "O" else array
 
 
-def _read_plain(_name: str, dataset: Any) -> Array:
+def _read_plain(name: str, dataset: Any) -> Array:
     import h5py
 
-    return as_text(dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()])
+    where = f"{shortened(dataset.file.filename, 80)} holds {name!r}"
+    if dataset.shape is None:
+        raise InputError(f"{where} without values: leave it out.")
+    if dataset.dtype.kind == "O" and not h5py.check_string_dtype(dataset.dtype):
+        raise InputError(f"{where} as references or rows of different lengths: save numbers or texts of one shape.")
+    _refuse_unknown_filters(dataset, where)
+    if h5py.check_string_dtype(dataset.dtype):
+        return as_text(dataset.asstr()[()])
+    values = np.asarray(dataset[()])
+    if (named := h5py.check_enum_dtype(dataset.dtype)) is not None:
+        words = {number: word for word, number in named.items()}
+        return np.array([words.get(number, str(number)) for number in values.ravel().tolist()]).reshape(values.shape)
+    return as_text(values)
+
+
+def _refuse_unknown_filters(dataset: Any, where: str) -> None:
+    import h5py
+
+    filters = dataset.id.get_create_plist()
+    for place in range(filters.get_nfilters()):
+        number, _flags, _values, name = filters.get_filter(place)
+        if not h5py.h5z.filter_avail(number):
+            called = f"{number}, {name.decode(errors='replace')}" if name else f"{number}"
+            raise InputError(
+                f"{where} compressed by a filter that is not installed here (number {called}): write the file again "
+                "with gzip, where the filter is installed."
+            )
 
 
 def _read_matlab(name: str, dataset: Any) -> Array:
