@@ -34,6 +34,10 @@ def as_array(values: Any, what: str) -> NDArray[Any]:
     (2, 2)
     """
     if hasattr(values, "detach"):
+        if getattr(values, "is_meta", False):
+            raise InputError(
+                f"The {what} are a tensor on the device 'meta', which holds no values: give one that does."
+            )
         values = values.detach().cpu()
         if values.dtype.is_floating_point and values.dtype.itemsize <= 2:  # bfloat16 and float8: unknown to NumPy
             values = values.float()

@@ -12,7 +12,7 @@ from tests.fixtures.command import assert_one_sentence, run_in_process
 import striate
 from striate.errors import InputError
 from striate.recordings import check
-from striate.recordings.array_files import read_array, read_table
+from striate.recordings.array_files import read_array, read_arrays, read_table
 
 TRIALS, NEURONS, IMAGES = 60, 7, 40
 
@@ -343,3 +343,186 @@ def test_the_command_leaves_nothing_that_is_not_valid(tmp_path: Path) -> None:
     assert "image-across-tiers" in outcome.out
     assert "wrote nothing" in outcome.out
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def measured_states() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "running_speed": rng.random(TRIALS),
+            "pupil_dilation_derivative": rng.random(TRIALS),
+            "pupil_dilation": rng.random(TRIALS),
+            "vertical": rng.random(TRIALS),
+            "horizontal": rng.random(TRIALS),
+        }
+    )
+
+
+def test_states_of_tables_are_taken_by_the_names_of_their_columns() -> None:
+    states = measured_states()
+    for given in (states, {name: states[name].to_numpy() for name in states}):
+        recording = striate.convert(**arrays(), behavior=given, pupil_center=given)
+        ordered = ["pupil_dilation", "pupil_dilation_derivative", "running_speed"]
+        np.testing.assert_array_equal(recording.behavior, states[ordered])
+        np.testing.assert_array_equal(recording.pupil_center, states[["horizontal", "vertical"]])
+    numbered = states.iloc[:, :3].set_axis(range(3), axis="columns")
+    np.testing.assert_array_equal(striate.convert(**arrays(), behavior=numbered).behavior, numbered)
+    with pytest.raises(InputError, match="no component 'whisking'"):
+        striate.convert(**arrays(), behavior=states.iloc[:, :3].rename(columns={"running_speed": "whisking"}))
+
+
+def test_labels_of_neurons_and_trials_are_matched() -> None:
+    given = arrays()
+    neurons = pd.DataFrame(given["neurons"]).assign(unit_id=[13, 5, 8, 21, 3, 2, 1])
+    trials = pd.DataFrame({"trial_idx": np.arange(TRIALS)}, index=np.arange(TRIALS) + 100)
+    responses = pd.DataFrame(given["responses"], columns=neurons["unit_id"], index=trials.index)
+    expected = striate.convert(**{**given, "neurons": neurons})
+    shuffled = responses.sample(frac=1, axis=0, random_state=0).sample(frac=1, axis=1, random_state=0)
+    states = measured_states().set_index(trials.index)
+    for columns in (shuffled.columns, shuffled.columns.astype(str)):
+        recording = striate.convert(
+            **{**given, "neurons": neurons, "responses": shuffled.set_axis(columns, axis="columns")},
+            trials=trials,
+            behavior=states.sample(frac=1, random_state=1),
+        )
+        np.testing.assert_array_equal(recording.responses, expected.responses)
+        np.testing.assert_array_equal(recording.behavior[:, 2], states["running_speed"])
+    named = responses.set_axis(
+        [f"cell {number}" for number in range(NEURONS)], axis="columns"
+    )  # no unit ids: as they stand
+    np.testing.assert_array_equal(
+        striate.convert(**{**given, "neurons": neurons, "responses": named}).responses, given["responses"]
+    )
+    with pytest.raises(InputError, match="no unit ids of neurons"):
+        striate.convert(**{**given, "neurons": neurons, "responses": responses.rename(columns={13: 14})})
+    with pytest.raises(InputError, match="rows of responses and of trials have other labels"):
+        striate.convert(**{**given, "responses": responses.rename(index={100: 99})}, trials=trials)
+
+
+def test_ids_may_be_the_index_of_a_table() -> None:
+    given = arrays()
+    neurons = pd.DataFrame(given["neurons"], index=pd.Index([13, 5, 8, 21, 3, 2, 1], name="Unit_ID"))
+    trials = pd.DataFrame({"shown_at": 0.0}, index=pd.RangeIndex(7, 7 + TRIALS, name="trial_idx"))
+    recording = striate.convert(**{**given, "neurons": neurons}, trials=trials)
+    assert recording.unit_ids.tolist() == [13, 5, 8, 21, 3, 2, 1]
+    assert recording.trials["trial_idx"].tolist() == list(range(7, 7 + TRIALS))
+    with pytest.raises(InputError, match="columns of 2 levels"):
+        striate.convert(**given, trials=trials.set_axis(pd.MultiIndex.from_tuples([("a", "shown_at")]), axis="columns"))
+
+
+def test_bytes_are_texts_and_missing_tiers_are_named() -> None:
+    tiers = np.array(["train"] * 30 + ["validation"] * 10 + ["test"] * 20)
+    ids = np.arange(TRIALS)
+    for given in (tiers.astype("S"), [tier.encode() for tier in tiers]):
+        recording = striate.convert(**arrays(), trials={"tier": given, "image_id": ids})
+        assert recording.trials["tier"].tolist() == tiers.tolist()
+    with pytest.raises(InputError, match="tier is missing in rows 2"):
+        striate.convert(**arrays(), trials={"tier": [*tiers[:2], None, *tiers[3:]], "image_id": ids})
+    with pytest.raises(InputError, match=r"several types \(int, str\)"):
+        mixed = pd.DataFrame({"note": [1, "a"] * (TRIALS // 2)})
+        striate.convert(**arrays(), trials=mixed, out="never.zip")
+
+
+def test_tensors_without_values_are_refused() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(InputError, match="holds no values"):
+        striate.convert(**{**arrays(), "responses": torch.zeros((TRIALS, NEURONS), device="meta")})
+
+
+@pytest.mark.filterwarnings("error")
+def test_responses_beyond_single_precision_are_kept(tmp_path: Path) -> None:
+    given = arrays()
+    recording = striate.convert(**{**given, "responses": given["responses"] * 1e39}, out=tmp_path / "mouse.zip")
+    np.testing.assert_array_equal(recording.responses, given["responses"] * 1e39)
+
+
+def test_rows_of_csv_are_never_shifted(tmp_path: Path) -> None:
+    table = tmp_path / "neurons.csv"
+    table.write_text("x,y,z\n9,1,2,3\n8,1,2,3\n")
+    with pytest.raises(InputError, match="more fields than its header"):
+        read_table(table)
+    table.write_text("# exported today\nx,y,z\n1,2,3\n")
+    with pytest.raises(InputError, match="more fields than its header"):
+        read_table(table)
+    table.write_text("x,y,z\n1,2,3,\n4,5,6,\n\n,,\n,,\n")  # as spreadsheets write them
+    assert read_table(table).to_numpy().tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_words_that_may_mean_a_missing_value_are_kept(tmp_path: Path) -> None:
+    table = tmp_path / "neurons.csv"
+    table.write_text("x,area,layer,depth\n1,NA,None,NA\n2,V1,null,3\n3,,NA,\n")
+    read = read_table(table)
+    assert read["area"].iloc[:2].tolist() == ["NA", "V1"]
+    assert read["area"].isna().tolist() == [False, False, True]
+    assert read["layer"].tolist() == ["None", "null", "NA"]
+    assert np.isnan(read["depth"].iloc[0])
+
+
+def hdf5(path: Path, **more: Any) -> Path:
+    given = arrays()
+    with h5py.File(path, "w") as file:
+        for name in ("images", "responses"):
+            file[name] = given[name]
+        for axis in "xyz":
+            file[f"neurons/{axis}"] = given["neurons"][axis]
+        for name, values in more.items():
+            file[name.replace("__", "/")] = values
+    return path
+
+
+def test_hdf5_links_are_followed(tmp_path: Path) -> None:
+    path = hdf5(tmp_path / "lab.h5", behavior=np.random.default_rng(0).random((TRIALS, 3)))
+    with h5py.File(path, "a") as file:
+        file["trials/pupil"] = np.arange(TRIALS)
+        file["trials/frame"] = h5py.SoftLink("/trials/pupil")
+        file["trials/again"] = file["trials/pupil"]
+        file["neurons/all"] = h5py.SoftLink("/neurons")  # a circle
+    table = read_arrays(path)["trials"]
+    assert sorted(table) == ["again", "frame", "pupil"]
+    assert all(values.tolist() == list(range(TRIALS)) for values in table.values())
+
+
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        (h5py.SoftLink("/nowhere"), "'trials/tier' as a link to what is not there"),
+        (h5py.ExternalLink("other.h5", "/tier"), "'trials/tier' as a link into 'other.h5'"),
+    ],
+)
+def test_hdf5_links_that_lead_nowhere_are_named(tmp_path: Path, link: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):  # without tiers, others would be drawn
+        read_arrays(hdf5(tmp_path / "lab.h5", trials__tier=link))
+
+
+def test_hdf5_enumerations_are_words(tmp_path: Path) -> None:
+    path = hdf5(tmp_path / "lab.h5")
+    with h5py.File(path, "a") as file:
+        kind = h5py.enum_dtype({"pyramidal": 0, "interneuron": 1}, basetype="i1")
+        file.create_dataset("neurons/kind", data=np.arange(NEURONS) % 2, dtype=kind)
+        file["neurons/red"] = np.arange(NEURONS) < 2
+    neurons = read_arrays(path)["neurons"]
+    assert neurons["kind"].tolist() == (["pyramidal", "interneuron"] * NEURONS)[:NEURONS]
+    assert neurons["red"].tolist() == [True, True, *[False] * (NEURONS - 2)]
+
+
+def test_hdf5_values_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    def with_filter(file: h5py.File) -> None:
+        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plan.set_chunk((TRIALS, 3))
+        plan.set_filter(32001, h5py.h5z.FLAG_OPTIONAL)
+        space = h5py.h5s.create_simple((TRIALS, 3))
+        dataset = h5py.h5d.create(file.id, b"behavior", h5py.h5t.NATIVE_DOUBLE, space, plan)
+        dataset.write_direct_chunk((0, 0), np.ones((TRIALS, 3)).tobytes())
+
+    cases = {
+        "rows of different lengths": lambda file: file.create_dataset("trials/a", (TRIALS,), h5py.vlen_dtype(float)),
+        "references": lambda file: file.create_dataset("trials/b", (TRIALS,), h5py.ref_dtype),
+        "without values": lambda file: file.create_dataset("trials/c", data=h5py.Empty("f")),
+        "number 32001": with_filter,
+    }
+    for said, add in cases.items():
+        path = hdf5(tmp_path / "lab.h5")
+        with h5py.File(path, "a") as file:
+            add(file)
+        with pytest.raises(InputError, match=said):
+            read_arrays(path)

@@ -1,6 +1,7 @@
 """Arrays and tables read from the files that labs keep them in: npy, npz, HDF5, MATLAB, CSV, Parquet."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ from striate.recordings.hdf5_files import as_text, read_hdf5
 Array = NDArray[Any]
 
 _LARGEST = 2**40  # bytes of all arrays in one file
+_TEXTS = (
+    "area",
+    "layer",
+    "tier",
+    "tiers",
+)  # columns that hold words, even if each is one that may mean a missing value
 _ONE_FILE = "one file of arrays (.npz, HDF5, or MATLAB 7.3)"
 
 
@@ -140,10 +147,20 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             return read_parquet(source, "write it again")
         separator = "\t" if source.suffix.lower() == ".tsv" else ","
         encoding = "utf-16" if kind is not None and kind.name == "utf16" else "utf-8"
-        table = pd.read_csv(source, sep=separator, encoding=encoding)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more fields than the header has names
+            table = pd.read_csv(source, sep=separator, encoding=encoding, index_col=False)
+            warnings.simplefilter("ignore", pd.errors.ParserWarning)
+            texts = pd.read_csv(
+                source, sep=separator, encoding=encoding, index_col=False, dtype=str, keep_default_na=False
+            )
         header = pd.read_csv(
             source, sep=separator, encoding=encoding, header=None, nrows=1, dtype=str, keep_default_na=False
         )
+    except pd.errors.ParserWarning:
+        raise InputError(
+            f"{source} has rows with more fields than its header has names: name every column in the first line."
+        ) from None
     except (ValueError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(
             f"{source} is no readable table ({shortened(error, 100)}): give CSV, TSV or Parquet with a header line, in UTF-8."
@@ -155,6 +172,22 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise InputError(
             f"{source} seems to be separated by {found!r}: save it with commas, or as TSV with a name that ends in .tsv."
         )
+    return _with_words(_without_empty_rows(table), texts)
+
+
+def _without_empty_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the empty rows that spreadsheets append to a table."""
+    filled = np.flatnonzero(table.notna().any(axis=1))
+    return table.iloc[: filled[-1] + 1 if filled.size else 0]
+
+
+def _with_words(table: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
+    """Restore the words of columns of text, such as an area "NA", that pandas takes for missing values."""
+    for place, column in enumerate(table.columns):
+        words = texts.iloc[: len(table), place]
+        of_text = pd.api.types.is_string_dtype(table.iloc[:, place].dtype) or str(column).strip().casefold() in _TEXTS
+        if of_text and (missing := table.iloc[:, place].isna() & (words.str.strip() != "")).any():
+            table.isetitem(place, table.iloc[:, place].astype(object).mask(missing, words).tolist())
     return table
 
 

@@ -1,8 +1,7 @@
 """A lab's own arrays made into a recording."""
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,35 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from striate.arrays import as_array, refuse_masked, to_int64
+from striate.arrays import as_array
 from striate.errors import InputError, checked_seed, listed
 from striate.recordings import layout
 from striate.recordings.archive import open_archive
 from striate.recordings.axes import IMAGE_AXES, RESPONSE_AXES, in_order
 from striate.recordings.findings import Severity, UnreadableError
+from striate.recordings.labels import BEHAVIOR, PUPIL_CENTER, components_by_name, has_names, matched
+from striate.recordings.own_tables import Table, given_unit_ids, neuron_table, trial_table
 from striate.recordings.recording import Recording
 from striate.recordings.tables import read_tables
 from striate.recordings.write import write
 
 Array = NDArray[Any]
-Table = pd.DataFrame | Mapping[str, ArrayLike]
-
-# Names that labs use for the columns that striate knows; capitals and spaces around them do not matter.
-_NEURON_ALIASES = {
-    **{name: name for name in ("x", "y", "z", "unit_id", "area", "layer", "animal_id", "session", "scan_idx")},
-    **dict.fromkeys((layout.COORDINATES, "coordinates", "positions"), "coordinates"),
-    "unit_ids": "unit_id",
-    "id": "unit_id",
-    "animal_ids": "animal_id",
-    "sessions": "session",
-}
-_TRIAL_ALIASES = {
-    **{name: name for name in ("tier", "image_id", "trial_idx", *layout.OTHER_KNOWN_TRIAL_FIELDS)},
-    "tiers": "tier",
-    "frame_image_id": "image_id",
-    "image_ids": "image_id",
-    "trial_index": "trial_idx",
-}
 
 _VALIDATION_SHARE = 0.1  # of the images that are shown once, where no tiers are given
 
@@ -69,7 +52,8 @@ def convert(
         0 to I − 1, each distinct image once. I must differ from T then, unless the ids are 0 to T − 1 in order:
         with as many images as trials it could not be told which is meant.
     responses : (T, N)
-        One row a trial, one column a neuron, in raw units, ≥ 0.
+        One row a trial, one column a neuron, in raw units, ≥ 0. The columns of a DataFrame that are unit ids are matched with
+        those of `neurons`, and labels of rows with those of `trials`.
     neurons : DataFrame or dict of arrays, N rows
         ``x``, ``y``, ``z`` in µm (or ``coordinates`` of shape (N, 3)); optionally ``unit_id`` (else 1 to N),
         ``area``, ``layer`` and whatever else shall be kept.
@@ -78,9 +62,11 @@ def convert(
         several times make the test tier, and a tenth of the others the validation tier, drawn by `seed`),
         ``trial_idx`` (else 0 to T − 1, the order of the rows), and whatever else shall be kept.
     behavior : (T, 3), optional
-        Pupil dilation, its derivative, running speed; zero ("withheld") where not given.
+        Pupil dilation, its derivative, running speed; zero ("withheld") where not given. A DataFrame or mapping with the
+        columns ``pupil_dilation``, ``pupil_dilation_derivative`` and ``running_speed`` may have them in any order.
     pupil_center : (T, 2), optional
-        Horizontal and vertical eye position; zero ("withheld") where not given.
+        Horizontal and vertical eye position; zero ("withheld") where not given. A DataFrame or mapping with the columns
+        ``horizontal`` and ``vertical`` likewise.
     image_axes, response_axes
         The order of the axes of `images` and `responses`, where it is another: letters of trials or images (T),
         height (H), width (W) and neurons (N), such as ``"HWT"`` and ``"NT"`` for arrays as MATLAB keeps them.
@@ -101,17 +87,22 @@ def convert(
     InputError
         If the arrays do not fit each other; the sentence names the two that disagree.
     """
+    responses = _in_order_of_tables(responses, neurons, trials)
     measured = _numbers(
         in_order(as_array(responses, "responses"), response_axes, RESPONSE_AXES, "responses"), "responses", 2
     )
     count, cells = measured.shape
     _check_responses(measured)
-    cortex = _neuron_table(neurons, cells, count)
-    table = _trial_table(trials, count)
+    cortex = neuron_table(neurons, cells, count)
+    table = trial_table(trials, count)
     pictures, image_ids = _images(in_order(as_array(images, "images"), image_axes, IMAGE_AXES, "images"), table, count)
     table["image_id"] = image_ids
     if "tier" not in table:
         table["tier"] = _choose_tiers(np.asarray(table["image_id"]), seed)
+    if (empty := np.flatnonzero(table["tier"].isna())).size:
+        raise InputError(
+            f"trials' tier is missing in rows {listed(empty)}: give one of {', '.join(layout.TIERS)} for each trial."
+        )
     table["tier"] = [layout.tier_name(str(tier)) for tier in table["tier"]]
     if "trial_idx" not in table:
         table["trial_idx"] = np.arange(count)
@@ -121,8 +112,8 @@ def convert(
         table,
         pictures,
         measured,
-        _companion(behavior, "behavior", count, 3),
-        _companion(pupil_center, "pupil_center", count, 2),
+        _companion(behavior, "behavior", count, BEHAVIOR, trials),
+        _companion(pupil_center, "pupil_center", count, PUPIL_CENTER, trials),
     )
     if out is None:
         return recording
@@ -238,120 +229,23 @@ def _choose_tiers(image_ids: Array, seed: int) -> Array:
     return tier_of_image[index]
 
 
-def _as_table(table: Table, name: str, aliases: Mapping[str, str]) -> pd.DataFrame:
-    """A table with the names that striate knows for its columns; two names for one thing are refused."""
-    frame = table.reset_index(drop=True) if isinstance(table, pd.DataFrame) else _table_of_columns(table, name)
-    names = [str(column).strip() for column in frame.columns]
-    known = [aliases.get(column.casefold(), column) for column in names]
-    if "unit_id" in [column.casefold() for column in names]:  # next to that, "id" is a number of the lab's own
-        known = [column if column.casefold() == "id" else meant for column, meant in zip(names, known, strict=True)]
-    given: dict[str, str] = {}
-    for column, meant in zip(names, known, strict=True):
-        if meant in given:
-            both = f"columns {given[meant]!r} and {column!r}" if given[meant] != column else f"two columns {column!r}"
-            raise InputError(f"{name} has {both}, which both mean {meant}: leave one out, or rename it.")
-        given[meant] = column
-    if "coordinates" in given and (single := next((given[axis] for axis in "xyz" if axis in given), None)):
-        raise InputError(
-            f"{name} has columns {given['coordinates']!r} and {single!r}, which both mean positions: leave one out."
-        )
-    return frame.set_axis(known, axis="columns")
+def _in_order_of_tables(responses: Any, neurons: Any, trials: Any) -> Any:
+    """Responses in the order of the trials and neurons, where the labels of a DataFrame say that theirs is another."""
+    if not isinstance(responses, pd.DataFrame):
+        return responses
+    return matched(responses, "responses", rows=trials, columns=given_unit_ids(neurons))
 
 
-def _table_of_columns(table: Mapping[str, ArrayLike], name: str) -> pd.DataFrame:
-    columns: dict[str, Any] = {}
-    lengths: dict[str, int] = {}
-    for key, values in table.items():
-        refuse_masked(values, f"{name}' {key}")
-        try:
-            array = np.asarray(values)
-        except ValueError as error:
-            raise InputError(f"{name}' {key} is no regular array ({error}): give rows of equal length.") from None
-        if array.ndim == 2 and 1 in array.shape and _NEURON_ALIASES.get(str(key).casefold()) != "coordinates":
-            array = array.reshape(-1)  # a column or row vector, as MATLAB has them
-        columns[key] = list(array) if array.ndim > 1 else array if array.ndim else values
-        if array.ndim:
-            lengths[key] = len(array)
-    if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{key} {length}" for key, length in lengths.items())
-        raise InputError(f"{name} has columns of different lengths: {said}.")
-    return pd.DataFrame(columns, index=range(next(iter(lengths.values()), 1)))
-
-
-def _trial_table(trials: Table | None, count: int) -> pd.DataFrame:
-    table = pd.DataFrame(index=range(count)) if trials is None else _as_table(trials, "trials", _TRIAL_ALIASES)
-    if len(table) != count:
-        raise InputError(f"trials has {len(table)} rows, responses has {count}: each row of responses is one trial.")
-    table = table.copy()
-    for name, instead in (
-        ("image_id", "give one for each trial, or leave the column out, and equal pixels get the same"),
-        ("trial_idx", "give one for each trial, or leave the column out for the order of the rows"),
-    ):
-        if name in table:
-            table[name] = _ids(table[name], f"trials' {name}", instead, or_text=True)
-    return table
-
-
-def _neuron_table(neurons: Table, cells: int, trials: int) -> pd.DataFrame:
-    table = _as_table(neurons, "neurons", _NEURON_ALIASES)
-    if len(table) != cells:
-        turned = (
-            " Are the responses turned over? Rows are trials, columns neurons; else state response_axes, NT."
-            if len(table) == trials
-            else ""
-        )
-        raise InputError(f"neurons has {len(table)} rows, responses has {cells} columns.{turned}")
-    if "coordinates" in table:
-        places = as_array(table["coordinates"].tolist(), "neurons' coordinates").astype(np.float64)
-        if places.shape != (cells, 3):
-            raise InputError(f"neurons' coordinates have shape {places.shape}: give x, y, z of {cells} neurons in µm.")
-        table = table.drop(columns="coordinates").assign(x=places[:, 0], y=places[:, 1], z=places[:, 2])
-    if missing := [c for c in ("x", "y", "z") if c not in table]:
-        raise InputError(
-            f"neurons has no {', '.join(missing)} (it has {', '.join(map(str, table.columns))}): give cortical positions in µm."
-        )
-    table = table.assign(**{axis: _positions(table[axis], axis) for axis in "xyz"})
-    if "unit_id" not in table:
-        table = table.assign(unit_id=np.arange(1, cells + 1))
-    instead = f"leave the column out for 1 to {cells}, and keep names of your own in another column"
-    return table.assign(unit_id=_ids(table["unit_id"], "neurons' unit_id", instead, or_text=False))
-
-
-def _companion(values: ArrayLike | None, name: str, count: int, width: int) -> Array:
+def _companion(
+    values: Any, name: str, count: int, components: Mapping[str, Sequence[str]], trials: Table | None
+) -> Array:
+    width = len(components)
     if values is None:
         return np.zeros((count, width), dtype=np.float32)
-    array = _regular(values, name, 2)
+    if isinstance(values, pd.DataFrame):
+        values = matched(values, name, rows=trials)
+    array = _regular(components_by_name(name, values, components) if has_names(values) else values, name, 2)
     if array.shape != (count, width):
         parts = ", ".join(layout.VARIABLES[name].components)
         raise InputError(f"{name} has shape {array.shape}: {count} trials need ({count}, {width}): {parts}.")
     return _finite(array, name)
-
-
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
-
-
-def _positions(values: pd.Series, axis: str) -> Array:
-    """One coordinate of all neurons, in µm."""
-    texts = [value.strip() for value in values.tolist() if isinstance(value, str)]
-    if commas := next((text for text in texts if _DECIMAL_COMMA.fullmatch(text)), None):
-        raise InputError(f"neurons' {axis} has decimal commas, such as {commas!r}: save the table with decimal points.")
-    if texts:
-        raise InputError(f"neurons' {axis} holds {texts[0]!r}: give cortical positions as numbers, in µm.")
-    numbers = as_array(values.to_numpy(dtype=np.float64, na_value=np.nan), f"neurons' {axis}")
-    if not np.isfinite(numbers).all():
-        raise InputError("neurons' x, y, z are not all finite: give a position for each neuron, in µm.")
-    return numbers
-
-
-def _ids(values: pd.Series, name: str, instead: str, *, or_text: bool) -> Array:
-    """Ids as every reader of the layout takes them: whole numbers, or text where `or_text`."""
-    if (empty := np.flatnonzero(values.isna())).size:
-        raise InputError(f"{name} is missing in rows {listed(empty)}: {instead}.")
-    array = values.to_numpy()
-    if or_text and all(isinstance(one, str) for one in array):
-        return array
-    try:
-        return to_int64(array)
-    except InputError as error:
-        kind = "whole numbers or text" if or_text else "whole numbers"
-        raise InputError(f"{name} must be {kind}, {error}: {instead}.") from None

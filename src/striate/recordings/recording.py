@@ -278,8 +278,8 @@ def content_hash(recording: Recording) -> str:
     for name, statistics in sorted(recording.statistics.items()):
         for field in layout.STATISTICS:
             digest.update(f"{name} {field}".encode())
-            # single precision, as some archives store them
-            digest.update((np.asarray(getattr(statistics, field), dtype=np.float32) + 0.0).tobytes())
+            with np.errstate(over="ignore"):  # single precision, as some archives store them
+                digest.update((np.asarray(getattr(statistics, field), dtype=np.float32) + 0.0).tobytes())
     return digest.hexdigest()
 
 
@@ -297,7 +297,8 @@ def _canonical(block: Array) -> Array:
             break
     else:
         return block.astype(np.uint8)
-    single = np.asarray(block, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what is too large is compared below, and kept in double precision
+        single = np.asarray(block, dtype=np.float32)
     lossless = block.dtype.kind == "f" and block.dtype.itemsize <= single.itemsize
     if not lossless and not np.array_equal(single, block, equal_nan=block.dtype.kind == "f"):
         single = np.asarray(block, dtype=np.float64)

@@ -170,6 +170,6 @@ def _plain(values: NDArray[Any], column: str) -> NDArray[Any]:
         return np.array(values.tolist(), dtype=np.str_)
     if (empty := np.flatnonzero(pd.isna(values))).size:
         raise InputError(f"Column {column!r} is missing in rows {listed(empty)}: give a word there, such as 'unknown'.")
-    raise InputError(
-        f"Column {column!r} holds {type(values[0]).__name__} objects, which the layout cannot store: use numbers or strings."
-    )
+    kinds = dict.fromkeys(type(value).__name__ for value in values)
+    what = f"values of several types ({listed(kinds)})" if len(kinds) > 1 else f"{next(iter(kinds))} objects"
+    raise InputError(f"Column {column!r} holds {what}, which the layout cannot store: use numbers or strings.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from striate.loading.settings import ORIGINAL
 from striate.loading.torch_defaults import torch_defaults
 from striate.models.ops import freed_memory_kept
 from striate.progress import progress
+from striate.recordings.labels import BEHAVIOR, PUPIL_CENTER, components_by_name
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -28,14 +28,6 @@ if TYPE_CHECKING:
 
 UNITS = ("standardised", "raw")
 _NAMED_STATES = ("median", "mean")
-
-# component -> other names for it; compared without case, spaces and underscores
-_BEHAVIOR = {
-    "pupil_dilation": ("pupil dilation", "dilation", "pupil", "pupil size"),
-    "pupil_dilation_derivative": ("derivative of pupil dilation", "derivative", "pupil derivative", "d_pupil"),
-    "running_speed": ("running speed", "running", "speed", "treadmill"),
-}
-_PUPIL_CENTER = {"horizontal": ("x", "pupil_x"), "vertical": ("y", "pupil_y")}
 
 
 @torch_defaults()
@@ -59,8 +51,8 @@ def respond(
     inputs = run.inputs(session)
     given = RawImages(images)
     standardisation = run.standardisation(session)
-    planes = _state("behavior", behavior, inputs.behavior, _BEHAVIOR, len(given), session)
-    pupil = _state("pupil_center", pupil_center, inputs.pupil_center, _PUPIL_CENTER, len(given), session)
+    planes = _state("behavior", behavior, inputs.behavior, BEHAVIOR, len(given), session)
+    pupil = _state("pupil_center", pupil_center, inputs.pupil_center, PUPIL_CENTER, len(given), session)
     if planes is not None:
         planes = standardisation.behavior(planes)
     if pupil is not None:
@@ -144,7 +136,7 @@ def _state(
             )
         values = np.array([getattr(statistics, given)])
     elif isinstance(given, Mapping | pd.DataFrame | pd.Series):
-        values = _of_columns(name, given, components)
+        values = components_by_name(name, given, components)
     else:
         values = np.atleast_2d(as_array(given, name).astype(np.float64))
     if values.ndim != 2 or values.shape[1] != len(components) or len(values) not in (1, count):
@@ -154,35 +146,3 @@ def _state(
     if not np.isfinite(values).all():
         raise InputError(f"{name} holds NaN or infinity: give a number for each of {what}.")
     return np.repeat(values, count, axis=0) if len(values) == 1 else values
-
-
-def _of_columns(name: str, given: Any, components: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
-    """Take the components of a state from a table or mapping, by their names."""
-    own = _plain_names(components)
-    known = own | _plain_names(_BEHAVIOR) | _plain_names(_PUPIL_CENTER)
-    columns: dict[str, NDArray[Any]] = {}
-    for key in given.keys():  # noqa: SIM118 - of a DataFrame, iterating would be the same; of a Series, the values
-        plain = _plain(str(key))
-        if plain not in known:
-            raise InputError(f"{name} has no component {key!r}: {nearest(str(key), components)}.")
-        if plain in own:
-            if own[plain] in columns:
-                raise InputError(f"{name} names {own[plain]} twice: give it once.")
-            columns[own[plain]] = np.atleast_1d(as_array(given[key], f"values of {key}").astype(np.float64))
-    if missing := [component for component in components if component not in columns]:
-        raise InputError(f"{name} lacks {', '.join(missing)}: it needs {', '.join(components)}.")
-    try:
-        return np.stack(np.broadcast_arrays(*(columns[component] for component in components)), axis=-1)
-    except ValueError as error:
-        lengths = ", ".join(f"{key} {len(values)}" for key, values in columns.items())
-        raise InputError(
-            f"{name} has columns of different lengths ({lengths}): give a value for each image."
-        ) from error
-
-
-def _plain(key: str) -> str:
-    return re.sub(r"[\s_-]+", "", key).lower()
-
-
-def _plain_names(components: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    return {_plain(name): component for component, names in components.items() for name in (component, *names)}
