@@ -39,6 +39,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "reference/recipes.md": recipes,
         "reference/competition-toml.md": competition_toml,
         "reference/leaks.md": leaks,
+        "reference/portal-settings.md": portal_settings,
     }
 
 
@@ -305,6 +306,39 @@ def leaks() -> str:
         lines.append(
             f"| `{name}` | {rule.severity} | {_cell(rule.demand)} | {declared} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+def portal_settings() -> str:
+    """Every environment variable of the portal, from the tables that check them."""
+    from striate.portal.environment import PREFIX, VARIABLES
+    from striate.portal.rates import LIMITS, variable
+
+    lines = [
+        "# Settings of the portal",
+        NOTICE,
+        "",
+        "The portal is set up by environment variables, and each has a default that is right on a laptop. An unknown variable that "
+        f"begins with `{PREFIX}`, such as a misspelt one, is refused before anything starts, with the nearest valid name; so is a "
+        f"value that cannot be used. The variables that Kubernetes sets for a service called `striate-portal` (`{PREFIX}SERVICE_HOST`, "
+        f"`{PREFIX}PORT_…`) are ignored.",
+        "",
+        "| variable | what it sets | default |",
+        "|---|---|---|",
+        *(f"| `{each.name}` | {each.sets} | {each.default} |" for each in VARIABLES),
+        "",
+        "## Limits",
+        "",
+        "A limit is a number of attempts and a time of at most 24 hours in `s`, `m` or `h`: `200/1h`. [What may not be tried too "
+        "often](portal.md#what-may-not-be-tried-too-often) says how attempts are counted.",
+        "",
+        "| variable | what is limited | for | default |",
+        "|---|---|---|---|",
+        *(
+            f"| `{variable(name)}` | {limit.what} | {limit.whose} | `{limit.default}` |"
+            for name, limit in LIMITS.items()
+        ),
+    ]
     return "\n".join(lines) + "\n"
 
 

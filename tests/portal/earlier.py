@@ -230,7 +230,8 @@ def main(public: str, data: str, migration: str, truth: str, file: str) -> None:
             tables.PASSING = passing
         if change := os.environ.get("STRIATE_TEST_EARLIER_CHANGE"):
             with connection.cursor() as cursor:
-                cursor.execute(change)
+                for statement in change.split(";"):
+                    cursor.execute(statement)
         connection.close()
     made = prepare(place)
     from django.apps import apps

@@ -1,7 +1,9 @@
 """The built-in server against people who send slowly, or not at all: pages are answered meanwhile, and nobody waits for ever."""
 
 import json
+import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -17,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.portal.test_serving import served
+from tests.portal.test_serving import children, served
 
 slow = pytest.mark.slow
 CROWD = 120  # more than the threads of both web processes
@@ -103,6 +105,66 @@ def test_a_refusal_is_heard_by_who_sends_on(address: str) -> None:
             made.sendall(bytes(2**23))
             answer = b"".join(iter(lambda made=made: made.recv(2**16), b""))  # type: ignore[misc]
             assert answer.startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 302 ", b"HTTP/1.1 401 ")), answer[:100]
+
+
+REFUSED = {
+    414: lambda a, path: head(a, f"{path}?{'x' * 5000}", "GET"),
+    400: lambda a, path: head(a, path, "GET").replace(b"HTTP/1.1", b"HTTP/one"),
+    431: lambda a, path: head(a, path, "GET", **{f"X_{n}": n for n in range(150)}),
+    501: lambda a, path: head(a, path, "POST", Transfer_Encoding="odd"),
+    417: lambda a, path: head(a, path, "POST", Content_Length=1, Expect="a-miracle") + b"x",
+}
+
+
+@slow
+@pytest.mark.parametrize("status", REFUSED)
+def test_what_the_server_itself_refuses_is_a_problem_document_for_programs(address: str, status: int) -> None:
+    def asked(path: str, **fields: str) -> bytes:
+        request = REFUSED[status](address, path)
+        for name, value in fields.items():
+            request = request.replace(b"\r\n", f"\r\n{name}: {value}\r\n".encode(), 1)
+        with connect(address) as made:
+            made.sendall(request)
+            return b"".join(iter(lambda: made.recv(2**16), b""))
+
+    for answer in (asked("/api/v1/submissions"), asked("/boards/", Accept="application/json")):
+        top, _, body = answer.partition(b"\r\n\r\n")
+        assert top.startswith(f"HTTP/1.1 {status} ".encode()), top
+        assert b"Content-Type: application/problem+json" in top
+        told = json.loads(body)
+        assert told["status"] == status
+        assert told["detail"].endswith(".")
+        assert len(told["detail"]) > 30
+    assert b"Content-Type: text/plain" in asked("/boards/")
+
+
+@slow
+def test_every_line_of_the_log_is_json(folders: Path, tmp_path: Path) -> None:
+    """What the server logs of requests that it refuses, of a worker that is killed, and warnings."""
+    with (tmp_path / "log").open("w+") as log:
+        with served(folders, tmp_path / "data", stderr=log, PYTHONWARNINGS="always") as (address, running, _):
+            for status in REFUSED:
+                with connect(address) as made:
+                    made.sendall(REFUSED[status](address, "/api/v1/submissions"))
+                    made.recv(1000)
+            (master,) = children(running.pid, "running.web")
+            os.kill(children(master, "running.web")[0], signal.SIGKILL)
+            assert answered(address, "boards/")
+        log.seek(0)
+        lines = [json.loads(line) for line in log]
+    assert {"gunicorn.error", "striate.portal.requests"} <= {line["logger"] for line in lines}
+    assert sum("Invalid request" in line["message"] for line in lines) >= len(REFUSED)
+    assert any("SIGKILL" in line["message"] for line in lines)
+
+
+@slow
+def test_an_endless_header_of_a_program_is_refused_with_a_problem_document(address: str) -> None:
+    with connect(address) as made:
+        made.sendall(head(address, "/api/v1/competition", "GET")[:-2])
+        made.sendall(b"X: " + b"x" * 2**17)
+        answer = b"".join(iter(lambda: made.recv(2**16), b""))
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 431
 
 
 @slow

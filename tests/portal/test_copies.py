@@ -386,25 +386,30 @@ def test_a_file_that_is_lost_is_told(full: World, folders: Path, tmp_path: Path)
     assert kept in done.err
 
 
-POSTGRESQL = os.environ.get("STRIATE_TEST_POSTGRESQL") or os.environ.get("STRIATE_TEST_DATABASE_URL")
+@pytest.fixture(scope="module")
+def server(database: str) -> Iterator[str]:
+    """A PostgreSQL: the one that the tests run on, or one of its own."""
+    if database:
+        yield database
+    else:
+        with servers.postgresql() as address:
+            yield address
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[str]:
-    """An empty database of the PostgreSQL server that the environment names."""
+def elsewhere(server: str) -> Iterator[str]:
+    """An empty database of a PostgreSQL."""
     import psycopg
 
-    assert POSTGRESQL is not None
     name = f"moved_{secrets.token_hex(4)}"
-    with psycopg.connect(POSTGRESQL, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}".encode())
-    yield f"{POSTGRESQL.rpartition('/')[0]}/{name}"
-    with psycopg.connect(POSTGRESQL, autocommit=True) as server:
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with psycopg.connect(server, autocommit=True) as asked:
+        asked.execute(f"CREATE DATABASE {name}".encode())
+    yield f"{server.rpartition('/')[0]}/{name}"
+    with psycopg.connect(server, autocommit=True) as asked:
+        asked.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not POSTGRESQL, reason="no PostgreSQL is named")
 def test_a_backup_moves_to_another_database(
     full: World, plain: Path, folders: Path, tmp_path: Path, elsewhere: str
 ) -> None:

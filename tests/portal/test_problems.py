@@ -1,6 +1,8 @@
 """What programs are told: every error is a problem document, lists come in pages, and limits say how much of them is left."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -129,18 +131,95 @@ def test_what_is_limited_says_how_much_is_left(world: World, monkeypatch: pytest
     from striate.portal.accounts.throttle import UPLOAD
 
     api = world.api(world.person("ada", team="Ada"))
-    limit = UPLOAD.limit
-    object.__setattr__(UPLOAD, "limit", 2)
-    try:
+    with at_most(2, UPLOAD):
         answers = [api("POST", "uploads", {"filename": "x", "size": 9, "sha256": f"{n:064x}"}) for n in range(3)]
-    finally:
-        object.__setattr__(UPLOAD, "limit", limit)
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert [answer.headers["RateLimit-Policy"] for answer in answers] == ['"upload";q=2;w=3600'] * 3
     left = [answer.headers["RateLimit"].split(";") for answer in answers]
     assert [each[1] for each in left] == ["r=1", "r=0", "r=0"]
     assert left[2][2] == f"t={answers[2].headers['Retry-After']}"
     problem(answers[2], 429)
+
+
+def test_a_submission_says_how_many_its_team_has_left_today(world: World) -> None:
+    api = world.api(world.person("ada", team="Ada"))
+    for number in range(3):
+        answer = api.submit(world.file(0.1 * (number + 1)))
+        assert answer.status_code == 201
+        assert answer.headers["RateLimit-Policy"] == '"submission";q=3;w=86400'
+        left, more_in = answer.headers["RateLimit"].removeprefix('"submission";').split(";")
+        assert left == f"r={2 - number}"
+    assert 86_000 < int(more_in.removeprefix("t=")) <= 86_400
+    refused = api.submit(world.file(0.7))
+    assert refused.json()["state"] == "refused"
+    assert refused.headers["RateLimit"].startswith('"submission";r=0;')
+
+
+@contextmanager
+def at_most(limit: int, throttle: Any) -> Iterator[None]:
+    before = throttle.limit
+    object.__setattr__(throttle, "limit", limit)
+    try:
+        yield
+    finally:
+        object.__setattr__(throttle, "limit", before)
+
+
+TAKE_TOKENS = (
+    "/api/v1/submissions",
+    "/api/v1/uploads",
+    "/api/v1/data/missing",
+    "/metrics",
+    "/data/manifest.json",
+)
+
+
+@pytest.mark.parametrize("path", TAKE_TOKENS)
+def test_wrong_tokens_are_limited_by_address_and_valid_ones_are_not(world: World, path: str) -> None:
+    from striate.portal.accounts.throttle import TOKEN
+
+    ada = world.person("ada", team="Ada", staff=True)
+    right = world.token(ada)
+    browser = world.browser()
+
+    def ask(token: str, address: str) -> Any:
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        return browser.generic("POST" if "missing" in path else "GET", path, headers=headers, REMOTE_ADDR=address)
+
+    with at_most(3, TOKEN):
+        answers = [ask(f"striate_{number}", f"2001:db8:1:2::{number}") for number in range(5)]
+        assert [each.status_code for each in answers[3:]] == [429, 429]
+        assert {each.status_code for each in answers[:3]} <= {401, 403}
+        assert [each.headers["RateLimit-Policy"] for each in answers] == ['"token";q=3;w=900'] * 5
+        assert [each.headers["RateLimit"].split(";")[1] for each in answers] == ["r=2", "r=1", "r=0", "r=0", "r=0"]
+        assert "wrong tokens" in problem(answers[4], 429)
+        assert 0 < int(answers[4].headers["Retry-After"]) <= 900
+        assert ask(right, "2001:db8:1:2::9").status_code not in (401, 429), "a valid token is never locked out"
+        assert ask("striate_x", "2001:db8:1:3::1").status_code in (401, 403), "another network"
+        assert ask("striate_x", "192.0.2.7").status_code in (401, 403)
+
+
+def test_refused_guesses_write_nothing(world: World) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from striate.portal.accounts.throttle import TOKEN
+
+    browser = world.browser()
+    with at_most(1, TOKEN):
+        for _ in range(2):
+            browser.get("/api/v1/submissions", headers={"Authorization": "Bearer x"})
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            browser.get("/api/v1/submissions", headers={"Authorization": "Bearer x"})
+    assert {each["sql"].split()[0] for each in asked.captured_queries} == {"SELECT"}
+
+
+def test_who_shows_no_token_is_not_counted(world: World) -> None:
+    answer = world.browser().get("/api/v1/submissions")
+    assert answer.status_code == 401
+    assert "RateLimit" not in answer.headers
 
 
 def test_the_page_for_people_has_every_call(world: World) -> None:

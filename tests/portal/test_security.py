@@ -379,14 +379,10 @@ def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, told: 
         rate("sign-up")
 
 
-def test_a_limit_is_set_by_the_environment_and_every_one_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import timedelta
-    from pathlib import Path
 
-    from striate.portal.rates import DEFAULTS, rate, variable
+    from striate.portal.rates import rate
 
     monkeypatch.setenv("STRIATE_PORTAL_LIMIT_SIGN_UP", "40/2h")
     assert rate("sign-up") == (40, timedelta(hours=2))
-    page = (Path(__file__).parents[2] / "docs" / "reference" / "portal.md").read_text()
-    for name, default in DEFAULTS.items():
-        assert f"`{variable(name)}` | `{default}`" in page

@@ -5,11 +5,12 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -97,6 +98,59 @@ def test_what_cannot_be_served_is_refused_with_a_sentence(folders: Path, tmp_pat
     assert_one_sentence(striate("serve", uncommitted), "competition commit")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", ["port", "host", "live truth"])
+def test_what_keeps_the_portal_from_starting_is_said_before_anything_is_made(
+    folders: Path, tmp_path: Path, wrong: str
+) -> None:
+    data = tmp_path / "data"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        options = {
+            "port": ("--port", taken.getsockname()[1]),
+            "host": ("--host", "nowhere.invalid"),
+            "live truth": ("--live-truth", folders / "public" / "competition.toml"),
+        }[wrong]
+        ports = () if wrong == "port" else ("--port", free_port())
+        told = {"STRIATE_PORTAL_ADDRESS": "https://portal.example.org"} if wrong == "host" else {}
+        command = ("serve", folders / "public", "--no-browser", "--data", data, *ports, *options)
+        done = striate(*command, **told)
+    assert_one_sentence(done)
+    assert "password" not in done.out
+    assert not (data / "portal.sqlite3").exists() or not accounts(data), "nobody could know the password"
+
+
+def accounts(data: Path) -> int:
+    with closing(sqlite3.connect(data / "portal.sqlite3")) as database:
+        there = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'portal_user'").fetchone()[0]
+        return int(database.execute("SELECT count(*) FROM portal_user").fetchone()[0]) if there else 0
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_a_port_that_nobody_could_reach_is_refused(folders: Path, tmp_path: Path, port: int) -> None:
+    for command in ((), ("web",)):
+        done = run_in_process("serve", *command, folders / "public", "--data", tmp_path / "data", "--port", port)
+        assert done.status == 2
+        assert "--port" in done.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_no_account_is_made_whose_token_cannot_be_written(world: World, folders: Path, tmp_path: Path) -> None:
+    from striate.portal.models import User
+
+    there = tmp_path / "token"
+    there.write_text("of somebody else")
+    command = ("serve", "account", folders / "public", "ada", "--email", "ada@example.org", "--team", "Ada")
+    data = ("--data", world.place.data)
+    for file in (there, there / "below"):
+        done = run_in_process(*command, "--token-file", file, *data)
+        assert_one_sentence(done)
+        assert not User.objects.filter(username="ada").exists()
+    done = run_in_process(*command, "--token-file", tmp_path / "new", *data)
+    assert done.status == 0, done.err
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+
+
 def test_without_the_extra_it_says_what_to_install(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
 
@@ -106,7 +160,9 @@ def test_without_the_extra_it_says_what_to_install(folders: Path, monkeypatch: p
 
 
 @contextmanager
-def served(folders: Path, data: Path, **extra: str) -> Iterator[tuple[str, subprocess.Popen[str], str]]:
+def served(
+    folders: Path, data: Path, stderr: Any = None, **extra: str
+) -> Iterator[tuple[str, subprocess.Popen[str], str]]:
     """The portal in processes of its own: its address, the first process, the administrator's password."""
     port = free_port()
     command = ["serve", str(folders / "public"), "--no-browser", "--port", str(port), "--data", str(data)]
@@ -116,6 +172,7 @@ def served(folders: Path, data: Path, **extra: str) -> Iterator[tuple[str, subpr
     running = subprocess.Popen(
         [sys.executable, "-m", "striate", *command],
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         start_new_session=True,
         env=environment | extra,

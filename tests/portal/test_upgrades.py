@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,45 @@ def test_an_upgrade_that_fails_is_one_sentence_and_changes_nothing(
         seen = database.execute("SELECT name FROM django_migrations WHERE app = 'portal'").fetchall()
     database.close()
     assert seen == [("0001_initial",)]
+
+
+TWINS = {
+    "team": ("Müller Lab", "MÜLLER LAB", "UPDATE portal_team SET name = '{}' WHERE name = 'Ada';", "Cheat"),
+    "user": ("olga", "OLGA", "", "ada"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("migration", ["0005_entries", "0011_announced_notices"])
+@pytest.mark.parametrize("table", ["team", "user"])
+def test_names_that_are_taken_for_the_same_are_named_and_nothing_is_changed(
+    world: World, folders: Path, tmp_path: Path, empty: dict[str, str], migration: str, table: str
+) -> None:
+    """Earlier versions told names apart that this one takes for the same."""
+    one, other, first, renamed = TWINS[table]
+    field = "username" if table == "user" else "name"
+    change = first.format(one) + f"UPDATE portal_{table} SET {field} = '{other}' WHERE {field} = '{renamed}'"
+    data = tmp_path / "data"
+    done = started(world, folders, data, migration, STRIATE_TEST_EARLIER_CHANGE=change, **empty)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("striate.errors.InputError: ")
+    assert all(repr(name) in said for name in (one, other))
+    assert "rename one of them" in said
+    assert "nothing was changed" in said
+    assert not list((data / "before-upgrades").iterdir())
+    assert seen_migrations(data, **empty)[-1] == migration, "the earlier version would refuse later tables"
+
+
+def seen_migrations(data: Path, DATABASE_URL: str = "") -> list[str]:
+    asked = "SELECT name FROM django_migrations WHERE app = 'portal' ORDER BY name"
+    if DATABASE_URL:
+        import psycopg
+
+        with psycopg.connect(DATABASE_URL) as server:
+            return [name for (name,) in server.execute(asked.encode())]
+    with closing(sqlite3.connect(data / "portal.sqlite3")) as file:
+        return [name for (name,) in file.execute(asked)]
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Commands of the portal: ``serve`` and its parts."""
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +53,7 @@ LiveTruthPath = Annotated[
     ),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; others than this machine's need a proxy that encrypts.")]
-Port = Annotated[int, typer.Option(help="Port to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
 NewFiles = Annotated[Path, typer.Argument(help="Folder with all files of the new version.", show_default=False)]
 Note = Annotated[str, typer.Option(help="What is new in it, for those who use the data.", show_default=False)]
 Allow = Annotated[
@@ -81,10 +82,11 @@ def everything(
     place = place_of(folder, data)
     file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
     _require_file(file)
-    _prepare(place, expanded(file).resolve().parent)
     from striate.portal.running.serve import serve, web, worker
 
-    processes = [web(place, host, port), worker(place, file)]
+    first = web(place, host, port)  # before anything is written, and the password is shown
+    _prepare(place, file)
+    processes = [first, worker(place, file)]
     _say_address(host, port)
     if sys.stdout.isatty() if browser is None else browser:
         import threading
@@ -98,10 +100,10 @@ def everything(
 def web_only(folder: Folder, data: Data = None, host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Start the web process alone; it is told nothing of the truth."""
     place = place_of(folder, data)
-    _prepare(place)
     from striate.portal.running.serve import serve, web
 
     processes = [web(place, host, port)]
+    _prepare(place)
     _say_address(host, port)
     serve(processes)
 
@@ -112,7 +114,7 @@ def worker_only(folder: Folder, live_truth: LiveTruthPath = None, data: Data = N
     place = place_of(folder, data)
     file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
     _require_file(file)
-    _prepare(place, expanded(file).resolve().parent)
+    _prepare(place, file)
     from striate.portal.running.serve import serve, worker
 
     serve([worker(place, file)])
@@ -146,13 +148,19 @@ def account(
     """Make an admitted account with a team, and show its password once: for rehearsals, and where no mail is sent."""
     place = place_of(folder, data)
     _open(place)
+    from striate.files import whole_file
     from striate.portal.running.prepare import new_account
 
-    password, token = new_account(username, email, team)
+    with ExitStack() as stack:
+        # The account is made last: its token and password can be shown only once.
+        aside = None if token_file is None else stack.enter_context(whole_file(token_file))
+        if aside is not None:
+            aside.touch(mode=0o600)
+        password, token = new_account(username, email, team)
+        if aside is not None:
+            aside.write_text(token + "\n", encoding="utf-8")
     print(f"account {username}, team {team}, password, shown this once: {password}")
     if token_file is not None:
-        token_file.touch(mode=0o600)
-        token_file.write_text(token + "\n", encoding="utf-8")
         print(f"wrote {token_file}")
 
 
@@ -238,10 +246,10 @@ def place_of(folder: Path, data: Path | None) -> "Place":
     return Place.of(folder, data)
 
 
-def _prepare(place: "Place", *near: Path) -> None:
+def _prepare(place: "Place", live_truth: Path | None = None) -> None:
     from striate.portal.running.prepare import prepare
 
-    made = prepare(place, near=near)
+    made = prepare(place, live_truth=expanded(live_truth).resolve() if live_truth else None)
     if made.before_upgrade is not None:
         print(
             f"the database was brought to this version of striate; what it held before: {made.before_upgrade}",

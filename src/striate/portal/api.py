@@ -1,6 +1,5 @@
 """The API for programs; ``/api/v1/openapi.json`` describes it. Whoever asks shows a token."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
@@ -9,6 +8,7 @@ from uuid import UUID
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema, Status
 from ninja.errors import HttpError, ValidationError
@@ -21,7 +21,8 @@ from striate.errors import InputError
 from striate.metrics.evaluate import METRICS, NORMALISED
 from striate.parsing import parse_json, parse_json_object
 from striate.portal.access import NOT_ADMITTED, may_see
-from striate.portal.accounts.throttle import UPLOAD, sentence
+from striate.portal.accounts.throttle import UPLOAD
+from striate.portal.accounts.tokens import owner_of_token
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.bodies import body_length
 from striate.portal.competition import competition, place
@@ -30,18 +31,19 @@ from striate.portal.entries.keeping import current, keep, may_write
 from striate.portal.hosting.api import Problem
 from striate.portal.hosting.api import router as data
 from striate.portal.in_force import in_force
-from striate.portal.models import Card, Link, Score, Submission, Token, Upload, User
+from striate.portal.models import Card, Link, Score, Submission, Upload, User
 from striate.portal.paging import Page, Pages
 from striate.portal.problems import CONTENT_TYPE
-from striate.portal.ratelimit import rate_limit
+from striate.portal.ratelimit import Quota, count, tell
 from striate.portal.receiving import uploads
 from striate.portal.receiving.crowd import among_others
+from striate.portal.receiving.limits import left
 from striate.portal.receiving.soon import check_soon
 from striate.portal.receiving.taking import NATIVE, BusyError, largest_file, refuse_outside_of_phases, take
 from striate.portal.unavailable import FullDiskError
 
 _CHUNK = 2**18  # bytes
-_WAIT = 3  # seconds
+_WAIT, _A_DAY = 3, 24 * 3600  # seconds
 
 
 class _Bearer(HttpBearer):
@@ -49,7 +51,7 @@ class _Bearer(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
         """Whose token it is."""
-        user = Token.owner(token)
+        user = owner_of_token(request, token)
         if user is not None:
             request.user = user
         return user
@@ -99,19 +101,6 @@ def _refused(request: HttpRequest, error: InputError) -> HttpResponse:
 @api.exception_handler(FullDiskError)
 def _full(request: HttpRequest, error: FullDiskError) -> HttpResponse:
     return api.create_response(request, {"detail": str(error)}, status=507)
-
-
-class _TooOftenError(Exception):
-    """That something was tried too often."""
-
-
-@api.exception_handler(_TooOftenError)
-def _too_often(request: HttpRequest, error: _TooOftenError) -> HttpResponse:
-    throttle, key = error.args
-    answer = api.create_response(request, {"detail": sentence(throttle, key)}, status=429)
-    _say(answer, rate_limit(throttle, key))
-    answer.headers["Retry-After"] = str(throttle.wait(key))
-    return answer
 
 
 @api.exception_handler(RequestDataTooBig)
@@ -255,11 +244,6 @@ _PROBLEMS = {
 }
 
 
-def _say(answer: HttpResponse, headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        answer.headers[name] = value
-
-
 def _admitted(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     if not request.user.admitted:
@@ -298,7 +282,7 @@ def keys(request: HttpRequest) -> HttpResponseBase:
 
 
 @api.post("/uploads", response={200: UploadState, **_PROBLEMS})
-def begin_upload(request: HttpRequest, about: BeginUpload, response: HttpResponse) -> dict[str, Any]:
+def begin_upload(request: HttpRequest, about: BeginUpload) -> dict[str, Any]:
     """Begin an upload, or find the one of the same file that was broken off. ``RateLimit`` says how many more may be begun."""
     user = _admitted(request)
     if not user.is_staff:
@@ -306,9 +290,7 @@ def begin_upload(request: HttpRequest, about: BeginUpload, response: HttpRespons
     # One transaction: each is a write to the disk that others wait for. Of many at once by the same person one counts at a time.
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
-        if UPLOAD.take(str(user.pk)) is None:
-            raise _TooOftenError(UPLOAD, str(user.pk))
-        _say(response, rate_limit(UPLOAD, str(user.pk)))
+        count(request, UPLOAD, str(user.pk))
         return _progress(
             uploads.begin(user, filename=about.filename, size=about.size, sha256=about.sha256, most=largest_file())
         )
@@ -371,7 +353,9 @@ def new_submission(request: HttpRequest, new: NewSubmission) -> Status[dict[str,
             raise
         return Status(200, _described(request, now.submission))
     uploads.done(upload)
-    return Status(201 if fresh else 200, _described(request, check_soon(made)))
+    made = check_soon(made)
+    _tell_limit(request, made)
+    return Status(201 if fresh else 200, _described(request, made))
 
 
 @api.get("/submissions", response={200: list[SubmissionState], **_PROBLEMS})
@@ -417,6 +401,18 @@ def _upload(request: HttpRequest, number: UUID, **purpose: str) -> Upload:
     if found is None:
         raise HttpError(404, _("You have no such upload: it is done, or was too old."))
     return found
+
+
+def _tell_limit(request: HttpRequest, made: Submission) -> None:
+    """Have the answer say how many submissions the team has left within 24 hours, as soon as it is known to which board."""
+    board = next(
+        (b for b in competition().boards.values() if (b.track.name, b.protocol) == (made.track, made.protocol)), None
+    )
+    if made.team is None or board is None:
+        return
+    found, now = left(made.team, board, timezone.now()), timezone.now()
+    more_in = _A_DAY if found.next_at is None else max(1, round((found.next_at - now).total_seconds()))
+    tell(request, "submission", Quota(competition().rules.limits.per_day, _A_DAY, found.within_a_day, more_in))
 
 
 def _progress(upload: Upload) -> dict[str, Any]:

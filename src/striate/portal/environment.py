@@ -4,15 +4,87 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from striate.errors import InputError, quoted, shortened
-from striate.portal.rates import DEFAULTS, variable
+from striate.portal.rates import LIMITS, variable
 
 PREFIX = "STRIATE_PORTAL_"
-_OF_USERS = (
-    *("ADDRESS", "LEASE", "MAIL", "PROXIES", "PUSH_DAYS", "SECRET_KEY", "SECRET_KEY_FILE", "SENDER", "SHARED"),
-    *("STORAGE", "WEB_WORKERS"),
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable as the documentation lists it.
+
+    Attributes
+    ----------
+    name
+        With its prefix.
+    sets
+        What it sets.
+    default
+        What holds where it is not set.
+    """
+
+    name: str
+    sets: str
+    default: str = ""
+
+
+# Every variable that operators can set, but for the limits of `striate.portal.rates`.
+VARIABLES = (
+    Variable(
+        "DATABASE_URL",
+        "the database: `postgresql://user:password@host/name`, with special characters of the password percent-encoded",
+        "SQLite in the portal's folder",
+    ),
+    Variable(
+        f"{PREFIX}STORAGE",
+        "where files are kept: `s3://bucket/prefix?endpoint=https://…&region=…`; the key comes from where the AWS tools have it",
+        "the portal's folder",
+    ),
+    Variable(
+        f"{PREFIX}SECRET_KEY",
+        "the key that signs sessions and links: at least 50 characters, the same on machines that serve together",
+        "`secret-key` in the portal's folder",
+    ),
+    Variable(f"{PREFIX}SECRET_KEY_FILE", "a file that holds it, readable for the portal's user alone"),
+    Variable(
+        f"{PREFIX}ADDRESS",
+        "the address that people type, a scheme and a host without a path; with `https://`, cookies travel encrypted only",
+        "this machine only",
+    ),
+    Variable(
+        f"{PREFIX}PROXIES",
+        "IP addresses of the proxies before the portal, with commas. A request from one of them counts as coming from the last "
+        "address of its `X-Forwarded-For`, and nobody else is believed. It has an effect together with "
+        f"`{PREFIX}ADDRESS`",
+        "this machine: `127.0.0.1,::1`",
+    ),
+    Variable(
+        f"{PREFIX}MAIL",
+        "how mail is sent: `smtp://user:password@host:587`, `smtps://…`",
+        "no mail; organisers approve accounts",
+    ),
+    Variable(f"{PREFIX}SENDER", "the sender of mail", "`portal@` the address"),
+    Variable(
+        f"{PREFIX}WEB_WORKERS",
+        "processes that answer pages, 40 threads each; uploads may hold six of them, those of one person three, and six may wait "
+        "for one of these; two check files that were sent in the browser, and four wait for that; downloads of more than 1 MB may "
+        "hold 20. Each thread may keep a connection to the database: PostgreSQL allows 100 in all, unless `max_connections` says "
+        "otherwise",
+        "2",
+    ),
+    Variable(
+        f"{PREFIX}SHARED",
+        "set it to anything where web process and worker are two users of one group: the group can then read and write the "
+        "portal's files",
+        "for one user alone",
+    ),
+    Variable(f"{PREFIX}LEASE", "seconds after which the job of a silent worker is taken over", "45"),
+    Variable(f"{PREFIX}PUSH_DAYS", "days that what a push of data brought waits for the push to go on, from 1 on", "7"),
+    Variable("STRIATE_LIVE_TRUTH", "as `--live-truth`; not handed to the web process"),
 )
 _OF_PROCESSES = ("BIND", "COMPETITION", "DATA", "LIVE_TRUTH", "PARENT")  # which the portal sets itself
 # Kubernetes sets these in all containers beside a service called striate-portal.
@@ -71,7 +143,7 @@ def number(name: str, default: float, least: float, most: float) -> float:
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     from difflib import get_close_matches
 
-    known = [*(PREFIX + name for name in _OF_USERS), *map(variable, DEFAULTS)]
+    known = [*(each.name for each in VARIABLES if each.name.startswith(PREFIX)), *map(variable, LIMITS)]
     internal = {PREFIX + name for name in _OF_PROCESSES}
     for name in sorted(environment):
         if not name.startswith(PREFIX) or name in known or name in internal:

@@ -3,9 +3,12 @@
 import json
 import logging
 import re
+import sys
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
+from striate.errors import StriateError
 from striate.portal.organising.asking import request_now
 
 _SECRETS = (
@@ -44,6 +47,24 @@ class JsonLines(logging.Formatter):
         )
 
 
+def log_what_nobody_catches() -> None:
+    """Have warnings, and errors that end this process or one of its threads, in the log instead of as plain text."""
+    logging.captureWarnings(True)
+    log = logging.getLogger("striate.portal")
+
+    def failed(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            log.critical("a process has failed", exc_info=(kind, error, trace))
+
+    def thread_failed(failure: threading.ExceptHookArgs) -> None:
+        if failure.exc_value is not None and not isinstance(failure.exc_value, SystemExit):
+            log.error("a thread has failed", exc_info=(failure.exc_type, failure.exc_value, failure.exc_traceback))
+
+    sys.excepthook, threading.excepthook = failed, thread_failed
+
+
 def without_secrets(value: Any) -> Any:
     """A value with whatever looks like a token, an address, a password or a secret link left out."""
     if not isinstance(value, str):
@@ -64,5 +85,7 @@ def _expected(error: BaseException | None) -> str:
 
     from striate.portal.unavailable import is_full_disk
 
-    known = isinstance(error, OperationalError | InterfaceError | SuspiciousOperation | UnreadablePostError)
+    known = isinstance(
+        error, OperationalError | InterfaceError | SuspiciousOperation | UnreadablePostError | StriateError
+    )
     return str(error).strip().partition("\n")[0] if known or is_full_disk(error) else ""

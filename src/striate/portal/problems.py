@@ -24,7 +24,12 @@ _SENTENCES: Mapping[int, Promise] = {
     408: gettext_lazy("The body of the request did not arrive in time: send it again."),
     411: gettext_lazy("The length of the body is missing: send the header “Content-Length” instead of chunks."),
     413: gettext_lazy("The body is larger than this address takes, and nothing of it was kept."),
+    414: gettext_lazy("The address is longer than the portal takes (4,094 bytes with its query): shorten it."),
+    417: gettext_lazy("The header “Expect” can say “100-continue” and nothing else: leave it out."),
+    429: gettext_lazy("This was tried too often: the header “Retry-After” says in how many seconds to try again."),
+    431: gettext_lazy("The headers of the request are larger than the portal takes: send fewer or shorter ones."),
     500: gettext_lazy("The portal has a fault, which its log describes: try again later."),
+    501: gettext_lazy("The portal does not know this transfer coding: send the body with “Content-Length”."),
     503: gettext_lazy("The portal is busy: try again in some seconds."),
     507: gettext_lazy("The disk of the portal is full, and nothing was kept: try again later."),
 }
@@ -52,8 +57,12 @@ def problem(status: int, detail: str = "") -> HttpResponse:
 
 def for_programs(request: HttpRequest) -> bool:
     """Whether the reader of an answer is a program: it calls the API, or accepts JSON and no page."""
-    accepted = request.headers.get("Accept", "")
-    return request.path.startswith("/api/v") or ("json" in accepted and "html" not in accepted)
+    return is_program(request.path, request.headers.get("Accept", ""))
+
+
+def is_program(path: str, accepted: str) -> bool:
+    """Whether a request for a path with this header ``Accept`` is a program's."""
+    return path.startswith("/api/v") or ("json" in accepted and "html" not in accepted)
 
 
 def problems_for_programs(

@@ -1,18 +1,6 @@
 """Settings of Django. No secret stands here: the key is generated, everything else comes from the environment.
 
-| variable | what it sets |
-|---|---|
-| ``DATABASE_URL`` | the database, such as ``postgresql://user:password@host/name``; SQLite in the portal's folder if not set |
-| ``STRIATE_PORTAL_STORAGE`` | where files are kept, such as ``s3://bucket/prefix?endpoint=https://…&region=…``; the portal's folder if not set |
-| ``STRIATE_PORTAL_SECRET_KEY``, ``…_FILE`` | the key that signs sessions, or a file with it; one is made in the portal's folder if not set |
-| ``STRIATE_PORTAL_ADDRESS`` | the address that people type, such as ``https://portal.example.org``; with https, cookies travel encrypted only |
-| ``STRIATE_PORTAL_PROXIES`` | addresses of proxies that are believed, with commas; this machine's if not set |
-| ``STRIATE_PORTAL_SHARED`` | set it where web process and worker are two users of one group |
-| ``STRIATE_PORTAL_MAIL`` | how mail is sent, such as ``smtp://user:password@host:587``; without it, organisers approve accounts |
-| ``STRIATE_PORTAL_SENDER`` | the sender of mail |
-| ``STRIATE_PORTAL_LEASE`` | seconds after which the job of a worker that is silent is taken over; 45 if not set |
-| ``STRIATE_PORTAL_PUSH_DAYS`` | days that what a push of data brought waits for the push to go on; 7 if not set |
-| ``STRIATE_PORTAL_LIMIT_…`` | how often something may be tried, such as ``100/1h``: see `striate.portal.rates` |
+`striate.portal.environment` and `striate.portal.rates` list the variables.
 """
 
 import os
@@ -69,6 +57,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.locale.LocaleMiddleware",  # before all that may refuse with a page
     "striate.portal.problems.problems_for_programs",
+    "striate.portal.ratelimit.RateLimits",
     "striate.portal.middleware.limit_bodies",
     "striate.portal.middleware.Places",
     "striate.portal.middleware.refuse_what_nobody_sends",

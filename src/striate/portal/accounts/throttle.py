@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from striate.portal.models import Attempt
+from striate.portal.problems import for_programs, problem
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,10 @@ class Throttle:
         """Count an attempt for each key; None if that is one too many for any of them.
 
         The attempt is stored before it is counted, so that of many simultaneous attempts no more pass than are allowed.
-        Refused attempts do not count.
+        Refused attempts do not count, and beyond the limit nothing is written.
         """
+        if any(self.used(key) >= self.limit for key in keys):
+            return None
         made = Attempts([Attempt.note(self.what, key).pk for key in keys])
         if any(self.used(key) > self.limit for key in keys):
             made.give_back()
@@ -82,17 +85,24 @@ LINK = _throttle("link")  # for one mail address from one network address
 LINK_ADDRESS = _throttle("link-address")  # for all mail addresses from one network address
 LINK_ACCOUNT = _throttle("link-account")  # mails of one kind that are sent to one address
 UPLOAD = _throttle("upload")  # for one account
+TOKEN = _throttle("token")  # wrong tokens, from one network address
 
 
 def sentence(throttle: Throttle, *keys: str) -> str:
     """Say that something was tried too often, and how long to wait."""
     minutes = -(-throttle.wait(*keys) // 60)
+    if throttle is TOKEN:
+        return _(
+            "Too many wrong tokens came from this network address: check the token, and try again in %(minutes)d minutes."
+        ) % {"minutes": minutes}
     return _("This was tried too often: wait %(minutes)d minutes, then try again.") % {"minutes": minutes}
 
 
 def too_often(request: HttpRequest, throttle: Throttle, *keys: str) -> HttpResponse:
     """Answer 429 with one sentence and ``Retry-After``."""
-    answer = render(request, "portal/refused.html", {"why": sentence(throttle, *keys)}, status=429)
+    why = sentence(throttle, *keys)
+    page = not for_programs(request)
+    answer = render(request, "portal/refused.html", {"why": why}, status=429) if page else problem(429, why)
     answer.headers["Retry-After"] = str(throttle.wait(*keys))
     return answer
 

@@ -18,8 +18,9 @@ from pydantic import Field, TypeAdapter
 
 from striate.errors import InputError
 from striate.parsing import MalformedError, parse_as
+from striate.portal.accounts.tokens import owner_of_token
 from striate.portal.hosting import arriving, snapshots
-from striate.portal.models import Snapshot, Token, Upload, User
+from striate.portal.models import Snapshot, Upload, User
 from striate.portal.models.snapshots import author_of
 from striate.portal.paging import Page, Pages
 from striate.portal.receiving import uploads
@@ -35,7 +36,7 @@ class _Organiser(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
         """Whose token it is; others than organisers are told so before anything else."""
-        user = Token.owner(token)
+        user = owner_of_token(request, token)
         if user is not None and not user.is_staff:
             raise HttpError(403, _("Only organisers publish data: use a token of one's account."))
         if user is not None:

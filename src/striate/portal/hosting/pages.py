@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from striate.errors import InputError
 from striate.portal.access import NOT_ADMITTED, admitted
+from striate.portal.accounts.tokens import bearer, owner_of_token
 from striate.portal.hosting import contents, dataset, readme, snapshots
 from striate.portal.hosting.bulk import Selection, bulk, files_of
 from striate.portal.hosting.changes import changes as differences
@@ -22,7 +23,7 @@ from striate.portal.hosting.citing import cited
 from striate.portal.hosting.listing import folders
 from striate.portal.hosting.ranges import send, send_made
 from striate.portal.hosting.withdrawing import require_available, require_current
-from striate.portal.models import Acceptance, Content, Snapshot, SnapshotFile, Token, User
+from striate.portal.models import Acceptance, Content, Snapshot, SnapshotFile, User
 from striate.portal.words import seen
 
 _LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
@@ -34,8 +35,8 @@ def _person(request: HttpRequest) -> User | None:
     """Who asks: by a session, or by a token."""
     if isinstance(request.user, User):
         return request.user
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    return Token.owner(token.strip()) if kind.lower() == "bearer" else None
+    token = bearer(request)
+    return None if token is None else owner_of_token(request, token)
 
 
 def refusal(request: HttpRequest, snapshot: Snapshot) -> HttpResponseBase | None:

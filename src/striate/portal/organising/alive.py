@@ -16,8 +16,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from striate.portal.accounts.tokens import bearer, owner_of_token
 from striate.portal.competition import place
-from striate.portal.models import Token, User, Worker
+from striate.portal.models import User, Worker
 from striate.portal.receiving import clock
 from striate.portal.receiving.decoding import room_for
 
@@ -53,8 +54,8 @@ def _of_this_machine(request: HttpRequest) -> bool:
 
 
 def _organises(request: HttpRequest) -> bool:
-    kind, _, text = request.headers.get("Authorization", "").partition(" ")
-    user = Token.owner(text) if kind.casefold() == "bearer" else request.user
+    token = bearer(request)
+    user = request.user if token is None else owner_of_token(request, token)
     return isinstance(user, User) and user.is_active and user.is_staff
 
 

@@ -16,7 +16,6 @@ three quarters of the threads may do so at a time, and an answer must be read at
 """
 
 import errno
-import json
 import os
 import resource
 import select
@@ -30,7 +29,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from weakref import WeakSet
 
+from django.utils import translation
 from gunicorn.http.body import LengthReader
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import ThreadWorker
@@ -38,6 +39,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from striate.portal.bodies import LARGEST_BODY, is_upload
 from striate.portal.hosting.downloading import SMALL
 from striate.portal.organising import counting
+from striate.portal.problems import CONTENT_TYPE, is_program, problem
 
 HEADER_SECONDS = 10.0
 GRACE, SLOWEST = 20.0, 16 * 2**10  # seconds, and bytes a second
@@ -62,7 +64,6 @@ class _Arrival:
     deadline: float
     received: bytearray = field(default_factory=bytearray)
     needed: int | None = None  # bytes of header and body; None until the header is whole
-    program: bool = False
     lingers: bool = False
 
     def add(self, piece: bytes) -> None:
@@ -87,8 +88,15 @@ class _Arrival:
         # What the portal or gunicorn refuses by its header, and what is an upload, is not collected.
         collected = not chunked and length <= LARGEST_BODY and not is_upload(path)
         self.needed = end + len(_END_OF_HEADER) + (length if collected else 0)
-        self.program = path.startswith("/api/v")
         self.deadline = time.monotonic() + GRACE + self.needed / SLOWEST
+
+    @property
+    def program(self) -> bool:
+        """Whether a program asks; seen as soon as the path is there."""
+        first, *fields = bytes(self.received[:_LARGEST_HEADER]).partition(_END_OF_HEADER)[0].split(b"\r\n")
+        accepted = (each[len(b"accept:") :] for each in fields if each[: len(b"accept:")].lower() == b"accept:")
+        path = [*first.split(b" "), b""][1].partition(b"?")[0]
+        return is_program(path.decode("latin-1"), b",".join(accepted).decode("latin-1"))
 
     def expects_answer_first(self) -> bool:
         """Whether the sender waits for ``100 Continue`` before it sends the body."""
@@ -197,6 +205,7 @@ class Threads(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
         self._arriving: dict[Any, _Arrival] = {}  # by connection, the oldest first
+        self._programs: WeakSet[socket.socket] = WeakSet()  # whose last request is a program's
         self._collected = 0  # bytes
         self._stops: float | None = None
         self._lock, self._busy = threading.Lock(), 0
@@ -263,6 +272,7 @@ class Threads(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)  # it asks on and on, and reads no answer: the next one would hold a thread
         elif arrival.whole:
             self._forget(conn)
+            (self._programs.add if arrival.program else self._programs.discard)(conn.sock)
             conn.parser.unreader.unread(bytes(arrival.received))
             super().enqueue_req(conn)
         elif arrival.needed is None and len(arrival.received) > _LARGEST_HEADER:
@@ -297,6 +307,10 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         finally:
             self._count(-1)
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer a request that gunicorn refuses as the portal answers others."""
+        super().handle_error(req, _Refused(client, program=client in self._programs), addr, exc)
+
     def _count(self, change: int) -> None:
         with self._lock:
             self._busy += change
@@ -310,6 +324,10 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         if not fs.cancelled() and fs.exception() is None and fs.result():
             super().finish_request(conn, fs)
             return
+        self._linger(conn)
+
+    def _linger(self, conn: Any) -> None:
+        """Throw away what is still being sent: to close with bytes unread would reset the connection, and the answer with it."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
             conn.sock.setblocking(False)
@@ -338,7 +356,8 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         """Close a connection whose request will not be answered by the portal, and say why."""
         with suppress(OSError):
             conn.sock.send(_answer(status, program=self._arriving[conn].program))
-        self._drop(conn)
+        self._forget(conn)
+        self._linger(conn)
 
     def _drop(self, conn: Any) -> None:
         if conn in self._arriving:
@@ -353,6 +372,20 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         self._collected -= len(self._arriving.pop(conn).received)
         with suppress(OSError, KeyError, ValueError):
             self.poller.unregister(conn.sock)
+
+
+class _Refused:
+    """A connection on which the portal's own answer is sent instead of gunicorn's page of an error."""
+
+    def __init__(self, sock: socket.socket, *, program: bool) -> None:
+        self._sock, self._program = sock, program
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def sendall(self, page: bytes) -> None:
+        """Send an answer with the status of the page."""
+        self._sock.sendall(_answer(HTTPStatus(int(page.split(b" ", 2)[1])), program=self._program))
 
 
 def _writable(sock: socket.socket, seconds: float = 0) -> bool:
@@ -373,11 +406,9 @@ def _unread(conn: Any) -> bool:
 
 def _answer(status: HTTPStatus, *, program: bool) -> bytes:
     if program:
-        kind = "application/problem+json"
-        text = json.dumps(
-            {"type": "about:blank", "title": status.phrase, "status": status, "detail": f"{status.description}."}
-        )
+        with translation.override(None):  # the language of the thread is that of an earlier request
+            kind, content = CONTENT_TYPE, problem(status).content
     else:
-        kind, text = "text/plain; charset=utf-8", f"{status.phrase}\n"
-    head = f"HTTP/1.1 {status:d} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(text.encode())}\r\n"
-    return f"{head}Cache-Control: no-store\r\nConnection: close\r\n\r\n{text}".encode()
+        kind, content = "text/plain; charset=utf-8", f"{status.phrase}\n".encode()
+    head = f"HTTP/1.1 {status:d} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n"
+    return f"{head}Cache-Control: no-store\r\nConnection: close\r\n\r\n".encode() + content

@@ -4,7 +4,7 @@ import os
 import secrets
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,15 +46,15 @@ class Prepared:
     before_upgrade: Path | None
 
 
-def prepare(place: Place, *, near: Iterable[Path] = ()) -> Prepared:
+def prepare(place: Place, *, live_truth: Path | None = None) -> Prepared:
     """Make what is missing; what is there stays.
 
     Parameters
     ----------
     place
         Where the portal's things lie.
-    near
-        More folders in which no vault may lie.
+    live_truth
+        The live truth that the worker will be told; no vault may lie beside it.
 
     Returns
     -------
@@ -64,17 +64,21 @@ def prepare(place: Place, *, near: Iterable[Path] = ()) -> Prepared:
     Raises
     ------
     InputError
-        If a vault can be read, the competition was not committed to or is another than before, or the database or the storage
-        does not answer.
+        If a vault can be read, the live truth cannot be used, the competition was not committed to or is another than before, or
+        the database or the storage does not answer.
     """
+    near = (live_truth.parent,) if live_truth else ()
     refuse_readable_vault((place.competition, place.competition.parent, place.data, *near))
     Commitment.read(place.competition)
     place.prepare()
     with FileLock(place.data / ".prepare.lock", mode=FILE_MODE), _alone(place):
         from django.conf import settings
 
+        from striate.portal.running.serve import require_live_truth
         from striate.portal.running.upgrade import upgrade
 
+        if live_truth is not None:
+            require_live_truth(live_truth)
         if settings.BUCKET is not None:
             settings.BUCKET.require()
         before = upgrade(place)

@@ -52,8 +52,6 @@ def worker(place: Place, live_truth: Path) -> Process:
         If the live truth is not that of the competition.
     """
     file = expanded(live_truth).resolve()
-    if file.is_relative_to(place.competition):
-        raise InputError(f"The live truth lies in {place.competition}, which is published: put it elsewhere.")
     require_live_truth(file)
     # Matrix products in one thread each: the bootstrap does several beside each other, and the threads of one would only
     # wait for each other (1.6 s of processor for a bootstrap instead of 0.8 s).
@@ -67,8 +65,10 @@ def require_live_truth(file: Path) -> LiveTruth:
     Raises
     ------
     InputError
-        If it is that of another one, or others can read it.
+        If it is that of another one, lies in what is published, or can be read by others.
     """
+    if file.is_relative_to(competition().folder):
+        raise InputError(f"The live truth lies in {competition().folder}, which is published: put it elsewhere.")
     live = LiveTruth.read(file)
     if file.stat().st_mode & 0o077:
         raise InputError(f"{file} can be read by other users of this machine: chmod 600 {file}.")

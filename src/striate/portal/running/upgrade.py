@@ -1,5 +1,7 @@
-"""Bring the tables to this version: by itself, after a backup of what they hold; never back."""
+"""Bring the tables to this version: by itself, after a backup of what they hold, all at once or not at all; never back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +22,7 @@ def upgrade(place: Place) -> Path | None:
     Raises
     ------
     InputError
-        If it is of a newer one, or is not what its version made.
+        If it is of a newer one, is not what its version made, or holds what this version does not take.
     """
     from django.core.management import call_command
     from django.db import DatabaseError, connection
@@ -34,9 +36,10 @@ def upgrade(place: Place) -> Path | None:
     try:
         if plan and before:
             made = _back_up(place)
-        call_command("migrate", interactive=False, verbosity=0)
-    except DatabaseError as error:
-        why = str(error).strip().partition("\n")[0]
+        with _whole():
+            call_command("migrate", interactive=False, verbosity=0)
+    except (DatabaseError, InputError) as error:
+        why = str(error).strip().partition("\n")[0].rstrip(".")
         if made is not None and _tables() == before:
             made.unlink()  # a service that starts again and again would write one each time
             made = None
@@ -47,6 +50,24 @@ def upgrade(place: Place) -> Path | None:
         for old in sorted(made.parent.glob("*.tar"))[:-_KEPT]:
             old.unlink()
     return made
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Undo all migrations if one of them fails: an earlier version of striate would refuse what half of them leave."""
+    from django.db import connection, transaction
+
+    # SQLite changes tables only while foreign keys are not checked, and cannot switch that within a transaction.
+    connection.disable_constraint_checking()
+    try:
+        with transaction.atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:  # it changes no table for which checks wait
+                    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            yield
+            connection.check_constraints()
+    finally:
+        connection.enable_constraint_checking()
 
 
 def require_known_tables() -> None:

@@ -4,7 +4,9 @@ import os
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
+from striate.portal.logs import JsonLines, log_what_nobody_catches
 from striate.portal.organising import counting
 from striate.portal.place import Place
 from striate.portal.receiving.crowd import THREADS
@@ -13,6 +15,16 @@ from striate.portal.running.parent import end_with_parent
 from striate.portal.running.prepare import set_up
 
 BIND = "STRIATE_PORTAL_BIND"
+
+
+class ServerLogger(Logger):  # type: ignore[misc]
+    """The log of gunicorn, in the same lines."""
+
+    def setup(self, cfg: Any) -> None:
+        """Set up the handlers, then replace their formatters."""
+        super().setup(cfg)
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            handler.setFormatter(JsonLines())
 
 
 class Web(BaseApplication):  # type: ignore[misc]
@@ -32,6 +44,7 @@ class Web(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": 20,
             "keepalive": 5,
             "loglevel": "warning",
+            "logger_class": ServerLogger,
             "proc_name": "striate portal",
             "forwarded_allow_ips": os.environ.get("STRIATE_PORTAL_PROXIES", "127.0.0.1,::1"),
         }
@@ -77,6 +90,7 @@ def main() -> None:
     first = os.getpid()
     counted = counting.share()
     set_up(place)
+    log_what_nobody_catches()
     end_with_parent()
     from striate.portal.receiving.decoding import say_protection
 

@@ -10,6 +10,7 @@ from types import FrameType
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from striate.competition import LiveTruth
+from striate.portal.logs import log_what_nobody_catches
 from striate.portal.place import Place
 from striate.portal.running.heartbeat import heartbeat
 from striate.portal.running.parent import end_with_parent
@@ -26,6 +27,7 @@ def main() -> None:
     place = Place.from_environment()
     assert place is not None
     set_up(place)
+    log_what_nobody_catches()
     from striate.portal.running.serve import LIVE_TRUTH, require_live_truth
 
     live = require_live_truth(Path(os.environ.pop(LIVE_TRUTH)))
