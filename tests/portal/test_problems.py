@@ -68,7 +68,7 @@ def test_faults_are_told_apart_to_programs_and_people(
     def fails(*_: Any, **__: Any) -> None:
         raise OperationalError(raised.partition(": ")[2]) if isinstance(raised, str) else raised
 
-    monkeypatch.setattr(Snapshot.objects, "order_by", fails)
+    monkeypatch.setattr(Snapshot.objects, "get_queryset", fails)
     monkeypatch.setattr(MaintenanceWindow, "current", fails)
     client = Client(raise_request_exception=False)
     assert "secret" not in problem(client.get("/api/v1/data/versions"), status)
