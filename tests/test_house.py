@@ -45,6 +45,7 @@ FREE = {
     "parquet",
     "parsing",
     "progress",
+    "texts",
     "validation",
     "zips",
 }  # every room stands on these; they import no room

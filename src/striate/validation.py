@@ -70,6 +70,7 @@ def validated(
 
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 

@@ -91,7 +91,7 @@ def test_receipts_of_older_versions_are_what_they_were_to_the_byte():
 @given(
     number=st.integers(1, 10**6),
     kind=st.sampled_from(["submission", "choice"]),
-    at=st.datetimes(timezones=st.timezones() | st.just(UTC)),
+    at=st.datetimes(datetime(1970, 1, 1), datetime(2999, 12, 31), timezones=st.timezones() | st.just(UTC)),
     team=st.text(max_size=60),
     chosen=st.none() | st.integers(1, 99),
     baseline=st.booleans(),
@@ -243,6 +243,21 @@ def test_what_cannot_be_amended_gets_a_sentence_and_leaves_no_link(name, game):
     with pytest.raises(InputError, match=message):
         amend(game.folder, **{"why": "rain", **asked}, at=at)
     assert not (game.folder / "receipts.jsonl").exists()
+
+
+def test_a_phase_is_moved_to_no_year_that_a_time_zone_lacks(game):
+    game.submit("Alpha", 0.5)
+    before = lines_of(game)
+    for moment in ("9999-12-31T23:59:00-12:00", "0001-01-01T00:00:00+14:00"):
+        with pytest.raises(InputError, match="between 1970 and 2999"):
+            amend(game.folder, "live", ends=datetime.fromisoformat(moment), why="x", at=DURING)
+    assert lines_of(game) == before
+
+
+def test_reasons_write_nothing_into_a_terminal_and_turn_no_text_around(game):
+    game.submit("Alpha", 0.5)
+    made = disqualify(game.folder, "Alpha", why="It \x1b[2Jcheated\n\u202e twice.", at=AFTER)
+    assert made.why == "It [2Jcheated twice."
 
 
 def test_phases_that_do_not_adjoin_must_not_overlap():

@@ -42,6 +42,8 @@ def test_a_template_takes_the_session_of_ones_own():
         template("own", starts=STARTS, session="my mouse")
     with pytest.raises(InputError, match="did you mean 'own'"):
         template("owm", starts=STARTS)
+    with pytest.raises(InputError, match="between 1970 and 2999"):
+        template("own", starts=datetime(9999, 12, 31, tzinfo=UTC))
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.integers(-12, 12))
@@ -108,6 +110,18 @@ BAD = {
     "a session": ({"tracks__0__session": "mouse one"}, "animal-session-scan"),
     "a share": ({"tiers__final_share": 1.5}, "final_share"),
     "a text for a number": ({"limits__per_day": "two"}, "per_day"),
+    "a title of two lines": ({"title": "Our\ncompetition"}, "has a line break"),
+    "a title that turns around": ({"title": "Our \u202ecompetition"}, r"u202ecompetition.*cannot be seen"),
+    "an endless title": ({"title": "x" * 201}, "at most 200"),
+    "a blank phase": ({"phases__0__name": " "}, "blank"),
+    "phases that look alike": ({"phases__1__name": "LIVE"}, "'live' and 'LIVE' look alike"),
+    "a baseline whose name no database keeps": ({"baselines__0__name": "x" * 101}, "at most 100"),
+    "terms that write into a terminal": ({"licence__terms": "Name us.\x1b[2J"}, "cannot be seen"),
+    "a limit that no database counts": ({"limits__per_day": 10**25}, "less than or equal to 1000000"),
+    "a year that no time zone has": (
+        {"phases__1__ends": datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-12)))},
+        "between the years 1970 and 2999",
+    ),
 }
 
 

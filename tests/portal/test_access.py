@@ -109,7 +109,7 @@ TABLE: dict[str, Case] = {
     "new-invitation": Case((SIGN_IN, 302, 302, 302), "POST"),
     "leave": Case((SIGN_IN, 400, 302, 302), "POST"),
     "submit": Case(IN),
-    "confirm": Case((SIGN_IN, 200, 404, 404), path=lambda s: f"/submit/{s.tried.pk}/"),
+    "confirm": Case((SIGN_IN, 200, 302, 302), path=lambda s: f"/submit/{s.tried.pk}/"),
     "submission": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/"),
     "life": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/life/"),
     "sent-file": Case(OWN, path=lambda s: f"/submissions/{s.submission.pk}/file/"),

@@ -105,6 +105,7 @@ def test_a_refusal_is_heard_by_who_sends_on(address: str) -> None:
             made.sendall(bytes(2**23))
             answer = b"".join(iter(lambda made=made: made.recv(2**16), b""))  # type: ignore[misc]
             assert answer.startswith((b"HTTP/1.1 413 ", b"HTTP/1.1 302 ", b"HTTP/1.1 401 ")), answer[:100]
+            assert b"\r\nConnection: close\r\n" in answer, "or a proxy would send the next request of somebody on it"
 
 
 REFUSED = {

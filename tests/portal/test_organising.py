@@ -1,5 +1,6 @@
 """What organisers do: announce, disqualify, approve, find the same file twice."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -101,6 +102,71 @@ def test_a_team_that_submitted_cannot_be_removed(world: World) -> None:
     assert Team.objects.filter(name="Ada").exists()
     assert olga.post(f"/admin/portal/team/{idle.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not Team.objects.filter(name="Idle").exists()
+
+
+def test_what_somebody_else_decided_is_not_taken_back_by_an_older_form(world: World) -> None:
+    """Two organisers have the page of a team open; one disqualifies it, the other saves what stood there before."""
+    olga, ada = world.browser(world.person("olga", staff=True)), world.person("ada", team="Ada")
+    world.scored(ada, world.file(0.5))
+    page = f"/admin/portal/team/{ada.team.pk}/change/"
+    seen = re.search(r'name="as_seen" value="(\w+)"', olga.get(page).content.decode())
+    assert seen
+    change(world, world.person("otto", staff=True), ada.team, "It submitted under two names.")
+    old = {"as_seen": seen[1], "disqualified_for": "", "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+    answer = olga.post(page, old)
+    assert "Somebody has changed this since you opened the page" in answer.content.decode()
+    assert ada.team.disqualified_for == "It submitted under two names."
+    now = re.search(r'name="as_seen" value="(\w+)"', olga.get(page).content.decode())
+    assert now
+    assert olga.post(page, old | {"as_seen": now[1]}).status_code == 302
+    assert ada.team.disqualified_for == ""
+
+
+@pytest.mark.parametrize(
+    "kept", [("is_staff", "is_active"), ("is_superuser", "is_active"), ("is_superuser", "is_staff")]
+)
+def test_the_only_administrator_cannot_stop_being_one(world: World, kept: tuple[str, str]) -> None:
+    from striate.portal.models import User
+
+    olga = world.person("olga", staff=True)
+    fields = {"username": "olga", "email": olga.email, **dict.fromkeys(kept, "on")}
+    page = f"/admin/portal/user/{olga.pk}/change/"
+    assert "the only administrator" in world.browser(olga).post(page, fields).content.decode()
+    world.person("otto", staff=True)
+    assert world.browser(olga).post(page, fields).status_code == 302
+    assert not User.objects.get(pk=olga.pk).__dict__[({"is_active", "is_staff", "is_superuser"} - {*kept}).pop()]
+
+
+def test_a_portal_whose_administrators_are_gone_starts_and_has_one_again(world: World) -> None:
+    from striate.portal.models import User
+    from striate.portal.running.prepare import _administrator
+
+    assert _administrator() is not None
+    assert _administrator() is None
+    User.objects.update(is_active=False, is_superuser=False)
+    made = _administrator()
+    assert made is not None
+    admin = User.objects.get(username=made.username)
+    assert admin.check_password(made.password)
+    assert (admin.is_active, admin.is_staff, admin.is_superuser) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("username", "email", "said"),
+    [
+        ("ada", "nonsense", "valid email"),
+        ("ada b", "ada@example.org", "valid username"),
+        ("", "ada@example.org", "blank"),
+    ],
+)
+def test_an_account_by_command_has_a_name_and_an_address(world: World, username: str, email: str, said: str) -> None:
+    from striate.errors import InputError
+    from striate.portal.models import User
+    from striate.portal.running.prepare import new_account
+
+    with pytest.raises(InputError, match=said):
+        new_account(username, email, "Ada")
+    assert not User.objects.exists()
 
 
 def test_the_same_file_from_two_teams_is_shown_to_organisers_alone(world: World) -> None:

@@ -301,7 +301,7 @@ def test_files_that_nobody_needs_are_removed_and_no_others(world: World, monkeyp
 
 @pytest.mark.usefixtures("real_children")
 def test_what_was_found_is_told_before_anything_is_counted(world: World) -> None:
-    from striate.portal.models import Link, Submission, Upload
+    from striate.portal.models import Link, Submission
 
     ada, ben = world.person("ada", team="Ada"), world.person("ben", team="Ben")
     tried = world.tried(ada, world.file(0.5))
@@ -320,13 +320,17 @@ def test_what_was_found_is_told_before_anything_is_counted(world: World) -> None
         "a try",
     ):
         assert said in page, said
-    assert world.browser(ben).post(f"/submit/{tried.pk}/").status_code == 404
+    assert world.browser(ben).post(f"/submit/{tried.pk}/").headers["Location"] == "/submit/"
+    assert not Submission.objects.exists()
     world.browser(ada).post(f"/submit/{tried.pk}/")
     sent = Submission.objects.get()
     assert (sent.state, sent.note, sent.team.name) == ("queued", "a try", "Ada")
-    assert not Upload.objects.exists()
+    assert not world.files("uploads")
     assert not [each for each in world.place.uploads.iterdir() if each.name != "incoming"]
-    assert world.browser(ada).post(f"/submit/{tried.pk}/").status_code == 404, "confirmed once"
+    for ask in ("get", "post"):  # the button is pressed once more, or the reader goes back
+        again = getattr(world.browser(ada), ask)(f"/submit/{tried.pk}/")
+        assert again.headers["Location"] == f"/submissions/{sent.pk}/"
+    assert Submission.objects.count() == 1
 
 
 @pytest.mark.usefixtures("real_children")
@@ -353,7 +357,8 @@ def test_what_was_checked_is_forgotten_when_told_so_or_when_another_is_checked(w
     first = world.tried(ada, world.file(0.5))
     second = world.tried(ada, world.file(0.3))
     assert [each.pk for each in Upload.objects.all()] == [second.pk]
-    assert world.browser(ada).get(f"/submit/{first.pk}/").status_code == 404
+    answer = world.browser(ada).get(f"/submit/{first.pk}/", follow=True)  # in another tab
+    assert "That file is not kept any more" in answer.content.decode()
     world.browser(ada).post(f"/submit/{second.pk}/", {"forget": "1"})
     assert not Upload.objects.exists()
     assert not list(world.place.uploads.iterdir())
@@ -370,7 +375,7 @@ def test_the_answer_says_when_a_limit_is_reached_and_that_a_file_is_known(world:
     assert "would be the same submission" in world.browser(ada).get(f"/submit/{again.pk}/").content.decode()
 
 
-@pytest.mark.parametrize("when", ["get_object_or_404", "received"])
+@pytest.mark.parametrize("when", ["Board", "received"])
 def test_who_confirms_twice_at_once_comes_to_the_submission(
     world: World, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from striate.addresses import WebAddress
 from striate.errors import InputError, nearest
 from striate.names import checked_path, is_session, why_no_file_name
+from striate.texts import Line, Text
 
 PRETRAINING = "pre-training"
 
@@ -36,9 +37,9 @@ class Licence(_Table):
         What it asks of a user, in short; shown before the first fetch, which must accept it.
     """
 
-    name: str = Field(min_length=1)
+    name: Line
     address: WebAddress | None = None
-    terms: str = Field(min_length=1)
+    terms: Text
 
     @property
     def digest(self) -> str:
@@ -49,7 +50,7 @@ class Licence(_Table):
 class Citation(_Table):
     """What to cite: the reference as text, and where it stands."""
 
-    text: str = Field(min_length=1)
+    text: Text
     address: WebAddress | None = None
 
 

@@ -15,6 +15,7 @@ from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment, openings, require_one, scorer
 from striate.competition.in_force import InForce
 from striate.competition.manifest import require_apart, require_new, sha256_of
+from striate.competition.moments import require_zone
 from striate.competition.parts import PartResult, final_parts, neurons_of
 from striate.competition.ranking import Entrant, Ranked, rank, score_of
 from striate.competition.receipts import Receipt, Receipts, require_whole
@@ -30,7 +31,7 @@ from striate.competition.results import (
     Results,
     board_result,
 )
-from striate.competition.rules import FINAL, LIVE, Rules, require_zone
+from striate.competition.rules import FINAL, LIVE, Rules
 from striate.competition.selection import finalists
 from striate.competition.submit import require_complete, stored
 from striate.competition.vault import Vault

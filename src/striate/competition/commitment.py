@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from striate import __version__
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Digest, Manifest, sha256_of
+from striate.competition.moments import Moment, require_zone
 from striate.competition.rules import FILE as RULES
-from striate.competition.rules import require_zone
 from striate.competition.vault import Vault
 from striate.errors import InputError, listed
 from striate.files import whole_file
@@ -74,7 +74,7 @@ class Commitment(_Strict):
 
     format: Literal["striate commitment 1"] = "striate commitment 1"
     name: str
-    made: AwareDatetime
+    made: Moment
     late: bool
     scorer: str
     manifest: Digest

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from striate.competition.in_force import InForce, timings
+from striate.competition.moments import require_zone
 from striate.competition.notices import LONGEST_REASON, Amendment, Disqualification
 from striate.competition.receipts import Receipts, require_whole
-from striate.competition.rules import read_rules, require_zone
+from striate.competition.rules import read_rules
 from striate.competition.submit import locked
 from striate.errors import InputError, nearest
 from striate.folders import expanded
+from striate.texts import seen
 
 Fields = dict[str, Any]  # of a notice
 
@@ -129,7 +131,7 @@ def reason(why: str) -> str:
     InputError
         If there is none, or it is too long.
     """
-    told = " ".join(why.split())
+    told = seen(why)
     if not 0 < len(told) <= LONGEST_REASON:
         raise InputError(
             f"Say why, in 1 to {LONGEST_REASON} characters (it has {len(told)}): everybody reads it in the chain of receipts."

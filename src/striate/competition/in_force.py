@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from striate.competition.moments import Moment, require_zone
 from striate.competition.name_key import name_key
 from striate.competition.notices import Amendment, Disqualification, Notice, Timing
 from striate.competition.receipts import Entry, Receipt
@@ -39,12 +40,12 @@ class Move(_Public):
     """
 
     notice: int
-    at: AwareDatetime
+    at: Moment
     why: str
     phase: str
     boundary: Literal["starts", "ends"]
-    before: AwareDatetime
-    after: AwareDatetime
+    before: Moment
+    after: Moment
 
     def __str__(self) -> str:
         did, does = ("began", "begins") if self.boundary == "starts" else ("ended", "ends")
@@ -67,7 +68,7 @@ class Disqualified(_Public):
 
     notice: int
     team: str
-    at: AwareDatetime
+    at: Moment
     why: str
 
 
@@ -167,9 +168,12 @@ def timings(rules: Rules, phase: str, *, starts: datetime | None = None, ends: d
     Raises
     ------
     InputError
-        If there is no such phase.
+        If there is no such phase, or a moment has no zone or is of no sensible year.
     """
     number = _number(rules, phase)
+    for moment in (starts, ends):
+        if moment is not None:
+            require_zone(moment)
     found = {n: [p.starts, p.ends] for n, p in enumerate(rules.phases)}
     for neighbour, here, there, moment in ((number - 1, 0, 1, starts), (number + 1, 1, 0, ends)):
         if moment is None:

@@ -4,7 +4,9 @@ import hashlib
 import json
 from datetime import UTC
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from striate.competition.moments import Moment
 
 
 class Link(BaseModel):
@@ -24,7 +26,7 @@ class Link(BaseModel):
 
     number: int = Field(ge=1)
     kind: str
-    at: AwareDatetime
+    at: Moment
 
     def digested(self) -> str:
         """The digest that it must have: SHA-256 of all else."""

@@ -7,10 +7,11 @@ since, when and why; so nothing can be decided in secret, or dated back to befor
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from striate.competition.links import Link
 from striate.competition.manifest import Digest
+from striate.competition.moments import Moment
 
 LONGEST_REASON = 1000  # characters
 Reason = Annotated[str, Field(min_length=1, max_length=LONGEST_REASON, pattern=r"\S")]
@@ -30,8 +31,8 @@ class Timing(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     phase: str
-    starts: AwareDatetime
-    ends: AwareDatetime
+    starts: Moment
+    ends: Moment
 
     @field_serializer("starts", "ends")
     def _in_utc(self, moment: datetime) -> str:

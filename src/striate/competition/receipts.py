@@ -16,8 +16,8 @@ from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment
 from striate.competition.links import Link
 from striate.competition.manifest import Digest, sha256_of
+from striate.competition.moments import require_zone
 from striate.competition.notices import Amendment, Disqualification, Notice
-from striate.competition.rules import require_zone
 from striate.errors import InputError
 from striate.files import whole_file
 from striate.parsing import MalformedError, parse_as, read_limited

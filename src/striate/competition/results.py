@@ -5,12 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from striate.competition.boards import Board
 from striate.competition.commitment import Opening
 from striate.competition.in_force import Disqualified, Move
 from striate.competition.manifest import Digest
+from striate.competition.moments import Moment
 from striate.competition.parts import PartResult
 from striate.competition.ranking import Ranked, Row
 from striate.competition.receipts import Receipt
@@ -90,7 +91,7 @@ class RowResult(_Strict):
     baseline: bool
     receipt: int
     sha256: Digest
-    at: AwareDatetime
+    at: Moment
     score: float | None
     interval: IntervalScore | None
     reason: str | None

@@ -28,6 +28,7 @@ from striate.errors import InputError, nearest
 from striate.folders import expanded
 from striate.names import same_file_name
 from striate.parsing import parse_toml, read_limited
+from striate.texts import Line, OptionalText
 from striate.validation import validated
 
 FILE = "competition.toml"
@@ -70,8 +71,8 @@ class Rules(Table):
     """
 
     name: str
-    title: str = Field(min_length=1)
-    description: str = ""
+    title: Line
+    description: OptionalText = ""
     image_ids: Literal["renumbered", "kept"] = "renumbered"
     licence: Licence
     tiers: Tiers = Tiers()
@@ -185,19 +186,6 @@ def in_order(phases: Sequence[Phase]) -> None:
                 f"phase {after.name!r} starts at {after.starts.isoformat()}, before phase {before.name!r} ends at "
                 f"{before.ends.isoformat()}: put the phases in order, one after another"
             )
-
-
-def require_zone(moment: datetime) -> datetime:
-    """Return a moment that has a time zone.
-
-    Raises
-    ------
-    InputError
-        If it has none, so that nobody could tell which phase it lies in.
-    """
-    if moment.tzinfo is None:
-        raise InputError(f"The moment {moment.isoformat()} has no time zone: give one, such as datetime.now(UTC).")
-    return moment
 
 
 def _refuse_shared_files(tracks: list[str]) -> None:

@@ -12,9 +12,10 @@ from striate.competition.boards import Board, board_of
 from striate.competition.in_force import InForce
 from striate.competition.live import LiveTruth
 from striate.competition.manifest import Manifest, require_apart, sha256_of
+from striate.competition.moments import require_zone
 from striate.competition.name_key import is_reserved, name_key
 from striate.competition.receipts import Receipt, Receipts, require_whole
-from striate.competition.rules import FINAL, LIVE, Rules, read_rules, require_zone
+from striate.competition.rules import FINAL, LIVE, Rules, read_rules
 from striate.errors import InputError, listed, quoted
 from striate.files import whole_file
 from striate.folders import expanded

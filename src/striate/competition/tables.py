@@ -2,17 +2,20 @@
 
 import re
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from striate.competition.leaks import DECLARABLE
+from striate.competition.moments import Moment
 from striate.errors import nearest
 from striate.metrics.evaluate import METRICS
 from striate.names import is_session, why_no_file_name
 from striate.submissions.protocol import IMAGE, IMAGE_BEHAVIOR_PAST, PROTOCOLS, TRACKS
+from striate.texts import Line, OptionalLine, Text, one_line
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9+._-]*$")
+_MOST = 10**6  # of anything that rules count; programs in other languages and databases have an end
 _SESSION = re.compile(r"^[0-9]+-[0-9]+-[0-9]+$")
 
 
@@ -58,8 +61,8 @@ class TierRules(Table):
         Fewest repeats of each image. FEVE and the correlation to average need two.
     """
 
-    least_images: int = Field(default=10, ge=3)
-    least_repeats: int = Field(default=2, ge=1)
+    least_images: int = Field(default=10, ge=3, le=_MOST)
+    least_repeats: int = Field(default=2, ge=1, le=_MOST)
 
 
 class Tiers(Table):
@@ -104,7 +107,7 @@ class Track(Table):
     """
 
     name: str
-    title: str = ""
+    title: OptionalLine = ""
     session: str
     withhold: tuple[Literal["behavior", "pupil_center"], ...] = ()
     protocols: tuple[str, ...] = Field(default=(IMAGE,), min_length=1)
@@ -163,9 +166,9 @@ class Phase(Table):
         Whether submissions are taken, and scored on the live tier.
     """
 
-    name: str = Field(min_length=1)
-    starts: AwareDatetime
-    ends: AwareDatetime
+    name: Line
+    starts: Moment
+    ends: Moment
     submissions: bool = True
 
     @field_validator("starts", "ends", mode="before")
@@ -202,9 +205,9 @@ class Limits(Table):
         Largest file.
     """
 
-    per_day: int = Field(default=5, ge=1)
-    in_total: int = Field(default=200, ge=1)
-    megabytes: int = Field(default=500, ge=1)
+    per_day: int = Field(default=5, ge=1, le=_MOST)
+    in_total: int = Field(default=200, ge=1, le=_MOST)
+    megabytes: int = Field(default=500, ge=1, le=_MOST)
 
 
 class Ranking(Table):
@@ -231,7 +234,7 @@ class Ranking(Table):
     winner: Literal["best", "band"] = "best"
     level: float = Field(default=0.95, gt=0.5, lt=1)
     resamples: int = Field(default=1000, ge=100, le=100_000)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**53)
 
 
 class Pretraining(Table):
@@ -269,7 +272,7 @@ class Baseline(Table):
         The tracks that it stands in; all if empty.
     """
 
-    name: str = Field(min_length=1)
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(one_line)]
     recipe: str = ""
     tracks: tuple[str, ...] = ()
 
@@ -295,7 +298,7 @@ class Declared(Table):
     """
 
     leak: str
-    why: str = Field(min_length=1)
+    why: Text
 
     @field_validator("leak")
     @classmethod

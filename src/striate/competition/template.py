@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from importlib.resources import files
 
+from striate.competition.moments import require_zone
 from striate.competition.rules import parse_rules
 from striate.errors import InputError, nearest
 
@@ -25,14 +26,14 @@ def template(kind: str = "sensorium2022", *, starts: datetime, session: str | No
     Raises
     ------
     InputError
-        If there is no such template, or the session cannot name a recording.
+        If there is no such template, the session cannot name a recording, or the beginning has no zone or no sensible year.
     """
     if kind not in TEMPLATES:
         raise InputError(f"There is no template {kind!r}: {nearest(kind, TEMPLATES)}.")
     if session is not None and kind != "own":
         raise InputError("A session is named only for a recording of one's own (the template 'own').")
     text = (files("striate.competition") / "templates" / f"{kind}.toml").read_text(encoding="utf-8")
-    day = starts.replace(hour=0, minute=0, second=0, microsecond=0)
+    day = require_zone(starts).replace(hour=0, minute=0, second=0, microsecond=0)
     dates = {"STARTS": day, "CLOSES": day + timedelta(days=120), "ENDS": day + timedelta(days=150)}
     for word, date in dates.items():
         text = text.replace(f"@{word}@", date.isoformat().replace("+00:00", "Z"))

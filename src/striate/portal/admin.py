@@ -1,7 +1,11 @@
 """Pages for organisers: Django's admin. What must not be edited can only be read there."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
@@ -42,7 +46,7 @@ from striate.portal.models import (
     Transition,
     User,
 )
-from striate.portal.models.people import NAME_TAKEN
+from striate.portal.models.people import ADMINISTRATOR_MARKS, NAME_TAKEN, administrators
 from striate.portal.organising import audit
 from striate.portal.organising.announcing import told
 from striate.portal.organising.deciding import judge
@@ -130,6 +134,31 @@ class Admitted(admin.SimpleListFilter):
         return queryset.filter(may) if self.value() == "yes" else queryset
 
 
+class _AsSeen(ModelForm):
+    """A row as an organiser saw it: what somebody else has changed since is not overwritten by what stood in this form before."""
+
+    as_seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._stored = _digest_of(self.initial) if self.instance.pk else ""
+        self.fields["as_seen"].initial = self._stored
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to overwrite another change."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.pop("as_seen", "") not in ("", self._stored):
+            raise ValidationError(
+                _("Somebody has changed this since you opened the page: open it again, and enter your change anew.")
+            )
+        return cleaned
+
+
+def _digest_of(values: Mapping[str, Any]) -> str:
+    text = json.dumps({name: str(value) for name, value in values.items() if name != "as_seen"}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class _OnePerson(ModelForm):
     """An account that no other account can be taken for."""
 
@@ -152,8 +181,18 @@ class _NewPerson(_OnePerson, AdminUserCreationForm):
     """An account that an organiser makes."""
 
 
-class _Person(_OnePerson, UserChangeForm):
+class _Person(_AsSeen, _OnePerson, UserChangeForm):
     """An account that an organiser changes."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to leave the portal without an administrator."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        stays = all(cleaned.get(mark, getattr(self.instance, mark)) for mark in ADMINISTRATOR_MARKS)
+        if not stays and administrators().filter(pk=self.instance.pk).exists() and administrators().count() == 1:
+            raise ValidationError(
+                _("This is the only administrator: make another one first, or nobody could change organisers any more.")
+            )
+        return cleaned
 
 
 @admin.register(User)
@@ -168,7 +207,7 @@ class PersonAdmin(UserAdmin):
     actions = (approve, anonymise)
     readonly_fields = ("verified_at", "deleted_at", "last_login", "date_joined")
     fieldsets = (
-        (None, {"fields": ("username", "password", "name", "email")}),
+        (None, {"fields": ("username", "password", "name", "email", "as_seen")}),
         (_("Admission"), {"fields": ("verified_at", "approved_at", "is_active", "is_staff", "is_superuser")}),
         (_("Dates"), {"fields": ("last_login", "date_joined", "deleted_at")}),
     )
@@ -212,7 +251,7 @@ class MembershipInline(admin.TabularInline):
     readonly_fields = ("joined_at",)
 
 
-class _Judged(ModelForm):
+class _Judged(_AsSeen):
     """A team as organisers fill it in; what cannot be decided now is seen when it is written, and then said here.
 
     Attributes
@@ -278,6 +317,7 @@ class TeamAdmin(admin.ModelAdmin):
 class MaintenanceAdmin(admin.ModelAdmin):
     """Maintenance windows."""
 
+    form = _AsSeen
     list_display = ("starts", "ends", "message")
 
 
@@ -362,13 +402,14 @@ class LinkAdmin(ReadOnly):
 class AnnouncementAdmin(admin.ModelAdmin):
     """Announcements."""
 
+    form = _AsSeen
     list_display = ("headline", "starts", "ends", "banner")
     list_filter = ("banner",)
 
     def get_fields(self, request: HttpRequest, obj: Announcement | None = None) -> Any:
         """Of what the portal announces by itself, the words are those of the notice."""
         words = ["headline", "notice"] if obj and obj.says_its_notice else ["title", "text"]
-        return [*words, "starts", "ends", "banner"]
+        return [*words, "starts", "ends", "banner", "as_seen"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Announcement | None = None) -> Any:
         """What only tells which announcement it is."""

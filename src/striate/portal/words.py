@@ -1,20 +1,8 @@
-"""What people write, without characters that nobody sees; and how numbers are written to them."""
-
-import unicodedata
+"""What people call their files, and how numbers are written to them."""
 
 from django.utils.formats import number_format
 
-# Controls (NUL, which PostgreSQL cannot store), surrogates, and formatting marks: those that turn the direction of writing can make
-# one name look like another. Of the last, joiners are letters' own in some scripts, and stay.
-_UNSEEN = ("Cc", "Cf", "Cs")
-_JOINERS = "\u200c\u200d"
-
-
-def seen(text: str) -> str:
-    """Return the text in NFC, without characters that cannot be seen, and with single spaces."""
-    text = unicodedata.normalize("NFC", text)
-    kept = (c if c in _JOINERS or unicodedata.category(c) not in _UNSEEN else " " if c.isspace() else "" for c in text)
-    return " ".join("".join(kept).split())
+from striate.texts import seen
 
 
 def plain_name(filename: str) -> str:

@@ -13,7 +13,7 @@ from striate.errors import InputError
 from striate.portal.competition import competition
 from striate.portal.models import Team, Token, User
 from striate.portal.models.people import NAME_TAKEN
-from striate.portal.words import seen
+from striate.texts import seen
 
 
 class SignUp(BaseUserCreationForm):

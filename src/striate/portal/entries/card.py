@@ -1,6 +1,5 @@
 """A method card: what a team tells about a submission. Written as TOML or in the browser, checked the same way."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,19 +9,16 @@ from pydantic_core import PydanticCustomError
 from striate.addresses import web_address
 from striate.errors import InputError
 from striate.parsing import parse_toml, read_limited
+from striate.texts import is_unseen
 from striate.validation import validated
 
 _LARGEST_FILE = 2**17  # bytes
-# What is not to be seen (and PostgreSQL refuses, in the case of zero), and what turns the direction of text around.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
-)
 
 
 def _seen(text: str) -> str:
-    if found := _UNSEEN.search(text):
+    if found := next((c for c in text if is_unseen(c) and c not in "\n\r\t"), None):
         raise PydanticCustomError(
-            "unseen", "the character {character} cannot be seen: take it out", {"character": f"U+{ord(found[0]):04X}"}
+            "unseen", "the character {character} cannot be seen: take it out", {"character": f"U+{ord(found):04X}"}
         )
     return text.strip()
 

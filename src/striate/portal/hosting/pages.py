@@ -24,7 +24,7 @@ from striate.portal.hosting.listing import folders
 from striate.portal.hosting.ranges import send, send_made
 from striate.portal.hosting.withdrawing import require_available, require_current
 from striate.portal.models import Acceptance, Content, Snapshot, SnapshotFile, User
-from striate.portal.words import seen
+from striate.texts import seen
 
 _LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
 _LONGEST_LICENCE = 2**16  # bytes that are shown

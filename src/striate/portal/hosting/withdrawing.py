@@ -14,7 +14,7 @@ from striate.errors import InputError
 from striate.portal.models import Snapshot, User, Withdrawal
 from striate.portal.organising import audit
 from striate.portal.problems import for_programs, problem
-from striate.portal.words import seen
+from striate.texts import seen
 
 
 class WithdrawnError(Exception):

@@ -113,6 +113,14 @@ class User(_Keyed, AbstractUser):
         return self.username
 
 
+ADMINISTRATOR_MARKS = ("is_active", "is_staff", "is_superuser")  # marks of an administrator, who needs all of them
+
+
+def administrators() -> "models.QuerySet[User]":
+    """Accounts that may make organisers, and can sign in."""
+    return User.objects.filter(**dict.fromkeys(ADMINISTRATOR_MARKS, True))
+
+
 def _invitation() -> str:
     return secrets.token_urlsafe(18)
 

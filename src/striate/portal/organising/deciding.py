@@ -19,7 +19,7 @@ from striate.portal.organising.announcing import not_overtaken
 from striate.portal.organising.disorder import refuse_disorder
 from striate.portal.receiving import chain
 from striate.portal.receiving.on_the_way import refuse_while_files_are_on_their_way
-from striate.portal.words import seen
+from striate.texts import seen
 
 
 def amend(
@@ -63,7 +63,7 @@ def amend(
         if not moved:
             raise InputError(_("The phase is so already: give another begin or another end."))
         refuse_disorder(standing.rules, moved, timezone.now())
-        after, link = _notify(ends_of_chain, standing, kind="amendment", phases=moved, why=reason(seen(why)))
+        after, link = _notify(ends_of_chain, standing, kind="amendment", phases=moved, why=reason(why))
         names = {timing.phase for timing in moved}
         before, now = (_listed(rules, names) for rules in (standing.rules, after.rules))
         audit.note(

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from striate.portal.competition import competition, place
 from striate.portal.models import Submission, User
 from striate.portal.receiving.taking import CSVS, NATIVE
-from striate.portal.words import seen
+from striate.texts import seen
 
 
 class _Files(forms.ClearableFileInput):

@@ -87,7 +87,12 @@ def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
     """What was found in a file that one has sent; submit it, or forget it."""
     assert isinstance(request.user, User)
     user = request.user
-    tried = get_object_or_404(Upload.objects.filter(by=user).exclude(found={}), pk=number)
+    tried = Upload.objects.filter(by=user, pk=number).exclude(found={}).first()
+    if tried is None:
+        messages.info(request, _("That file is not kept any more. If it is not among your submissions, send it again."))
+        return redirect("submit")
+    if tried.submission_id is not None:  # the button was pressed twice, or somebody goes back to this page
+        return redirect("submission", tried.submission_id)
     found = tried.found
     baseline, team = found["baseline"], None if found["baseline"] else user.team
     if team is None and not (baseline and user.is_staff):
@@ -109,15 +114,19 @@ def confirm(request: HttpRequest, number: UUID) -> HttpResponseBase:
                     by=user,
                     filename=tried.filename,
                     note=found["note"],
+                    upload=tried,
                 )
-        except InputError as error:
+        except (InputError, FileNotFoundError) as error:
+            now = Upload.objects.filter(pk=tried.pk).first()
+            if (
+                now is not None and now.submission_id is not None
+            ):  # the button was pressed twice, and the other was first
+                return redirect("submission", now.submission_id)
+            if isinstance(error, FileNotFoundError):
+                raise
             problem = str(error)
-            # Who presses the button twice is told what came of the first time.
-            done = None if Upload.objects.filter(pk=tried.pk).exists() else same.exclude(state=State.REFUSED).first()
-            if done is not None:
-                return redirect("submission", done.pk)
         else:
-            uploads.discard(tried)
+            uploads.done(tried)
             if not new:
                 messages.info(request, _("Your team has sent this file before: this is the same submission."))
             check_soon(made)

@@ -19,8 +19,9 @@ from striate.portal.moments import shown
 from striate.portal.receiving import clock, store
 from striate.portal.receiving.states import move
 from striate.portal.receiving.uploads import require_size
-from striate.portal.words import plain_name, seen
+from striate.portal.words import plain_name
 from striate.submissions.legacy import SUBMISSION_FILES
+from striate.texts import seen
 
 NATIVE = "submission.parquet"
 CSVS = tuple(SUBMISSION_FILES.values())

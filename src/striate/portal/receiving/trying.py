@@ -56,7 +56,7 @@ def try_out(
     if not room_for(place().uploads, sum(file.stat().st_size for file in sent.values())):
         raise FullDiskError
     with _place(), _read(sent, told) as read:
-        for earlier in Upload.objects.filter(by=by).exclude(found={}):
+        for earlier in Upload.objects.filter(by=by, submission=None).exclude(found={}):
             uploads.discard(earlier)
         size = read.native.stat().st_size
         made = uploads.begin(by, filename=filename, size=size, sha256=sha256_of(read.native), most=size)

@@ -299,6 +299,10 @@ class Threads(ThreadWorker):  # type: ignore[misc]
         conn.parser.unreader.begin()
         conn.sock.setblocking(False)
         conn.sock.begin()
+        stated = req.should_close
+        req.should_close = lambda: (
+            stated() or _unread(conn)
+        )  # else the answer would promise that the connection stays open
         self._count(1)
         try:
             return super().handle_request(req, conn)

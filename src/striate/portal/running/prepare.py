@@ -196,6 +196,7 @@ def new_account(username: str, email: str, team: str) -> tuple[str, str]:
     InputError
         If there is such an account, or the team cannot have this name.
     """
+    from django.core.exceptions import ValidationError
     from django.db import transaction
     from django.db.models import Q
     from django.utils import timezone
@@ -205,9 +206,16 @@ def new_account(username: str, email: str, team: str) -> tuple[str, str]:
     from striate.portal.competition import competition
     from striate.portal.models import Membership, Team, Token, User
     from striate.portal.organising import audit
-    from striate.portal.words import seen
+    from striate.texts import seen
 
     username, team = unicodedata.normalize("NFKC", username), seen(team)
+    try:
+        User(username=username, email=email, password="-").full_clean(
+            exclude=("name_key", "email_key"), validate_unique=False
+        )
+    except ValidationError as error:
+        what, said = next(iter(error.message_dict.items()))
+        raise InputError(f"This cannot be the {what} of an account: {' '.join(said)}") from None
     known = Q(name_key=name_key(username)) | Q(email_key=address_key(email))
     if User.objects.filter(known).exists():
         raise InputError(
@@ -226,13 +234,22 @@ def new_account(username: str, email: str, team: str) -> tuple[str, str]:
 
 
 def _administrator() -> Administrator | None:
+    from striate.competition.name_key import name_key
     from striate.portal.models import User
+    from striate.portal.models.people import ADMINISTRATOR_MARKS, administrators
 
-    if User.objects.filter(is_superuser=True).exists():
+    if administrators().exists():
         return None
     password = secrets.token_urlsafe(15)
-    User.objects.create_superuser(ADMINISTRATOR, f"{ADMINISTRATOR}@portal.invalid", password)
-    return Administrator(ADMINISTRATOR, password)
+    own = User.objects.filter(name_key=name_key(ADMINISTRATOR)).first()  # it may have lost its marks
+    if own is None:
+        User.objects.create_superuser(ADMINISTRATOR, f"{ADMINISTRATOR}@portal.invalid", password)
+        return Administrator(ADMINISTRATOR, password)
+    for mark in ADMINISTRATOR_MARKS:
+        setattr(own, mark, True)
+    own.set_password(password)
+    own.save()
+    return Administrator(own.username, password)
 
 
 def _begin_chain() -> None:
