@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 # writing can make one name look like another. Of the last, joiners are letters' own in some scripts, and stay.
 _UNSEEN = ("Cc", "Cf", "Cs")
 _JOINERS = "\u200c\u200d"
+_BREAKS = "\n\r\t"
 
 
 def seen(text: str) -> str:
@@ -16,6 +17,12 @@ def seen(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     kept = (c if not is_unseen(c) else " " if c.isspace() else "" for c in text)
     return " ".join("".join(kept).split())
+
+
+def readable(text: str) -> str:
+    """Return text of several lines in NFC, without characters that cannot be seen; spaces and line breaks stay."""
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    return "".join(c for c in text if c in _BREAKS or not is_unseen(c))
 
 
 def is_unseen(character: str) -> bool:
@@ -29,7 +36,7 @@ def one_line(text: str) -> str:
 
 
 def _some_lines(text: str) -> str:
-    return _visible(text, allowed="\n\r\t")
+    return _visible(text, allowed=_BREAKS)
 
 
 def _visible(text: str, allowed: str) -> str:

@@ -169,7 +169,12 @@ def test_an_address_that_is_no_portal_is_named(world: World, tmp_path: Path, mon
 
     monkeypatch.setenv("STRIATE_SETTINGS", str(tmp_path / "settings"))
     (tmp_path / "token").write_text("x")
-    with serving(Host({"/api/v1/keys": b"nonsense"})) as host:
-        done = run_in_process("submit", world.file(0.5), "--to", host.address, "--token-file", tmp_path / "token")
-    assert_one_sentence(done, "damaged")
+    for answer, said in (
+        (b"nonsense", "not what a portal answers"),
+        (b"<!DOCTYPE html><HTML>Sign in to the network", "is no portal of striate, or of another version: its answer is a web page"),
+        (b"PK\x03\x04 nonsense", "damaged"),
+    ):
+        with serving(Host({"/api/v1/keys": answer})) as host:
+            done = run_in_process("submit", world.file(0.5), "--to", host.address, "--token-file", tmp_path / "token")
+        assert_one_sentence(done, said)
     assert_one_sentence(run_in_process("submit", world.file(0.5), "--to", "nonsense"), "no address")

@@ -104,6 +104,39 @@ def test_a_team_that_submitted_cannot_be_removed(world: World) -> None:
     assert not Team.objects.filter(name="Idle").exists()
 
 
+def test_what_nobody_can_see_is_left_out_of_announcements(world: World) -> None:
+    """A feed cannot hold control characters, and one that turns text around concerns every page."""
+    from striate.portal.models import Announcement, MaintenanceWindow
+
+    olga = world.browser(world.person("olga", staff=True))
+    dates = {"starts_0": "2026-01-01", "starts_1": "00:00:00"}
+    announced = {"title": "The \u202eend\x1b[2J", "text": "- one\x0b\r\n    - two\u202e", "banner": "on", **dates}
+    assert olga.post("/admin/portal/announcement/add/", announced).status_code == 302
+    kept = Announcement.objects.get()
+    assert (kept.title, kept.text) == ("The end[2J", "- one\n    - two")
+    assert world.browser().get("/announcements.atom").status_code == 200
+    window = {"message": "so\u202eon", "ends_0": "2026-01-02", "ends_1": "00:00:00", **dates}
+    assert olga.post("/admin/portal/maintenancewindow/add/", window).status_code == 302
+    assert MaintenanceWindow.objects.get().message == "soon"
+
+
+def test_a_text_that_takes_long_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages with method cards are public, and each of six texts can take a second."""
+    from striate.portal import markdown
+
+    calls: list[str] = []
+    real = markdown.parsed
+
+    def counted(text: str, **options: Any) -> Any:
+        calls.append(text)
+        return real(text, **options)
+
+    monkeypatch.setattr(markdown, "parsed", counted)
+    for _ in range(3):
+        assert "[[[[" in markdown.rendered("[" * 200, of_strangers=True)
+    assert len(calls) == 1
+
+
 def test_what_somebody_else_decided_is_not_taken_back_by_an_older_form(world: World) -> None:
     """Two organisers have the page of a team open; one disqualifies it, the other saves what stood there before."""
     olga, ada = world.browser(world.person("olga", staff=True)), world.person("ada", team="Ada")

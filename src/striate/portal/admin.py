@@ -53,6 +53,7 @@ from striate.portal.organising.deciding import judge
 from striate.portal.organising.pages import same_files
 from striate.portal.receiving.checking import retry
 from striate.portal.scoring.later import rank_later
+from striate.texts import seen
 
 
 def _sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -168,6 +169,10 @@ class _OnePerson(ModelForm):
         if User.objects.filter(name_key=name_key(name)).exclude(pk=self.instance.pk).exists():
             raise ValidationError(NAME_TAKEN)
         return name
+
+    def clean_name(self) -> str:
+        """Nothing that cannot be seen."""
+        return seen(self.cleaned_data["name"])
 
     def clean_email(self) -> str:
         """Refuse the address of another account."""

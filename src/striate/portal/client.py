@@ -36,6 +36,7 @@ from striate.submissions.validate import match_whole
 
 _PART = 8 * 2**20  # bytes that are sent at a time
 _TRIES, _LONGEST_PAUSE, _LONGEST_BACKOFF = 10, 60.0, 20.0  # the second of what the portal asks for, in seconds
+_ZIP = b"PK\x03\x04"  # how the keys of a portal begin
 _MOMENT, _MOST_MOMENTS = 5.0, 200  # seconds, and how often the portal may ask to wait for so long or less
 _ASKED_EVERY = 0.5  # seconds
 _PIECE = 2**16  # bytes of an answer that are read at a time
@@ -243,6 +244,11 @@ class Portal:
     def _checked(self, file: Path, session: str | None, protocol: str | None) -> Iterator[Path]:
         """The native file, after what the portal would say to it was said here."""
         answer = self._request("GET", "api/v1/keys")
+        if not answer.data.startswith(_ZIP):
+            raise InputError(
+                f"{self.address} is no portal of striate, or of another version: its answer is "
+                f"{'a web page' if b'<html' in answer.data[:1000].lower() else 'not what a portal answers'}."
+            )
         rules, keys = parsed_keys(answer.data, f"{self.address}api/v1/keys")
         native = is_native(file)
         submission: Submission = open_submission(file, **({} if native else {"session": session, "protocol": protocol}))

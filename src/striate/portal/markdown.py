@@ -1,6 +1,7 @@
 """Text in Markdown that somebody wrote, as HTML that harms nobody: no HTML of its own, no script, style or picture from elsewhere."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import nh3
@@ -17,6 +18,7 @@ _TAGS = _HEADINGS | _INLINE | _BLOCKS | _TABLES
 _written = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 
+@lru_cache(maxsize=256)  # some texts of a few kilobytes take a second, and pages that show them are public
 def rendered(text: str, *, below: int = 2, of_strangers: bool = False) -> SafeString:
     """Render Markdown; pictures, which would be loaded from elsewhere, are left out.
 

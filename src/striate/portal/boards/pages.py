@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,11 @@ from striate.submissions.protocol import sees_image_alone
 from striate.submissions.scorecard import IntervalScore
 
 SORTS = ("rank", "date", "team", *METRICS)
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the begin of a formula
+# What spreadsheets take for the beginning of a formula, also in full width; at the beginning of a text, or behind what ends a cell in the
+# spreadsheets of other languages. Invisible characters and spaces before it do not count.
+_FORMULA = re.compile(
+    r"(^|[;\t\r\n])([\s\u00ad\u200b-\u200f\u2060\ufeff]*)([=+\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b])"
+)
 _KEPT = 600  # seconds
 _LEADERS = 3  # rows that other pages show of a board
 
@@ -250,8 +255,8 @@ def level_text() -> str:
 
 
 def plain_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    """Return the text of a cell, with an apostrophe before what a spreadsheet would take for a formula."""
+    return _FORMULA.sub(r"\1'\2\3", text)
 
 
 @dataclass(frozen=True)

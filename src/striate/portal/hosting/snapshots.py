@@ -25,6 +25,7 @@ from striate.portal.models import Content, Description, Snapshot, SnapshotFile
 from striate.portal.organising import audit
 from striate.portal.words import grouped
 from striate.recordings.layout import session_of_name
+from striate.texts import readable
 
 FORMAT = "striate data 1"
 MOST_FILES = 20_000
@@ -224,7 +225,7 @@ def _write(
         sha256=_digest(files, licence),
         at=at,
         author=author,
-        note=note,
+        note=readable(note),
         licence=licence.name,
         licence_address=licence.address or "",
         terms=licence.terms,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from striate.portal.models.submissions import Link
+from striate.texts import readable, seen
 
 
 class Announcement(models.Model):
@@ -57,7 +58,8 @@ class Announcement(models.Model):
         return self.notice_id is not None and not self.title
 
     def clean(self) -> None:
-        """Refuse one that ends before it starts."""
+        """Leave out what nobody can see, which no feed can hold, and refuse one that ends before it starts."""
+        self.title, self.text = seen(self.title), readable(self.text)
         if None not in (self.starts, self.ends) and self.ends <= self.starts:  # type: ignore[operator] # wrongly filled in: None
             raise ValidationError({"ends": _("It must end after it starts.")})
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from striate.portal.models.unchanging import Unchanging
+from striate.texts import seen
 
 
 class Acceptance(Unchanging):
@@ -55,7 +56,8 @@ class MaintenanceWindow(models.Model):
         return f"{self.starts:%Y-%m-%d %H:%M} – {self.ends:%Y-%m-%d %H:%M} UTC"
 
     def clean(self) -> None:
-        """Refuse a window that ends before it starts."""
+        """Leave out what nobody can see, and refuse a window that ends before it starts."""
+        self.message = seen(self.message)
         if (
             None not in (self.starts, self.ends) and self.ends <= self.starts
         ):  # a field that was filled in wrongly is None
