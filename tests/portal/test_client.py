@@ -171,7 +171,10 @@ def test_an_address_that_is_no_portal_is_named(world: World, tmp_path: Path, mon
     (tmp_path / "token").write_text("x")
     for answer, said in (
         (b"nonsense", "not what a portal answers"),
-        (b"<!DOCTYPE html><HTML>Sign in to the network", "is no portal of striate, or of another version: its answer is a web page"),
+        (
+            b"<!DOCTYPE html><HTML>Sign in to the network",
+            "is no portal of striate, or of another version: its answer is a web page",
+        ),
         (b"PK\x03\x04 nonsense", "damaged"),
     ):
         with serving(Host({"/api/v1/keys": answer})) as host:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from striate.portal.words import seen
+from striate.texts import seen
 from tests.portal.world import World
 
 ODD = st.one_of(
