@@ -72,6 +72,7 @@ def kinds():
         yield pytest.param(kind, marks=[] if kind in FAST else [pytest.mark.slow])
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("kind", list(kinds()))
 def test_a_planted_leak_is_found(kind, plot, vault):
     plant, rule, outside = PLANTED[kind]

@@ -50,7 +50,9 @@ class Rows:
         tables = [values.reshape(-1, self.width)]
         if values.ndim > 1 and values.shape[0] == self.width:
             tables.append(values.reshape(self.width, -1).T)
-        return sorted({row for table in tables for row in self._find(np.asarray(table, dtype=np.float64))})
+        # bytes that are no numbers, read as such, may be signalling NaN or overflow: such rows match nothing
+        with np.errstate(invalid="ignore", over="ignore"):
+            return sorted({row for table in tables for row in self._find(table.astype(np.float64))})
 
     def _find(self, table: Floats) -> list[int]:
         found: list[int] = []
