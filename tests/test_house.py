@@ -45,6 +45,7 @@ FREE = {
     "parquet",
     "parsing",
     "progress",
+    "repeating",
     "texts",
     "validation",
     "zips",

@@ -100,11 +100,26 @@ def parse_json(content: bytes | str, source: object = "The text") -> Any:
     return value
 
 
-def parse_json_object(content: bytes | str, source: object = "The text") -> dict[str, Any]:
-    """Parse a JSON document that must be an object; as `parse_json`."""
+def parse_json_object(
+    content: bytes | str, source: object = "The text", *, needs: type[BaseModel] | None = None
+) -> dict[str, Any]:
+    """Parse a JSON document that must be an object; as `parse_json`.
+
+    Parameters
+    ----------
+    content, source
+        As in `parse_json`.
+    needs
+        Values that the object must have, among others.
+    """
     value = parse_json(content, source)
     if not isinstance(value, dict):
         raise MalformedError(source, "JSON", f"expected an object, got {type(value).__name__}")
+    if needs is not None:
+        try:
+            needs.model_validate(value)
+        except ValidationError as error:
+            raise MalformedError(source, "JSON", first_problem(error)) from error
     return value
 
 

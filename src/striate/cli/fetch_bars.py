@@ -21,6 +21,7 @@ from rich.progress import (
 from striate.fetch import Event, Listener, Plan
 from striate.fetch.patience import duration
 from striate.progress import size_text
+from striate.repeating import every
 
 _QUIET_KINDS = {"received", "checking"}
 _SIGN_OF_LIFE = 30.0  # seconds without a line after which one says how far it is
@@ -36,7 +37,7 @@ def drawn(plan: Plan, *, quiet: bool, as_json: bool) -> Iterator[Listener]:
         yield lambda event: None
     elif sys.stderr.isatty() and plan.missing:
         bars = _Bars(plan)
-        with bars.progress, _ticking(bars):
+        with bars.progress, every(0.5, bars.tick):
             yield bars.listen
     else:
         yield _Lines(plan).listen
@@ -171,20 +172,3 @@ class _Bars:
     def _total(self) -> int | None:
         known = [size for size in self._sizes.values() if size is not None]
         return sum(known) if len(known) == len(self._sizes) else None
-
-
-@contextlib.contextmanager
-def _ticking(bars: _Bars) -> Iterator[None]:
-    over = threading.Event()
-
-    def tick() -> None:
-        while not over.wait(0.5):
-            bars.tick()
-
-    thread = threading.Thread(target=tick, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()

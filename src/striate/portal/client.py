@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from urllib3.exceptions import HTTPError
 
 from striate import __version__
@@ -26,7 +26,7 @@ from striate.fetch.failures import BrokenOffError, FetchError, UnusableError
 from striate.fetch.patience import duration, retry_after
 from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
 from striate.fetch.tokens import token_for
-from striate.parsing import LARGEST, MalformedError, first_problem, parse_json, parse_json_object
+from striate.parsing import LARGEST, MalformedError, parse_json, parse_json_object
 from striate.portal.entries.card import MethodCard
 from striate.portal.receiving.keys import parsed_keys
 from striate.progress import Advance, progress
@@ -325,15 +325,10 @@ class Portal:
         kind = {"Content-Type": "application/json" if content is not None else "application/octet-stream"}
         answer = self._request(method, path, data, kind if data is not None else {}, tries)
         try:
-            found = parse_json_object(answer.data)
-            if needs is not None:
-                needs.model_validate(found)
-        except (MalformedError, ValidationError) as error:
-            why = error.reason if isinstance(error, MalformedError) else first_problem(error)
-            raise InputError(
-                f"{self.address} is no portal of striate, or of another version: its answer cannot be read ({why})."
-            ) from None
-        return answer.status, found
+            return answer.status, parse_json_object(answer.data, needs=needs)
+        except MalformedError as error:
+            why = f"its answer cannot be read ({error.reason})"
+            raise InputError(f"{self.address} is no portal of striate, or of another version: {why}.") from None
 
     def _request(
         self,

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, StrictStr, ValidationError
+from pydantic import BaseModel, StrictStr
 
 from striate import notebook
 from striate.errors import InputError, UnknownAttributeError, listed, option, printable_text
 from striate.files import as_path, whole_file
 from striate.folders import expanded
 from striate.parquet import read_table
-from striate.parsing import MalformedError, first_problem, parse_json_object, parse_toml, read_limited
+from striate.parsing import MalformedError, parse_json_object, parse_toml, read_limited
 from striate.training.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -107,12 +107,9 @@ class Run:
                     f"{place} is no run (it has no {name}): give the folder that striate train wrote ({option('--out', 'out')})."
                 )
         try:
-            provenance = parse_json_object(read_limited(place / PROVENANCE))
-            _Provenance.model_validate(provenance)
+            provenance = parse_json_object(read_limited(place / PROVENANCE), needs=_Provenance)
         except (OSError, ValueError) as error:
             reason = error.reason if isinstance(error, MalformedError) else str(error)
-            if isinstance(error, ValidationError):
-                reason = first_problem(error)
             raise InputError(
                 f"{place / PROVENANCE} is damaged ({reason}): train the run anew ({option('--overwrite', 'overwrite=True')})."
             ) from error

@@ -45,10 +45,15 @@ def _send(messages: list[EmailMessage]) -> None:
         log.exception("mail could not be sent")
 
 
+def _public(request: HttpRequest, path: str) -> str:
+    """The address of a page, as people outside reach it."""
+    return f"{settings.ADDRESS}{path}" if settings.ADDRESS else request.build_absolute_uri(path)
+
+
 def send_verification(request: HttpRequest, user: User) -> None:
     """Send the link that shows that the address is the person's own."""
     path = reverse("verify", args=[signing.dumps([user.pk, user.email], salt=_SALT)])
-    address = f"{settings.ADDRESS}{path}" if settings.ADDRESS else request.build_absolute_uri(path)
+    address = _public(request, path)
     title = competition().rules.title
     text = _(
         "Hello,\n\nfollow this link within three days to verify your address for %(title)s:\n\n%(address)s\n\n"
@@ -59,12 +64,12 @@ def send_verification(request: HttpRequest, user: User) -> None:
 
 def send_known(request: HttpRequest, user: User) -> None:
     """Tell somebody who signs up with an address that has an account already; the page does not, or it would tell anybody."""
-    address = settings.ADDRESS or request.build_absolute_uri("/").rstrip("/")
+    address = _public(request, reverse("reset"))
     title = competition().rules.title
     text = _(
         "Hello,\n\nsomebody signed up for %(title)s with this address, which has an account already. If you forgot your user name "
         "or your password, set a new password; the mail about it names the account:\n\n%(address)s\n\nIf it was not you, do nothing.\n"
-    ) % {"title": title, "address": address + reverse("reset")}
+    ) % {"title": title, "address": address}
     send_mail(_("%(title)s: you have an account") % {"title": title}, text, None, [user.email])
 
 
@@ -81,7 +86,7 @@ def send_change(request: HttpRequest, user: User, address: str) -> None:
     """Send the link that changes a person's address to the new one, and a word to the old one."""
     what = [user.pk, user.email, address, user.get_session_auth_hash()]
     path = reverse("change-address", args=[signing.dumps(what, salt=_CHANGE)])
-    link = f"{settings.ADDRESS}{path}" if settings.ADDRESS else request.build_absolute_uri(path)
+    link = _public(request, path)
     title = competition().rules.title
     text = _(
         "Hello,\n\nfollow this link within three days to use this address for %(title)s:\n\n%(address)s\n\n"

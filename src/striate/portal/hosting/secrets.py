@@ -1,7 +1,6 @@
 """Refuse what would give the competition away, before it is published: secrets of striate, and what could be withheld responses."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,12 +17,12 @@ from striate.errors import InputError
 from striate.fetch.describe import recording_in
 from striate.parsing import MalformedError, parse_json
 from striate.portal.competition import competition, place
+from striate.portal.receiving.confine import bare_environment
 from striate.portal.receiving.keys import read_keys
 
 _LIMITS = (4 * 2**30, 300, 2**34)  # bytes of memory, seconds of the processor, bytes of a file that is unpacked
 _PATIENCE = 600.0  # seconds on the wall
 _HEAD = 4096  # bytes
-_INHERITED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "VIRTUAL_ENV")
 
 
 def refuse_secret(file: Path, sha256: str, shown: str = "", *, allowed: bool = False) -> Suspicion | None:
@@ -114,8 +113,6 @@ def known_populations() -> tuple[Population, ...]:
 
 
 def _apart(file: Path) -> Suspicion | None:
-    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    environment |= {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system", "HOME": os.devnull}
     told = [asdict(each) | {"hashes": []} for each in known_populations()]
     with tempfile.TemporaryDirectory(dir=place().uploads, prefix="whole-") as aside:
         job = {"file": str(file.resolve()), "aside": aside, "populations": told, "limits": _LIMITS}
@@ -125,7 +122,7 @@ def _apart(file: Path) -> Suspicion | None:
                 input=json.dumps(job).encode(),
                 capture_output=True,
                 cwd="/",
-                env=environment,
+                env=bare_environment(),
                 timeout=_PATIENCE,
                 check=True,
             )

@@ -9,12 +9,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any, BinaryIO, cast
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from striate.competition.sealed_stream import MAGIC, Unsealing
 from striate.errors import InputError, listed, quoted, shortened
 from striate.files import whole_folder
-from striate.parsing import LARGEST, MalformedError, first_problem, parse_json_object
+from striate.parsing import LARGEST, MalformedError, parse_json_object
 from striate.portal.organising.backup_format import ABOUT, FORMAT, MANIFEST
 from striate.portal.place import FILE_MODE, FOLDER_MODE, Place
 
@@ -114,11 +114,9 @@ def _about(file: Path, archive: tarfile.TarFile, entry: tarfile.TarInfo | None) 
         about = parse_json_object(content)
         if (found := about.get("format")) != FORMAT:
             raise ValueError(f"its format is {quoted(found)}")
-        _About.model_validate(about)
+        parse_json_object(content, needs=_About)
     except ValueError as error:
-        why = str(error)
-        if isinstance(error, MalformedError | ValidationError):
-            why = error.reason if isinstance(error, MalformedError) else first_problem(error)
+        why = error.reason if isinstance(error, MalformedError) else str(error)
         raise InputError(f"{file} is no backup that this version of striate reads ({why}).") from None
     return about | {"digest": {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}}
 

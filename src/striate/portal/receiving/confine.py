@@ -19,6 +19,7 @@ from pathlib import Path
 
 from striate.parsing import parse_json_object
 
+_INHERITED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 _NO_NEW_PRIVILEGES, _SECCOMP, _FILTER = 38, 22, 2  # of prctl
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000  # of unshare
 
@@ -98,6 +99,12 @@ def confine(readable: Iterable[Path], writable: Path) -> Protection:
     filtered = _filter(libc)
     network = filtered or libc.unshare(_NEW_USER | _NEW_NETWORK) == 0
     return Protection(network=network, processes=filtered, files=files)
+
+
+def bare_environment() -> dict[str, str]:
+    """What a process that reads files is told of this one's environment: no credentials, and one thread."""
+    kept = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return kept | {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system", "HOME": os.devnull}
 
 
 def protection() -> Protection:

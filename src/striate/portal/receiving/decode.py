@@ -16,15 +16,13 @@ from typing import Any
 import numpy as np
 
 from striate.competition.boards import board_of
-from striate.errors import StriateError
+from striate.errors import LONGEST, StriateError
 from striate.parsing import parse_json_object
 from striate.portal.receiving.confine import confine
 from striate.portal.receiving.keys import read_keys
 from striate.submissions import open_submission
 from striate.submissions.keyed import printable
 from striate.submissions.validate import match_whole
-
-_LONGEST_REASON = 1000  # characters
 
 
 def limit(memory: int, seconds: int, written: int) -> None:
@@ -90,7 +88,7 @@ def main() -> None:
     try:
         said = decode(Path(job["source"]), keys_file, out, job["told"])
     except StriateError as error:
-        said = {"refused": printable(str(error), _LONGEST_REASON)}  # it may cite the file, at any length
+        said = {"refused": printable(str(error), LONGEST)}  # it may cite the file, at any length
     except MemoryError:
         said = {"refused": "The file needs more memory to be read than a submission of this competition can."}
     json.dump(said, sys.stdout)

@@ -22,9 +22,9 @@ from django.utils.translation import gettext
 from numpy.typing import NDArray
 
 from striate.competition.rules import Rules
-from striate.errors import InputError
+from striate.errors import LONGEST, InputError
 from striate.parsing import parse_json_object
-from striate.portal.receiving.confine import protection
+from striate.portal.receiving.confine import bare_environment, protection
 from striate.portal.running.priority import give_way
 from striate.recordings import npy
 from striate.submissions.keyed import Keys
@@ -33,13 +33,11 @@ _MEMORY, _TIMES = 2 * 2**30, 6  # bytes that any child may have, and how often i
 _SECONDS = 60  # of the processor
 _PATIENCE = 600.0  # seconds on the wall: a child gives way to all that people wait for
 _LONGEST_ANSWER = 2**16  # bytes
-_LONGEST_REASON = 1000  # characters
 _PIECE = 2**18  # predictions that are looked at together
 TEMPORARY = "striate-decode-"  # how folders for what a child hands out begin
 # What a child dies of that a file has led astray, or to its limits. SIGKILL is not among them: no file brings it
 # about, but a machine that is out of memory, or somebody, does.
 _OVERDONE = tuple(-getattr(signal, f"SIG{name}") for name in ("XCPU", "XFSZ", "SEGV", "ABRT", "BUS", "FPE", "ILL"))
-_INHERITED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
 
 
 log = logging.getLogger("striate.portal.decoding")
@@ -98,7 +96,7 @@ def decoded(
         out.mkdir()
         said = _child(source, keys_file, out, keys, told or {})
         if "refused" in said:
-            raise InputError(said["refused"][:_LONGEST_REASON])
+            raise InputError(said["refused"][:LONGEST])
         try:
             track = rules.track(said["track"])
             wanted = keys[track.name]
@@ -148,14 +146,12 @@ class _Child:
     """A process that has done its imports, and waits for the one file that it reads."""
 
     def __init__(self) -> None:
-        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        environment |= {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system", "HOME": os.devnull}
         # Into files, which its limits concern: what a pipe brings would have to be held here, however much it is.
         self._answer, self._complaint = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 – closed in `end`
         self._running = subprocess.Popen(
             [sys.executable, "-P", "-m", "striate.portal.receiving.decode"],
             cwd="/",
-            env=environment,
+            env=bare_environment(),
             stdin=subprocess.PIPE,
             stdout=self._answer,
             stderr=self._complaint,

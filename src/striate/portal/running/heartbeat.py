@@ -3,12 +3,13 @@
 import logging
 import os
 import platform
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
+
+from striate.repeating import every
 
 _EVERY = 10.0  # seconds
 
@@ -21,31 +22,26 @@ def heartbeat() -> Iterator[None]:
     from striate.competition.commitment import scorer
     from striate.portal.models import Worker
 
-    name, over = f"{platform.node()}-{os.getpid()}", threading.Event()
-    begun = timezone.now()
+    name, begun = f"{platform.node()}-{os.getpid()}", timezone.now()
 
     def beat() -> None:
-        while True:
-            try:
-                now = {"scorer": scorer(), "started_at": begun, "seen_at": timezone.now()}
-                Worker.objects.update_or_create(name=name, defaults=now)
-            except (DatabaseError, InterfaceError):  # the next time
-                log.warning("the database does not answer")
-            finally:
-                connection.close()
-            if over.wait(_EVERY):
-                break
-        try:
-            Worker.objects.filter(name=name).delete()
-        except (DatabaseError, InterfaceError):
-            log.warning("the database does not answer")
-        finally:
-            connection.close()
+        with _whatever_the_database_does():
+            now = {"scorer": scorer(), "started_at": begun, "seen_at": timezone.now()}
+            Worker.objects.update_or_create(name=name, defaults=now)
 
-    beating = threading.Thread(target=beat, daemon=True)
-    beating.start()
+    def leave() -> None:
+        with _whatever_the_database_does():
+            Worker.objects.filter(name=name).delete()
+
+    with every(_EVERY, beat, first=beat, last=leave, patience=5):
+        yield
+
+
+@contextmanager
+def _whatever_the_database_does() -> Iterator[None]:
     try:
         yield
+    except (DatabaseError, InterfaceError):  # the next time
+        log.warning("the database does not answer")
     finally:
-        over.set()
-        beating.join(timeout=5)
+        connection.close()

@@ -3,7 +3,6 @@
 import logging
 import os
 import secrets
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +13,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from striate.portal.models import Job
+from striate.repeating import every
 
 LASTS = timedelta(seconds=settings.LEASE_SECONDS)
 MOST_ATTEMPTS = 5
@@ -110,24 +110,17 @@ class Lease:
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Renew the lease while the work is done."""
-        over = threading.Event()
 
         def renew() -> None:
-            while not over.wait(_RENEWED_EVERY):
-                try:
-                    self._row.update(leased_until=timezone.now() + LASTS)
-                except (
-                    DatabaseError,
-                    InterfaceError,
-                ):  # the next time, or the lease runs out and somebody else does the job
-                    log.warning("a lease could not be renewed", extra={"about": {"job": self.job.pk}})
-                finally:
-                    connection.close()
+            try:
+                self._row.update(leased_until=timezone.now() + LASTS)
+            except (
+                DatabaseError,
+                InterfaceError,
+            ):  # the next time, or the lease runs out and somebody else does the job
+                log.warning("a lease could not be renewed", extra={"about": {"job": self.job.pk}})
+            finally:
+                connection.close()
 
-        renewing = threading.Thread(target=renew, daemon=True)
-        renewing.start()
-        try:
+        with every(_RENEWED_EVERY, renew):
             yield
-        finally:
-            over.set()
-            renewing.join()
