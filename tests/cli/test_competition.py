@@ -86,6 +86,16 @@ def test_a_competition_from_build_to_verify(striate, rules, full, tmp_path):
     assert "last digit" in json.dumps(document)
 
 
+def test_the_organiser_is_told_of_the_same_predictions_of_two_teams(striate, competition, tmp_path):
+    game = play(competition, tmp_path)
+    for hours, (team, skill) in enumerate([("Alpha", 0.5), ("Copycat", 0.5), ("Beta", 0.2)]):
+        game.submit(team, skill, hours=hours)
+    places = ("--vault", competition.vault, "--store", game.store, "--out", tmp_path / "results")
+    out = striate("close", game.folder, *places, "--at", AFTER.isoformat())
+    assert "sensorium, image: Alpha and Copycat have the same score to the last digit" in " ".join(out.split())
+    assert "Beta have" not in out
+
+
 def test_a_leak_ends_with_status_1(striate, competition, tmp_path):
     shutil.copytree(competition.folder, tmp_path / "public")
     (tmp_path / "public" / "notes.txt").write_text("seed = 12345")

@@ -181,3 +181,15 @@ def test_an_address_that_is_no_portal_is_named(world: World, tmp_path: Path, mon
             done = run_in_process("submit", world.file(0.5), "--to", host.address, "--token-file", tmp_path / "token")
         assert_one_sentence(done, said)
     assert_one_sentence(run_in_process("submit", world.file(0.5), "--to", "nonsense"), "no address")
+
+
+def test_a_file_with_the_longest_name_of_a_file_system_is_sent(
+    world: World, address: str, ada: Any, tmp_path: Path
+) -> None:
+    from striate.portal.models import Submission
+
+    file = tmp_path / f"{'x' * 247}.parquet"
+    file.write_bytes(world.file(0.5).read_bytes())
+    done = submit(world, address, ada, file, "--no-wait")
+    assert done.status == 0, done.err
+    assert Submission.objects.get().filename == "x" * 200

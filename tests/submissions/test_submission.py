@@ -176,6 +176,17 @@ def test_every_prediction_is_a_finite_number(value, words):
         Submission.from_array(recording, values, protocol="image")
 
 
+def test_a_prediction_that_hides_all_others_is_no_rate(tmp_path):
+    """Beyond a million standard deviations, intervals would be rounding errors of one trial."""
+    _, submission, _ = example()
+    huge = submission.predictions.copy()
+    huge[5, 3] = 1e30
+    with pytest.raises(InputError, match=r"is 1e\+30; standardised responses are far below 1,000,000"):
+        replace(submission, predictions=huge).write(tmp_path / "huge.parquet")
+    huge[5, 3] = 1e6
+    replace(submission, predictions=huge).write(tmp_path / "large.parquet")
+
+
 def test_a_negative_prediction_is_no_rate(tmp_path):
     recording, submission, _ = example()
     values = submission.predictions.copy()

@@ -289,6 +289,12 @@ def close(
     for board in results.boards:
         won = " and ".join(board.winners) if board.winners else "nobody"
         _say(f"{board.track}, {board.protocol}: {won} won")
+    for board in results.boards:
+        for teams in board.same_scores:
+            _say(
+                f"{board.track}, {board.protocol}: {', '.join(teams[:-1])} and {teams[-1]} have the same score to the last digit, so "
+                "perhaps the same predictions: look at their submissions before you publish the results"
+            )
     for each in results.disqualified:
         _say(f"left out: {each.team}, disqualified since {each.at.isoformat(timespec='minutes')}: {each.why}")
     _say(f"wrote {out}; now: striate competition verify {folder} --results {out}")

@@ -129,6 +129,15 @@ class BoardResult(_Strict):
         """For the names of files."""
         return board_name(self.track, self.protocol)
 
+    @property
+    def same_scores(self) -> list[list[str]]:
+        """Groups of rows whose scores are the same to the last digit; that hardly ever happens without the same predictions."""
+        groups: dict[float, list[str]] = {}
+        for row in self.rows:
+            if row.score is not None:
+                groups.setdefault(row.score, []).append(row.team)
+        return [teams for teams in groups.values() if len(teams) > 1]
+
 
 class Results(_Strict):
     """The results of a competition.

@@ -167,7 +167,7 @@ class About(Schema):
 class BeginUpload(Schema):
     """What is going to be uploaded."""
 
-    filename: str = Field(min_length=1, max_length=200)
+    filename: str = Field(min_length=1, max_length=1000)  # of which 200 characters are kept
     size: int = Field(ge=1, lt=2**53)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 

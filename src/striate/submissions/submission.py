@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Predict = Callable[["Recording", NDArray[np.int64]], ArrayLike]
 
 _COLUMN = "prediction"
+# Of a prediction, in standard deviations of the responses. Beyond it, sums of squares over resamples of the images lose the other trials to
+# rounding.
+LARGEST = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,13 +108,13 @@ class Submission(Table):
         Raises
         ------
         InputError
-            If the shape is not that of the recording's trials and neurons, or a prediction is negative or not finite.
+            If the shape is not that of the recording's trials and neurons, or a prediction is negative, above `LARGEST` or not finite.
         """
         keys = Keys.of(recording, tiers)
         submission = cls(
             track=track, protocol=protocol, predictions=as_array(predictions, "predictions"), **keys.as_arguments()
         )
-        submission.refuse_negative()
+        submission.require_rates()
         return submission
 
     @classmethod
@@ -189,7 +192,7 @@ class Submission(Table):
         for name, value in (("session", self.session), ("protocol", self.protocol)):
             if value is None:
                 raise InputError(f"A native submission states its {name}: give the {name}.")
-        self.refuse_negative()
+        self.require_rates()
         header = {"kind": "submission", "track": self.track, "protocol": self.protocol}
         parquet.write(self, path, _COLUMN, header, overwrite=overwrite)
 
@@ -215,18 +218,29 @@ class Submission(Table):
                 predictions=contents.values,
                 **contents.keys,
             )
-            submission.refuse_negative()
+            submission.require_rates()
         return submission
 
-    def refuse_negative(self) -> None:
-        """Raise `InputError` if a prediction is negative: what is predicted are rates."""
-        lowest = float(self.predictions.min())
-        if lowest < 0:
-            row, column = np.unravel_index(int(self.predictions.argmin()), self.predictions.shape)
-            raise InputError(
-                f"The prediction of trial {self.trial_idx[row]}, unit {self.unit_ids[column]} is {lowest:g}; responses "
-                "are ≥ 0, so clip the predictions with numpy.maximum(predictions, 0)."
-            )
+    def require_rates(self) -> None:
+        """Raise `InputError` if a prediction is negative, or too large to be a rate."""
+        for extreme, allowed, why in (
+            (
+                self.predictions.argmin(),
+                (0, np.inf),
+                "responses are ≥ 0, so clip the predictions with numpy.maximum(predictions, 0)",
+            ),
+            (
+                self.predictions.argmax(),
+                (-np.inf, LARGEST),
+                f"standardised responses are far below {LARGEST:,}, so perhaps the training has diverged",
+            ),
+        ):
+            row, column = np.unravel_index(int(extreme), self.predictions.shape)
+            value = float(self.predictions[row, column])
+            if not allowed[0] <= value <= allowed[1]:
+                raise InputError(
+                    f"The prediction of trial {self.trial_idx[row]}, unit {self.unit_ids[column]} is {value:g}; {why}."
+                )
 
     def __repr__(self) -> str:
         trials = ", ".join(f"{t} {(self.tier == t).sum()}" for t in self.tiers)

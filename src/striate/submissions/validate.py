@@ -36,7 +36,7 @@ def validate(
     Raises
     ------
     InputError
-        If a tier, trial or neuron is missing or extra, a trial names another image, or a prediction is negative.
+        If a tier, trial or neuron is missing or extra, a trial names another image, or a prediction is negative or too large.
     """
     wanted = Keys.of(recording, tiers)
     only = wanted.tiers[0] if tiers is not None and len(wanted.tiers) == 1 else None
@@ -65,7 +65,7 @@ def match_whole(submission: Submission, wanted: Mapping[str, Keyed]) -> dict[str
     Raises
     ------
     InputError
-        If it does not predict exactly these tiers, trials and neurons, or a prediction is negative.
+        If it does not predict exactly these tiers, trials and neurons, or a prediction is negative or too large.
     """
     if submission.tiers != tuple(wanted):
         raise InputError(
@@ -73,5 +73,5 @@ def match_whole(submission: Submission, wanted: Mapping[str, Keyed]) -> dict[str
             "submission, and no others."
         )
     matches = {tier: match(submission, keys, tier) for tier, keys in wanted.items()}
-    submission.refuse_negative()
+    submission.require_rates()
     return matches

@@ -321,6 +321,26 @@ def test_maintenance_is_announced_and_refuses_writes_with_the_time(visit: Visit,
         site.run(ends)
 
 
+def test_the_longest_names_widen_no_page(visit: Visit, site: Stage, tmp_path: Path) -> None:
+    name, token = "w" * 150, tmp_path / "token"
+    made = striate("serve", "account", site.built.folder, name, "--email", "w@example.org", "--team", "W" * 60,
+                   "--token-file", token, "--data", site.data)  # fmt: skip
+    assert made.status == 0, made.err
+    file = tmp_path / f"{'x' * 190}.parquet"
+    shutil.copyfile(site.file(0.3, seed=11), file)
+    sent = striate("submit", file, "--to", site.address, "--token-file", token,
+                   STRIATE_SETTINGS=str(tmp_path / "settings"))  # fmt: skip
+    assert sent.status == 0, sent.err
+    visitor = visit(PHONE)
+    sign_in(visitor, name, made.out.split("once: ")[1].split()[0])
+    visitor.open("/team/")
+    visitor.look()
+    visitor.page.get_by_role("link", name="x" * 190).first.click()
+    visitor.look()
+    visitor.open("/boards/sensorium-image/")
+    visitor.look()
+
+
 def test_the_final_board_is_there_once_the_organiser_has_closed_elsewhere(
     visit: Visit, site: Stage, tmp_path: Path
 ) -> None:
