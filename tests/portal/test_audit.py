@@ -31,7 +31,8 @@ def test_an_entry_says_who_what_where_and_what_was_before(world: World) -> None:
     assert answer.status_code == 302
     assert User.objects.get(pk=ada.pk).admitted
     (entry,) = [each for each in entries() if each.what == "change user"]
-    assert (entry.who, entry.account, entry.origin, entry.about) == ("olga", olga.pk, "10.1.2.3", f"user {ada.pk}")
+    told = (entry.who, entry.account, entry.origin, entry.about)
+    assert told == (f"user {olga.pk}", olga.pk, "10.1.2.3", f"user {ada.pk}")
     assert entry.before == {"approved_at": None}
     assert entry.after["approved_at"].startswith("20")
     assert whole() == len(entries())
@@ -74,7 +75,8 @@ def test_signing_in_as_an_organiser_and_tokens_are_in_it(world: World) -> None:
     for name, password in (("olga", "wrong"), ("olga", PASSWORD), ("ada", "wrong"), ("ada", PASSWORD)):
         browser = world.browser()
         browser.post("/accounts/sign-in/", {"username": name, "password": password})
-    assert [(each.what, each.who) for each in entries()] == [("fail to sign in", "anonymous"), ("sign in", "olga")]
+    told = [(each.what, each.who) for each in entries()]
+    assert told == [("fail to sign in", "anonymous"), ("sign in", f"user {olga.pk}")]
     made = browser.post("/accounts/tokens/", {"name": "laptop"})
     text = made.content.decode()
     browser.post(f"/accounts/tokens/{ada.tokens.get().pk}/revoke/")
@@ -83,6 +85,42 @@ def test_signing_in_as_an_organiser_and_tokens_are_in_it(world: World) -> None:
     secret = text[text.index("striate_") :][:40]
     assert secret not in " ".join(str(each.body) for each in entries())
     assert olga.pk in {each.account for each in entries()}
+
+
+@pytest.mark.parametrize("terms", [True, False], ids=["who accepted terms", "who did not"])
+def test_the_name_of_an_organiser_goes_with_the_account(world: World, terms: bool) -> None:
+    from striate.portal.models import Acceptance
+    from striate.portal.running.prepare import new_account
+
+    root, olga = world.person("root", staff=True), world.person("olga", team="Olga and friends", staff=True)
+    if terms:
+        Acceptance.objects.create(user=olga, sha256="0" * 64, terms="terms")
+    browser, admin = world.browser(olga), world.browser(root)
+    browser.post("/accounts/tokens/", {"name": "the laptop of olga"})
+    browser.post(f"/accounts/tokens/{olga.tokens.get().pk}/revoke/")
+    window = {"starts_0": "2030-01-01", "starts_1": "10:00", "ends_0": "2030-01-01", "ends_1": "11:00", "message": "x"}
+    browser.post("/admin/portal/maintenancewindow/add/", window)
+    browser.post("/data/1/withdraw/", {"reason": "Wrong.", "name": "sensorium-2022-v1"})
+    new_account("olga2", "olga2@example.org", "Team of olga2")
+    admin.post(f"/admin/portal/team/{olga.team.pk}/delete/", {"post": "yes"})
+    assert 'person">olga<' in admin.get("/admin/portal/auditentry/").content.decode(), "while there is an account"
+    found = admin.get("/admin/portal/auditentry/?q=olga").content.decode()
+    assert 'class="field-number' in found
+    number = next(each.number for each in entries() if each.what == "make token")
+    assert "olga" in admin.get(f"/admin/portal/auditentry/{number}/change/").content.decode()
+    marks = {"username": "olga", "name": "Olga", "email": "olga@example.org", "is_active": "on"}
+    assert admin.post(f"/admin/portal/user/{olga.pk}/change/", marks).status_code == 302
+    admin.post("/admin/portal/user/", {"action": "anonymise", "_selected_action": [olga.pk]})
+    admin.get("/admin/")  # which shows what was said of these changes
+    listed = admin.get("/admin/portal/auditentry/").content.decode()
+    assert listed.count(f'person">deleted-{olga.pk}<') >= 5
+    found = admin.get("/admin/portal/auditentry/?q=olga").content.decode()
+    assert 'class="field-number' not in found
+    pages = [admin.get(f"/admin/portal/auditentry/{each.number}/change/").content.decode() for each in entries()]
+    written = [str(each.body) for each in entries()]
+    for text in (listed, *pages, *written):
+        assert "olga" not in text.lower()
+    assert whole() == len(written)
 
 
 def test_an_entry_is_undone_with_its_change(world: World) -> None:

@@ -95,7 +95,7 @@ def test_an_organiser_can_say_that_it_is_sound_and_the_audit_log_keeps_that(
     assert Snapshot.current().number == 2
     entries = {entry.about: entry for entry in AuditEntry.objects.filter(what="allow data")}
     entry = entries[f"content {hashlib.sha256(content).hexdigest()}"]
-    assert entry.who == "olga"
+    assert entry.account is not None
     assert "14 neurons of track sensorium" in entry.after["suspicion"]
     assert len(entries) == 2
     (folder / "README.md").write_text("# The mice, again\n")

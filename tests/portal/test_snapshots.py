@@ -153,7 +153,7 @@ def test_a_push_over_the_network_sends_what_is_missing_and_nothing_else(world: W
     version = Snapshot.current()
     assert (version.number, version.author, version.note) == (3, "Olga", "More.")
     entries = AuditEntry.objects.filter(what="publish version").order_by("number")
-    assert [(entry.who, entry.after["number"]) for entry in entries] == [("olga", 2), ("olga", 3)], (
+    assert [(entry.account, entry.after["number"]) for entry in entries] == [(olga.pk, 2), (olga.pk, 3)], (
         "and none for the same"
     )
     assert entries[1].after["sha256"] == version.sha256

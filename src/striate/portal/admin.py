@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -27,6 +27,7 @@ from django.utils.translation import ngettext
 
 from striate.competition.name_key import address_key, name_key
 from striate.errors import InputError
+from striate.portal.access import competes, without_rivals
 from striate.portal.accounts import own_data
 from striate.portal.models import (
     Acceptance,
@@ -46,7 +47,7 @@ from striate.portal.models import (
     Transition,
     User,
 )
-from striate.portal.models.people import ADMINISTRATOR_MARKS, NAME_TAKEN, administrators
+from striate.portal.models.people import ADMINISTRATOR_MARKS, NAME_TAKEN, administrators, pseudonym
 from striate.portal.organising import audit
 from striate.portal.organising.announcing import told
 from striate.portal.organising.deciding import judge
@@ -84,6 +85,28 @@ class ReadOnly(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""
         return False
+
+
+class OfTeams(admin.ModelAdmin):
+    """Rows that belong to teams: whoever competes is shown none of other teams.
+
+    Attributes
+    ----------
+    of_team
+        What leads from a row to its team.
+    """
+
+    of_team = "team"
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """The rows that the person may see."""
+        return without_rivals(request.user, super().get_queryset(request), self.of_team)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """List the rows, and say above them if some are left out."""
+        team = request.user.team  # type: ignore[union-attr] # accounts are those of the portal
+        left_out = team and {"subtitle": _("without other teams, since you compete in team %s") % team}
+        return super().changelist_view(request, {**(extra_context or {}), **(left_out or {})})
 
 
 @admin.action(description=_("Approve the chosen accounts"))
@@ -201,9 +224,10 @@ class _Person(_AsSeen, _OnePerson, UserChangeForm):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(OfTeams, UserAdmin):
     """Accounts."""
 
+    of_team = "membership__team"
     form = _Person
     add_form = _NewPerson
     list_display = ("username", "name", "email", "date_joined", "verified_at", "approved_at", "is_staff")
@@ -276,9 +300,10 @@ class _Judged(_AsSeen):
 
 
 @admin.register(Team)
-class TeamAdmin(admin.ModelAdmin):
+class TeamAdmin(OfTeams):
     """Teams. The name stands in receipts and stays; teams cannot be merged, since each had its own limits."""
 
+    of_team = "pk"
     list_display = ("name", "created_at", "disqualified_for")
     form = _Judged
     list_filter = (("disqualified_at", admin.EmptyFieldListFilter),)
@@ -290,9 +315,14 @@ class TeamAdmin(admin.ModelAdmin):
         """Teams are made by their members."""
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who is in a team and which is disqualified is decided by organisers who do not compete."""
+        return super().has_change_permission(request, obj) and not competes(request.user)
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A team that has submitted, or that a notice names, stays, since the chain does: it can be disqualified."""
-        return super().has_delete_permission(request, obj) and (obj is None or not obj.fixed)
+        allowed = super().has_delete_permission(request, obj) and not competes(request.user)
+        return allowed and (obj is None or not obj.fixed)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         """Say why something cannot be decided now, beside what was typed; nothing of it is written."""
@@ -359,7 +389,7 @@ def again(admin_: Any, request: HttpRequest, chosen: "QuerySet[Submission]") -> 
 
 
 @admin.register(Submission)
-class SubmissionAdmin(ReadOnly):
+class SubmissionAdmin(OfTeams, ReadOnly):
     """Submissions."""
 
     list_display = ("received_at", "row", "track", "protocol", "state", "filename", "sha256", "page")
@@ -381,24 +411,31 @@ class SubmissionAdmin(ReadOnly):
 
 @admin.register(Score)
 class ScoreAdmin(ReadOnly):
-    """Scores, at full precision."""
+    """Scores, at full precision: for those who do not compete, since no team is told so many decimals, not even of its own."""
 
     list_display = ("at", "submission", "value", "scorer")
     exclude = ("draws",)
 
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """The rows that the person may see."""
+        found = super().get_queryset(request)
+        return found.none() if competes(request.user) else found
+
 
 @admin.register(Transition)
-class TransitionAdmin(ReadOnly):
+class TransitionAdmin(OfTeams, ReadOnly):
     """Lives of submissions."""
 
+    of_team = "submission__team"
     list_display = ("at", "submission", "before", "after", "reason")
     list_filter = ("after",)
 
 
 @admin.register(Link)
-class LinkAdmin(ReadOnly):
+class LinkAdmin(OfTeams, ReadOnly):
     """The chain of receipts and notices."""
 
+    of_team = "submission__team"
     list_display = ("number", "at", "kind", "submission", "team", "digest")
     list_filter = ("kind",)
 
@@ -430,23 +467,56 @@ class AnnouncementAdmin(admin.ModelAdmin):
 class AuditAdmin(ReadOnly):
     """The audit log."""
 
-    list_display = ("number", "at", "who", "origin", "what", "about")
+    list_display = ("number", "at", "person", "origin", "what", "about")
     list_filter = ("what", "at")
-    search_fields = ("who", "what", "about", "origin")
+    search_fields = ("what", "about", "origin")
     show_full_result_count = False
+    fields = ("number", "at", "person", "account", "origin", "what", "about", "before", "after", "previous", "digest")
+    readonly_fields = ("person",)
+
+    @admin.display(description=_("who"), ordering="account")
+    def person(self, entry: AuditEntry) -> str:
+        """The name that an organiser's account has now; what stands for an account that was deleted."""
+        if entry.account is None:
+            return entry.who
+        if entry.named is None:  # type: ignore[attr-defined] # see get_queryset
+            return pseudonym(entry.account)
+        return entry.named if entry.shown else f"user {entry.account}"  # type: ignore[attr-defined]
+
+    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> Any:
+        """Find entries by the names that accounts have now, too."""
+        found, several = super().get_search_results(request, queryset, search_term)
+        if term := search_term.strip():
+            named = User.objects.filter(username__icontains=term, is_staff=True).values("pk")
+            found |= queryset.filter(Q(account__in=named) | Q(account=None, who__icontains=term) | Q(who=term))
+        return found, several
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """The entries; those about submissions of other teams are left out for those who compete."""
+        who = User.objects.filter(pk=OuterRef("account"))
+        known = who.filter(Q(is_staff=True) | Q(deleted_at__isnull=False))
+        found: QuerySet[Any] = super().get_queryset(request)
+        found = found.annotate(named=Subquery(who.values("username")), shown=Exists(known))
+        if not competes(request.user):
+            return found
+        kind = audit.kind_of(Submission())
+        visible = [audit.named(each) for each in without_rivals(request.user, Submission.objects.all())]
+        return found.filter(~Q(about__startswith=f"{kind} ") | Q(about__in=visible))
 
 
 @admin.register(Acceptance)
-class AcceptanceAdmin(ReadOnly):
+class AcceptanceAdmin(OfTeams, ReadOnly):
     """Who accepted which terms."""
 
+    of_team = "user__membership__team"
     list_display = ("at", "user", "sha256")
 
 
 @admin.register(Card)
-class CardAdmin(ReadOnly):
+class CardAdmin(OfTeams, ReadOnly):
     """Versions of method cards."""
 
+    of_team = "submission__team"
     list_display = ("at", "submission", "version")
 
 

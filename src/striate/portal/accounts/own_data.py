@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from striate.portal.models import Acceptance, Submission, Token, Upload, User
+from striate.portal.models.people import pseudonym
 
 
 def exported(user: User) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def exported(user: User) -> dict[str, Any]:
 def _forget_in_history(user: User) -> None:
     """Take the name out of the admin's history, in which organisers see what was changed last."""
     entries = LogEntry.objects.filter(content_type__app_label="portal")
-    left, member = f"deleted-{user.pk}", f"{user.username} in "
+    left, member = pseudonym(user.pk), f"{user.username} in "
     entries.filter(content_type__model="user", object_id=str(user.pk)).update(object_repr=left)
     for entry in entries.filter(content_type__model="membership", object_repr__startswith=member):
         entry.object_repr = entry.object_repr.replace(member, f"{left} in ", 1)
@@ -86,7 +87,8 @@ def delete(user: User) -> None:
         if not Acceptance.objects.filter(user=user).exists():
             user.delete()
             return
-        user.username, user.name, user.email = f"deleted-{user.pk}", "", f"deleted-{user.pk}@deleted.invalid"
+        left = pseudonym(user.pk)
+        user.username, user.name, user.email = left, "", f"{left}@deleted.invalid"
         user.is_active = user.is_staff = user.is_superuser = False
         user.approved_at = user.verified_at = user.last_login = None
         user.deleted_at = timezone.now()

@@ -18,6 +18,7 @@ from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition
 from striate.portal.decimals import decimals
 from striate.portal.models import Link, Membership, Score, Submission, Team, User
+from striate.portal.organising import audit
 from striate.portal.receiving.limits import left
 
 
@@ -48,6 +49,7 @@ def team(request: HttpRequest) -> HttpResponseBase:
             with transaction.atomic():
                 made = form.save()
                 Membership.objects.create(user=request.user, team=made)
+                _note(request, "make team", made)
         except IntegrityError:  # the name, or another team of this person, came in between
             form.add_error("name", _("There is a team of this name already, or you are in one now."))
         else:
@@ -71,7 +73,8 @@ def join(request: HttpRequest, invitation: str) -> HttpResponseBase:
         return render(request, "portal/accounts/join.html", {"team": found})
     try:
         with transaction.atomic():
-            Membership.objects.get_or_create(user=request.user, team=found)
+            if Membership.objects.get_or_create(user=request.user, team=found)[1]:
+                _note(request, "join team", found)
     except IntegrityError:
         messages.error(request, _("You have joined another team meanwhile."))
     return redirect("team")
@@ -95,6 +98,7 @@ def leave(request: HttpRequest) -> HttpResponseBase:
             )
             why = said % {"team": membership.team.name}
             return render(request, "portal/refused.html", {"why": why}, status=400)
+        _note(request, "leave team", membership.team)
         membership.delete()
         if not membership.team.memberships.exists():
             membership.team.delete()
@@ -135,6 +139,12 @@ def new_invitation(request: HttpRequest) -> HttpResponseBase:
         own.invite_anew()
         messages.success(request, _("The old link works no longer."))
     return redirect("team")
+
+
+def _note(request: HttpRequest, what: str, about: Team) -> None:
+    """Write down whether an organiser competes: that decides what the person may see."""
+    if request.user.is_staff:
+        audit.note(request, what, about=about)
 
 
 def _with_scores(own: Team) -> list[Submission]:

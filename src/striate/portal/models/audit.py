@@ -22,7 +22,7 @@ class AuditEntry(Unchanging):
     at
         When.
     who
-        The account, ``command line: USER``, or ``anonymous``.
+        ``user N`` for an account, whose name goes with it while the log stays; ``command line: USER``, ``anonymous``.
     account
         Number of the account, if it was one.
     origin

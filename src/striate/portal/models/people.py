@@ -125,6 +125,11 @@ def _invitation() -> str:
     return secrets.token_urlsafe(18)
 
 
+def pseudonym(number: int) -> str:
+    """What stands for an account that was deleted, by its number."""
+    return f"deleted-{number}"
+
+
 class Team(_Keyed):
     """Who submits: its name stands on the boards and in the receipts, and stays.
 

@@ -19,12 +19,13 @@ from django.utils.translation import override
 
 from striate.errors import InputError
 from striate.portal.models.audit import BEGIN, AuditEnd, AuditEntry
-from striate.portal.models.people import User
+from striate.portal.models.people import Team, Token, User
 from striate.portal.organising.asking import request_now
 
 # Whatever is called like this is a secret, or a person's address: that it changed is written, and no more.
 _HIDDEN = ("password", "token", "digest", "secret", "invitation", "session", "key", "email", "passphrase", "cookie")
-_OF_PEOPLE = ("name", "username")  # of accounts, too: what a person is called goes with the account, and the log stays
+# What people are called, and what they call what is theirs, goes with their accounts, and the log stays.
+_OF_PEOPLE, _THEIRS = ("name", "username"), (User, Team, Token)
 HIDDEN = "not written here"
 _LONGEST = 2000  # characters of a value
 
@@ -51,7 +52,7 @@ def note(
     about
         What it is done to; of a row, its kind and number are written.
     before, after
-        Fields that change. Values whose name is that of a secret, and what a person is called, are replaced by `HIDDEN`.
+        Fields that change. Values whose name is that of a secret, and names of accounts, teams and tokens, are replaced by `HIDDEN`.
     """
     who, account, origin = _actor(actor)
     with transaction.atomic():
@@ -64,9 +65,9 @@ def note(
             account=account,
             origin=origin[:100],
             what=what[:80],
-            about=_about(about)[:150],
-            before=_plain(before, own=isinstance(about, User)),
-            after=_plain(after, own=isinstance(about, User)),
+            about=named(about)[:150],
+            before=_plain(before, own=isinstance(about, _THEIRS)),
+            after=_plain(after, own=isinstance(about, _THEIRS)),
             previous=end.digest,
         )
         entry.digest = entry.digested()
@@ -105,17 +106,12 @@ def _actor(actor: Actor) -> tuple[str, int | None, str]:
         origin = str(actor.META.get("REMOTE_ADDR", ""))
         user = getattr(actor, "user", None)
         if user is not None and user.is_authenticated:
-            return _called(user), user.pk, origin
+            return f"user {user.pk}", user.pk, origin
         return "anonymous", None, origin
     if isinstance(actor, User):
         request = request_now.get()
-        return _called(actor), actor.pk, str(request.META.get("REMOTE_ADDR", "")) if request else ""
+        return f"user {actor.pk}", actor.pk, str(request.META.get("REMOTE_ADDR", "")) if request else ""
     return actor or f"command line: {_user()}", None, platform.node()
-
-
-def _called(user: Any) -> str:
-    """Name organisers; of participants, whose names go with their accounts, write the number alone."""
-    return str(user.get_username()) if user.is_staff else f"user {user.pk}"
 
 
 def _user() -> str:
@@ -131,7 +127,8 @@ def kind_of(row: models.Model) -> str:
         return str(row._meta.verbose_name)
 
 
-def _about(about: models.Model | str) -> str:
+def named(about: models.Model | str) -> str:
+    """How the log names what something is done to: a row by its kind and number."""
     return about if isinstance(about, str) else f"{kind_of(about)} {about.pk}"
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from striate.competition.commitment import scorer
-from striate.portal.access import signed_in
+from striate.portal.access import competes, signed_in, without_rivals
 from striate.portal.competition import competition
 from striate.portal.hosting import arriving
 from striate.portal.in_force import rules_in_force
@@ -43,9 +43,10 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         "clock": clock.problem(),
         "phases": rules.phases,
         "phase": rules.phase_at(timezone.now()),
-        "states": _states(),
+        "states": _states(request.user),
         "to_approve": _to_approve(),
-        "same": same_files(),
+        "competes": competes(request.user),
+        "same": () if competes(request.user) else same_files(),
         "workers": Worker.objects.order_by("name"),
         "there": set(Worker.there().values_list("pk", flat=True)),
         "progress": [progress(board) for board in competition().boards.values()],
@@ -95,8 +96,9 @@ def _version() -> str:
     return latest.scorer if latest else scorer()
 
 
-def _states() -> list[tuple[str, str, int]]:
-    counts: dict[Any, int] = dict(Submission.objects.order_by().values_list("state").annotate(Count("pk")))
+def _states(user: Any) -> list[tuple[str, str, int]]:
+    shown = without_rivals(user, Submission.objects.order_by())
+    counts: dict[Any, int] = dict(shown.values_list("state").annotate(Count("pk")))
     return [(state.value, str(state.label), counts.get(state.value, 0)) for state in State]
 
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from striate.competition import Board
 from striate.errors import InputError
 from striate.metrics.stated import says_too_few
-from striate.portal.access import admitted, may_see, require_no_rival, signed_in
+from striate.portal.access import admitted, competes, require_no_rival, require_visible, signed_in
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
@@ -143,11 +143,10 @@ def _limits(team: Team | None) -> list[limits.Left]:
 
 
 def _own(request: HttpRequest, number: UUID) -> Submission:
-    """The submission, for whoever may see it; to others it is as if there was none."""
+    """The submission, for whoever may see it."""
     submission = get_object_or_404(Submission.objects.select_related("team", "by"), pk=number)
     assert isinstance(request.user, User)
-    if not may_see(request.user, submission):
-        raise Http404
+    require_visible(request.user, submission)
     return submission
 
 
@@ -174,7 +173,7 @@ def _about(own: Submission, user: Any) -> dict[str, Any]:
         (METRIC_NAMES[name], rounded(score.metrics[name])) for name in METRIC_NAMES if name in score.metrics
     ]
     same: Any = ()
-    if user.is_staff:  # shown to organisers, and to nobody else
+    if user.is_staff and not competes(user):  # shown to organisers, and to nobody else
         same = (
             Submission.objects.filter(sha256=own.sha256)
             .exclude(pk=own.pk)

@@ -228,7 +228,7 @@ def new_account(username: str, email: str, team: str) -> tuple[str, str]:
         own = Team.objects.filter(name_key=name_key(team)).first() or Team.objects.create(name=team)
         Membership.objects.create(user=user, team=own)
         token, text = Token.make(user, "made by an organiser")
-        audit.note(None, "add account", about=user, after={"team": own.name})
+        audit.note(None, "add account", about=user, after={"team_id": own.pk})
         audit.note(None, "make token", about=token, after={"name": token.name, "user_id": user.pk})
         return password, text
 
