@@ -104,3 +104,11 @@ def test_a_quoted_text_is_short_and_printable(text: str, most: int) -> None:
 
 def test_a_message_is_on_one_line_and_does_not_steer_the_terminal() -> None:
     assert str(InputError("a\nb\x1b[31mc\u202ed\ud800 ä")) == "a b\\x1b[31mc\\u202ed\\ud800 ä"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    """Editors of Windows put it before files in UTF-8."""
+    for text in ('\ufeff{"a": 1}', '\ufeff{"a": 1}'.encode()):
+        assert parse_json(text) == {"a": 1}
+    for text in ("\ufeffa = 1\r\nb = 2\r\n", "\ufeffa = 1\r\nb = 2\r\n".encode()):
+        assert parse_toml(text) == {"a": 1, "b": 2}

@@ -16,6 +16,7 @@ Value = TypeVar("Value")
 
 LARGEST = 64 * 2**20  # bytes of a document
 DEEPEST = 64  # tables and lists within each other
+_BYTE_ORDER_MARK = "\ufeff"  # which some editors of Windows put before a text
 _PIECE = 2**20  # bytes that are read at a time
 _LONGEST_REASON = 120  # characters
 _TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
@@ -184,9 +185,9 @@ def first_problem(error: ValidationError) -> str:
 
 def _text(content: bytes | str, source: object, kind: str) -> str:
     if isinstance(content, str):
-        return content
+        return content.removeprefix(_BYTE_ORDER_MARK)
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8").removeprefix(_BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
         raise MalformedError(source, kind, f"it is not text in UTF-8 (byte {error.start})") from None
 
