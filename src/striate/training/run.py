@@ -149,11 +149,13 @@ class Run:
         Raises
         ------
         InputError
-            If the run is not finished, or its weights are damaged.
+            If the run is not finished, its weights are damaged, or its folder holds another run by now.
         """
         from striate.models import load
 
         self.refuse_unfinished()
+        if Run.open(self.folder).provenance != self.provenance:
+            raise InputError(f"{self.folder} was trained anew since this run was opened: open it again, by Run.open.")
         return load(self.folder / WEIGHTS)
 
     def refuse_unfinished(self) -> None:
