@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -232,3 +233,15 @@ def test_a_real_size_takes_a_moment():
     metrics = evaluate(r, p, np.repeat(np.arange(100), 10))
     assert np.abs(metrics.single_trial_correlation).max() < 0.2
     assert metrics.feve.mean is None or metrics.feve.kept.sum() < 20
+
+
+@pytest.mark.parametrize("axis", ["index", "columns"])
+def test_tables_in_another_order_are_refused(axis):
+    rng = np.random.default_rng(0)
+    responses, predictions = (pd.DataFrame(rng.random((6, 3)), columns=[7, 8, 9]) for _ in range(2))
+    expected = single_trial_correlation(responses.to_numpy(), predictions.to_numpy())
+    np.testing.assert_array_equal(single_trial_correlation(responses, predictions), expected)
+    other = predictions.iloc[::-1] if axis == "index" else predictions.iloc[:, ::-1]
+    with pytest.raises(InputError, match=f"same labels in their {axis}, in another order"):
+        single_trial_correlation(responses, other)
+    np.testing.assert_array_equal(single_trial_correlation(responses, other.reindex_like(responses)), expected)

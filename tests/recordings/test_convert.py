@@ -387,13 +387,17 @@ def test_labels_of_neurons_and_trials_are_matched() -> None:
         )
         np.testing.assert_array_equal(recording.responses, expected.responses)
         np.testing.assert_array_equal(recording.behavior[:, 2], states["running_speed"])
+    by_trial = responses.set_axis(np.arange(TRIALS) * 3).sample(frac=1, random_state=2)
+    numbered = {"trial_idx": np.arange(TRIALS) * 3}
+    recording = striate.convert(**{**given, "neurons": neurons, "responses": by_trial}, trials=numbered)
+    np.testing.assert_array_equal(recording.responses, expected.responses)
     named = responses.set_axis(
         [f"cell {number}" for number in range(NEURONS)], axis="columns"
     )  # no unit ids: as they stand
     np.testing.assert_array_equal(
         striate.convert(**{**given, "neurons": neurons, "responses": named}).responses, given["responses"]
     )
-    with pytest.raises(InputError, match="no unit ids of neurons"):
+    with pytest.raises(InputError, match="no unit ids of the neurons"):
         striate.convert(**{**given, "neurons": neurons, "responses": responses.rename(columns={13: 14})})
     with pytest.raises(InputError, match="rows of responses and of trials have other labels"):
         striate.convert(**{**given, "responses": responses.rename(index={100: 99})}, trials=trials)

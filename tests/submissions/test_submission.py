@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -275,3 +276,27 @@ def test_masked_predictions_are_refused() -> None:
     masked = np.ma.masked_array(np.ones((12, 12)), mask=np.eye(12, dtype=bool))
     with pytest.raises(InputError, match="12 masked entries"):
         Submission("7-1-1", None, "image", IDS, np.array(["test"] * 12), IDS, IDS, masked)
+
+
+def test_tables_of_predictions_are_matched_by_their_labels():
+    """As `Run.respond` returns them, and as tables become by sorting and grouping."""
+    recording = small_recording()
+    rng = np.random.default_rng(0)
+    rows = recording.rows("test")
+    ids = recording.trials["trial_idx"].to_numpy()[rows]
+    values = rng.random((len(rows), len(recording.neurons)), dtype=np.float32)
+    table = pd.DataFrame(values, index=ids, columns=recording.unit_ids)
+    turned = table.sample(frac=1, random_state=0).sample(frac=1, axis=1, random_state=0)
+    expected = Submission.from_array(recording, values, protocol="image")
+    for table_ in (turned, turned.set_axis(turned.columns.astype(str), axis="columns"), table.reset_index(drop=True)):
+        assert equal(Submission.from_array(recording, table_, protocol="image"), expected)
+    for lookup in (ids, rows):
+        labelled = table.set_index(pd.Index(lookup)).sample(frac=1, axis=1, random_state=1)
+
+        def predict(_, some, lookup=lookup, labelled=labelled):
+            wanted = ids[np.isin(rows, some)] if lookup is ids else some
+            return labelled.loc[wanted[::-1]]
+
+        assert equal(Submission.from_callable(recording, predict, protocol="image", batch_size=5), expected)
+    with pytest.raises(InputError, match="no unit ids"):
+        Submission.from_array(recording, table.rename(columns={recording.unit_ids[0]: 10**6}), protocol="image")

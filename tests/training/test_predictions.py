@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from tests.fixtures.recordings import small_recording
@@ -148,3 +149,30 @@ def test_what_a_run_cannot_predict(run: Run, tmp_path: Path) -> None:
         predict(run, small_recording(test_images=0))
     with pytest.raises(InputError, match="is no run"):
         predict(tmp_path / "nothing", recorded())
+
+
+def test_a_run_that_was_trained_anew_is_opened_again(tmp_path: Path) -> None:
+    """The recipe in memory must not label what other weights predict."""
+    recording = recorded()
+    old = train(small_recipe(schedule__max_epochs=1), recording, tmp_path / "run", progress=False)
+    assert Run.open(tmp_path / "run").encoder().sessions == old.encoder().sessions
+    recipe = small_recipe(data__behavior=True, schedule__max_epochs=1)
+    new = train(recipe, recording, tmp_path / "run", overwrite=True, progress=False)
+    with pytest.raises(InputError, match="trained anew since this run was opened"):
+        predict(old, recording)
+    assert predict(new, recording).protocol == "image + behaviour"
+
+
+def test_functions_may_return_tables_with_unit_ids(run: Run) -> None:
+    recording = recorded()
+    predictions = predict(run, recording)
+    shuffled = np.random.default_rng(0).permutation(predictions.unit_ids.size)
+
+    def table(batch: Batch) -> pd.DataFrame:
+        rows = [
+            np.flatnonzero(predictions.trial_idx == recording.trials["trial_idx"][row])[0]
+            for row in batch.rows.tolist()
+        ]
+        return pd.DataFrame(predictions.values[rows], columns=predictions.unit_ids).iloc[:, shuffled]
+
+    np.testing.assert_array_equal(predict(table, recording).values, predictions.values)

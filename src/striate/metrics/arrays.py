@@ -36,14 +36,27 @@ def same_shape(responses: ArrayLike, predictions: ArrayLike) -> tuple[NDArray[An
     Raises
     ------
     InputError
-        If their shapes differ, or either is not trials × neurons.
+        If their shapes differ, either is not trials × neurons, or both are DataFrames with the same labels in another order.
     """
+    for axis in ("index", "columns"):
+        _refuse_other_order(responses, predictions, axis)
     r, p = trials_by_neurons(responses, "responses"), trials_by_neurons(predictions, "predictions")
     if r.shape != p.shape:
         raise InputError(
             f"The predictions have shape {p.shape} and the responses {r.shape}; both must be the same trials × neurons."
         )
     return r, p
+
+
+def _refuse_other_order(responses: Any, predictions: Any, axis: str) -> None:
+    if not (hasattr(responses, "iloc") and hasattr(predictions, "iloc")):
+        return
+    measured, predicted = (list(getattr(values, axis, ())) for values in (responses, predictions))
+    if measured != predicted and set(measured) == set(predicted):
+        raise InputError(
+            f"The responses and the predictions have the same labels in their {axis}, in another order: give "
+            f"predictions.reindex_like(responses)."
+        )
 
 
 def neuron_blocks(neurons: int, rows: int) -> Iterator[slice]:

@@ -15,8 +15,8 @@ from striate.recordings import layout
 from striate.recordings.archive import open_archive
 from striate.recordings.axes import IMAGE_AXES, RESPONSE_AXES, in_order
 from striate.recordings.findings import Severity, UnreadableError
-from striate.recordings.labels import BEHAVIOR, PUPIL_CENTER, components_by_name, has_names, matched
-from striate.recordings.own_tables import Table, given_unit_ids, neuron_table, trial_table
+from striate.recordings.labels import BEHAVIOR, PUPIL_CENTER, components_by_name, has_names, matched, refuse_other_rows
+from striate.recordings.own_tables import Table, given_trial_ids, given_unit_ids, neuron_table, trial_table
 from striate.recordings.recording import Recording
 from striate.recordings.tables import read_tables
 from striate.recordings.write import write
@@ -87,7 +87,7 @@ def convert(
     InputError
         If the arrays do not fit each other; the sentence names the two that disagree.
     """
-    responses = _in_order_of_tables(responses, neurons, trials)
+    responses = _in_order_of_trials(responses, "responses", trials, given_unit_ids(neurons))
     measured = _numbers(
         in_order(as_array(responses, "responses"), response_axes, RESPONSE_AXES, "responses"), "responses", 2
     )
@@ -229,11 +229,17 @@ def _choose_tiers(image_ids: Array, seed: int) -> Array:
     return tier_of_image[index]
 
 
-def _in_order_of_tables(responses: Any, neurons: Any, trials: Any) -> Any:
-    """Responses in the order of the trials and neurons, where the labels of a DataFrame say that theirs is another."""
-    if not isinstance(responses, pd.DataFrame):
-        return responses
-    return matched(responses, "responses", rows=trials, columns=given_unit_ids(neurons))
+def _in_order_of_trials(values: Any, what: str, trials: Any, unit_ids: list[Any] | None = None) -> Any:
+    """Rows (and columns) in the order of the trials (and neurons), where the labels of a DataFrame say that theirs is another."""
+    if not isinstance(values, pd.DataFrame):
+        return values
+    rows: list[Any] = []
+    if isinstance(trials, pd.DataFrame):
+        refuse_other_rows(values, trials, what)
+        rows.append(trials.index)
+    if isinstance(trials, pd.DataFrame | Mapping):
+        rows += given_trial_ids(trials)
+    return matched(values, what, rows=rows, columns=unit_ids)
 
 
 def _companion(
@@ -242,8 +248,7 @@ def _companion(
     width = len(components)
     if values is None:
         return np.zeros((count, width), dtype=np.float32)
-    if isinstance(values, pd.DataFrame):
-        values = matched(values, name, rows=trials)
+    values = _in_order_of_trials(values, name, trials)
     array = _regular(components_by_name(name, values, components) if has_names(values) else values, name, 2)
     if array.shape != (count, width):
         parts = ", ".join(layout.VARIABLES[name].components)

@@ -88,10 +88,12 @@ def index_as_columns(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     return table.reset_index(level=wanted).reset_index(drop=True) if wanted else table.reset_index(drop=True)
 
 
-def matched(table: pd.DataFrame, what: str, *, rows: Any = None, columns: Sequence[Any] | None = None) -> pd.DataFrame:
-    """Put the rows and columns of a table into the order of another, where their labels say that it differs.
+def matched(
+    table: pd.DataFrame, what: str, *, rows: Iterable[Any] = (), columns: Sequence[Any] | NDArray[Any] | None = None
+) -> pd.DataFrame:
+    """Put the rows and columns of a table into a wanted order, where their labels say that theirs is another.
 
-    Labels that only number from 0 say nothing, and neither do those that the other does not have.
+    Labels that only number from 0 say nothing, and neither do labels of rows that are not wanted.
 
     Parameters
     ----------
@@ -100,38 +102,46 @@ def matched(table: pd.DataFrame, what: str, *, rows: Any = None, columns: Sequen
     what
         What it holds, for messages.
     rows
-        The other table with a row for each of its rows, if that has labels: the table of trials.
+        The labels that its rows may have, (T,), in the order that is wanted: trial ids, for example, or the index of the table of
+        trials. The first that has the same labels counts.
     columns
-        What each of its columns is: the unit ids of the table of neurons, if those were given.
+        Unit ids of the neurons, (N,), in the order that is wanted; None where they are not known.
 
     Raises
     ------
     InputError
-        If whole numbers name the columns, and some of them are no unit ids; or rows of both are numbered, and differently.
+        If whole numbers name the columns, and some of them are no unit ids.
     """
-    if isinstance(rows, pd.DataFrame) and not _only_numbers(rows.index) and not _only_numbers(table.index):
-        there = rows.index
-        if len(there) == len(table) and there.is_unique and table.index.is_unique and not there.equals(table.index):
-            if (places := table.index.get_indexer(there)).min(initial=0) >= 0:
-                table = table.iloc[places]
-            elif pd.api.types.is_integer_dtype(there) and pd.api.types.is_integer_dtype(table.index):
-                odd = sorted(set(there.tolist()) ^ set(table.index.tolist()))
-                raise InputError(
-                    f"The rows of {what} and of trials have other labels ({listed(odd)} are in one only): keep the same trials in "
-                    "both, or number their rows anew with reset_index(drop=True)."
-                )
+    if not _only_numbers(table.index) and table.index.is_unique:
+        for wanted in map(pd.Index, rows):
+            if len(wanted) == len(table) and wanted.is_unique:
+                places = table.index.get_indexer(wanted)
+                if places.min(initial=0) >= 0:
+                    table = table.iloc[places]
+                    break
     if columns is not None and len(columns) == table.shape[1] and not _only_numbers(table.columns):
         ids = pd.Index(columns)
         named = table.columns if pd.api.types.is_integer_dtype(table.columns) else _as_ids(table.columns)
-        if named is not None and named.is_unique and ids.is_unique and not ids.equals(named):
+        if named is not None and named.is_unique and ids.is_unique:
             if (places := named.get_indexer(ids)).min(initial=0) < 0:
                 odd = sorted(set(ids.tolist()) ^ set(named.tolist()))
                 raise InputError(
-                    f"The columns of {what} are no unit ids of neurons ({listed(odd)} are in one only): name them by unit_id, or "
-                    f"give {what}.to_numpy() if they stand in the order of neurons."
+                    f"The columns of {what} are no unit ids of the neurons ({listed(odd)} are in one only): name them by unit_id, "
+                    f"or give an array (to_numpy) whose columns stand in the order of the neurons."
                 )
             table = table.iloc[:, places]
     return table
+
+
+def refuse_other_rows(table: pd.DataFrame, trials: pd.DataFrame, what: str) -> None:
+    """Raise `InputError` if two tables that shall have a row for each trial number their rows differently."""
+    given, wanted = table.index, trials.index
+    numbered = all(pd.api.types.is_integer_dtype(one) and not _only_numbers(one) for one in (given, wanted))
+    if numbered and len(given) == len(wanted) and (odd := sorted(set(given.tolist()) ^ set(wanted.tolist()))):
+        raise InputError(
+            f"The rows of {what} and of trials have other labels ({listed(odd)} are in one only): keep the same trials in both, or "
+            "number their rows anew with reset_index(drop=True)."
+        )
 
 
 def _only_numbers(index: pd.Index) -> bool:

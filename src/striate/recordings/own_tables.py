@@ -162,3 +162,9 @@ def given_unit_ids(neurons: Any) -> list[Any] | None:
         return None
     table = _as_table(neurons, "neurons", _NEURON_ALIASES)
     return table["unit_id"].tolist() if "unit_id" in table else None
+
+
+def given_trial_ids(trials: Table) -> list[list[Any]]:
+    """Return the trial indices of a table of trials as they were given, if they were."""
+    table = _as_table(trials, "trials", _TRIAL_ALIASES)
+    return [table["trial_idx"].tolist()] if "trial_idx" in table else []

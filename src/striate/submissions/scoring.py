@@ -4,12 +4,11 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.arrays import as_array
 from striate.errors import InputError, checked_count, checked_seed
 from striate.metrics import (
     METRICS_VERSION,
@@ -151,7 +150,7 @@ def score_array(
         tier=truth.tier,
         trial_idx=truth.trial_idx,
         image_id=truth.image_id,
-        predictions=as_array(predictions, "predictions"),
+        predictions=cast("NDArray[np.float32]", predictions),  # whatever they are: they are checked here
     )
     return score(submission, truth, bootstrap=bootstrap, seed=seed)
 

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from striate.arrays import as_array
 from striate.catalog import as_recording
 from striate.errors import InputError, checked_count, kind_of
 from striate.progress import progress
+from striate.recordings.labels import matched
 from striate.submissions import parquet
 from striate.submissions.keyed import Ids, Keys, Table, naming, tier_rows
 from striate.submissions.protocol import IMAGE, protocol_name, track_name
@@ -99,7 +101,8 @@ class Submission(Table):
             The recording that they predict.
         predictions : (T, N)
             Predicted responses in standardised units, ≥ 0: a row for each of ``recording.rows(tier)``, tier after
-            tier, and a column for each neuron in the recording's order.
+            tier, and a column for each neuron in the recording's order. The columns of a DataFrame that are unit ids, and the rows that are
+            trial indices, may have any order.
         protocol, track
             As for `Submission`.
         tiers
@@ -111,9 +114,10 @@ class Submission(Table):
             If the shape is not that of the recording's trials and neurons, or a prediction is negative, above `LARGEST` or not finite.
         """
         keys = Keys.of(recording, tiers)
-        submission = cls(
-            track=track, protocol=protocol, predictions=as_array(predictions, "predictions"), **keys.as_arguments()
-        )
+        values = cast(
+            "NDArray[np.float32]", predictions
+        )  # whatever they are: they are checked as the submission is made
+        submission = cls(track=track, protocol=protocol, predictions=values, **keys.as_arguments())
         submission.require_rates()
         return submission
 
@@ -171,7 +175,11 @@ class Submission(Table):
         with progress("predicting", len(rows)) as advance:
             for start in range(0, len(rows), batch_size):
                 some = rows[start : start + batch_size]
-                values = as_array(predict(recording, some), "predictions")
+                returned = predict(recording, some)
+                if isinstance(returned, pd.DataFrame):
+                    ids = recording.trials["trial_idx"].iloc[some]
+                    returned = matched(returned, "predictions", rows=[ids, some], columns=recording.unit_ids)
+                values = as_array(returned, "predictions")
                 if values.shape != (len(some), neurons):
                     raise InputError(
                         f"The function returned predictions of shape {values.shape}; {len(some)} trials and "

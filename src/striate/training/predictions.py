@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -24,6 +25,7 @@ from striate.models import Encoder
 from striate.models.ops import freed_memory_kept
 from striate.names import tier_names
 from striate.progress import progress
+from striate.recordings.labels import matched
 from striate.recordings.layout import TEST_TIERS
 from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
 from striate.training.run import Run
@@ -117,7 +119,7 @@ def predict(
     )  # code of the user's own keeps its settings
     with ours, freed_memory_kept(), progress(f"Predicting {recording.session}", rows.size) as advance:
         for batch in _batches(given, wanted):
-            values[start : start + len(batch)] = _rates(function, batch, given.unit_ids.size)
+            values[start : start + len(batch)] = _rates(function, batch, given.unit_ids)
             start += len(batch)
             advance(len(batch))
     trials = recording.trials.iloc[rows]
@@ -219,7 +221,7 @@ def _batches(given: Loaders, tiers: Iterable[str]) -> Iterator[Batch]:
         yield from given.prediction(tier)
 
 
-def _rates(function: Predictor, batch: Batch, neurons: int) -> NDArray[np.float32]:
+def _rates(function: Predictor, batch: Batch, unit_ids: NDArray[np.int64]) -> NDArray[np.float32]:
     try:
         with torch.inference_mode():
             returned = function(batch)
@@ -230,6 +232,9 @@ def _rates(function: Predictor, batch: Batch, neurons: int) -> NDArray[np.float3
             f"The function took no batch ({' '.join(str(error).split())[:120]}): it is given a striate.loading.Batch, so use "
             "batch.images, batch.behavior and so on."
         ) from error
+    if isinstance(returned, pd.DataFrame):
+        returned = matched(returned, "rates that the model returned", columns=unit_ids.tolist())
+    neurons = unit_ids.size
     rates = as_array(returned, "rates that the model returned").astype(np.float32, copy=False)
     if rates.shape != (len(batch), neurons):
         raise InputError(
