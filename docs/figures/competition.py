@@ -1,8 +1,9 @@
 """Draw the evidence of a split and a final board: ``competition-split.png`` and ``competition-board.png``.
 
-A small competition is simulated and closed; nobody trains, the teams are mixtures of truth and noise.
+A small competition is simulated and closed; nobody trains, the teams mix expected responses with those to other images.
 """
 
+import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,9 @@ from striate.competition.split import balance
 from striate.competition.split_figure import split_figure
 from striate.metrics import split_half
 from striate.recordings import open as open_recording
-from striate.submissions import Submission
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.competition.examples import modelled
 
 PASSPHRASE = "nothing here is secret"
 SEED = CompetitionSeed(0x0123_4567_89AB_CDEF_FEDC_BA98_7654_3210)
@@ -41,11 +44,11 @@ MOUSE = {
     "image_shape": (36, 64),
 }
 SKILLS = {
-    "Bregma": 0.75,
-    "Lambda": 0.74,
-    "Geniculate": 0.6,
-    "Pulvinar": 0.59,
-    "LN baseline": 0.45,
+    "Bregma": 0.64,
+    "Lambda": 0.63,
+    "Geniculate": 0.53,
+    "Pulvinar": 0.52,
+    "LN baseline": 0.42,
     "Optic tract": 0.3,
 }
 
@@ -54,7 +57,7 @@ def draw() -> None:
     """Build, play and close; draw both figures."""
     rules = parse_rules(template("own", starts=STARTS, session="501-1-3"))
     folder = Path(tempfile.mkdtemp())
-    mice = simulated(rules, MOUSE, SEED.simulation)
+    mice = list(simulated(rules, MOUSE, SEED.simulation))
     made = build(
         rules, mice, folder / "public", folder / "secret", PASSPHRASE, seed=SEED
     )
@@ -62,7 +65,9 @@ def draw() -> None:
     save(_split(folder, vault), "competition-split", dpi=95)
     commit(made.folder, vault, at=STARTS - timedelta(days=9))
     for day, (team, skill) in enumerate(SKILLS.items()):
-        _submission(vault, skill, day).write(folder / f"{day}.parquet")
+        modelled(made, vault, mice[0], "main", skill, day).write(
+            folder / f"{day}.parquet"
+        )
         submit(
             made.folder,
             folder / f"{day}.parquet",
@@ -99,27 +104,6 @@ def _split(folder: Path, vault: Vault) -> object:
     }
     finals = answers.index.isin(np.unique(final.image_id))
     return split_figure(balance(features.join(answers), finals), ceilings, "Track main")
-
-
-def _submission(vault: Vault, skill: float, seed: int) -> Submission:
-    rng = np.random.default_rng(seed)
-    truths = [vault.live["main"], vault.final["main"]]
-    noise = [rng.gamma(2.0, 0.5, truth.responses.shape) for truth in truths]
-    values = [
-        skill * truth.responses + (1 - skill) * drawn
-        for truth, drawn in zip(truths, noise, strict=True)
-    ]
-    return Submission(
-        session=truths[0].session,
-        track=None,
-        protocol="image",
-        unit_ids=truths[0].unit_ids,
-        predictions=np.concatenate(values),
-        **{
-            name: np.concatenate([getattr(truth, name) for truth in truths])
-            for name in ("tier", "trial_idx", "image_id")
-        },
-    )
 
 
 if __name__ == "__main__":

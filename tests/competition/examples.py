@@ -14,7 +14,10 @@ import tomli_w
 from striate.competition import Built, Receipt, Rules, Vault, build, commit, submit, template
 from striate.competition.keys import CompetitionSeed
 from striate.competition.rules import parse_rules
+from striate.loading.standardisation import Standardisation
 from striate.recordings import Recording
+from striate.recordings.layout import archive_stem
+from striate.simulate import Simulated
 from striate.submissions import Submission
 
 PASSPHRASE = "correct horse battery staple"
@@ -136,6 +139,39 @@ def predictions(made: Built, track: str, skill: float, seed: int = 0) -> Submiss
         trial_idx=np.concatenate([t.trial_idx for t in truths]),
         image_id=np.concatenate([t.image_id for t in truths]),
         predictions=np.concatenate(values).astype(np.float32),
+    )
+
+
+def modelled(made: Built, vault: Vault, mouse: Simulated, track: str, skill: float, seed: int = 0) -> Submission:
+    """What a model of the image alone would submit: the expected responses to the image, mixed with those to other images.
+
+    Unlike a mixture of measured responses it has no part in their noise, so the ceilings bound it.
+    """
+    from striate.recordings import open as open_recording
+
+    public = open_recording(made.folder / "archives" / f"{archive_stem(mouse.recording.session)}.zip")
+    rows = vault.mappings[mouse.recording.session].row
+    shown = pd.Series(mouse.recording.trials["image_id"].to_numpy())
+    of_image = pd.DataFrame(mouse.truth.expected).groupby(shown).transform("mean").to_numpy(np.float32)[rows]
+    responses = Standardisation.of(public).responses(of_image)
+    at = {str(index): row for row, index in enumerate(public.trials["trial_idx"])}
+    rng = np.random.default_rng(seed)
+    truths, values = (vault.live[track], vault.final[track]), []
+    for truth in truths:
+        expected = responses[[at[str(index)] for index in truth.trial_idx]]
+        images, first, image = np.unique(truth.image_id, return_index=True, return_inverse=True)
+        others = np.roll(expected[first], int(rng.integers(1, len(images))), axis=0)[image]
+        values.append(np.maximum(skill * expected + (1 - skill) * others, 0))
+    return Submission(
+        session=truths[0].session,
+        track=None,
+        protocol=made.rules.track(track).protocols[0],
+        unit_ids=truths[0].unit_ids,
+        predictions=np.concatenate(values).astype(np.float32),
+        **{
+            name: np.concatenate([getattr(truth, name) for truth in truths])
+            for name in ("tier", "trial_idx", "image_id")
+        },
     )
 
 

@@ -7,17 +7,16 @@ from matplotlib.figure import Figure
 from striate.competition.in_force import Move
 from striate.competition.results import BoardResult, Results, RowResult
 from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.stated import ceiling_row, says_too_few, why_not
+from striate.metrics.stated import TOO_FEW, ceiling_row, says_too_few, why_not
 from striate.report import ceiling_note
 from striate.report.page import Page, facts, image, table
 from striate.report.style import COLOURS, GREY, INK, look
 from striate.submissions.scorecard import LABELS, IntervalScore
 
 _MOST_ROWS = 60
-_TOO_FEW = (
-    "A row with too few images has no rank: its interval is wider than the distance to a perfect model, so its score says "
-    "nothing."
-)
+_CEILING = "ceiling (image alone)"
+_NO_RANK = "A row with too few images has no rank."
+_MEANS_TOO_FEW = "Too few images: an interval is wider than the distance from its score to a perfect model, so the score says nothing."
 
 
 def board_figure(board: BoardResult, level: float) -> Figure:
@@ -46,7 +45,7 @@ def board_figure(board: BoardResult, level: float) -> Figure:
         if limit is not None and rows:
             axes.axvline(limit, color=INK, lw=1, ls="--")
             axes.annotate(
-                "ceiling (image alone)",
+                _CEILING,
                 (limit, 1.0),
                 xycoords=("data", "axes fraction"),
                 xytext=(-4, -3),
@@ -107,7 +106,8 @@ def page(results: Results) -> str:
             f"{100 * results.ranking.level:g} % intervals from {results.ranking.resamples} resamples of the images with all their "
             "repeats. Rows of one band cannot be told apart from its best row: the interval of their difference, from the same "
             f"resamples, contains 0.{_notes(board)}",
-            _table(board),
+            _ranking(board),
+            _metrics(board),
             image(board_figure(board, results.ranking.level), description),
         )
     said = f"Commitment {results.commitment[:16]}, chain of receipts {results.chain[:16]}. Scored by {results.scorer}."
@@ -115,17 +115,19 @@ def page(results: Results) -> str:
 
 
 def _notes(board: BoardResult) -> str:
-    """Say what the ceilings bound, and why rows have no rank."""
-    known = any(limit is not None for limit in ceiling_row(board.ceilings).values())
-    said = [ceiling_note(board.protocol)] if known else []
-    said += (
-        [f"The oracle predictor has a single-trial correlation of {oracle:.4f}."]
-        if (oracle := board.ceilings["jackknife_oracle"]) is not None
-        else []
-    )
-    if any(says_too_few(row.reason) for row in board.rows):
-        said.append(_TOO_FEW)
+    """Say what the ceilings bound, and what too few images mean."""
+    said = [ceiling_note(board.protocol)] if _limits(board) else []
+    oracle = board.ceilings["jackknife_oracle"]
+    said += [] if oracle is None else [f"The oracle predictor has a single-trial correlation of {oracle:.4f}."]
+    said += [_MEANS_TOO_FEW] if any(says_too_few(m.reason) for row in board.rows for m in row.metrics.values()) else []
+    said += [_NO_RANK] if any(says_too_few(row.reason) for row in board.rows) else []
     return "".join(f" {sentence}" for sentence in said)
+
+
+def _limits(board: BoardResult) -> dict[str, float | None] | None:
+    """Return the ceiling of each metric; None where none is known."""
+    limits = ceiling_row(board.ceilings)
+    return limits if any(limit is not None for limit in limits.values()) else None
 
 
 def _boundary(move: Move) -> str:
@@ -150,31 +152,43 @@ def _winners(board: BoardResult) -> str:
     return said + (f" (not told apart from {', '.join(row.team for row in apart)})" if apart else "")
 
 
-def _table(board: BoardResult) -> str:
-    """Write the rows and above them the ceiling; what ranks stands first, then the other metrics as on the live board."""
-    others = [name for name in (*METRICS, *NORMALISED) if name != board.metric]
-    limits = ceiling_row(board.ceilings)
-    rows = [_cells(row, others) for row in board.rows]
-    known = any(limit is not None for limit in limits.values())
-    if known:
-        own, *rest = (_number(limits[name]) for name in (board.metric, *others))
-        rows.insert(0, ["ceiling (image alone)", "", "", own, "", *rest, "", ""])
-    header = ["team", "rank", "band", LABELS[board.metric], "behind the best", *(LABELS[name] for name in others)]
-    best = int(known) if board.rows[0].rank == 1 else None
-    return table([*header, "live test", "receipt"], rows, best=best)
+def _ranking(board: BoardResult) -> str:
+    """Write the rows, and above them the ceiling."""
+    limits = _limits(board)
+    rows = [_cells(row) for row in board.rows]
+    if limits is not None:
+        rows.insert(0, [_CEILING, "", "", _number(limits[board.metric]), "", "", ""])
+    header = ["team", "rank", "band", LABELS[board.metric], "behind the best", "live test", "receipt"]
+    return table(header, rows, best=_best(board, limits))
 
 
-def _cells(row: RowResult, others: list[str]) -> list[str]:
+def _metrics(board: BoardResult) -> str:
+    """Write all metrics of the rows; what ranks stands first, then the others as on the live board."""
+    limits = _limits(board)
+    names = [board.metric, *(name for name in (*METRICS, *NORMALISED) if name != board.metric)]
+    rows = [
+        [row.team, *(_with_ends(m.mean, m.interval, m.reason) for m in (row.metrics[name] for name in names))]
+        for row in board.rows
+    ]
+    if limits is not None:
+        rows.insert(0, [_CEILING, *(_number(limits[name]) for name in names)])
+    return table(["all metrics", *(LABELS[name] for name in names)], rows, best=_best(board, limits))
+
+
+def _best(board: BoardResult, limits: dict[str, float | None] | None) -> int | None:
+    return int(limits is not None) if board.rows[0].rank == 1 else None
+
+
+def _cells(row: RowResult) -> list[str]:
     score = _with_ends(row.score, row.interval, row.reason)
     behind = "" if row.behind is None else f"{row.behind.value:.4f}|[{row.behind.low:.4f}, {row.behind.high:.4f}]"
     rank = "baseline" if row.baseline else str(row.rank or "–")
-    metrics = (_with_ends(each.mean, each.interval, each.reason) for each in (row.metrics[name] for name in others))
-    return [row.team, rank, str(row.band or ""), score, behind, *metrics, _number(row.live_score), str(row.receipt)]
+    return [row.team, rank, str(row.band or ""), score, behind, _number(row.live_score), str(row.receipt)]
 
 
 def _with_ends(mean: float | None, interval: IntervalScore | None, reason: str | None) -> str:
     if mean is None:
-        return f"–|{why_not(reason)}"
+        return f"|{TOO_FEW}" if says_too_few(reason) else f"–|{why_not(reason)}"
     return f"{mean:.4f}|[{interval.low:.4f}, {interval.high:.4f}]" if interval else f"{mean:.4f}"
 
 

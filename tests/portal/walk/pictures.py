@@ -7,6 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from striate.competition import Rules, Vault, simulated
+from striate.simulate import Simulated
+from tests.competition.examples import PASSPHRASE, modelled
 from tests.fixtures.command import striate
 from tests.portal.walk.stage import PASSWORD, Stage, stage
 from tests.portal.walk.visitor import DESKTOP, PHONE, Visitor, browsing
@@ -14,14 +17,27 @@ from tests.portal.walk.visitor import DESKTOP, PHONE, Visitor, browsing
 TEAMS = {"Cortical Columns": 0.62, "Mouse Lab": 0.55, "Gabor & Friends": 0.54, "V1 or bust": 0.41, "First Try": 0.22}
 
 
-def fill_the_board(site: Stage) -> None:
+MICE = {
+    "neurons": 60,
+    "train": 120,
+    "validation": 20,
+    "test_images": 40,
+    "repeats": 8,
+    "image_shape": (36, 64),
+}
+
+
+def fill_the_board(site: Stage, mouse: Simulated) -> None:
     """Let some teams submit, and have it scored."""
+    vault = Vault.read(site.built.vault, PASSPHRASE)
     for number, (team, skill) in enumerate(TEAMS.items()):
         token = site.scratch / f"token-{number}"
         made = striate("serve", "account", site.built.folder, f"person{number}", "--email", f"p{number}@example.org",
                        "--team", team, "--token-file", token, "--data", site.data)  # fmt: skip
         assert made.status == 0, made.err
-        sent = striate("submit", site.file(skill, number), "--to", site.address, "--token-file", token, "--note", "deeper core",
+        file = site.scratch / f"model-{skill}.parquet"
+        modelled(site.built, vault, mouse, "sensorium", skill, number).write(file)
+        sent = striate("submit", file, "--to", site.address, "--token-file", token, "--note", "deeper core",
                        STRIATE_SETTINGS=str(site.scratch / f"settings-{number}"))  # fmt: skip
         assert sent.status == 0, sent.err
     site.run(
@@ -45,8 +61,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, stage(Path(folder)) as site, browsing() as browser:
-        fill_the_board(site)
+    made: list[Simulated] = []
+
+    def simulate(rules: Rules) -> list[Simulated]:
+        made.extend(simulated(rules, MICE))
+        return made
+
+    with tempfile.TemporaryDirectory() as folder, stage(Path(folder), simulate) as site, browsing() as browser:
+        fill_the_board(site, made[0])
         for end, size in (("", DESKTOP), ("-phone", PHONE)):
             visitor = Visitor(browser, site.address, size)
             picture(visitor, "/", out / f"home{end}.png")

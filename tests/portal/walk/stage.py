@@ -3,14 +3,14 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from striate.competition import Built, Vault, build, commit, sealed
+from striate.competition import Built, Rules, Vault, build, commit, sealed
 from tests.competition.examples import PASSPHRASE, SEED, mice, predictions
 from tests.portal.conftest import rules_of_now
 from tests.portal.test_serving import served
@@ -47,15 +47,18 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, **rules: Any) -> Iterator[Stage]:
-    """Build a competition, commit to it, and serve it until the end."""
+def stage(folder: Path, recordings: Callable[[Rules], list[Any]] | None = None, **changes: Any) -> Iterator[Stage]:
+    """Build a competition of some recordings, commit to it, and serve it until the end."""
+    rules = rules_of_now(**changes)
     folder.mkdir(parents=True, exist_ok=True)
     here, away, scratch = folder / "here", folder / "away" / "deep", folder / "scratch"
     for each in (here, away, scratch):
         each.mkdir(parents=True)
     cost, sealed.COST = sealed.COST, 12  # a quick vault
     try:
-        made = build(rules_of_now(**rules), mice(), here / "public", away / "secret", PASSPHRASE, seed=SEED)
+        made = build(
+            rules, recordings(rules) if recordings else mice(), here / "public", away / "secret", PASSPHRASE, seed=SEED
+        )
         commit(made.folder, Vault.read(made.vault, PASSPHRASE), at=datetime.now(UTC) - timedelta(days=11))
     finally:
         sealed.COST = cost

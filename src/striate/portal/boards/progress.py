@@ -20,8 +20,8 @@ from striate.portal.models import Score, Standing, Team
 from striate.portal.models.submissions import State
 
 _WIDTH, _HEIGHT = 720, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 150, 14, 34
-_TEXT = 14  # least pixels between two labels
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 226, 14, 34  # room for the larger letters of phones
+_TEXT = 20  # least pixels between two labels
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,9 @@ def picture(progress: Progress) -> SafeString:
         y = axes.y(value)
         drawn.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y}" y2="{y}"/>')
         drawn.append(f'<text x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">{label}</text>')
-    for moment, label in axes.dates:
+    for (moment, label), anchor in zip(axes.dates, ("start", "middle", "end"), strict=True):
         drawn.append(
-            f'<text x="{axes.x(moment)}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{escape(label)}</text>'
+            f'<text x="{axes.x(moment)}" y="{_HEIGHT - _BOTTOM + 22}" text-anchor="{anchor}">{escape(label)}</text>'
         )
     drawn += [_band(progress.points, axes), *_lines(progress.lines, axes), _steps(progress.points, axes)]
     drawn += [
