@@ -88,6 +88,24 @@ def test_one_mailbox_has_one_account_however_its_domain_is_written(world: World)
     assert "account with this address" in answer.content.decode()
 
 
+def test_whose_account_has_an_address_is_told_to_that_address_alone(world: World) -> None:
+    from django.core import mail
+    from django.test import override_settings
+
+    ada = world.person("ada")
+    world.person("ben")
+    answers = []
+    with override_settings(MAIL=True):
+        for name in ("nobody", "BEN"):
+            asked = {"email": f"{name}@example.org", "password": PASSWORD}
+            answer = world.browser(ada).post("/accounts/address/", asked, follow=True)
+            answers.append([str(each).replace(name, "") for each in answer.context["messages"]])
+    assert answers[0] == answers[1] == ["A link was sent to @example.org: it counts once you follow it."]
+    assert [each.to for each in mail.outbox] == [[f"{name}@example.org"] for name in ("nobody", "ada", "ben", "ada")]
+    assert "has an account already" in mail.outbox[2].body
+    assert "/accounts/address/" not in mail.outbox[2].body
+
+
 def test_another_password_ends_a_pending_change_of_the_address(world: World) -> None:
     """Who knew the old password asked for it, and the mail to the old address advises to change the password."""
     from django.core import mail

@@ -19,6 +19,8 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
+from striate.competition.name_key import address_key
+from striate.portal.accounts.throttle import LINK_ACCOUNT
 from striate.portal.competition import competition
 from striate.portal.models import User
 
@@ -63,11 +65,11 @@ def send_verification(request: HttpRequest, user: User) -> None:
 
 
 def send_known(request: HttpRequest, user: User) -> None:
-    """Tell somebody who signs up with an address that has an account already; the page does not, or it would tell anybody."""
+    """Tell whose address somebody wants to use that it has an account already; the page does not, or it would tell anybody."""
     address = _public(request, reverse("reset"))
     title = competition().rules.title
     text = _(
-        "Hello,\n\nsomebody signed up for %(title)s with this address, which has an account already. If you forgot your user name "
+        "Hello,\n\nsomebody wants to use this address for %(title)s, where it has an account already. If you forgot your user name "
         "or your password, set a new password; the mail about it names the account:\n\n%(address)s\n\nIf it was not you, do nothing.\n"
     ) % {"title": title, "address": address}
     send_mail(_("%(title)s: you have an account") % {"title": title}, text, None, [user.email])
@@ -83,7 +85,25 @@ def verified(token: str) -> User | None:
 
 
 def send_change(request: HttpRequest, user: User, address: str) -> None:
-    """Send the link that changes a person's address to the new one, and a word to the old one."""
+    """Send the link that changes a person's address to the new one, and a word to the old one.
+
+    If somebody has an account with the new address, that person is told so instead, and nobody else.
+    """
+    owner = User.objects.filter(email_key=address_key(address)).first()
+    if owner is None:
+        _send_link(request, user, address)
+    elif LINK_ACCOUNT.take(f"known {owner.email_key}") is not None:
+        send_known(request, owner)
+    title = competition().rules.title
+    word = _(
+        "Hello,\n\nsomebody who knows your password asks to use another address for your account of %(title)s. "
+        "If that was not you, change your password, and revoke the tokens that you do not know: the link that was sent to the "
+        "other address does not work any more then.\n"
+    ) % {"title": title}
+    send_mail(_("%(title)s: another address was asked for") % {"title": title}, word, None, [user.email])
+
+
+def _send_link(request: HttpRequest, user: User, address: str) -> None:
     what = [user.pk, user.email, address, user.get_session_auth_hash()]
     path = reverse("change-address", args=[signing.dumps(what, salt=_CHANGE)])
     link = _public(request, path)
@@ -93,12 +113,6 @@ def send_change(request: HttpRequest, user: User, address: str) -> None:
         "If you did not ask for it, do nothing.\n"
     ) % {"title": title, "address": link}
     send_mail(_("%(title)s: your new address") % {"title": title}, text, None, [address])
-    word = _(
-        "Hello,\n\nsomebody who knows your password asks to use another address for your account of %(title)s. "
-        "If that was not you, change your password, and revoke the tokens that you do not know: the link that was sent to the "
-        "other address does not work any more then.\n"
-    ) % {"title": title}
-    send_mail(_("%(title)s: another address was asked for") % {"title": title}, word, None, [user.email])
 
 
 def changed(token: str) -> tuple[User, str] | None:
