@@ -1,6 +1,7 @@
 """What every reader promises, whatever its input: it returns, or raises one short sentence, in bounded time and memory."""
 
 import contextlib
+import faulthandler
 import os
 import re
 import signal
@@ -46,6 +47,7 @@ def broken_promise(name: str, content: bytes) -> str | None:
         path = Path(folder) / target.name
         path.write_bytes(content)
         try:
+            faulthandler.dump_traceback_later(20 * SECONDS, exit=True)  # a loop outside of Python hears no signal
             with memory_limit(MEMORY), time_limit(SECONDS):
                 target.read(path)
         except (InputError, WithheldError) as error:
@@ -56,6 +58,8 @@ def broken_promise(name: str, content: bytes) -> str | None:
             where = traceback.extract_tb(error.__traceback__)
             own = [frame for frame in where if f"{os.sep}striate{os.sep}" in frame.filename] or where
             return f"{type(error).__name__} at {Path(own[-1].filename).name}:{own[-1].lineno}: {str(error)[:200]}"
+        finally:
+            faulthandler.cancel_dump_traceback_later()
     return None
 
 

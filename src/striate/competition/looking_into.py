@@ -13,6 +13,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from striate.competition.secret_files import kind_by_head
 from striate.competition.withheld_responses import Population, Suspicion, SuspicionError, Tally
+from striate.recordings.hdf5_files import every_dataset
 from striate.zips import open_zip
 
 _HEAD = 4096  # bytes
@@ -186,34 +188,18 @@ class Search:
     def _hdf5(self, opened: IO[bytes], _size: int, where: str, _depth: int) -> None:
         import h5py
 
-        suspicious: list[SuspicionError] = []
-
-        def look(name: str, found: Any) -> bool | None:
-            if not isinstance(found, h5py.Dataset) or found.shape is None or h5py.check_string_dtype(found.dtype):
-                return None
-            called = _within(where, name)
-            try:
-                # What lies in another file is not read: its shape counts.
-                elsewhere = found.is_virtual or bool(found.external)
-                read = (
-                    (lambda: np.broadcast_to(np.ones((), found.dtype), found.shape)) if elsewhere else (lambda: found)
-                )
+        path = getattr(opened, "name", None)
+        with h5py.File(path if isinstance(path, str) else opened, "r") as file:
+            for name, found in every_dataset(file):
+                if found.shape is None or h5py.check_string_dtype(found.dtype):
+                    continue
+                called = _within(where, name)
                 try:
-                    self.tally.array(found.shape, found.dtype, called, read)
+                    self.tally.array(found.shape, found.dtype, called, partial(_values, found))
                     if found.ndim == 1 and found.dtype.kind in "fiu":
                         self.tally.columns(1, len(found), called)
                 except (OSError, RuntimeError):  # packed by a filter that is not here
                     self.tally.opaque(found.size * found.dtype.itemsize, called, "cannot be unpacked")
-            except SuspicionError as error:
-                suspicious.append(error)
-                return True
-            return None
-
-        path = getattr(opened, "name", None)
-        with h5py.File(path if isinstance(path, str) else opened, "r") as file:
-            file.visititems(look)
-        if suspicious:
-            raise suspicious[0]
 
     # Tables
 
@@ -358,6 +344,12 @@ def kind_of(head: bytes) -> str:
         if error.start < len(head) - 8:
             return ""
     return "" if b"\0" in head else "text"
+
+
+def _values(dataset: Any) -> Any:
+    """Values of a dataset of HDF5; what lies in another file is not read, and its shape counts."""
+    elsewhere = dataset.is_virtual or bool(dataset.external)
+    return np.broadcast_to(np.ones((), dataset.dtype), dataset.shape) if elsewhere else dataset
 
 
 def _npy_header(opened: IO[bytes]) -> tuple[tuple[int, ...], bool, "np.dtype[Any]"]:

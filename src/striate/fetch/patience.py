@@ -69,11 +69,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return float(said[:9])
     try:
         date = parsedate_to_datetime(said)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return max(0.0, (date - datetime.now(UTC)).total_seconds())
     except (ValueError, IndexError, TypeError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
 def duration(seconds: float) -> str:

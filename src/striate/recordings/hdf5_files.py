@@ -1,6 +1,7 @@
 """Arrays and texts read from HDF5 files, those of MATLAB included."""
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from striate.errors import InputError, shortened
 
 Array = NDArray[Any]
 
+_MOST_PATHS = 10_000  # links to the same group, level upon level, make more than could ever be read
 _MATLAB_HEADER = b"MATLAB 7.3 MAT-file"
 _MATLAB_CLASS = "MATLAB_class"
 
@@ -42,7 +44,7 @@ def read_hdf5(source: Path) -> tuple[dict[str, Array], bool]:
         of_matlab = opened.read(len(_MATLAB_HEADER)) == _MATLAB_HEADER
     try:
         with h5py.File(source, "r") as file:
-            datasets = list(_datasets(file, "", ()))
+            datasets = list(_datasets(file, "", (), count()))
             of_matlab = of_matlab or any(_MATLAB_CLASS in item.attrs for _, item in datasets)
             read = _read_matlab if of_matlab else _read_plain
             return {name: read(name, item) for name, item in datasets}, of_matlab
@@ -53,7 +55,34 @@ def read_hdf5(source: Path) -> tuple[dict[str, Array], bool]:
         raise InputError(f"{source} is no readable HDF5 file ({reason}): write it again.") from None
 
 
-def _datasets(group: Any, place: str, above: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+def every_dataset(file: Any) -> Iterator[tuple[str, Any]]:
+    """All datasets of an opened file, each under one of its paths; links into other files are not followed.
+
+    ``visititems`` also asks for the sizes of groups, and a damaged file in which their pages lead in a circle would never end it.
+    """
+    import h5py
+
+    seen: set[Any] = set()
+    left = [("", file)]
+    while left:
+        place, group = left.pop()
+        for name in group:
+            if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+                continue
+            item = group.get(name)
+            try:
+                if item is None or item.id in seen:
+                    continue
+                seen.add(item.id)
+            except TypeError:  # so damaged that it cannot be told from others
+                continue
+            if isinstance(item, h5py.Dataset):
+                yield f"{place}{name}", item
+            elif isinstance(item, h5py.Group):
+                left.append((f"{place}{name}/", item))
+
+
+def _datasets(group: Any, place: str, above: tuple[Any, ...], paths: Iterator[int]) -> Iterator[tuple[str, Any]]:
     """All datasets by path, those behind links included: ``visititems`` would leave out all but one path to each."""
     import h5py
 
@@ -61,6 +90,11 @@ def _datasets(group: Any, place: str, above: tuple[Any, ...]) -> Iterator[tuple[
         path = f"{place}{name}"
         if path.startswith("#"):  # "#refs#" holds the contents of MATLAB's cells
             continue
+        if next(paths) >= _MOST_PATHS:
+            raise InputError(
+                f"{shortened(group.file.filename, 80)} holds more than {_MOST_PATHS:,} datasets and groups, or links to them: give a file "
+                "with images, responses and the columns of neurons and trials alone."
+            )
         link = group.get(name, getlink=True)
         if isinstance(link, h5py.ExternalLink):
             raise InputError(
@@ -74,7 +108,7 @@ def _datasets(group: Any, place: str, above: tuple[Any, ...]) -> Iterator[tuple[
         if isinstance(item, h5py.Dataset):
             yield path, item
         elif isinstance(item, h5py.Group) and item.id not in above:  # a link may lead back
-            yield from _datasets(item, f"{path}/", (*above, group.id))
+            yield from _datasets(item, f"{path}/", (*above, group.id), paths)
 
 
 def as_text(values: Any) -> Array:
