@@ -164,3 +164,11 @@ def test_a_column_that_begins_like_a_readme_is_kept(tmp_path: Path, recording: R
     recording.trials["readme"] = 2
     recording.trials["License"] = 3
     assert {"licence_plate", "readme", "License"} <= set(striate.open(write(recording, tmp_path / "a.zip")).trials)
+
+
+@pytest.mark.parametrize("name", ["mouse.npz", "mouse.tar.gz", "mouse.H5", "mouse.mat"])
+def test_names_of_other_files_do_not_become_folders(recording: Recording, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"would be a folder.*ends in \.zip"):
+        striate.write(recording, tmp_path / name)
+    assert not (tmp_path / name).exists()
+    assert striate.write(recording, tmp_path / "mouse.v2").is_dir()

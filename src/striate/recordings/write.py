@@ -21,6 +21,22 @@ from striate.recordings.recording import Recording
 # One moment for all members, since a clock would make equal recordings differ (and tell when each was made).
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 _COMPRESSION_LEVEL = 5
+# names that promise a file, where a folder would be written
+_OTHER_FILES = {
+    ".npz",
+    ".npy",
+    ".h5",
+    ".hdf5",
+    ".mat",
+    ".nwb",
+    ".parquet",
+    ".csv",
+    ".tar",
+    ".gz",
+    ".tgz",
+    ".7z",
+    ".rar",
+}
 
 
 def write(
@@ -55,8 +71,8 @@ def write(
     Raises
     ------
     InputError
-        If something exists there already, it cannot be written, or a column's name cannot be stored as the name
-        of a file.
+        If something exists there already, the name ends like that of a file of another kind, it cannot be written, or a
+        column's name cannot be stored as the name of a file.
     """
     recording = getattr(recording, "recording", recording)  # what `striate.simulate` returns holds one
     if not isinstance(recording, Recording):
@@ -66,6 +82,10 @@ def write(
         target = target / f"{layout.archive_stem(recording.session)}.zip"
     if target.is_dir() and any(target.iterdir()) and not (target / "meta").exists():
         raise InputError(f"{target} holds something else than a recording, which would be lost: choose another folder.")
+    if target.suffix.lower() in _OTHER_FILES and not target.is_dir():
+        raise InputError(
+            f"{target} would be a folder, whatever {target.suffix} promises: give a name that ends in .zip, or one of a folder."
+        )
     tables = _tables(recording)
     with progress(f"writing {recording.session}", 4 * len(recording.trials)) as advance:
         if target.suffix.lower() == ".zip":
