@@ -177,3 +177,19 @@ def test_predicting_a_few_images_at_a_time_changes_nothing(
     differentiable = model.rates(images(count), "1-1-1", pupils)
     assert seen == [count]
     torch.testing.assert_close(differentiable.detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_floats_of_another_type_and_empty_batches() -> None:
+    """NumPy's numbers are float64, and a choice of trials may be empty."""
+    model, pupils = encoder(shifter=True).eval(), torch.randn(3, 2, generator=torch.Generator().manual_seed(6))
+    expected = model.rates(images(), "1-1-1", pupils)
+    stimulus = images().double().requires_grad_()
+    rates = model.rates(stimulus, "1-1-1", pupils.double())
+    torch.testing.assert_close(rates, expected, rtol=0, atol=0)
+    rates.sum().backward()
+    assert stimulus.grad.dtype == torch.float64
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert model.rates(images(), "1-1-1", pupils).isfinite().all()
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            assert model.rates(images(0), "1-1-1", pupils[:0]).shape == (0, 6)

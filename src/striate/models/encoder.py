@@ -135,7 +135,7 @@ class Encoder(nn.Module):
         Parameters
         ----------
         images : (B, C, height, width)
-            Standardised images with their planes.
+            Standardised images with their planes; floats of another type than the weights are converted.
         session
             Whose neurons.
         pupil_center : (B, 2), optional
@@ -158,8 +158,11 @@ class Encoder(nn.Module):
             raise InputError(
                 f"Images have shape {tuple(images.shape)}; this encoder needs (batch, {_shape(self.input_shape)})."
             )
+        if not len(images):
+            return images.new_zeros((0, self.neurons(session)))
         if not self.training:
             self._refuse_raw(images, session)
+        images = _of_type(images, readout.features.dtype)
         shift = None
         if self.uses_pupil_center:
             if pupil_center is None:
@@ -169,7 +172,7 @@ class Encoder(nn.Module):
             _require_tensor("pupil_center", pupil_center)
             if tuple(pupil_center.shape) != (len(images), 2):
                 raise InputError(f"pupil_center has shape {tuple(pupil_center.shape)}; expected ({len(images)}, 2).")
-            shift = self.shifters[PREFIX + session](pupil_center)
+            shift = self.shifters[PREFIX + session](_of_type(pupil_center, readout.features.dtype))
         positions = readout.positions(len(images), shift)
         number = self._images_at_a_time(images)
         parts = torch.split(images, number)
@@ -297,6 +300,13 @@ def _require_tensor(name: str, given: object) -> None:
     if not given.is_floating_point():
         hint = "run.respond(images) takes raw images" if name == "images" else f"{name}.float() makes one"
         raise InputError(f"{name} has type {given.dtype}; expected standardised floats ({hint}).")
+
+
+def _of_type(given: Tensor, dtype: torch.dtype) -> Tensor:
+    """Convert floats, such as the float64 of NumPy, to the type of the weights, unless autocast sees to that."""
+    if given.dtype == dtype or torch.is_autocast_enabled(given.device.type):
+        return given
+    return given.to(dtype)
 
 
 def _shape(shape: Sequence[int]) -> str:
