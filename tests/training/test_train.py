@@ -1,6 +1,7 @@
 """Training: what it leaves behind, that it is reproducible, that it goes on where it was, that it disturbs nothing."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tests.fixtures.recordings import small_recording
-from tests.training.small import small_recipe
+from tests.training.small import TABLES, small_recipe
 
 import striate
 from striate.errors import InputError, StriateError
@@ -18,7 +19,7 @@ from striate.loading import loaders
 from striate.metrics import single_trial_correlation
 from striate.models.weights import write_tensors
 from striate.recordings import Recording
-from striate.training import Run, fit, predict, train
+from striate.training import Run, fit, load_recipe, predict, train
 from striate.training.trainer import Trainer
 
 Weights = dict[str, torch.Tensor]
@@ -415,3 +416,50 @@ def test_validation_that_cannot_tell_models_apart_is_refused(tmp_path: Path) -> 
             train(recipe, recording, tmp_path / "run")
         assert not (tmp_path / "run").exists()
     train(small_recipe(data__behavior=True, schedule__max_epochs=1), recording, tmp_path / "run")  # states differ
+
+
+def test_a_second_thread_does_not_disturb_the_seeds(tmp_path: Path) -> None:
+    refused: list[InputError] = []
+
+    recording = small_recording()
+    alone = train(small_recipe(), recording, tmp_path / "alone", progress=False)
+    rounds = 0
+    plain = Trainer.run
+
+    def run(trainer: Trainer) -> None:
+        nonlocal rounds
+        rounds += 1
+
+        def other() -> None:
+            try:
+                train(small_recipe(), recording, tmp_path / "other", progress=False)
+            except InputError as error:
+                refused.append(error)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        plain(trainer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "run", run)
+        watched = train(small_recipe(), recording, tmp_path / "watched", progress=False)
+    assert rounds == 1
+    assert len(refused) == 1
+    assert "Another thread of this process is training" in str(refused[0])
+    assert not (tmp_path / "other").exists()
+    one, other = (load_file(run.folder / "weights.safetensors") for run in (alone, watched))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_overrides_may_be_numbers_of_numpy() -> None:
+    overrides = {
+        "schedule.learning_rate": np.float32(0.5),
+        "schedule.max_epochs": np.int64(1),
+        "data.image_size": np.array([18, 32]),
+        "model.shifter": np.bool_(False),
+        "objective.loss": np.str_("poisson"),
+    }
+    recipe = load_recipe(TABLES, overrides)
+    assert recipe.schedule.learning_rate == 0.5
+    assert recipe.data.image_size == (18, 32)

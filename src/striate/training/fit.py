@@ -28,6 +28,7 @@ from striate.training import run as files
 from striate.training.checkpoints import Progress
 from striate.training.core_of import CoreOf
 from striate.training.display import TensorBoard, display
+from striate.training.exclusive import only_training
 from striate.training.interruption import Interruption, TrainingStopped
 from striate.training.machine import shareable_command, shareable_platform
 from striate.training.overrides import Overrides
@@ -92,7 +93,7 @@ def train(
     Raises
     ------
     InputError
-        If anything that was given cannot be used; nothing has been written then.
+        If anything that was given cannot be used, or another thread of the process is training; nothing has been written then.
     StriateError
         If a signal stopped the training, and a handler of yours let the process live.
     """
@@ -105,8 +106,9 @@ def train(
     Run.refuse_finished(folder, overwrite)
     interruption, stopped = Interruption(), None
     with ExitStack() as stack:
-        stack.enter_context(torch_defaults(gradients=True))
         stack.enter_context(files.claimed(folder))
+        stack.enter_context(only_training())
+        stack.enter_context(torch_defaults(gradients=True))
         Run.refuse_finished(folder, overwrite)
         facts = _facts(plan, several, seed, given)
         if not overwrite:

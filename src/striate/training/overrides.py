@@ -40,7 +40,12 @@ def parsed(overrides: Overrides | None) -> dict[Path, Any]:
     for key, _ in pairs:
         if not _KEY.fullmatch(str(key)):
             raise InputError(f"{_given()} {quoted(key, 100)} is not a key such as data.batch_size.")
-    return {tuple(str(key).split(".")): value for key, value in pairs}
+    return {tuple(str(key).split(".")): _plain(value) for key, value in pairs}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and arrays of NumPy and PyTorch, as a sweep over settings has them, as Python's own."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _pair(text: str) -> tuple[str, Any]:
