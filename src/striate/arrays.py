@@ -1,12 +1,16 @@
 """NumPy arrays of whatever people's models return: lists, tensors on a GPU, half-precision numbers."""
 
 import contextlib
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LARGEST = 2**63 - 1
 _LARGEST_EXACT = 2**53  # of float64
@@ -131,3 +135,9 @@ def to_int64(values: NDArray[Any]) -> NDArray[np.int64]:
             raise InputError(f"got {number}, which does not fit 64 bits")
         numbers.append(number)
     return np.array(numbers, dtype=np.int64)
+
+
+def is_data_frame(value: object) -> "TypeGuard[pd.DataFrame]":
+    """Return whether a value is a data frame of pandas, without importing pandas, which takes longer than most work on arrays."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame)

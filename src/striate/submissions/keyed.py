@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from striate.arrays import as_array, refuse_masked, to_int64
+from striate.arrays import as_array, is_data_frame, refuse_masked, to_int64
 from striate.catalog import as_recording
 from striate.errors import InputError
 from striate.names import TEST_TIERS, TIERS, tier_name, tier_names, valid_session
-from striate.recordings.labels import matched
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -174,7 +172,9 @@ class Table(Keyed):
         set_(self, "trial_idx", as_ids(self.trial_idx, "trial indices", tiers.size))
         set_(self, "image_id", as_ids(self.image_id, "image ids", tiers.size))
         self._refuse_doubled_trials()
-        if isinstance(values, pd.DataFrame):
+        if is_data_frame(values):
+            from striate.recordings.labels import matched
+
             values = matched(values, self.called, rows=[self.trial_idx], columns=self.unit_ids)
         return _finite(values, (tiers.size, self.unit_ids.size), self.called)
 

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from striate.arrays import as_array
+from striate.arrays import as_array, is_data_frame
 from striate.catalog import as_recording
 from striate.errors import InputError, checked_count, kind_of
 from striate.progress import progress
-from striate.recordings.labels import matched
 from striate.submissions import parquet
 from striate.submissions.keyed import Ids, Keys, Table, naming, tier_rows
 from striate.submissions.protocol import IMAGE, protocol_name, track_name
@@ -176,7 +174,9 @@ class Submission(Table):
             for start in range(0, len(rows), batch_size):
                 some = rows[start : start + batch_size]
                 returned = predict(recording, some)
-                if isinstance(returned, pd.DataFrame):
+                if is_data_frame(returned):
+                    from striate.recordings.labels import matched
+
                     ids = recording.trials["trial_idx"].iloc[some]
                     returned = matched(returned, "predictions", rows=[ids, some], columns=recording.unit_ids)
                 values = as_array(returned, "predictions")
