@@ -393,3 +393,21 @@ def test_an_organiser_gives_nobody_the_name_or_address_of_another(world: World) 
         assert answer.status_code == 200
         assert "choose another" in answer.content.decode()
     assert User.objects.get(pk=ada.pk).email == "ada@example.org"
+
+
+def test_own_data_take_as_few_queries_for_many_submissions_as_for_few(world: World) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from striate.portal.accounts.own_data import exported
+
+    ada = world.person("ada", team="Ada")
+    counts = []
+    for skill in (0.3, 0.5, 0.7):
+        world.scored(ada, world.file(skill))
+        with CaptureQueriesContext(connection) as asked:
+            found = exported(ada)
+        counts.append(len(asked))
+    assert len(found["submissions"]) == 3
+    assert all(each["receipts"][0]["kind"] == "submission" for each in found["submissions"])
+    assert len(set(counts)) == 1

@@ -376,6 +376,47 @@ def test_a_damaged_or_foreign_backup_restores_nothing(full: World, plain: Path, 
     )
 
 
+@pytest.mark.slow
+def test_no_truth_is_left_of_a_backup_that_is_damaged(full: World, folders: Path, tmp_path: Path) -> None:
+    secret, sealed, truth = tmp_path / "passphrase", tmp_path / "sealed", tmp_path / "truth.npz"
+    secret.write_text(PASSPHRASE)
+    options = ("--with-live-truth", folders / "public-live-truth.npz", "--passphrase-file", secret)
+    assert served(full, folders, "backup", "--out", sealed, *options).status == 0
+    with sealed.open("rb") as file:
+        opened = Unsealing(file, PASSPHRASE).read()
+    (tmp_path / "open.tar").write_bytes(opened)
+    damaged = rewritten(tmp_path / "open.tar", tmp_path / "damaged.tar", manifest=None)
+    refused = restored(folders, damaged, tmp_path / "back", "--live-truth", truth)
+    assert_one_sentence(refused, "damaged")
+    assert not truth.exists()
+    truth.write_bytes(b"of another competition")
+    taken = restored(folders, tmp_path / "open.tar", tmp_path / "back", "--live-truth", truth)
+    assert_one_sentence(taken, "is there already")
+    assert truth.read_bytes() == b"of another competition"
+
+
+@pytest.mark.parametrize(
+    "said", ["database is locked", "attempt to write a readonly database", "unable to open database file"]
+)
+def test_a_command_says_in_a_sentence_that_the_database_refuses(
+    full: World, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    from django.db import OperationalError
+
+    from striate.portal.organising import audit
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OperationalError(said)
+
+    monkeypatch.setattr(audit, "note", refuses)
+    for command, *options in (
+        ("backup", "--out", tmp_path / "x"),
+        ("export", "--out", tmp_path / "y"),
+        ("password", "ada"),
+    ):
+        assert_one_sentence(served(full, folders, command, *options), said)
+
+
 def test_a_file_that_is_lost_is_told(full: World, folders: Path, tmp_path: Path) -> None:
     from striate.portal.models import Submission
 

@@ -13,10 +13,13 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from benchmarks.ports import free_port
 
 from striate.errors import InputError, StriateError
+from tests.fixtures.command import assert_one_sentence
 from tests.portal.test_limits import at_once
 from tests.portal.test_serving import children, served
+from tests.portal.test_upgrades import called
 from tests.portal.world import World, on_a_port
 
 
@@ -319,6 +322,19 @@ def test_the_start_waits_for_the_database(world: World, monkeypatch: pytest.Monk
         broken.setattr(database, "ensure_connection", away(10**9))
         with pytest.raises(InputError, match=r"does not answer \(connection refused\)"):
             prepare._wait_for_database()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", ["no database", "a folder"])
+def test_a_database_file_that_cannot_be_used_is_said_at_once(folders: Path, tmp_path: Path, damage: str) -> None:
+    (tmp_path / "data").mkdir(mode=0o700)
+    file = tmp_path / "data" / "portal.sqlite3"
+    file.mkdir() if damage == "a folder" else file.write_bytes(b"something else" * 1000)
+    begun = time.monotonic()
+    done = called("web", folders / "public", "--data", tmp_path / "data", "--port", free_port())
+    assert_one_sentence(done, str(file), "cannot be opened")
+    assert time.monotonic() - begun < 55
+    assert "password" not in done.out
 
 
 @pytest.mark.slow

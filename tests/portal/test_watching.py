@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -106,6 +107,17 @@ def test_it_is_not_ready_where_the_database_cannot_be_written(world: World, monk
     assert world.browser().get("/ready").json()["database"] is True
 
 
+def test_few_threads_wait_for_a_database_that_is_locked(world: World) -> None:
+    from striate.portal.organising import alive
+
+    with alive._lock:  # as the first request holds it, for as long as the database makes it wait
+        begun = time.monotonic()
+        answer = world.browser().get("/ready")
+    assert time.monotonic() - begun < 10
+    assert answer.status_code == 503
+    assert answer.json()["database"] is False
+
+
 def test_it_is_not_ready_where_the_disk_is_full(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     import shutil
     from collections import namedtuple
@@ -148,6 +160,32 @@ def test_a_web_process_measures_itself(tmp_path: Any) -> None:
     assert (found["striate_web_threads"], found["striate_web_threads_busy"]) == (80, 6)
     assert found["striate_web_connections"] == 18
     assert found["striate_web_memory_bytes"] > 2 * 10**6
+
+
+def test_a_worker_of_an_older_version_takes_no_job(world: World, log: io.StringIO) -> None:
+    """Its tables were changed under it by an upgrade that did not stop it first."""
+    from django.db import connection
+    from django.db.migrations.recorder import MigrationRecorder
+
+    from striate.portal.models import Job
+    from striate.portal.running import worker
+
+    world.send(world.person("ada", team="Ada"), world.file(0.5))
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("portal", "9999_later")
+    ending = worker._Ending()
+    ending.wait = lambda _seconds: ending.ask(0, None)  # type: ignore[method-assign]
+    try:
+        worker._work(world.live, ending)
+    finally:
+        recorder.record_unapplied("portal", "9999_later")
+    sent = Job.objects.exclude(submission=None).filter(done_at=None)
+    assert sent.exists()
+    assert "9999_later" in log.getvalue()
+    ending = worker._Ending()
+    ending.wait = lambda _seconds: ending.ask(0, None)  # type: ignore[method-assign]
+    worker._work(world.live, ending)
+    assert not sent.exists()
 
 
 def test_a_worker_says_that_it_is_there_and_when_it_ends(world: World) -> None:

@@ -41,8 +41,8 @@ def backup(
     sealed = seal or passphrase_file is not None or with_live_truth is not None
     passphrase = strong_enough(_passphrase(passphrase_file, new=True)) if sealed else None
     missing = back_up(out, passphrase=passphrase, live_truth=with_live_truth, data=not without_data)
-    audit.note(None, "back up", after={"sealed": sealed, "missing files": len(missing)})
     print(f"wrote {out}: {out.stat().st_size / 1e6:.1f} MB" + (", sealed" if sealed else ", not sealed: keep it safe"))
+    audit.note(None, "back up", after={"sealed": sealed, "missing files": len(missing)})
     for name in missing:
         print(f"missing: the file {name} of a submission is not there any more", file=sys.stderr)
     if missing:
@@ -89,8 +89,8 @@ def export(
     from striate.portal.organising.export import export as write
 
     counts = write(out, files=not without_files)
-    audit.note(None, "export", after={"files": not without_files})
     print(f"wrote {out}: {sum(counts.values())} rows of {len(counts)} tables")
+    audit.note(None, "export", after={"files": not without_files})
 
 
 @serve_app.command("audit")

@@ -23,6 +23,15 @@ class _WithDefault(TyperGroup):
             args = ["all", *args]
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; say in a sentence where the database refuses."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if "django.db" in sys.modules:
+                _refuse_database_error(error)
+            raise
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0].startswith("-") and args[0] not in ("-h", "--help"):
             args = ["all", *args]
@@ -228,6 +237,20 @@ def clear(
     left = arriving.waiting()
     print(f"removed: {removed.files} files, {size_text(removed.size)}")
     print(f"waiting for their push to go on: {left.files} files, {size_text(left.size)}")
+
+
+def _refuse_database_error(error: Exception) -> None:
+    """Raise an `InputError` if the database is away, locked, full, or cannot be written."""
+    from django.db import InterfaceError, OperationalError
+
+    from striate.errors import InputError
+
+    if isinstance(error, OperationalError | InterfaceError):
+        why = str(error).strip().partition("\n")[0].rstrip(".")
+        raise InputError(
+            f"The database could not do this ({why}): see that it is there, can be written, has room on its disk, and is not locked by another "
+            "program, then run the command again."
+        ) from None
 
 
 def place_of(folder: Path, data: Path | None) -> "Place":

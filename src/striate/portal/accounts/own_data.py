@@ -14,7 +14,7 @@ from striate.portal.models.people import pseudonym
 def exported(user: User) -> dict[str, Any]:
     """All that the portal knows about a person."""
     team = user.team
-    submissions = Submission.objects.filter(by=user).prefetch_related("transitions", "scores", "cards")
+    submissions = Submission.objects.filter(by=user).prefetch_related("transitions", "scores", "cards", "links")
     return {
         "account": {
             "username": user.username,
@@ -43,7 +43,10 @@ def exported(user: User) -> dict[str, Any]:
                 "reason": each.reason,
                 "note": each.note,
                 "size": each.size,
-                "receipts": list(each.links.values("number", "kind", "at", "digest")),
+                "receipts": [
+                    {"number": link.number, "kind": link.kind, "at": link.at, "digest": link.digest}
+                    for link in each.links.all()
+                ],
                 "method cards": [{"version": c.version, "at": c.at, **c.content} for c in each.cards.all()],
                 "life": [{"at": t.at, "state": t.after, "reason": t.reason} for t in each.transitions.all()],
                 "live scores": [

@@ -69,12 +69,16 @@ def _holds(check: Callable[[], bool]) -> bool:
 def _database() -> bool:
     """Whether the database can be written. A row is committed: a disk that is full, or a server that only reads, shows then."""
     global _written
-    with _lock:
+    if not _lock.acquire(timeout=_WRITES_EVERY):  # another request waits for the database: no thread more shall
+        return False
+    try:
         if time.monotonic() - _written >= _WRITES_EVERY:
             Session.objects.update_or_create(
                 session_key=_PROBE, defaults={"session_data": "", "expire_date": timezone.now()}
             )
             _written = time.monotonic()
+    finally:
+        _lock.release()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return True

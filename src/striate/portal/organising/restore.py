@@ -22,7 +22,8 @@ _CHUNK = 2**20  # bytes
 _LARGEST_HEADER = 2**20
 _STORAGES = {"submissions": "submissions", "snapshots": "data", "results": "results"}  # by folder of the backup
 _FOLDERS = ("tables", *_STORAGES)
-_FILES = ("secret-key", "live-truth.npz")
+_TRUTH = "live-truth.npz"
+_FILES = ("secret-key", _TRUTH)
 
 
 class _About(BaseModel):
@@ -65,6 +66,8 @@ def restore(
         place.data.rmdir()
     if place.data.exists():
         raise InputError(f"{place.data} is there already: a backup is restored to where nothing is (--data).")
+    if live_truth is not None and live_truth.exists():
+        raise InputError(f"{live_truth} is there already: name another place for the live truth.")
     with ExitStack() as stack:
         archive = stack.enter_context(_opened(file, passphrase))
         entries = iter(archive)
@@ -155,7 +158,9 @@ def _take(
                 continue
             with tempfile.NamedTemporaryFile(dir=aside.data, delete=False) as written:
                 found[entry.name] = _copy(source, cast(BinaryIO, written))
-            _put(aside, entry.name, Path(written.name), made, truth)
+            if entry.name == _TRUTH and truth is None:
+                raise InputError("The backup holds the live truth: say where it shall be written (--live-truth).")
+            _put(aside, entry.name, Path(written.name), made)
         if manifest is None:
             raise InputError("The backup is damaged, or was cut off: the list of its files, at its end, is missing.")
         if manifest != found:
@@ -169,6 +174,8 @@ def _take(
             raise InputError(f"The backup is damaged: its tables do not fit each other ({shortened(error)}).") from None
         _send_files(aside)
     call_command("migrate", interactive=False, verbosity=0)
+    if truth is not None and (aside.data / _TRUTH).exists():
+        _put_truth(aside.data / _TRUTH, truth)  # at last: where something is damaged, no secret is left behind
     audit.note(None, "restore", after={"made": about["made"], "striate": about["striate"]})
     connection.close()
 
@@ -201,7 +208,7 @@ def _migrate_to(migrations: list[str]) -> None:
     triggers.lift()  # an older table may be changed yet
 
 
-def _put(aside: Place, name: str, file: Path, made: dict[str, Any], truth: Path | None) -> None:
+def _put(aside: Place, name: str, file: Path, made: dict[str, Any]) -> None:
     from striate.portal.organising import tables
 
     folder, _, rest = name.partition("/")
@@ -216,8 +223,6 @@ def _put(aside: Place, name: str, file: Path, made: dict[str, Any], truth: Path 
             with file.open("rb") as opened:
                 tables.fill(made[table], opened)
         file.unlink()
-    elif name == "live-truth.npz":
-        _put_truth(file, truth)
     else:
         target = aside.data / name
         target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -240,11 +245,7 @@ def _send_files(aside: Place) -> None:
         shutil.rmtree(aside.data / folder, ignore_errors=True)
 
 
-def _put_truth(file: Path, truth: Path | None) -> None:
-    if truth is None:
-        raise InputError("The backup holds the live truth: say where it shall be written (--live-truth).")
-    if truth.exists():
-        raise InputError(f"{truth} is there already: name another place for the live truth.")
+def _put_truth(file: Path, truth: Path) -> None:
     truth.parent.mkdir(parents=True, exist_ok=True)
     part = truth.with_name(f".{truth.name}.partial")
     shutil.move(file, part)

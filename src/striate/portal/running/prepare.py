@@ -19,6 +19,8 @@ from striate.portal.vaults import refuse_readable_vault
 
 ADMINISTRATOR = "admin"
 _PREPARING = 2022_07_01  # any number that is always the same
+# What SQLite says of a file where waiting does not help.
+_LASTING = ("unable to open database", "readonly", "disk I/O error", "is full", "not a database", "malformed")
 _PATIENCE = 60.0  # seconds that a database may take to answer
 
 
@@ -156,6 +158,11 @@ def _wait_for_database() -> None:
             connection.ensure_connection()
             return
         except (DatabaseError, InterfaceError) as error:
+            if any(each in str(error) for each in _LASTING):
+                raise InputError(
+                    f"The database {connection.settings_dict['NAME']} cannot be opened ({error}): see that its disk has room, and that the "
+                    "portal's user can write the file and its folder."
+                ) from None
             if time.monotonic() > until:
                 why = str(error).strip().partition("\n")[0]
                 raise InputError(f"The database does not answer ({why}): start it, or mend DATABASE_URL.") from None

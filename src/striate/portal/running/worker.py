@@ -10,6 +10,7 @@ from types import FrameType
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from striate.competition import LiveTruth
+from striate.errors import InputError
 from striate.portal.logs import log_what_nobody_catches
 from striate.portal.place import Place
 from striate.portal.running.heartbeat import heartbeat
@@ -61,6 +62,18 @@ class _Ending:
             time.sleep(min(left, _PAUSE))
 
 
+def _knows_tables() -> bool:
+    """Whether the tables are still those of this version; where a newer one has changed them, no job is taken any more."""
+    from striate.portal.running.upgrade import require_known_tables
+
+    try:
+        require_known_tables()
+    except InputError as error:
+        log.error("no job is taken until this worker is started anew", extra={"about": {"why": str(error)}})
+        return False
+    return True
+
+
 def _work(live: LiveTruth, ending: _Ending) -> None:
     from striate.portal.looking.background import Background
     from striate.portal.receiving.decoding import make_ready, say_protection
@@ -74,6 +87,9 @@ def _work(live: LiveTruth, ending: _Ending) -> None:
         try:
             close_old_connections()
             if time.monotonic() >= next_house:
+                if not _knows_tables():
+                    ending.wait(_HOUSE_EVERY)
+                    continue
                 keep_house()
                 next_house = time.monotonic() + _HOUSE_EVERY
             background.tend()
