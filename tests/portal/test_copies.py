@@ -376,6 +376,22 @@ def test_a_damaged_or_foreign_backup_restores_nothing(full: World, plain: Path, 
     )
 
 
+def test_a_portal_whose_disk_takes_nothing_can_be_copied_elsewhere(
+    full: World, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tempfile, "TemporaryFile", refuses)
+        done = served(full, folders, "backup", "--out", tmp_path / "copy.tar")
+    assert done.status == 0, done.err
+    with tarfile.open(tmp_path / "copy.tar") as made:
+        assert {"tables/submission.jsonl", "manifest.json"} <= set(made.getnames())
+
+
 @pytest.mark.slow
 def test_no_truth_is_left_of_a_backup_that_is_damaged(full: World, folders: Path, tmp_path: Path) -> None:
     secret, sealed, truth = tmp_path / "passphrase", tmp_path / "sealed", tmp_path / "truth.npz"

@@ -30,6 +30,7 @@ from striate.portal.organising.backup_format import ABOUT, FORMAT, MANIFEST
 from striate.portal.storage import below, opened
 
 _TRIES = 5
+_IN_MEMORY = 2**26  # bytes of a table; a portal whose disk is full, or read-only, can be copied with them
 
 
 class _GoneError(Exception):
@@ -39,8 +40,7 @@ class _GoneError(Exception):
 class _Archive:
     """A tar file that is written, and the hashes of what is in it."""
 
-    def __init__(self, file: BinaryIO, aside: Path) -> None:
-        self._aside = aside  # the portal's own disk may be full, or read-only
+    def __init__(self, file: BinaryIO) -> None:
         self.tar = tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 – closed by `end`
         self.manifest: dict[str, dict[str, Any]] = {}
 
@@ -62,8 +62,8 @@ class _Archive:
         self.add(name, io.BytesIO(content), len(content))
 
     def add_lines(self, name: str, lines: Iterable[bytes]) -> None:
-        """Write lines whose number nobody knows yet; they wait on the disk, not in memory."""
-        with tempfile.TemporaryFile(dir=self._aside) as aside:
+        """Write lines whose number nobody knows yet; many of them wait on the portal's disk, since `file` may be sealed."""
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(place().data)) as aside:
             aside.writelines(lines)
             size = aside.tell()
             aside.seek(0)
@@ -136,7 +136,7 @@ def _write(aside: Path, passphrase: str | None, live_truth: Path | None, files: 
     with ExitStack() as stack:
         raw = stack.enter_context(os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"))
         target = stack.enter_context(Sealing(raw, passphrase)) if passphrase is not None else raw
-        archive = _Archive(cast(BinaryIO, target), aside.parent)
+        archive = _Archive(cast(BinaryIO, target))
         stack.callback(archive.let_go)
         with tables.snapshot() as using:
             migrations = tables.applied_migrations(using)
