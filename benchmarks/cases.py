@@ -59,7 +59,7 @@ def _encoder(form: str, neurons: int, planes: int = 1) -> Any:
 
         return Encoder(_cortex(neurons), planes)
     from striate.models import build_encoder
-    from striate.models.ops import freed_memory_kept
+    from striate.models.kernels import freed_memory_kept
     from striate.training import load_recipe
 
     _kept.enter_context(freed_memory_kept())  # as in striate.train and striate.predict
@@ -110,7 +110,7 @@ def readout(form: str) -> Work:
     import torch
     from torch.nn import functional as F
 
-    from striate.models.ops import sample_and_project
+    from striate.models.kernels import sample_and_project
 
     maps = torch.randn(128, 64, 28, 56)
     if form == "striate":
@@ -152,7 +152,7 @@ def first_epoch(form: str) -> Work:
         )
         return sum(len(batch) for batch in loaders.train)
 
-    import striate.loading  # noqa: F401 - so that no import is timed, in either form
+    import striate.data  # noqa: F401 - so that no import is timed, in either form
 
     return run
 
@@ -175,7 +175,8 @@ def later_epoch(form: str) -> Work:
 
 def _tables() -> tuple[Any, Any, Any]:
     """A submission and a truth of 1,000 trials of 100 images, in all forms, written once."""
-    from striate.submissions import Submission, Truth, legacy
+    from striate.submissions import Submission, Truth
+    from striate.submissions.formats import sensorium_csv
 
     folder = data.scratch("tables")
     random = np.random.default_rng(0)
@@ -193,8 +194,8 @@ def _tables() -> tuple[Any, Any, Any]:
         session="27204-5-13", track="sensorium", protocol="image", predictions=rates.astype(np.float32), **keys
     )
     if not (folder / "submission.parquet").exists():
-        legacy.write(submission, folder, overwrite=True)
-        legacy.write_truth(truth, folder, overwrite=True)
+        sensorium_csv.write(submission, folder, overwrite=True)
+        sensorium_csv.write_truth(truth, folder, overwrite=True)
         truth.write(folder / "truth.parquet", overwrite=True)
         submission.write(folder / "submission.parquet", overwrite=True)
     return folder, submission, truth

@@ -50,7 +50,7 @@ def measured() -> dict[str, float]:
     import torch
 
     from benchmarks.cases import _encoder
-    from striate.models.ops import sample_and_project
+    from striate.models.kernels import sample_and_project
 
     encoder = _encoder("striate", NEURONS).train()
     images = torch.randn(BATCH, 1, 36, 64)

@@ -31,7 +31,7 @@ import urllib3
 
 from benchmarks.data import scratch
 from benchmarks.ports import free_port
-from striate.fetch.patience import retry_after
+from striate.fetch.retry_policy import retry_after
 
 NEURONS, IMAGES, REPEATS = 7776, 200, 10  # half of the images are of the live test: 1,000 trials
 FILE, ROWS, READERS = 400 * 10**6, 1000, 10

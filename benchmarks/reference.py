@@ -81,7 +81,7 @@ class Encoder(nn.Module):
         return F.elu(self.readout(self.core(images), shift)) + 1
 
     def regulariser(self) -> Tensor:
-        """Roughness of the first layer, sparsity of the features."""
+        """Roughness of the first layer, l1_weight of the features."""
         weight = next(self.core.parameters())
         kernel = weight.new_tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
         rough = F.conv2d(weight.reshape(-1, 1, *weight.shape[2:]), kernel[None, None], padding=1)

@@ -29,7 +29,7 @@ def striate_step(neurons: int, height: int, recordings: int) -> float:
     import torch
 
     from striate.models import build_encoder
-    from striate.models.ops import freed_memory_kept
+    from striate.models.kernels import freed_memory_kept
     from striate.training import load_recipe
     from striate.training.losses import LOSSES
 

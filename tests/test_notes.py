@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from striate._internal.safe_parsing import LARGEST
 from striate.errors import InputError
-from striate.parsing import LARGEST
 
 DAMAGED = [
     b"",
@@ -27,7 +27,7 @@ def note(request: pytest.FixtureRequest) -> bytes:
 
 def test_a_damaged_record_of_a_fetched_file_is_none(note: bytes, tmp_path: Path) -> None:
     from striate.catalog import DataFile
-    from striate.catalog.fetched import DatasetFolder
+    from striate.catalog.local_files import DatasetFolder
 
     folder, file = DatasetFolder(tmp_path), DataFile(name="a.zip")
     (tmp_path / ".striate").mkdir()
@@ -38,7 +38,7 @@ def test_a_damaged_record_of_a_fetched_file_is_none(note: bytes, tmp_path: Path)
 
 
 def test_damaged_notes_of_a_file_on_its_way_are_none(note: bytes, tmp_path: Path) -> None:
-    from striate.fetch.partial import Partial
+    from striate.fetch.partial_file import Partial
 
     (tmp_path / "a.part").write_bytes(b"12345")
     (tmp_path / "a.part.json").write_bytes(note)
@@ -49,13 +49,13 @@ def test_terms_whose_acceptance_is_damaged_must_be_accepted_again(
     note: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from striate.catalog import dataset
-    from striate.fetch import terms
+    from striate.fetch import data_terms
 
     monkeypatch.setenv("STRIATE_SETTINGS", str(tmp_path))
     of = dataset("sensorium2022")
-    terms.accept(of)
-    assert terms.acceptance(of) is not None
-    terms._place(of).write_bytes(note)
-    assert terms.acceptance(of) is None
+    data_terms.accept(of)
+    assert data_terms.acceptance(of) is not None
+    data_terms._place(of).write_bytes(note)
+    assert data_terms.acceptance(of) is None
     with pytest.raises(InputError, match="have not been accepted"):
-        terms.refuse_unaccepted(of)
+        data_terms.refuse_unaccepted(of)

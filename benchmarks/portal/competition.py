@@ -16,8 +16,8 @@ from striate.competition import LiveTruth, Vault, build, commit, template
 from striate.competition.build import simulated
 from striate.competition.rules import FINAL, LIVE, parse_rules
 from striate.submissions import Submission
-from striate.submissions.keyed import Keys
-from striate.submissions.match import match
+from striate.submissions.alignment import match
+from striate.submissions.trial_table import Keys
 
 SESSION, BOARD = "90601-1-1", "main-image"
 _PASSPHRASE = "five words for a rehearsal only"

@@ -12,7 +12,7 @@ ROOMS = (
     ),
     (
         ("fetch", "downloads that\nend well"),
-        ("loading", "standardise,\nmake batches"),
+        ("data", "standardise,\nmake batches"),
         ("models", "core, readout,\nshifter"),
         ("training", "recipes, runs,\npredictions"),
         ("submissions", "files, matching,\nscorecards"),

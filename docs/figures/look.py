@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from striate.report.style import COLOURS, GREY, INK, look
+from striate.report.plot_style import COLOURS, GREY, INK, look
 
 HERE = Path(__file__).parent
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY = COLOURS

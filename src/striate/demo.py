@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from striate import report, simulate
+from striate._internal.atomic_write import refuse_existing
+from striate.data import Standardisation
 from striate.errors import InputError, StriateError
-from striate.files import refuse_existing
-from striate.loading import Standardisation
 from striate.recordings import Recording, check
 from striate.recordings import open as open_recording
 from striate.simulate import PopulationSettings, RecordingSettings, SimulatedTruth

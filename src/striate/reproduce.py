@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate.catalog import dataset
-from striate.catalog.fetched import fetched
+from striate.catalog.local_files import fetched
 from striate.recordings import layout
 
 DATASET = "sensorium2022"

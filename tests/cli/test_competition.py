@@ -10,7 +10,7 @@ import tomli_w
 from tests.competition.examples import AFTER, DURING, PASSPHRASE, TRACK, mice, play, small_rules, tables
 from tests.submissions.command import run
 
-from striate import files
+from striate._internal import atomic_write
 from striate.competition import parse_rules, sealed
 from striate.recordings import write
 
@@ -184,14 +184,14 @@ def test_a_passphrase_is_needed_and_never_an_argument(capsys, monkeypatch, rules
 @pytest.mark.parametrize("moment", [0, 1, 2])
 def test_a_build_that_is_stopped_leaves_nothing(full, rules, tmp_path, capsys, monkeypatch, moment):
     """SIGTERM as one of its folders is complete and has not got its name yet."""
-    sync, calls = files._sync, iter(range(1000))
+    sync, calls = atomic_write._sync, iter(range(1000))
 
     def stopping(folder):
         if next(calls) == moment:
             os.kill(os.getpid(), signal.SIGTERM)
         sync(folder)
 
-    monkeypatch.setattr(files, "_sync", stopping)
+    monkeypatch.setattr(atomic_write, "_sync", stopping)
     place = tmp_path / "new"
     command = ("competition", "build", rules, *full, "--out", place / "public", "--secrets", place / "secret")
     code, _, err = run(capsys, monkeypatch, *command)

@@ -11,7 +11,8 @@ from tests.submissions.examples import example, without
 
 from striate.errors import InputError
 from striate.recordings import write
-from striate.submissions import Scorecard, Submission, legacy, score
+from striate.submissions import Scorecard, Submission, score
+from striate.submissions.formats import sensorium_csv
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def files(tmp_path):
     write(recording, tmp_path / "static7-1-1.zip")
     submission.write(tmp_path / "s.parquet")
     truth.write(tmp_path / "t.parquet")
-    legacy.write(submission, tmp_path / "csv")
-    legacy.write_truth(truth, tmp_path / "csv")
+    sensorium_csv.write(submission, tmp_path / "csv")
+    sensorium_csv.write_truth(truth, tmp_path / "csv")
     return tmp_path
 
 

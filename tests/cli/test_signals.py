@@ -18,7 +18,7 @@ def stops_where_a_file_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(_: object) -> None:
         os.kill(os.getpid(), int(os.environ["STOP_BY"]))
 
-    monkeypatch.setattr("striate.files._sync", stop)
+    monkeypatch.setattr("striate._internal.atomic_write._sync", stop)
 
 
 @pytest.mark.parametrize(("number", "status"), STATUSES.items())

@@ -8,7 +8,7 @@ import pytest
 from tests.submissions.command import run
 
 import striate
-from striate.loading import Standardisation
+from striate.data import Standardisation
 from striate.recordings.layout import archive_stem
 from striate.simulate import PopulationSettings, RecordingSettings, SimulatedTruth, oracle_scores
 from striate.submissions import Submission

@@ -14,7 +14,7 @@ import tomli_w
 from striate.competition import Built, Receipt, Rules, Vault, build, commit, submit, template
 from striate.competition.keys import CompetitionSeed
 from striate.competition.rules import parse_rules
-from striate.loading.standardisation import Standardisation
+from striate.data.standardisation import Standardisation
 from striate.recordings import Recording
 from striate.recordings.layout import archive_stem
 from striate.simulate import Simulated

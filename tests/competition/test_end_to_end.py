@@ -64,7 +64,7 @@ def answer(public, values):
 
 def constant(public):
     rows = sum(len(public.rows(tier)) for tier in ("test", "final_test"))
-    rates = striate.loading.Standardisation.of(public).responses(np.asarray(public.responses[public.rows("train")]))
+    rates = striate.data.Standardisation.of(public).responses(np.asarray(public.responses[public.rows("train")]))
     return answer(public, np.tile(rates.mean(axis=0), (rows, 1)))
 
 

@@ -7,7 +7,7 @@ import pytest
 from striate.competition.parts import final_parts
 from striate.errors import InputError
 from striate.metrics import evaluate
-from striate.metrics.stated import TOO_FEW, Stated, stated
+from striate.metrics.score_summary import TOO_FEW, Stated, stated
 from striate.submissions import Truth
 
 

@@ -26,7 +26,7 @@ _CHILD = """
 import json, sys
 from pathlib import Path
 from striate.catalog import Dataset
-from striate.catalog.fetched import DatasetFolder
+from striate.catalog.local_files import DatasetFolder
 from striate.fetch import Fetching, Options
 from tests.fetch.things import QUICK
 of = Dataset.model_validate(json.loads(Path(sys.argv[1]).read_text()))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.fetch import Event, OutageError
-from striate.fetch.patience import Patience, duration, retry_after
+from striate.fetch.retry_policy import Patience, duration, retry_after
 from tests.fetch.things import QUICK, bring, described, only, zipped
 from tests.fixtures.hosts import Host, serving
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import InputError
-from striate.fetch.failures import UnusableError
+from striate.fetch.errors import UnusableError
 from striate.fetch.proxies import Proxy, proxy_for
 from striate.portal.client import Portal
 from tests.fetch.things import bring, described, only, zipped

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from striate.fetch import Event, OutageError, partial
-from striate.fetch.partial import Origin, Partial
-from striate.progress import size_text
+from striate._internal.progress_bars import size_text
+from striate.fetch import Event, OutageError, partial_file
+from striate.fetch.partial_file import Origin, Partial
 from tests.fetch.things import QUICK, bring, described, only, sha256, zipped
 from tests.fixtures.hosts import Host, serving
 
@@ -120,7 +120,7 @@ def test_after_the_machine_went_down_only_what_the_disk_had_counts(
         writer.sync()
         writer.write(b"\0" * 500)  # the system had not brought these to the disk
     assert Partial(path).size == 1500
-    monkeypatch.setattr(partial, "_boot", lambda: "another")
+    monkeypatch.setattr(partial_file, "_boot", lambda: "another")
     assert Partial(path).size == 1000
     assert path.stat().st_size == 1000
 

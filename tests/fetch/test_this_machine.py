@@ -12,7 +12,7 @@ import filelock
 import pytest
 
 from striate.fetch import Event
-from striate.fetch.partial import Writer
+from striate.fetch.partial_file import Writer
 from tests.fetch.things import bring, described, left_behind, only, zipped
 from tests.fixtures.hosts import Host, serving
 

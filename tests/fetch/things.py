@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.catalog import Dataset
-from striate.catalog.fetched import DatasetFolder
+from striate.catalog.local_files import DatasetFolder
 from striate.fetch import Event, Fetching, Options, Outcome, Patience
 from tests.fixtures.hosts import Host
 

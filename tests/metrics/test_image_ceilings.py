@@ -12,7 +12,7 @@ from tests.metrics.populations import population, populations
 from striate import metrics
 from striate.metrics import Interval
 from striate.metrics.bootstrap import Resampled
-from striate.metrics.stated import stated, too_few_images
+from striate.metrics.score_summary import stated, too_few_images
 
 
 def simulated(seed=0, images=150, neurons=40, ragged=True, strength=(0.4, 1.5), noise=1.5, gain=0.0):

@@ -191,7 +191,7 @@ def test_a_value_that_is_not_finite_spoils_its_own_neuron_only():
 def test_blocks_of_neurons_do_not_change_the_result(monkeypatch):
     r, p, image_ids = population(neurons=50)
     whole = evaluate(r, p, image_ids)
-    monkeypatch.setattr("striate.metrics.arrays._BLOCK", 1)
+    monkeypatch.setattr("striate.metrics.validation._BLOCK", 1)
     parts = evaluate(r, p, image_ids)
     np.testing.assert_allclose(parts.single_trial_correlation, whole.single_trial_correlation, rtol=1e-14)
     np.testing.assert_allclose(parts.correlation_to_average, whole.correlation_to_average, rtol=1e-14)

@@ -24,7 +24,7 @@ def test_the_cores_of_2022_have_their_sizes() -> None:
 
 
 def test_the_penalty_is_the_formula() -> None:
-    model = core((2, 18, 32), smoothness=3.0)
+    model = core((2, 18, 32), laplace_weight=3.0)
     weight = model.layers[0].get_parameter("convolution.weight").detach().numpy().astype(np.float64)
     padded = np.pad(weight, ((0, 0), (0, 0), (1, 1), (1, 1)))
     laplace = 4 * padded[..., 1:-1, 1:-1]
@@ -89,7 +89,7 @@ def test_frozen_it_neither_learns_nor_updates_its_norms() -> None:
 
 
 def test_a_kernel_larger_than_the_image_is_refused() -> None:
-    with pytest.raises(InputError, match="input_kernel = 9 is larger than the images of 8×32"):
+    with pytest.raises(InputError, match="input_kernel_size = 9 is larger than the images of 8×32"):
         core((1, 8, 32))
 
 

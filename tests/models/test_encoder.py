@@ -7,11 +7,11 @@ import pytest
 import torch
 from tests.fixtures.recordings import small_recording
 
+from striate.data import loaders
 from striate.errors import InputError
-from striate.loading import loaders
 from striate.models import Encoder, ModelSettings, build_encoder, published
 from striate.models import encoder as encoder_module
-from striate.models.ops import use_form
+from striate.models.kernels import use_form
 
 SMALL = {"core": {"channels": 4, "layers": 2}}
 NEURONS = {"1-1-1": np.random.default_rng(0).normal(size=(6, 3)), "2-1-1": np.random.default_rng(1).normal(size=(4, 3))}

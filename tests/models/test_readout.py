@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from striate.errors import InputError
 from striate.models import ReadoutSettings, ShifterSettings
 from striate.models.readouts import GaussianReadout, cortical_positions, gaussian
-from striate.models.shifters import Shifter
+from striate.models.shifters.mlp import Shifter
 
 COORDINATES = hnp.arrays(
     np.float64, st.tuples(st.integers(2, 20), st.sampled_from([2, 3])), elements=st.floats(-1000, 1000, width=16)
@@ -95,7 +95,7 @@ def test_training_draws_a_position_for_each_image_and_neuron(monkeypatch: pytest
 
 
 def test_drawn_positions_are_clamped_but_shifted_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = readout(position_spread=1.0)
+    model = readout(init_sigma=1.0)
     with torch.no_grad():
         model.spread.mul_(10)
     drawn = recorded_positions(model, monkeypatch)
@@ -113,7 +113,7 @@ def test_a_shift_moves_the_positions_of_its_image(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(("layers", "hidden"), [(3, 5), (1, 5), (2, 9)])
 def test_shifter(layers: int, hidden: int) -> None:
-    shifter = Shifter(ShifterSettings(layers=layers, hidden=hidden))
+    shifter = Shifter(ShifterSettings(layers=layers, hidden_units=hidden))
     assert sum(p.numel() for p in shifter.parameters()) == {3: 15 + 30 + 12, 1: 6, 2: 27 + 20}[layers]
     assert len(shifter.layers) == layers
     shift = shifter(100 * torch.randn(7, 2))

@@ -289,7 +289,7 @@ def test_an_organiser_sees_what_waits_and_clears_by_hand(world: World) -> None:
 
 
 def test_a_long_push_says_again_what_it_is_about(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from striate.fetch.tokens import keep_token
+    from striate.fetch.auth_tokens import keep_token
     from striate.portal import pushing
     from striate.portal.models import Arrival
 

@@ -21,7 +21,7 @@ from striate.metrics.evaluate import METRICS as OF_BENCHMARK
 from striate.metrics.evaluate import NORMALISED
 from striate.portal.scoring.measure import measure
 from striate.submissions import Submission
-from striate.submissions.match import match
+from striate.submissions.alignment import match
 from tests.competition.examples import PASSPHRASE
 from tests.portal.world import World
 

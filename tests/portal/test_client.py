@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from striate.submissions import Submission, legacy
+from striate.submissions import Submission
+from striate.submissions.formats import sensorium_csv
 from tests.fixtures.command import Outcome, assert_one_sentence, run_in_process
 from tests.portal.world import World, on_a_port
 
@@ -58,7 +59,7 @@ def test_it_waits_for_the_score_and_shows_the_receipt(world: World, address: str
 def test_csvs_are_sent_as_a_native_file(world: World, address: str, ada: Any, tmp_path: Path) -> None:
     from striate.portal.models import Submission as Sent
 
-    legacy.write(Submission.read(world.file(0.5)), tmp_path / "csv")
+    sensorium_csv.write(Submission.read(world.file(0.5)), tmp_path / "csv")
     refused = submit(world, address, ada, tmp_path / "csv")
     assert_one_sentence(refused, "--session")
     done = submit(world, address, ada, tmp_path / "csv", "--session", "11-1-1", "--protocol", "image", "--no-wait")
@@ -72,7 +73,7 @@ def test_what_the_portal_would_refuse_is_refused_here(world: World, address: str
 
     native = Submission.read(world.file(0.5))
     csvs = tmp_path / "one tier"
-    legacy.write(native, csvs)
+    sensorium_csv.write(native, csvs)
     (csvs / "submission_file_final_test.csv").unlink()
     done = submit(world, address, ada, csvs, "--session", "11-1-1", "--protocol", "image")
     assert_one_sentence(done, "must be predicted")
@@ -120,7 +121,7 @@ def test_a_broken_connection_is_mended(world: World, address: str, ada: Any, mon
     """Parts are small here, and every second request breaks off."""
     import urllib3
 
-    from striate.fetch.tokens import keep_token
+    from striate.fetch.auth_tokens import keep_token
     from striate.portal import client
 
     keep_token(address, world.token(ada))

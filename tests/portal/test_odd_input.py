@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from striate.texts import seen
+from striate._internal.text_cleaning import seen
 from tests.portal.world import World
 
 ODD = st.one_of(

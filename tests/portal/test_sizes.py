@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from striate.progress import size_text
+from striate._internal.progress_bars import size_text
 from tests.portal.world import World
 
 SIZES = [0, 1, 999, 1000, 99_900, 1_048_576, 416_000_000, 1_500_000_000, 2**40]

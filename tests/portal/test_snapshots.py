@@ -170,7 +170,7 @@ def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
 ) -> None:
     import urllib3
 
-    from striate.fetch.tokens import keep_token
+    from striate.fetch.auth_tokens import keep_token
     from striate.portal import client, pushing
     from striate.portal.models import Snapshot
     from striate.portal.pushing import Publisher

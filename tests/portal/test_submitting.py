@@ -12,7 +12,7 @@ import pytest
 from striate.competition import Receipts
 from striate.errors import InputError
 from striate.submissions import Submission as Native
-from striate.submissions import legacy
+from striate.submissions.formats import sensorium_csv
 from tests.fixtures.command import run_in_process
 from tests.portal.world import World
 
@@ -63,7 +63,7 @@ def test_the_csvs_of_2022_are_taken_as_the_native_file_that_they_make(world: Wor
     from striate.portal.models import Submission
 
     native = Native.read(world.file(0.5))
-    csvs = legacy.write(native, tmp_path)
+    csvs = sensorium_csv.write(native, tmp_path)
     page = upload(world, world.person("ada", team="Ada"), *csvs)
     assert "choose the board" in page.content.decode()
     upload(world, world.person("ben", team="Ben"), *csvs, board="sensorium-image")

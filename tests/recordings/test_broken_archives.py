@@ -17,7 +17,7 @@ from tests.fixtures.recordings import small_recording
 import striate
 from striate.errors import InputError
 from striate.recordings import check
-from striate.recordings.npy import dump
+from striate.recordings.npy_format import dump
 
 FILES = members_of(small_recording(neurons=5, training=6, validation=2, test_images=2, repeats=2))
 TRIALS = 6 + 2 + 3
@@ -244,8 +244,8 @@ def test_of_several_archives_the_broken_one_is_named(tmp_path: Path) -> None:
 
 def test_every_header_is_parsed_or_refused() -> None:
     """Random damage to the first 200 bytes of an array file never escapes as another exception."""
-    from striate.recordings.findings import UnreadableError
-    from striate.recordings.npy import parse
+    from striate.recordings.check_findings import UnreadableError
+    from striate.recordings.npy_format import parse
 
     rng = np.random.default_rng(0)
     whole = dump(np.arange(24, dtype=np.float32).reshape(4, 6))

@@ -13,8 +13,8 @@ from tests.fixtures.recordings import small_recording
 from tests.recordings.test_broken_archives import CASES
 
 import striate
+from striate.data.standardisation import Standardisation
 from striate.errors import InputError
-from striate.loading.standardisation import Standardisation
 from striate.recordings import RULES, Recording, check, write
 
 WIDE = {"neurons": 60, "training": 12, "validation": 3, "test_images": 2, "repeats": 3, "final_images": 2}

@@ -14,7 +14,7 @@ from tests.fixtures.messages import assert_short
 import striate
 from striate.errors import InputError
 from striate.recordings.array_files import read_arrays
-from striate.recordings.axes import in_order
+from striate.recordings.axis_order import in_order
 
 TRIALS, NEURONS, HEIGHT, WIDTH = 40, 5, 18, 32
 

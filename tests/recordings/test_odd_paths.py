@@ -12,11 +12,12 @@ from tests.fixtures.recordings import small_recording
 from tests.submissions.examples import example
 
 import striate
+from striate._internal.atomic_write import utf8_path, whole_file, whole_folder
 from striate.errors import InputError
-from striate.files import utf8_path, whole_file, whole_folder
 from striate.recordings import check, write
 from striate.recordings.archive import files_below
-from striate.submissions import Submission, legacy
+from striate.submissions import Submission
+from striate.submissions.formats import sensorium_csv
 
 no_utf8 = pytest.mark.skipif(sys.platform != "linux", reason="names of files are UTF-8 there")
 
@@ -43,8 +44,8 @@ def test_files_of_predictions_under_such_a_path(tmp_path: Path) -> None:
     _, submission, _ = example()
     submission.write(folder / os.fsdecode(b"p\xff.parquet"))
     assert Submission.read(folder / os.fsdecode(b"p\xff.parquet")).fingerprint == submission.fingerprint
-    legacy.write(submission, folder / "csv")
-    assert legacy.read(folder / "csv").fingerprint == submission.fingerprint
+    sensorium_csv.write(submission, folder / "csv")
+    assert sensorium_csv.read(folder / "csv").fingerprint == submission.fingerprint
     with utf8_path(folder / os.fsdecode(b"p\xff.parquet")) as readable:
         assert Path(readable.encode().decode()).read_bytes()[:4] == b"PAR1"
 

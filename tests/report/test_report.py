@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from tests.fixtures.recordings import small_recording
 
+from striate.data import Standardisation
 from striate.errors import InputError
-from striate.loading import Standardisation
 from striate.recordings import Recording
 from striate.report import Material, contend, differences, figures, write_report
 from striate.submissions import Submission, Truth

@@ -9,7 +9,7 @@ from striate.errors import InputError
 from striate.simulate import PopulationSettings, RecordingSettings, Seed
 from striate.simulate.behavior import arousal_scores, behavior_course, eye_course, eye_scores
 from striate.simulate.noise import measure
-from striate.simulate.retina import Retina
+from striate.simulate.optics import Retina
 from striate.stimuli import GREY_MEAN
 
 

@@ -5,9 +5,9 @@ from tests.submissions.command import one_sentence
 from tests.submissions.examples import example, shuffled, without
 
 from striate.errors import InputError
-from striate.submissions import legacy
+from striate.submissions.formats import sensorium_csv
 
-LIVE, FINAL = legacy.SUBMISSION_FILES["test"], legacy.SUBMISSION_FILES["final_test"]
+LIVE, FINAL = sensorium_csv.SUBMISSION_FILES["test"], sensorium_csv.SUBMISSION_FILES["final_test"]
 
 
 def text(change):
@@ -127,8 +127,8 @@ BROKEN = {
 def test_a_broken_file_gives_one_sentence(tmp_path, capsys, monkeypatch, broken):
     damage, words = BROKEN[broken]
     _, submission, truth = example(final_images=0)
-    legacy.write(submission, tmp_path)
-    legacy.write_truth(truth, tmp_path)
+    sensorium_csv.write(submission, tmp_path)
+    sensorium_csv.write_truth(truth, tmp_path)
     damage(tmp_path / LIVE)
     said = one_sentence(
         capsys, monkeypatch, tmp_path, "score", tmp_path / LIVE, tmp_path / "ground_truth_file_test.csv"
@@ -142,7 +142,7 @@ def test_a_broken_truth_gives_one_sentence_too(tmp_path, capsys, monkeypatch, br
     damage, words = BROKEN[broken]
     _, submission, truth = example(final_images=0)
     submission.write(tmp_path / "s.parquet")
-    (path,) = legacy.write_truth(truth, tmp_path)
+    (path,) = sensorium_csv.write_truth(truth, tmp_path)
     damage(path)
     said = one_sentence(capsys, monkeypatch, tmp_path, "score", tmp_path / "s.parquet", path)
     assert words in said
@@ -151,19 +151,19 @@ def test_a_broken_truth_gives_one_sentence_too(tmp_path, capsys, monkeypatch, br
 
 def test_a_broken_row_is_named_by_its_trial(tmp_path):
     _, submission, _ = example(final_images=0)
-    legacy.write(submission, tmp_path)
+    sensorium_csv.write(submission, tmp_path)
     BROKEN["a word"][0](tmp_path / LIVE)
     with pytest.raises(InputError, match=f"trial {submission.trial_idx[submission.rows('test')[2]]}: 'half'"):
-        legacy.read(tmp_path / LIVE)
+        sensorium_csv.read(tmp_path / LIVE)
 
 
 def test_the_files_of_both_tiers_must_be_about_the_same_neurons(tmp_path):
     _, submission, _ = example()
-    legacy.write(submission, tmp_path)
-    legacy.write(without(shuffled(submission), columns=[0]), tmp_path / "other")
+    sensorium_csv.write(submission, tmp_path)
+    sensorium_csv.write(without(shuffled(submission), columns=[0]), tmp_path / "other")
     (tmp_path / "other" / FINAL).replace(tmp_path / FINAL)
     with pytest.raises(InputError, match=f"{FINAL} has other unit ids"):
-        legacy.read(tmp_path)
+        sensorium_csv.read(tmp_path)
 
 
 def test_a_folder_without_the_usual_files_is_no_submission(tmp_path, capsys, monkeypatch):
@@ -171,33 +171,33 @@ def test_a_folder_without_the_usual_files_is_no_submission(tmp_path, capsys, mon
     said = one_sentence(capsys, monkeypatch, tmp_path, "score", tmp_path, tmp_path)
     assert "submission_file_live_test.csv" in said
     with pytest.raises(InputError, match=r"has no submission_file_live_test.csv and no submission_file_final_test.csv"):
-        legacy.read(tmp_path)
+        sensorium_csv.read(tmp_path)
 
 
 @pytest.mark.parametrize("limit", ["MOST_VALUES", "MOST_TRIALS"])
 def test_a_file_of_too_many_values_is_refused_while_it_is_read(tmp_path, monkeypatch, limit):
     _, submission, _ = example(final_images=0)
-    legacy.write(submission, tmp_path)
-    monkeypatch.setattr(f"striate.submissions.csv_file.{limit}", 10)
+    sensorium_csv.write(submission, tmp_path)
+    monkeypatch.setattr(f"striate.submissions.formats.sensorium_csv_file.{limit}", 10)
     with pytest.raises(InputError, match="too many rows"):
-        legacy.read(tmp_path / LIVE)
+        sensorium_csv.read(tmp_path / LIVE)
 
 
 def test_a_row_without_end_is_refused(tmp_path, monkeypatch):
     _, submission, _ = example(final_images=0)
-    legacy.write(submission, tmp_path)
-    monkeypatch.setattr("striate.submissions.csv_file._LONGEST_ROW", 50)
+    sensorium_csv.write(submission, tmp_path)
+    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_file._LONGEST_ROW", 50)
     with pytest.raises(InputError, match="first row is longer than 50 bytes"):
-        legacy.read(tmp_path / LIVE)
+        sensorium_csv.read(tmp_path / LIVE)
 
 
 def test_rows_longer_than_a_block_are_read_or_refused_in_a_sentence(tmp_path, monkeypatch):
     _, submission, _ = example(final_images=0, neurons=60)
-    legacy.write(submission, tmp_path)
-    monkeypatch.setattr("striate.submissions.csv_file._LEAST_BLOCK", 16)
-    assert legacy.read(tmp_path / LIVE).fingerprint == submission.fingerprint
+    sensorium_csv.write(submission, tmp_path)
+    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_file._LEAST_BLOCK", 16)
+    assert sensorium_csv.read(tmp_path / LIVE).fingerprint == submission.fingerprint
     path = tmp_path / LIVE
     rows = path.read_text().splitlines(keepends=True)
     path.write_text(rows[0] + rows[1] + "x" * 90_000 + rows[2])
     with pytest.raises(InputError, match="write or copy it again"):
-        legacy.read(path)
+        sensorium_csv.read(path)

@@ -153,9 +153,9 @@ def test_a_broken_file_gives_one_sentence(tmp_path, capsys, monkeypatch, broken)
 def test_a_file_that_claims_too_much_is_refused_before_it_is_read(tmp_path, monkeypatch, limit, value):
     _, submission, _ = example()
     submission.write(tmp_path / "s.parquet")
-    monkeypatch.setattr(f"striate.submissions.parquet.{limit}", value)
+    monkeypatch.setattr(f"striate.submissions.formats.parquet.{limit}", value)
     for reading in ("_read_keys", "_read_values"):
-        monkeypatch.setattr(f"striate.submissions.parquet.{reading}", lambda *_: pytest.fail("it was read"))
+        monkeypatch.setattr(f"striate.submissions.formats.parquet.{reading}", lambda *_: pytest.fail("it was read"))
     with pytest.raises(InputError, match=f"at most .*{value}"):
         Submission.read(tmp_path / "s.parquet")
 

@@ -11,9 +11,10 @@ from tests.submissions.examples import example, shuffled, without
 
 from striate.errors import InputError
 from striate.metrics import METRICS_VERSION, bootstrap, evaluate, jackknife_oracle, split_half
-from striate.metrics.stated import stated
+from striate.metrics.score_summary import stated
 from striate.recordings import open as open_recording
-from striate.submissions import Scorecard, Truth, across, legacy, open_truth, score, score_array
+from striate.submissions import Scorecard, Truth, across, open_truth, score, score_array
+from striate.submissions.formats import sensorium_csv
 
 
 def test_the_benchmarks_own_files_score_as_its_own_scorer_says(shared):
@@ -189,8 +190,8 @@ def test_what_is_neither_a_submission_nor_a_truth_is_refused():
 def test_the_forms_of_a_truth_score_alike(tmp_path):
     _, submission, truth = example()
     truth.write(tmp_path / "t.parquet")
-    legacy.write_truth(truth, tmp_path / "csv")
-    legacy.write(submission, tmp_path / "csv")
+    sensorium_csv.write_truth(truth, tmp_path / "csv")
+    sensorium_csv.write(submission, tmp_path / "csv")
     expected = score(submission, truth, bootstrap=10)
     assert score(submission, tmp_path / "t.parquet", bootstrap=10) == expected
     assert score(tmp_path / "csv", tmp_path / "csv", bootstrap=10).tiers == expected.tiers

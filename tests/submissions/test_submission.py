@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.fixtures.recordings import small_recording
 from tests.submissions.examples import example, shuffled
 
+from striate.data.standardisation import Standardisation
 from striate.errors import InputError, WithheldError
-from striate.loading.standardisation import Standardisation
 from striate.submissions import Submission, Truth
 
 

@@ -6,7 +6,7 @@ from striate.training import Recipe, load_recipe
 
 TABLES: dict[str, Any] = {
     "data": {"image_size": [18, 32], "batch_size": 16},
-    "model": {"core": {"layers": 2, "channels": 4, "input_kernel": 5, "hidden_kernel": 3}},
+    "model": {"core": {"layers": 2, "channels": 4, "input_kernel_size": 5, "hidden_kernel_size": 3}},
     "schedule": {"max_epochs": 3, "learning_rate": 0.02},
 }
 

@@ -18,7 +18,7 @@ def test_formulas(both: np.ndarray) -> None:
     p, r = both
     tensors = torch.from_numpy(p), torch.from_numpy(r)
     assert LOSSES["poisson"](*tensors).item() == pytest.approx((p - r * np.log(p + 1e-8)).sum(), abs=1e-9)
-    assert LOSSES["squared"](*tensors).item() == pytest.approx(((p - r) ** 2).sum(), abs=1e-9)
+    assert LOSSES["squared_error"](*tensors).item() == pytest.approx(((p - r) ** 2).sum(), abs=1e-9)
 
 
 @settings(deadline=None)

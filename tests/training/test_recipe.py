@@ -8,10 +8,10 @@ import pytest
 import tomli_w
 from pydantic import BaseModel
 
+from striate._internal.config_validation import _model_of
 from striate.errors import InputError
 from striate.training import Recipe, load_recipe, recipe_names, recipe_text
 from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
-from striate.validation import _model_of
 
 
 def keys(settings: type[BaseModel], above: str = "") -> set[str]:
@@ -49,7 +49,7 @@ def test_each_is_whole_and_says_what_it_is(name: str) -> None:
     }
     needed = keys(Recipe) - optional
     if not name.endswith("-behavior"):
-        needed -= {"model.shifter.layers", "model.shifter.hidden"}
+        needed -= {"model.shifter.layers", "model.shifter.hidden_units"}
     assert needed <= written, "a reader finds every setting of training in the file"
     assert recipe.description.endswith(".")
     assert recipe.protocol == (IMAGE_BEHAVIOR if name.endswith("-behavior") else IMAGE)
@@ -70,18 +70,23 @@ def _tables(tables: dict[str, Any], above: str = "") -> dict[str, dict[str, Any]
 def test_the_recipes_of_2022_are_those_of_2022(kind: str, inputs: str) -> None:
     recipe = load_recipe(f"{kind}-2022{inputs}")
     core, schedule = recipe.model.core, recipe.schedule
-    assert (core.layers, core.channels, core.input_kernel, core.hidden_kernel) == (4 if kind == "cnn" else 3, 64, 9, 7)
-    assert (core.smoothness, recipe.model.readout.sparsity, recipe.model.readout.position_hidden) == (
+    assert (core.layers, core.channels, core.input_kernel_size, core.hidden_kernel_size) == (
+        4 if kind == "cnn" else 3,
+        64,
+        9,
+        7,
+    )
+    assert (core.laplace_weight, recipe.model.readout.l1_weight, recipe.model.readout.position_hidden_units) == (
         6.3831,
         0.0076,
         30,
     )
-    assert (schedule.learning_rate, schedule.patience, schedule.stalls, schedule.rate_patience) == (0.009, 5, 4, 6)
-    assert (schedule.reduction_factor, schedule.tolerance, schedule.max_epochs) == (0.3, 1e-6, 200)
-    assert (recipe.data.batch_size, recipe.data.image_size, recipe.objective.loss) == (128, (36, 64), "poisson")
+    assert (schedule.learning_rate, schedule.patience, schedule.max_plateaus, schedule.lr_patience) == (0.009, 5, 4, 6)
+    assert (schedule.lr_decay_factor, schedule.min_delta, schedule.max_epochs) == (0.3, 1e-6, 200)
+    assert (recipe.data.batch_size, recipe.data.image_size, recipe.loss.type) == (128, (36, 64), "poisson")
     if inputs:
         assert recipe.model.shifter is not None
-        assert (recipe.model.shifter.layers, recipe.model.shifter.hidden) == (3, 5)
+        assert (recipe.model.shifter.layers, recipe.model.shifter.hidden_units) == (3, 5)
 
 
 def test_a_recipe_is_written_out_in_full_and_read_back(tmp_path: Path) -> None:
@@ -105,9 +110,9 @@ def test_an_empty_recipe_is_the_default(tmp_path: Path) -> None:
         ("data.batch_size=64", "data.batch_size", 64),
         (" data.batch_size = 64 ", "data.batch_size", 64),
         ("schedule.learning_rate=1", "schedule.learning_rate", 1.0),
-        ("schedule.tolerance=1e-3", "schedule.tolerance", 1e-3),
-        ("objective.loss=squared", "objective.loss", "squared"),
-        ('objective.loss="squared"', "objective.loss", "squared"),
+        ("schedule.min_delta=1e-3", "schedule.min_delta", 1e-3),
+        ("loss.type=squared_error", "loss.type", "squared_error"),
+        ('loss.type="squared_error"', "loss.type", "squared_error"),
         ("data.image_size=[18, 32]", "data.image_size", (18, 32)),
         ("data.image_size=original", "data.image_size", "original"),
         ("data.behavior=true", "data.behavior", True),
@@ -124,9 +129,9 @@ def test_overrides_are_written_as_in_toml(override: str, path: str, value: objec
 
 
 def test_overrides_may_switch_the_shifter() -> None:
-    on = load_recipe("cnn", ["data.pupil_center=true", "model.shifter.hidden=7"])
+    on = load_recipe("cnn", ["data.pupil_center=true", "model.shifter.hidden_units=7"])
     assert on.model.shifter is not None
-    assert (on.model.shifter.layers, on.model.shifter.hidden) == (3, 7)
+    assert (on.model.shifter.layers, on.model.shifter.hidden_units) == (3, 7)
     off = load_recipe("cnn-behavior", {"data.pupil_center": False, "model.shifter": False})
     assert off.model.shifter is None
     assert off.protocol == IMAGE_BEHAVIOR

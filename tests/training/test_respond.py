@@ -13,8 +13,8 @@ from tests.fixtures.recordings import small_recording
 from tests.training.small import small_recipe
 
 import striate
+from striate.data import Standardisation
 from striate.errors import InputError
-from striate.loading import Standardisation
 from striate.models import load, save
 from striate.training import Run, predict, train
 

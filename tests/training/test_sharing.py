@@ -14,7 +14,7 @@ import striate
 from striate.report import gather, write_report
 from striate.submissions import Submission
 from striate.training import predict, train
-from striate.training.machine import shareable_command
+from striate.training.environment import shareable_command
 
 HOST, PERSON = "lab-cluster-node17", "ada-lovelace"
 

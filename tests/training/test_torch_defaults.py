@@ -12,7 +12,7 @@ from tests.fixtures.recordings import small_recording
 from tests.training.small import small_recipe
 
 import striate
-from striate.loading.torch_defaults import torch_defaults
+from striate._internal.torch_defaults import torch_defaults
 from striate.training import Run, predict, train
 
 RECIPE = small_recipe(data__behavior=True, schedule__max_epochs=1)
@@ -72,10 +72,10 @@ def test_predictions_are_the_same(plain: Run, setting: str) -> None:
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("resident_gib", [1.0, 0.0])
+@pytest.mark.parametrize("cache_gib", [1.0, 0.0])
 @pytest.mark.parametrize("setting", SETTINGS)
-def test_batches_come(setting: str, resident_gib: float) -> None:
-    data = striate.loaders([small_recording()], image_size="original", resident_gib=resident_gib, behavior=True)
+def test_batches_come(setting: str, cache_gib: float) -> None:
+    data = striate.loaders([small_recording()], image_size="original", cache_gib=cache_gib, behavior=True)
     with SETTINGS[setting]():
         batches = [batch for round_ in data.cycle("train") for batch in round_.values()]
     assert {(batch.images.dtype, batch.images.device.type) for batch in batches} == {(torch.float32, "cpu")}

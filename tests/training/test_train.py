@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from tests.fixtures.recordings import small_recording
 from tests.training.small import TABLES, small_recipe
 
 import striate
+from striate.data import loaders
 from striate.errors import InputError, StriateError
-from striate.loading import loaders
 from striate.metrics import single_trial_correlation
-from striate.models.weights import write_tensors
+from striate.models.serialisation import write_tensors
 from striate.recordings import Recording
-from striate.training import Run, fit, load_recipe, predict, train
+from striate.training import Run, load_recipe, predict, train
 from striate.training.trainer import Trainer
 
 Weights = dict[str, torch.Tensor]
@@ -98,7 +99,7 @@ def test_it_learns(tmp_path: Path) -> None:
 
 
 def test_the_result_is_the_best_and_not_the_last(tmp_path: Path) -> None:
-    from striate.loading import loaders
+    from striate.data import loaders
     from striate.metrics import single_trial_correlation
 
     recording = small_recording()
@@ -113,7 +114,7 @@ def test_the_result_is_the_best_and_not_the_last(tmp_path: Path) -> None:
 
 
 def test_the_running_average_is_what_is_validated_and_kept(tmp_path: Path) -> None:
-    recipe = small_recipe(schedule__averaging=0.5, schedule__max_epochs=2, schedule__learning_rate=1e-3)
+    recipe = small_recipe(schedule__ema_decay=0.5, schedule__max_epochs=2, schedule__learning_rate=1e-3)
     plain = small_recipe(schedule__max_epochs=2, schedule__learning_rate=1e-3)
     run, without = (train(one, small_recording(), tmp_path / str(i)) for i, one in enumerate((recipe, plain)))
     assert run.history["loss"].equals(without.history["loss"])  # each step is the same
@@ -147,7 +148,7 @@ def test_global_generators_are_left_alone(tmp_path: Path) -> None:
     "more",
     [
         {"model__core__channels": 16},  # as many as the fused kernels need
-        {"schedule__averaging": 0.8, "start__positions": "estimated", "start__biases": "mean"},
+        {"schedule__ema_decay": 0.8, "initialisation__positions": "retinotopy", "initialisation__biases": "mean"},
     ],
 )
 @pytest.mark.parametrize("minutes", [1e-9, 60.0])
@@ -182,7 +183,7 @@ def test_killed_at_the_very_end_it_ends_the_same(tmp_path: Path, monkeypatch: py
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(fit, "_finish", dies)
+        patch.setattr(import_module("striate.training.train"), "_finish", dies)
         start("killed")
     start("killed")
     assert same(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
@@ -232,7 +233,7 @@ def test_an_unfinished_run_goes_on_only_as_it_began(
 
 def test_what_does_not_change_the_result_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed_after(1, monkeypatch, lambda: train(small_recipe(), small_recording(), tmp_path / "run"))
-    recipe = small_recipe(compute__checkpoint_minutes=9.0, description="Mine.", data__resident_gib=0.0)
+    recipe = small_recipe(compute__checkpoint_minutes=9.0, description="Mine.", data__cache_gib=0.0)
     assert train(recipe, small_recording(), tmp_path / "run").finished
 
 
@@ -287,7 +288,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         ({"device": "cuda:7"}, "no device 'cuda:7'"),
         ({"core": "nowhere"}, "nowhere is no run"),
         ({"recipe": {"data": {"image_size": [36, 36]}}}, "distort"),
-        ({"recipe": {"data": {"image_size": "original"}, "model": {"core": {"input_kernel": 19}}}}, "is larger than"),
+        ({"recipe": {"data": {"image_size": "original"}, "model": {"core": {"input_kernel_size": 19}}}}, "is larger than"),
         ({"recipe": {"data": {"neurons": 99}}}, "99 are asked for"),
     ],
 )  # fmt: skip
@@ -346,7 +347,9 @@ def test_a_core_must_fit_the_recipe(tmp_path: Path) -> None:
         train(small_recipe(model__core__channels=6), small_recording(), tmp_path / "new", core=first)
     with pytest.raises(InputError, match=r"inputs of shape \(1, 18, 32\).* gives \(4, 18, 32\)"):
         train(small_recipe(data__behavior=True), small_recording(), tmp_path / "new", core=first.folder)
-    assert train(small_recipe(model__core__smoothness=0.0), small_recording(), tmp_path / "new", core=first.encoder())
+    assert train(
+        small_recipe(model__core__laplace_weight=0.0), small_recording(), tmp_path / "new", core=first.encoder()
+    )
 
 
 def test_tensorboard_shows_the_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -458,7 +461,7 @@ def test_overrides_may_be_numbers_of_numpy() -> None:
         "schedule.max_epochs": np.int64(1),
         "data.image_size": np.array([18, 32]),
         "model.shifter": np.bool_(False),
-        "objective.loss": np.str_("poisson"),
+        "loss.type": np.str_("poisson"),
     }
     recipe = load_recipe(TABLES, overrides)
     assert recipe.schedule.learning_rate == 0.5

@@ -6,11 +6,11 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from striate._internal.config_validation import validated
+from striate._internal.paths import MissingHomeError, expanded, settings_folder
+from striate._internal.safe_parsing import parse_toml
 from striate.catalog.dataset import Dataset
 from striate.errors import InputError, nearest
-from striate.folders import MissingHomeError, expanded, settings_folder
-from striate.parsing import parse_toml
-from striate.validation import validated
 
 _SUFFIX = ".toml"
 

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from striate.addresses import WebAddress
+from striate._internal.file_names import checked_path, why_no_file_name
+from striate._internal.text_cleaning import Line, Text
+from striate._internal.urls import WebAddress
+from striate.benchmarks.session_names import is_session
 from striate.errors import InputError, nearest
-from striate.names import checked_path, is_session, why_no_file_name
-from striate.texts import Line, Text
 
 PRETRAINING = "pre-training"
 

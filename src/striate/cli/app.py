@@ -15,9 +15,9 @@ import typer.main
 from rich.console import Console
 
 from striate import __version__
+from striate._internal.progress_bars import on_terminal
 from striate.cli.encoding import make_printable, open_closed_streams
 from striate.errors import InputError, StriateError, command_line
-from striate.progress import on_terminal
 
 _HELP = ["-h", "--help"]
 
@@ -69,7 +69,7 @@ _INTERRUPTED = 130  # the status that Typer makes of Ctrl-C
 _NO_MEMORY = ("allocate memory", "out of memory")
 _TOO_LITTLE_MEMORY = (
     "There is too little memory. Training needs less with smaller batches (--set data.batch_size=…), with smaller images "
-    "(data.image_size), and with data.resident_gib=0, which keeps no prepared images."
+    "(data.image_size), and with data.cache_gib=0, which keeps no prepared images."
 )
 
 

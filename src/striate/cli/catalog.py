@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from striate._internal.paths import expanded
+from striate._internal.progress_bars import size_text
 from striate.cli.app import DATA, app
-from striate.folders import expanded
-from striate.progress import size_text
 
 console = Console(highlight=False)
 _ROWS = 40  # of a table, at most
@@ -43,7 +43,7 @@ def show(
 ) -> None:
     """Show the files, tracks, terms and citation of a dataset."""
     from striate.catalog import dataset
-    from striate.catalog.fetched import places
+    from striate.catalog.local_files import places
 
     found = dataset(name)
     if as_json:
@@ -114,12 +114,12 @@ def add(
     """
     import os
 
+    from striate._internal.progress_bars import progress
+    from striate._internal.safe_parsing import read_limited
     from striate.errors import InputError
-    from striate.fetch.describe import About, add_to_catalogue, base_address, from_folder
-    from striate.fetch.manifests import from_address, parsed_manifest
-    from striate.fetch.tokens import keep_token, read_token
-    from striate.parsing import read_limited
-    from striate.progress import progress
+    from striate.fetch.auth_tokens import keep_token, read_token
+    from striate.fetch.describe_dataset import About, add_to_catalogue, base_address, from_folder
+    from striate.fetch.describe_manifest import from_address, parsed_manifest
 
     about = About(
         name=name,
@@ -164,6 +164,6 @@ def add(
 @catalog.command("remove")
 def remove(name: Annotated[str, typer.Argument(help="Name of a dataset of your own.", show_default=False)]) -> None:
     """Remove a dataset of your own from the catalogue; what was fetched of it stays on the disk."""
-    from striate.fetch.describe import remove_from_catalogue
+    from striate.fetch.describe_dataset import remove_from_catalogue
 
     console.print(f"removed {remove_from_catalogue(name)}", markup=False, soft_wrap=True)

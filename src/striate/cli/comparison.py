@@ -46,7 +46,7 @@ def _tall(wide: Table) -> Table:
 def _comparison(
     group: "Sequence[Contender]", differences: "Sequence[Difference]", tier: str, protocol: str | None
 ) -> Table:
-    from striate.metrics.stated import TOO_FEW
+    from striate.metrics.score_summary import TOO_FEW
     from striate.report import ceiling_note, ceiling_scores, metric_labels, protocol_title, score_rows, too_few
 
     labels = metric_labels()
@@ -83,7 +83,7 @@ def _comparison(
 
 
 def _cell(entry: tuple[float, float, float] | None, sign: str = "", reason: str | None = None) -> str:
-    from striate.metrics.stated import TOO_FEW, says_too_few
+    from striate.metrics.score_summary import TOO_FEW, says_too_few
 
     if entry is None:
         return TOO_FEW if says_too_few(reason) else "not defined"

@@ -14,7 +14,7 @@ from striate.cli.app import COMPETITIONS, app
 
 if TYPE_CHECKING:
     from striate.competition import BoardResult, Results, RowResult, Vault
-    from striate.recordings.findings import Finding
+    from striate.recordings.check_findings import Finding
 
 console = Console(highlight=False)
 competition = typer.Typer(
@@ -60,8 +60,8 @@ def new(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.")] = False,
 ) -> None:
     """Write a commented competition.toml to begin with."""
+    from striate._internal.atomic_write import whole_file
     from striate.competition import template as rules_template
-    from striate.files import whole_file
 
     text = rules_template(template, starts=_moment(starts), session=session)
     with whole_file(path, overwrite=overwrite) as aside:
@@ -237,7 +237,7 @@ def score(
     """Score a submission against the live truth, and nothing else."""
     from striate.competition import score_live
     from striate.competition.manifest import require_new
-    from striate.metrics.stated import why_not
+    from striate.metrics.score_summary import why_not
     from striate.submissions.scorecard import LABELS
 
     if out is not None:
@@ -301,7 +301,7 @@ def close(
 
 
 def _board_table(board: "BoardResult", results: "Results") -> Table:
-    from striate.metrics.stated import ceiling_row
+    from striate.metrics.score_summary import ceiling_row
     from striate.report import ceiling_note
     from striate.submissions.scorecard import LABELS
 
@@ -328,7 +328,7 @@ def _board_table(board: "BoardResult", results: "Results") -> Table:
 
 
 def _board_row(row: "RowResult") -> tuple[str, ...]:
-    from striate.metrics.stated import TOO_FEW, says_too_few
+    from striate.metrics.score_summary import TOO_FEW, says_too_few
 
     interval = "" if row.interval is None else f"{row.interval.low:.4f} – {row.interval.high:.4f}"
     behind = "" if row.behind is None else f"{row.behind.value:.4f} [{row.behind.low:.4f}, {row.behind.high:.4f}]"
@@ -360,10 +360,10 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Verify that nothing was changed since the commitment, and that the results follow; status 1 if not."""
+    from striate._internal.safe_parsing import read_limited
     from striate.competition import verify as verify_competition
     from striate.competition.receipts import parsed
     from striate.errors import InputError
-    from striate.parsing import read_limited
 
     given = []
     for file in receipt_ or []:
@@ -427,8 +427,8 @@ def read_vault(path: Path, passphrase_file: Path | None) -> "Vault":
 
 def _settings(changes: list[str]) -> dict[str, object]:
     """Settings of a simulation, written as in TOML."""
+    from striate._internal.safe_parsing import parse_toml
     from striate.errors import InputError
-    from striate.parsing import parse_toml
 
     settings: dict[str, object] = {}
     for change in changes:

@@ -45,7 +45,7 @@ def push(
 
     Exit status 1: refused. 75: the portal is down or under maintenance; try again.
     """
-    from striate.fetch.tokens import keep_token, read_token
+    from striate.fetch.auth_tokens import keep_token, read_token
     from striate.portal.pushing import Publisher
 
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")

@@ -9,13 +9,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from striate._internal.paths import expanded
+from striate._internal.progress_bars import size_text
 from striate.cli.app import DATA, app
-from striate.folders import expanded
-from striate.progress import size_text
 
 if TYPE_CHECKING:
     from striate.catalog import DataFile, Dataset
-    from striate.catalog.fetched import DatasetFolder
+    from striate.catalog.local_files import DatasetFolder
     from striate.fetch import Outcome, Plan, Verdict
 
 console = Console(stderr=True, highlight=False)  # standard output is for the result
@@ -72,7 +72,7 @@ def fetch(
     Afterwards recordings open by name, such as sensorium2022/27204-5-13.
     """
     from striate.catalog import dataset
-    from striate.catalog.fetched import DatasetFolder, home_of
+    from striate.catalog.local_files import DatasetFolder, home_of
 
     name, _, one = name.partition("/")
     of = dataset(name)
@@ -86,7 +86,7 @@ def fetch(
     from striate.errors import InputError, listed
     from striate.fetch import Fetching, Options
     from striate.fetch import plan as planned
-    from striate.fetch.describe import base_address
+    from striate.fetch.describe_dataset import base_address
 
     options = Options(
         mirrors=tuple(base_address(address) for address in mirror or ()),
@@ -198,7 +198,7 @@ def _agree(of: "Dataset", given: bool) -> None:
     """See to it that the terms are accepted before anything is fetched."""
     from striate.errors import InputError
     from striate.fetch import accept, acceptance
-    from striate.fetch.terms import refuse_unaccepted
+    from striate.fetch.data_terms import refuse_unaccepted
 
     if acceptance(of) is not None:
         return
@@ -219,8 +219,8 @@ def _agree(of: "Dataset", given: bool) -> None:
 def _verify(
     of: "Dataset", files: "tuple[DataFile, ...]", folder: "DatasetFolder", *, quiet: bool, as_json: bool
 ) -> None:
+    from striate._internal.progress_bars import progress
     from striate.fetch import verify
-    from striate.progress import progress
 
     sizes = {file.name: (file.bytes_about or 0) for file in files}
     seen: dict[str, int] = {}

@@ -18,10 +18,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from striate._internal.periodic_thread import every
+from striate._internal.progress_bars import size_text
 from striate.fetch import Event, Listener, Plan
-from striate.fetch.patience import duration
-from striate.progress import size_text
-from striate.repeating import every
+from striate.fetch.retry_policy import duration
 
 _QUIET_KINDS = {"received", "checking"}
 _SIGN_OF_LIFE = 30.0  # seconds without a line after which one says how far it is

@@ -104,7 +104,7 @@ def audit_log(
     from striate.portal.running.prepare import open_portal
 
     open_portal(place)
-    from striate.files import whole_file
+    from striate._internal.atomic_write import whole_file
     from striate.portal.organising.audit import verified
     from striate.portal.organising.export import audit_lines
 

@@ -249,7 +249,7 @@ def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete all packed recordings.")] = False,
 ) -> None:
     """Show where packed recordings are kept and how large they are (``STRIATE_CACHE`` moves the place)."""
-    from striate.recordings import cache_folder
+    from striate._internal.paths import cache_folder
 
     folder = cache_folder() / "recordings"
     stores = sorted(p for p in folder.glob("*") if p.is_dir()) if folder.is_dir() else []

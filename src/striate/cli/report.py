@@ -45,7 +45,7 @@ def report(
     overwrite: Overwrite = False,
 ) -> None:
     """Set models side by side on one recording: scores with intervals, whether the images tell them apart, example trials, receptive fields."""
-    from striate.files import refuse_existing
+    from striate._internal.atomic_write import refuse_existing
 
     require_resamples(bootstrap)
     refuse_existing(out, overwrite)

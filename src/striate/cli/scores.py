@@ -54,7 +54,7 @@ def score(
     overwrite: Overwrite = False,
 ) -> None:
     """Score a submission: single-trial correlation, correlation to average, FEVE, with intervals and the ceilings of a model of the image."""
-    from striate.files import refuse_existing
+    from striate._internal.atomic_write import refuse_existing
     from striate.submissions import score as score_submission
 
     require_resamples(bootstrap)
@@ -110,8 +110,8 @@ def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
 
 def _explained(scores: "TierScores", protocol: str | None) -> str:
     """Return what is not defined and why, what the ceilings bound, and which neurons count."""
-    from striate.metrics.stated import why_not
-    from striate.submissions.protocol import sees_image_alone
+    from striate.benchmarks.protocols import sees_image_alone
+    from striate.metrics.score_summary import why_not
     from striate.submissions.scorecard import LABELS, QUANTITIES
 
     named = {name: getattr(scores, name) for name in QUANTITIES}
@@ -133,7 +133,7 @@ def _explained(scores: "TierScores", protocol: str | None) -> str:
 
 
 def _cells(score: "Score") -> tuple[str, str, str]:
-    from striate.metrics.stated import TOO_FEW, says_too_few
+    from striate.metrics.score_summary import TOO_FEW, says_too_few
 
     if score.mean is None:
         return TOO_FEW if says_too_few(score.reason) else "not defined", "", str(score.neurons)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from striate._internal.paths import expanded
 from striate.cli.app import COMPETITIONS, app
-from striate.folders import expanded
 
 if TYPE_CHECKING:
     from striate.portal import Place
@@ -157,7 +157,7 @@ def account(
     """Make an admitted account with a team, and show its password once: for rehearsals, and where no mail is sent."""
     place = place_of(folder, data)
     _open(place)
-    from striate.files import whole_file
+    from striate._internal.atomic_write import whole_file
     from striate.portal.running.prepare import new_account
 
     with ExitStack() as stack:
@@ -227,7 +227,7 @@ def clear(
     """Remove what pushes of data have brought that were given up. The worker does so by itself; no version loses anything."""
     from datetime import timedelta
 
-    from striate.progress import size_text
+    from striate._internal.progress_bars import size_text
 
     place = place_of(folder, data)
     _open(place)

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from striate._internal.paths import expanded
 from striate.cli.app import DATA, app, errors
-from striate.folders import expanded
 
 if TYPE_CHECKING:
     from striate.simulate import RecordingSettings, Track, Written
@@ -217,8 +217,8 @@ def _refuse_scoring_truths(
     overwrite: bool,
 ) -> None:
     """Refuse to write over a truth before anything is simulated."""
-    from striate.files import refuse_existing
-    from striate.simulate.benchmark import plan
+    from striate._internal.atomic_write import refuse_existing
+    from striate.simulate.multi_session import plan
 
     if truth is not None and withhold:
         for one in plan(pretraining, tracks, None, first_animal):

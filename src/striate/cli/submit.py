@@ -46,7 +46,7 @@ def submit(
     """
     from striate.errors import InputError
     from striate.fetch import OutageError
-    from striate.fetch.tokens import keep_token, read_token
+    from striate.fetch.auth_tokens import keep_token, read_token
     from striate.portal.client import Portal
     from striate.portal.entries.card import read_card
 
@@ -79,7 +79,7 @@ def submit(
 
 
 def _print(state: Any, *, new: bool) -> None:
-    from striate.metrics.stated import why_not
+    from striate.metrics.score_summary import why_not
     from striate.submissions.scorecard import LABELS
 
     if not new:

@@ -125,8 +125,9 @@ def predict(
 ) -> None:
     """Predict the responses of a recording with a trained run, as a submission."""
     import striate
-    from striate.files import refuse_existing
-    from striate.submissions import Submission, legacy, track_name
+    from striate._internal.atomic_write import refuse_existing
+    from striate.submissions import Submission, track_name
+    from striate.submissions.formats import sensorium_csv
     from striate.training import Run
     from striate.training import predict as predict_responses
 
@@ -141,7 +142,7 @@ def predict(
     if form is Format.NATIVE:
         submission.write(out, overwrite=overwrite)
     else:
-        written = legacy.write(submission, out, overwrite=overwrite)
+        written = sensorium_csv.write(submission, out, overwrite=overwrite)
     counts = ", ".join(f"{(predictions.tier == tier).sum()} trials of tier {tier}" for tier in submission.tiers)
     console.print(f"predicted {counts} of {predictions.session}, {len(predictions.unit_ids)} neurons", soft_wrap=True)
     for path in written:

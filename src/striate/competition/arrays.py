@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import InputError
-from striate.recordings import npy
+from striate.recordings import npy_format
 from striate.submissions import Truth
 
 Arrays = dict[str, NDArray[Any]]
@@ -34,7 +34,7 @@ def load(content: bytes, what: str) -> Arrays:
         If it is damaged, or no such file; `what` names it.
     """
     try:
-        return npy.read_npz(io.BytesIO(content), _LARGEST)
+        return npy_format.read_npz(io.BytesIO(content), _LARGEST)
     except InputError as error:
         raise InputError(f"{what} is damaged, or no file of that kind ({str(error).rstrip('.')}).") from None
 

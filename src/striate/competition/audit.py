@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from striate._internal.paths import expanded
+from striate._internal.progress_bars import progress
 from striate.competition.probes import (
     across,
     drift,
@@ -21,9 +23,7 @@ from striate.competition.probes import (
 )
 from striate.competition.probes.material import Material, gather
 from striate.competition.vault import Vault
-from striate.folders import expanded
-from striate.progress import progress
-from striate.recordings.findings import Finding, Report, Severity
+from striate.recordings.check_findings import Finding, Report, Severity
 
 Probe = Callable[[Material], Iterator[Finding]]
 

@@ -10,6 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate import __version__
+from striate._internal.atomic_write import whole_folder
+from striate._internal.paths import expanded
+from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.enough_images import require_enough_images
 from striate.competition.features import picture_features, response_features
 from striate.competition.full import Full, Source, open_all
@@ -23,18 +26,15 @@ from striate.competition.split import Balance, balance, stratified
 from striate.competition.tables import Track
 from striate.competition.vault import Vault
 from striate.competition.withhold import Withheld, withheld
+from striate.data.standardisation import Standardisation
 from striate.errors import InputError, listed
-from striate.files import whole_folder
-from striate.folders import expanded
-from striate.loading.standardisation import Standardisation
 from striate.metrics import split_half
-from striate.names import TEST_TIERS
 from striate.recordings import layout
 from striate.recordings import write as write_recording
 from striate.simulate import RecordingSettings, Simulated
 from striate.simulate import recording as simulated_recording
+from striate.simulate.config import split_settings
 from striate.simulate.seeds import Seed
-from striate.simulate.settings import split_settings
 from striate.submissions import Truth
 
 LIVE_TRUTH, VAULT = "live-truth.npz", "vault"

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._internal.atomic_write import whole_folder
+from striate._internal.paths import expanded
 from striate.competition.boards import Board
 from striate.competition.ceilings import board_ceilings
 from striate.competition.commitment import FILE as COMMITMENT
@@ -36,11 +38,9 @@ from striate.competition.selection import finalists
 from striate.competition.submit import require_complete, stored
 from striate.competition.vault import Vault
 from striate.errors import InputError, listed
-from striate.files import whole_folder
-from striate.folders import expanded
 from striate.metrics import Repeats
 from striate.submissions import Submission, Truth, score
-from striate.submissions.match import match
+from striate.submissions.alignment import match
 
 
 def close(

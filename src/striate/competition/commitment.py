@@ -16,16 +16,16 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from striate import __version__
+from striate._internal.atomic_write import whole_file
+from striate._internal.paths import expanded
+from striate._internal.safe_parsing import parse_model, read_limited
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Digest, Manifest, sha256_of
 from striate.competition.moments import Moment, require_zone
 from striate.competition.rules import FILE as RULES
 from striate.competition.vault import Vault
 from striate.errors import InputError, listed
-from striate.files import whole_file
-from striate.folders import expanded
 from striate.metrics import METRICS_VERSION
-from striate.parsing import parse_model, read_limited
 from striate.submissions import Truth
 
 FILE = "commitment.json"

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from striate._internal.paths import expanded
+from striate._internal.text_cleaning import seen
 from striate.competition.in_force import InForce, timings
 from striate.competition.moments import require_zone
 from striate.competition.notices import LONGEST_REASON, Amendment, Disqualification
@@ -16,8 +18,6 @@ from striate.competition.receipts import Receipts, require_whole
 from striate.competition.rules import read_rules
 from striate.competition.submit import locked
 from striate.errors import InputError, nearest
-from striate.folders import expanded
-from striate.texts import seen
 
 Fields = dict[str, Any]  # of a notice
 

@@ -13,7 +13,7 @@ from striate.competition.tables import Ranking
 from striate.errors import InputError
 from striate.metrics import Repeats, bootstrap, evaluate
 from striate.metrics.bootstrap import LEVEL
-from striate.metrics.stated import RATIOS, most_width, too_few_images
+from striate.metrics.score_summary import RATIOS, most_width, too_few_images
 from striate.submissions.scorecard import LABELS
 
 _SHIFTS = (1, 2, 3)

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate._internal.progress_bars import progress
+from striate.benchmarks.protocols import IMAGE
+from striate.benchmarks.tiers import TEST_TIERS, TRAINING_TIERS
 from striate.competition.fingerprints import picture_hashes, response_hashes
 from striate.competition.rules import FINAL, LIVE, Rules
 from striate.competition.tables import Track
 from striate.errors import InputError, listed
-from striate.names import TEST_TIERS, TRAINING_TIERS
-from striate.progress import progress
 from striate.recordings import Recording
 from striate.simulate import Simulated
-from striate.submissions.protocol import IMAGE
 
 Array = NDArray[Any]
 Source = Path | str | Recording | Simulated

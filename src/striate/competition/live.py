@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._internal.atomic_write import whole_file
+from striate._internal.paths import expanded
 from striate.competition import arrays
 from striate.competition.rules import FINAL, Rules, parse_rules
 from striate.errors import InputError, quoted
-from striate.files import whole_file
-from striate.folders import expanded
 from striate.submissions import Truth
-from striate.submissions.keyed import Ids, Keys
+from striate.submissions.trial_table import Ids, Keys
 
 FORMAT = "striate live truth 1"
 
@@ -93,7 +93,7 @@ def _final_keys(content: arrays.Arrays, track: str, live: Truth) -> Keys:
 
 
 def _ids(values: NDArray[Any]) -> Ids:
-    from striate.submissions.keyed import as_ids
+    from striate.submissions.trial_table import as_ids
 
     return as_ids(values, "ids", len(values))
 

@@ -19,10 +19,10 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
+from striate._internal.zip_files import open_zip
 from striate.competition.secret_files import kind_by_head
 from striate.competition.withheld_responses import Population, Suspicion, SuspicionError, Tally
 from striate.recordings.hdf5_files import every_dataset
-from striate.zips import open_zip
 
 _HEAD = 4096  # bytes
 _DEEPEST = 6  # containers within containers

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from striate._internal.file_names import checked_path
+from striate._internal.safe_parsing import parse_model, read_limited
 from striate.errors import InputError
-from striate.names import checked_path
-from striate.parsing import parse_model, read_limited
 
 FILE = "manifest.json"
 ARCHIVES = "archives"

@@ -16,7 +16,7 @@ from striate.competition.manifest import Manifest
 from striate.competition.tables import Track
 from striate.errors import InputError
 from striate.metrics import Repeats, evaluate
-from striate.metrics.stated import Stated
+from striate.metrics.score_summary import Stated
 from striate.submissions import Truth
 
 DEPTH_STEP = 50  # µm

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from striate._internal.paths import expanded
 from striate.errors import InputError
-from striate.folders import expanded
 
 VARIABLE = "STRIATE_PASSPHRASE"
 _SHORTEST = 12  # characters

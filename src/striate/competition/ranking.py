@@ -8,11 +8,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._internal.progress_bars import progress
 from striate.competition.tables import Ranking
 from striate.errors import InputError
 from striate.metrics import Interval, Repeats, bootstrap, evaluate, paired_bootstrap
-from striate.metrics.stated import RATIOS, Stated, stated
-from striate.progress import progress
+from striate.metrics.score_summary import RATIOS, Stated, stated
 from striate.submissions import Truth
 
 T = TypeVar("T")

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
+from striate._internal.atomic_write import whole_file
+from striate._internal.safe_parsing import MalformedError, parse_as, read_limited
 from striate.competition.clock import ClockError
 from striate.competition.commitment import FILE as COMMITMENT
 from striate.competition.commitment import Commitment
@@ -19,8 +21,6 @@ from striate.competition.manifest import Digest, sha256_of
 from striate.competition.moments import require_zone
 from striate.competition.notices import Amendment, Disqualification, Notice
 from striate.errors import InputError
-from striate.files import whole_file
-from striate.parsing import MalformedError, parse_as, read_limited
 
 FILE = "receipts.jsonl"
 

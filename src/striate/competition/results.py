@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from striate._internal.safe_parsing import parse_model, read_limited
 from striate.competition.boards import Board
 from striate.competition.commitment import Opening
 from striate.competition.in_force import Disqualified, Move
@@ -18,7 +19,6 @@ from striate.competition.receipts import Receipt
 from striate.competition.tables import Ranking, file_slug
 from striate.errors import InputError
 from striate.metrics import Interval
-from striate.parsing import parse_model, read_limited
 from striate.submissions.scorecard import IntervalScore
 
 FILE, OPENINGS, SUBMISSIONS, SCORECARDS, TRUTHS = (

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from striate.competition.in_force import Move
 from striate.competition.results import BoardResult, Results, RowResult
 from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.stated import TOO_FEW, ceiling_row, says_too_few, why_not
+from striate.metrics.score_summary import TOO_FEW, ceiling_row, says_too_few, why_not
 from striate.report import ceiling_note
-from striate.report.page import Page, facts, image, table
-from striate.report.style import COLOURS, GREY, INK, look
+from striate.report.html_page import Page, facts, image, table
+from striate.report.plot_style import COLOURS, GREY, INK, look
 from striate.submissions.scorecard import LABELS, IntervalScore
 
 _MOST_ROWS = 60

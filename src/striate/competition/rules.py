@@ -9,6 +9,11 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import Field, field_validator, model_validator
 
+from striate._internal.config_validation import validated
+from striate._internal.file_names import same_file_name
+from striate._internal.paths import expanded
+from striate._internal.safe_parsing import parse_toml, read_limited
+from striate._internal.text_cleaning import Line, OptionalText
 from striate.catalog import Licence
 from striate.competition.name_key import name_key
 from striate.competition.tables import (
@@ -25,11 +30,6 @@ from striate.competition.tables import (
     plain_name,
 )
 from striate.errors import InputError, nearest
-from striate.folders import expanded
-from striate.names import same_file_name
-from striate.parsing import parse_toml, read_limited
-from striate.texts import Line, OptionalText
-from striate.validation import validated
 
 FILE = "competition.toml"
 LIVE, FINAL = "test", "final_test"  # the tiers of the live and of the final images, as recordings call them

@@ -11,9 +11,9 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from striate._internal.atomic_write import whole_file
+from striate._internal.safe_parsing import parse_json_object, read_limited
 from striate.errors import InputError
-from striate.files import whole_file
-from striate.parsing import parse_json_object, read_limited
 
 FORMAT = "striate vault 1"
 MAGIC = b'{"format": "striate vault'

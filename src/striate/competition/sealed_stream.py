@@ -10,9 +10,9 @@ import json
 import secrets
 from typing import Any, BinaryIO
 
+from striate._internal.safe_parsing import parse_json_object
 from striate.competition import sealed
 from striate.errors import InputError
-from striate.parsing import parse_json_object
 
 FORMAT = "striate sealed stream 1"
 MAGIC = b'{"format": "striate sealed stream'

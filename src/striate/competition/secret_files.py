@@ -6,8 +6,8 @@ import zlib
 from pathlib import Path
 from typing import IO
 
+from striate._internal.zip_files import open_zip
 from striate.competition.sealed import MAGIC
-from striate.zips import open_zip
 
 TRUTHS = (b"striate live truth", b"striate simulated truth", b"striate vault contents")
 _HEAD, _LARGEST_FOOTER = 2000, 2**26  # bytes

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from striate.competition.features import FEATURES
 from striate.competition.split import Balance
-from striate.report.style import COLOURS, GREY, look
+from striate.report.plot_style import COLOURS, GREY, look
 
 LIVE, FINAL = COLOURS[0], COLOURS[1]
 

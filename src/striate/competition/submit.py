@@ -8,6 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from striate._internal.atomic_write import whole_file
+from striate._internal.paths import expanded
 from striate.competition.boards import Board, board_of
 from striate.competition.in_force import InForce
 from striate.competition.live import LiveTruth
@@ -17,8 +19,6 @@ from striate.competition.name_key import is_reserved, name_key
 from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.rules import FINAL, LIVE, Rules, read_rules
 from striate.errors import InputError, listed, quoted
-from striate.files import whole_file
-from striate.folders import expanded
 from striate.submissions import Submission, validate
 from striate.submissions.validate import match_whole
 

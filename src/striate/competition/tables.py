@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from striate._internal.file_names import why_no_file_name
+from striate._internal.text_cleaning import Line, OptionalLine, Text, one_line
+from striate.benchmarks.protocols import IMAGE, IMAGE_BEHAVIOR_PAST, PROTOCOLS, TRACKS
+from striate.benchmarks.session_names import is_session
 from striate.competition.leaks import DECLARABLE
 from striate.competition.moments import Moment
 from striate.errors import nearest
 from striate.metrics.evaluate import METRICS
-from striate.names import is_session, why_no_file_name
-from striate.submissions.protocol import IMAGE, IMAGE_BEHAVIOR_PAST, PROTOCOLS, TRACKS
-from striate.texts import Line, OptionalLine, Text, one_line
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9+._-]*$")
 _MOST = 10**6  # of anything that rules count; programs in other languages and databases have an end

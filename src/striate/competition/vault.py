@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._internal.paths import expanded
 from striate.competition import arrays
 from striate.competition.keys import CompetitionSeed, hidden_indices
 from striate.competition.rules import Rules, parse_rules
 from striate.competition.sealed import seal, unseal
 from striate.errors import InputError, quoted
-from striate.folders import expanded
 from striate.submissions import Truth
 
 FORMAT = "striate vault contents 1"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from striate._internal.paths import expanded
 from striate.competition.boards import Board
 from striate.competition.close import board_of_receipts, live_score_of, truth_name
 from striate.competition.commitment import (
@@ -26,7 +27,6 @@ from striate.competition.rules import Rules, read_rules
 from striate.competition.selection import finalists
 from striate.competition.submit import stored
 from striate.errors import InputError, listed
-from striate.folders import expanded
 from striate.submissions import Truth
 
 

@@ -18,7 +18,7 @@ from striate.errors import InputError
 
 if TYPE_CHECKING:
     from striate.competition.vault import Vault
-    from striate.submissions.keyed import Keys
+    from striate.submissions.trial_table import Keys
 
 _BLOCK = 2**22  # values that are looked at together
 _NUMBERS = "fiuc"

@@ -3,15 +3,15 @@
 import sys
 from types import ModuleType
 
-from striate.fetch.dataset import fetch_dataset
+from striate.fetch.data_terms import Acceptance, accept, acceptance
+from striate.fetch.downloader import Fetching
+from striate.fetch.errors import OutageError
 from striate.fetch.events import Event, Listener
-from striate.fetch.failures import OutageError
-from striate.fetch.fetching import Fetching
+from striate.fetch.fetch import fetch_dataset
 from striate.fetch.options import Options, Outcome
-from striate.fetch.patience import Patience
 from striate.fetch.plan import Entry, Plan, plan
-from striate.fetch.terms import Acceptance, accept, acceptance
-from striate.fetch.verify import Verdict, verify
+from striate.fetch.retry_policy import Patience
+from striate.fetch.verify_dataset import Verdict, verify
 
 __all__ = [
     "Acceptance",

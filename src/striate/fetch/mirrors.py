@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from striate.catalog import DataFile
-from striate.fetch.tokens import origin
+from striate.fetch.auth_tokens import origin
 
 
 class Mirror:

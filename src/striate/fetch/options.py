@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate.errors import StriateError
-from striate.fetch.failures import OutageError, UnavailableError
-from striate.fetch.patience import Patience
+from striate.fetch.errors import OutageError, UnavailableError
+from striate.fetch.retry_policy import Patience
 
 
 @dataclass(frozen=True)

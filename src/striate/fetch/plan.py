@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from striate._internal.progress_bars import size_text
 from striate.catalog import DataFile, Dataset
-from striate.catalog.fetched import DatasetFolder
+from striate.catalog.local_files import DatasetFolder
 from striate.errors import option
-from striate.fetch.failures import LocalError
-from striate.fetch.partial import Partial
-from striate.progress import size_text
+from striate.fetch.errors import LocalError
+from striate.fetch.partial_file import Partial
 
 State = Literal["whole", "there", "begun", "missing"]
 

@@ -21,7 +21,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from striate.fetch.failures import BrokenOffError, FetchError, UnreachableError, UnusableError
+from striate.fetch.errors import BrokenOffError, FetchError, UnreachableError, UnusableError
 
 _SOCKS = ("socks4", "socks4a", "socks5", "socks5h")
 _SCHEMES = ("http", "https", *_SOCKS)

@@ -11,8 +11,8 @@ from striate.metrics.ceilings import Ceiling, Reliability, cc_max, jackknife_ora
 from striate.metrics.correlations import correlation_to_average, single_trial_correlation
 from striate.metrics.evaluate import MetricSet, evaluate
 from striate.metrics.feve import FEVE, feve, fraction_explainable_variance
-from striate.metrics.normalised import NormalisedCorrelation, cc_norm
-from striate.metrics.repeats import Repeats
+from striate.metrics.normalised_correlation import NormalisedCorrelation, cc_norm
+from striate.metrics.repeated_images import Repeats
 
 # Rises whenever a score of the same predictions could change.
 METRICS_VERSION = "3"

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import InputError, checked_seed
-from striate.metrics.arrays import Floats, neuron_blocks, same_shape
 from striate.metrics.feve import THRESHOLD, passes, why_undefined
-from striate.metrics.moments import Moments, scores
-from striate.metrics.normalised import normalised
-from striate.metrics.repeats import Repeats
+from striate.metrics.normalised_correlation import normalised
+from striate.metrics.repeated_images import Repeats
+from striate.metrics.sufficient_statistics import Moments, scores
+from striate.metrics.validation import Floats, neuron_blocks, same_shape
 
 RESAMPLES = 1000
 LEVEL = 0.95

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import InputError, checked_seed
-from striate.metrics.arrays import Floats, neuron_blocks, trials_by_neurons
-from striate.metrics.moments import Moments, Scores, Spread, centred, pearson, scores_of_trials
-from striate.metrics.repeats import Group, Repeats
+from striate.metrics.repeated_images import Group, Repeats
+from striate.metrics.sufficient_statistics import Moments, Scores, Spread, centred, pearson, scores_of_trials
+from striate.metrics.validation import Floats, neuron_blocks, trials_by_neurons
 
 SPLITS = 20
 

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from striate.metrics.arrays import Floats, neuron_blocks, same_shape
-from striate.metrics.moments import pearson, scores_of_trials
-from striate.metrics.repeats import Repeats
+from striate.metrics.repeated_images import Repeats
+from striate.metrics.sufficient_statistics import pearson, scores_of_trials
+from striate.metrics.validation import Floats, neuron_blocks, same_shape
 
 
 def single_trial_correlation(responses: ArrayLike, predictions: ArrayLike) -> Floats:

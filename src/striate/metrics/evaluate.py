@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from striate.metrics.arrays import Floats, same_shape
 from striate.metrics.ceilings import Ceiling
 from striate.metrics.feve import FEVE, THRESHOLD
-from striate.metrics.moments import scores_of_trials
-from striate.metrics.normalised import NormalisedCorrelation
-from striate.metrics.repeats import Repeats
+from striate.metrics.normalised_correlation import NormalisedCorrelation
+from striate.metrics.repeated_images import Repeats
+from striate.metrics.sufficient_statistics import scores_of_trials
+from striate.metrics.validation import Floats, same_shape
 
 METRICS = ("single_trial_correlation", "correlation_to_average", "feve")
 NORMALISED = ("cc_norm",)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import listed
-from striate.metrics.arrays import Floats, same_shape, trials_by_neurons
-from striate.metrics.moments import scores_of_trials
-from striate.metrics.repeats import Repeats
+from striate.metrics.repeated_images import Repeats
+from striate.metrics.sufficient_statistics import scores_of_trials
+from striate.metrics.validation import Floats, same_shape, trials_by_neurons
 
 THRESHOLD = 0.15  # of FEV, by the benchmark's convention
 

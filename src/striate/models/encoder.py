@@ -10,16 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striate._internal.torch_defaults import torch_defaults
 from striate.errors import InputError, kind_of, nearest, option
-from striate.loading.torch_defaults import torch_defaults
+from striate.models.config import ModelSettings
 from striate.models.cores import ConvolutionalCore
-from striate.models.ops import form
+from striate.models.kernels import form
 from striate.models.readouts import GaussianReadout, cortical_positions
-from striate.models.settings import ModelSettings
-from striate.models.shifters import Shifter
+from striate.models.shifters.mlp import Shifter
 
 if TYPE_CHECKING:
-    from striate.loading import Batch
+    from striate.data import Batch
 
 PREFIX = "session_"  # a module may not be called like a method ("keys", "pop"), but a session may
 _RAW = 50.0  # standardised grey values stay below this unless a recording has hardly any contrast
@@ -197,7 +197,7 @@ class Encoder(nn.Module):
             between = "" if known is None else f" (black is {known[0]:.2f} and white {known[1]:.2f})"
             raise InputError(
                 f"The images have values up to ±{largest:.4g}, which cannot be standardised grey values{between}: "
-                "run.respond(images) takes raw images; or standardise them as striate.loading.Standardisation does."
+                "run.respond(images) takes raw images; or standardise them as striate.data.Standardisation does."
             )
 
     def _images_at_a_time(self, images: Tensor) -> int:
@@ -254,7 +254,7 @@ class Encoder(nn.Module):
             have whole numbers.
         """
         positions = self.receptive_field_positions(session)
-        margin = (self.core.settings.input_kernel - 1) / 2  # a unit of the map looks at the middle of its kernel
+        margin = (self.core.settings.input_kernel_size - 1) / 2  # a unit of the map looks at the middle of its kernel
         pixels = np.empty_like(positions)
         for axis in (0, 1):
             size, seen, shown = self.core.map_shape[1 - axis], self.input_shape[2 - axis], screen[1 - axis]

@@ -15,12 +15,12 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from striate._internal.paths import expanded
+from striate._internal.zip_files import open_zip
 from striate.errors import InputError, listed, quoted, shortened
-from striate.folders import expanded
+from striate.models.config import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
 from striate.models.encoder import PREFIX, Encoder
-from striate.models.settings import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
-from striate.models.weights import check_tensor, shapes_of, skeleton
-from striate.zips import open_zip
+from striate.models.serialisation import check_tensor, shapes_of, skeleton
 
 State = Mapping[str, Tensor]
 
@@ -57,7 +57,7 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
     Returns
     -------
     Encoder
-        In evaluation mode, on the CPU. Its inputs are to be standardised as in `striate.loading`.
+        In evaluation mode, on the CPU. Its inputs are to be standardised as in `striate.data`.
 
     Raises
     ------
@@ -187,22 +187,22 @@ def _settings(state: State, nonlinear: bool, session: str, path: Path | str) -> 
     if layers > 1:
         kind = "ds_conv.spatial_conv" if separable else "conv"
         hidden = _shape(state, f"core.features.layer1.{kind}.weight", 4, path)[3]
-    position_hidden = _shape(state, f"readout.{session}.mu_transform.0.weight", 2, path)[0]
+    position_hidden_units = _shape(state, f"readout.{session}.mu_transform.0.weight", 2, path)[0]
     shifter = None
     prefix = rf"shifter\.{re.escape(session)}\.mlp\.(\d{{1,3}})\."
     if indices := [int(m[1]) for name in state if (m := re.match(prefix, name))]:
         units = _shape(state, f"shifter.{session}.mlp.0.weight", 2, path)[0]
-        shifter = {"layers": max(indices) // 2 + 1, "hidden": units}
+        shifter = {"layers": max(indices) // 2 + 1, "hidden_units": units}
     try:
         core = CoreSettings(
             layers=layers,
             channels=channels,
-            input_kernel=kernel,
-            hidden_kernel=hidden,
+            input_kernel_size=kernel,
+            hidden_kernel_size=hidden,
             nonlinear=nonlinear,
             depth_separable=separable,
         )
-        readout = ReadoutSettings(position_hidden=position_hidden)
+        readout = ReadoutSettings(position_hidden_units=position_hidden_units)
         return ModelSettings(core=core, readout=readout, shifter=ShifterSettings(**shifter) if shifter else None)
     except ValidationError as error:
         first = error.errors()[0]

@@ -27,6 +27,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from striate._internal.text_cleaning import seen
 from striate.competition.name_key import address_key, name_key
 from striate.errors import InputError
 from striate.portal.access import competes, without_rivals
@@ -56,7 +57,6 @@ from striate.portal.organising.deciding import judge
 from striate.portal.organising.pages import same_files
 from striate.portal.receiving.checking import retry
 from striate.portal.scoring.later import rank_later
-from striate.texts import seen
 
 
 def _sign_in(request: HttpRequest, extra_context: Any = None) -> HttpResponse:

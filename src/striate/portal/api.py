@@ -17,9 +17,9 @@ from ninja.parser import Parser
 from ninja.security import HttpBearer
 from pydantic import Field
 
+from striate._internal.safe_parsing import parse_json, parse_json_object
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.parsing import parse_json, parse_json_object
 from striate.portal.access import NOT_ADMITTED, may_see
 from striate.portal.accounts.throttle import UPLOAD
 from striate.portal.accounts.tokens import owner_of_token

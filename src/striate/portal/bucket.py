@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from striate.addresses import split_address
+from striate._internal.urls import split_address
 from striate.errors import InputError, nearest, quoted
 
 SETTING = "STRIATE_PORTAL_STORAGE"

@@ -17,21 +17,21 @@ from pydantic import BaseModel, Field
 from urllib3.exceptions import HTTPError
 
 from striate import __version__
-from striate.addresses import split_address
+from striate._internal.progress_bars import Advance, progress
+from striate._internal.safe_parsing import LARGEST, MalformedError, parse_json, parse_json_object
+from striate._internal.urls import split_address
 from striate.competition.boards import board_of
 from striate.competition.manifest import sha256_of
 from striate.errors import InputError, quoted, shortened
 from striate.fetch import OutageError
-from striate.fetch.failures import BrokenOffError, FetchError, UnusableError
-from striate.fetch.patience import duration, retry_after
+from striate.fetch.auth_tokens import token_for
+from striate.fetch.errors import BrokenOffError, FetchError, UnusableError
 from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
-from striate.fetch.tokens import token_for
-from striate.parsing import LARGEST, MalformedError, parse_json, parse_json_object
+from striate.fetch.retry_policy import duration, retry_after
 from striate.portal.entries.card import MethodCard
 from striate.portal.receiving.keys import parsed_keys
-from striate.progress import Advance, progress
 from striate.submissions import Submission, open_submission
-from striate.submissions.sources import is_native
+from striate.submissions.open import is_native
 from striate.submissions.validate import match_whole
 
 _PART = 8 * 2**20  # bytes that are sent at a time

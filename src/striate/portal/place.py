@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from striate._internal.paths import expanded
 from striate.competition.manifest import require_apart
 from striate.errors import InputError
-from striate.folders import expanded
 
 _COMPETITION, _DATA = "STRIATE_PORTAL_COMPETITION", "STRIATE_PORTAL_DATA"
 # Web process and worker can be two users of one group, so that the live truth is the worker's alone.

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from striate.parsing import MalformedError, parse_json_object
+from striate._internal.safe_parsing import MalformedError, parse_json_object
 
 CONTENT_TYPE = "application/problem+json"
 _LONGEST_TEXT = 500  # characters

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from striate._internal.progress_bars import progress, size_text
 from striate.competition.looking_into import Search
 from striate.competition.manifest import sha256_of
 from striate.competition.secret_files import kind_of_secret
 from striate.competition.withheld_responses import populations
 from striate.errors import InputError, listed, nearest
-from striate.fetch.describe import recording_in
+from striate.fetch.describe_dataset import recording_in
 from striate.portal.client import Portal, UploadState
 from striate.portal.receiving.keys import parsed_keys
-from striate.progress import progress, size_text
 
 if TYPE_CHECKING:
     from striate.competition import Vault

@@ -2,7 +2,7 @@
 
 from django.utils.formats import number_format
 
-from striate.texts import seen
+from striate._internal.text_cleaning import seen
 
 
 def plain_name(filename: str) -> str:

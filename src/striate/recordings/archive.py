@@ -16,12 +16,12 @@ from typing import Self
 
 from isal import isal_zlib
 
+from striate._internal.file_types import kind_of
+from striate._internal.zip_files import open_zip
 from striate.errors import InputError, listed
-from striate.file_kinds import kind_of
 from striate.recordings import layout
-from striate.recordings.findings import Finding, UnreadableError
-from striate.recordings.rules import found
-from striate.zips import open_zip
+from striate.recordings.check_findings import Finding, UnreadableError
+from striate.recordings.check_rules import found
 
 LARGEST_MEMBER = 256 * 2**20  # bytes; a response vector of a million neurons has 8 MB
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate._internal.file_types import NPY_SIGNATURE, kind_of, unexpected
+from striate._internal.parquet_files import read_table as read_parquet
+from striate._internal.paths import expanded
 from striate.errors import InputError, nearest, shortened
-from striate.file_kinds import NPY_SIGNATURE, kind_of, unexpected
-from striate.folders import expanded
-from striate.parquet import read_table as read_parquet
-from striate.recordings import npy
-from striate.recordings.axes import guessed_axes
-from striate.recordings.findings import UnreadableError
+from striate.recordings import npy_format
+from striate.recordings.axis_order import guessed_axes
+from striate.recordings.check_findings import UnreadableError
 from striate.recordings.hdf5_files import as_text, read_hdf5
 
 Array = NDArray[Any]
@@ -117,7 +117,7 @@ def _read_npz(source: Path) -> dict[str, Array]:
             if file.read(len(NPY_SIGNATURE)) == NPY_SIGNATURE:
                 raise InputError(f"{source} holds a single array: give an .npz with images, responses and neurons.")
             file.seek(0)
-            arrays = npy.read_npz(file, _LARGEST)
+            arrays = npy_format.read_npz(file, _LARGEST)
         return {name: as_text(values) for name, values in arrays.items()}
     except (ValueError, OSError) as error:
         if isinstance(error, InputError) and str(error).startswith(str(source)):
@@ -214,7 +214,7 @@ def read_array(path: str | os.PathLike[str]) -> Array:
             )
         raise unexpected(source, "a .npy array", "save the array with numpy.save")
     try:
-        return np.asarray(npy.mapped(source))
+        return np.asarray(npy_format.mapped(source))
     except (ValueError, OSError) as error:
         reason = error.finding.message if isinstance(error, UnreadableError) else str(error)
         raise InputError(

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from striate._internal.atomic_write import as_path
+from striate._internal.progress_bars import progress
 from striate.errors import InputError, kind_of, printable_text
-from striate.files import as_path
-from striate.progress import progress
 from striate.recordings import layout
 from striate.recordings.archive import Archive, open_archive
+from striate.recordings.check_findings import Finding, Report, Severity, UnreadableError
+from striate.recordings.check_rules import found
 from striate.recordings.checks import images, order, responses, statistics
-from striate.recordings.checks.survey import survey_trials
-from striate.recordings.findings import Finding, Report, Severity, UnreadableError
+from striate.recordings.checks.scan import survey_trials
 from striate.recordings.pack import MANIFEST, session_of_neurons
 from striate.recordings.recording import Recording
-from striate.recordings.rules import found
 from striate.recordings.tables import read_tables
-from striate.recordings.trialdata import TrialData
+from striate.recordings.trial_arrays import TrialData
 from striate.recordings.write import write
 
 
 def check(path: str | os.PathLike[str] | Recording) -> Report:
-    """Hold a recording (zip or folder) against every rule of `striate.recordings.rules.RULES`.
+    """Hold a recording (zip or folder) against every rule of `striate.recordings.check_rules.RULES`.
 
     Nothing is packed; every file is read once.
 

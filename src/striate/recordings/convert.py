@@ -9,15 +9,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from striate.arrays import as_array
+from striate._internal.arrays import as_array
 from striate.errors import InputError, checked_seed, listed
 from striate.recordings import layout
 from striate.recordings.archive import open_archive
-from striate.recordings.axes import IMAGE_AXES, RESPONSE_AXES, in_order
-from striate.recordings.findings import Severity, UnreadableError
-from striate.recordings.labels import BEHAVIOR, PUPIL_CENTER, components_by_name, has_names, matched, refuse_other_rows
-from striate.recordings.own_tables import Table, given_trial_ids, given_unit_ids, neuron_table, trial_table
+from striate.recordings.axis_order import IMAGE_AXES, RESPONSE_AXES, in_order
+from striate.recordings.check_findings import Severity, UnreadableError
+from striate.recordings.lab_tables import Table, given_trial_ids, given_unit_ids, neuron_table, trial_table
 from striate.recordings.recording import Recording
+from striate.recordings.table_labels import (
+    BEHAVIOR,
+    PUPIL_CENTER,
+    components_by_name,
+    has_names,
+    matched,
+    refuse_other_rows,
+)
 from striate.recordings.tables import read_tables
 from striate.recordings.write import write
 
@@ -117,7 +124,7 @@ def convert(
     )
     if out is None:
         return recording
-    from striate.recordings.cache import open_recording
+    from striate.recordings.pack_cache import open as open_recording
 
     return open_recording(write(recording, out, overwrite=overwrite, inspect=_require_readable), session)
 

@@ -3,12 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from striate.names import TEST_TIERS as TEST_TIERS
-from striate.names import TIERS as TIERS
-from striate.names import TRAINING_TIERS as TRAINING_TIERS
-from striate.names import is_session as is_session
-from striate.names import tier_name as tier_name
-from striate.names import valid_session as valid_session
+from striate.benchmarks.session_names import is_session as is_session
+from striate.benchmarks.session_names import valid_session as valid_session
+from striate.benchmarks.tiers import TEST_TIERS as TEST_TIERS
+from striate.benchmarks.tiers import TIERS as TIERS
+from striate.benchmarks.tiers import TRAINING_TIERS as TRAINING_TIERS
+from striate.benchmarks.tiers import tier_name as tier_name
 
 
 @dataclass(frozen=True)

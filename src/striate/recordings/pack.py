@@ -12,19 +12,20 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, StrictStr, ValidationError
 
+from striate._internal.atomic_write import reserve
+from striate._internal.parquet_files import read_table
+from striate._internal.progress_bars import Advance, progress
+from striate._internal.safe_parsing import first_problem, parse_json_object, read_limited
 from striate.errors import InputError, StriateError, printable_text, shortened
-from striate.files import reserve
-from striate.parquet import read_table
-from striate.parsing import first_problem, parse_json_object, read_limited
-from striate.progress import Advance, progress
-from striate.recordings import layout, npy
+from striate.recordings import layout
+from striate.recordings import npy_format as npy
 from striate.recordings.archive import Archive
-from striate.recordings.findings import Finding, Severity, UnreadableError
+from striate.recordings.check_findings import Finding, Severity, UnreadableError
+from striate.recordings.check_rules import found
 from striate.recordings.recording import Recording
-from striate.recordings.rules import found
 from striate.recordings.statistics import VariableStatistics
 from striate.recordings.tables import read_tables
-from striate.recordings.trialdata import TrialData, narrowest
+from striate.recordings.trial_arrays import TrialData, narrowest
 
 SCHEMA_VERSION = 2
 MANIFEST = "recording.json"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate import notebook
+from striate._internal import notebook_html
 from striate.errors import InputError, UnknownAttributeError, WithheldError
 from striate.recordings import layout
 from striate.recordings.statistics import RecordingStatistics, VariableStatistics, compute
@@ -231,7 +231,7 @@ class Recording:
         withheld = [f"responses of {tier}" for tier in sorted(self.withheld_tiers)]
         withheld += ["behaviour"] * self.behavior_withheld + ["eye position"] * self.pupil_center_withheld
         areas = self.neurons["area"].value_counts()
-        about = notebook.facts(
+        about = notebook_html.facts(
             {
                 "neurons": f"{len(self.neurons):,} ({', '.join(f'{area} {count:,}' for area, count in areas.head(4).items())})",
                 "images": f"{height} × {width} pixels",
@@ -248,8 +248,8 @@ class Recording:
             for row in of_tier.drop_duplicates().index[: _GALLERY // len(self.tiers)]:
                 pictures.append(np.clip(self.images[row, 0], 0, 255).astype(np.uint8))
                 captions.append(f"{tier}, image {of_tier[row]}")
-        tiers = notebook.table(("tier", "trials", "images", "repeats"), rows)
-        return notebook.shown(f"Recording {self.session}", about, tiers, notebook.gallery(pictures, captions))
+        tiers = notebook_html.table(("tier", "trials", "images", "repeats"), rows)
+        return notebook_html.shown(f"Recording {self.session}", about, tiers, notebook_html.gallery(pictures, captions))
 
 
 def _completed(table: pd.DataFrame, defaults: Mapping[str, str | int]) -> pd.DataFrame:

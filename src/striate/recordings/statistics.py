@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate import notebook
+from striate._internal import notebook_html
 from striate.recordings.layout import STATISTICS, VARIABLES
 
 _BLOCK = 32 * 2**20  # bytes of float64 that a block may take
@@ -26,7 +26,7 @@ class VariableStatistics:
     max: NDArray[np.floating]
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name} {notebook.numbers(getattr(self, name))}" for name in STATISTICS)
+        said = ", ".join(f"{name} {notebook_html.numbers(getattr(self, name))}" for name in STATISTICS)
         return f"<VariableStatistics of shape {np.shape(self.mean)}: {said}>"
 
 
@@ -38,13 +38,17 @@ class RecordingStatistics(dict[str, VariableStatistics]):
 
     def _repr_html_(self) -> str:
         rows = [
-            (name, np.shape(one.mean) or "scalar", *(notebook.numbers(getattr(one, field)) for field in STATISTICS))
+            (
+                name,
+                np.shape(one.mean) or "scalar",
+                *(notebook_html.numbers(getattr(one, field)) for field in STATISTICS),
+            )
             for name, one in self.items()
         ]
-        return notebook.shown(
+        return notebook_html.shown(
             "Statistics",
-            notebook.table(("variable", "shape", *STATISTICS), rows, text_columns=2),
-            notebook.note("of more than three values, the smallest and the largest"),
+            notebook_html.table(("variable", "shape", *STATISTICS), rows, text_columns=2),
+            notebook_html.note("of more than three values, the smallest and the largest"),
         )
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.arrays import storable, to_int64
+from striate._internal.arrays import storable, to_int64
+from striate._internal.file_names import decode_file_name
 from striate.errors import InputError, listed
-from striate.names import decode_file_name
-from striate.recordings import layout, npy
+from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive
-from striate.recordings.findings import Finding, Severity, UnreadableError
-from striate.recordings.rules import found
+from striate.recordings.check_findings import Finding, Severity, UnreadableError
+from striate.recordings.check_rules import found
 from striate.recordings.statistics import VariableStatistics
 
 Array = NDArray[Any]
@@ -89,7 +89,7 @@ def _read_fields(archive: Archive, folder: str, needed: set[str], findings: list
     fields: dict[str, Array] = {}
     for name, member in _fields(archive, folder, findings).items():
         try:
-            fields[name] = _plain(npy.parse(archive.read(member), member), member)
+            fields[name] = _plain(npy_format.parse(archive.read(member), member), member)
         except UnreadableError as error:
             if name in needed:
                 findings.append(error.finding)
@@ -263,7 +263,7 @@ def _read_statistics(archive: Archive, tables: Tables) -> None:
             if member not in archive.members:
                 continue
             try:
-                array = npy.parse(archive.read(member), member)
+                array = npy_format.parse(archive.read(member), member)
             except UnreadableError as error:
                 tables.findings.append(error.finding)
                 continue

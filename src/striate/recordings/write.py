@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.arrays import storable
+from striate._internal.arrays import storable
+from striate._internal.atomic_write import as_path, whole_file, whole_folder
+from striate._internal.file_names import encode_file_name, same_file_name, why_no_file_name
+from striate._internal.progress_bars import Advance, progress
 from striate.errors import InputError, kind_of, listed
-from striate.files import as_path, whole_file, whole_folder
-from striate.names import encode_file_name, same_file_name, why_no_file_name
-from striate.progress import Advance, progress
-from striate.recordings import layout, npy
+from striate.recordings import layout, npy_format
 from striate.recordings.recording import Recording
 
 # One moment for all members, since a clock would make equal recordings differ (and tell when each was made).
@@ -105,7 +105,7 @@ def _write_folder(folder: Path, arrays: Iterator[tuple[str, NDArray[Any]]], adva
     for member, array in arrays:
         file = folder / member
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(npy.dump(array))
+        file.write_bytes(npy_format.dump(array))
         advance(1)
 
 
@@ -123,7 +123,7 @@ def _write_zip(path: Path, top: str, arrays: Iterator[tuple[str, NDArray[Any]]],
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3
             info.external_attr = 0o100644 << 16
-            archive.writestr(info, npy.dump(array))
+            archive.writestr(info, npy_format.dump(array))
             advance(1)
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from striate.report.build import Material, write_report
-from striate.report.compare import (
+from striate.report.comparison import (
     Contender,
     Difference,
     by_protocol,
@@ -24,10 +23,11 @@ from striate.report.compare import (
     score_rows,
     too_few,
 )
-from striate.report.gather import gather, model_name
+from striate.report.report import Material, write_report
+from striate.report.report_data import gather, model_name
 
 if TYPE_CHECKING:
-    from striate.report.gather import Models
+    from striate.report.report_data import Models
 
 __all__ = [
     "Contender",
@@ -85,7 +85,7 @@ class _Room(ModuleType):
         InputError
             As `gather`, or if the file exists already.
         """
-        from striate.files import as_path, refuse_existing
+        from striate._internal.atomic_write import as_path, refuse_existing
 
         path = as_path(out, "out")
         refuse_existing(path, overwrite)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from striate.report.style import COLOURS, GREY, INK, look, picture
+from striate.report.plot_style import COLOURS, GREY, INK, look, picture
 
 Array = NDArray[Any]
 

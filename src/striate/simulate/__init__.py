@@ -10,13 +10,13 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from striate.simulate.benchmark import FIRST_ANIMAL, Written, benchmark, write_benchmark
+from striate.simulate.config import TRACKS, PopulationSettings, RecordingSettings, Track, split_settings
+from striate.simulate.ground_truth import SimulatedTruth
+from striate.simulate.multi_session import FIRST_ANIMAL, Written, benchmark, write_benchmark
 from striate.simulate.oracle import GIVEN, measured_responses, oracle_scores
 from striate.simulate.population import Population, population
 from striate.simulate.recording import Simulated, recording
 from striate.simulate.seeds import Seed
-from striate.simulate.settings import TRACKS, PopulationSettings, RecordingSettings, Track, split_settings
-from striate.simulate.truth import SimulatedTruth
 
 __all__ = [
     "FIRST_ANIMAL",

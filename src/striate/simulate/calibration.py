@@ -7,11 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate.simulate.behavior import arousal_scores, behavior_course
+from striate.simulate.config import PopulationSettings
 from striate.simulate.neurons import Draws
+from striate.simulate.optics import Retina
 from striate.simulate.receptive_fields import Filters
-from striate.simulate.responses import answered, energy, log_gain, normalized, rectified
-from striate.simulate.retina import Retina
-from striate.simulate.settings import PopulationSettings
+from striate.simulate.response_model import answered, energy, log_gain, normalized, rectified
 from striate.stimuli import natural_like
 
 Floats = NDArray[np.float64]

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from striate.simulate.config import PopulationSettings
 from striate.simulate.retinotopy import RetinotopicMap, place
-from striate.simulate.settings import PopulationSettings
 
 Draws = Callable[[str], np.random.Generator]
 

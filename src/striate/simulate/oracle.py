@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from striate.errors import InputError, nearest
 from striate.metrics import MetricSet, Repeats, evaluate
 from striate.recordings import Recording
-from striate.simulate.truth import SimulatedTruth
+from striate.simulate.ground_truth import SimulatedTruth
 
 Given = Literal["image and behavior", "image"]
 GIVEN: tuple[Given, ...] = ("image and behavior", "image")

@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate import notebook
-from striate.progress import progress
+from striate._internal import notebook_html
+from striate._internal.progress_bars import progress
 from striate.simulate.behavior import arousal_scores, eye_scores
 from striate.simulate.calibration import calibrated
+from striate.simulate.config import PopulationSettings
 from striate.simulate.neurons import draw_neurons
 from striate.simulate.noise import measure
+from striate.simulate.optics import Retina
 from striate.simulate.receptive_fields import Filters
-from striate.simulate.responses import answered, column, energy, log_gain, normalized, rectified
-from striate.simulate.retina import Retina
+from striate.simulate.response_model import answered, column, energy, log_gain, normalized, rectified
 from striate.simulate.seeds import Seed, as_seed
-from striate.simulate.settings import PopulationSettings
 
 Floats = NDArray[np.float32]
 
@@ -68,7 +68,7 @@ class Population:
     def _repr_html_(self) -> str:
         columns = [c for c in self.neurons.columns if self.neurons[c].dtype.kind == "f"]
         rows = [(c, *(f"{self.neurons[c].quantile(q):.4g}" for q in (0.05, 0.5, 0.95))) for c in columns]
-        return notebook.shown(repr(self)[1:-1], notebook.table(("property", "5 %", "median", "95 %"), rows))
+        return notebook_html.shown(repr(self)[1:-1], notebook_html.table(("property", "5 %", "median", "95 %"), rows))
 
     @property
     def centers(self) -> NDArray[np.float64]:

@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate._internal.progress_bars import progress
 from striate.errors import InputError
-from striate.progress import progress
 from striate.recordings import Recording
 from striate.recordings.layout import TEST_TIERS
 from striate.simulate.behavior import behavior_course, eye_course
+from striate.simulate.config import PopulationSettings, RecordingSettings
+from striate.simulate.ground_truth import SimulatedTruth
 from striate.simulate.population import Population, population
-from striate.simulate.schedule import hidden_indices, schedule
 from striate.simulate.seeds import Seed, as_seed
-from striate.simulate.settings import PopulationSettings, RecordingSettings
-from striate.simulate.truth import SimulatedTruth
+from striate.simulate.trial_schedule import hidden_indices, schedule
 from striate.stimuli import natural_like
 
 

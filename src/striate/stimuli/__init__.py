@@ -8,7 +8,7 @@ of the stripes, in degrees counter-clockwise from horizontal. What is random tak
 
 from striate.stimuli.dead_leaves import dead_leaves
 from striate.stimuli.gratings import gabor, grating
-from striate.stimuli.grey import GREY_MEAN, GREY_STD, standardised, to_grey
+from striate.stimuli.grayscale import GREY_MEAN, GREY_STD, standardised, to_grey
 from striate.stimuli.natural import KINDS, natural_like
 from striate.stimuli.noise import pink_noise, power_law_noise, white_noise
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import InputError
-from striate.stimuli.grey import standardised, valid_shape
+from striate.stimuli.grayscale import standardised, valid_shape
 
 _COVER = 2.5  # leaves laid on each spot, on average; what then is still bare belongs to the ground
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import InputError
-from striate.stimuli.grey import valid_shape
+from striate.stimuli.grayscale import valid_shape
 
 
 def grating(

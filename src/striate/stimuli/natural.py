@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError, nearest
 from striate.stimuli.dead_leaves import dead_leaves
-from striate.stimuli.grey import GREY_MEAN, standardised, to_grey, valid_shape
+from striate.stimuli.grayscale import GREY_MEAN, standardised, to_grey, valid_shape
 from striate.stimuli.noise import power_law_noise
 
 # kind of picture -> how often it is drawn

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.stimuli.grey import standardised, valid_shape
+from striate.stimuli.grayscale import standardised, valid_shape
 
 
 def white_noise(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:

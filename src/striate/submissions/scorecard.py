@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from striate import __version__, notebook
+from striate import __version__
+from striate._internal import notebook_html
+from striate._internal.atomic_write import whole_file
+from striate._internal.paths import expanded
+from striate._internal.safe_parsing import parse_model, read_limited
+from striate.benchmarks.tiers import TIERS
 from striate.errors import InputError
-from striate.files import whole_file
-from striate.folders import expanded
 from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.stated import why_not
-from striate.names import TIERS
-from striate.parsing import parse_model, read_limited
+from striate.metrics.score_summary import why_not
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +119,7 @@ class TierScores(_Strict):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return notebook.shown(f"{self.trials:,} trials of {self.images:,} images", self.html_table())
+        return notebook_html.shown(f"{self.trials:,} trials of {self.images:,} images", self.html_table())
 
     def html_table(self) -> str:
         """Render the scores as a table for notebooks."""
@@ -129,8 +130,8 @@ class TierScores(_Strict):
             mean = "–" if score.mean is None else f"{score.mean:.4f}"
             rows.append((LABELS[name], mean, interval, f"{score.neurons:,}"))
             if score.mean is None:
-                undefined.append(notebook.note(f"{LABELS[name]}: {why_not(score.reason)}"))
-        return notebook.table(("", "mean", "interval", "neurons"), rows) + "".join(undefined)
+                undefined.append(notebook_html.note(f"{LABELS[name]}: {why_not(score.reason)}"))
+        return notebook_html.table(("", "mean", "interval", "neurons"), rows) + "".join(undefined)
 
 
 class BootstrapSettings(_Strict):
@@ -194,12 +195,14 @@ class Scorecard(_Strict):
             "protocol": self.protocol,
             "neurons": f"{len(self.unit_ids):,}",
         }
-        parts = [notebook.facts({name: value for name, value in about.items() if value is not None})]
+        parts = [notebook_html.facts({name: value for name, value in about.items() if value is not None})]
         for tier, scores in self.tiers.items():
             parts.append(
-                notebook.shown(f"{tier}: {scores.trials:,} trials of {scores.images:,} images", scores.html_table())
+                notebook_html.shown(
+                    f"{tier}: {scores.trials:,} trials of {scores.images:,} images", scores.html_table()
+                )
             )
-        return notebook.shown("Scorecard", *parts)
+        return notebook_html.shown("Scorecard", *parts)
 
     def write(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write JSON, whole or not at all.

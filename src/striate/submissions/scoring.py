@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate.benchmarks.tiers import tier_names
 from striate.errors import InputError, checked_count, checked_seed
 from striate.metrics import (
     METRICS_VERSION,
@@ -21,10 +22,10 @@ from striate.metrics import (
 from striate.metrics import bootstrap as resample
 from striate.metrics.bootstrap import RESAMPLES, Interval, Resampled
 from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.stated import Stated, stated
-from striate.names import tier_names
-from striate.submissions.keyed import naming
-from striate.submissions.match import match, matched_tiers, same_session
+from striate.metrics.score_summary import Stated, stated
+from striate.submissions.alignment import match, matched_tiers, same_session
+from striate.submissions.ground_truth import Truth
+from striate.submissions.open import open_submission, open_truth
 from striate.submissions.scorecard import (
     CEILINGS,
     BootstrapSettings,
@@ -33,9 +34,8 @@ from striate.submissions.scorecard import (
     Scorecard,
     TierScores,
 )
-from striate.submissions.sources import open_submission, open_truth
 from striate.submissions.submission import Submission
-from striate.submissions.truth import Truth
+from striate.submissions.trial_table import naming
 
 if TYPE_CHECKING:
     from striate.recordings import Recording

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.arrays import as_array, is_data_frame
+from striate._internal.arrays import as_array, is_data_frame
+from striate._internal.progress_bars import progress
+from striate.benchmarks.protocols import IMAGE, protocol_name, track_name
 from striate.catalog import as_recording
 from striate.errors import InputError, checked_count, kind_of
-from striate.progress import progress
-from striate.submissions import parquet
-from striate.submissions.keyed import Ids, Keys, Table, naming, tier_rows
-from striate.submissions.protocol import IMAGE, protocol_name, track_name
+from striate.submissions.formats import parquet
+from striate.submissions.trial_table import Ids, Keys, Table, naming, tier_rows
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -175,7 +175,7 @@ class Submission(Table):
                 some = rows[start : start + batch_size]
                 returned = predict(recording, some)
                 if is_data_frame(returned):
-                    from striate.recordings.labels import matched
+                    from striate.recordings.table_labels import matched
 
                     ids = recording.trials["trial_idx"].iloc[some]
                     returned = matched(returned, "predictions", rows=[ids, some], columns=recording.unit_ids)

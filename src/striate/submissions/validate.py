@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.errors import InputError
-from striate.submissions.keyed import Keyed, Keys, naming
-from striate.submissions.match import Match, match, same_session
-from striate.submissions.sources import open_submission
+from striate.submissions.alignment import Match, match, same_session
+from striate.submissions.open import open_submission
 from striate.submissions.submission import Submission
+from striate.submissions.trial_table import Keyed, Keys, naming
 
 if TYPE_CHECKING:
     from striate.recordings import Recording

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from striate.errors import InputError, option
-from striate.models.weights import read_tensors, write_tensors
+from striate.models.serialisation import read_tensors, write_tensors
 
 _FORMAT = "striate-checkpoint-1"
 Tensors = dict[str, Tensor]

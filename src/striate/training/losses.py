@@ -12,12 +12,12 @@ def poisson(rates: Tensor, responses: Tensor) -> Tensor:
     return (rates - responses * (rates + _EPSILON).log()).sum()
 
 
-def squared(rates: Tensor, responses: Tensor) -> Tensor:
+def squared_error(rates: Tensor, responses: Tensor) -> Tensor:
     """Squared error Σ (p − r)²; a scalar."""
     return (rates - responses).square().sum()
 
 
-LOSSES = {"poisson": poisson, "squared": squared}
+LOSSES = {"poisson": poisson, "squared_error": squared_error}
 
 
 def batch_weight(trials: int, batch_size: int) -> float:

@@ -10,14 +10,14 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from striate import notebook
+from striate._internal import notebook_html
+from striate._internal.config_validation import validated
+from striate._internal.paths import expanded
+from striate._internal.safe_parsing import parse_toml, read_limited
+from striate.data.config import DataSettings
 from striate.errors import InputError, kind_of, nearest
-from striate.folders import expanded
-from striate.loading.settings import DataSettings
-from striate.models.settings import ModelSettings
-from striate.parsing import parse_toml, read_limited
-from striate.training.overrides import Overrides, apply, parsed
-from striate.validation import validated
+from striate.models.config import ModelSettings
+from striate.training.config_overrides import Overrides, apply, parsed
 
 IMAGE = "image"
 IMAGE_BEHAVIOR = "image + behaviour"
@@ -27,31 +27,31 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class ObjectiveSettings(_Settings):
+class LossSettings(_Settings):
     """What training minimises, besides the penalties of the model.
 
     Attributes
     ----------
-    loss
-        ``"poisson"``: Σ (p − r log p); ``"squared"``: Σ (p − r)².
+    type
+        ``"poisson"``: Σ (p − r log p); ``"squared_error"``: Σ (p − r)².
     """
 
-    loss: Literal["poisson", "squared"] = "poisson"
+    type: Literal["poisson", "squared_error"] = "poisson"
 
 
-class StartSettings(_Settings):
+class InitialisationSettings(_Settings):
     """Where training starts from, as far as the recordings decide it.
 
     Attributes
     ----------
     positions
-        ``"drawn"``: the network of receptive-field positions starts from chance. ``"estimated"``: from the retinotopy
+        ``"random"``: the network of receptive-field positions starts from chance. ``"retinotopy"``: from the retinotopy
         that the training responses show, an affine map from cortex to screen.
     biases
         Of the neurons: ``"zero"``, or ``"mean"``: what gives each neuron's mean response to the training images.
     """
 
-    positions: Literal["drawn", "estimated"] = "drawn"
+    positions: Literal["random", "retinotopy"] = "random"
     biases: Literal["zero", "mean"] = "zero"
 
 
@@ -63,19 +63,19 @@ class ScheduleSettings(_Settings):
     learning_rate
         Of Adam, in the beginning.
     patience
-        Epochs in a row without improvement that make a stall: the best weights are restored.
-    stalls
-        The last of so many stalls ends the training.
-    rate_patience
-        Epochs in a row without improvement after which the rate is reduced. If it is that of a stall, every stall
+        Epochs in a row without improvement that make a plateau: the best weights are restored.
+    max_plateaus
+        The last of so many plateaus ends the training.
+    lr_patience
+        Epochs in a row without improvement after which the rate is reduced. If it is that of a plateau, every plateau
         reduces it; if it is one more, as in the tools of 2022, the best weights get one more epoch at the old rate first.
-    reduction_factor
+    lr_decay_factor
         What the rate is multiplied by.
-    tolerance
+    min_delta
         An epoch improves if the validation correlation exceeds the best so far by more than this.
     max_epochs
         Most epochs in all.
-    averaging
+    ema_decay
         0: the weights after each epoch are validated. Otherwise a running average of the weights is validated and kept
         as the result: after each step it keeps this share of itself, and takes the rest from the new weights. It
         evens out the noise of single steps.
@@ -83,12 +83,12 @@ class ScheduleSettings(_Settings):
 
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.009
     patience: Annotated[int, Field(ge=1)] = 5
-    stalls: Annotated[int, Field(ge=1, le=1000)] = 4
-    rate_patience: Annotated[int, Field(ge=1)] = 6
-    reduction_factor: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 1e-6
+    max_plateaus: Annotated[int, Field(ge=1, le=1000)] = 4
+    lr_patience: Annotated[int, Field(ge=1)] = 6
+    lr_decay_factor: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    min_delta: Annotated[float, Field(ge=0, lt=1)] = 1e-6
     max_epochs: Annotated[int, Field(ge=1)] = 200
-    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class ComputeSettings(_Settings):
@@ -117,9 +117,9 @@ class Recipe(_Settings):
         What the model sees of the recordings.
     model
         What the encoder looks like.
-    objective
+    loss
         What training minimises.
-    start
+    initialisation
         Where training starts from.
     schedule
         How long, and at what rate.
@@ -130,8 +130,8 @@ class Recipe(_Settings):
     description: str = ""
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
-    objective: ObjectiveSettings = ObjectiveSettings()
-    start: StartSettings = StartSettings()
+    loss: LossSettings = LossSettings()
+    initialisation: InitialisationSettings = InitialisationSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     compute: ComputeSettings = ComputeSettings()
 
@@ -147,10 +147,10 @@ class Recipe(_Settings):
                 "data.pupil_center = true has no effect without a shifter: add the table [model.shifter], or set "
                 "data.pupil_center = false."
             )
-        kernel, size = self.model.core.input_kernel, self.data.image_size
+        kernel, size = self.model.core.input_kernel_size, self.data.image_size
         if not isinstance(size, str) and kernel > min(size):
             raise InputError(
-                f"model.core.input_kernel = {kernel} is larger than the images, data.image_size = {list(size)}: use at "
+                f"model.core.input_kernel_size = {kernel} is larger than the images, data.image_size = {list(size)}: use at "
                 f"most {min(size)}."
             )
         return self
@@ -166,7 +166,7 @@ class Recipe(_Settings):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return notebook.shown(repr(self)[1:-1], notebook.text(self.to_toml()))
+        return notebook_html.shown(repr(self)[1:-1], notebook_html.text(self.to_toml()))
 
     def to_toml(self) -> str:
         """Write the recipe out in full, defaults and all."""

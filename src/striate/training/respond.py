@@ -11,20 +11,20 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from striate.arrays import as_array
+from striate._internal.arrays import as_array
+from striate._internal.devices import device_for
+from striate._internal.progress_bars import progress
+from striate._internal.torch_defaults import torch_defaults
+from striate.data.config import ORIGINAL
+from striate.data.raw_images import RawImages, model_images, screen_sized
 from striate.errors import InputError, listed, nearest
-from striate.loading.devices import device_for
-from striate.loading.raw_images import RawImages, model_images, screen_sized
-from striate.loading.settings import ORIGINAL
-from striate.loading.torch_defaults import torch_defaults
-from striate.models.ops import freed_memory_kept
-from striate.progress import progress
-from striate.recordings.labels import BEHAVIOR, PUPIL_CENTER, components_by_name
+from striate.models.kernels import freed_memory_kept
+from striate.recordings.table_labels import BEHAVIOR, PUPIL_CENTER, components_by_name
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
+    from striate.training.input_statistics import BehaviorStatistics, PupilStatistics
     from striate.training.run import Run
-    from striate.training.standardised_inputs import BehaviorStatistics, PupilStatistics
 
 UNITS = ("standardised", "raw")
 _NAMED_STATES = ("median", "mean")

@@ -17,19 +17,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, StrictStr
 
-from striate import notebook
+from striate._internal import notebook_html
+from striate._internal.atomic_write import as_path, whole_file
+from striate._internal.parquet_files import read_table
+from striate._internal.paths import expanded
+from striate._internal.safe_parsing import MalformedError, parse_json_object, parse_toml, read_limited
 from striate.errors import InputError, UnknownAttributeError, listed, option, printable_text
-from striate.files import as_path, whole_file
-from striate.folders import expanded
-from striate.parquet import read_table
-from striate.parsing import MalformedError, parse_json_object, parse_toml, read_limited
 from striate.training.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
-    from striate.loading import Standardisation
+    from striate.data import Standardisation
     from striate.models import Encoder
     from striate.recordings import Recording
-    from striate.training.standardised_inputs import SessionInputs
+    from striate.training.input_statistics import SessionInputs
 
 RECIPE = "recipe.toml"
 WEIGHTS = "weights.safetensors"
@@ -44,7 +44,7 @@ _LOCK = ".lock"
 _ALL = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD, INPUTS)
 
 # Settings that do not change what is learnt.
-_NO_MATTER = {"description", "data.resident_gib", "compute.checkpoint_minutes"}
+_NO_MATTER = {"description", "data.cache_gib", "compute.checkpoint_minutes"}
 
 _EPOCHS = 5  # in a notebook
 
@@ -189,7 +189,7 @@ class Run:
         InputError
             If the run was not trained on that recording, or does not keep them.
         """
-        from striate.training.standardised_inputs import RunInputs
+        from striate.training.input_statistics import RunInputs
 
         self._refuse_unknown(session)
         kept = RunInputs.read(self.folder / INPUTS).recordings
@@ -316,9 +316,11 @@ class Run:
                 for row in history[list(names)].itertuples(index=False)
             ]
         except (InputError, KeyError, ValueError, TypeError):  # not complete yet, or damaged
-            return notebook.shown(f"Run {self.folder}", notebook.facts(about))
-        epochs = notebook.table([name.replace("_", " ") for name in names], rows, text_columns=0)
-        return notebook.shown(f"Run {self.folder}", notebook.facts(about), epochs, notebook.note("the last epochs"))
+            return notebook_html.shown(f"Run {self.folder}", notebook_html.facts(about))
+        epochs = notebook_html.table([name.replace("_", " ") for name in names], rows, text_columns=0)
+        return notebook_html.shown(
+            f"Run {self.folder}", notebook_html.facts(about), epochs, notebook_html.note("the last epochs")
+        )
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

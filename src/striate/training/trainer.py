@@ -12,17 +12,17 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from striate.data import Batch, SessionLoaders
 from striate.errors import StriateError
-from striate.loading import Batch, SessionLoaders
 from striate.metrics import single_trial_correlation
 from striate.models import Encoder
-from striate.models.ops import freed_memory_kept
+from striate.models.kernels import freed_memory_kept
 from striate.training import checkpoints
 from striate.training.checkpoints import Progress, Tensors
-from striate.training.interruption import TrainingStopped
+from striate.training.early_stopping import Schedule, Verdict
 from striate.training.losses import LOSSES, batch_weight
 from striate.training.recipe import Recipe
-from striate.training.schedule import Schedule, Verdict
+from striate.training.signals import TrainingStopped
 
 Row = dict[str, Any]
 
@@ -87,8 +87,8 @@ class Trainer:
         self._fabric = fabric
         _, self._optimiser = fabric.setup(encoder, optimiser)
         self._adam = optimiser
-        self._average = _average(encoder, recipe.schedule.averaging)
-        self._loss = LOSSES[recipe.objective.loss]
+        self._average = _average(encoder, recipe.schedule.ema_decay)
+        self._loss = LOSSES[recipe.loss.type]
         self._trials = {session: len(loaders.recording.trials) for session, loaders in data.items()}
         self._measured = {session: loaders.responses("validation") for session, loaders in data.items()}
         self.best: Tensors

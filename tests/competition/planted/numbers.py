@@ -9,7 +9,7 @@ from tests.competition.examples import PASSPHRASE, TRACK, TRACK_PLUS
 from tests.competition.planted.plot import Planted, Plot, altered, with_field
 
 from striate.competition import Vault
-from striate.recordings import npy
+from striate.recordings import npy_format
 
 
 def saved(array: np.ndarray, **options: bool) -> bytes:
@@ -92,7 +92,7 @@ def truncated(order):
 def other_variable(plot: Plot) -> None:
     for trial, place in enumerate(plot.order().tolist()):
         if trial < 3:
-            plot.member(f"data/exposure/{trial}.npy", npy.dump(np.array([place], np.int32)))
+            plot.member(f"data/exposure/{trial}.npy", npy_format.dump(np.array([place], np.int32)))
 
 
 def member_of_neurons(plot: Plot) -> None:

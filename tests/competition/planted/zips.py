@@ -8,7 +8,7 @@ import pytest
 from tests.competition.examples import TRACK, TRACK_PLUS, mouse
 from tests.competition.planted.plot import Planted, Plot
 
-from striate.recordings import npy, write
+from striate.recordings import npy_format, write
 
 
 def zip_clocks(plot: Plot) -> None:
@@ -59,7 +59,7 @@ def former_version(plot: Plot) -> None:
     path = plot.archive()
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as hidden:
-        hidden.writestr("data/responses/0.npy", npy.dump(mouse(TRACK, finals=5).responses[0]))
+        hidden.writestr("data/responses/0.npy", npy_format.dump(mouse(TRACK, finals=5).responses[0]))
     path.write_bytes(stream.getvalue()[:200] + path.read_bytes())
 
 
@@ -90,7 +90,7 @@ def extra_member(plot: Plot) -> None:
 
 
 def other_variable(plot: Plot) -> None:
-    plot.member("data/treadmill/0.npy", npy.dump(np.ones(3)))
+    plot.member("data/treadmill/0.npy", npy_format.dump(np.ones(3)))
 
 
 def padded_header(plot: Plot) -> None:
@@ -107,7 +107,7 @@ def padded_header(plot: Plot) -> None:
 def other_type(plot: Plot) -> None:
     recording = plot.recording()
     row = int(recording.rows("final_test")[0])
-    plot.member(f"data/responses/{row}.npy", npy.dump(np.zeros(14, np.float64)))
+    plot.member(f"data/responses/{row}.npy", npy_format.dump(np.zeros(14, np.float64)))
 
 
 PLANTED: Planted = {

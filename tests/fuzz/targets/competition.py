@@ -138,8 +138,8 @@ def _numbers(path: Path) -> None:
 
 def _layout_of_a_zip(path: Path) -> None:
     """What lies between and behind the members of a public archive."""
+    from striate._internal.zip_files import open_zip
     from striate.competition.probes import zips
-    from striate.zips import open_zip
 
     with contextlib.suppress(zipfile.BadZipFile), path.open("rb") as file, open_zip(file) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]

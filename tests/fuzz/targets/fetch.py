@@ -28,8 +28,8 @@ def _datasets() -> list[bytes]:
 
 
 def _manifest(path: Path) -> None:
-    from striate.fetch.describe import About
-    from striate.fetch.manifests import parsed_manifest
+    from striate.fetch.describe_dataset import About
+    from striate.fetch.describe_manifest import parsed_manifest
 
     parsed_manifest(path.read_bytes(), "https://host.example/data/manifest.toml", About())
 
@@ -43,7 +43,7 @@ def _manifests() -> list[bytes]:
 
 def _partial(path: Path) -> None:
     """Notes of a file on its way, which count as none where they are damaged."""
-    from striate.fetch.partial import Partial
+    from striate.fetch.partial_file import Partial
 
     target = path.with_name("a.part")
     target.write_bytes(b"1234567890")
@@ -53,7 +53,7 @@ def _partial(path: Path) -> None:
 
 def _record(path: Path) -> None:
     from striate.catalog import DataFile
-    from striate.catalog.fetched import DatasetFolder
+    from striate.catalog.local_files import DatasetFolder
 
     folder, file = DatasetFolder(path.parent), DataFile(name="a.zip")
     (path.parent / ".striate").mkdir()
@@ -64,7 +64,7 @@ def _record(path: Path) -> None:
 def _place_of_a_dataset(path: Path) -> None:
     """The note of a folder that a dataset was fetched into."""
     from striate.catalog import dataset
-    from striate.catalog.fetched import fetched, places
+    from striate.catalog.local_files import fetched, places
 
     with patch.dict("os.environ", STRIATE_SETTINGS=str(path.parent), STRIATE_CACHE=str(path.parent)):
         kept = path.parent / "places" / "sensorium2022"
@@ -77,18 +77,18 @@ def _place_of_a_dataset(path: Path) -> None:
 
 def _acceptance(path: Path) -> None:
     from striate.catalog import dataset
-    from striate.fetch import terms
+    from striate.fetch import data_terms
 
     of = dataset("sensorium2022")
     with patch.dict("os.environ", STRIATE_SETTINGS=str(path.parent)):
-        kept = terms._place(of)
+        kept = data_terms._place(of)
         kept.parent.mkdir(parents=True)
         path.rename(kept)
-        terms.acceptance(of)
+        data_terms.acceptance(of)
 
 
 def _retry_after(text: str) -> None:
-    from striate.fetch.patience import duration, retry_after
+    from striate.fetch.retry_policy import duration, retry_after
 
     seconds = retry_after({"Retry-After": text})
     if seconds is not None:
@@ -100,35 +100,35 @@ def _headers(text: str) -> None:
     """What a host says of a file that it sends."""
     import urllib3
 
-    from striate.fetch import transfer
-    from striate.fetch.client import Answer
-    from striate.fetch.failures import FetchError
+    from striate.fetch import http_transfer
+    from striate.fetch.errors import FetchError
+    from striate.fetch.http_client import Answer
 
     fields = dict(line.partition(": ")[::2] for line in text.splitlines())
     answer = Answer(
         urllib3.HTTPResponse(b"", headers=fields), "https://host.example/a.zip", "https://host.example/a.zip"
     )
     answer.number("Content-Length")
-    transfer._origin(answer, answer.address, answer.number("Content-Length"))
+    http_transfer._origin(answer, answer.address, answer.number("Content-Length"))
     task = SimpleNamespace(
         size=None, partial=SimpleNamespace(origin=None), file=SimpleNamespace(name="a.zip", about=None)
     )
     for read in (
-        lambda: transfer._past_the_end(task, answer, -1),  # type: ignore[arg-type]
-        lambda: transfer._refuse_a_page(task, answer, text.encode()),  # type: ignore[arg-type]
+        lambda: http_transfer._past_the_end(task, answer, -1),  # type: ignore[arg-type]
+        lambda: http_transfer._refuse_a_page(task, answer, text.encode()),  # type: ignore[arg-type]
     ):
         with contextlib.suppress(FetchError):
             read()
 
 
 def _title(path: Path) -> None:
-    from striate.fetch.transfer import title_of
+    from striate.fetch.http_transfer import title_of
 
     title_of(path.read_bytes())
 
 
 def _proxy(text: str) -> None:
-    from striate.fetch.failures import UnusableError
+    from striate.fetch.errors import UnusableError
     from striate.fetch.proxies import Proxy, proxy_for
 
     with contextlib.suppress(UnusableError):
@@ -141,20 +141,20 @@ def _proxy(text: str) -> None:
 
 
 def _token(path: Path) -> None:
-    from striate.fetch.tokens import keep_token, read_token
+    from striate.fetch.auth_tokens import keep_token, read_token
 
     with patch.dict("os.environ", STRIATE_SETTINGS=str(path.parent)):
         keep_token("https://host.example/", read_token(path))
 
 
 def _address(text: str) -> None:
-    from striate.fetch.describe import base_address
+    from striate.fetch.describe_dataset import base_address
 
     base_address(text)
 
 
 def _recording_in(path: Path) -> None:
-    from striate.fetch.describe import recording_in
+    from striate.fetch.describe_dataset import recording_in
 
     recording_in(path)
 
@@ -178,7 +178,7 @@ TARGETS: dict[str, Target] = {
     "catalogue": Target(_dataset, "sensorium2022.toml", _datasets),
     "manifest-of-a-host": Target(_manifest, "manifest.toml", _manifests),
     "fetched-part": Target(_partial, "a.json", lambda: [_PARTIAL]),
-    "annex-pointer": Target(reader_of("striate.catalog.annex", "pointer_at"), "a.zip", lambda: [_POINTER]),
+    "annex-pointer": Target(reader_of("striate.catalog.git_annex", "pointer_at"), "a.zip", lambda: [_POINTER]),
     "fetched-record": Target(_record, "a.json", lambda: [_RECORD]),
     "accepted-terms": Target(_acceptance, "a.json", _accepted),
     "place-of-a-dataset": Target(_place_of_a_dataset, "a", lambda: [b"/data/mice"]),

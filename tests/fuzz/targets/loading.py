@@ -9,7 +9,7 @@ from tests.fuzz.targets.target import Target
 
 
 def _image(path: Path) -> None:
-    from striate.loading.raw_images import RawImages
+    from striate.data.raw_images import RawImages
 
     list(RawImages(path))
 

@@ -95,7 +95,7 @@ def _body(name: str) -> Read:
 
     def read(path: Path) -> None:
         django()
-        from striate.parsing import parse_as
+        from striate._internal.safe_parsing import parse_as
         from striate.portal.hosting import api
 
         parse_as(getattr(api, name), path.read_bytes())
@@ -107,7 +107,7 @@ def _method_card(path: Path) -> None:
     """A card as the API takes it: the object is parsed first, and checked then."""
     from pydantic import ValidationError
 
-    from striate.parsing import parse_json
+    from striate._internal.safe_parsing import parse_json
     from striate.portal.entries.card import MethodCard
 
     with contextlib.suppress(ValidationError):
@@ -239,7 +239,7 @@ def _predictions(path: Path) -> None:
 
 
 def _arrays() -> list[bytes]:
-    from striate.recordings.npy import dump
+    from striate.recordings.npy_format import dump
 
     return [dump(np.ones((2, 3), np.float32))]
 

@@ -32,14 +32,14 @@ def _check_zip(path: Path) -> None:
 
 
 def npy() -> list[bytes]:
-    from striate.recordings.npy import dump
+    from striate.recordings.npy_format import dump
 
     arrays = [np.arange(6.0).reshape(2, 3), np.array(["train", "test"]), np.zeros((2, 0), np.int16), np.array(3.5)]
     return [dump(array) for array in arrays]
 
 
 def _parse_npy(path: Path) -> None:
-    from striate.recordings import npy
+    from striate.recordings import npy_format as npy
 
     npy.parse(path.read_bytes(), "a.npy")
     np.array(npy.mapped(path))
@@ -143,7 +143,7 @@ def _any_kind() -> list[bytes]:
 
 
 def _what_it_is(path: Path) -> None:
-    from striate.file_kinds import kind_of, unexpected
+    from striate._internal.file_types import kind_of, unexpected
 
     kind_of(path)
     raise unexpected(path, "a recording", "give a recording")

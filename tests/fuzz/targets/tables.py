@@ -9,7 +9,7 @@ from tests.fuzz.targets.target import Target, bytes_of
 
 
 def _table(path: Path) -> None:
-    from striate.parquet import read_table
+    from striate._internal.parquet_files import read_table
 
     read_table(path, "write it again")
 

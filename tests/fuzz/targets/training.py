@@ -57,13 +57,13 @@ def _override(text: str) -> None:
 
 
 def _run_inputs(path: Path) -> None:
-    from striate.training.standardised_inputs import RunInputs
+    from striate.training.input_statistics import RunInputs
 
     RunInputs.read(path)
 
 
 def _run_inputs_seed() -> list[bytes]:
-    from striate.training.standardised_inputs import RunInputs, SessionInputs
+    from striate.training.input_statistics import RunInputs, SessionInputs
 
     one = SessionInputs.of(recording(), behavior=True, pupil_center=True)  # type: ignore[arg-type]
     return [bytes_of(RunInputs(recordings={"7-1-1": one}).write, "inputs.json")]

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from striate.submissions import Submission, legacy
+from striate.submissions import Submission
+from striate.submissions.formats import sensorium_csv
 from tests.portal.bombs.disguises import another_format
 from tests.portal.bombs.making import CSV_BOMBS, Random, bomb
 
@@ -11,8 +12,8 @@ from tests.portal.bombs.making import CSV_BOMBS, Random, bomb
 def _csvs(sound: Path, folder: Path) -> dict[str, bytes]:
     """The two CSVs of a sound submission."""
     folder.mkdir()
-    legacy.write(Submission.read(sound), folder)
-    return {name: (folder / name).read_bytes() for name in legacy.SUBMISSION_FILES.values()}
+    sensorium_csv.write(Submission.read(sound), folder)
+    return {name: (folder / name).read_bytes() for name in sensorium_csv.SUBMISSION_FILES.values()}
 
 
 def _changed(sound: Path, path: Path, change: Callable[[bytes], bytes]) -> Path:
@@ -90,7 +91,7 @@ def quotes(sound: Path, path: Path, random: Random) -> Path:
 def another_format_csv(sound: Path, path: Path, random: Random) -> Path:
     """Something else under the name of a CSV."""
     path.mkdir()
-    for name in legacy.SUBMISSION_FILES.values():
+    for name in sensorium_csv.SUBMISSION_FILES.values():
         another_format(sound, path / name, random)
     return path
 
@@ -106,6 +107,6 @@ def cut_short_csv(sound: Path, path: Path, random: Random) -> Path:
 def links(sound: Path, path: Path, _: Random) -> Path:
     """Links to what the sender may not read, or to what never ends."""
     path.mkdir()
-    for name, target in zip(legacy.SUBMISSION_FILES.values(), ("/etc/passwd", "/dev/zero"), strict=True):
+    for name, target in zip(sensorium_csv.SUBMISSION_FILES.values(), ("/etc/passwd", "/dev/zero"), strict=True):
         (path / name).symlink_to(target)
     return path

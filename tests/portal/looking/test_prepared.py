@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.loading.standardisation import Standardisation
+from striate.data.standardisation import Standardisation
 from striate.metrics import jackknife_oracle
 from striate.recordings import Recording, write
 from tests.competition.examples import TRACK

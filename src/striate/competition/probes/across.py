@@ -10,9 +10,9 @@ from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.withheld_elsewhere import Rows, withheld_rows
+from striate.data.standardisation import Standardisation
 from striate.errors import listed
-from striate.loading.standardisation import Standardisation
-from striate.recordings.findings import Finding, Severity
+from striate.recordings.check_findings import Finding, Severity
 
 _SAME_RESPONSES = 0.999  # correlation of the responses of two trials that makes them one
 _SAME_REST = 0.98  # the same without the neurons that responded most

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from striate._internal.safe_parsing import parse_json
 from striate.competition.leaks import leak
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import sha256_of
@@ -15,8 +16,7 @@ from striate.competition.probes.material import Material
 from striate.competition.rules import FILE, parse_rules
 from striate.competition.secret_files import kind_of_secret
 from striate.errors import InputError
-from striate.parsing import parse_json
-from striate.recordings.findings import Finding, Severity
+from striate.recordings.check_findings import Finding, Severity
 
 # What striate adds to a competition's folder after it was built.
 ADDED = ("commitment.json", "receipts.jsonl", "results")

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Manifest
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.rules import FILE, Rules, read_rules
 from striate.competition.vault import Mapping, Vault
 from striate.errors import InputError
-from striate.names import TEST_TIERS
 from striate.recordings import Recording
 from striate.recordings import open as open_recording
-from striate.recordings.findings import Finding
+from striate.recordings.check_findings import Finding
 
 _VARIABLES = ("behavior", "pupil_center")
 

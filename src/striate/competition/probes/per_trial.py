@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.competition.probes.public_archive import PublicArchive
-from striate.recordings import layout, npy
+from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive, open_archive
-from striate.recordings.findings import UnreadableError
+from striate.recordings.check_findings import UnreadableError
 
 Array = NDArray[Any]
 
@@ -82,7 +82,7 @@ def unknown_members(archive: PublicArchive, opened: Archive) -> Iterator[tuple[s
 def parse_any(content: bytes, name: str) -> Array | None:
     """Read an array of any type. Of objects the numbers in their pickle are read, and nothing is ever loaded."""
     try:
-        return npy.parse(content, name)
+        return npy_format.parse(content, name)
     except UnreadableError:
         pass
     if content[:6] != b"\x93NUMPY":

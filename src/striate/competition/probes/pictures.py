@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from striate.benchmarks.tiers import TEST_TIERS, TRAINING_TIERS
 from striate.competition.fingerprints import near_pairs, thumbnails
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.rules import FINAL, LIVE
 from striate.errors import listed
-from striate.names import TEST_TIERS, TRAINING_TIERS
-from striate.recordings.findings import Finding, Severity
+from striate.recordings.check_findings import Finding, Severity
 
 
 def look(material: Material) -> Iterator[Finding]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.fingerprints import picture_hashes, response_hashes, row_hashes
 from striate.competition.vault import Mapping
-from striate.names import TEST_TIERS
 from striate.recordings import Recording
 
 Floats = NDArray[np.float64]

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from striate._internal.progress_bars import progress
 from striate.competition.leaks import leak
 from striate.competition.probes.folder import seeds_in
 from striate.competition.probes.generators import SHUFFLES, FirstDraws, pcg64_outputs
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.serial import resemblance
-from striate.progress import progress
-from striate.recordings.findings import Finding
+from striate.recordings.check_findings import Finding
 from striate.simulate.seeds import Seed
 
 _SMALL = 20_000

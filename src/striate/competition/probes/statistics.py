@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.benchmarks.tiers import TRAINING_TIERS
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
+from striate.data.standardisation import Standardisation
 from striate.errors import listed
-from striate.loading.standardisation import Standardisation
-from striate.names import TRAINING_TIERS
-from striate.recordings import layout, npy
+from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive, open_archive
-from striate.recordings.findings import Finding, Severity, UnreadableError
+from striate.recordings.check_findings import Finding, Severity, UnreadableError
 from striate.recordings.statistics import VariableStatistics, compute
 
 Array = NDArray[Any]
@@ -36,7 +36,7 @@ def _of_archive(material: Material, archive: PublicArchive, opened: Archive) -> 
         parts = member.split("/")
         if parts[:2] == ["meta", "statistics"] and len(parts) == 5:
             try:
-                stored.setdefault(parts[2], {})[member] = npy.parse(opened.read(member), member)
+                stored.setdefault(parts[2], {})[member] = npy_format.parse(opened.read(member), member)
             except UnreadableError:
                 continue
     for variable, members in sorted(stored.items()):

@@ -6,15 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from striate._internal.progress_bars import progress
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.errors import listed
-from striate.progress import progress
-from striate.recordings import layout, npy
+from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive, open_archive
-from striate.recordings.findings import Finding, UnreadableError
-from striate.recordings.trialdata import THREADS
+from striate.recordings.check_findings import Finding, UnreadableError
+from striate.recordings.trial_arrays import THREADS
 
 _CHUNK = 256
 
@@ -35,11 +35,11 @@ def _stored(archive: PublicArchive, opened: Archive) -> Iterator[Finding]:
     def look_at(member: str) -> None:
         try:
             content = opened.read(member)
-            array = npy.parse(content, member)
+            array = npy_format.parse(content, member)
         except UnreadableError:
             odd.append(member)
             return
-        if npy.dump(np.asarray(array)) != content:
+        if npy_format.dump(np.asarray(array)) != content:
             odd.append(member)
         parsed = layout.parse_data_member(member)
         if parsed is None:

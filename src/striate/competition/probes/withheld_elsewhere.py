@@ -11,9 +11,9 @@ from striate.competition.probes.packed_numbers import Numbers
 from striate.competition.probes.per_trial import unknown_members
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.telling_numbers import withheld_answers
-from striate.loading.standardisation import Standardisation
+from striate.data.standardisation import Standardisation
 from striate.recordings.archive import open_archive
-from striate.recordings.findings import Finding, UnreadableError
+from striate.recordings.check_findings import Finding, UnreadableError
 
 Floats = NDArray[np.float64]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from isal import isal_zlib
 
+from striate._internal.zip_files import open_zip
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.per_trial import known_member
@@ -17,8 +18,7 @@ from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.serial import rank_correlation, resemblance, strong
 from striate.errors import listed
 from striate.recordings import layout
-from striate.recordings.findings import Finding, Severity
-from striate.zips import open_zip
+from striate.recordings.check_findings import Finding, Severity
 
 _MEND = "Write the archive with striate (`striate competition build`, `striate.write`)."
 _NORMAL = (1980, 1, 1, 0, 0, 0)

@@ -5,11 +5,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import InputError
-from striate.models.ops.depthwise import depthwise
-from striate.models.ops.elu import elu_
-from striate.models.ops.normalise import normalised_elu
-from striate.models.ops.separable import separable_core
-from striate.models.settings import CoreSettings
+from striate.models.config import CoreSettings
+from striate.models.kernels.batchnorm_elu import normalised_elu
+from striate.models.kernels.depthwise_conv import depthwise
+from striate.models.kernels.elu import elu_
+from striate.models.kernels.separable_core import separable_core
 
 
 class DepthwiseConvolution(nn.Conv2d):
@@ -40,7 +40,7 @@ class Layer(nn.Module):
     def __init__(self, convolution: nn.Module, settings: CoreSettings) -> None:
         super().__init__()
         self.convolution = convolution
-        self.norm = nn.BatchNorm2d(settings.channels, eps=1e-5, momentum=settings.norm_momentum)
+        self.norm = nn.BatchNorm2d(settings.channels, eps=1e-5, momentum=settings.batch_norm_momentum)
         self.nonlinear = settings.nonlinear
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -92,15 +92,15 @@ class ConvolutionalCore(nn.Module):
     def __init__(self, settings: CoreSettings, input_shape: tuple[int, int, int]) -> None:
         super().__init__()
         planes, height, width = input_shape
-        if settings.input_kernel > min(height, width):
+        if settings.input_kernel_size > min(height, width):
             raise InputError(
-                f"model.core.input_kernel = {settings.input_kernel} is larger than the images of {height}×{width} pixels: "
+                f"model.core.input_kernel_size = {settings.input_kernel_size} is larger than the images of {height}×{width} pixels: "
                 f"use at most {min(height, width)}."
             )
         self.settings = settings
         self.input_shape = input_shape
         channels = settings.channels
-        first = nn.Conv2d(planes, channels, settings.input_kernel, bias=False)
+        first = nn.Conv2d(planes, channels, settings.input_kernel_size, bias=False)
         self.layers = nn.ModuleList([Layer(first, settings)])
         for _ in range(settings.layers - 1):
             self.layers.append(Layer(self._hidden(), settings))
@@ -112,7 +112,7 @@ class ConvolutionalCore(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _hidden(self) -> nn.Module:
-        channels, kernel = self.settings.channels, self.settings.hidden_kernel
+        channels, kernel = self.settings.channels, self.settings.hidden_kernel_size
         if self.settings.depth_separable:
             return SeparableConvolution(channels, kernel)
         return nn.Conv2d(channels, channels, kernel, padding=kernel // 2, bias=False)
@@ -125,7 +125,7 @@ class ConvolutionalCore(nn.Module):
     @property
     def map_shape(self) -> tuple[int, int]:
         """Height and width of the feature maps."""
-        lost = self.settings.input_kernel - 1
+        lost = self.settings.input_kernel_size - 1
         return self.input_shape[1] - lost, self.input_shape[2] - lost
 
     def forward(self, images: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ class ConvolutionalCore(nn.Module):
             return weight.new_zeros(())
         kernel = weight.new_tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
         roughness = F.conv2d(weight.flatten(0, 1)[:, None], kernel[None, None], padding=1)
-        return self.settings.smoothness * roughness.square().sum() / weight.square().sum()
+        return self.settings.laplace_weight * roughness.square().sum() / weight.square().sum()
 
     def freeze(self) -> None:
         """Fix the weights and the statistics of batch normalisation, for new readouts on a trained core."""

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from striate.errors import InputError
-from striate.models.ops import sample_and_project
-from striate.models.settings import ReadoutSettings
+from striate.models.config import ReadoutSettings
+from striate.models.kernels import sample_and_project
 
 
 def cortical_positions(coordinates: ArrayLike) -> NDArray[np.float32]:
@@ -52,7 +52,7 @@ class GaussianReadout(nn.Module):
     Parameters
     ----------
     settings
-        Network of the positions, spread, sparsity.
+        Network of the positions, spread, l1_weight.
     positions : (N, 2)
         From `cortical_positions`.
     channels
@@ -64,10 +64,10 @@ class GaussianReadout(nn.Module):
     def __init__(self, settings: ReadoutSettings, positions: NDArray[np.float32], channels: int) -> None:
         super().__init__()
         self.settings = settings
-        neurons, spread = len(positions), settings.position_spread
+        neurons, spread = len(positions), settings.init_sigma
         self.register_buffer("cortical_positions", torch.tensor(positions))  # in memory of PyTorch's, aligned
         self.position_network = nn.Sequential(
-            nn.Linear(2, settings.position_hidden), nn.ELU(), nn.Linear(settings.position_hidden, 2)
+            nn.Linear(2, settings.position_hidden_units), nn.ELU(), nn.Linear(settings.position_hidden_units, 2)
         )
         self.spread = nn.Parameter(torch.empty(neurons, 2, 2).uniform_(-spread, spread))
         self.features = nn.Parameter(torch.full((neurons, channels), 1 / channels))
@@ -119,4 +119,4 @@ class GaussianReadout(nn.Module):
 
     def regulariser(self) -> Tensor:
         """L1 norm of all features, times its weight; a scalar."""
-        return self.settings.sparsity * self.features.abs().sum()
+        return self.settings.l1_weight * self.features.abs().sum()

@@ -7,13 +7,13 @@ from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
+from striate._internal.text_cleaning import seen
 from striate.competition.name_key import address_key, is_reserved, name_key
 from striate.competition.submit import require_team
 from striate.errors import InputError
 from striate.portal.competition import competition
 from striate.portal.models import Team, Token, User
 from striate.portal.models.people import NAME_TAKEN
-from striate.texts import seen
 
 
 class SignUp(BaseUserCreationForm):

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
+from striate._internal.safe_parsing import parse_json
 from striate.competition.name_key import name_key
-from striate.parsing import parse_json
 from striate.portal.accounts.throttle import (
     PASSWORD,
     SIGN_IN,

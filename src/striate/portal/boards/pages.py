@@ -17,17 +17,17 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from striate.benchmarks.protocols import sees_image_alone
 from striate.competition import BoardResult, Results
 from striate.competition.boards import Board
 from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.stated import ceiling_row, says_too_few
+from striate.metrics.score_summary import ceiling_row, says_too_few
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.published import board_in, published
 from striate.portal.boards.table import final_rows, table_rows
 from striate.portal.competition import competition
 from striate.portal.in_force import in_force
 from striate.portal.models import Standing, Team, User
-from striate.submissions.protocol import sees_image_alone
 from striate.submissions.scorecard import IntervalScore
 
 SORTS = ("rank", "date", "team", *METRICS)

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from striate.competition.boards import Board
-from striate.metrics.stated import ceiling_row
+from striate.metrics.score_summary import ceiling_row
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.decimals import decimals

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from striate.competition import RowResult
-from striate.metrics.stated import says_too_few
+from striate.metrics.score_summary import says_too_few
 from striate.portal.boards.interval import Scale
 from striate.portal.decimals import decimals
 

@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from striate.addresses import web_address
+from striate._internal.config_validation import validated
+from striate._internal.safe_parsing import parse_toml, read_limited
+from striate._internal.text_cleaning import is_unseen
+from striate._internal.urls import web_address
 from striate.errors import InputError
-from striate.parsing import parse_toml, read_limited
-from striate.texts import is_unseen
-from striate.validation import validated
 
 _LARGEST_FILE = 2**17  # bytes
 

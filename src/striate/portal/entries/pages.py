@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from striate.competition.results import MetricResult, board_name
 from striate.errors import InputError
-from striate.metrics.stated import says_too_few
+from striate.metrics.score_summary import says_too_few
 from striate.portal.access import admitted, may_see
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text

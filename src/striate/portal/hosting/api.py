@@ -16,8 +16,8 @@ from ninja.pagination import paginate
 from ninja.security import HttpBearer
 from pydantic import Field, TypeAdapter
 
+from striate._internal.safe_parsing import MalformedError, parse_as
 from striate.errors import InputError
-from striate.parsing import MalformedError, parse_as
 from striate.portal.accounts.tokens import owner_of_token
 from striate.portal.hosting import arriving, snapshots
 from striate.portal.models import Snapshot, Upload, User

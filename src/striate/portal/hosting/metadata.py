@@ -9,11 +9,11 @@ import yaml
 from django.utils.translation import gettext
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from striate._internal.config_validation import validated
+from striate._internal.safe_parsing import MalformedError, parse_toml
 from striate.catalog.dataset import Licence
 from striate.competition.rules import Rules
 from striate.errors import InputError
-from striate.parsing import MalformedError, parse_toml
-from striate.validation import validated
 
 TOML, CFF = "dataset.toml", "CITATION.cff"
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
+from striate._internal.text_cleaning import seen
 from striate.errors import InputError
 from striate.portal.access import NOT_ADMITTED, admitted
 from striate.portal.accounts.tokens import bearer, owner_of_token
@@ -24,7 +25,6 @@ from striate.portal.hosting.listing import folders
 from striate.portal.hosting.ranges import send, send_made
 from striate.portal.hosting.withdrawing import require_available, require_current
 from striate.portal.models import Acceptance, Content, Snapshot, SnapshotFile, User
-from striate.texts import seen
 
 _LICENCES = ("LICENSE", "LICENCE", "LICENSE.txt", "LICENCE.txt", "LICENSE.md", "LICENCE.md")
 _LONGEST_LICENCE = 2**16  # bytes that are shown

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 from markdown_it.token import Token
 
-from striate.addresses import split_address
+from striate._internal.urls import split_address
 from striate.portal.markdown import harmless, parsed
 
 NAMES = ("README.md", "readme.md", "README.markdown", "README", "README.txt")

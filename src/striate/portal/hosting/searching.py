@@ -10,9 +10,9 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from striate._internal.safe_parsing import parse_json_object
 from striate.competition.looking_into import Search
 from striate.competition.withheld_responses import Population
-from striate.parsing import parse_json_object
 from striate.portal.receiving.confine import confine
 from striate.portal.receiving.decode import limit
 

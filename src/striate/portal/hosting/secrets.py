@@ -10,12 +10,12 @@ from pathlib import Path
 
 from django.utils.translation import gettext
 
+from striate._internal.safe_parsing import MalformedError, parse_json
 from striate.competition.looking_into import Search, unpacked_by_libraries
 from striate.competition.secret_files import kind_of_secret
 from striate.competition.withheld_responses import Population, Suspicion, populations
 from striate.errors import InputError
-from striate.fetch.describe import recording_in
-from striate.parsing import MalformedError, parse_json
+from striate.fetch.describe_dataset import recording_in
 from striate.portal.competition import competition, place
 from striate.portal.receiving.confine import bare_environment
 from striate.portal.receiving.keys import read_keys

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from pydantic import ValidationError
 
+from striate._internal.text_cleaning import readable
 from striate.catalog.dataset import PRETRAINING, DataFile, Licence
 from striate.errors import InputError
 from striate.portal.competition import competition
@@ -25,7 +26,6 @@ from striate.portal.models import Content, Description, Snapshot, SnapshotFile
 from striate.portal.organising import audit
 from striate.portal.words import grouped
 from striate.recordings.layout import session_of_name
-from striate.texts import readable
 
 FORMAT = "striate data 1"
 MOST_FILES = 20_000

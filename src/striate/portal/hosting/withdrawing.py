@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from striate._internal.text_cleaning import seen
 from striate.errors import InputError
 from striate.portal.models import Snapshot, User, Withdrawal
 from striate.portal.organising import audit
 from striate.portal.problems import for_programs, problem
-from striate.texts import seen
 
 
 class WithdrawnError(Exception):

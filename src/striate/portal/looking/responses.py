@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.loading.standardisation import Standardisation
+from striate.data.standardisation import Standardisation
 from striate.metrics import Repeats, jackknife_oracle, split_half
 from striate.recordings import Recording
 from striate.recordings.layout import TEST_TIERS

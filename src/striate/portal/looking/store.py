@@ -12,9 +12,9 @@ from typing import Any
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db.models import Exists, OuterRef, QuerySet
 
+from striate._internal.atomic_write import whole_folder
+from striate._internal.safe_parsing import LARGEST, parse_json_object
 from striate.errors import InputError
-from striate.files import whole_folder
-from striate.parsing import LARGEST, parse_json_object
 from striate.portal.looking.version import SUMMARY, VERSION
 from striate.portal.models import Content, Snapshot, SnapshotFile
 from striate.portal.storage import opened, put

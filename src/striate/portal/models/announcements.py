@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from striate._internal.text_cleaning import readable, seen
 from striate.portal.models.submissions import Link
-from striate.texts import readable, seen
 
 
 class Announcement(models.Model):

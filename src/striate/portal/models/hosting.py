@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from striate._internal.text_cleaning import seen
 from striate.portal.models.unchanging import Unchanging
-from striate.texts import seen
 
 
 class Acceptance(Unchanging):

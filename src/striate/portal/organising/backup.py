@@ -20,9 +20,9 @@ from django.core.files.storage import Storage, storages
 from django.db import connections
 
 from striate import __version__
+from striate._internal.atomic_write import whole_file
 from striate.competition.sealed_stream import Sealing
 from striate.errors import InputError
-from striate.files import whole_file
 from striate.portal.competition import competition, place
 from striate.portal.models import State
 from striate.portal.organising import tables

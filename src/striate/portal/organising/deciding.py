@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from striate._internal.text_cleaning import seen
 from striate.competition import InForce, Move, Rules
 from striate.competition.deciding import reason
 from striate.competition.in_force import timings
@@ -19,7 +20,6 @@ from striate.portal.organising.announcing import not_overtaken
 from striate.portal.organising.disorder import refuse_disorder
 from striate.portal.receiving import chain
 from striate.portal.receiving.on_the_way import refuse_while_files_are_on_their_way
-from striate.texts import seen
 
 
 def amend(

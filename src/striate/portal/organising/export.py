@@ -11,8 +11,8 @@ from typing import Any
 
 from django.core.files.storage import storages
 
+from striate._internal.atomic_write import whole_folder
 from striate.competition.results import board_name
-from striate.files import whole_folder
 from striate.portal.boards.pages import plain_cell
 from striate.portal.competition import competition
 from striate.portal.models import Standing

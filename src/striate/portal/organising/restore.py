@@ -11,10 +11,10 @@ from typing import IO, Annotated, Any, BinaryIO, cast
 
 from pydantic import BaseModel, Field
 
+from striate._internal.atomic_write import whole_folder
+from striate._internal.safe_parsing import LARGEST, MalformedError, parse_json_object
 from striate.competition.sealed_stream import MAGIC, Unsealing
 from striate.errors import InputError, listed, quoted, shortened
-from striate.files import whole_folder
-from striate.parsing import LARGEST, MalformedError, parse_json_object
 from striate.portal.organising.backup_format import ABOUT, FORMAT, MANIFEST
 from striate.portal.place import FILE_MODE, FOLDER_MODE, Place
 

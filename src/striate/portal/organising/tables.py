@@ -16,8 +16,8 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
+from striate._internal.safe_parsing import LARGEST, parse_json_object
 from striate.errors import InputError, quoted, shortened
-from striate.parsing import LARGEST, parse_json_object
 from striate.portal.models.people import key_of
 
 _APP = "portal"

@@ -7,11 +7,11 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
+from striate._internal.safe_parsing import parse_model
 from striate.competition import Receipt, Receipts
 from striate.competition.boards import Board
 from striate.competition.clock import ClockError
 from striate.competition.receipts import Entry, linked
-from striate.parsing import parse_model
 from striate.portal.models import Chain, Link, Submission, Team
 from striate.portal.models.submissions import State
 from striate.portal.receiving import clock

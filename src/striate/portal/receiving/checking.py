@@ -19,7 +19,7 @@ from striate.portal.receiving.keys import read_keys
 from striate.portal.receiving.on_the_way import phase_that_just_ended, waiting_of_other_phases
 from striate.portal.receiving.states import locked, move
 from striate.portal.scoring.leases import Lease
-from striate.submissions.keyed import Keys
+from striate.submissions.trial_table import Keys
 
 _WAIT = 5.0  # seconds
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from striate._internal.safe_parsing import parse_json_object
 from striate.competition.boards import board_of
 from striate.errors import LONGEST, StriateError
-from striate.parsing import parse_json_object
 from striate.portal.receiving.confine import confine
 from striate.portal.receiving.keys import read_keys
 from striate.submissions import open_submission
-from striate.submissions.keyed import printable
+from striate.submissions.trial_table import printable
 from striate.submissions.validate import match_whole
 
 

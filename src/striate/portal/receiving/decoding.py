@@ -21,13 +21,13 @@ import numpy as np
 from django.utils.translation import gettext
 from numpy.typing import NDArray
 
+from striate._internal.safe_parsing import parse_json_object
 from striate.competition.rules import Rules
 from striate.errors import LONGEST, InputError
-from striate.parsing import parse_json_object
 from striate.portal.receiving.confine import bare_environment, protection
 from striate.portal.running.priority import give_way
-from striate.recordings import npy
-from striate.submissions.keyed import Keys
+from striate.recordings import npy_format
+from striate.submissions.trial_table import Keys
 
 _MEMORY, _TIMES = 2 * 2**30, 6  # bytes that any child may have, and how often it may hold the predictions beside
 _SECONDS = 60  # of the processor
@@ -260,7 +260,7 @@ def _checked(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
         if not wanted <= file.stat().st_size <= wanted + 1024:
             raise ValueError(f"its file has {file.stat().st_size} bytes")
         # Mapped, and looked through a piece at a time: who only checks a file need not have all of it in memory.
-        predictions = npy.mapped(file)
+        predictions = npy_format.mapped(file)
         if predictions.dtype != np.float32 or predictions.shape != shape:
             raise ValueError(f"it has {predictions.dtype} of shape {predictions.shape}")
         for piece in _pieces(file, file.stat().st_size - wanted):

@@ -13,10 +13,10 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from striate._internal.text_cleaning import seen
 from striate.portal.competition import competition, place
 from striate.portal.models import Submission, User
 from striate.portal.receiving.taking import CSVS, NATIVE
-from striate.texts import seen
 
 
 class _Files(forms.ClearableFileInput):

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from striate._internal.atomic_write import whole_file
 from striate.competition import arrays
 from striate.competition.rules import FINAL, LIVE, Rules, parse_rules
 from striate.errors import InputError
-from striate.files import whole_file
-from striate.submissions.keyed import Keys, as_ids
+from striate.submissions.trial_table import Keys, as_ids
 
 if TYPE_CHECKING:
     from striate.portal.competition import Competition

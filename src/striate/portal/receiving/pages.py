@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from striate.competition import Board
 from striate.errors import InputError
-from striate.metrics.stated import says_too_few
+from striate.metrics.score_summary import says_too_few
 from striate.portal.access import admitted, competes, require_no_rival, require_visible, signed_in
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text

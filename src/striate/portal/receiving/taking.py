@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from striate._internal.text_cleaning import seen
 from striate.competition.manifest import sha256_of
 from striate.errors import InputError
 from striate.portal.competition import competition
@@ -20,8 +21,7 @@ from striate.portal.receiving import clock, store
 from striate.portal.receiving.states import move
 from striate.portal.receiving.uploads import require_size
 from striate.portal.words import plain_name
-from striate.submissions.legacy import SUBMISSION_FILES
-from striate.texts import seen
+from striate.submissions.formats.sensorium_csv import SUBMISSION_FILES
 
 NATIVE = "submission.parquet"
 CSVS = tuple(SUBMISSION_FILES.values())

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from striate.repeating import every
+from striate._internal.periodic_thread import every
 
 _EVERY = 10.0  # seconds
 

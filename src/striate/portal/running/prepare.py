@@ -208,12 +208,12 @@ def new_account(username: str, email: str, team: str) -> tuple[str, str]:
     from django.db.models import Q
     from django.utils import timezone
 
+    from striate._internal.text_cleaning import seen
     from striate.competition.name_key import address_key, name_key
     from striate.competition.submit import require_team
     from striate.portal.competition import competition
     from striate.portal.models import Membership, Team, Token, User
     from striate.portal.organising import audit
-    from striate.texts import seen
 
     username, team = unicodedata.normalize("NFKC", username), seen(team)
     try:

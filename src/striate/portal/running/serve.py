@@ -4,9 +4,9 @@ import os
 import socket
 from pathlib import Path
 
+from striate._internal.paths import expanded
 from striate.competition import LiveTruth
 from striate.errors import InputError
-from striate.folders import expanded
 from striate.portal.competition import competition
 from striate.portal.place import Place
 from striate.portal.running.processes import Process, run

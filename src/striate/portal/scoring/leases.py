@@ -12,8 +12,8 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
+from striate._internal.periodic_thread import every
 from striate.portal.models import Job
-from striate.repeating import every
 
 LASTS = timedelta(seconds=settings.LEASE_SECONDS)
 MOST_ATTEMPTS = 5

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from striate.competition import LiveTruth
 from striate.competition.rules import LIVE
 from striate.metrics import Repeats, bootstrap, evaluate
-from striate.metrics.stated import stated
-from striate.submissions.keyed import Keys
-from striate.submissions.match import match
+from striate.metrics.score_summary import stated
+from striate.submissions.alignment import match
+from striate.submissions.trial_table import Keys
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from django import template
 from django.utils.formats import number_format
 
-from striate.progress import size_parts
+from striate._internal.progress_bars import size_parts
 
 register = template.Library()
 

@@ -7,9 +7,9 @@ import pandas as pd
 
 from striate.errors import listed
 from striate.recordings import layout
-from striate.recordings.checks.survey import Survey
-from striate.recordings.findings import Finding
-from striate.recordings.rules import found
+from striate.recordings.check_findings import Finding
+from striate.recordings.check_rules import found
+from striate.recordings.checks.scan import Survey
 
 
 def check(survey: Survey, trials: pd.DataFrame) -> Iterator[Finding]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from striate.recordings.checks.survey import Survey
-from striate.recordings.findings import Finding
-from striate.recordings.rules import found
+from striate.recordings.check_findings import Finding
+from striate.recordings.check_rules import found
+from striate.recordings.checks.scan import Survey
 
 
 def check(survey: Survey, trials: pd.DataFrame) -> Iterator[Finding]:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from striate.errors import listed
 from striate.recordings import layout
-from striate.recordings.checks.survey import Survey
-from striate.recordings.findings import Finding, Severity
-from striate.recordings.rules import found
+from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.check_rules import found
+from striate.recordings.checks.scan import Survey
 
 # A trial in which no neuron responds at all is a trial that was zeroed, unless there are very few neurons.
 _ENOUGH_NEURONS = 50

@@ -7,9 +7,9 @@ import pandas as pd
 
 from striate.errors import listed
 from striate.recordings import layout
-from striate.recordings.checks.survey import Moments, Survey
-from striate.recordings.findings import Finding, Severity
-from striate.recordings.rules import found
+from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.check_rules import found
+from striate.recordings.checks.scan import Moments, Survey
 from striate.recordings.statistics import VariableStatistics
 
 _TOLERANCE = 1e-3  # relative to the standard deviation; single precision and n against n − 1 stay below it

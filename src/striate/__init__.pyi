@@ -1,0 +1,29 @@
+__version__: str
+
+from . import catalog as catalog
+from . import competition as competition
+from . import data as data
+from . import errors as errors
+from . import fetch as fetch
+from . import metrics as metrics
+from . import models as models
+from . import recordings as recordings
+from . import report as report
+from . import simulate as simulate
+from . import stimuli as stimuli
+from . import submissions as submissions
+from . import testing as testing
+from . import training as training
+from .catalog import open as open
+from .data import loaders as loaders
+from .errors import StriateError as StriateError
+from .recordings import Recording as Recording
+from .recordings import check as check
+from .recordings import convert as convert
+from .recordings import write as write
+from .submissions import Scorecard as Scorecard
+from .submissions import Submission as Submission
+from .submissions import Truth as Truth
+from .submissions import score as score
+from .training import predict as predict
+from .training import train as train

@@ -1,0 +1,1 @@
+"""Benchmarks: the names of their tiers, tracks, protocols and sessions."""

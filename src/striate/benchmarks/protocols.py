@@ -1,0 +1,55 @@
+"""Tracks and protocols: what a model was allowed to know. Boards never mix them."""
+
+import re
+
+from striate._internal.file_names import why_no_file_name
+from striate.errors import InputError, nearest, quoted
+
+_TRACK = re.compile(r"^[a-z0-9][a-z0-9+._-]{0,59}$")
+
+TRACKS = ("sensorium", "sensorium+")
+
+IMAGE = "image"
+IMAGE_BEHAVIOR = "image + behaviour"
+IMAGE_BEHAVIOR_PAST = "image + behaviour + past responses"  # the participant's own word; no file can prove it
+PROTOCOLS = (IMAGE, IMAGE_BEHAVIOR, IMAGE_BEHAVIOR_PAST)
+
+
+def sees_image_alone(protocol: str | None) -> bool | None:
+    """Whether models of a protocol see the image alone, so that the ceilings bound them; None where it is not stated."""
+    return None if protocol is None else protocol == IMAGE
+
+
+def track_name(typed: str) -> str:
+    """Turn what a user typed into the name of a track: one of 2022, however it is spaced, or one of another competition.
+
+    Raises
+    ------
+    InputError
+        If no track can have this name.
+    """
+    typed = str(typed)
+    known = {_plain(name): name for name in TRACKS}.get(_plain(typed), typed)
+    if not _TRACK.fullmatch(known) or why_no_file_name(known):
+        raise InputError(
+            f"{quoted(typed, 80)} cannot name a track: it has lower-case letters, digits, and + . _ - within, such as {TRACKS[1]!r}."
+        )
+    return known
+
+
+def protocol_name(typed: str) -> str:
+    """Turn what a user typed into the name of a protocol; spaces and American spelling do not matter.
+
+    Raises
+    ------
+    InputError
+        If there is no such protocol.
+    """
+    plain = {_plain(name): name for name in PROTOCOLS}
+    if _plain(typed) not in plain:
+        raise InputError(f"There is no protocol {typed!r}: {nearest(str(typed), PROTOCOLS)}.")
+    return plain[_plain(typed)]
+
+
+def _plain(name: object) -> str:
+    return "".join(str(name).lower().split()).replace("behavior", "behaviour")

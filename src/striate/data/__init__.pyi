@@ -1,0 +1,10 @@
+from .batch import Batch as Batch
+from .config import DataSettings as DataSettings
+from .dataloaders import Loaders as Loaders
+from .dataloaders import SessionLoaders as SessionLoaders
+from .dataloaders import loaders as loaders
+from .dataset import TrialLoader as TrialLoader
+from .multi_session import Cycle as Cycle
+from .multi_session import cycle as cycle
+from .standardisation import Standardisation as Standardisation
+from .subsets import select_neurons as select_neurons

@@ -1,0 +1,390 @@
+"""Loaders by tier, for one recording or for several."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from striate._internal import notebook_html
+from striate._internal.devices import device_for
+from striate._internal.torch_defaults import torch_defaults
+from striate.benchmarks.tiers import TIERS, tier_name, tier_names
+from striate.catalog import as_recordings
+from striate.catalog.open import is_one
+from striate.data.config import DataSettings, data_settings
+from striate.data.dataset import TrialDataset, TrialLoader
+from striate.data.memory_budget import Budget
+from striate.data.multi_session import Cycle
+from striate.data.preprocessing import PreparedRecording
+from striate.data.sampler import BatchSampler
+from striate.data.standardisation import Standardisation
+from striate.data.subsets import select_training_rows
+from striate.errors import InputError, UnknownAttributeError, checked_count, checked_seed
+from striate.recordings import Recording
+
+_LISTED = 6  # recordings in a representation
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How loaders run, which changes nothing of what a model sees (but for the order of training)."""
+
+    tiers: tuple[str, ...] | None
+    shuffle: bool
+    seed: int
+    workers: int
+    pin_memory: bool
+    device: torch.device
+
+
+class _NotLoadedError(InputError, KeyError):
+    """A KeyError, as a mapping owes, with the plain text of an `InputError`."""
+
+    __str__ = Exception.__str__
+
+
+class Loaders(Mapping[str, TrialLoader]):
+    """The loaders of one recording by tier; made by `loaders`.
+
+    Training trials are shuffled; every other tier comes in file order. Batches of a tier whose responses are
+    withheld have none.
+
+    Attributes
+    ----------
+    recording
+        The recording.
+    settings
+        What a model is given of it.
+    unit_ids : (N,)
+        Unit id of each selected neuron, in the order of the columns of the responses.
+    coordinates : (N, 3)
+        Cortical position x, y, z of the same in µm.
+    input_shape
+        Channels, height and width of the images.
+    """
+
+    def __init__(self, recording: Recording, settings: DataSettings, options: _Options) -> None:
+        self.recording = recording
+        self.settings = settings
+        self._options = options
+        self._prepared = PreparedRecording(recording, settings, options.device)
+        self.unit_ids: NDArray[np.int64] = recording.unit_ids[self._prepared.columns]
+        self.coordinates: NDArray[np.float64] = recording.coordinates[self._prepared.columns]
+        self.input_shape = self._prepared.input_shape
+        self._rows = {
+            tier: select_training_rows(recording, settings) if tier == "train" else recording.rows(tier)
+            for tier in options.tiers or recording.tiers
+        }
+        self._loaders: dict[str, TrialLoader] = {}
+
+    @property
+    def session(self) -> str:
+        """Session of the recording."""
+        return self.recording.session
+
+    @property
+    def standardisation(self) -> Standardisation:
+        """How raw values of the recording, and of the selected neurons, become standardised."""
+        return self._prepared.standardisation
+
+    def __getitem__(self, tier: str) -> TrialLoader:
+        name = tier_name(tier)
+        if name not in self._rows:
+            raise _NotLoadedError(f"Tier {name!r} of {self.session} is not loaded; loaded: {', '.join(self._rows)}.")
+        if name not in self._loaders:
+            measured = name not in self.recording.withheld_tiers
+            shuffle = self._options.shuffle and name == "train"
+            self._loaders[name] = self._loader(name, self._rows[name], shuffle=shuffle, with_responses=measured)
+        return self._loaders[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        """Return the number of tiers."""
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        tiers = ", ".join(f"{tier} {rows.size}" for tier, rows in self._rows.items())
+        return f"<Loaders {self.session}: {self.unit_ids.size} neurons, input {self.input_shape}, trials: {tiers}>"
+
+    def _repr_html_(self) -> str:
+        about = {"neurons": f"{self.unit_ids.size:,}", "input": " × ".join(map(str, self.input_shape))}
+        rows = [
+            (tier, f"{rows.size:,}", f"{-(-rows.size // self.settings.batch_size):,}", self._said_of(tier))
+            for tier, rows in self._rows.items()
+        ]
+        tiers = notebook_html.table(("tier", "trials", "batches", "responses"), rows)
+        return notebook_html.shown(f"Loaders of {self.session}", notebook_html.facts(about), tiers)
+
+    def _said_of(self, tier: str) -> str:
+        return "withheld" if tier in self.recording.withheld_tiers else "given"
+
+    def __getattr__(self, name: str) -> Any:
+        raise UnknownAttributeError("Loaders", name, {*dir(type(self)), *self.__dict__} - set(dir(Mapping)))
+
+    @property
+    def train(self) -> TrialLoader:
+        """Training trials, shuffled anew each epoch."""
+        return self["train"]
+
+    @property
+    def validation(self) -> TrialLoader:
+        """Validation trials, in file order."""
+        return self["validation"]
+
+    @property
+    def test(self) -> TrialLoader:
+        """Trials of the live test, in file order."""
+        return self["test"]
+
+    @property
+    def final_test(self) -> TrialLoader:
+        """Trials of the final test, in file order."""
+        return self["final_test"]
+
+    def prediction(self, tier: str) -> TrialLoader:
+        """Load every trial of a tier for prediction: in file order, without responses.
+
+        The tier is whole even where the settings keep only some images for training, or where it is not
+        among the tiers that were asked for.
+        """
+        name = tier_name(tier)
+        return self._loader(name, self.recording.rows(name), shuffle=False, with_responses=False)
+
+    def responses(self, tier: str) -> NDArray[np.float32]:
+        """Standardise the responses of the selected neurons for every trial of a tier, in file order.
+
+        Returns
+        -------
+        (trials of the tier, N)
+            Aligned with what `prediction` yields.
+
+        Raises
+        ------
+        WithheldError
+            If the responses of the tier are withheld.
+        """
+        return self._prepared.standardise(self.recording.measured_responses(tier))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass over each tier that of an epoch, counted from 0."""
+        for loader in self.values():
+            loader.set_epoch(epoch)
+
+    def _keep_images(self, budget: Budget) -> None:
+        rows = np.unique(np.concatenate(list(self._rows.values())))
+        self._prepared.keep_images(self.recording.trials["image_id"], rows, budget)
+
+    def _keep_responses(self, budget: Budget) -> None:
+        measured = [rows for tier, rows in self._rows.items() if tier not in self.recording.withheld_tiers]
+        if measured:
+            self._prepared.keep_responses(np.unique(np.concatenate(measured)), budget)
+
+    def _loader(self, tier: str, rows: NDArray[np.int64], *, shuffle: bool, with_responses: bool) -> TrialLoader:
+        options = self._options
+        dataset = TrialDataset(self._prepared, tier, rows, with_responses=with_responses)
+        sampler = BatchSampler(
+            rows.size, self.settings.batch_size, shuffle=shuffle, seed=options.seed, session=self.session
+        )
+        return TrialLoader(dataset, sampler, workers=options.workers, pin_memory=options.pin_memory)
+
+
+class SessionLoaders(Mapping[str, Loaders]):
+    """The loaders of several recordings by session; made by `loaders`."""
+
+    def __init__(self, each: Iterable[Loaders]) -> None:
+        self._each = {loaders.session: loaders for loaders in each}
+
+    def __getitem__(self, session: str) -> Loaders:
+        if session not in self._each:
+            raise _NotLoadedError(f"Recording {session!r} is not loaded; loaded: {', '.join(self._each)}.")
+        return self._each[session]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in TIERS:
+            raise UnknownAttributeError("SessionLoaders, one for each recording,", name, [f"cycle({name!r})", "cycle"])
+        raise UnknownAttributeError("SessionLoaders", name, set(dir(type(self))) - set(dir(Mapping)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._each)
+
+    def __len__(self) -> int:
+        """Return the number of recordings."""
+        return len(self._each)
+
+    def __repr__(self) -> str:
+        each = [f"  {loaders!r}" for loaders in self.values()]
+        more = [f"  and {len(each) - _LISTED} more"] if len(each) > _LISTED else []
+        return "\n".join(["<SessionLoaders", *each[:_LISTED], *more, ">"])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                session,
+                f"{one.unit_ids.size:,}",
+                " × ".join(map(str, one.input_shape)),
+                *(f"{one._rows[t].size:,}" if t in one._rows else "" for t in TIERS),
+            )
+            for session, one in self.items()
+        ]
+        return notebook_html.shown("Loaders", notebook_html.table(("recording", "neurons", "input", *TIERS), rows))
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the images of every recording.
+
+        Raises
+        ------
+        InputError
+            If they are not the same in all recordings.
+        """
+        shapes = {session: loaders.input_shape for session, loaders in self.items()}
+        if len(set(shapes.values())) > 1:
+            raise InputError(
+                f"The recordings have inputs of different shapes ({shapes}): give an image_size, so that one core can "
+                "see them all."
+            )
+        return next(iter(shapes.values()))
+
+    @property
+    def coordinates(self) -> dict[str, NDArray[np.float64]]:
+        """Cortical positions of the selected neurons in µm, shape (N, 3), by session."""
+        return {session: loaders.coordinates for session, loaders in self.items()}
+
+    def cycle(self, tier: str = "train", epoch: int | None = None) -> Cycle:
+        """Cycle through the recordings: rounds of one batch of each; see `Cycle`."""
+        return Cycle({session: loaders[tier] for session, loaders in self.items()}, epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next pass over each tier of each recording that of an epoch, counted from 0."""
+        for loaders in self.values():
+            loaders.set_epoch(epoch)
+
+
+@overload
+def loaders(
+    recordings: Recording | str | os.PathLike[str],
+    settings: DataSettings | Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Loaders: ...
+
+
+@overload
+def loaders(
+    recordings: Iterable[Recording | str | os.PathLike[str]] | Mapping[str, Recording],
+    settings: DataSettings | Mapping[str, Any] | None = None,
+    **options: Any,
+) -> SessionLoaders: ...
+
+
+@torch_defaults()
+def loaders(
+    recordings: Recording | str | os.PathLike[str] | Iterable[Any] | Mapping[str, Any],
+    settings: DataSettings | Mapping[str, Any] | None = None,
+    *,
+    tiers: Iterable[str] | None = None,
+    shuffle: bool = True,
+    seed: int = 0,
+    workers: int = 0,
+    pin_memory: bool = False,
+    device: torch.device | str = "cpu",
+    **overrides: Any,
+) -> Loaders | SessionLoaders:
+    """Make PyTorch loaders by tier, with the standardisation that the evaluation requires.
+
+    Inputs and responses of the tiers asked for are prepared here, once, and stay in memory as far as
+    `DataSettings.cache_gib` allows; what does not fit is read forwards from the disk, for many batches at a
+    time. Each loader yields `Batch` after `Batch`.
+
+    Parameters
+    ----------
+    recordings
+        One recording, or several; open, or by their paths or names.
+    settings
+        What a model is given of them; None for the defaults of `DataSettings`.
+    tiers
+        The tiers to load; None for all that a recording has.
+    shuffle
+        Whether training trials are shuffled, anew each epoch. Other tiers never are.
+    seed
+        Seed of that order, ≥ 0. The order depends on the seed, the session, the epoch and how often the loader
+        was started within the epoch; not on `workers`.
+    workers
+        Processes that prepare batches ahead; 0 prepares them where they are used, which is faster for
+        everything that is resident.
+    pin_memory
+        Whether batches come in page-locked memory.
+    device
+        Where prepared data stay and batches come; with a GPU they wait for no copy. ``"auto"`` is the first GPU if
+        there is one, else the CPU.
+    **overrides
+        Keys of `DataSettings` that replace those of `settings`.
+
+    Returns
+    -------
+    Loaders or SessionLoaders
+        For one recording a mapping from tier to loader; for several a mapping from session to that.
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown, not allowed or contradicts another, or the recording lacks what it asks for.
+
+    Examples
+    --------
+    >>> data = striate.loaders(recording, behavior=True, batch_size=64)  # doctest: +SKIP
+    >>> for batch in data.train:  # doctest: +SKIP
+    ...     rates = encoder(batch)
+    """
+    options = _options(tiers, shuffle, seed, workers, pin_memory, _device(device))
+    chosen = data_settings(settings, overrides)
+    several = _several(as_recordings(recordings))
+    one_alone = len(several) == 1 and is_one(recordings)
+    each = [Loaders(recording, chosen, options) for recording in several]
+    budget = Budget(chosen.cache_gib, options.device)
+    for one in each:  # images first: they cost the most to prepare and the least to keep
+        one._keep_images(budget)
+    for one in each:
+        one._keep_responses(budget)
+    return each[0] if one_alone else SessionLoaders(each)
+
+
+def _device(given: torch.device | str) -> torch.device:
+    """The device that is meant, if it is there; the one without data, "meta", always is."""
+    name = str(given)
+    if name == "meta":
+        return torch.device(name)
+    there = device_for(name)
+    return there if name == "auto" else torch.device(given)
+
+
+def _options(
+    tiers: Iterable[str] | None, shuffle: bool, seed: int, workers: int, pin_memory: bool, device: torch.device
+) -> _Options:
+    checked_seed(seed)
+    checked_count("workers", workers, least=0)
+    if device.type != "cpu" and (workers or pin_memory):
+        raise InputError(
+            f"workers and pin_memory are for batches that come from RAM; leave them out with device {device}."
+        )
+    names = None if tiers is None else tier_names(tiers)
+    if names == ():
+        raise InputError("tiers is empty: name at least one, or leave it out for all.")
+    return _Options(names, shuffle, seed, workers, pin_memory, device)
+
+
+def _several(several: list[Recording]) -> list[Recording]:
+    sessions = [recording.session for recording in several]
+    doubled = sorted({session for session in sessions if sessions.count(session) > 1})
+    if doubled or not several:
+        raise InputError(
+            f"Recording {doubled[0]} is given twice: give it once." if doubled else "There are no recordings to load."
+        )
+    return several

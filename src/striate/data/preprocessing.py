@@ -1,0 +1,249 @@
+"""A recording made ready for a model: standardised, rescaled, and kept in memory where it fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate._internal.progress_bars import progress
+from striate.data.config import ORIGINAL, DataSettings
+from striate.data.memory_budget import Budget, MappedArray
+from striate.data.raw_images import DISTORTION, model_images
+from striate.data.standardisation import Standardisation
+from striate.data.subsets import select_neurons
+from striate.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from striate.recordings import Recording
+
+Rows = NDArray[np.int64]
+
+_BLOCK = 32 * 2**20  # bytes of float32 that are prepared at a time
+
+
+@dataclass(frozen=True)
+class _Resident:
+    """Prepared values that stay in memory, and where those of each trial stand (−1: nowhere)."""
+
+    values: Tensor
+    slots: NDArray[np.int64]
+
+    def holds(self, rows: Rows) -> bool:
+        """Tell whether the values of some trials are all there."""
+        return bool((self.slots[rows] >= 0).all())
+
+    def take(self, rows: Rows) -> Tensor | None:
+        """Gather the values of some trials; None if any of them is not there."""
+        return _gathered(self.values, self.slots[rows]) if self.holds(rows) else None
+
+
+class PreparedRecording:
+    """Inputs and responses of a recording as a model sees them, by trial.
+
+    Parameters
+    ----------
+    recording
+        The recording, raw.
+    settings
+        What a model is given of it.
+    device
+        Where the tensors shall be.
+
+    Raises
+    ------
+    InputError
+        If behaviour or eye position is asked for and withheld, the neurons cannot be selected, or the
+        rescaled images would be distorted.
+    """
+
+    def __init__(self, recording: Recording, settings: DataSettings, device: torch.device) -> None:
+        _refuse_withheld_inputs(recording, settings)
+        self.session = recording.session
+        self.columns = select_neurons(recording, settings)
+        self.image_size = _image_size(recording, settings)
+        self._device = device
+        self._standardisation = standardisation = Standardisation.of(recording)
+        self._of_columns = standardisation.for_neurons(self.columns)
+        self._every_neuron = np.array_equal(self.columns, np.arange(len(recording.neurons)))
+        self._raw_images = MappedArray(recording.images)
+        self._raw_responses = MappedArray(recording.responses)
+        self._images: _Resident | None = None
+        self._responses: _Resident | None = None
+        # small enough to be ready for every trial in any case
+        self._behavior = self._pupil_center = None
+        if settings.behavior:
+            self._behavior = self._on_device(standardisation.behavior(recording.behavior))
+        if settings.pupil_center:
+            self._pupil_center = self._on_device(standardisation.pupil_center(recording.pupil_center))
+
+    @property
+    def standardisation(self) -> Standardisation:
+        """How raw values of the selected neurons become standardised."""
+        return self._of_columns
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the input."""
+        channels = 1 if self._behavior is None else 1 + self._behavior.shape[1]
+        return channels, *self.image_size
+
+    def keep_images(self, image_ids: pd.Series[Any], rows: Rows, budget: Budget) -> None:
+        """Prepare the images of some trials once and keep them, if the memory allows it.
+
+        Parameters
+        ----------
+        image_ids
+            Image id of every trial of the recording.
+        rows
+            The trials to prepare. An image that several of them show is prepared once.
+        budget
+            The memory that is left.
+        """
+        shown_first = _first_trials(self._raw_images.array, image_ids, rows)
+        distinct, places = np.unique(shown_first, return_inverse=True)
+        if not budget.take(4 * distinct.size * int(np.prod(self.image_size))):
+            return
+        values = torch.empty((distinct.size, 1, *self.image_size), device=self._device)
+        with progress(f"Preparing the images of {self.session}", distinct.size) as advance:
+            self._prepare_images(distinct, values, advance)
+        self._images = _Resident(values, _slots(len(image_ids), rows, places))
+
+    def keep_responses(self, rows: Rows, budget: Budget) -> None:
+        """Standardise the responses of some trials once and keep them, if the memory allows it."""
+        if not budget.take(4 * rows.size * self.columns.size):
+            return
+        values = torch.empty((rows.size, self.columns.size), device=self._device)
+        for block in _blocks(np.arange(rows.size), self._raw_responses.array):
+            values[block[0] : block[-1] + 1] = torch.from_numpy(self.standardised_responses(rows[block]))
+        places = np.arange(rows.size)
+        self._responses = _Resident(values, _slots(len(self._raw_responses.array), rows, places))
+
+    def not_kept(self, rows: Rows, *, with_responses: bool) -> int:
+        """Bytes that each of some trials takes, as float32, of what is not kept for all of them."""
+        images = 0 if self._images and self._images.holds(rows) else int(np.prod(self.input_shape))
+        responses = 0 if self._responses and self._responses.holds(rows) else self.columns.size
+        return 4 * (images + responses * with_responses)
+
+    def inputs(self, rows: Rows) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Gather what a model is given for some trials.
+
+        Returns
+        -------
+        images : (B, C, h, w)
+            With the behaviours as constant planes, where they are an input.
+        behavior : (B, 3) or None
+        pupil_center : (B, 2) or None
+        """
+        images = None if self._images is None else self._images.take(rows)
+        if images is None:
+            images = torch.empty((rows.size, 1, *self.image_size), device=self._device)
+            self._prepare_images(rows, images)
+        behavior, pupil_center = (
+            None if values is None else _gathered(values, rows) for values in (self._behavior, self._pupil_center)
+        )
+        if behavior is not None:
+            images = _joined(images, behavior[:, :, None, None].expand(-1, -1, *self.image_size))
+        return images, behavior, pupil_center
+
+    def responses(self, rows: Rows) -> Tensor:
+        """Gather standardised responses of the selected neurons, shape (B, N)."""
+        kept = None if self._responses is None else self._responses.take(rows)
+        return self._on_device(self.standardised_responses(rows)) if kept is None else kept
+
+    def standardised_responses(self, rows: Rows) -> NDArray[np.float32]:
+        """Standardise responses of some trials from the recording itself, shape (B, N)."""
+        return self.standardise(self._raw_responses.array[rows])
+
+    def standardise(self, raw: NDArray[Any]) -> NDArray[np.float32]:
+        """Select the neurons of raw responses, shape (B, all neurons), and standardise them."""
+        return self._of_columns.responses(raw if self._every_neuron else raw[:, self.columns])
+
+    def _prepare_images(self, rows: Rows, out: Tensor, advance: Callable[[int], None] = lambda _: None) -> None:
+        """Rescale and standardise the images of some trials into `out`, (B, 1, h, w), in bounded memory."""
+        for block in _blocks(np.arange(rows.size), self._raw_images.array):
+            out[block[0] : block[-1] + 1] = self._prepared_images(rows[block])
+            advance(block.size)
+
+    def _prepared_images(self, rows: Rows) -> Tensor:
+        """Rescale and standardise, shape (B, 1, h, w)."""
+        return model_images(self._raw_images.array[rows], self.image_size, self._standardisation)
+
+    def _on_device(self, values: Tensor | NDArray[Any]) -> Tensor:
+        return torch.as_tensor(values).to(self._device)
+
+
+# In RAM both of these are NumPy's: copies this small gain nothing from PyTorch's threads, and waiting for all of
+# them costs up to 50 times the copy where other processes keep the cores busy.
+
+
+def _gathered(values: Tensor, index: Rows) -> Tensor:
+    """Copy some rows of a tensor."""
+    if values.device.type == "cpu":
+        gathered = torch.empty((index.size, *values.shape[1:]), dtype=values.dtype)  # aligned, as NumPy's need not be
+        np.take(values.numpy(), index, axis=0, out=gathered.numpy(), mode="clip")
+        return gathered
+    return values.index_select(0, torch.from_numpy(index).to(values.device))
+
+
+def _joined(images: Tensor, planes: Tensor) -> Tensor:
+    """Append planes to images as channels."""
+    if images.device.type == "cpu":
+        joined = torch.empty((len(images), images.shape[1] + planes.shape[1], *images.shape[2:]), dtype=images.dtype)
+        np.concatenate([images.numpy(), planes.numpy()], axis=1, out=joined.numpy())
+        return joined
+    return torch.cat([images, planes], dim=1)
+
+
+def _refuse_withheld_inputs(recording: Recording, settings: DataSettings) -> None:
+    for key, name in (("behavior", "behaviour"), ("pupil_center", "eye position")):
+        if getattr(settings, key) and getattr(recording, f"{key}_withheld"):
+            raise InputError(
+                f"The {name} of {recording.session} is withheld (all zero in the archive), so it cannot be an input: "
+                f"set {key} = false, or leave this recording out."
+            )
+
+
+def _image_size(recording: Recording, settings: DataSettings) -> tuple[int, int]:
+    height, width = recording.image_shape
+    if settings.image_size == ORIGINAL:
+        return height, width
+    new_height, new_width = settings.image_size
+    if abs(new_width * height / (new_height * width) - 1) > DISTORTION:
+        raise InputError(
+            f"image_size = [{new_height}, {new_width}] would distort the images of {recording.session}, which have "
+            f"{height}×{width} pixels: choose a size of the same proportions, such as "
+            f'[{new_height}, {max(1, round(new_height * width / height))}], or "original".'
+        )
+    return new_height, new_width
+
+
+def _first_trials(images: NDArray[Any], image_ids: pd.Series[Any], rows: Rows) -> Rows:
+    """For each trial, the first one that shows the same image: the same id and, to be sure, the same pixels."""
+    codes, _ = pd.factorize(image_ids.to_numpy()[rows], use_na_sentinel=False)
+    _, first = np.unique(codes, return_index=True)
+    shown_first = rows[first[codes]]
+    repeats = np.flatnonzero(shown_first != rows)
+    for block in _blocks(repeats, images):
+        differs = (images[rows[block]] != images[shown_first[block]]).any(axis=(1, 2, 3))
+        shown_first[block[differs]] = rows[block[differs]]
+    return shown_first
+
+
+def _blocks(items: Rows, array: NDArray[Any]) -> Iterator[Rows]:
+    """Split items so that as many rows of `array`, as float32, take a bounded memory."""
+    step = max(1, _BLOCK // (4 * max(1, int(np.prod(array.shape[1:])))))
+    return (items[start : start + step] for start in range(0, items.size, step))
+
+
+def _slots(trials: int, rows: Rows, places: Rows) -> Rows:
+    slots = np.full(trials, -1, dtype=np.int64)
+    slots[rows] = places
+    return slots

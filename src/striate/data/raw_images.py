@@ -1,0 +1,263 @@
+"""Raw images as people have them: arrays, image files, Pillow images; and how a model's input is made of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate._internal.arrays import as_array
+from striate._internal.paths import expanded
+from striate.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from striate.data.standardisation import Standardisation
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".npy")
+DISTORTION = 0.05  # a larger change of the aspect ratio is taken for a mistake
+_WHITE = 255
+_MOST_PIXELS = 2**27  # of one image; more is a mistake or an attack
+_GREY_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV", "LAB"}
+
+
+def rescaled(images: NDArray[Any], size: tuple[int, int], *, antialias: bool = False) -> NDArray[np.float32]:
+    """Rescale images (B, 1, H, W) to (B, 1, *size), bilinear with half-pixel centres; in float32.
+
+    Training rescales without `antialias`, as the tools of 2022 do.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    pixels = np.ascontiguousarray(images, dtype=np.float32)
+    if pixels.shape[2:] == size:
+        return pixels
+    resized = F.interpolate(torch.from_numpy(pixels), size, mode="bilinear", align_corners=False, antialias=antialias)
+    return np.asarray(resized.numpy())
+
+
+def model_images(images: NDArray[Any], size: tuple[int, int], standardisation: Standardisation) -> Tensor:
+    """Rescale and standardise raw images, (B, 1, H, W); both are affine, so rescaling first only costs less."""
+    import torch
+
+    return torch.from_numpy(standardisation.images(rescaled(images, size)))
+
+
+class RawImages:
+    """Raw images, one after another, whatever they are given as.
+
+    Grey values are 0 (black) to 255 (white). Photographs are turned as their EXIF orientation says. Images of colour are turned to grey as Pillow does (ITU-R 601: 0.299 R +
+    0.587 G + 0.114 B).
+
+    Parameters
+    ----------
+    images
+        One image (H, W), several as an array (T, H, W), (T, 1, H, W) or (T, H, W, 1), of uint8 or of numbers 0–255; a
+        tensor; a Pillow image; the path of an image file or ``.npy`` file, or of a folder of image files; or a list of any of these.
+
+    Attributes
+    ----------
+    names
+        One for each image: the path of a file, else the position.
+
+    Raises
+    ------
+    InputError
+        If something is none of these.
+    """
+
+    def __init__(self, images: Any) -> None:
+        self._items: list[NDArray[Any] | Path | Any] = []
+        self.names: list[Any] = []
+        self._add(images)
+        if not self._items:
+            raise InputError("There are no images: give at least one.")
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """Yield each image, (H, W), with grey values 0–255."""
+        for name, item in zip(self.names, self._items, strict=True):
+            pixels = _opened(item) if isinstance(item, Path) else item
+            if not isinstance(pixels, np.ndarray):
+                pixels = _grey(pixels, _called(name))
+            yield pixels
+
+    def _add(self, images: Any) -> None:
+        if isinstance(images, str | os.PathLike):
+            self._add_path(expanded(images))
+        elif _is_pillow(images):
+            self._append(images)
+        elif not hasattr(images, "shape") and not _is_numbers(images):
+            if not isinstance(images, Iterable) or isinstance(images, dict | bytes):
+                raise InputError(
+                    f"Expected images, got {type(images).__name__}: give an array (T, H, W), image files, or a list of them."
+                )
+            for image in images:
+                self._add(image)
+        else:
+            for image in stack(images, "images"):
+                self._append(image)
+
+    def _add_path(self, path: Path) -> None:
+        if path.is_dir():
+            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+            if not found:
+                raise InputError(f"{path} holds no images ({', '.join(SUFFIXES)}).")
+            for each in found:
+                self._add_path(each)
+        elif path.suffix.lower() == ".npy":
+            for image in stack(_read_npy(path), str(path)):
+                self._append(image, str(path))
+        elif not path.is_file():
+            raise InputError(f"There is no image at {path}.")
+        else:
+            self._append(path, str(path))
+
+    def _append(self, item: Any, name: str | None = None) -> None:
+        self.names.append(len(self._items) if name is None else name)
+        self._items.append(item)
+
+
+def stack(values: Any, what: str) -> NDArray[Any]:
+    """Return images as (T, H, W), with grey values that are raw.
+
+    Raises
+    ------
+    InputError
+        If they have another shape, or their values are not between 0 and 255: standardised, or between 0 and 1.
+    """
+    array = as_array(values, what)
+    shape = array.shape
+    if array.ndim in (3, 4) and shape[-1] == 1:  # a channel at the end
+        array = array[..., 0] if array.ndim == 4 else array[None, ..., 0]
+    elif array.ndim == 4 and shape[1] == 1:
+        array = array[:, 0]
+    elif array.ndim == 2:
+        array = array[None]
+    if array.ndim != 3 or 0 in array.shape:
+        colour = len(shape) in (3, 4) and 3 in (shape[-1], shape[-3])
+        hint = " Turn colours to grey first." if colour else ""
+        raise InputError(f"The {what} have shape {shape}; expected (H, W), (T, H, W) or (T, 1, H, W).{hint}")
+    if array.ndim == 3 and shape[-1] == 3 and len(shape) == 3:
+        raise InputError(f"The {what} have shape {shape}, which looks like one image in colour: turn it to grey first.")
+    _require_raw(array, what)
+    return array
+
+
+def screen_sized(image: NDArray[Any], screen: tuple[int, int], size: tuple[int, int], name: Any) -> NDArray[Any]:
+    """Bring one image (H, W) to the size of the recording's images, so that it then goes the way of those.
+
+    One that has their size, or the size of the model's input already, is returned as it is. Any other is rescaled with
+    antialiasing.
+
+    Raises
+    ------
+    InputError
+        If that would distort it.
+    """
+    height, width = image.shape
+    if image.shape in (screen, size):
+        return image
+    if abs(screen[1] * height / (screen[0] * width) - 1) > DISTORTION:
+        raise InputError(
+            f"{_called(name)} has {height}×{width} pixels; the recording's images have {screen[0]}×{screen[1]}: crop or pad it to "
+            f"the same proportions, such as {height}×{max(1, round(height * screen[1] / screen[0]))}."
+        )
+    resized: NDArray[np.float32] = rescaled(image[None, None], screen, antialias=True)[0, 0]
+    return resized
+
+
+def _called(name: Any) -> str:
+    return f"Image {name}" if isinstance(name, int) else str(name)
+
+
+def _is_pillow(image: Any) -> bool:
+    return hasattr(image, "convert") and hasattr(image, "getbands")
+
+
+def _is_numbers(values: Any) -> bool:
+    """Whether nested lists end in numbers."""
+    while isinstance(values, list | tuple) and values:
+        values = values[0]
+        if hasattr(values, "shape") and getattr(values, "ndim", 1) == 0:
+            return True
+    return isinstance(values, int | float)
+
+
+def _require_raw(array: NDArray[Any], what: str) -> None:
+    how = "give grey values from 0 (black) to 255 (white)"
+    if array.dtype == np.uint8:
+        return
+    if array.dtype == np.bool_:
+        raise InputError(f"The {what} are black and white (bool): {how}, such as 255 * images.")
+    low, high = float(array.min()), float(array.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InputError(f"The {what} hold NaN or infinity: {how}.")
+    if low < 0:
+        raise InputError(
+            f"The {what} go from {low:.4g} to {high:.4g}, as standardised ones do; they must be raw: {how}."
+        )
+    if 0 < high <= 1 and array.dtype.kind == "f":
+        raise InputError(f"The {what} go from {low:.4g} to {high:.4g}; {how}, such as 255 * images.")
+    if high > _WHITE:
+        raise InputError(f"The {what} go up to {high:.6g}; {how}.")
+
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    from striate.recordings.npy_format import parse
+
+    try:
+        return parse(path.read_bytes(), path.name)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def _opened(path: Path) -> NDArray[Any]:
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise InputError(f"{path}: reading image files needs Pillow (pip install pillow); or give an array.") from error
+    try:
+        with Image.open(path) as image:
+            return _grey(image, str(path))
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{path} is no image file that Pillow can read: give a PNG, JPEG, TIFF or the like."
+        ) from error
+    except InputError:
+        raise
+    except Exception as error:  # damaged files raise almost anything
+        raise InputError(f"{path} cannot be read as an image ({str(error)[:100]}).") from error
+
+
+def _grey(image: Any, name: str) -> NDArray[np.uint8]:
+    if image.width * image.height > _MOST_PIXELS:
+        raise InputError(f"{name} has {image.height}×{image.width} pixels, which is too many for one image.")
+    if image.mode not in _GREY_MODES:
+        raise InputError(
+            f"{name} has pixels of kind {image.mode!r}; give an image of 8 bits a channel, or its values as an array 0–255."
+        )
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        raise InputError(
+            f"{name} holds {frames} images (frames or pages): save each as a file of its own, or give an array (T, H, W)."
+        )
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)  # as viewers show a photograph
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] < _WHITE:
+            raise InputError(
+                f"{name} has transparent pixels, whose grey value is unknown: put it on a background first."
+            )
+    if not (image.width and image.height):
+        raise InputError(f"{name} has no pixels.")
+    return np.asarray(image.convert("L"))

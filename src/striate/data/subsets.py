@@ -1,0 +1,125 @@
+"""Which neurons and which training trials of a recording the settings keep."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import InputError, listed, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from striate.data.config import DataSettings
+    from striate.recordings import Recording
+
+
+def select_neurons(recording: Recording, settings: DataSettings) -> NDArray[np.int64]:
+    """Choose the neurons of a recording by area, layer, unit id and number.
+
+    Parameters
+    ----------
+    recording
+        Where the neurons are from.
+    settings
+        Keys `areas`, `layers`, `unit_ids`, `neurons` and `neuron_seed`.
+
+    Returns
+    -------
+    (N,) int64
+        Columns of `Recording.responses` and rows of `Recording.neurons`: ascending, or with `unit_ids` in the
+        order in which those are given.
+
+    Raises
+    ------
+    InputError
+        If the recording has no such area, layer or unit, or fewer neurons than are asked for.
+    """
+    if settings.unit_ids is not None:
+        return _columns_of(recording, settings.unit_ids)
+    kept = np.ones(len(recording.neurons), dtype=bool)
+    for column, names in (("area", settings.areas), ("layer", settings.layers)):
+        if names is not None:
+            kept &= _named(recording, column, names)
+    columns = np.flatnonzero(kept)
+    if columns.size == 0:
+        raise InputError(
+            f"{recording.session} has no neurons in area {listed(settings.areas or ('any',))} and layer "
+            f"{listed(settings.layers or ('any',))}: choose others."
+        )
+    if settings.neurons is not None:
+        drawn = _draw(columns.size, settings.neurons, settings.neuron_seed, f"{recording.session}: neurons")
+        columns = columns[drawn]
+    return columns
+
+
+def select_training_rows(recording: Recording, settings: DataSettings) -> NDArray[np.int64]:
+    """Choose the training trials of a recording by the images shown in them.
+
+    Parameters
+    ----------
+    recording
+        Where the trials are from.
+    settings
+        Keys `image_ids`, `training_images` and `image_seed`.
+
+    Returns
+    -------
+    (B,) int64
+        Row numbers, ascending; every training trial of each image that is kept.
+
+    Raises
+    ------
+    InputError
+        If an image is not among the training images, or there are fewer than are asked for.
+    """
+    rows = recording.rows("train")
+    shown = recording.trials["image_id"].to_numpy()[rows]
+    kept = np.unique(shown)
+    if settings.image_ids is not None:
+        wanted = np.asarray(settings.image_ids)
+        absent = wanted[~np.isin(wanted, kept)]
+        if absent.size:
+            raise InputError(
+                f"image_ids: {listed(absent)} are not among the training images of {recording.session}; "
+                "only images of tier 'train' can be kept for training."
+            )
+        kept = wanted
+    if settings.training_images is not None:
+        name = f"{recording.session}: training_images"
+        kept = kept[_draw(kept.size, settings.training_images, settings.image_seed, name)]
+    return rows[np.isin(shown, kept)]
+
+
+def seed_of(*parts: int | str) -> list[int]:
+    """Turn numbers and names into a seed for `numpy.random.default_rng`, the same on every machine."""
+    return [
+        part if isinstance(part, int) else int.from_bytes(hashlib.sha256(part.encode()).digest()[:8]) for part in parts
+    ]
+
+
+def _columns_of(recording: Recording, unit_ids: tuple[int, ...]) -> NDArray[np.int64]:
+    column_of = {unit: column for column, unit in enumerate(recording.unit_ids.tolist())}
+    absent = [unit for unit in unit_ids if unit not in column_of]
+    if absent:
+        raise InputError(f"unit_ids: {recording.session} has no neuron {listed(absent)}.")
+    return np.array([column_of[unit] for unit in unit_ids], dtype=np.int64)
+
+
+def _named(recording: Recording, column: str, names: tuple[str, ...]) -> NDArray[np.bool_]:
+    present: pd.Series[str] = recording.neurons[column].astype(str)
+    known = sorted(set(present))
+    for name in names:
+        if name not in known:
+            raise InputError(f"{recording.session} has no neurons of {column} {name!r}: {nearest(name, known)}.")
+    return present.isin(names).to_numpy()
+
+
+def _draw(available: int, wanted: int, seed: int, name: str) -> NDArray[np.int64]:
+    """Draw positions without repetition, ascending; fewer are a subset of more with the same seed and name."""
+    if wanted > available:
+        raise InputError(f"{name}: {wanted} are asked for, but there are {available} to draw from.")
+    return np.sort(np.random.default_rng(seed_of(seed, name)).permutation(available)[:wanted])

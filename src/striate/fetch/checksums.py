@@ -1,0 +1,142 @@
+"""What must be true of a file before it gets its name: size, hashes, the structure of a zip."""
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate._internal.zip_files import open_zip
+from striate.catalog import DataFile
+from striate.catalog.git_annex import AnnexKey
+from striate.fetch.errors import DamagedError
+
+_BLOCK = 4 * 2**20
+
+
+class Hasher:
+    """Hashes a file while it arrives, as far as it arrives in order.
+
+    Parameters
+    ----------
+    md5
+        Whether the MD5 is wanted, too.
+    """
+
+    def __init__(self, *, md5: bool = False) -> None:
+        self._with_md5 = md5
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin with the first byte."""
+        self.position = 0
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False) if self._with_md5 else None
+
+    def take(self, at: int, data: bytes | memoryview) -> None:
+        """Take bytes that begin at a place of the file; those that do not follow the last ones are left out."""
+        if at == 0 and self.position:
+            self.restart()
+        if at == self.position:
+            self._sha256.update(data)
+            if self._md5 is not None:
+                self._md5.update(data)
+            self.position += len(data)
+
+    def of_file(self, path: Path, watch: Callable[[int], None] = lambda _done: None) -> "Content":
+        """Size and hashes of a file, of which what was taken already need not be read again.
+
+        Parameters
+        ----------
+        path
+            The file.
+        watch
+            Told how many bytes are done; it may raise to stop.
+        """
+        size = path.stat().st_size
+        if self.position > size:
+            self.restart()
+        with path.open("rb") as file:
+            file.seek(self.position)
+            while block := file.read(_BLOCK):
+                self.take(self.position, block)
+                watch(self.position)
+        return Content(size, self._sha256.hexdigest(), self._md5.hexdigest() if self._md5 is not None else None)
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file is found to be: size in bytes, and hashes."""
+
+    size: int
+    sha256: str
+    md5: str | None = None
+
+
+class MismatchError(Exception):
+    """A sound file, of another hash than the one that nobody has confirmed yet."""
+
+    def __init__(self, content: Content) -> None:
+        super().__init__(content.sha256)
+        self.content = content
+
+
+def check(
+    file: DataFile, path: Path, content: Content, *, key: AnnexKey | None = None, trusted: frozenset[str] = frozenset()
+) -> None:
+    """Hold a file against what is known of it.
+
+    Parameters
+    ----------
+    file
+        What the catalogue says.
+    path
+        The file; it may have another name meanwhile.
+    content
+        Its size and hashes.
+    key
+        What a git-annex pointer told of it.
+    trusted
+        SHA-256 that the user takes besides that of the catalogue.
+
+    Raises
+    ------
+    DamagedError
+        If it is not the file.
+    MismatchError
+        If only an unconfirmed hash speaks against it.
+    """
+    for size in (file.size, key.size if key else None):
+        if size is not None and content.size != size:
+            raise DamagedError(f"it has {content.size:,} bytes instead of {size:,}")
+    vouched = content.sha256 in trusted and not file.confirmed
+    for md5 in (file.md5, key.md5 if key else None):
+        if md5 is not None and content.md5 is not None:
+            if content.md5 != md5 and not vouched:
+                raise DamagedError(f"its MD5 is {content.md5} instead of {md5}")
+            vouched = True
+    expected = file.sha256 or (key.sha256 if key else None)
+    matches = content.sha256 == expected
+    if file.name.lower().endswith(".zip"):
+        _check_zip(path, thoroughly=not matches)
+    if expected is not None and not matches and not vouched:
+        if file.confirmed:
+            raise DamagedError(f"its SHA-256 is {content.sha256} instead of {expected}", content.sha256)
+        raise MismatchError(content)
+
+
+def _check_zip(path: Path, *, thoroughly: bool) -> None:
+    """Hold the structure of a zip, and where no hash vouches for it every checksum in it, against the format."""
+    try:
+        with open_zip(path) as archive:
+            names = archive.namelist()
+            out = [n for n in names if n.startswith(("/", "\\")) or ".." in n.replace("\\", "/").split("/")]
+            if out:
+                raise DamagedError(f"a member of the zip, {out[0]!r}, leads out of it")
+            if not names:
+                raise DamagedError("the zip is empty")
+            if thoroughly and (wrong := archive.testzip()) is not None:
+                raise DamagedError(f"the checksum of {wrong} in the zip does not agree")
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise DamagedError(f"it is no sound zip ({str(error).rstrip('.') or type(error).__name__})") from error

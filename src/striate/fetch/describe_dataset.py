@@ -1,0 +1,235 @@
+"""Describe a dataset that striate does not know yet, and add it to the user's own catalogue."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from striate._internal.atomic_write import whole_file
+from striate._internal.config_validation import validated
+from striate._internal.paths import expanded
+from striate._internal.urls import split_address
+from striate.benchmarks.session_names import is_session
+from striate.catalog import Dataset, catalogue_folder, dataset
+from striate.catalog.git_annex import AnnexKey, pointer_at
+from striate.errors import InputError, quoted
+from striate.fetch.checksums import Hasher
+from striate.recordings import layout
+from striate.recordings.archive import open_archive
+from striate.recordings.tables import read_tables
+
+_UNKNOWN_TERMS = "Nobody has written down on what terms these data may be used: ask their owners."
+
+
+@dataclass(frozen=True)
+class About:
+    """What a user says of a dataset; what is None is taken from the source, or left out.
+
+    Attributes
+    ----------
+    name, title, homepage
+        Of the dataset.
+    licence, licence_address, terms
+        On what terms it may be used.
+    citation, citation_address
+        What to cite.
+    """
+
+    name: str | None = None
+    title: str | None = None
+    homepage: str | None = None
+    licence: str | None = None
+    licence_address: str | None = None
+    terms: str | None = None
+    citation: str | None = None
+    citation_address: str | None = None
+
+    def tables(self, name: str) -> dict[str, Any]:
+        """Give the keys of an entry that are about the whole dataset."""
+        told: dict[str, Any] = {"name": self.name or name, "title": self.title or self.name or name}
+        if self.homepage:
+            told["homepage"] = self.homepage
+        terms = self.terms or ("" if self.licence else _UNKNOWN_TERMS)
+        told["licence"] = {
+            "name": self.licence or "not stated",
+            **({"address": self.licence_address} if self.licence_address else {}),
+            "terms": terms or f"Those of {self.licence}.",
+        }
+        if self.citation:
+            address = {"address": self.citation_address} if self.citation_address else {}
+            told["citation"] = {"text": self.citation, **address}
+        return told
+
+
+def base_address(text: str) -> str:
+    """Turn what a user typed into a base address: one of the web, with a slash at its end, or an absolute folder.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    parts = split_address(text)
+    if parts is None:
+        raise InputError(f"{quoted(text)} is no address: its host or port cannot be read.")
+    if parts.scheme in ("http", "https"):
+        if not parts.hostname:
+            raise InputError(f"{quoted(text)} names no host: give an address such as https://example.org/data/.")
+        return text if text.endswith("/") else f"{text}/"
+    if parts.scheme == "file":
+        text = parts.path
+    elif "://" in text:
+        raise InputError(
+            f"{quoted(text)} is an address of a kind that cannot be fetched from: use http(s):// or a folder."
+        )
+    folder = expanded(text)
+    if not os.path.isdir(folder):  # noqa: PTH112 – False also for a name that is too long, or holds NUL
+        raise InputError(f"{quoted(text)} is neither a folder nor an http(s) address.")
+    return str(folder.absolute())
+
+
+def from_folder(
+    folder: Path, about: About, addresses: Sequence[str] = (), watch: Callable[[Path], None] = lambda _path: None
+) -> Dataset:
+    """Describe the files of a folder: sizes and hashes, and the recordings among them.
+
+    A git-annex pointer is described by its key; then `addresses` must say where the content is.
+
+    Parameters
+    ----------
+    folder
+        The folder; files below hidden folders are left out.
+    about
+        What its files do not tell.
+    addresses
+        Where others can have the files; the folder itself by default.
+    watch
+        Told each file that was read.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to describe, or a file cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder.")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise InputError(f"{folder} may not be read: mend its permissions.")
+    if unpacked := _unpacked(folder):
+        raise InputError(
+            f"{unpacked} is an unpacked recording, and a dataset is made of files: write it as a zip first, in Python with "
+            "striate.write(striate.open(FOLDER), ZIP)."
+        )
+    files, pointers = [], []
+    for path in sorted(folder.rglob("*")):
+        below = path.relative_to(folder)
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in below.parts)
+        if hidden or path.is_dir():
+            continue
+        key = pointer_at(path)
+        if key is not None:
+            pointers.append(path)
+        files.append(_of_pointer(path, key) if key else _of_content(path))
+        files[-1]["name"] = below.as_posix()
+        watch(path)
+    if not files:
+        raise InputError(f"{folder} has no files to describe.")
+    if pointers and not addresses:
+        raise InputError(
+            f"{pointers[0]} is a git-annex pointer, which tells size and hash of the file but has not its content: say "
+            "where that can be had (--address)."
+        )
+    where = list(addresses) or [str(folder.absolute())]
+    return entry(about.tables(plain_name(folder.absolute().name)) | {"addresses": where, "files": files}, str(folder))
+
+
+def _unpacked(folder: Path) -> Path | None:
+    """Find a recording that is no zip but a folder of arrays."""
+    for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+        if (place / "data" / "images").is_dir() and (place / "meta").is_dir():
+            return place
+    return None
+
+
+def _of_pointer(path: Path, key: AnnexKey) -> dict[str, Any]:
+    session = layout.session_of_name(path.name)
+    told = {"md5": key.md5, "sha256": key.sha256, "size": key.size, "session": session}
+    return {what: value for what, value in told.items() if value is not None}
+
+
+def _of_content(path: Path) -> dict[str, Any]:
+    try:
+        content = Hasher().of_file(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+    told: dict[str, Any] = {"size": content.size, "sha256": content.sha256}
+    return told | (recording_in(path) if path.suffix.lower() == ".zip" else {})
+
+
+def recording_in(path: Path) -> dict[str, Any]:
+    """Session, neurons and trials of a zip, as far as it is a recording."""
+    try:
+        with open_archive(path) as archive:
+            tables = read_tables(archive)
+    except InputError:
+        return {}
+    if tables.neurons is None or tables.trials is None:
+        return {}
+    session = layout.session_of_name(path.name)
+    if session is None:
+        fields = ("animal_id", "session", "scan_idx")
+        if all(field in tables.neurons for field in fields) and len(tables.neurons):
+            session = "-".join(str(tables.neurons[field].iloc[0]) for field in fields)
+    if session is None or not is_session(session):
+        return {}
+    return {"session": session, "neurons": len(tables.neurons), "trials": len(tables.trials)}
+
+
+def entry(tables: Mapping[str, Any], source: str) -> Dataset:
+    """Check tables as an entry of the catalogue; `source` is where they are from, for the sentence."""
+    return validated(Dataset, tables, source, kind="dataset")
+
+
+def plain_name(text: str) -> str:
+    """Make a name of a dataset from any text."""
+    name = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
+    return name or "dataset"
+
+
+def own_entry(name: str) -> Path:
+    """Where an entry of the user's own stands, or would."""
+    return catalogue_folder() / f"{name}.toml"
+
+
+def remove_from_catalogue(name: str) -> Path:
+    """Remove an entry of the user's own; what was fetched stays.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    dataset(name)
+    path = own_entry(name)
+    if not path.is_file():
+        raise InputError(f"{name} comes with striate, and cannot be removed.")
+    path.unlink()
+    return path
+
+
+def add_to_catalogue(of: Dataset, *, overwrite: bool = False) -> Path:
+    """Write an entry into the user's own catalogue.
+
+    Raises
+    ------
+    InputError
+        If there is one of that name, and it may not be replaced.
+    """
+    path = own_entry(of.name)
+    tables = of.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    with whole_file(path, overwrite=overwrite) as aside:
+        aside.write_text(tomli_w.dumps(tables, multiline_strings=True), encoding="utf-8")
+    return path

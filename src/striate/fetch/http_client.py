@@ -1,0 +1,219 @@
+"""HTTP as fetching needs it: one request, one answer, and failures by what can be done about them."""
+
+import ssl
+from collections.abc import Mapping
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from striate import __version__
+from striate._internal.safe_parsing import MalformedError, parse_json_object
+from striate._internal.urls import split_address
+from striate.errors import quoted, shortened
+from striate.fetch.auth_tokens import origin, token_for
+from striate.fetch.errors import BrokenOffError, FetchError, UnreachableError, UnusableError
+from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
+from striate.fetch.retry_policy import Patience
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_MOST_REDIRECTS = 5
+_CHUNK = 512 * 1024  # bytes that are read at most at a time
+_LONGEST_SENTENCE = 500  # characters of what a host says beside a status
+
+
+class Answer:
+    """An answer of a host whose body has not been read yet.
+
+    Attributes
+    ----------
+    status
+        Such as 200.
+    headers
+        Their names in any case.
+    address
+        That answered in the end, after redirects.
+    asked
+        That was asked.
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, address: str, asked: str) -> None:
+        self._response = response
+        self.asked = asked
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.address = address
+
+    @property
+    def host(self) -> str:
+        """Who answered."""
+        return host_of(self.address)
+
+    def number(self, header: str) -> int | None:
+        """A header's value as a whole number; None if it is absent or something else."""
+        value = self.headers.get(header, "").strip()
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+
+    def read(self, most: int = _CHUNK) -> bytes:
+        """Bytes that have arrived; none at the end.
+
+        Raises
+        ------
+        BrokenOffError
+            If the connection fails, stalls, or ends before the length that was announced.
+        """
+        try:
+            return self._response.read1(most, decode_content=False)
+        except ReadTimeoutError as error:
+            raise BrokenOffError(f"{self.host} stopped sending") from error
+        except (HTTPError, OSError, ValueError) as error:
+            raise BrokenOffError(f"the connection to {self.host} broke off") from error
+
+    def close(self) -> None:
+        """Let go of the connection, without reading what is left."""
+        self._response.close()
+        self._response.release_conn()
+
+
+def explanation(answer: Answer) -> str:
+    """What a host says beside a status as plain text or as a problem document (RFC 9457), on one line; empty if it says nothing."""
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in ("text/plain", "application/problem+json"):
+        return ""
+    content = b""
+    try:
+        while len(content) < 8 * _LONGEST_SENTENCE and (more := answer.read()):
+            content += more
+    except FetchError:
+        return ""
+    text = content[: 8 * _LONGEST_SENTENCE].decode(errors="replace")
+    if kind != "text/plain":
+        try:
+            text = str(parse_json_object(text).get("detail", ""))
+        except MalformedError:
+            return ""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return shortened(line, _LONGEST_SENTENCE).rstrip(".")
+
+
+def gone(answer: Answer, what: str = "it") -> str:
+    """Say what the status 410 means, as a clause: it is final, and the host may say why."""
+    said = explanation(answer)
+    return f"{answer.host} does not offer {what} any more (410){f': {said}' if said else ''}"
+
+
+class Client:
+    """Ask hosts for files, through the proxies that the environment names (``HTTPS_PROXY``, ``NO_PROXY``).
+
+    Parameters
+    ----------
+    patience
+        Its times for connecting and stalling.
+    """
+
+    def __init__(self, patience: Patience) -> None:
+        timeout = urllib3.Timeout(connect=patience.connect, read=patience.stall)
+        self._connections = Connections(timeout=timeout, retries=False, maxsize=8)
+
+    def get(self, address: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Answer:
+        """Ask for an address, following redirects.
+
+        Parameters
+        ----------
+        address
+            http or https.
+        headers
+            Besides who asks and, where one was kept for the host, a token.
+        method
+            ``GET`` or ``HEAD``.
+
+        Raises
+        ------
+        BrokenOffError
+            If no answer arrived.
+        UnusableError
+            If asking again would not help: a wrong certificate, a redirect that leads nowhere, a proxy that wants a password.
+        """
+        first = address
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = self._ask(method, address, headers or {})
+            target = response.headers.get("Location")
+            if response.status not in _REDIRECTS or not target:
+                return Answer(response, address, first)
+            response.close()
+            response.release_conn()
+            try:
+                following = urljoin(address, target)
+            except ValueError:
+                following = target
+            parts = split_address(following)
+            if parts is None or parts.scheme not in ("http", "https"):
+                raise UnusableError(f"{host_of(address)} leads to {quoted(following)}, which is no address of a file")
+            if urlsplit(address).scheme == "https" and parts.scheme != "https":
+                raise UnusableError(f"{host_of(address)} leads from an encrypted address to one that is not")
+            address = following
+        raise UnusableError(f"{host_of(first)} leads from one address to the next without end")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._connections.close()
+
+    def _ask(self, method: str, address: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        host, proxy = host_of(address), proxy_for(address)
+        sent = {"User-Agent": f"striate/{__version__}", "Accept-Encoding": "identity", **headers}
+        if token := token_for(address):
+            sent["Authorization"] = f"Bearer {token}"
+        pools = self._connections.through(proxy)
+        try:
+            response = pools.request(method, address, headers=sent, preload_content=False, redirect=False)
+        except (HTTPError, OSError) as error:
+            raise proxy_failure(error, proxy, host) or _failure(error, address) from error
+        if proxy is not None and response.status == 407:
+            response.close()
+            raise refused_by_proxy(407, proxy, host)
+        return response
+
+
+def _failure(error: HTTPError | OSError, address: str) -> FetchError:
+    """Say what a failed request to a host means."""
+    host = host_of(address)
+    if isinstance(error, NameResolutionError | NewConnectionError | ConnectTimeoutError):
+        return UnreachableError(f"{host} cannot be reached ({_why(error)})")
+    if isinstance(error, SSLError):
+        if isinstance(error.args[0] if error.args else None, ssl.SSLCertVerificationError):
+            return UnusableError(
+                f"{host} shows a certificate that is not its own ({_why(error)}); a proxy on the way may open encrypted "
+                "connections: name its certificate in SSL_CERT_FILE, or use another network"
+            )
+        return UnreachableError(f"no encrypted connection to {host} came about ({_why(error)})")
+    if isinstance(error, LocationParseError):
+        return UnusableError(f"{address!r} is no address")
+    if isinstance(error, ReadTimeoutError):
+        return BrokenOffError(f"{host} did not answer in time")
+    return BrokenOffError(f"the connection to {host} broke off")
+
+
+def host_of(address: str) -> str:
+    """Host of an address, as people name it."""
+    return urlsplit(address).netloc.rpartition("@")[2] or origin(address)
+
+
+def _why(error: BaseException) -> str:
+    """The innermost reason of a failure."""
+    while (inner := error.__cause__ or error.__context__ or _argument(error)) is not None:
+        error = inner
+    said = getattr(error, "strerror", None) or getattr(error, "verify_message", None) or str(error)
+    return str(said).rstrip(".") or type(error).__name__
+
+
+def _argument(error: BaseException) -> BaseException | None:
+    reason = getattr(error, "original_error", None) or (error.args[0] if error.args else None)
+    return reason if isinstance(reason, BaseException) and reason is not error else None

@@ -1,0 +1,351 @@
+"""One attempt at one address: ask for the bytes that are missing, and write down those that fit."""
+
+import html
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from striate.catalog import DataFile
+from striate.catalog.git_annex import AnnexKey, content_of, pointer_at, pointer_in
+from striate.fetch.checksums import Hasher
+from striate.fetch.errors import BrokenOffError, ChangedError, DownError, SlowError, UnusableError
+from striate.fetch.http_client import Answer, Client, gone, host_of
+from striate.fetch.partial_file import Origin, Partial
+from striate.fetch.retry_policy import Patience, duration, retry_after
+
+_HEAD = 1024  # bytes that tell a page or a pointer from data
+_PAGE = 64 * 1024  # bytes of a page that are read for its title
+_BUSY = {429, 502, 503, 504}
+_RANGE = re.compile(r"^bytes\s+(?:(\d{1,18})-(\d{1,18})|\*)/(?:(\d{1,18})|\*)$")
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+_BLOCK = 4 * 2**20
+
+
+@dataclass
+class Task:
+    """A file that is being fetched, over all attempts.
+
+    Attributes
+    ----------
+    file
+        What the catalogue says of it.
+    partial
+        What is here of it.
+    hasher
+        Takes the bytes as they arrive.
+    watch
+        Told how many bytes are here, and how many there will be; it may raise to stop.
+    restarted
+        Told why what was received is dropped.
+    key
+        What a git-annex pointer told, that came in the place of the file.
+    """
+
+    file: DataFile
+    partial: Partial
+    hasher: Hasher
+    watch: Callable[[int, int | None], None]
+    restarted: Callable[[str], None]
+    key: AnnexKey | None = field(default=None)
+
+    @property
+    def size(self) -> int | None:
+        """Exact size of the file, where somebody knows it."""
+        if self.file.size is not None:
+            return self.file.size
+        return self.key.size if self.key else None
+
+    @property
+    def total(self) -> int | None:
+        """Size of the file as far as it is known: exactly, or as the host says."""
+        return self.partial.origin.total if self.size is None and self.partial.origin else self.size
+
+    def may_go_on(self, address: str) -> bool:
+        """Whether bytes of an address may follow those that are here; other hosts' only where a hash vouches in the end."""
+        known = self.partial.origin
+        hashed = self.file.sha256 or self.file.md5 or self.key
+        return known is not None and (known.address == address or bool(hashed))
+
+    @property
+    def complete(self) -> bool:
+        """Whether all bytes are here."""
+        return self.partial.origin is not None and self.partial.size == self.total
+
+
+def receive(task: Task, client: Client, base: str, patience: Patience, *, resume: bool = True) -> None:
+    """Ask a host for the missing bytes of a file, and add those that it sends.
+
+    Bytes are appended only to what they certainly continue: a 206 whose ``Content-Range`` begins where the file ends here, of
+    the same size and tag. A 200 is the whole file, and starts it over.
+
+    Parameters
+    ----------
+    task
+        The file.
+    client
+        Who asks.
+    base
+        Address that the name of the file is added to.
+    patience
+        Its time for a stall.
+    resume
+        Whether to ask for a part at all; some hosts send a wrong one.
+
+    Raises
+    ------
+    BrokenOffError
+        If the connection ends before the file does; what arrived is kept.
+    DownError
+        If the host is busy, under maintenance, or sends a page.
+    ChangedError
+        If the file changed at the host since the first bytes came.
+    UnusableError
+        If the file cannot be had there.
+    """
+    address = base + quote(task.file.name)
+    known = task.partial.origin if resume and task.may_go_on(address) else None
+    here = task.partial.size if known else 0
+    headers = {}
+    if here:
+        headers["Range"] = f"bytes={here}-"
+        if known and known.address == address and known.etag and not known.etag.startswith("W/"):
+            headers["If-Range"] = known.etag
+    answer = client.get(address, headers)
+    try:
+        if answer.status == 416 and here:
+            return _past_the_end(task, answer, here)
+        if answer.status not in (200, 206):
+            raise _refusal(answer, task)
+        if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise UnusableError(f"{answer.host} sends the file in another encoding; a proxy on the way may do that")
+        if answer.status == 206:
+            return _append(task, answer, address, here, patience)
+        return _start_over(task, answer, address, patience)
+    finally:
+        answer.close()
+
+
+def _append(task: Task, answer: Answer, address: str, here: int, patience: Patience) -> None:
+    match = _RANGE.match(answer.headers.get("Content-Range", ""))
+    if not here or match is None or match[1] is None or int(match[1]) != here:
+        raise NoPartsError(f"{answer.host} sends another part than the one that it was asked for")
+    last, total = int(match[2]), int(match[3]) if match[3] else None
+    origin = _origin(answer, address, total)
+    known = task.partial.origin
+    if known is not None and (why := origin.differs(known)):
+        raise ChangedError(f"the file changed at {answer.host}: {why}")
+    _hold_against_size(task, answer, total)
+    length = answer.number("Content-Length")
+    if length is not None and length != last - here + 1:
+        raise NoPartsError(f"{answer.host} announces {length:,} bytes for a part of {last - here + 1:,}")
+    task.partial.go_on(origin if total is not None else origin.model_copy(update={"total": task.total}))
+    _write(task, answer, here, last + 1, patience)
+
+
+def _start_over(task: Task, answer: Answer, address: str, patience: Patience) -> None:
+    total = answer.number("Content-Length")
+    head = _head(answer)
+    _refuse_a_page(task, answer, head)
+    _hold_against_size(task, answer, total)
+    origin, known, here = _origin(answer, address, total), task.partial.origin, task.partial.size
+    same = known is not None and known.address == address and bool(known.etag or known.modified)
+    if known is not None and here:
+        why = origin.differs(known)
+        task.restarted(f"the file changed at {answer.host}: {why}" if why else f"{answer.host} sends files only whole")
+        same = same and why is None and (origin.etag, origin.modified) == (known.etag, known.modified)
+    if same and here:
+        task.partial.go_on(origin)  # the same bytes once more: those that are here already stay until they come again
+    else:
+        task.partial.begin(origin)
+    _write(task, answer, 0, total, patience, head)
+
+
+def _write(task: Task, answer: Answer, at: int, end: int | None, patience: Patience, data: bytes | None = None) -> None:
+    with task.partial.writing(at) as writer:
+        since, before = time.monotonic(), at
+        data = answer.read() if data is None else data
+        while data:
+            if end is not None and writer.at + len(data) > end:
+                raise BrokenOffError(f"{answer.host} sends more than it announced")
+            task.hasher.take(writer.at, data)
+            writer.write(data)
+            task.watch(writer.at, task.total)
+            if (now := time.monotonic()) - since > patience.stall:
+                if writer.at - before < patience.slowest * patience.stall:
+                    raise SlowError(f"{answer.host} sends next to nothing")
+                since, before = now, writer.at
+            data = answer.read()
+        if end is not None and writer.at < end:
+            raise BrokenOffError(f"{answer.host} ended before the file did")
+        if end is None:  # no length was announced: the end of the connection is the end of the file
+            origin = task.partial.origin
+            assert origin is not None
+            task.partial.go_on(origin.model_copy(update={"total": writer.at}))
+        writer.sync()
+
+
+class NoPartsError(BrokenOffError):
+    """The host does not send parts of a file as it should: ask it for the whole."""
+
+
+def _past_the_end(task: Task, answer: Answer, here: int) -> None:
+    match = _RANGE.match(answer.headers.get("Content-Range", ""))
+    total = int(match[3]) if match and match[3] else None
+    if total == here and task.size in (None, here):
+        origin = task.partial.origin
+        assert origin is not None
+        task.partial.go_on(origin.model_copy(update={"total": here}))  # all of it is here
+        return
+    said = f"it has {total:,} bytes" if total is not None else "it is shorter"
+    raise ChangedError(f"the file changed at {answer.host}: {said}, and {here:,} are here")
+
+
+def _hold_against_size(task: Task, answer: Answer, total: int | None) -> None:
+    """A wrong length where the file should be is an outage or a proxy, not data."""
+    if total is None:
+        return
+    if task.size is not None and total != task.size:
+        raise DownError(
+            f"{answer.host} sends {total:,} bytes where a file of {task.size:,} should be", _asked(answer), page=True
+        )
+    about = task.file.about
+    if task.size is None and about is not None and not about / 2 <= total <= about * 2:
+        raise DownError(
+            f"{answer.host} sends {total:,} bytes where a file of about {about:,} should be", _asked(answer), page=True
+        )
+
+
+def _head(answer: Answer) -> bytes:
+    head = b""
+    while len(head) < _HEAD and (more := answer.read()):
+        head += more
+    return head
+
+
+def _refuse_a_page(task: Task, answer: Answer, head: bytes) -> None:
+    name = task.file.name.lower()
+    if (key := pointer_in(head)) is not None:
+        task.key = key
+        raise UnusableError(f"{answer.host} sends a git-annex pointer ({key.name}) and not the content of the file")
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower()
+    page = start.startswith((b"<!doctype html", b"<html"))
+    said_page = answer.headers.get("Content-Type", "").lower().startswith("text/html")
+    if (page or said_page) and not name.endswith((".html", ".htm")):
+        raise DownError(_page(answer, head), _asked(answer), page=True)
+    if name.endswith(".zip") and head[:2] != b"PK":
+        raise DownError(f"{answer.host} sends something that is no zip", _asked(answer), page=True)
+
+
+def _page(answer: Answer, head: bytes) -> str:
+    title = title_of(head)
+    said = f"{answer.host} sends a web page{f' (“{title}”)' if title else ''} where the file should be"
+    asked = host_of(answer.asked)
+    if asked == answer.host:
+        return said
+    return f"{asked} leads to another host, and {said}; a login page or a proxy may stand between"
+
+
+def title_of(page: bytes) -> str:
+    """Title of a web page as plain text, cut short."""
+    match = _TITLE.search(page)
+    text = html.unescape(match[1].decode("utf-8", errors="replace")) if match else ""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _refusal(answer: Answer, task: Task) -> Exception:
+    status, host = answer.status, answer.host
+    if status in _BUSY:
+        asked = _asked(answer)
+        page = answer.read(_PAGE) if status != 429 else b""
+        title = title_of(page)
+        what = "asks for fewer requests" if status == 429 else "is down or under maintenance"
+        later = f"; it asks to be called again in {duration(asked)}" if asked is not None else ""
+        return DownError(f"{host} {what} ({status}{f', “{title}”' if title else ''}){later}", asked)
+    if status == 401:
+        return UnusableError(
+            f"{host} wants to know who asks (401): give it a token, which it makes for you once you have an account "
+            "(striate catalog add … --token-file)"
+        )
+    if status == 403:
+        return UnusableError(
+            f"{host} knows who asks, and refuses (403): its terms may have to be accepted there first, or the token was revoked"
+        )
+    if status == 410:
+        return UnusableError(gone(answer))
+    if status == 404:
+        return UnusableError(f"{host} has no {task.file.name} ({status})")
+    if status == 407:
+        return UnusableError(
+            f"a proxy on the way to {host} requires authentication (407), and no variable (HTTPS_PROXY) names that proxy"
+        )
+    if status in (408, 425) or status >= 500:
+        return BrokenOffError(f"{host} failed to answer ({status})")
+    return UnusableError(f"{host} answers {status}")
+
+
+def _asked(answer: Answer) -> float | None:
+    return retry_after(answer.headers)
+
+
+def _origin(answer: Answer, address: str, total: int | None) -> Origin:
+    headers = answer.headers
+    return Origin(
+        address=address, etag=headers.get("ETag") or None, modified=headers.get("Last-Modified") or None, total=total
+    )
+
+
+def copy(task: Task, folder: Path) -> None:
+    """Copy the missing bytes of a file from a folder.
+
+    Parameters
+    ----------
+    task
+        The file.
+    folder
+        That the name of the file is added to; it may be a clone with git-annex.
+
+    Raises
+    ------
+    UnusableError
+        If the file is not there.
+    ChangedError
+        If it changed since the first bytes were copied.
+    """
+    source = folder / task.file.name
+    if (key := pointer_at(source)) is not None:
+        task.key = key
+        content = content_of(source, key)
+        if content is None:
+            raise UnusableError(
+                f"{source} is a git-annex pointer ({key.name}) whose content is not in this clone (git annex get)"
+            )
+        source = content
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise UnusableError(f"{source} cannot be read ({error.strerror})") from error
+    with file:
+        status = os.fstat(file.fileno())
+        if task.size is not None and status.st_size != task.size:
+            raise UnusableError(f"{source} has {status.st_size:,} bytes instead of {task.size:,}")
+        origin = Origin(address=str(source), modified=str(status.st_mtime_ns), total=status.st_size)
+        known = task.partial.origin
+        if known is not None and known.address == origin.address and (why := origin.differs(known)):
+            raise ChangedError(f"{source} changed: {why}")
+        if known is None or origin.differs(known) or not task.may_go_on(origin.address):
+            task.partial.begin(origin)
+        else:
+            task.partial.go_on(origin)
+        at = task.partial.size
+        file.seek(at)
+        with task.partial.writing(at) as writer:
+            while data := file.read(_BLOCK):
+                task.hasher.take(writer.at, data)
+                writer.write(data)
+                task.watch(writer.at, status.st_size)
+            writer.sync()

@@ -1,0 +1,88 @@
+"""What went wrong with a file so far, and what follows from it: another attempt, a wait, or the end."""
+
+import time
+
+from striate.catalog import DataFile
+from striate.errors import InputError, option
+from striate.fetch.errors import BrokenOffError, DamagedError, DownError, FetchError, OutageError, SlowError
+from striate.fetch.options import Options
+from striate.fetch.retry_policy import duration
+
+_MOST_STARTS = 3  # how often a file may change, or arrive damaged, in one run
+_PAGES = 3  # pages in the place of a file that are taken for an accident
+
+
+class Trouble:
+    """Counts what went wrong with a file, and decides how long to wait, or that it is enough."""
+
+    def __init__(self, options: Options, size: int) -> None:
+        self._options = options
+        self._furthest = self._before = size
+        self._in_a_row = 0
+        self._starts = 0
+        self._wrong: str | None = None
+        self._polls = 0
+        self._down_since: float | None = None
+
+    def starts_again(self, file: DataFile, failure: FetchError) -> None:
+        """Count a start from the first byte; raise if there were too many."""
+        self._starts += 1
+        self._furthest = self._before = 0
+        if isinstance(failure, DamagedError) and failure.sha256 is not None:
+            if failure.sha256 == self._wrong:
+                raise InputError(
+                    f"{file.name} came twice with the same content, which is not that of the catalogue: {failure.reason}. The file "
+                    f"changed at the host, or the entry is out of date: ask its owners, or try another address ({option('--mirror', 'Options(mirrors=…)')})."
+                )
+            self._wrong = failure.sha256
+        if self._starts >= _MOST_STARTS:
+            raise InputError(
+                f"{file.name} cannot be fetched whole, after {self._starts} times from the start: {failure.reason}. Try another "
+                f"network or another address ({option('--mirror', 'Options(mirrors=…)')})."
+            )
+
+    def wait_after(
+        self, failure: DownError | BrokenOffError, size: int, *, another: bool, down: bool
+    ) -> tuple[float, bool]:
+        """Seconds until the next attempt, and whether the host is down.
+
+        Parameters
+        ----------
+        failure
+            What went wrong.
+        size
+            Bytes that are here.
+        another
+            Whether the next attempt goes to another address.
+        down
+            Whether the host was found to be down already, with another file.
+
+        Raises
+        ------
+        OutageError
+            If it is, and nobody asked to wait; or for too long.
+        """
+        patience = self._options.patience
+        sends = size != self._before  # so it is there, though what it sent may have been here before
+        self._before = size
+        if size > self._furthest:
+            self._furthest, self._down_since = size, None
+            self._in_a_row = self._in_a_row if isinstance(failure, SlowError) else 0
+        self._in_a_row += 1
+        asked = failure.seconds if isinstance(failure, DownError) else None
+        most = _PAGES if isinstance(failure, DownError) and failure.page else patience.attempts * (4 if sends else 1)
+        if another and self._in_a_row < 4 * patience.attempts:
+            return 0.0, False
+        if not down and self._in_a_row < most and (asked is None or asked <= patience.brief):
+            return max(asked or 0.0, patience.after(self._in_a_row)), False
+        now = time.monotonic()
+        self._down_since = self._down_since or now
+        if not self._options.wait or now - self._down_since > patience.outage:
+            when = f" in {duration(asked)}" if asked is not None else " later"
+            raise OutageError(
+                failure.reason,
+                f"Run the same command again{when}, or let it wait ({option('--wait', 'Options(wait=True)')}).",
+                size,
+            )
+        self._polls += 1
+        return patience.until_next_poll(asked, self._polls), True

@@ -1,0 +1,9 @@
+from . import published as published
+from .config import CoreSettings as CoreSettings
+from .config import ModelSettings as ModelSettings
+from .config import ReadoutSettings as ReadoutSettings
+from .config import ShifterSettings as ShifterSettings
+from .encoder import Encoder as Encoder
+from .encoder import build_encoder as build_encoder
+from .serialisation import load as load
+from .serialisation import save as save

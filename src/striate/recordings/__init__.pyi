@@ -1,0 +1,10 @@
+from .check import check as check
+from .check_findings import Finding as Finding
+from .check_findings import Report as Report
+from .check_findings import Severity as Severity
+from .check_rules import RULES as RULES
+from .convert import convert as convert
+from .pack_cache import open as open
+from .recording import Recording as Recording
+from .statistics import VariableStatistics as VariableStatistics
+from .write import write as write

@@ -1,0 +1,210 @@
+"""NumPy's file format, read from bytes that nobody vouches for."""
+
+import functools
+import io
+import math
+import os
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from striate._internal.file_types import kind_of_bytes
+from striate._internal.zip_files import open_zip
+from striate.errors import InputError, shortened
+from striate.recordings.check_findings import UnreadableError
+from striate.recordings.check_rules import found
+
+_MAGIC = b"\x93NUMPY"
+_LONGEST_HEADER = 10_000
+_MOST_AXES = 32  # that every version of NumPy can have
+
+# All that parsing a damaged header was seen to raise.
+_DAMAGED = (
+    ValueError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    RecursionError,
+    tokenize.TokenError,
+)
+
+
+def parse(data: bytes, member: str) -> NDArray[Any]:
+    """Read one array from the bytes of a ``.npy`` file.
+
+    Parameters
+    ----------
+    data
+        The whole file.
+    member
+        Its path, for messages.
+
+    Returns
+    -------
+    ndarray
+        Read-only view of `data` in native byte order.
+
+    Raises
+    ------
+    UnreadableError
+        If it is no array, is shorter or longer than its header says, or holds Python objects.
+    """
+    start, dtype, shape, fortran = _checked_header(data, member)
+    count = _check_size(len(data), start, dtype, shape, member)
+    flat = np.frombuffer(data, dtype=dtype, count=count, offset=start)
+    array = flat.reshape(shape, order="F" if fortran else "C")
+    array = array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+    if dtype.kind == "U":
+        _check_text(array, member)
+    return array
+
+
+def _check_text(array: NDArray[Any], member: str) -> None:
+    """Refuse texts that are not Unicode: surrogates, and numbers beyond the last character."""
+    codes = np.ascontiguousarray(array).reshape(-1).view(np.uint32)
+    if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise UnreadableError(found("not-an-array", member, "a text in it is not Unicode.", "Write it again."))
+
+
+def _checked_header(data: bytes, member: str) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
+    """Where the values begin, their type and shape, and whether the order is Fortran's."""
+    if data[:6] != _MAGIC:
+        raise UnreadableError(_not_an_array(data, member))
+    try:
+        start, dtype, shape, fortran = _header(data[: _header_length(data)])
+    except _DAMAGED as error:
+        raise UnreadableError(
+            found("not-an-array", member, f"the array's header is damaged ({_first_line(error)}).", "Write it again.")
+        ) from None
+    if dtype.hasobject:
+        raise UnreadableError(
+            found(
+                "pickled-array",
+                member,
+                "the array holds pickled Python objects, which are never loaded.",
+                "Save it with a plain numeric or string dtype: numpy.save(..., allow_pickle=False).",
+            )
+        )
+    return start, dtype, shape, fortran
+
+
+def _check_size(size: int, start: int, dtype: np.dtype[Any], shape: tuple[int, ...], member: str) -> int:
+    """Compare the size of a file with what its header says, and return the number of values."""
+    count = math.prod(shape)
+    expected = start + count * dtype.itemsize
+    if size != expected:
+        rule = "truncated-member" if size < expected else "oversized-member"
+        raise UnreadableError(
+            found(rule, member, f"the file has {size} bytes; its header promises {expected}.", "Write it again.")
+        )
+    if not dtype.itemsize:
+        raise UnreadableError(found("not-an-array", member, "its values have no bytes.", "Write it again."))
+    return count
+
+
+def mapped(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Map a ``.npy`` file of numbers or texts into memory, read-only.
+
+    Raises
+    ------
+    UnreadableError
+        If it is no array, has another size than its header says, or holds Python objects.
+    OSError
+        If it cannot be read.
+    """
+    file = Path(path)
+    with file.open("rb") as opened:
+        head = opened.read(12 + _LONGEST_HEADER)
+        size = os.fstat(opened.fileno()).st_size
+    start, dtype, shape, fortran = _checked_header(head, file.name)
+    _check_size(size, start, dtype, shape, file.name)
+    if 0 in shape:  # nothing can be mapped
+        return np.empty(shape, dtype)
+    return np.memmap(file, dtype, "r", start, shape, order="F" if fortran else "C")
+
+
+def read_npz(content: IO[bytes], largest: int) -> dict[str, NDArray[Any]]:
+    """Read all arrays of an ``.npz`` file.
+
+    Parameters
+    ----------
+    content
+        The opened file.
+    largest
+        Bytes that the arrays may have in all.
+
+    Raises
+    ------
+    InputError
+        If it is no ``.npz``, an array is damaged or holds Python objects, or the arrays are larger than `largest`.
+        The sentence does not name the file.
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with open_zip(content) as archive:
+            members = archive.infolist()
+            if any(m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for m in members):
+                raise InputError("It is compressed by a method that numpy.savez does not use.")
+            if sum(m.file_size for m in members) > largest:
+                raise InputError(f"It claims more than {largest:,} bytes.")
+            for member in members:
+                with archive.open(member) as opened:
+                    data = opened.read(member.file_size + 1)
+                arrays[member.filename.removesuffix(".npy")] = parse(data, member.filename)
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError, OverflowError) as error:
+        raise InputError(f"It is no whole .npz file ({shortened(str(error) or type(error).__name__)}).") from None
+    return arrays
+
+
+def _header_length(data: bytes) -> int:
+    """Length of magic, version, length field and header text; a header that is too long is cut short."""
+    wide = data[6:7] != b"\x01"
+    size = int.from_bytes(data[8:12], "little") if wide else int.from_bytes(data[8:10], "little")
+    return (12 if wide else 10) + min(size, _LONGEST_HEADER)
+
+
+# Thousands of trials share one header: parse it once.
+@functools.lru_cache(maxsize=256)
+def _header(head: bytes) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
+    stream = io.BytesIO(head)
+    major = npy_format.read_magic(stream)[0]
+    if major == 1:
+        shape, fortran, dtype = npy_format.read_array_header_1_0(stream, max_header_size=_LONGEST_HEADER)
+    elif major in (2, 3):
+        # version 3 differs from 2 only in the encoding of field names, which plain arrays do not have
+        shape, fortran, dtype = npy_format.read_array_header_2_0(stream, max_header_size=_LONGEST_HEADER)
+    else:
+        raise ValueError(f"unknown version {major}")
+    if len(shape) > _MOST_AXES or not all(0 <= length < 2**63 for length in shape):
+        raise ValueError("impossible shape")
+    return stream.tell(), dtype, shape, fortran
+
+
+def _not_an_array(data: bytes, member: str) -> Any:
+    kind = kind_of_bytes(data[:4096])
+    if kind is None or kind.name in ("text", "table", "json", "zip"):
+        return found("not-an-array", member, "this is not a NumPy array file.", "Write it with numpy.save.")
+    rule = "pickled-array" if kind.name == "pickle" else "not-an-array"
+    return found(rule, member, f"this is {kind.description}.", f"{kind.advice[0].upper()}{kind.advice[1:]}.")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+
+
+def dump(array: NDArray[Any]) -> bytes:
+    """Bytes of a ``.npy`` file, the same for the same array (format version 1.0, C order)."""
+    stream = io.BytesIO()
+    npy_format.write_array(stream, np.ascontiguousarray(array).reshape(array.shape), version=(1, 0), allow_pickle=False)
+    return stream.getvalue()

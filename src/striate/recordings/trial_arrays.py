@@ -1,0 +1,165 @@
+"""The arrays of single trials, read one by one from an archive and brought to one shape."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from os import cpu_count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.errors import listed
+from striate.recordings import layout, npy_format
+from striate.recordings.archive import Archive
+from striate.recordings.check_findings import Finding, UnreadableError
+from striate.recordings.check_rules import found
+
+Array = NDArray[Any]
+
+THREADS = min(8, cpu_count() or 1)
+_CHUNK = 64  # trials that a thread reads at a time
+
+
+@dataclass
+class TrialData:
+    """Reads each variable of each trial, and knows the shape that it must have.
+
+    Attributes
+    ----------
+    archive
+        Where the files are.
+    trials, neurons
+        How many there are by the tables.
+    image_shape
+        (1, height, width) of the first image; all others must have it too. None if no image can be read.
+    """
+
+    archive: Archive
+    trials: int
+    neurons: int
+    image_shape: tuple[int, int, int] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        for trial in range(self.trials):
+            member = layout.data_member("images", trial)
+            if member in self.archive.members:
+                try:
+                    shape = npy_format.parse(self.archive.read(member), member).shape
+                except UnreadableError:
+                    continue
+                if len(shape) == 2:
+                    shape = (1, *shape)
+                elif len(shape) == 3 and shape[0] != 1 and shape[2] == 1:  # channels last
+                    shape = (1, shape[0], shape[1])
+                if len(shape) == 3 and shape[0] == 1 and min(shape) > 0:
+                    self.image_shape = (1, shape[1], shape[2])
+                    return
+
+    def shape(self, variable: str) -> tuple[int, ...]:
+        """Shape of one trial of a variable."""
+        if variable == "images":
+            return self.image_shape or (1, 0, 0)
+        return {"responses": (self.neurons,), "behavior": (3,), "pupil_center": (2,)}[variable]
+
+    def structure(self) -> Iterator[Finding]:
+        """Missing, extra and unknown files of trials."""
+        seen: dict[str, set[int]] = {name: set() for name in layout.VARIABLES}
+        unknown: dict[str, int] = {}
+        for member in self.archive.members:
+            parsed = layout.parse_data_member(member)
+            if parsed is None:
+                if member.startswith("data/"):
+                    yield found(
+                        "unrelated-file", member, "the name is not `data/<variable>/<trial>.npy`; it is ignored."
+                    )
+                continue
+            variable, trial = parsed
+            if variable in seen:
+                seen[variable].add(trial)
+            else:
+                unknown[variable] = unknown.get(variable, 0) + 1
+        for variable, files in unknown.items():
+            yield found(
+                "unknown-variable", f"data/{variable}", f"{files} files of a variable that the layout does not name."
+            )
+        expected = set(range(self.trials))
+        for variable, trials in seen.items():
+            if missing := sorted(expected - trials):
+                message = f"{len(missing)} of {self.trials} trials have no file: {listed(missing)}."
+                mend = "Add the files, or take the trials out of `meta/trials`."
+                yield found("missing-trial", layout.data_member(variable, missing[0]), message, mend)
+            if extra := sorted(trials - expected):
+                message = f"{len(extra)} files of trials that `meta/trials` does not have ({self.trials} there): {listed(extra)}."
+                yield found("extra-trial", layout.data_member(variable, extra[0]), message, "Remove them.")
+
+    def read(self, variable: str, trial: int) -> Array:
+        """One variable of one trial, in the shape that `shape` gives.
+
+        Raises
+        ------
+        UnreadableError
+            If the file is missing, damaged, or has another shape or type.
+        """
+        member = layout.data_member(variable, trial)
+        if member not in self.archive.members:
+            raise UnreadableError(found("missing-trial", member, f"trial {trial} has no such file.", "Add it."))
+        array = npy_format.parse(self.archive.read(member), member)
+        shape = self.shape(variable)
+        if array.dtype.kind not in "biuf":
+            message = f"values are of type {array.dtype}; numbers are expected."
+            raise UnreadableError(found("dtype", member, message, "Save them as integers or floats."))
+        # some recordings were saved as (H, W) or (H, W, 1) for (1, H, W), and as (1, n) or (n, 1) for (n,)
+        others = (shape[1:], (*shape[1:], 1)) if variable == "images" else ((*shape, 1),)
+        if array.shape in (shape, (1, *shape), *others):
+            return array.reshape(shape)
+        message = f"shape {array.shape}; {shape} is expected."
+        raise UnreadableError(found("shape", member, message, "Save all trials in one shape."))
+
+    def for_each(
+        self, variable: str, visit: Callable[[int, Array], None], done: Callable[[int], None]
+    ) -> list[Finding]:
+        """Read one variable of all trials by several threads, and hand each to `visit`.
+
+        Parameters
+        ----------
+        variable
+            Its name.
+        visit
+            Called as ``visit(trial, values)``, from several threads, in no particular order.
+        done
+            Called with the number of trials that are finished, now and then.
+
+        Returns
+        -------
+        list of Finding
+            Why trials could not be read, in the order of the trials.
+        """
+        problems: dict[int, Finding] = {}
+
+        def read_chunk(start: int) -> None:
+            stop = min(start + _CHUNK, self.trials)
+            for trial in range(start, stop):
+                try:
+                    values = self.read(variable, trial)
+                except UnreadableError as error:
+                    problems[trial] = error.finding
+                else:
+                    visit(trial, values)
+            done(stop - start)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            for _ in pool.map(read_chunk, range(0, self.trials, _CHUNK)):
+                pass
+        return [problems[trial] for trial in sorted(problems)]
+
+
+def narrowest(values: Array, choices: tuple[type[np.generic], ...]) -> int:
+    """Index of the first type that holds all values without loss; the last one if none does."""
+    for index, dtype in enumerate(choices[:-1]):
+        if values.dtype == dtype:
+            return index
+        with np.errstate(invalid="ignore", over="ignore"):
+            if np.array_equal(values.astype(dtype), values, equal_nan=values.dtype.kind == "f"):
+                return index
+    return len(choices) - 1

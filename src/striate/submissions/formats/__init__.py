@@ -1,0 +1,1 @@
+"""Files of predictions: Parquet, and the CSVs of SENSORIUM 2022."""

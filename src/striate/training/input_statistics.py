@@ -1,0 +1,141 @@
+"""What a run keeps of its recordings, so that it can take raw images and states without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from striate._internal.atomic_write import whole_file
+from striate._internal.safe_parsing import parse_model, read_limited
+from striate.data.standardisation import Standardisation
+from striate.errors import InputError
+
+if TYPE_CHECKING:
+    from striate.data import SessionLoaders
+    from striate.recordings import Recording, VariableStatistics
+
+_LARGEST_FILE = 2**24  # bytes
+
+_Behavior = Annotated[tuple[float, ...], Field(min_length=3, max_length=3)]
+_Position = Annotated[tuple[float, ...], Field(min_length=2, max_length=2)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BehaviorStatistics(_Strict):
+    """Statistics of pupil dilation, its derivative and running speed, in raw units."""
+
+    mean: _Behavior
+    std: _Behavior
+    median: _Behavior
+
+
+class PupilStatistics(_Strict):
+    """Statistics of the horizontal and vertical eye position, in raw units."""
+
+    mean: _Position
+    std: _Position
+    median: _Position
+
+
+class SessionInputs(_Strict):
+    """How raw inputs of one recording were standardised for training.
+
+    Attributes
+    ----------
+    image_shape
+        Height and width of the recording's own images in pixels.
+    image_mean, image_std
+        Mean and standard deviation of their grey values.
+    behavior, pupil_center
+        Statistics of behaviour and eye position; None where the model does not use them.
+    """
+
+    image_shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    image_mean: float
+    image_std: Annotated[float, Field(ge=0)]
+    behavior: BehaviorStatistics | None
+    pupil_center: PupilStatistics | None
+
+    @classmethod
+    def of(cls, recording: Recording, *, behavior: bool, pupil_center: bool) -> SessionInputs:
+        """Keep the statistics of a recording that a model's inputs need."""
+        standardisation, statistics = Standardisation.of(recording), recording.statistics
+        return cls(
+            image_shape=recording.image_shape,
+            image_mean=standardisation.image_mean,
+            image_std=standardisation.image_std,
+            behavior=BehaviorStatistics(**_three(statistics["behavior"])) if behavior else None,
+            pupil_center=PupilStatistics(**_three(statistics["pupil_center"])) if pupil_center else None,
+        )
+
+    def standardisation(self, session: str, response_scale: NDArray[np.float64]) -> Standardisation:
+        """The standardisation that the model was trained with."""
+        behavior, pupil = self.behavior, self.pupil_center
+        return Standardisation(
+            session=session,
+            response_scale=response_scale,
+            image_mean=self.image_mean,
+            image_std=self.image_std,
+            behavior_std=np.array(behavior.std if behavior else (0.0, 0.0, 0.0)),
+            pupil_center_mean=np.array(pupil.mean if pupil else (0.0, 0.0)),
+            pupil_center_std=np.array(pupil.std if pupil else (0.0, 0.0)),
+        )
+
+
+class RunInputs(_Strict):
+    """How the raw inputs of all recordings of a run were standardised."""
+
+    recordings: dict[str, SessionInputs]
+
+    @classmethod
+    def of(cls, data: SessionLoaders) -> RunInputs:
+        """Keep what the models' inputs need of the recordings that are trained on."""
+        return cls(
+            recordings={
+                session: SessionInputs.of(
+                    loaders.recording,
+                    behavior=loaders.settings.behavior,
+                    pupil_center=loaders.settings.pupil_center,
+                )
+                for session, loaders in data.items()
+            }
+        )
+
+    def write(self, path: Path) -> None:
+        """Write JSON, in the place of an earlier file."""
+        with whole_file(path, overwrite=True) as aside:
+            aside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> RunInputs:
+        """Read what `write` has written.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or damaged.
+        """
+        try:
+            return parse_model(cls, read_limited(path, _LARGEST_FILE), path, "copy or train the run anew")
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{path.parent} does not say how its inputs were standardised (it has no {path.name}): train it anew, or use "
+                "striate.predict on the recording."
+            ) from error
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): copy or train the run anew.") from error
+
+
+def _three(statistics: VariableStatistics) -> Mapping[str, Any]:
+    return {
+        name: np.asarray(getattr(statistics, name), dtype=np.float64).reshape(-1).tolist()
+        for name in ("mean", "std", "median")
+    }

@@ -1,0 +1,246 @@
+"""Predictions of whole tiers: of a run, an encoder, or any function from batches to rates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from striate._internal.arrays import as_array
+from striate._internal.devices import device_for
+from striate._internal.progress_bars import progress
+from striate._internal.torch_defaults import torch_defaults
+from striate.benchmarks.tiers import tier_names
+from striate.catalog import as_recording
+from striate.data import Batch, DataSettings, Loaders, loaders
+from striate.data.config import data_settings
+from striate.errors import InputError, kind_of, listed
+from striate.models import Encoder
+from striate.models.kernels import freed_memory_kept
+from striate.recordings.layout import TEST_TIERS
+from striate.recordings.table_labels import matched
+from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
+from striate.training.run import Run
+
+if TYPE_CHECKING:
+    from striate.recordings import Recording
+
+Predictor = Callable[[Batch], Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predicted responses of the trials of one recording.
+
+    Attributes
+    ----------
+    session
+        The recording.
+    tier, trial_idx, image_id : (T,)
+        Tier, trial index and image of each trial, tier after tier, in the order of the recording.
+    unit_ids : (N,)
+        Unit id of each predicted neuron.
+    values : (T, N) float32
+        Predicted responses, ≥ 0, in standardised units.
+    protocol
+        What the model knew: ``"image"`` or ``"image + behaviour"``.
+    """
+
+    session: str
+    tier: NDArray[np.str_]
+    trial_idx: NDArray[Any]
+    image_id: NDArray[Any]
+    unit_ids: NDArray[np.int64]
+    values: NDArray[np.float32]
+    protocol: str
+
+    def __repr__(self) -> str:
+        tiers = ", ".join(f"{tier} {(self.tier == tier).sum()}" for tier in dict.fromkeys(self.tier.tolist()))
+        return f"<Predictions {self.session}: {tiers} trials × {len(self.unit_ids)} neurons, {self.protocol}>"
+
+
+def predict(
+    model: Run | Encoder | torch.nn.Module | Predictor | str | Path,
+    recording: Recording | str | Path,
+    tiers: Iterable[str] | str | None = None,
+    *,
+    data: DataSettings | Mapping[str, Any] | None = None,
+    device: str = "auto",
+) -> Predictions:
+    """Predict the responses of a recording; its own are not looked at, and may be withheld.
+
+    Parameters
+    ----------
+    model
+        A finished run (or its folder), an encoder, or any function that takes a `Batch` and returns rates, (B, N). Any
+        other PyTorch module is put into evaluation mode, and given the batch or, if it does not take that, its images.
+    recording
+        The recording, or its path or name. Run and encoder must have a readout for it.
+    tiers
+        The tiers to predict; by default those of ``test`` and ``final_test`` that the recording has.
+    data
+        What the model is given; by default as the run's recipe says, or what the encoder needs (a function is given
+        images alone, as the defaults of `DataSettings` say).
+    device
+        Where an encoder computes; see `striate.train`.
+
+    Returns
+    -------
+    Predictions
+
+    Raises
+    ------
+    InputError
+        If the model has no readout for the recording or for just these neurons, the recording lacks a tier or withholds
+        the behaviour that the model needs, or the function returns something else than rates.
+    """
+    if isinstance(model, str | os.PathLike):
+        model = Run.open(model)
+    recording = as_recording(recording)
+    wanted = _tiers(recording, tiers)
+    settings = _settings(model, data)
+    where = device_for(device) if isinstance(model, Run | Encoder) else torch.device("cpu")
+    # batches are used once, so keeping them would only cost memory
+    given = loaders(recording, settings.model_copy(update={"cache_gib": 0.0}), tiers=wanted, device=where)
+    function = _function(model, given, where)
+    rows = np.concatenate([recording.rows(tier) for tier in wanted])
+    values = np.empty((rows.size, given.unit_ids.size), dtype=np.float32)
+    start = 0
+    ours = (
+        torch_defaults() if isinstance(model, Run | Encoder) else nullcontext()
+    )  # code of the user's own keeps its settings
+    with ours, freed_memory_kept(), progress(f"Predicting {recording.session}", rows.size) as advance:
+        for batch in _batches(given, wanted):
+            values[start : start + len(batch)] = _rates(function, batch, given.unit_ids)
+            start += len(batch)
+            advance(len(batch))
+    trials = recording.trials.iloc[rows]
+    return Predictions(
+        session=recording.session,
+        tier=trials["tier"].to_numpy(dtype=str),
+        trial_idx=trials["trial_idx"].to_numpy(),
+        image_id=trials["image_id"].to_numpy(),
+        unit_ids=given.unit_ids,
+        values=values,
+        protocol=IMAGE_BEHAVIOR if settings.behavior or settings.pupil_center else IMAGE,
+    )
+
+
+def _tiers(recording: Recording, tiers: Iterable[str] | str | None) -> tuple[str, ...]:
+    if tiers is None:
+        wanted = tuple(tier for tier in TEST_TIERS if tier in recording.tiers)
+    else:
+        wanted = tuple(dict.fromkeys(tier_names(tiers)))
+    if not wanted:
+        raise InputError(f"Say which tiers of {recording.session} to predict: it has {', '.join(recording.tiers)}.")
+    for tier in wanted:
+        recording.rows(tier)  # raises if there are none
+    return wanted
+
+
+def _settings(model: Run | Encoder | Predictor, data: DataSettings | Mapping[str, Any] | None) -> DataSettings:
+    if data is not None:
+        return data_settings(data, {})
+    if isinstance(model, Run):
+        return model.recipe.data
+    if isinstance(model, Encoder):
+        planes, height, width = model.input_shape
+        return DataSettings(behavior=planes > 1, pupil_center=model.uses_pupil_center, image_size=(height, width))
+    return DataSettings()
+
+
+def _function(model: Run | Encoder | Predictor, given: Loaders, device: torch.device) -> Predictor:
+    if isinstance(model, Run):
+        trained, present = model.unit_ids(given.session), given.unit_ids
+        if not np.array_equal(trained, present):
+            odd = sorted(set(trained.tolist()) ^ set(present.tolist()))
+            what = f"units {listed(odd)} are in one only" if odd else "their order differs"
+            raise InputError(
+                f"The neurons of {given.session} are not those that {model.folder} was trained on ({what}): predict the "
+                "recording that it was trained on."
+            )
+        model = model.encoder()
+    if isinstance(model, Encoder):
+        if model.neurons(given.session) != given.unit_ids.size:
+            raise InputError(
+                f"The encoder predicts {model.neurons(given.session)} neurons of {given.session}, but the recording has "
+                f"{given.unit_ids.size} (as selected): give the recording that it was trained on."
+            )
+        return model.to(device).eval()
+    if isinstance(model, torch.nn.Module):
+        return _of_module(model)
+    if isinstance(model, type) or not callable(model):
+        raise InputError(
+            f"{kind_of(model)} cannot predict: give a run, an encoder, a PyTorch module, or a function from a batch to rates."
+        )
+    return model
+
+
+def _of_module(module: torch.nn.Module) -> Predictor:
+    """Call a module with batches or with their images, whichever it takes, in evaluation mode and where its weights are."""
+    weight = next(module.parameters(), None)
+    device = torch.device("cpu") if weight is None else weight.device
+    takes_images: list[bool] = []
+
+    def predict(batch: Batch) -> Any:
+        moved = batch.to(device)
+        training = module.training
+        module.eval()
+        try:
+            if not takes_images:
+                try:
+                    rates = module(moved)
+                except (TypeError, AttributeError, RuntimeError, ValueError, NotImplementedError):
+                    takes_images.append(True)  # and if it does not take these either, its own error says why
+                else:
+                    takes_images.append(False)
+                    return rates
+            return module(moved.images if takes_images[0] else moved)
+        except (TypeError, AttributeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise InputError(
+                f"The module takes neither a batch nor its images of shape {tuple(moved.images.shape)} ({reason}): give a function "
+                "from a batch to rates."
+            ) from error
+        finally:
+            module.train(training)
+
+    return predict
+
+
+def _batches(given: Loaders, tiers: Iterable[str]) -> Iterator[Batch]:
+    for tier in tiers:
+        yield from given.prediction(tier)
+
+
+def _rates(function: Predictor, batch: Batch, unit_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    try:
+        with torch.inference_mode():
+            returned = function(batch)
+    except (TypeError, AttributeError) as error:
+        if "Batch" not in str(error):
+            raise
+        raise InputError(
+            f"The function took no batch ({' '.join(str(error).split())[:120]}): it is given a striate.data.Batch, so use "
+            "batch.images, batch.behavior and so on."
+        ) from error
+    if isinstance(returned, pd.DataFrame):
+        returned = matched(returned, "rates that the model returned", columns=unit_ids.tolist())
+    neurons = unit_ids.size
+    rates = as_array(returned, "rates that the model returned").astype(np.float32, copy=False)
+    if rates.shape != (len(batch), neurons):
+        raise InputError(
+            f"The model returned rates of shape {rates.shape}; a batch of {len(batch)} trials and {neurons} neurons needs "
+            f"{(len(batch), neurons)}."
+        )
+    if not np.isfinite(rates).all() or (rates < 0).any():
+        raise InputError("The model returned rates that are negative, NaN or infinite; responses are ≥ 0.")
+    return rates
