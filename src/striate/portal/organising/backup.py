@@ -30,7 +30,7 @@ from striate.portal.organising.backup_format import ABOUT, FORMAT, MANIFEST
 from striate.portal.storage import below, opened
 
 _TRIES = 5
-_IN_MEMORY = 2**26  # bytes of a table; a portal whose disk is full, or read-only, can be copied with them
+_IN_MEMORY = 2**26  # bytes of a table; with them, a running portal can be copied whose disk is full
 
 
 class _GoneError(Exception):
