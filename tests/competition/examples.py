@@ -38,12 +38,13 @@ def mouse(
     validation: int = 10,
     neurons: int = 14,
     shape: tuple[int, int] = (18, 32),
+    seed: int = 0,
 ) -> Recording:
     """A full recording whose trials stand in the order of time, with a clock, as labs keep them.
 
     Live (and final) images are the same for all mice; responses follow the pixels, and behaviour drifts.
     """
-    rng = np.random.default_rng([int(part) for part in session.split("-")])
+    rng = np.random.default_rng([*(int(part) for part in session.split("-")), *([seed] if seed else [])])
     own = 1000 * int(session.split("-")[0])
     tier = ["train"] * training + ["validation"] * validation + ["test"] * live * repeats
     image = [own + i for i in range(training + validation)] + list(np.repeat(np.arange(1, live + 1), repeats))

@@ -59,7 +59,13 @@ def test_at_least_eighteen_kinds_are_planted():
 
 
 # One kind for each principle: names, times, images and zips. All others are slow.
-FAST = {"MD5 of numbers", "presentation times", "a near duplicate", "clocks in the zip", "a test image in training"}
+FAST = {
+    "MD5 of numbers",
+    "presentation times",
+    "a test image, shifted",
+    "clocks in the zip",
+    "a test image in training",
+}
 
 
 def test_the_fast_kinds_are_planted():
@@ -102,6 +108,8 @@ def relist(plot):
         ("repeat numbers", "tells the repeats"),
         ("clocks in the zip", "follow the order of the trials"),
         ("a simulation from a small seed", "seed 321"),
+        ("a test image, shifted", "shifted by 9 pixels (correlation 0.99 over"),
+        ("a test image, mirrored", "mirrored left to right (correlation 1.00 over"),
         ("a former version in the zip", "bytes that belong to none"),
     ],
 )

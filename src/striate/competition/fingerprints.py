@@ -1,6 +1,7 @@
 """Fingerprints by which the same picture, the same trial, or nearly the same picture is found again."""
 
 import hashlib
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,10 @@ def row_hashes(values: NDArray[Any]) -> NDArray[np.str_]:
 
 def thumbnails(images: NDArray[np.generic]) -> Floats:
     """Pictures made small by averaging, (I, THUMBNAIL²), each with mean 0 and length 1 (a constant picture: 0)."""
-    small = np.stack([_averaged(picture.reshape(picture.shape[-2:])) for picture in images]).reshape(len(images), -1)
+    height, width = images.shape[-2:]
+    rows, columns = (averaging(size, THUMBNAIL, THUMBNAIL) for size in (height, width))
+    small = np.stack([rows @ picture.reshape(height, width).astype(np.float64) @ columns.T for picture in images])
+    small = small.reshape(len(images), -1)
     small -= small.mean(axis=1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)
     return np.where(length > 1e-6, small / np.maximum(length, 1e-12), 0.0)
@@ -94,17 +98,20 @@ def near_pairs(
     return [(int(a), int(b), int(differing[a, b]), float(alike[a, b])) for a, b in pairs]
 
 
-def _averaged(picture: NDArray[np.generic]) -> Floats:
-    """Mean over the pixels of each of THUMBNAIL × THUMBNAIL fields; small pictures are repeated."""
-    grey = picture.astype(np.float64)
-    for axis in (0, 1):
-        edges = np.linspace(0, grey.shape[axis], THUMBNAIL + 1)
-        sums = np.concatenate([np.zeros_like(np.take(grey, [0], axis)), np.cumsum(grey, axis)], axis)
-        whole = np.floor(edges).astype(np.int64)
-        part = edges - whole
-        at = np.take(sums, whole, axis)
-        after = np.take(sums, np.minimum(whole + 1, grey.shape[axis]), axis)
-        shape = [-1, 1] if axis == 0 else [1, -1]
-        cumulative = at + (after - at) * part.reshape(shape)
-        grey = np.diff(cumulative, axis=axis) / np.diff(edges).reshape(shape)
-    return grey
+@cache
+def averaging(size: int, fields: float, length: int) -> Floats:
+    """Matrix, (length, size), that averages pixels over fields of which `fields` fill the picture.
+
+    The fields lie about the centre of the picture; those beyond its edge repeat the last pixel. Where fields are smaller than pixels,
+    values between the centres of pixels are interpolated.
+    """
+    step = size / fields
+    edges = np.clip(size / 2 + (np.arange(length + 1) - length / 2) * step, 0, size)
+    pixel = np.arange(size)
+    if step < 1:
+        centre = np.clip((edges[:-1] + edges[1:]) / 2 - 0.5, 0, size - 1)
+        return np.asarray(np.maximum(1 - np.abs(centre[:, None] - pixel), 0))
+    shares = np.maximum(np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel), 0)
+    beyond = shares.sum(axis=1) == 0
+    shares[beyond, np.clip(edges[:-1][beyond].astype(np.int64), 0, size - 1)] = 1
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))

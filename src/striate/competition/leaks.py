@@ -58,6 +58,11 @@ LEAKS: dict[str, Rule] = {
     ),
     # images
     "image-across-tiers": Rule(_E, "No image of a test tier is shown in another tier of a competition recording."),
+    "altered-test-image": Rule(
+        _E,
+        "No image of a test tier is shown with public responses in an altered form: shifted, mirrored, turned, masked, cropped, "
+        "inverted, with other grey values, or re-encoded.",
+    ),
     "near-duplicate-images": Rule(_W, "No image of a test tier looks like one of training or validation."),
     "image-varies": Rule(_E, "An image is the same in every trial, so that it tells nothing of the trial."),
     "one-image-two-ids": Rule(_E, "One image has one id, within a recording and across recordings."),
@@ -79,6 +84,7 @@ LEAKS: dict[str, Rule] = {
 DECLARABLE = (
     "order-public",
     "order-from-drift",
+    "altered-test-image",
     "near-duplicate-images",
     "live-images-in-pretraining",
     "final-images-in-pretraining",

@@ -1,7 +1,7 @@
 """Images that stand in several tiers, or tell which tier they are of."""
 
 import numpy as np
-from tests.competition.examples import OTHER
+from tests.competition.examples import OTHER, TRACK
 from tests.competition.planted.plot import Planted, Plot
 
 
@@ -14,12 +14,38 @@ def test_image_in_training(plot: Plot) -> None:
     plot.change(images=images, trials=trials)
 
 
-def nearly_the_same_image(plot: Plot) -> None:
+def shown_again(altered, session: str = TRACK):
+    """An image of a test tier, altered, in place of another image of training."""
+
+    def plant(plot: Plot) -> None:
+        image = plot.recording().images[plot.recording().rows("final_test")[0]]
+        images = np.array(plot.recording(session).images)
+        images[plot.recording(session).rows("train")[0]] = altered(image)
+        plot.change(session, images=images)
+
+    return plant
+
+
+def noisy(image):
+    noise = np.random.default_rng(0).normal(0, 6, image.shape)
+    return np.clip(0.9 * image + 8 + noise, 0, 255).astype(np.uint8)
+
+
+def masked(image):
+    kept = np.full_like(image, 128)
+    kept[..., 3:-3, 5:-5] = image[..., 3:-3, 5:-5]
+    return kept
+
+
+def images_with_the_same_background(plot: Plot) -> None:
     recording = plot.recording()
     images = np.array(recording.images)
-    test, train = recording.rows("final_test")[0], recording.rows("train")[0]
-    noise = np.random.default_rng(0).normal(0, 6, images[test].shape)
-    images[train] = np.clip(0.9 * images[test] + 8 + noise, 0, 255).astype(np.uint8)
+    rows, columns = np.mgrid[: images.shape[-2], : images.shape[-1]]
+    background = 120 + 70 * np.sin(rows / 4) * np.cos(columns / 6)
+    for tier in ("final_test", "train"):
+        image = recording.trials["image_id"][recording.rows(tier)[0]]
+        shown = recording.trials["image_id"].to_numpy() == image
+        images[shown] = (background + images[shown] / 32).astype(np.uint8)
     plot.change(images=images)
 
 
@@ -49,7 +75,14 @@ def bright_final_images(plot: Plot) -> None:
 
 PLANTED: Planted = {
     "a test image in training": (test_image_in_training, "image-across-tiers", True),
-    "a near duplicate": (nearly_the_same_image, "near-duplicate-images", True),
+    "a near duplicate": (images_with_the_same_background, "near-duplicate-images", True),
+    "a test image with noise": (shown_again(noisy), "altered-test-image", True),
+    "a test image, shifted": (shown_again(lambda i: np.roll(i, (2, 9), (-2, -1))), "altered-test-image", True),
+    "a test image, mirrored": (shown_again(lambda i: i[..., ::-1]), "altered-test-image", True),
+    "a test image, upside down": (shown_again(lambda i: i[..., ::-1, ::-1]), "altered-test-image", True),
+    "a test image, masked": (shown_again(masked), "altered-test-image", True),
+    "a test image, inverted": (shown_again(lambda i: 255 - i), "altered-test-image", True),
+    "a test image, mirrored, in pre-training": (shown_again(lambda i: i[..., ::-1], OTHER), "altered-test-image", True),
     "an image with two ids": (two_ids, "one-image-two-ids", True),
     "final images in pre-training": (final_images_in_pretraining, "final-images-in-pretraining", True),
     "final images that differ": (bright_final_images, "split", True),

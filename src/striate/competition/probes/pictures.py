@@ -8,6 +8,7 @@ import pandas as pd
 from striate.benchmarks.tiers import TEST_TIERS, TRAINING_TIERS
 from striate.competition.fingerprints import near_pairs, thumbnails
 from striate.competition.leaks import leak
+from striate.competition.probes.altered_images import altered_images
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.rules import FINAL, LIVE
@@ -23,7 +24,9 @@ def look(material: Material) -> Iterator[Finding]:
         yield from _across_tiers(archive)
     yield from _ids(material)
     yield from _in_pretraining(material)
-    yield from _alike(material)
+    altered = altered_images(material)
+    yield from altered.findings
+    yield from _alike(material, altered.pictures)
 
 
 def _varying(archive: PublicArchive) -> Iterator[Finding]:
@@ -82,8 +85,8 @@ def _in_pretraining(material: Material) -> Iterator[Finding]:
             yield leak(rule, track.name, message, mend, Severity.NOTE if why else None)
 
 
-def _alike(material: Material) -> Iterator[Finding]:
-    """Images of test tiers that look like one of training: by perceptual hash, and then by correlation."""
+def _alike(material: Material, told: set[str]) -> Iterator[Finding]:
+    """Images of test tiers that look like one of training, by perceptual hash, and then by correlation; others than those told."""
     why = material.declared("near-duplicate-images")
     for track in material.tracks:
         tests = _once(track, TEST_TIERS)
@@ -92,7 +95,7 @@ def _alike(material: Material) -> Iterator[Finding]:
             trained = _once(other, TRAINING_TIERS)
             pairs = near_pairs(small, thumbnails(other.recording.images[trained]))
             # the very same image is found above, by its pixels
-            pairs = [p for p in pairs if track.picture[tests[p[0]]] != other.picture[trained[p[1]]]]
+            pairs = [p for p in pairs if track.picture[tests[p[0]]] not in {other.picture[trained[p[1]]], *told}]
             if not pairs:
                 continue
             one, two, bits, r = max(pairs, key=lambda pair: pair[3])

@@ -1,0 +1,88 @@
+"""Images of test tiers that are shown elsewhere in an altered form: shifted, mirrored, masked, cropped, re-encoded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from striate.competition.altered_pictures import Alteration, altered_pictures
+from striate.competition.leaks import leak
+from striate.competition.probes.material import Material
+from striate.names import TEST_TIERS
+from striate.recordings.findings import Finding, Severity
+
+_RULE = "altered-test-image"
+_TOLD = 3  # images of an archive
+
+
+@dataclass(frozen=True, eq=False)
+class Altered:
+    """What was found.
+
+    Attributes
+    ----------
+    findings
+        One for each archive that shows altered images.
+    pictures
+        Hashes of the images of test tiers that are shown in an altered form.
+    """
+
+    findings: list[Finding]
+    pictures: set[str]
+
+
+def altered_images(material: Material) -> Altered:
+    """Look for the images of all test tiers among those whose responses are public, in all archives."""
+    table = material.pictures(material.archives)
+    if table.empty:
+        return Altered([], set())
+    tracks = [number for number, archive in enumerate(material.archives) if archive.is_track]
+    withheld = table["archive"].isin(tracks) & table["tier"].isin(TEST_TIERS)
+    public = table[~withheld].drop_duplicates("picture")
+    told: dict[int, list[str]] = {}
+    pictures = set()
+    for own, shown, alteration in _found(material, table[withheld].drop_duplicates("picture"), public):
+        number = int(shown["archive"])
+        archive, track = material.archives[number], material.archives[int(own["archive"])]
+        of = "" if track is archive else f" of {track.name}"
+        height, width = track.recording.images.shape[-2:]
+        told.setdefault(number, []).append(
+            f"image {shown['image_id']} of tier {shown['tier']} is image {own['image_id']} of tier {own['tier']}{of}, "
+            f"{alteration.described(height, width)} (correlation {alteration.correlation:.2f} over {alteration.share:.0%} of the image)"
+        )
+        pictures.add(own["picture"])
+    why = material.declared(_RULE)
+    findings = []
+    for number, said in told.items():
+        message = f"it shows {len(said)} image{'s' * (len(said) > 1)} of a test tier in an altered form: {'; '.join(said[:_TOLD])}"
+        message += f"; and {len(said) - _TOLD} more" if len(said) > _TOLD else ""
+        message += f". By design: {why}" if why else "."
+        mend = "" if why else f"Take these images out of the public tiers or of the test, or declare {_RULE}."
+        findings.append(leak(_RULE, material.archives[number].name, message, mend, Severity.NOTE if why else None))
+    return Altered(findings, pictures)
+
+
+def _found(
+    material: Material, wanted: pd.DataFrame, public: pd.DataFrame
+) -> Iterator[tuple[pd.Series, pd.Series, Alteration]]:
+    """Rows of both tables, and what was done to the image; images of each shape at once."""
+    if wanted.empty or public.empty:
+        return
+    public = public.sort_values("archive", kind="stable")
+    shapes = wanted["archive"].map(lambda number: material.archives[number].recording.images.shape[-2:])
+    for _, own in wanted.groupby(shapes):
+        first = np.concatenate([_images(material, number, rows) for number, rows in own.groupby("archive")])
+        own = own.sort_values("archive", kind="stable")
+        others = (_images(material, number, rows) for number, rows in public.groupby("archive"))
+        # where the very image is public, altered ones add nothing: other rules say whether it may be
+        shown = {number: set(rows["picture"]) for number, rows in public.groupby("archive")}
+        same = np.array([[picture in shown[number] for number in public["archive"]] for picture in own["picture"]])
+        for each in altered_pictures(first, others, same):
+            yield own.iloc[each.wanted], public.iloc[each.other], each
+
+
+def _images(material: Material, number: Any, rows: pd.DataFrame) -> NDArray[Any]:
+    return np.asarray(material.archives[number].recording.images[rows["row"].to_numpy()])
