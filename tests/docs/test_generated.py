@@ -36,7 +36,9 @@ def test_a_docstring_is_read_key_by_key() -> None:
 
     meanings = GENERATE.attributes(DataSettings)
     assert set(meanings) == set(DataSettings.model_fields)
-    assert meanings["pupil_center"] == "Give the eye position (standardised) with each batch."
+    assert meanings["pupil_center"] == (
+        "Whether to include the standardised eye position in each batch (2022: `include_eye_position`)."
+    )
 
 
 def test_every_room_has_its_page_of_the_reference() -> None:

@@ -1,4 +1,7 @@
-"""What a model is given of a recording: the [data] table of a recipe."""
+"""Settings of the data that a model is trained on: the ``[data]`` table of a recipe.
+
+Descriptions of keys end in the name that the SENSORIUM 2022 tools (the packages sensorium and neuralpredictors) give them.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +16,7 @@ ORIGINAL: Literal["original"] = "original"
 
 
 def _image_size(given: object) -> object:
-    """None is welcome in Python; TOML, which has no such value, says "original"."""
+    """Convert None to ``"original"``, its equivalent in TOML, and a list of two sizes to a tuple."""
     if given is None or given == ORIGINAL:
         return ORIGINAL
     if isinstance(given, tuple | list) and len(given) == 2 and all(type(n) is int and n > 0 for n in given):
@@ -22,7 +25,7 @@ def _image_size(given: object) -> object:
 
 
 def _ids(given: object) -> object:
-    """Take an array, as recordings hold ids, or a list."""
+    """Convert an array or a list of ids to a tuple."""
     plain = given.tolist() if hasattr(given, "tolist") else given
     return tuple(plain) if isinstance(plain, list) else plain
 
@@ -43,42 +46,46 @@ _Ids = Annotated[
 
 
 class DataSettings(BaseModel):
-    """Which inputs, neurons and training images a model sees, and in batches of what size.
+    """Inputs, neurons and images that a model is trained on, and the batch size.
 
     Attributes
     ----------
     behavior
-        Give the three behaviours (standardised) with each batch and append them to the image as constant
-        planes, so that the input has 4 channels.
+        Whether to include the three standardised behaviour variables in each batch and append them to the image as
+        constant channels, so that the input has 4 channels (2022: ``include_behavior``).
     pupil_center
-        Give the eye position (standardised) with each batch.
+        Whether to include the standardised eye position in each batch (2022: ``include_eye_position``).
     image_size
-        Height and width in pixels that images are rescaled to, bilinear, without anti-aliasing, with
-        half-pixel centres; ``"original"`` (or None) to leave them as recorded.
+        Height and width, in pixels, that images are rescaled to, by bilinear interpolation with half-pixel centres and
+        without anti-aliasing. ``"original"`` (or None) keeps the recorded size (2022: ``scale``, a factor).
     areas
-        Keep the neurons of these areas only.
+        Keep only the neurons of these visual areas (2022: ``areas``).
     layers
-        Keep the neurons of these layers only.
+        Keep only the neurons of these cortical layers (2022: ``layers``).
     unit_ids
-        Keep exactly these neurons, in this order.
+        Keep exactly the neurons with these ids, in this order (2022: ``neuron_ids``).
     neurons
-        Keep this many neurons, drawn at random from those that the other keys leave. With one
-        `neuron_seed`, a smaller number draws a subset of a larger one's.
+        Number of neurons to keep, drawn at random from those that `areas` and `layers` select. With the same
+        `neuron_seed`, a smaller number draws a subset of a larger number's neurons (2022: ``neuron_n``).
     neuron_seed
-        Seed of that draw; each recording draws for itself.
+        Seed of the random choice of neurons; each recording draws independently (2022: ``neuron_base_seed``).
     image_ids
-        Train on these images only.
+        Train on the images with these ids only. Validation and test tiers stay complete (2022: ``image_ids``).
     training_images
-        Train on this many images, drawn at random (subsets of one another, as for `neurons`). Validation
-        and test tiers stay whole, here and with `image_ids`.
+        Number of training images to keep, drawn at random; with the same `image_seed`, a smaller number draws a subset
+        of a larger number's images. Validation and test tiers stay complete (2022: ``image_n``).
     image_seed
-        Seed of that draw.
+        Seed of the random choice of training images (2022: ``image_base_seed``).
     batch_size
-        Trials in a batch; the last batch of a tier may be shorter.
+        Number of trials in a batch; the last batch of a tier may be smaller (2022: ``batch_size``).
     cache_gib
-        Memory, in GiB, that prepared inputs and responses of all recordings together may take; what does
-        not fit is read anew in each epoch. Where not set: a quarter of the machine's (or of the GPU's free)
-        memory. 0: keep nothing.
+        Memory, in GiB, for preprocessed inputs and responses of all recordings together; data that do not fit are read
+        again in each epoch. Default: a quarter of the machine's memory (or of the GPU's free memory). 0 caches nothing.
+
+    Examples
+    --------
+    >>> DataSettings(areas=["V1"], neurons=100).image_size
+    (36, 64)
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -114,7 +121,7 @@ class DataSettings(BaseModel):
 
 
 def data_settings(settings: DataSettings | Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> DataSettings:
-    """Put settings together and say in one sentence what is wrong with them.
+    """Merge settings and overrides, and validate them.
 
     Parameters
     ----------
@@ -123,10 +130,20 @@ def data_settings(settings: DataSettings | Mapping[str, Any] | None, overrides: 
     overrides
         Keys that replace those of `settings`.
 
+    Returns
+    -------
+    DataSettings
+        The validated settings.
+
     Raises
     ------
     InputError
         If a key is unknown, a value is not allowed, or keys contradict each other.
+
+    Examples
+    --------
+    >>> data_settings({"batch_size": 64}, {"behavior": True}).batch_size
+    64
     """
     if not isinstance(settings, DataSettings | Mapping | None):
         raise InputError(

@@ -1,4 +1,7 @@
-"""Recipes: everything that decides how an encoder is trained, in one TOML file that is checked whole before any work."""
+"""Recipes: all settings of a training in one TOML file, which is validated before any work.
+
+Descriptions of keys end in the name that the SENSORIUM 2022 tools (the packages sensorium and neuralpredictors) give them.
+"""
 
 from __future__ import annotations
 
@@ -28,27 +31,40 @@ class _Settings(BaseModel):
 
 
 class LossSettings(_Settings):
-    """What training minimises, besides the penalties of the model.
+    """The loss that training minimises, in addition to the penalties of the model.
 
     Attributes
     ----------
     type
-        ``"poisson"``: Σ (p − r log p); ``"squared_error"``: Σ (p − r)².
+        With predictions p and responses r: ``"poisson"`` is Σ (p − r log p), the negative Poisson log-likelihood up to
+        a constant; ``"squared_error"`` is Σ (p − r)² (2022: ``loss_function``).
+
+    Examples
+    --------
+    >>> LossSettings().type
+    'poisson'
     """
 
     type: Literal["poisson", "squared_error"] = "poisson"
 
 
 class InitialisationSettings(_Settings):
-    """Where training starts from, as far as the recordings decide it.
+    """How parameters that can be estimated from the recordings are initialised.
 
     Attributes
     ----------
     positions
-        ``"random"``: the network of receptive-field positions starts from chance. ``"retinotopy"``: from the retinotopy
-        that the training responses show, an affine map from cortex to screen.
+        ``"random"`` initialises the network that predicts receptive-field positions with random weights.
+        ``"retinotopy"`` fits it to the retinotopic map that is estimated from the training responses: an affine map
+        from cortex to screen.
     biases
-        Of the neurons: ``"zero"``, or ``"mean"``: what gives each neuron's mean response to the training images.
+        Biases of the readouts. ``"zero"`` initialises them with 0; ``"mean"`` initialises each neuron's bias with the
+        value that, without the features' contribution, predicts its mean response to the training images.
+
+    Examples
+    --------
+    >>> InitialisationSettings(biases="mean").positions
+    'random'
     """
 
     positions: Literal["random", "retinotopy"] = "random"
@@ -56,29 +72,36 @@ class InitialisationSettings(_Settings):
 
 
 class ScheduleSettings(_Settings):
-    """How long to train, and at what learning rate.
+    """Number of epochs, learning rate and early stopping.
 
     Attributes
     ----------
     learning_rate
-        Of Adam, in the beginning.
+        Initial learning rate of Adam (2022: ``lr_init``).
     patience
-        Epochs in a row without improvement that make a plateau: the best weights are restored.
+        Number of consecutive epochs without improvement that count as a plateau. After a plateau, training
+        continues from the best weights (2022: ``patience``).
     max_plateaus
-        The last of so many plateaus ends the training.
+        Training ends with this plateau (2022: ``lr_decay_steps``).
     lr_patience
-        Epochs in a row without improvement after which the rate is reduced. If it is that of a plateau, every plateau
-        reduces it; if it is one more, as in the tools of 2022, the best weights get one more epoch at the old rate first.
+        Number of consecutive epochs without improvement after which the learning rate is reduced. If it equals
+        ``patience``, the learning rate is reduced at every plateau. If it is ``patience + 1``, as in the 2022 tools,
+        the best weights are trained for one epoch at the old learning rate before it is reduced.
     lr_decay_factor
-        What the rate is multiplied by.
+        Factor by which each reduction multiplies the learning rate (2022: ``lr_decay_factor``).
     min_delta
-        An epoch improves if the validation correlation exceeds the best so far by more than this.
+        Smallest increase of the validation correlation that counts as an improvement (2022: ``tolerance``).
     max_epochs
-        Most epochs in all.
+        Maximum number of epochs (2022: ``max_iter``).
     ema_decay
-        0: the weights after each epoch are validated. Otherwise a running average of the weights is validated and kept
-        as the result: after each step it keeps this share of itself, and takes the rest from the new weights. It
-        evens out the noise of single steps.
+        Decay of the exponential moving average of the weights, which is updated after each step, validated after each
+        epoch, and kept as the result. It evens out the noise of single steps. 0 validates and keeps the weights
+        themselves.
+
+    Examples
+    --------
+    >>> ScheduleSettings(max_epochs=10).learning_rate
+    0.009
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.009
@@ -92,14 +115,21 @@ class ScheduleSettings(_Settings):
 
 
 class ComputeSettings(_Settings):
-    """How the computer does it.
+    """Numerical precision and frequency of checkpoints.
 
     Attributes
     ----------
     precision
-        Of the forward pass: ``"float32"``, or ``"bfloat16"`` (faster on GPUs; weights stay float32).
+        Data type of the forward pass: ``"float32"``, or ``"bfloat16"``, which is faster on GPUs. Weights are always
+        float32.
     checkpoint_minutes
-        Longest time between two checkpoints within an epoch; there is one after each epoch in any case.
+        Longest time, in minutes, between two checkpoints within an epoch. A checkpoint is always written at the end of
+        an epoch.
+
+    Examples
+    --------
+    >>> ComputeSettings().precision
+    'float32'
     """
 
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -107,24 +137,30 @@ class ComputeSettings(_Settings):
 
 
 class Recipe(_Settings):
-    """How an encoder is trained.
+    """All settings that decide how an encoder is trained.
 
     Attributes
     ----------
     description
-        One sentence that `striate recipes` shows.
+        One sentence that describes the recipe in the output of `striate recipes`.
     data
-        What the model sees of the recordings.
+        Inputs, neurons and images that the model is trained on.
     model
-        What the encoder looks like.
+        Architecture of the encoder.
     loss
-        What training minimises.
+        Loss function.
     initialisation
-        Where training starts from.
+        Initial values of parameters that can be estimated from the recordings.
     schedule
-        How long, and at what rate.
+        Number of epochs, learning rate and early stopping.
     compute
-        Precision, checkpoints.
+        Numerical precision and checkpoints.
+
+    Examples
+    --------
+    >>> recipe = Recipe(schedule={"max_epochs": 10})
+    >>> recipe.schedule.max_epochs, recipe.protocol
+    (10, 'image')
     """
 
     description: str = ""
@@ -157,7 +193,7 @@ class Recipe(_Settings):
 
     @property
     def protocol(self) -> str:
-        """What the model knows: ``"image"`` or ``"image + behaviour"``."""
+        """Inputs of the model: ``"image"`` or ``"image + behaviour"``."""
         return IMAGE_BEHAVIOR if self.data.behavior or self.data.pupil_center else IMAGE
 
     def __repr__(self) -> str:
@@ -169,23 +205,45 @@ class Recipe(_Settings):
         return notebook_html.shown(repr(self)[1:-1], notebook_html.text(self.to_toml()))
 
     def to_toml(self) -> str:
-        """Write the recipe out in full, defaults and all."""
+        """Return the recipe as TOML, with every key, defaults included.
+
+        Examples
+        --------
+        >>> print(load_recipe("cnn").to_toml().splitlines()[2])
+        [data]
+        """
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes that come with striate."""
+    """Return the names of the recipes that come with striate.
+
+    Examples
+    --------
+    >>> "cnn-2022" in recipe_names()
+    True
+    """
     folder = resources.files("striate.training") / "recipes"
     return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
 
 
 def recipe_text(name: str) -> str:
-    """Text of a recipe that comes with striate, comments and all.
+    """Return the TOML text, comments included, of a recipe that comes with striate.
+
+    Parameters
+    ----------
+    name
+        Name of the recipe, one of `recipe_names()`.
 
     Raises
     ------
     InputError
-        If there is none of that name.
+        If there is no recipe of that name.
+
+    Examples
+    --------
+    >>> "laplace_weight = 6.3831" in recipe_text("cnn-2022")
+    True
     """
     if name not in recipe_names():
         raise InputError(
@@ -197,25 +255,31 @@ def recipe_text(name: str) -> str:
 def load_recipe(
     recipe: str | os.PathLike[str] | Mapping[str, Any] | Recipe, overrides: Overrides | None = None
 ) -> Recipe:
-    """Read and check a recipe.
+    """Read and validate a recipe.
 
     Parameters
     ----------
     recipe
-        The name of a recipe that comes with striate, the path of a TOML file, or a recipe already.
+        The name of a recipe that comes with striate, the path of a TOML file, a mapping of its tables, or a `Recipe`.
     overrides
-        Settings to change: ``{"data.batch_size": 64}``, or texts such as ``"data.batch_size=64"`` whose values are
-        written as in TOML.
+        Settings to change: a mapping such as ``{"data.batch_size": 64}``, or strings such as ``"data.batch_size=64"``
+        with values in TOML syntax.
 
     Returns
     -------
     Recipe
+        The validated recipe.
 
     Raises
     ------
     InputError
-        If there is no such recipe, it is no TOML, or a key is unknown, of the wrong type or not allowed; the
-        sentence names the file and the key.
+        If the recipe does not exist or is not valid TOML, if a key is unknown, or if a value has the wrong type or is
+        not allowed. The message names the file and the key.
+
+    Examples
+    --------
+    >>> load_recipe("cnn", ["data.batch_size=64"]).data.batch_size
+    64
     """
     changes = parsed(overrides)
     if isinstance(recipe, Recipe):
