@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.altered_pictures import Alteration, altered_pictures
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
-from striate.names import TEST_TIERS
-from striate.recordings.findings import Finding, Severity
+from striate.recordings.check_findings import Finding, Severity
 
 _RULE = "altered-test-image"
 _TOLD = 3  # images of an archive
