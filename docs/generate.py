@@ -208,7 +208,7 @@ def recipes() -> str:
         NOTICE,
         "",
         "A recipe is a TOML file that decides how an encoder is trained. It is checked whole before any work: an unknown key is an "
-        "error that names the nearest valid one. Every key may be left out, and then has the default below. On the command line, "
+        "error that names the key to use, also for names of the SENSORIUM 2022 tools. Every key may be left out, and then has the default below. On the command line, "
         "`--set table.key=value` changes one key. [Train an encoder](../how-to/train.md) shows them at work; "
         "[Models](../explanation/models.md) explains what they mean.",
         "",

@@ -9,6 +9,7 @@ import tomli_w
 from pydantic import BaseModel
 
 from striate._internal.config_validation import _model_of
+from striate._internal.renamed_settings import RENAMED_SETTINGS
 from striate.errors import InputError
 from striate.training import Recipe, load_recipe, recipe_names, recipe_text
 from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
@@ -161,6 +162,37 @@ def test_overrides_leave_the_rest_alone() -> None:
 def test_overrides_that_cannot_be_meant(override: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         load_recipe("cnn", [override])
+
+
+@pytest.mark.parametrize(("former", "path"), RENAMED_SETTINGS.items())
+def test_former_and_2022_names_of_keys_are_answered_with_the_name_of_today(former: str, path: str) -> None:
+    table, _, name = path.rpartition(".")
+    location = f"{table}.{former}" if table else former
+    with pytest.raises(InputError, match=rf"has no key '{former}': it is called '{name}'(, .*)?\.$"):
+        load_recipe("cnn-behavior", {location: 1})
+    assert name in keys_and_tables(Recipe)[table]
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"model": {"core": {"gamma_readout": 0.1}}}, r"the table \[model.core\] has no key 'gamma_readout': it is called "
+         r"'model.readout.l1_weight'\.$"),
+        ({"lr_init": 0.1}, r"the recipe has no key 'lr_init': it is called 'schedule.learning_rate'\.$"),
+        ({"objective": {"loss": "poisson"}}, r"the recipe has no key 'objective': it is called 'loss'\.$"),
+    ],
+)  # fmt: skip
+def test_a_former_name_in_another_table_is_answered_with_the_whole_path(tables: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_recipe(tables)
+
+
+def keys_and_tables(settings: type[BaseModel], above: str = "") -> dict[str, set[str]]:
+    found = {above: set(settings.model_fields)}
+    for name, field in settings.model_fields.items():
+        if inner := _model_of(field.annotation):
+            found |= keys_and_tables(inner, f"{above}.{name}" if above else name)
+    return found
 
 
 def test_errors_of_a_file_are_not_blamed_on_overrides(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Settings from outside, checked by pydantic; what it finds is said in one sentence."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -19,6 +19,7 @@ def validated(
     overridden: frozenset[tuple[str, ...]] = frozenset(),
     *,
     kind: str = "recipe",
+    renamed_hint: Callable[[str, str], str | None] | None = None,
 ) -> Model:
     """Check tables as TOML gives them; a number is no text, and a text no number.
 
@@ -34,6 +35,9 @@ def validated(
         Keys that are from the command line instead.
     kind
         What the tables describe, for the sentence.
+    renamed_hint
+        Function of an unknown key and its table that returns a clause naming the new key, or None if the key was not
+        renamed.
 
     Raises
     ------
@@ -56,7 +60,9 @@ def validated(
             table = f"table [{'.'.join(tables_above)}]" if tables_above else kind
             valid = _fields(model, tuple(tables_above))
             elsewhere = next(_places(model, key), None)
-            hint = nearest(key, valid) if elsewhere is None else f"did you mean {elsewhere!r}?"
+            hint = renamed_hint(key, ".".join(tables_above)) if renamed_hint else None
+            if hint is None:
+                hint = nearest(key, valid) if elsewhere is None else f"did you mean {elsewhere!r}?"
             stop = "" if hint.endswith("?") else "."
             raise InputError(f"{where}: the {table} has no key {quoted(key, 42)}: {hint}{stop}") from error
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")

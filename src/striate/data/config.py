@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 from pydantic.functional_validators import BeforeValidator
 
+from striate._internal.renamed_settings import renamed_setting_hint
 from striate.errors import InputError, kind_of, listed, nearest
 
 ORIGINAL: Literal["original"] = "original"
@@ -156,9 +157,8 @@ def data_settings(settings: DataSettings | Mapping[str, Any] | None, overrides: 
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "extra_forbidden":
-            raise InputError(
-                f"The data settings have no key {key!r}: {nearest(key, DataSettings.model_fields)}."
-            ) from error
+            hint = renamed_setting_hint(key, "data") or nearest(key, DataSettings.model_fields)
+            raise InputError(f"The data settings have no key {key!r}: {hint}.") from error
         what = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
         got = f"{key} = {first['input']!r}: " if key else ""
         raise InputError(f"Data settings: {got}{what}") from error

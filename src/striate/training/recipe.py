@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from striate._internal import notebook_html
 from striate._internal.config_validation import validated
 from striate._internal.paths import expanded
+from striate._internal.renamed_settings import renamed_setting_hint
 from striate._internal.safe_parsing import parse_toml, read_limited
 from striate.data.config import DataSettings
 from striate.errors import InputError, kind_of, nearest
@@ -292,7 +293,9 @@ def load_recipe(
         raise InputError(
             f"recipe is {kind_of(recipe)}; expected the name of a recipe, the path of a .toml file, a Recipe, or its tables."
         )
-    return validated(Recipe, apply(tables, changes, source), source, frozenset(changes))
+    return validated(
+        Recipe, apply(tables, changes, source), source, frozenset(changes), renamed_hint=renamed_setting_hint
+    )
 
 
 def _read(recipe: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
