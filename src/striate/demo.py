@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from striate import report, simulate
 from striate._internal.atomic_write import refuse_existing
@@ -13,7 +12,7 @@ from striate.data import Standardisation
 from striate.errors import InputError, StriateError
 from striate.recordings import Recording, check
 from striate.recordings import open as open_recording
-from striate.simulate import PopulationSettings, RecordingSettings, SimulatedTruth
+from striate.simulate import PopulationSettings, RecordingSettings, SimulatedTruth, expected_given_image
 from striate.submissions import Submission, Truth, validate
 from striate.training import Run, load_recipe, predict, train
 
@@ -213,9 +212,7 @@ def _constant(recording: Recording) -> Submission:
 
 
 def _oracle(known: SimulatedTruth, recording: Recording) -> Submission:
-    """The expected response to each image: the mean of what is expected in the trials that show it."""
+    """Return the expected response to each image, for an observer who knows neither behaviour nor eye position."""
     rows = np.concatenate([recording.rows(tier) for tier in ("test", "final_test")])
-    expected = Standardisation.of(recording).responses(known.expected[rows])
-    image_ids = recording.trials["image_id"].to_numpy()[rows]
-    means = pd.DataFrame(expected).groupby(image_ids).transform("mean").to_numpy()
+    means = Standardisation.of(recording).responses(expected_given_image(known, recording, rows))
     return Submission.from_array(recording, means, protocol="image", track=_TRACK)

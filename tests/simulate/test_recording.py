@@ -2,22 +2,25 @@
 
 import hashlib
 import hmac
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from striate.metrics import fraction_explainable_variance
+from striate.metrics import Repeats, cc_max, fraction_explainable_variance
 from striate.recordings import write
 from striate.recordings.recording import content_hash
 from striate.simulate import (
     PopulationSettings,
     RecordingSettings,
     Seed,
+    expected_given_image,
     measured_responses,
     oracle_scores,
     population,
     recording,
 )
+from striate.simulate.response_model import gain
 
 SEED = 0xC0FFEE_0DDBA11_5EED_15_5EC8E7
 NEURONS = PopulationSettings(neurons=40)
@@ -229,6 +232,31 @@ def test_oracles_are_good_but_not_perfect(large):
     assert 0.35 < image["single_trial_correlation"] < both["single_trial_correlation"]
     assert 0.7 < image["correlation_to_average"] < 0.9
     assert image["feve"] == pytest.approx(1, abs=0.15)
+
+
+def test_the_oracle_of_the_image_alone_knows_no_behavior(large):
+    """Two repeats of an image that differ in behaviour alone are expected to evoke the same."""
+    recording, truth = large.recording, large.truth
+    rows = recording.rows("test")
+    given = expected_given_image(truth, recording, rows)
+    quiet = replace(
+        truth, behavior=np.broadcast_to(truth.behavior.mean(axis=0), truth.behavior.shape).astype(np.float32)
+    )
+    gains = gain(truth.neurons, truth.behavior)
+    ungained = replace(quiet, expected=(truth.expected / gains).astype(np.float32))
+    ratio = given / expected_given_image(ungained, recording, rows)
+    np.testing.assert_allclose(ratio, np.broadcast_to(gains.mean(axis=0), ratio.shape), rtol=1e-4)
+
+
+def test_the_oracle_of_the_image_alone_reaches_the_ceiling():
+    """Of reliable neurons, whose ceiling can be estimated well."""
+    made = recording(
+        settings(train=200, test_images=100), PopulationSettings(neurons=150, reliability=0.5, eye_shift=0.0), 1
+    )
+    image_ids = made.recording.trials["image_id"].to_numpy()[made.recording.rows("test")]
+    ceiling = cc_max(measured_responses(made.truth, made.recording, "test"), Repeats(image_ids))
+    image = oracle_scores(made.truth, made.recording, given="image").means
+    assert image["correlation_to_average"] == pytest.approx(ceiling.mean, abs=0.01)
 
 
 def test_the_oracle_is_the_same_withheld_or_not(sensorium):

@@ -13,7 +13,7 @@ from typing import Any
 from striate.simulate.config import TRACKS, PopulationSettings, RecordingSettings, Track, split_settings
 from striate.simulate.ground_truth import SimulatedTruth
 from striate.simulate.multi_session import FIRST_ANIMAL, Written, benchmark, write_benchmark
-from striate.simulate.oracle import GIVEN, measured_responses, oracle_scores
+from striate.simulate.oracle import GIVEN, expected_given_image, measured_responses, oracle_scores
 from striate.simulate.population import Population, population
 from striate.simulate.recording import Simulated, recording
 from striate.simulate.seeds import Seed
@@ -31,6 +31,7 @@ __all__ = [
     "Track",
     "Written",
     "benchmark",
+    "expected_given_image",
     "measured_responses",
     "oracle_scores",
     "population",

@@ -9,6 +9,7 @@ from striate.errors import InputError, nearest
 from striate.metrics import MetricSet, Repeats, evaluate
 from striate.recordings import Recording
 from striate.simulate.ground_truth import SimulatedTruth
+from striate.simulate.response_model import gain
 
 Given = Literal["image and behavior", "image"]
 GIVEN: tuple[Given, ...] = ("image and behavior", "image")
@@ -28,8 +29,8 @@ def oracle_scores(
     tier
         The tier to score.
     given
-        What the oracle knows of a trial: image, behaviour and eye position, or the image alone. In the latter case
-        it predicts the mean of the expected responses over the repeats of the image.
+        What the oracle knows of a trial: image, behaviour and eye position, or the image alone; see
+        `expected_given_image`.
 
     Returns
     -------
@@ -46,11 +47,47 @@ def oracle_scores(
     rows = recording.rows(tier)
     scale = _response_scale(recording)
     measured = measured_responses(truth, recording, tier) / scale
-    expected = truth.expected[rows] / scale
+    expected = expected_given_image(truth, recording, rows) if given == "image" else truth.expected[rows]
     repeats = Repeats.of(recording.trials["image_id"].to_numpy()[rows], len(rows))
-    if given == "image":
-        expected = _over_repeats(expected, recording.trials["image_id"].to_numpy()[rows])
-    return evaluate(measured, expected, repeats)
+    return evaluate(measured, expected / scale, repeats)
+
+
+def expected_given_image(truth: SimulatedTruth, recording: Recording, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Expected responses to the images of some trials, for an observer who knows neither behaviour nor eye position.
+
+    The gain that behaviour has in a trial is replaced by its mean over all trials of the recording. What is left is averaged
+    over the trials among `rows` that show the same image, and so over their eye positions.
+
+    Parameters
+    ----------
+    truth, recording
+        A simulated recording and the truth about it.
+    rows : (R,)
+        Trials of the recording.
+
+    Returns
+    -------
+    (R, N) float32
+        Raw units.
+
+    Raises
+    ------
+    InputError
+        If truth and recording do not belong together.
+
+    Examples
+    --------
+    >>> import striate
+    >>> from striate.simulate import expected_given_image
+    >>> made = striate.simulate(neurons=5, train=20, validation=5, test_images=4, repeats=3, image_shape=(36, 64), seed=1)
+    >>> rows = made.recording.rows("test")
+    >>> expected_given_image(made.truth, made.recording, rows).shape == (len(rows), 5)
+    True
+    """
+    truth.require(recording)
+    gains = gain(truth.neurons, truth.behavior)
+    evoked = truth.expected[rows] / gains[rows] * gains.mean(axis=0)
+    return _over_repeats(evoked, recording.trials["image_id"].to_numpy()[rows])
 
 
 def measured_responses(truth: SimulatedTruth, recording: Recording, tier: str) -> NDArray[np.float32]:

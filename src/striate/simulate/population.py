@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from striate._internal import notebook_html
 from striate._internal.progress_bars import progress
-from striate.simulate.behavior import arousal_scores, eye_scores
+from striate.simulate.behavior import eye_scores
 from striate.simulate.calibration import calibrated
 from striate.simulate.config import PopulationSettings
 from striate.simulate.neurons import draw_neurons
 from striate.simulate.noise import measure
 from striate.simulate.optics import Retina
 from striate.simulate.receptive_fields import Filters
-from striate.simulate.response_model import answered, column, energy, log_gain, normalized, rectified
+from striate.simulate.response_model import answered, column, energy, gain, normalized, rectified
 from striate.simulate.seeds import Seed, as_seed
 
 Floats = NDArray[np.float32]
@@ -83,9 +83,7 @@ class Population:
 
     def gain(self, behavior: NDArray[np.floating]) -> Floats:
         """Gain of every neuron (mean about 1) for behaviour (T, 3); (T, N)."""
-        return np.asarray(
-            np.exp(log_gain(self.neurons, arousal_scores(behavior)) + column(self.neurons, "gain_offset"))
-        )
+        return gain(self.neurons, behavior)
 
     def drive(self, images: NDArray[Any], pupil_center: NDArray[np.floating] | None = None) -> Floats:
         """What the images alone evoke, mean about 1.

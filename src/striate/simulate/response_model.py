@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate.simulate.behavior import arousal_scores
 from striate.simulate.receptive_fields import Filters
 
 Floats = NDArray[np.float32]
@@ -52,3 +53,8 @@ def log_gain(neurons: pd.DataFrame, scores: Floats) -> Floats:
     """Logarithm of the gain, before its offset, for behaviour in z-scores (T, 3); (T, n)."""
     total = sum(scores[:, [i]] * column(neurons, name) for i, name in enumerate(GAINS))
     return np.clip(np.asarray(total, dtype=np.float32), -_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN)
+
+
+def gain(neurons: pd.DataFrame, behavior: NDArray[np.floating]) -> Floats:
+    """Gain of every neuron (mean about 1) for behaviour (T, 3); (T, N)."""
+    return np.asarray(np.exp(log_gain(neurons, arousal_scores(behavior)) + column(neurons, "gain_offset")))
