@@ -59,7 +59,7 @@ def test_ctrl_c_keeps_every_step(at: int, tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(KeyboardInterrupt) as raised:
             train(RECIPE, small_recording(), tmp_path / "stopped", progress=False)
     (note,) = raised.value.__notes__
-    assert "A checkpoint was written, and the same command goes on" in note
+    assert "A checkpoint was written, and the same command resumes" in note
     assert not (tmp_path / "stopped" / ".lock").exists()
     steps = count_steps(lambda: train(RECIPE, small_recording(), tmp_path / "stopped", progress=False), monkeypatch)
     whole = count_steps(lambda: train(RECIPE, small_recording(), tmp_path / "again", progress=False), monkeypatch)
@@ -90,7 +90,7 @@ def test_a_handler_of_the_user_is_called_after_the_checkpoint(
     signal.signal(number, lambda *_: called.append((tmp_path / "run" / "checkpoint.safetensors").exists()))
     with monkeypatch.context() as patch:
         sending(number, 2, patch, times=2)
-        with pytest.raises(StriateError, match="the same command goes on"):
+        with pytest.raises(StriateError, match="the same command resumes"):
             train(RECIPE, small_recording(), tmp_path / "run", progress=False)
     assert called == [True]
     assert train(RECIPE, small_recording(), tmp_path / "run", progress=False).finished
@@ -145,7 +145,7 @@ def test_a_process_that_is_asked_to_end(number: signal.Signals, tmp_path: Path) 
     out, err = process.communicate(timeout=60)
     assert process.returncode in (128 + number, -number)
     assert "Traceback" not in err
-    assert "the same command goes on from there" in out + err
+    assert "the same command resumes from it" in out + err
     assert Run.open(tmp_path / "run").provenance["status"] == "training"
     assert {p.name for p in (tmp_path / "run").iterdir() if p.name.startswith(".")} == set()
     for name in ("run", "whole"):

@@ -1,7 +1,8 @@
-"""Checkpoints: all that a killed training needs to go on as if it had never been killed.
+"""Checkpoints, from which an interrupted training resumes as if it had never been interrupted.
 
-One safetensors file, replaced as a whole: the weights, their running average if there is one, the best weights, the state
-of Adam, and in its header the counters. The random numbers need no state: each step draws from a seed of its own (see `Trainer`).
+A checkpoint is one safetensors file that is replaced atomically. It holds the weights, their moving average (if there is
+one), the best weights and the state of Adam; its header holds the counters. Random number generators need no state, because
+each step uses its own seed (see `Trainer`).
 """
 
 from dataclasses import asdict, dataclass, field
@@ -20,64 +21,64 @@ Tensors = dict[str, Tensor]
 
 
 @dataclass
-class Progress:
-    """Where a training stands.
+class TrainingState:
+    """Counters and history of a training.
 
     Attributes
     ----------
-    schedule
-        State of the `Schedule`; empty before the untrained model was validated.
-    round
-        Rounds of the current epoch that are done.
+    early_stopping
+        State of `EarlyStopping`; empty until the untrained model has been validated.
+    step
+        Number of completed steps in the current epoch.
     loss
-        Sum of their losses.
+        Sum of the losses of these steps.
     seconds
-        Time spent on the current epoch.
+        Time spent on the current epoch, in seconds.
     history
-        One row for each epoch that is complete.
+        One row for each completed epoch.
     """
 
-    schedule: dict[str, Any] = field(default_factory=dict)
-    round: int = 0
+    early_stopping: dict[str, Any] = field(default_factory=dict)
+    step: int = 0
     loss: float = 0.0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
 def write(
-    path: Path, encoder: nn.Module, average: nn.Module | None, best: Tensors, optimiser: Adam, progress: Progress
+    path: Path, encoder: nn.Module, average: nn.Module | None, best: Tensors, optimiser: Adam, training: TrainingState
 ) -> None:
-    """Write a checkpoint, in the place of an earlier one."""
+    """Write a checkpoint and replace an earlier one."""
     tensors = {f"encoder/{name}": value for name, value in encoder.state_dict().items()}
     if average is not None:
         tensors |= {f"average/{name}": value for name, value in average.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in best.items()}
     for index, values in optimiser.state_dict()["state"].items():
         tensors |= {f"adam/{index}/{name}": value for name, value in values.items()}
-    header = {"format": _FORMAT, "progress": asdict(progress)}
+    header = {"format": _FORMAT, "training": asdict(training)}
     write_tensors(path, tensors, header, overwrite=True)
 
 
-def read(path: Path, encoder: nn.Module, average: nn.Module | None, optimiser: Adam) -> tuple[Tensors, Progress]:
-    """Put a checkpoint back.
+def read(path: Path, encoder: nn.Module, average: nn.Module | None, optimiser: Adam) -> tuple[Tensors, TrainingState]:
+    """Load a checkpoint into an encoder, its moving average and its optimiser.
 
     Returns
     -------
     best
         The best weights.
-    progress
-        Where the training stood.
+    training
+        Counters and history.
 
     Raises
     ------
     InputError
-        If the file is damaged, or is that of another encoder.
+        If the file is damaged, or belongs to another encoder.
     """
     tensors, header = read_tensors(path)
     try:
         if header["format"] != _FORMAT:
             raise ValueError("another format")
-        progress = Progress(**header["progress"])
+        training = TrainingState(**header["training"])
         parts: dict[str, Tensors] = {"encoder": {}, "average": {}, "best": {}, "adam": {}}
         for name, value in tensors.items():
             part, _, rest = name.partition("/")
@@ -89,10 +90,10 @@ def read(path: Path, encoder: nn.Module, average: nn.Module | None, optimiser: A
     except (KeyError, ValueError, TypeError, RuntimeError, IndexError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"{path} is no checkpoint of this run ({reason}): start it anew ({option('--overwrite', 'overwrite=True')})."
+            f"{path} is not a checkpoint of this run ({reason}): start the run again ({option('--overwrite', 'overwrite=True')})."
         ) from error
     device = next(encoder.parameters()).device
-    return {name: value.to(device) for name, value in parts["best"].items()}, progress
+    return {name: value.to(device) for name, value in parts["best"].items()}, training
 
 
 def _restore_adam(optimiser: Adam, tensors: Tensors) -> None:
@@ -100,7 +101,7 @@ def _restore_adam(optimiser: Adam, tensors: Tensors) -> None:
     state: dict[int, Tensors] = {}
     for name, value in tensors.items():
         index, _, kind = name.partition("/")
-        if value.ndim:  # in the memory layout of its parameter: another may round differently
+        if value.ndim:  # copied into the memory layout of the parameter, because another layout may round differently
             value = torch.empty_like(parameters[int(index)], requires_grad=False).copy_(value)
         state.setdefault(int(index), {})[kind] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -1,4 +1,4 @@
-"""When to reduce the learning rate, when to go back to the best weights, when to stop."""
+"""Early stopping: when to reduce the learning rate, restore the best weights, and stop training."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -7,17 +7,17 @@ from striate.training.recipe import ScheduleSettings
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What follows from the validation of one epoch.
+class EpochDecision:
+    """What the trainer does after the validation of an epoch.
 
     Attributes
     ----------
     improved
-        The weights are the best so far: keep them.
+        Whether the weights are the best so far and are kept.
     restore
-        Go back to the best weights.
+        Whether the trainer restores the best weights.
     finished
-        The training is over (and the best weights are the result).
+        Whether training ends. The best weights are its result.
     """
 
     improved: bool
@@ -26,89 +26,101 @@ class Verdict:
 
 
 @dataclass
-class Schedule:
-    """The course of a training, as far as its validation correlations decide it.
+class EarlyStopping:
+    """Decides from the validation correlation of each epoch how training continues.
 
-    The untrained model is the first best. `patience` epochs in a row that do not improve on the best are a plateau: the
-    best weights are restored, and the last of `max_plateaus` ends the training. The rate has a counter of its own: it is
-    reduced after `lr_patience` epochs in a row without improvement, whether or not the weights were restored among
-    them.
+    The untrained model is the first best model. `patience` consecutive epochs without improvement are a plateau: the best
+    weights are restored, and plateau number `max_plateaus` ends training. The learning rate is counted separately: it is
+    reduced after `lr_patience` consecutive epochs without improvement, whether or not weights were restored in between.
 
     Attributes
     ----------
     settings
-        Patience, reductions, rates.
+        Settings of the recipe.
     best
         Highest validation correlation so far.
     best_epoch
-        The epoch that reached it; 0 is the untrained model.
+        Epoch that reached `best`; 0 is the untrained model.
     epoch
-        Epochs that have been completed.
-    waited
-        Epochs since the last improvement or plateau.
+        Number of completed epochs.
+    bad_epochs
+        Number of epochs since the last improvement or plateau.
     plateaus
-        Stalls so far.
-    rate_waited
-        Epochs since the last improvement or reduction.
-    reductions
-        Reductions of the rate so far.
+        Number of plateaus so far.
+    lr_bad_epochs
+        Number of epochs since the last improvement or reduction of the learning rate.
+    lr_reductions
+        Number of reductions of the learning rate so far.
+
+    Examples
+    --------
+    >>> early_stopping = EarlyStopping(ScheduleSettings(patience=1, max_plateaus=1), best=0.1)
+    >>> early_stopping.complete_epoch(0.2)
+    EpochDecision(improved=True, restore=False, finished=False)
+    >>> early_stopping.complete_epoch(0.15)
+    EpochDecision(improved=False, restore=True, finished=True)
     """
 
     settings: ScheduleSettings
     best: float
     best_epoch: int = 0
     epoch: int = 0
-    waited: int = 0
+    bad_epochs: int = 0
     plateaus: int = 0
-    rate_waited: int = 0
-    reductions: int = 0
+    lr_bad_epochs: int = 0
+    lr_reductions: int = 0
 
     @property
     def learning_rate(self) -> float:
-        """The rate of the coming epoch."""
-        return self.settings.learning_rate * self.settings.lr_decay_factor**self.reductions
+        """Learning rate of the next epoch."""
+        return self.settings.learning_rate * self.settings.lr_decay_factor**self.lr_reductions
 
     @property
     def finished(self) -> bool:
-        """Whether the training is over."""
+        """Whether training has ended."""
         return self.plateaus >= self.settings.max_plateaus or self.epoch >= self.settings.max_epochs
 
-    def complete_epoch(self, validation: float) -> Verdict:
+    def complete_epoch(self, validation: float) -> EpochDecision:
         """Record the validation correlation after an epoch.
 
         Parameters
         ----------
         validation
-            Mean single-trial correlation of the validation trials, in evaluation mode.
+            Mean single-trial correlation on the validation trials, with the model in evaluation mode.
+
+        Returns
+        -------
+        EpochDecision
+            Whether the epoch improved, whether to restore the best weights, and whether training ends.
         """
         self.epoch += 1
         improved = validation > self.best + self.settings.min_delta
         if improved:
-            self.best, self.best_epoch, self.waited, self.rate_waited = validation, self.epoch, 0, 0
-            return Verdict(improved=True, restore=False, finished=self.finished)
-        self.waited += 1
-        self.rate_waited += 1
-        plateau = self.waited == self.settings.patience
+            self.best, self.best_epoch, self.bad_epochs, self.lr_bad_epochs = validation, self.epoch, 0, 0
+            return EpochDecision(improved=True, restore=False, finished=self.finished)
+        self.bad_epochs += 1
+        self.lr_bad_epochs += 1
+        plateau = self.bad_epochs == self.settings.patience
         if plateau:
-            self.plateaus, self.waited = self.plateaus + 1, 0
-        if self.rate_waited == self.settings.lr_patience and not self.finished:
-            self.reductions, self.rate_waited = self.reductions + 1, 0
-        return Verdict(improved=False, restore=plateau or self.finished, finished=self.finished)
+            self.plateaus, self.bad_epochs = self.plateaus + 1, 0
+        if self.lr_bad_epochs == self.settings.lr_patience and not self.finished:
+            self.lr_reductions, self.lr_bad_epochs = self.lr_reductions + 1, 0
+        return EpochDecision(improved=False, restore=plateau or self.finished, finished=self.finished)
 
     def state(self) -> dict[str, Any]:
-        """Everything but the settings, as plain numbers."""
+        """Return all counters, without the settings, as JSON values."""
         state = asdict(self)
         del state["settings"]
         return state
 
     @classmethod
-    def from_state(cls, settings: ScheduleSettings, state: dict[str, Any]) -> "Schedule":
-        """Go on from what `state` returned.
+    def from_state(cls, settings: ScheduleSettings, state: dict[str, Any]) -> "EarlyStopping":
+        """Restore the counters that `state` returned.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            If it is something else.
+            If `state` lacks a counter, or a counter is not a number.
         """
         counters = {f.name: int(state[f.name]) for f in fields(cls) if f.name not in ("settings", "best")}
         return cls(settings, float(state["best"]), **counters)

@@ -1,4 +1,4 @@
-"""One training at a time in a process."""
+"""A lock that allows one training at a time in a process."""
 
 import os
 import threading
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from striate.errors import InputError
 
 _lock = threading.Lock()
-# a forked child starts without the threads of its parent, and so without their training
+# a forked child process has none of its parent's threads, so its lock must be free
 os.register_at_fork(after_in_child=lambda: globals().update(_lock=threading.Lock()))
 
 
 @contextmanager
 def only_training() -> Iterator[None]:
-    """Refuse a second training within the block.
+    """Prevent a second training in this process within the ``with`` block.
 
-    Threads share PyTorch's random numbers, so that two trainings would disturb each other's: the same seed would no longer give the
-    same weights.
+    Threads share PyTorch's random number generators, so that the weights of two simultaneous trainings would not be
+    determined by their seeds.
 
     Raises
     ------

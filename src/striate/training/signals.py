@@ -1,4 +1,4 @@
-"""Signals that ask a training to end: it writes a checkpoint first, and then ends as the signal says."""
+"""Deferred handling of signals: training writes a checkpoint before the signal takes effect."""
 
 import contextlib
 import signal
@@ -10,30 +10,30 @@ from typing import Any
 
 from striate._internal.progress_bars import say
 
-# Ctrl-C, and what schedulers and closed terminals send: SLURM sends SIGTERM at the end of a job's time, and before it whatever
-# --signal names, mostly SIGUSR1.
+# Ctrl-C, and the signals of job schedulers and closed terminals. SLURM sends SIGTERM at the end of the time limit, and
+# before it the signal that --signal names, usually SIGUSR1.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 class TrainingStopped(Exception):  # noqa: N818 - not an error
-    """A signal asked the training to end, and its checkpoint is written.
+    """Raised when training stops because a signal was received.
 
     Attributes
     ----------
-    goes_on
-        Whether there is a checkpoint that the training can go on from.
+    resumable
+        Whether there is a checkpoint from which training can resume.
     """
 
-    def __init__(self, goes_on: bool) -> None:
+    def __init__(self, resumable: bool) -> None:
         super().__init__("training was stopped by a signal")
-        self.goes_on = goes_on
+        self.resumable = resumable
 
 
 class Interruption:
-    """Defers signals while a training runs, and delivers the first one when its files are closed.
+    """Defers signals during training and delivers the first one after all files are closed.
 
-    A second Ctrl-C is not deferred. Signals that the process ignores (as under ``nohup``) stay ignored. In a thread other than
-    the main one nothing is deferred, since Python handles signals only there.
+    A second Ctrl-C is not deferred. Signals that the process ignores (as under ``nohup``) stay ignored. In threads other than
+    the main thread no signal is deferred, because Python handles signals in the main thread only.
     """
 
     def __init__(self) -> None:
@@ -41,13 +41,13 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     @property
-    def asked(self) -> bool:
-        """Whether a signal arrived."""
+    def received(self) -> bool:
+        """Whether a signal has been received."""
         return self._received is not None
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Note signals within a ``with`` block, instead of handling them."""
+        """Record signals within a ``with`` block instead of handling them."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -60,28 +60,28 @@ class Interruption:
         finally:
             self._restore()
 
-    def deliver(self, sentence: Callable[[str], str]) -> None:
-        """Handle the signal that was deferred, as it would have been handled without this class.
+    def deliver(self, message_for: Callable[[str], str]) -> None:
+        """Pass the deferred signal to the handler that was installed before.
 
-        Nothing happens if none arrived, and this returns if the handler of the signal does.
+        Does nothing if no signal was received. Returns if the handler of the signal returns.
 
         Parameters
         ----------
-        sentence
-            Makes the message from the name of the signal. It is printed if the signal ends the process, and added to the
-            exception as a note if its handler raises one.
+        message_for
+            Function of the name of the signal that returns a message. The message is printed if the signal ends the
+            process, and added as a note to an exception that the handler raises.
         """
         if self._received is None:
             return
-        said = sentence(self._received.name)
+        message = message_for(self._received.name)
         if signal.getsignal(self._received) is signal.SIG_DFL:
-            say(said)
+            say(message)
             if sys.stdout is not None:
                 sys.stdout.flush()
         try:
             signal.raise_signal(self._received)
         except BaseException as error:
-            error.add_note(said)
+            error.add_note(message)
             raise
 
     def _note(self, number: int, _: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Training from beginning to end: check everything, claim the folder, train or go on, leave a finished run."""
+"""Training: validate the inputs, lock the folder of the run, train or resume, and write the finished run."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from striate.models import Encoder, build_encoder, save
 from striate.recordings import Recording
 from striate.training import run as files
 from striate.training.callbacks import TensorBoard, display
-from striate.training.checkpoints import Progress
+from striate.training.checkpoints import TrainingState
 from striate.training.config_overrides import Overrides
-from striate.training.early_stopping import Schedule
+from striate.training.early_stopping import EarlyStopping
 from striate.training.environment import shareable_command, shareable_platform
 from striate.training.exclusive import only_training
 from striate.training.initialisation import initialise
@@ -36,8 +36,8 @@ from striate.training.input_statistics import RunInputs
 from striate.training.recipe import IMAGE, Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.signals import Interruption, TrainingStopped
-from striate.training.trainer import Trainer, Watcher, initial_seed
-from striate.training.transfer import CoreOf
+from striate.training.trainer import Callback, Trainer, initial_seed
+from striate.training.transfer import FrozenCore
 
 if TYPE_CHECKING:
     from striate.training.trainer import Row
@@ -55,35 +55,36 @@ def train(
     overwrite: bool = False,
     progress: bool = True,
 ) -> Run:
-    """Train an encoder as a recipe says.
+    """Train an encoder with the settings of a recipe.
 
-    A training that was killed goes on when the same call is made again, and ends (on a CPU, with the same number of
-    threads) with the weights that it would have had. A finished run is never overwritten unless asked.
+    The same call resumes a training that was interrupted. On a CPU, with the same number of threads, the result has the
+    same weights as a training that was not interrupted. A finished run is replaced only if `overwrite` is true.
 
-    SIGTERM, SIGHUP, SIGUSR1 and Ctrl-C first let it write a checkpoint, and then do what they did before the call: without a
-    handler of yours, they end the process. Only calls from the main thread see signals.
+    When SIGTERM, SIGHUP, SIGUSR1 or Ctrl-C arrives, training writes a checkpoint and then calls the signal's previous handler;
+    the default handler ends the process. Signals are handled only if `train` is called in the main thread.
 
     Parameters
     ----------
     recipe
         Name of a recipe that comes with striate, path of a TOML file, or a `Recipe`.
     recordings
-        One recording or several, open or by their paths or names; their encoders share one core.
+        One recording or several: open recordings, their paths, or their names. All recordings share one core.
     out
-        Folder of the run; it may not exist yet, or hold the same run, unfinished.
+        Folder of the run. It must not exist, or must hold the same run, unfinished.
     core
-        An earlier run (or encoder) whose core is taken and frozen: only new readouts are trained.
+        Run, folder of a run, or encoder whose core is reused and frozen, so that only new readouts are trained.
     seed
-        Of initial weights, order of trials, and positions drawn by the readouts.
+        Seed of the initial weights, the order of trials and the positions that the readouts sample.
     overrides
-        Settings of the recipe to change, such as ``{"data.batch_size": 64}``.
+        Settings of the recipe to change: a mapping such as ``{"data.batch_size": 64}``, or strings such as
+        ``"data.batch_size=64"``.
     device
         ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     overwrite
-        Whether a run that stands at `out` may be replaced.
+        Whether to replace an existing run at `out`.
     progress
-        Whether to show progress: a bar on a terminal or in a notebook, elsewhere (in the log of a job) a line on
-        standard error for each epoch. The environment variable ``STRIATE_QUIET`` turns it off, too.
+        Whether to show a progress bar (on a terminal or in a notebook) or one line on standard error for each epoch
+        (elsewhere). The environment variable ``STRIATE_QUIET`` turns both off.
 
     Returns
     -------
@@ -93,15 +94,21 @@ def train(
     Raises
     ------
     InputError
-        If anything that was given cannot be used, or another thread of the process is training; nothing has been written then.
+        If an argument is not valid, or another thread of the process is training. Nothing has been written then.
     StriateError
-        If a signal stopped the training, and a handler of yours let the process live.
+        If a signal stopped the training and its handler did not end the process.
+
+    Examples
+    --------
+    >>> recording = striate.simulate(neurons=50)  # doctest: +SKIP
+    >>> run = train("cnn-small", recording, "runs/first")  # doctest: +SKIP
+    >>> run.history["validation_correlation"].max()  # doctest: +SKIP
     """
-    plan = load_recipe(recipe, overrides)
-    several = _several(recordings, plan)
+    validated = load_recipe(recipe, overrides)
+    opened = _open_recordings(recordings, validated)
     checked_seed(seed)
-    where = device_for(device)
-    given = CoreOf.given(core)
+    target = device_for(device)
+    frozen_core = FrozenCore.from_source(core)
     folder = as_path(out, "out")
     Run.refuse_finished(folder, overwrite)
     interruption, stopped = Interruption(), None
@@ -110,113 +117,113 @@ def train(
         stack.enter_context(only_training())
         stack.enter_context(torch_defaults(gradients=True))
         Run.refuse_finished(folder, overwrite)
-        facts = _facts(plan, several, seed, given)
+        provenance = _provenance(validated, opened, seed, frozen_core)
         if not overwrite:
-            _refuse_another(folder, plan, facts)
-        data = loaders(several, plan.data, tiers=("train", "validation"), seed=seed, device=where)
-        encoder = _encoder(plan, data, seed, given)
+            _check_same_run(folder, validated, provenance)
+        data = loaders(opened, validated.data, tiers=("train", "validation"), seed=seed, device=target)
+        encoder = _encoder(validated, data, seed, frozen_core)
         inputs = RunInputs.of(data)
         encoder.image_ranges = {s: one.standardisation.image_range for s, one in data.items()}
         if overwrite:
             files.emptied(folder)
         checkpoint = folder / files.CHECKPOINT
         if not checkpoint.exists():
-            facts["start"] = initialise(encoder, data, plan.initialisation, seed)
-        facts = _begin(folder, plan, facts, data, where)
+            provenance["start"] = initialise(encoder, data, validated.initialisation, seed)
+        provenance = _record_attempt(folder, validated, provenance, data, target)
         inputs.write(folder / files.INPUTS)
-        displays = stack.enter_context(display(plan.schedule.max_epochs, progress))
+        displays = stack.enter_context(display(validated.schedule.max_epochs, progress))
         resumed = checkpoint.exists()
 
-        def watchers(standing: Progress) -> list[Watcher]:
-            events = TensorBoard(folder / files.TENSORBOARD, len(standing.history))
+        def callbacks(state: TrainingState) -> list[Callback]:
+            events = TensorBoard(folder / files.TENSORBOARD, len(state.history))
             stack.callback(events.close)
-            for each in displays:
-                each.begin(len(standing.history) - 1, _resumed(folder, standing) if resumed else None)
-            return [_HistoryFile(folder, standing), events, *displays]
+            for shown in displays:
+                shown.begin(len(state.history) - 1, _resume_message(folder, state) if resumed else None)
+            return [_HistoryFile(folder, state), events, *displays]
 
         stack.enter_context(interruption.deferred())
         try:
             trainer = Trainer(
-                plan,
+                validated,
                 encoder,
                 data,
                 seed=seed,
-                fabric=fabric_for(plan, where),
+                fabric=fabric_for(validated, target),
                 checkpoint=checkpoint,
-                watchers=watchers,
-                stopping=lambda: interruption.asked,
+                callbacks=callbacks,
+                should_stop=lambda: interruption.received,
             )
             trainer.run()
-            _finish(folder, trainer, facts)
-        except TrainingStopped as caught:
-            stopped = caught
-    sentence = _stopped(folder, stopped, overwrite)
-    interruption.deliver(sentence)  # after everything is closed
+            _finish(folder, trainer, provenance)
+        except TrainingStopped as exception:
+            stopped = exception
+    message = _stop_message(folder, stopped, overwrite)
+    interruption.deliver(message)  # after all files have been closed
     if stopped is not None:
-        raise StriateError(sentence("a signal"))
+        raise StriateError(message("a signal"))
     return Run.open(folder)
 
 
-def _stopped(folder: Path, stopped: TrainingStopped | None, overwrite: bool) -> Callable[[str], str]:
-    """Make the sentence that says how a training ended by a signal goes on."""
+def _stop_message(folder: Path, stopped: TrainingStopped | None, overwrite: bool) -> Callable[[str], str]:
+    """Return a function of the name of a signal that makes the message for the user."""
 
-    def sentence(by: str) -> str:
+    def message(by: str) -> str:
         if stopped is None:
             return f"{by} arrived as the training of {folder} finished; the run is whole."
-        if not stopped.goes_on:
+        if not stopped.resumable:
             return f"Training of {folder} was stopped by {by} before its first epoch; the same command starts it again."
         same = "the same command without overwriting" if overwrite else "the same command"
-        return f"Training of {folder} was stopped by {by}. A checkpoint was written, and {same} goes on from there."
+        return f"Training of {folder} was stopped by {by}. A checkpoint was written, and {same} resumes from it."
 
-    return sentence
+    return message
 
 
 def fabric_for(recipe: Recipe, device: torch.device) -> Fabric:
-    """Set up the device, and the precision that the recipe asks for."""
+    """Return Lightning Fabric for a device, with the precision of the recipe."""
     precision: Any = "bf16-mixed" if recipe.compute.precision == "bfloat16" else "32-true"
     devices: Any = [device.index or 0] if device.type == "cuda" else 1
     return Fabric(accelerator=device.type, devices=devices, precision=precision)
 
 
-def _resumed(folder: Path, standing: Progress) -> str:
-    epochs = len(standing.history) - 1
-    rounds = f" and {standing.round} rounds of the next" if standing.round else ""
-    return f"Resuming {folder} after {epochs} epoch{'s' * (epochs != 1)}{rounds}."
+def _resume_message(folder: Path, state: TrainingState) -> str:
+    epochs = len(state.history) - 1
+    steps = f" and {state.step} steps of the next" if state.step else ""
+    return f"Resuming {folder} after {epochs} epoch{'s' * (epochs != 1)}{steps}."
 
 
 class _HistoryFile:
-    """Keeps the history where everybody can read it while training goes on."""
+    """Callback that keeps the history file of the run up to date."""
 
-    def __init__(self, folder: Path, standing: Progress) -> None:
+    def __init__(self, folder: Path, state: TrainingState) -> None:
         self._path = folder / files.HISTORY
-        self._standing = standing
+        self._state = state
         self.write()
 
     def write(self) -> None:
-        files.write_table(self._path, pd.DataFrame(self._standing.history))
+        files.write_table(self._path, pd.DataFrame(self._state.history))
 
-    def on_round(self, done: int, rounds: int, loss: float) -> None:
+    def on_step(self, step: int, steps: int, loss: float) -> None:
         pass
 
-    def on_epoch(self, row: Row, schedule: Schedule) -> None:
+    def on_epoch(self, row: Row, early_stopping: EarlyStopping) -> None:
         self.write()
 
 
-def _several(recordings: Any, plan: Recipe) -> list[Recording]:
-    several = as_recordings(recordings)
-    sessions = [recording.session for recording in several]
+def _open_recordings(recordings: Any, recipe: Recipe) -> list[Recording]:
+    opened = as_recordings(recordings)
+    sessions = [recording.session for recording in opened]
     if doubled := [session for session in sessions if sessions.count(session) > 1]:
         raise InputError(
             f"Two recordings have the session {doubled[0]}: give each once, and name those of your own differently."
         )
-    if not several:
+    if not opened:
         raise InputError("There are no recordings to train on: give at least one.")
-    for recording in several:
-        _refuse_unfit(recording, plan)
-    return several
+    for recording in opened:
+        _check_recording(recording, recipe)
+    return opened
 
 
-def _refuse_unfit(recording: Recording, plan: Recipe) -> None:
+def _check_recording(recording: Recording, recipe: Recipe) -> None:
     if lacking := [tier for tier in ("train", "validation") if tier not in recording.tiers]:
         raise InputError(
             f"Recording {recording.session} has no trials of tier {lacking[0]!r}, which training needs; it has "
@@ -224,7 +231,7 @@ def _refuse_unfit(recording: Recording, plan: Recipe) -> None:
         )
     shown = recording.trials["image_id"].iloc[recording.rows("validation")]
     if len(shown) < 2 or (
-        shown.nunique() < 2 and plan.protocol == IMAGE
+        shown.nunique() < 2 and recipe.protocol == IMAGE
     ):  # correlations would be 0, whatever is learnt
         raise InputError(
             f"Recording {recording.session} shows one image in its {len(shown)} trials of tier 'validation', which cannot tell models "
@@ -232,10 +239,10 @@ def _refuse_unfit(recording: Recording, plan: Recipe) -> None:
         )
 
 
-def _facts(plan: Recipe, several: list[Recording], seed: int, core: CoreOf | None) -> dict[str, Any]:
-    """What decides the outcome of a training besides the recipe."""
+def _provenance(recipe: Recipe, opened: list[Recording], seed: int, core: FrozenCore | None) -> dict[str, Any]:
+    """Collect what determines the result of a training in addition to the recipe."""
     return {
-        "protocol": plan.protocol,
+        "protocol": recipe.protocol,
         "seed": seed,
         "recordings": [
             {
@@ -244,26 +251,26 @@ def _facts(plan: Recipe, several: list[Recording], seed: int, core: CoreOf | Non
                 "trials": len(recording.trials),
                 "neurons": len(recording.neurons),
             }
-            for recording in several
+            for recording in opened
         ],
-        "data": credit(several),
-        "core": core.facts if core else None,
+        "data": credit(opened),
+        "core": core.provenance if core else None,
     }
 
 
-def _refuse_another(folder: Path, plan: Recipe, facts: Mapping[str, Any]) -> None:
-    """An unfinished run goes on only as what it began."""
+def _check_same_run(folder: Path, recipe: Recipe, provenance: Mapping[str, Any]) -> None:
+    """Raise `InputError` if the folder holds an unfinished run with another recipe, seed, core or other recordings."""
     if not (folder / files.PROVENANCE).exists():
         return
-    there = Run.open(folder)
-    reason = files.difference(there.recipe, plan)
-    if reason is None and there.provenance.get("seed") != facts["seed"]:
-        reason = f"the seed is {there.provenance.get('seed')} there and {facts['seed']} now"
-    old, new = ([(r["session"], r["fingerprint"]) for r in f["recordings"]] for f in (there.provenance, facts))
+    existing = Run.open(folder)
+    reason = files.difference(existing.recipe, recipe)
+    if reason is None and existing.provenance.get("seed") != provenance["seed"]:
+        reason = f"the seed is {existing.provenance.get('seed')} there and {provenance['seed']} now"
+    old, new = ([(r["session"], r["fingerprint"]) for r in f["recordings"]] for f in (existing.provenance, provenance))
     if reason is None and old != new:
         sessions = ", ".join(session for session, _ in old)
         reason = f"it was trained on other recordings ({sessions}), in another order, or with other content"
-    cores = [(c or {}).get("sha256") for c in (there.provenance.get("core"), facts["core"])]
+    cores = [(c or {}).get("sha256") for c in (existing.provenance.get("core"), provenance["core"])]
     if reason is None and cores[0] != cores[1]:
         reason = "it has another core"
     if reason is not None:
@@ -273,21 +280,21 @@ def _refuse_another(folder: Path, plan: Recipe, facts: Mapping[str, Any]) -> Non
         )
 
 
-def _encoder(plan: Recipe, data: SessionLoaders, seed: int, core: CoreOf | None) -> Encoder:
-    """Make the untrained encoder, without disturbing the global generator."""
+def _encoder(recipe: Recipe, data: SessionLoaders, seed: int, core: FrozenCore | None) -> Encoder:
+    """Make the untrained encoder without changing the state of the global random number generator."""
     shape = data.input_shape
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(initial_seed(seed))
         if core is None:
-            return build_encoder(plan.model, data.coordinates, shape)
-        core.refuse_unless_fits(plan.model.core, shape)
-        return core.encoder.transfer(data.coordinates, plan.model)
+            return build_encoder(recipe.model, data.coordinates, shape)
+        core.check_compatible(recipe.model.core, shape)
+        return core.encoder.transfer(data.coordinates, recipe.model)
 
 
-def _begin(
-    folder: Path, plan: Recipe, facts: dict[str, Any], data: SessionLoaders, device: torch.device
+def _record_attempt(
+    folder: Path, recipe: Recipe, provenance: dict[str, Any], data: SessionLoaders, device: torch.device
 ) -> dict[str, Any]:
-    """Write down what is about to be trained; a run that goes on notes that it did."""
+    """Write the provenance of the run; a run that resumes appends another attempt."""
     attempt = {
         "started": _now(),
         "command": shareable_command(sys.argv),
@@ -301,16 +308,16 @@ def _begin(
     }
     attempts: list[Any] = []
     if (folder / files.PROVENANCE).exists():
-        there = Run.open(folder).provenance
-        attempts = list(there.get("attempts", []))
-        facts = {"start": there.get("start", {}), **facts}
+        existing = Run.open(folder).provenance
+        attempts = list(existing.get("attempts", []))
+        provenance = {"start": existing.get("start", {}), **provenance}
     else:
-        files.write_text(folder / files.RECIPE, plan.to_toml())
+        files.write_text(folder / files.RECIPE, recipe.to_toml())
         tables = [_neuron_table(session, loaders) for session, loaders in data.items()]
         files.write_table(folder / files.NEURONS, pd.concat(tables, ignore_index=True))
-    facts = {"format": 1, "status": files.TRAINING, **facts, "attempts": [*attempts, attempt]}
-    files.write_json(folder / files.PROVENANCE, facts)
-    return facts
+    provenance = {"format": 1, "status": files.TRAINING, **provenance, "attempts": [*attempts, attempt]}
+    files.write_json(folder / files.PROVENANCE, provenance)
+    return provenance
 
 
 def _neuron_table(session: str, loaders: Loaders) -> pd.DataFrame:
@@ -321,18 +328,18 @@ def _neuron_table(session: str, loaders: Loaders) -> pd.DataFrame:
     )
 
 
-def _finish(folder: Path, trainer: Trainer, facts: Mapping[str, Any]) -> None:
-    """Leave the result, then say that it is whole, then drop what is needed no more."""
+def _finish(folder: Path, trainer: Trainer, provenance: Mapping[str, Any]) -> None:
+    """Write the weights, mark the run as finished, and delete the checkpoint, in this order."""
     save(trainer.encoder, folder / files.WEIGHTS, overwrite=True)
-    schedule = trainer.schedule
+    early_stopping = trainer.early_stopping
     results = {
         "status": files.FINISHED,
         "finished": _now(),
-        "epochs": schedule.epoch,
-        "best_epoch": schedule.best_epoch,
-        "best_validation_correlation": schedule.best,
+        "epochs": early_stopping.epoch,
+        "best_epoch": early_stopping.best_epoch,
+        "best_validation_correlation": early_stopping.best,
     }
-    files.write_json(folder / files.PROVENANCE, {**facts, **results})
+    files.write_json(folder / files.PROVENANCE, {**provenance, **results})
     (folder / files.CHECKPOINT).unlink(missing_ok=True)
 
 

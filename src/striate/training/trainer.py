@@ -1,4 +1,4 @@
-"""The loop of training: epochs, validation, the schedule's verdicts, checkpoints."""
+"""The training loop: epochs, validation, early stopping, checkpoints."""
 
 import hashlib
 import time
@@ -18,8 +18,8 @@ from striate.metrics import single_trial_correlation
 from striate.models import Encoder
 from striate.models.kernels import freed_memory_kept
 from striate.training import checkpoints
-from striate.training.checkpoints import Progress, Tensors
-from striate.training.early_stopping import Schedule, Verdict
+from striate.training.checkpoints import Tensors, TrainingState
+from striate.training.early_stopping import EarlyStopping, EpochDecision
 from striate.training.losses import LOSSES, batch_weight
 from striate.training.recipe import Recipe
 from striate.training.signals import TrainingStopped
@@ -27,41 +27,41 @@ from striate.training.signals import TrainingStopped
 Row = dict[str, Any]
 
 
-class Watcher(Protocol):
-    """Who is told how training goes."""
+class Callback(Protocol):
+    """Receives the progress of a training."""
 
-    def on_round(self, done: int, rounds: int, loss: float) -> None:
-        """One round of an epoch is done; `loss` is the mean over those so far."""
+    def on_step(self, step: int, steps: int, loss: float) -> None:
+        """Handle the end of a step: `step` of the `steps` of the epoch are completed, with mean loss `loss`."""
 
-    def on_epoch(self, row: Row, schedule: Schedule) -> None:
-        """An epoch was validated; `row` goes into the history."""
+    def on_epoch(self, row: Row, early_stopping: EarlyStopping) -> None:
+        """Handle the end of an epoch; `row` is its row of the history."""
 
 
 class Trainer:
     """Trains one encoder on one or several recordings.
 
-    A round takes one batch of each recording, sums their losses and makes one step. Every round draws its random
-    numbers from a seed of its own, made of the run's seed, the epoch and the round. So a training that goes on from
-    a checkpoint draws the same as one that was never interrupted, and nothing outside the run is disturbed.
+    A step takes one batch of each recording, sums their losses and updates the weights once. Each step seeds the random
+    number generators with the seed of the run, the epoch and the step. A training that resumes from a checkpoint
+    therefore draws the same random numbers as one that was never interrupted, and the global generators are not changed.
 
     Parameters
     ----------
     recipe
-        Objective, schedule, precision.
+        Settings of the loss, the schedule and the precision.
     encoder
-        To be trained, in place.
+        Encoder to train; it is changed in place.
     data
         Loaders of the recordings, with tiers ``train`` and ``validation``.
     seed
-        Of everything that is drawn.
+        Seed of all random numbers.
     fabric
-        Device and precision.
+        Lightning Fabric with the device and the precision.
     checkpoint
-        Where to write checkpoints, and to go on from if there is one.
-    watchers
-        Callbacks that see each batch and each epoch.
-    stopping
-        Called after each batch; return True to end the training there.
+        Path of the checkpoint. If the file exists, training resumes from it.
+    callbacks
+        Function of the training state that returns the callbacks, which are called after each step and each epoch.
+    should_stop
+        Function that is called after each batch; training stops if it returns True.
     """
 
     def __init__(
@@ -73,89 +73,89 @@ class Trainer:
         seed: int,
         fabric: Fabric,
         checkpoint: Path,
-        watchers: Callable[[Progress], list[Watcher]],
-        stopping: Callable[[], bool] = lambda: False,
+        callbacks: Callable[[TrainingState], list[Callback]],
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.recipe = recipe
         self.encoder = encoder
         self.data = data
         self.seed = seed
         self.checkpoint = checkpoint
-        self._stopping = stopping
-        trained = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
-        optimiser = torch.optim.Adam(trained, lr=recipe.schedule.learning_rate)
+        self._should_stop = should_stop
+        parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+        optimiser = torch.optim.Adam(parameters, lr=recipe.schedule.learning_rate)
         self._fabric = fabric
         _, self._optimiser = fabric.setup(encoder, optimiser)
         self._adam = optimiser
-        self._average = _average(encoder, recipe.schedule.ema_decay)
+        self._average = _ema_model(encoder, recipe.schedule.ema_decay)
         self._loss = LOSSES[recipe.loss.type]
         self._trials = {session: len(loaders.recording.trials) for session, loaders in data.items()}
         self._measured = {session: loaders.responses("validation") for session, loaders in data.items()}
         self.best: Tensors
-        self.progress = Progress()
+        self.state = TrainingState()
         if checkpoint.exists():
-            self.best, self.progress = checkpoints.read(checkpoint, encoder, self._average, optimiser)
-            self.schedule = Schedule.from_state(recipe.schedule, self.progress.schedule)
+            self.best, self.state = checkpoints.read(checkpoint, encoder, self._average, optimiser)
+            self.early_stopping = EarlyStopping.from_state(recipe.schedule, self.state.early_stopping)
         else:
-            self._begin()
-        self._watchers = watchers(self.progress)
+            self._validate_untrained()
+        self._callbacks = callbacks(self.state)
 
     def run(self) -> None:
-        """Train until the schedule ends it; the encoder then has the best weights.
+        """Train until early stopping ends training, and load the best weights into the encoder.
 
         Raises
         ------
         TrainingStopped
-            If `stopping` ends it early, after a checkpoint has been written.
+            If `should_stop` returned True. A checkpoint has been written then.
         """
         with freed_memory_kept():
-            while not self.schedule.finished:
+            while not self.early_stopping.finished:
                 self._train_epoch()
                 self._complete_epoch()
         self.encoder.load_state_dict(self.best)
         self.encoder.eval()
 
-    def _begin(self) -> None:
-        """Validate the untrained model: it is the first best."""
+    def _validate_untrained(self) -> None:
+        """Validate the untrained model, which is the first best model."""
         started = time.monotonic()
-        self.best = _copy(self._candidate)
+        self.best = _copy_weights(self._evaluated_encoder)
         correlation = self.validate()
-        self.schedule = Schedule(self.recipe.schedule, best=correlation)
+        self.early_stopping = EarlyStopping(self.recipe.schedule, best=correlation)
         row = {"epoch": 0, "loss": float("nan"), "validation_correlation": correlation, "improved": True}
-        rate = self.schedule.learning_rate
+        rate = self.early_stopping.learning_rate
         row |= {"restored": False, "learning_rate": rate, "seconds": time.monotonic() - started}
-        self.progress.history.append(row)
+        self.state.history.append(row)
         self._save()
 
     def _train_epoch(self) -> None:
-        epoch, progress = self.schedule.epoch, self.progress
+        epoch, state = self.early_stopping.epoch, self.state
         for group in self._adam.param_groups:
-            group["lr"] = self.schedule.learning_rate
+            group["lr"] = self.early_stopping.learning_rate
         cycle = self.data.cycle("train", epoch=epoch)
-        rounds = len(cycle)
-        before, started = progress.seconds, time.monotonic()
+        steps = len(cycle)
+        seconds_before, started = state.seconds, time.monotonic()
         saved = started
         self.encoder.train()
-        with _own_generator(self._fabric.device):
-            for done, batches in enumerate(cycle):
-                if done < progress.round:  # before the interruption
+        with _isolated_random_state(self._fabric.device):
+            for step, batches in enumerate(cycle):
+                if step < state.step:  # trained before the interruption
                     continue
-                torch.manual_seed(_seed(self.seed, epoch, done))
-                progress.loss += self._step(batches)
-                progress.round = done + 1
-                progress.seconds = before + time.monotonic() - started
-                for watcher in self._watchers:
-                    watcher.on_round(progress.round, rounds, progress.loss / progress.round)
+                torch.manual_seed(_seed(self.seed, epoch, step))
+                state.loss += self._step(batches)
+                state.step = step + 1
+                state.seconds = seconds_before + time.monotonic() - started
+                for callback in self._callbacks:
+                    callback.on_step(state.step, steps, state.loss / state.step)
                 if time.monotonic() - saved > 60 * self.recipe.compute.checkpoint_minutes:
                     self._save()
                     saved = time.monotonic()
-                self._stop_if_asked()
+                self._stop_if_requested()
 
     def _step(self, batches: dict[str, Batch]) -> float:
         self._optimiser.zero_grad()
         total = torch.zeros((), device=self._fabric.device)
         for session, batch in batches.items():
-            # each is differentiated at once, so that the memory of one batch suffices; gradients add up
+            # one backward pass for each batch, so that only one batch is in memory; gradients accumulate
             loss = self._loss(self._rates(batch, self.encoder), batch.measured_responses())
             loss = loss * batch_weight(self._trials[session], len(batch)) + self.encoder.regulariser(session)
             self._fabric.backward(loss)
@@ -166,14 +166,14 @@ class Trainer:
         value = float(total)
         if not np.isfinite(value):
             raise StriateError(
-                f"Training diverged: the loss became {value} in epoch {self.schedule.epoch + 1}. Use a lower "
+                f"Training diverged: the loss became {value} in epoch {self.early_stopping.epoch + 1}. Use a lower "
                 "schedule.learning_rate, and check the recordings for outliers (striate check)."
             )
         return value
 
     @property
-    def _candidate(self) -> Encoder:
-        """What is validated, and is the result if it is the best: the encoder, or its running average."""
+    def _evaluated_encoder(self) -> Encoder:
+        """Encoder that is validated and kept if it is the best: the trained one, or its moving average."""
         if self._average is None:
             return self.encoder
         average = self._average.module
@@ -181,81 +181,81 @@ class Trainer:
         return average
 
     def _rates(self, batch: Batch, encoder: Encoder) -> Tensor:
-        """Predictions of a batch, in float32, computed in the precision that the recipe asks for."""
+        """Predict the responses to a batch in the precision of the recipe, and convert them to float32."""
         with self._fabric.autocast():
             rates: Tensor = encoder(batch)
         return rates.float()
 
     def validate(self) -> float:
-        """Mean single-trial correlation over all neurons of all recordings; undefined ones count as 0."""
-        candidate = self._candidate
-        candidate.eval()
+        """Return the mean single-trial correlation of all neurons of all recordings; undefined correlations count as 0."""
+        evaluated = self._evaluated_encoder
+        evaluated.eval()
         correlations = []
         with torch.inference_mode():
             for session, loaders in self.data.items():
                 predicted = []
                 for batch in loaders.prediction("validation"):
-                    predicted.append(self._rates(batch, candidate).cpu().numpy())
-                    self._stop_if_asked()
+                    predicted.append(self._rates(batch, evaluated).cpu().numpy())
+                    self._stop_if_requested()
                 correlations.append(single_trial_correlation(self._measured[session], np.concatenate(predicted)))
         return float(np.nan_to_num(np.concatenate(correlations)).mean())
 
     def _complete_epoch(self) -> None:
-        started, rate, progress = time.monotonic(), self.schedule.learning_rate, self.progress
+        started, rate, state = time.monotonic(), self.early_stopping.learning_rate, self.state
         correlation = self.validate()
-        verdict = self.schedule.complete_epoch(correlation)
-        self._obey(verdict)
-        row = {"epoch": self.schedule.epoch, "loss": progress.loss / progress.round}
-        row |= {"validation_correlation": correlation, "improved": verdict.improved, "restored": verdict.restore}
-        row |= {"learning_rate": rate, "seconds": progress.seconds + time.monotonic() - started}
-        progress.history.append(row)
-        progress.round, progress.loss, progress.seconds = 0, 0.0, 0.0
+        decision = self.early_stopping.complete_epoch(correlation)
+        self._apply(decision)
+        row = {"epoch": self.early_stopping.epoch, "loss": state.loss / state.step}
+        row |= {"validation_correlation": correlation, "improved": decision.improved, "restored": decision.restore}
+        row |= {"learning_rate": rate, "seconds": state.seconds + time.monotonic() - started}
+        state.history.append(row)
+        state.step, state.loss, state.seconds = 0, 0.0, 0.0
         self._save()
-        for watcher in self._watchers:
-            watcher.on_epoch(row, self.schedule)
+        for callback in self._callbacks:
+            callback.on_epoch(row, self.early_stopping)
 
-    def _obey(self, verdict: Verdict) -> None:
-        if verdict.improved:
-            self.best = _copy(self._candidate)
-        elif verdict.restore:
-            for encoder in {self.encoder, self._candidate}:
+    def _apply(self, decision: EpochDecision) -> None:
+        if decision.improved:
+            self.best = _copy_weights(self._evaluated_encoder)
+        elif decision.restore:
+            for encoder in {self.encoder, self._evaluated_encoder}:
                 encoder.load_state_dict(self.best)
 
-    def _stop_if_asked(self) -> None:
-        if self._stopping():
-            begun = self.checkpoint.exists()  # without one, the untrained model is being validated: nothing was learnt
-            if begun:
+    def _stop_if_requested(self) -> None:
+        if self._should_stop():
+            resumable = self.checkpoint.exists()  # without a checkpoint, training has not begun
+            if resumable:
                 self._save()
-            raise TrainingStopped(begun)
+            raise TrainingStopped(resumable)
 
     def _save(self) -> None:
-        self.progress.schedule = self.schedule.state()
-        checkpoints.write(self.checkpoint, self.encoder, self._average, self.best, self._adam, self.progress)
+        self.state.early_stopping = self.early_stopping.state()
+        checkpoints.write(self.checkpoint, self.encoder, self._average, self.best, self._adam, self.state)
 
 
 def initial_seed(seed: int) -> int:
-    """Seed of the initial weights."""
+    """Return the seed of the initial weights."""
     return _seed(seed, "initial weights")
 
 
 def _seed(*parts: int | str) -> int:
-    """Turn a run's seed, an epoch and a round into a seed that is unlike that of any other."""
+    """Return a seed that is derived from the seed of the run, an epoch and a step."""
     digest = hashlib.sha256(" ".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
 
 
-def _own_generator(device: torch.device) -> Any:
-    """Give back the global generators as they were."""
+def _isolated_random_state(device: torch.device) -> Any:
+    """Restore the state of the global random number generators at the end of the ``with`` block."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
-def _average(encoder: Encoder, share: float) -> AveragedModel | None:
-    """Set up the running average of an encoder; None if there shall be none."""
-    if share == 0:
+def _ema_model(encoder: Encoder, decay: float) -> AveragedModel | None:
+    """Make the exponential moving average of an encoder; None if `decay` is 0."""
+    if decay == 0:
         return None
-    rule = get_ema_multi_avg_fn(share)  # type: ignore[no-untyped-call]
+    rule = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
     return AveragedModel(encoder, multi_avg_fn=rule, use_buffers=True)
 
 
-def _copy(encoder: Encoder) -> Tensors:
+def _copy_weights(encoder: Encoder) -> Tensors:
     return {name: value.detach().clone() for name, value in encoder.state_dict().items()}

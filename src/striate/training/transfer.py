@@ -1,4 +1,4 @@
-"""The core of an earlier run, on which new readouts are trained."""
+"""Transfer: new readouts are trained on the frozen core of an earlier run."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from striate.models import CoreSettings, Encoder
 from striate.training.environment import folder_name
 from striate.training.run import Run
 
-_WITHOUT_EFFECT = {"laplace_weight", "batch_norm_momentum"}  # on a core that does not learn
+_TRAINING_ONLY = {"laplace_weight", "batch_norm_momentum"}  # settings without effect on a frozen core
 
 
 @dataclass(frozen=True)
-class CoreOf:
-    """An encoder whose core is to be taken.
+class FrozenCore:
+    """Encoder whose core is frozen and reused.
 
     Attributes
     ----------
     encoder
-        The encoder.
-    facts
-        Where it came from, and the hash of its core's weights.
+        Encoder that the core is copied from.
+    provenance
+        Name of the run of the encoder, and the SHA-256 hash of the weights of its core.
     """
 
     encoder: Encoder
-    facts: dict[str, Any]
+    provenance: dict[str, Any]
 
     @classmethod
-    def given(cls, core: str | Path | Run | Encoder | None) -> CoreOf | None:
-        """Find the core that was given; None if none was.
+    def from_source(cls, core: str | Path | Run | Encoder | None) -> FrozenCore | None:
+        """Open the core of a run, the folder of a run, or an encoder; None for None.
 
         Raises
         ------
         InputError
-            If it is neither a finished run nor an encoder.
+            If `core` is neither a finished run nor an encoder.
         """
         if core is None:
             return None
@@ -55,20 +55,20 @@ class CoreOf:
             digest.update(value.cpu().contiguous().numpy().tobytes())
         return cls(encoder, {"run": source, "sha256": digest.hexdigest()})
 
-    def refuse_unless_fits(self, settings: CoreSettings, input_shape: tuple[int, int, int]) -> None:
-        """Refuse a recipe whose core, or whose input, is another than this one.
+    def check_compatible(self, settings: CoreSettings, input_shape: tuple[int, int, int]) -> None:
+        """Check that the core settings of a recipe, and the shape of its inputs, are those of this core.
 
         Raises
         ------
         InputError
-            Naming the first setting that differs.
+            If a setting or the input shape differs. The message names the first one.
         """
-        own = self.encoder.settings.core
+        core_settings = self.encoder.settings.core
         for key in CoreSettings.model_fields:
-            there, now = getattr(own, key), getattr(settings, key)
-            if there != now and key not in _WITHOUT_EFFECT:
+            existing, requested = getattr(core_settings, key), getattr(settings, key)
+            if existing != requested and key not in _TRAINING_ONLY:
                 raise InputError(
-                    f"The core has {key} = {there}, but the recipe asks for model.core.{key} = {now}: use the recipe that the "
+                    f"The core has {key} = {existing}, but the recipe asks for model.core.{key} = {requested}: use the recipe that the "
                     f"core was trained with, or change it ({option('--set', 'overrides')})."
                 )
         if self.encoder.input_shape != input_shape:

@@ -25,7 +25,7 @@ def _checkpoint_seed() -> list[bytes]:
 
     made = encoder()
     adam = torch.optim.Adam(made.parameters())  # type: ignore[attr-defined]
-    write = lambda path: checkpoints.write(path, made, None, {}, adam, checkpoints.Progress())  # type: ignore[arg-type] # noqa: E731
+    write = lambda path: checkpoints.write(path, made, None, {}, adam, checkpoints.TrainingState())  # type: ignore[arg-type] # noqa: E731
     return [bytes_of(write, "checkpoint.safetensors")]
 
 
