@@ -31,7 +31,7 @@ import urllib3
 
 from benchmarks.data import scratch
 from benchmarks.ports import free_port
-from striate.fetch.retry_policy import retry_after
+from striate.fetch.retry_policy import parse_retry_after
 
 NEURONS, IMAGES, REPEATS = 7776, 200, 10  # half of the images are of the live test: 1,000 trials
 FILE, ROWS, READERS = 400 * 10**6, 1000, 10
@@ -124,7 +124,7 @@ class Served:
         headers = {"Authorization": f"Bearer {self.tokens[team]}", **sent.pop("headers", {})}
         while True:
             answer = self.pool.request(method, f"{self.address}{path}", headers=headers, **sent)
-            wait = retry_after(answer.headers) if answer.status in (429, 503) else None
+            wait = parse_retry_after(answer.headers) if answer.status in (429, 503) else None
             if wait is None or wait > _LONGEST_WAIT:
                 break
             time.sleep(wait)

@@ -138,7 +138,7 @@ def option(flag: str, argument: str) -> str:
     return flag if _on_command_line else argument
 
 
-def checked_seed(seed: int) -> int:
+def validate_seed(seed: int) -> int:
     """Return a seed that random generators take.
 
     Raises
@@ -146,10 +146,10 @@ def checked_seed(seed: int) -> int:
     InputError
         If it is no whole number, or negative.
     """
-    return checked_count("seed", seed, least=0)
+    return validate_count("seed", seed, least=0)
 
 
-def checked_count(name: str, value: object, *, least: int = 1) -> int:
+def validate_count(name: str, value: object, *, least: int = 1) -> int:
     """Return a whole number of at least `least`.
 
     Raises
@@ -174,7 +174,7 @@ def checked_count(name: str, value: object, *, least: int = 1) -> int:
     return number
 
 
-def kind_of(value: object) -> str:
+def describe_type(value: object) -> str:
     """Say what was given, for a message: its type, and the shape of an array."""
     shape = getattr(value, "shape", None)
     return f"{type(value).__name__} of shape {tuple(shape)}" if shape is not None else type(value).__name__

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from striate.catalog import dataset
-from striate.catalog.local_files import fetched
+from striate.catalog import get_dataset
+from striate.catalog.local_files import find_fetched
 from striate.recordings import layout
 
 DATASET = "sensorium2022"
@@ -134,8 +134,8 @@ def reproduce(recordings: Path | None, weights: Sequence[Path] = (), result: Pub
 
 def _archive(place: Path | None, session: str) -> Path | None:
     if place is None:
-        of = dataset(DATASET)
-        return fetched(of, of.file(session))
+        of = get_dataset(DATASET)
+        return find_fetched(of, of.file(session))
     if not place.exists():
         return None
     if place.is_file():

@@ -8,7 +8,7 @@ import pytest
 import tomli_w
 from tests.submissions.command import run
 
-from striate.catalog import Dataset, dataset, dataset_names
+from striate.catalog import Dataset, get_dataset, list_datasets
 from striate.errors import InputError
 
 OWN: dict[str, Any] = {
@@ -27,7 +27,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_recordings_of_2022() -> None:
-    found = dataset("sensorium2022")
+    found = get_dataset("sensorium2022")
     assert len(found.files) == 7
     assert sum(file.neurons or 0 for file in found.files) == 54_569
     assert sum(file.trials or 0 for file in found.files) == 43_805
@@ -39,7 +39,7 @@ def test_the_recordings_of_2022() -> None:
 
 
 def sessions(**asked: Any) -> list[str | None]:
-    return [file.session for file in dataset("sensorium2022").select(asked.pop("names", ()), **asked)]
+    return [file.session for file in get_dataset("sensorium2022").select(asked.pop("names", ()), **asked)]
 
 
 def test_files_are_selected_by_what_is_asked_for() -> None:
@@ -67,14 +67,14 @@ def test_what_is_not_there_is_said(asked: dict[str, Any], says: str) -> None:
 
 def test_an_unknown_dataset_has_a_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'sensorium2022'"):
-        dataset("sensorium2023")
+        get_dataset("sensorium2023")
 
 
 def test_a_dataset_of_ones_own(own: Path) -> None:
     own.write_text(tomli_w.dumps(OWN))
-    assert dataset_names() == ("ours", "sensorium2022")
-    found = dataset("ours")
-    assert (found.tracks, found.file("1-1-1").name, found.file("more/b.zip").bytes_about) == ((), "a.zip", 12)
+    assert list_datasets() == ("ours", "sensorium2022")
+    found = get_dataset("ours")
+    assert (found.tracks, found.file("1-1-1").name, found.file("more/b.zip").best_known_size) == ((), "a.zip", 12)
     with pytest.raises(InputError, match="no pre-training recordings"):
         found.select(pretraining=True)
 
@@ -117,7 +117,7 @@ def test_broken_entries(case: str, own: Path) -> None:
     changes, says = BROKEN[case]
     own.write_text(tomli_w.dumps(OWN | changes))
     with pytest.raises(InputError, match=says) as caught:
-        dataset("ours")
+        get_dataset("ours")
     assert "\n" not in str(caught.value)
 
 
@@ -125,7 +125,7 @@ def test_broken_entries(case: str, own: Path) -> None:
 def test_what_is_no_toml(content: bytes, own: Path) -> None:
     own.write_bytes(content)
     with pytest.raises(InputError, match=r"ours\.toml"):
-        dataset("ours")
+        get_dataset("ours")
 
 
 def test_the_commands(own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from tests.fixtures.command import assert_one_sentence, run_in_process
 from tests.fixtures.recordings import small_recording
 
 import striate
-from striate.catalog import catalogue_folder, credit, locate, locate_all
+from striate.catalog import catalogue_folder, collect_citations, locate, locate_all
 from striate.errors import InputError
 from striate.recordings import layout
 
@@ -101,7 +101,7 @@ def test_terms_stay_with_what_is_made(source: Path, tmp_path: Path) -> None:
     striate.fetch("ours", accept_licence=True)
     recording = striate.open("ours/8-1-1")
     by_hand = striate.open(source / f"{layout.archive_stem('7-1-1')}.zip")  # the same file, not fetched
-    (entry,) = credit([recording, by_hand, small_recording("6-1-1")])
+    (entry,) = collect_citations([recording, by_hand, small_recording("6-1-1")])
     assert (entry["dataset"], entry["sessions"]) == ("ours", ["8-1-1", "7-1-1"])
     assert entry["licence"]["name"] == "CC BY 4.0"
     write_report(Material("A report", [], recording), tmp_path / "report.html")
@@ -118,4 +118,4 @@ def test_terms_stay_with_what_is_made(source: Path, tmp_path: Path) -> None:
 
 
 def test_a_recording_of_nobodys_dataset_has_no_credit() -> None:
-    assert credit([small_recording()]) == []
+    assert collect_citations([small_recording()]) == []

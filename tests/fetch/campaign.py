@@ -27,10 +27,10 @@ import json, sys
 from pathlib import Path
 from striate.catalog import Dataset
 from striate.catalog.local_files import DatasetFolder
-from striate.fetch import Fetching, Options
+from striate.fetch import Downloader, Options
 from tests.fetch.things import QUICK
 of = Dataset.model_validate(json.loads(Path(sys.argv[1]).read_text()))
-outcome = Fetching(of, DatasetFolder(Path(sys.argv[2])), Options(patience=QUICK)).run(of.files)
+outcome = Downloader(of, DatasetFolder(Path(sys.argv[2])), Options(retry_policy=QUICK)).run(of.files)
 sys.exit(3 if outcome.failures else 0)
 """
 FILES = 25  # of a round

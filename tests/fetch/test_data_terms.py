@@ -9,8 +9,8 @@ import pytest
 import striate
 from striate.catalog import Dataset
 from striate.errors import InputError
-from striate.fetch import accept, acceptance
-from striate.fetch.auth_tokens import keep_token, token_for
+from striate.fetch import accept_terms, find_acceptance
+from striate.fetch.auth_tokens import load_token, save_token
 from tests.fetch.things import described, sha256, zipped
 from tests.fixtures.hosts import Host, serving
 
@@ -31,9 +31,9 @@ def test_nothing_is_fetched_before_the_terms_are_accepted(tmp_path: Path) -> Non
 
 def test_an_acceptance_says_what_was_accepted_and_when(tmp_path: Path) -> None:
     of = described("http://127.0.0.1:9/", {"a.zip": ZIP})
-    assert acceptance(of) is None
-    made = accept(of)
-    assert acceptance(of) == made
+    assert find_acceptance(of) is None
+    made = accept_terms(of)
+    assert find_acceptance(of) == made
     assert made.sha256 == of.licence.digest == sha256("\n".join(("CC BY 4.0", "", "Name us.")).encode())
     assert made.accepted.startswith("20")
     (file,) = (tmp_path / "settings" / "accepted").iterdir()
@@ -42,18 +42,18 @@ def test_an_acceptance_says_what_was_accepted_and_when(tmp_path: Path) -> None:
 
 def test_terms_that_changed_are_accepted_anew() -> None:
     of = described("http://127.0.0.1:9/", {"a.zip": ZIP})
-    accept(of)
+    accept_terms(of)
     changed = of.model_dump() | {"licence": {"name": "CC BY 4.0", "terms": "Name us, and ask us."}}
-    assert acceptance(Dataset.model_validate(changed)) is None
+    assert find_acceptance(Dataset.model_validate(changed)) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
 def test_a_broken_acceptance_is_none(content: bytes, tmp_path: Path) -> None:
     of = described("http://127.0.0.1:9/", {"a.zip": ZIP})
-    accept(of)
+    accept_terms(of)
     (file,) = (tmp_path / "settings" / "accepted").iterdir()
     file.write_bytes(content)
-    assert acceptance(of) is None
+    assert find_acceptance(of) is None
 
 
 def test_a_token_goes_to_its_host_alone(tmp_path: Path) -> None:
@@ -61,21 +61,21 @@ def test_a_token_goes_to_its_host_alone(tmp_path: Path) -> None:
         of = described(host, {"a.zip": ZIP})
         with pytest.raises(InputError, match="wants to know who asks"):
             striate.fetch(of, to=tmp_path / "to", accept_licence=True)
-        keep_token(host.address, "wrong")
+        save_token(host.address, "wrong")
         with pytest.raises(InputError, match="terms may have to be accepted there"):
             striate.fetch(of, to=tmp_path / "to")
-        keep_token(host.address, "s3cret")
+        save_token(host.address, "s3cret")
         striate.fetch(of, to=tmp_path / "to")
         striate.fetch(described(other, {"a.zip": ZIP}), to=tmp_path / "other")
         assert [r.token for r in other.requests] == [None]
-    assert token_for(other.address) is None
+    assert load_token(other.address) is None
     (file,) = (tmp_path / "settings" / "tokens").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_a_redirect_to_another_host_does_not_take_the_token_along(tmp_path: Path) -> None:
     with serving(Host({"/a.zip": ZIP})) as other, serving(Host({"/a.zip": ZIP}, token="s3cret")) as host:
-        keep_token(host.address, "s3cret")
+        save_token(host.address, "s3cret")
         from tests.fixtures import hosts
 
         def to_the_other(
@@ -105,5 +105,5 @@ def test_a_redirect_to_another_host_does_not_take_the_token_along(tmp_path: Path
 )
 def test_tokens_that_are_not_kept(address: str, token: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        keep_token(address, token)
-    assert token_for(address) is None
+        save_token(address, token)
+    assert load_token(address) is None

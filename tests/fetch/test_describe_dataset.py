@@ -9,7 +9,7 @@ import pytest
 import tomli_w
 
 import striate
-from striate.catalog import dataset
+from striate.catalog import get_dataset
 from striate.recordings import layout
 from tests.fetch.things import sha256, zipped
 from tests.fixtures.command import Outcome, assert_one_sentence, run_in_process
@@ -40,11 +40,11 @@ def test_a_folder_is_described_fetched_and_opened_by_name(folder: Path, tmp_path
     outcome = add(folder, "--title", "Ours", "--licence", "CC BY 4.0", "--citation", "We (2026)")
     assert outcome.status == 0, outcome.err
     assert "added our-data: 2 files, 1 of them recordings" in outcome.out
-    found = dataset("our-data")
-    recording, beside = found.file(SESSION), found.file("more/readme.txt")
+    found = get_dataset("our-data")
+    recording, readme = found.file(SESSION), found.file("more/readme.txt")
     assert recording.sha256 == sha256((folder / NAME).read_bytes())
     assert (recording.neurons, recording.trials) == (12, len(small_recording(SESSION).trials))
-    assert beside.size == 7
+    assert readme.size == 7
     assert found.addresses == (str(folder),)
     assert (found.licence.name, found.citation and found.citation.text) == ("CC BY 4.0", "We (2026)")
     fetched = run_in_process("fetch", "our-data", "--accept-licence", "--quiet")
@@ -61,7 +61,7 @@ def test_addresses_of_a_folder_for_others(folder: Path) -> None:
         folder, "--name", "ours", "--address", "https://example.org/data", "--address", "https://two.example/"
     )
     assert outcome.status == 0, outcome.err
-    assert dataset("ours").addresses == ("https://example.org/data/", "https://two.example/")
+    assert get_dataset("ours").addresses == ("https://example.org/data/", "https://two.example/")
 
 
 def test_pointers_of_git_annex_tell_size_and_hash(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_pointers_of_git_annex_tell_size_and_hash(tmp_path: Path) -> None:
     with serving(Host({f"/{NAME}": ZIP})) as host:
         outcome = add(clone, "--name", "ours", "--address", host.address)
         assert outcome.status == 0, outcome.err
-        found = dataset("ours")
+        found = get_dataset("ours")
         file = found.file(SESSION)
         assert (file.size, file.md5, file.sha256) == (len(ZIP), hashlib.md5(ZIP).hexdigest(), None)
         assert (found.file("gone.zip").size, found.file("gone.zip").sha256) == (5, "0" * 64)
@@ -89,7 +89,7 @@ def test_files_at_an_address(tmp_path: Path) -> None:
         outcome = add(base, "--name", "ours", "--file", NAME, "--file", "b.zip")
         assert outcome.status == 0, outcome.err
         assert {r.method for r in host.requests} == {"HEAD"}
-        found = dataset("ours")
+        found = get_dataset("ours")
         assert [(f.size, f.session, f.sha256) for f in found.files] == [
             (len(ZIP), SESSION, None),
             (len(ZIP), None, None),
@@ -123,7 +123,7 @@ def test_the_manifest_of_a_portal(form: str, tmp_path: Path) -> None:
         assert_one_sentence(add(source, "--token-file", wrong), "answers 403", "accept the terms")
         outcome = add(source, "--token-file", token)
         assert outcome.status == 0, outcome.err
-        assert dataset("theirs").addresses == (f"{host.address}d/files/",)
+        assert get_dataset("theirs").addresses == (f"{host.address}d/files/",)
         outcome = run_in_process("fetch", "theirs", "--accept-licence", "--to", tmp_path / "to")
         assert outcome.status == 0, outcome.err
         assert (tmp_path / "to" / "a.zip").read_bytes() == ZIP
@@ -139,10 +139,10 @@ def test_a_manifest_on_this_disk(tmp_path: Path) -> None:
     path = tmp_path / "manifest.toml"
     path.write_text(tomli_w.dumps(manifest(addresses=["https://example.org/"])))
     assert add(path, "--name", "renamed").status == 0
-    assert dataset("renamed").title == "Theirs"
+    assert get_dataset("renamed").title == "Theirs"
     assert_one_sentence(add(path, "--name", "renamed"), "exists already", "--overwrite")
     assert add(path, "--name", "renamed", "--overwrite", "--title", "New").status == 0
-    assert dataset("renamed").title == "New"
+    assert get_dataset("renamed").title == "New"
 
 
 BROKEN_MANIFESTS: dict[str, tuple[bytes, str]] = {
@@ -169,7 +169,7 @@ def test_broken_manifests(case: str, tmp_path: Path) -> None:
     with serving(Host({"/manifest.json": content})) as host:
         outcome = add(f"{host.address}manifest.json")
         if case == "a folder here":  # it is an address of the host, as a browser would read it
-            assert dataset("theirs").addresses == (f"{host.address}etc/",)
+            assert get_dataset("theirs").addresses == (f"{host.address}etc/",)
             return
     assert_one_sentence(outcome, says)
     assert not (tmp_path / "settings" / "catalog").exists()
@@ -222,8 +222,8 @@ def test_what_cannot_be_added(arguments: list[str], says: str, tmp_path: Path) -
 def test_the_address_of_a_file_names_it(tmp_path: Path) -> None:
     with serving(Host({f"/data/{NAME}": ZIP})) as host:
         assert add(f"{host.address}data/{NAME}", "--name", "ours").status == 0
-        assert dataset("ours").addresses == (f"{host.address}data/",)
-        assert dataset("ours").file(SESSION).name == NAME
+        assert get_dataset("ours").addresses == (f"{host.address}data/",)
+        assert get_dataset("ours").file(SESSION).name == NAME
 
 
 def test_an_entry_can_be_removed(folder: Path) -> None:

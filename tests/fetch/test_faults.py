@@ -88,7 +88,9 @@ def test_a_host_that_drops_every_connection_still_gives_the_file(tmp_path: Path)
 def test_a_slow_trickle_is_no_download(tmp_path: Path) -> None:
     host = Host({"/a.zip": ZIP}, rate=700.0)
     with serving(host):
-        outcome = bring(described(host, {"a.zip": ZIP}), tmp_path, patience=replace(QUICK, attempts=2, slowest=5000.0))
+        outcome = bring(
+            described(host, {"a.zip": ZIP}), tmp_path, retry_policy=replace(QUICK, max_attempts=2, min_speed=5000.0)
+        )
     (error,) = outcome.failures.values()
     assert "next to nothing" in str(error)
 

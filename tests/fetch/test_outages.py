@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.fetch import Event, OutageError
-from striate.fetch.retry_policy import Patience, duration, retry_after
+from striate.fetch.retry_policy import RetryPolicy, format_duration, parse_retry_after
 from tests.fetch.things import QUICK, bring, described, only, zipped
 from tests.fixtures.hosts import Host, serving
 
@@ -62,16 +62,18 @@ def test_waiting_ends_when_the_host_is_back(tmp_path: Path) -> None:
     assert path.read_bytes() == ZIP
     waits = [e for e in events if e.kind == "waiting"]
     assert len(waits) >= 3
-    assert all(e.seconds is not None and e.seconds <= QUICK.poll for e in waits)  # what a host asks for is bounded
+    assert all(
+        e.seconds is not None and e.seconds <= QUICK.max_poll_wait for e in waits
+    )  # what a host asks for is bounded
     assert "asks to be called again in 7 s" in (waits[0].reason or "")
 
 
 def test_waiting_has_an_end(tmp_path: Path) -> None:
     host = Host({"/a.zip": ZIP}, fault=lambda _path, _number: "503 seconds", retry_after=600)
     with serving(host):
-        patience = replace(QUICK, outage=0.2)
+        retry_policy = replace(QUICK, max_outage=0.2)
         started = time.monotonic()
-        outcome = bring(described(host, {"a.zip": ZIP}), tmp_path, wait=True, patience=patience)
+        outcome = bring(described(host, {"a.zip": ZIP}), tmp_path, wait=True, retry_policy=retry_policy)
     assert isinstance(outcome.failures["a.zip"], OutageError)
     assert 0.2 < time.monotonic() - started < 60
 
@@ -81,7 +83,7 @@ def test_a_short_wait_is_none(tmp_path: Path) -> None:
     host = Host({"/a.zip": ZIP}, fault=lambda _path, number: "429 seconds" if number == 0 else None, retry_after=1)
     started = time.monotonic()
     with serving(host):
-        only(bring(described(host, {"a.zip": ZIP}), tmp_path, patience=replace(QUICK, brief=5.0)))
+        only(bring(described(host, {"a.zip": ZIP}), tmp_path, retry_policy=replace(QUICK, max_retry_after=5.0)))
     assert 1.0 <= time.monotonic() - started < 30
 
 
@@ -98,32 +100,32 @@ def test_a_host_that_is_down_is_not_asked_for_every_file_anew(tmp_path: Path) ->
     with serving(host):
         outcome = bring(described(host, files), tmp_path)
     assert len(outcome.failures) == 20
-    assert len(host.requests) <= 4 * QUICK.attempts + 16
+    assert len(host.requests) <= 4 * QUICK.max_attempts + 16
 
 
 @given(st.integers(0, 10**8))
 def test_seconds_are_read(seconds: int) -> None:
-    assert retry_after({"Retry-After": str(seconds)}) == seconds
+    assert parse_retry_after({"Retry-After": str(seconds)}) == seconds
 
 
 @given(st.integers(-(10**6), 10**6))
 def test_dates_are_read(seconds: int) -> None:
     date = datetime.now(UTC) + timedelta(seconds=seconds)
-    found = retry_after({"Retry-After": format_datetime(date, usegmt=True)})
+    found = parse_retry_after({"Retry-After": format_datetime(date, usegmt=True)})
     assert found is not None
     assert abs(found - max(0, seconds)) < 2.5
 
 
 @given(st.text(max_size=30))
 def test_nonsense_is_no_time(text: str) -> None:
-    found = retry_after({"Retry-After": text})
+    found = parse_retry_after({"Retry-After": text})
     assert found is None or found >= 0
 
 
 @given(st.integers(1, 400))
 def test_waits_grow_to_a_bound(failures: int) -> None:
-    patience = Patience(first=1.0, longest=60.0)
-    wait = patience.after(failures)
+    retry_policy = RetryPolicy(initial_wait=1.0, max_wait=60.0)
+    wait = retry_policy.backoff(failures)
     assert min(60.0, 2.0 ** min(failures - 1, 6)) / 2 <= wait <= 60.0
 
 
@@ -140,4 +142,4 @@ def test_waits_grow_to_a_bound(failures: int) -> None:
     ],
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text

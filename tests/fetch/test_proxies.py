@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from striate.errors import InputError
 from striate.fetch.errors import UnusableError
-from striate.fetch.proxies import Proxy, proxy_for
+from striate.fetch.proxies import Proxy, find_proxy
 from striate.portal.client import Portal
 from tests.fetch.things import bring, described, only, zipped
 from tests.fixtures.hosts import Host, serving
@@ -188,7 +188,7 @@ def test_who_is_asked_directly(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "proxy.lab:3128")
     monkeypatch.setenv("NO_PROXY" if upper else "no_proxy", without)
-    assert (proxy_for(address) is None) is direct
+    assert (find_proxy(address) is None) is direct
 
 
 @settings(max_examples=50)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from striate._internal.progress_bars import size_text
+from striate._internal.progress_bars import format_size
 from striate.fetch import Event, OutageError, partial_file
-from striate.fetch.partial_file import Origin, Partial
+from striate.fetch.partial_file import FileVersion, PartialFile
 from tests.fetch.things import QUICK, bring, described, only, sha256, zipped
 from tests.fixtures.hosts import Host, serving
 
@@ -22,7 +22,7 @@ def begun(host: Host, to: Path, **changes: object) -> int:
     assert isinstance(error, OutageError)
     size = (to / ".striate" / "a.zip.part").stat().st_size
     assert 0 < size < len(ZIP)
-    assert f"The {size_text(size)} that were received are kept" in str(error)
+    assert f"The {format_size(size)} that were received are kept" in str(error)
     host.requests.clear()
     host.fault = lambda _path, _number: None
     return size
@@ -66,9 +66,9 @@ def test_all_bytes_are_here_already(tmp_path: Path) -> None:
     """A kill after the last byte: nothing is asked for, or the host says that there is nothing more."""
     with serving(Host({"/a.zip": ZIP})) as host:
         for size in (len(ZIP), None):
-            part = Partial(tmp_path / ".striate" / "a.zip.part")
+            part = PartialFile(tmp_path / ".striate" / "a.zip.part")
             (tmp_path / ".striate").mkdir(exist_ok=True)
-            part.begin(Origin(address=f"{host.address}a.zip", total=size))
+            part.begin(FileVersion(address=f"{host.address}a.zip", total=size))
             with part.writing(0) as writer:
                 writer.write(ZIP)
             host.requests.clear()
@@ -81,8 +81,8 @@ def test_all_bytes_are_here_already(tmp_path: Path) -> None:
 def test_more_bytes_are_here_than_there(tmp_path: Path) -> None:
     (tmp_path / ".striate").mkdir()
     with serving(Host({"/a.zip": ZIP})) as host:
-        part = Partial(tmp_path / ".striate" / "a.zip.part")
-        part.begin(Origin(address=f"{host.address}a.zip"))
+        part = PartialFile(tmp_path / ".striate" / "a.zip.part")
+        part.begin(FileVersion(address=f"{host.address}a.zip"))
         with part.writing(0) as writer:
             writer.write(ZIP + b"and more")
         path = only(bring(described(host, {"a.zip": ZIP}, size=None), tmp_path))
@@ -113,15 +113,15 @@ def test_after_the_machine_went_down_only_what_the_disk_had_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.part"
-    part = Partial(path)
-    part.begin(Origin(address="http://example.org/a"))
+    part = PartialFile(path)
+    part.begin(FileVersion(address="http://example.org/a"))
     with part.writing(0) as writer:
         writer.write(b"x" * 1000)
         writer.sync()
         writer.write(b"\0" * 500)  # the system had not brought these to the disk
-    assert Partial(path).size == 1500
+    assert PartialFile(path).size == 1500
     monkeypatch.setattr(partial_file, "_boot", lambda: "another")
-    assert Partial(path).size == 1000
+    assert PartialFile(path).size == 1000
     assert path.stat().st_size == 1000
 
 
@@ -156,5 +156,5 @@ def test_attempts_that_bring_something_do_not_count_as_failures(tmp_path: Path) 
     content = zipped(size=2_000_000)
     host = Host({"/a.zip": content}, fault=lambda _path, number: "truncate" if number < 12 else None, seed=5)
     with serving(host):
-        assert QUICK.attempts < 12
+        assert QUICK.max_attempts < 12
         assert only(bring(described(host, {"a.zip": content}), tmp_path)).read_bytes() == content

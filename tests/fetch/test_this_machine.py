@@ -12,7 +12,7 @@ import filelock
 import pytest
 
 from striate.fetch import Event
-from striate.fetch.partial_file import Writer
+from striate.fetch.partial_file import PartialFileWriter
 from tests.fetch.things import bring, described, left_behind, only, zipped
 from tests.fixtures.hosts import Host, serving
 
@@ -24,9 +24,9 @@ ZIP = zipped(size=300_000)
     [(errno.ENOSPC, "is full"), (errno.EDQUOT, "is full"), (errno.EROFS, "cannot be written"), (errno.EIO, "cannot")],
 )
 def test_a_disk_that_takes_no_more(number: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = Writer.write
+    written = PartialFileWriter.write
 
-    def write(self: Writer, data: bytes) -> None:
+    def write(self: PartialFileWriter, data: bytes) -> None:
         room = max(0, 100_000 - self.at)
         written(self, data[:room])
         if room < len(data):
@@ -34,7 +34,7 @@ def test_a_disk_that_takes_no_more(number: int, says: str, tmp_path: Path, monke
             self._file = _Full(number)  # type: ignore[assignment]
             written(self, data[room:])
 
-    monkeypatch.setattr(Writer, "write", write)
+    monkeypatch.setattr(PartialFileWriter, "write", write)
     with serving(Host({"/a.zip": ZIP})) as host:
         of = described(host, {"a.zip": ZIP})
         outcome = bring(of, tmp_path)

@@ -9,10 +9,18 @@ from typing import Any
 
 from striate.catalog import Dataset
 from striate.catalog.local_files import DatasetFolder
-from striate.fetch import Event, Fetching, Options, Outcome, Patience
+from striate.fetch import Downloader, Event, Options, Outcome, RetryPolicy
 from tests.fixtures.hosts import Host
 
-QUICK = Patience(first=0.005, longest=0.05, attempts=6, connect=2.0, stall=0.25, brief=0.05, poll=0.05)
+QUICK = RetryPolicy(
+    initial_wait=0.005,
+    max_wait=0.05,
+    max_attempts=6,
+    connect_timeout=2.0,
+    stall_timeout=0.25,
+    max_retry_after=0.05,
+    max_poll_wait=0.05,
+)
 
 
 def zipped(seed: int = 0, size: int = 60_000) -> bytes:
@@ -45,11 +53,11 @@ def described(host: Host | str, files: dict[str, bytes], **changes: Any) -> Data
 
 
 def bring(
-    of: Dataset, to: Path, *, events: list[Event] | None = None, patience: Patience = QUICK, **options: Any
+    of: Dataset, to: Path, *, events: list[Event] | None = None, retry_policy: RetryPolicy = QUICK, **options: Any
 ) -> Outcome:
     """Fetch all files of a dataset."""
     listener = (lambda _event: None) if events is None else events.append
-    return Fetching(of, DatasetFolder(to), Options(patience=patience, **options), listener).run(of.files)
+    return Downloader(of, DatasetFolder(to), Options(retry_policy=retry_policy, **options), listener).run(of.files)
 
 
 def only(outcome: Outcome) -> Path:

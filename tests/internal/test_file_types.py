@@ -18,7 +18,7 @@ from tests.fixtures.command import assert_one_sentence, run_in_process
 from tests.fixtures.messages import assert_short
 
 import striate
-from striate._internal.file_types import KINDS, kind_of, kind_of_bytes
+from striate._internal.file_types import FILE_TYPES, detect_file_type, detect_type_of_bytes
 from striate.errors import InputError
 from striate.recordings import check
 from striate.recordings.array_files import read_array, read_arrays, read_table
@@ -115,8 +115,8 @@ def wrong(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
 
 def test_every_reader_says_what_a_file_is(wrong: tuple[Path, str]) -> None:
     path, name = wrong
-    kind = kind_of(path)
-    assert kind == KINDS[name]
+    kind = detect_file_type(path)
+    assert kind == FILE_TYPES[name]
     readers: list[Callable[[Path], object]] = [read_table, open_submission, open_truth, striate.open]
     readers += [read_array] if name != "empty" else []  # "no .npy array" says enough
     readers += [read_arrays] if name not in ("hdf5", "damaged-zip") else []  # it reads these, and says what is wrong
@@ -138,7 +138,7 @@ def test_the_commands_say_it_in_one_sentence(name: str, tmp_path: Path) -> None:
     make, kind = FILES[name]
     make(tmp_path / name)
     path, out = tmp_path / name, tmp_path / "out"
-    description = KINDS[kind].description
+    description = FILE_TYPES[kind].description
     for arguments in (
         ("convert", path, "--session", "1-1-1", "--out", out),
         ("convert", "--responses", path, "--session", "1-1-1", "--out", out),
@@ -158,13 +158,13 @@ def test_files_of_the_right_kind_are_recognised(tmp_path: Path) -> None:
     pd.DataFrame({"x": [1], "y": [2]}).to_csv(tmp_path / "a16.csv", index=False, encoding="utf-16")
     pd.DataFrame({"x": [1], "y": [2]}).to_parquet(tmp_path / "a.parquet")
     for name, kind in (("a.npy", "npy"), ("a.npz", "npz"), ("a.csv", "table"), ("a.parquet", "parquet")):
-        assert kind_of(tmp_path / name) == KINDS[kind]
+        assert detect_file_type(tmp_path / name) == FILE_TYPES[kind]
     for name in ("a.csv", "a16.csv", "a.parquet"):
         assert read_table(tmp_path / name).to_dict("list") == {"x": [1], "y": [2]}
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_may_be_asked_about(content: bytes) -> None:
-    kind = kind_of_bytes(content)
+    kind = detect_type_of_bytes(content)
     assert kind is None or kind.advice
-    assert (kind == KINDS["empty"]) == (not content)
+    assert (kind == FILE_TYPES["empty"]) == (not content)

@@ -5,11 +5,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from striate._internal.file_names import (
-    LONGEST_NAME,
+    MAX_NAME_BYTES,
     decode_file_name,
     encode_file_name,
-    same_file_name,
-    why_no_file_name,
+    file_name_problem,
+    find_name_clash,
 )
 from striate.benchmarks.protocols import track_name
 from striate.benchmarks.session_names import is_session, valid_session
@@ -23,7 +23,7 @@ NO_NAMES += (".hidden", "x.", "x ", " x", "con", "NUL.txt", "lpt1", "com¹", "a?
 
 @pytest.mark.parametrize("name", NO_NAMES)
 def test_what_is_no_file_name_is_refused_everywhere(name: str) -> None:
-    assert why_no_file_name(name)
+    assert file_name_problem(name)
     assert not is_session(name)
     with pytest.raises(InputError, match="cannot name a session"):
         valid_session(name)
@@ -41,15 +41,15 @@ def test_a_text_is_encoded_as_a_file_name_and_read_back_or_refused(text: str) ->
     try:
         encoded = encode_file_name(text, "column")
     except InputError:
-        assert not text.strip() or not text.isprintable() or len(text.encode()) > LONGEST_NAME / 3
+        assert not text.strip() or not text.isprintable() or len(text.encode()) > MAX_NAME_BYTES / 3
         return
-    assert why_no_file_name(encoded) is None
+    assert file_name_problem(encoded) is None
     assert decode_file_name(encoded) == text
 
 
 @given(st.from_regex(r"[A-Za-z0-9_ ()+=µ,-]{0,20}[A-Za-z0-9_]", fullmatch=True))
 def test_ordinary_names_are_unchanged(text: str) -> None:
-    assume(why_no_file_name(text) is None)
+    assume(file_name_problem(text) is None)
     assert encode_file_name(text, "column") == text
 
 
@@ -69,6 +69,6 @@ def test_special_characters_are_encoded(text: str, encoded: str) -> None:
 
 
 def test_names_that_are_one_file_somewhere() -> None:
-    assert same_file_name(["a", "b", "A"]) == (0, 2)
-    assert same_file_name(["Caf\u00e9", "Cafe\u0301"]) == (0, 1)
-    assert same_file_name(["a", "b"]) is None
+    assert find_name_clash(["a", "b", "A"]) == (0, 2)
+    assert find_name_clash(["Caf\u00e9", "Cafe\u0301"]) == (0, 1)
+    assert find_name_clash(["a", "b"]) is None

@@ -13,8 +13,8 @@ from tests.fixtures.recordings import small_recording
 
 import striate
 from striate._internal import paths
-from striate._internal.atomic_write import whole_file, whole_folder
-from striate._internal.paths import cache_folder, expanded, settings_folder
+from striate._internal.atomic_write import atomic_write, atomic_write_folder
+from striate._internal.paths import cache_folder, expand_path, settings_folder
 from striate.errors import InputError
 
 NOBODY = 54_321  # a user that no system knows
@@ -40,19 +40,19 @@ def test_a_cache_alone_suffices(no_home: None, monkeypatch: pytest.MonkeyPatch, 
 def test_without_any_folder_the_sentence_names_the_variable(
     no_home: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from striate.catalog import dataset_names
+    from striate.catalog import list_datasets
 
     monkeypatch.chdir(tmp_path)
     assert not paths.has_home()
     for ask in (cache_folder, settings_folder):
         with pytest.raises(InputError, match="set STRIATE_CACHE to a folder"):
             ask()
-    assert "sensorium2022" in dataset_names()
+    assert "sensorium2022" in list_datasets()
     striate.write(small_recording(), tmp_path / "a.zip")
     with pytest.raises(InputError, match="set STRIATE_CACHE to a folder"):
         striate.open("a.zip")
     with pytest.raises(InputError, match="begins with ~"):
-        expanded("~/a.zip")
+        expand_path("~/a.zip")
     assert sorted(os.listdir(tmp_path)) == ["a.zip"]
 
 
@@ -61,9 +61,9 @@ def test_no_folder_is_ever_called_tilde(monkeypatch: pytest.MonkeyPatch, tmp_pat
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(tmp_path)
-    with whole_file("~/a.txt") as aside:
+    with atomic_write("~/a.txt") as aside:
         aside.write_text("a")
-    with whole_folder("~/b") as aside:
+    with atomic_write_folder("~/b") as aside:
         (aside / "c").write_text("c")
     assert (home / "a.txt").read_text() == "a"
     assert (home / "b" / "c").read_text() == "c"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from striate._internal.periodic_thread import every
+from striate._internal.periodic_thread import run_periodically
 
 
 def test_it_is_called_again_until_the_context_ends() -> None:
@@ -17,7 +17,7 @@ def test_it_is_called_again_until_the_context_ends() -> None:
         if said.count("do") == 3:
             again.set()
 
-    with every(0.001, do, first=lambda: said.append("first"), last=lambda: said.append("last")):
+    with run_periodically(0.001, do, first=lambda: said.append("first"), last=lambda: said.append("last")):
         assert again.wait(10)
     assert said[0] == "first"
     assert said[-1] == "last"
@@ -30,7 +30,10 @@ def test_it_is_called_again_until_the_context_ends() -> None:
 def test_an_error_within_ends_it_too_and_the_last_call_is_not_waited_for_without_end() -> None:
     stuck = threading.Event()
     began = time.monotonic()
-    with pytest.raises(KeyError), every(60, lambda: None, last=lambda: stuck.wait(60) and None, patience=0.05):
+    with (
+        pytest.raises(KeyError),
+        run_periodically(60, lambda: None, last=lambda: stuck.wait(60) and None, patience=0.05),
+    ):
         raise KeyError
     assert time.monotonic() - began < 30
     stuck.set()

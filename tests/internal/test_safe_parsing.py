@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from tests.fixtures.messages import assert_short
 
-from striate._internal.safe_parsing import DEEPEST, parse_json, parse_json_object, parse_model, parse_toml, read_limited
+from striate._internal.safe_parsing import (
+    MAX_DEPTH,
+    parse_json,
+    parse_json_object,
+    parse_model,
+    parse_toml,
+    read_limited,
+)
 from striate.errors import LONGEST, InputError, quoted, shortened
 
 
@@ -35,7 +42,7 @@ def test_toml_that_is_refused(text: str | bytes, says: str) -> None:
     ("text", "says"),
     [
         ("[" * 100_000, "nested more than 64 levels"),
-        ('{"a":' * (DEEPEST + 1) + "1" + "}" * (DEEPEST + 1), "nested more than 64 levels"),
+        ('{"a":' * (MAX_DEPTH + 1) + "1" + "}" * (MAX_DEPTH + 1), "nested more than 64 levels"),
         ("9" * 4301, "more than 4,300 digits"),
         (b"\xff", r"not text in UTF-8 \(byte 0\)"),
         ('{"a": ["\\ud800"]}', r"the surrogate U\+D800"),
@@ -52,7 +59,7 @@ def test_json_that_is_refused(text: str | bytes, says: str) -> None:
 
 
 def test_what_is_sound_is_read() -> None:
-    nested = "[" * (DEEPEST - 1) + "1" + "]" * (DEEPEST - 1)
+    nested = "[" * (MAX_DEPTH - 1) + "1" + "]" * (MAX_DEPTH - 1)
     assert str(parse_json(nested)) == nested
     assert parse_toml('a.b = "Ä"') == {"a": {"b": "Ä"}}
     assert parse_json_object(b'{"a": "\\u00c4"}') == {"a": "Ä"}

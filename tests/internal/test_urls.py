@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.fixtures.messages import assert_short
 
-from striate._internal.file_names import checked_path
-from striate._internal.urls import split_address, web_address
+from striate._internal.file_names import validate_relative_path
+from striate._internal.urls import split_url, validate_web_address
 from striate.catalog.dataset import Citation, DataFile, Licence
 from striate.competition.manifest import ListedFile
 from striate.errors import InputError
@@ -32,7 +32,7 @@ BAD = [
 @pytest.mark.parametrize("address", BAD)
 def test_an_address_that_a_page_cannot_link_to_is_refused_everywhere(address):
     with pytest.raises(ValueError, match="begins with http"):
-        web_address(address)
+        validate_web_address(address)
     with pytest.raises(ValidationError):
         Licence(name="x", terms="y", address=address)
     with pytest.raises(ValidationError):
@@ -44,7 +44,7 @@ def test_an_address_that_a_page_cannot_link_to_is_refused_everywhere(address):
     st.from_regex(r"[a-z]{1,20}\.org(/[a-z0-9%?&=#._~-]{0,30}){0,3}", fullmatch=True),
 )
 def test_an_ordinary_address_is_taken(scheme, rest):
-    assert web_address(f"{scheme}://{rest}") == f"{scheme}://{rest}"
+    assert validate_web_address(f"{scheme}://{rest}") == f"{scheme}://{rest}"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_ordinary_address_is_taken(scheme, rest):
 )
 def test_a_path_that_some_system_cannot_have_is_refused_everywhere(name):
     with pytest.raises(ValueError, match="cannot be used"):
-        checked_path(name)
+        validate_relative_path(name)
     with pytest.raises(ValidationError):
         DataFile(name=name)
     with pytest.raises(ValidationError):
@@ -77,7 +77,7 @@ def test_a_path_that_some_system_cannot_have_is_refused_everywhere(name):
 
 def test_ordinary_paths_are_taken():
     for name in ("static1-1-1.zip", "meta/neurons/area.npy", "Ä/ü.txt", "console.txt"):
-        assert checked_path(name) == name
+        assert validate_relative_path(name) == name
 
 
 @pytest.mark.parametrize(
@@ -86,18 +86,18 @@ def test_ordinary_paths_are_taken():
 def test_an_address_that_cannot_be_split_is_one_sentence_everywhere(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from striate.fetch.auth_tokens import keep_token
-    from striate.fetch.describe_dataset import About, base_address
-    from striate.fetch.describe_manifest import from_address
+    from striate.fetch.auth_tokens import save_token
+    from striate.fetch.describe_dataset import DatasetDetails, normalise_address
+    from striate.fetch.describe_manifest import describe_address
     from striate.portal.bucket import Bucket
     from striate.portal.client import Portal
 
     monkeypatch.setenv("STRIATE_SETTINGS", str(tmp_path))
-    assert split_address(text) is None
+    assert split_url(text) is None
     for read in (
-        lambda: base_address(text),
-        lambda: from_address(text, About(), ()),
-        lambda: keep_token(text, "abc"),
+        lambda: normalise_address(text),
+        lambda: describe_address(text, DatasetDetails(), ()),
+        lambda: save_token(text, "abc"),
         lambda: Portal(text, token="abc"),
         lambda: Bucket.of(f"s3://bucket?endpoint={text}"),
     ):
@@ -110,7 +110,7 @@ def test_an_address_that_cannot_be_split_is_one_sentence_everywhere(
 def test_a_redirect_to_what_is_no_address_is_one_sentence(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.fetch.errors import UnusableError
     from striate.fetch.http_client import Client
-    from striate.fetch.retry_policy import Patience
+    from striate.fetch.retry_policy import RetryPolicy
 
     class Moved:
         status, headers = 302, {"Location": target}
@@ -120,5 +120,5 @@ def test_a_redirect_to_what_is_no_address_is_one_sentence(target: str, monkeypat
 
     monkeypatch.setattr(Client, "_ask", lambda *_: Moved())
     with pytest.raises(UnusableError) as caught:
-        Client(Patience()).get("https://host.example/a.zip")
+        Client(RetryPolicy()).get("https://host.example/a.zip")
     assert len(caught.value.reason) <= 300

@@ -289,7 +289,7 @@ def test_an_organiser_sees_what_waits_and_clears_by_hand(world: World) -> None:
 
 
 def test_a_long_push_says_again_what_it_is_about(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from striate.fetch.auth_tokens import keep_token
+    from striate.fetch.auth_tokens import save_token
     from striate.portal import pushing
     from striate.portal.models import Arrival
 
@@ -309,7 +309,7 @@ def test_a_long_push_says_again_what_it_is_about(world: World, tmp_path: Path, m
 
     monkeypatch.setattr(pushing.Publisher, "_send_small", slowly)
     with on_a_port() as address:
-        keep_token(address, world.token(world.person("olga", staff=True)))
+        save_token(address, world.token(world.person("olga", staff=True)))
         assert pushing.Publisher(address).push(folder).number == 2
 
 

@@ -121,10 +121,10 @@ def test_a_broken_connection_is_mended(world: World, address: str, ada: Any, mon
     """Parts are small here, and every second request breaks off."""
     import urllib3
 
-    from striate.fetch.auth_tokens import keep_token
+    from striate.fetch.auth_tokens import save_token
     from striate.portal import client
 
-    keep_token(address, world.token(ada))
+    save_token(address, world.token(ada))
     monkeypatch.setattr(client, "_PART", 1000)
     real, count = urllib3.PoolManager.request, iter(range(10**6))
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from striate._internal.progress_bars import size_text
+from striate._internal.progress_bars import format_size
 from tests.portal.world import World
 
 SIZES = [0, 1, 999, 1000, 99_900, 1_048_576, 416_000_000, 1_500_000_000, 2**40]
@@ -17,7 +17,7 @@ def test_pages_say_a_size_as_the_command_line_does(portal: World, size: int) -> 
 
     page = Template("{% load sizes %}{{ size|size }}")
     with override("en-gb"):
-        assert page.render(Context({"size": size})).replace("\u00a0", " ") == size_text(size)
+        assert page.render(Context({"size": size})).replace("\u00a0", " ") == format_size(size)
     with override("de"):
         assert re.match(r"^[\d.]+(,\d+)?\u00a0(B|kB|MB|GB)$", page.render(Context({"size": size})))
 

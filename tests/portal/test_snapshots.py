@@ -170,7 +170,7 @@ def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
 ) -> None:
     import urllib3
 
-    from striate.fetch.auth_tokens import keep_token
+    from striate.fetch.auth_tokens import save_token
     from striate.portal import client, pushing
     from striate.portal.models import Snapshot
     from striate.portal.pushing import Publisher
@@ -191,7 +191,7 @@ def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
 
     monkeypatch.setattr(urllib3.PoolManager, "request", breaking)
     with on_a_port() as address:
-        keep_token(address, world.token(olga))
+        save_token(address, world.token(olga))
         with pytest.raises(KeyboardInterrupt):
             Publisher(address).push(folder)
         assert Snapshot.current().number == 1, "half a version is not visible"

@@ -12,7 +12,7 @@ from tests.fixtures.recordings import small_recording
 from tests.submissions.examples import example
 
 import striate
-from striate._internal.atomic_write import utf8_path, whole_file, whole_folder
+from striate._internal.atomic_write import atomic_write, atomic_write_folder, utf8_path
 from striate.errors import InputError
 from striate.recordings import check, write
 from striate.recordings.archive import files_below
@@ -61,7 +61,7 @@ def test_long_names(tmp_path: Path, length: int) -> None:
 
 
 def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    for writer in (whole_file, whole_folder):
+    for writer in (atomic_write, atomic_write_folder):
         with pytest.raises(InputError, match="more than 255 bytes"), writer(tmp_path / ("x" * 256)) as aside:
             (aside / "file" if aside.is_dir() else aside).write_bytes(b"x")
     assert list(tmp_path.iterdir()) == []

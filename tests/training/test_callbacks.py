@@ -9,7 +9,7 @@ import pytest
 from tests.fixtures.recordings import small_recording
 from tests.training.small import small_recipe
 
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.training import train
 from striate.training.trainer import Trainer
 
@@ -124,6 +124,6 @@ def test_a_notebook_gets_a_bar(tmp_path: Path, cell: Cell) -> None:
 
 
 def test_other_long_work_has_a_bar_in_a_notebook_and_takes_it_away(cell: Cell) -> None:
-    with progress("<packing>", 4) as advance:
+    with progress_bar("<packing>", 4) as advance:
         advance(3)
     assert cell.shown == ['<progress max="4" value="3" style="width: 12em"></progress> &lt;packing&gt;: 3 of 4', ""]

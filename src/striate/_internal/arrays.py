@@ -63,7 +63,7 @@ def as_array(values: Any, what: str) -> NDArray[Any]:
         with contextlib.suppress(ValueError, OverflowError):
             array = np.array(array.tolist())
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-        array = storable(array)
+        array = to_storable_dtype(array)
     if array.dtype.kind not in "biuf":
         got = type(values).__name__ if array.ndim == 0 else f"type {array.dtype}"
         raise InputError(f"The {what} are of {got}; expected real numbers (integers or floats).")
@@ -89,7 +89,7 @@ def refuse_masked(values: Any, what: str) -> None:
         )
 
 
-def storable(values: NDArray[Any]) -> NDArray[Any]:
+def to_storable_dtype(values: NDArray[Any]) -> NDArray[Any]:
     """Return floats as float32 or float64, the types that every file format and tool takes."""
     if values.dtype.kind != "f" or values.dtype.itemsize in (4, 8):
         return values

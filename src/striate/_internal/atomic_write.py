@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from striate._internal.paths import expanded
-from striate.errors import InputError, kind_of, option
+from striate._internal.paths import expand_path
+from striate.errors import InputError, describe_type, option
 
 _ASIDE = ".partial"
 _OURS = re.compile(r"^\..+\.[0-9]+-[0-9a-f]{8}\.partial$", re.DOTALL)
@@ -41,11 +41,11 @@ def as_path(given: object, what: str) -> Path:
         If it is neither, or is empty.
     """
     if not isinstance(given, str | os.PathLike):
-        raise InputError(f"{what} is {kind_of(given)}; expected a path.")
+        raise InputError(f"{what} is {describe_type(given)}; expected a path.")
     path = os.fspath(given)
     if not path or not isinstance(path, str) or "\0" in path:
         raise InputError(f"{what} is {path!r}; expected a path.")
-    return expanded(path)
+    return expand_path(path)
 
 
 def refuse_existing(path: Path | str, overwrite: bool | None) -> None:
@@ -73,7 +73,7 @@ def utf8_path(path: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path | str, *, overwrite: bool | None = None) -> Iterator[Path]:
+def atomic_write(path: Path | str, *, overwrite: bool | None = None) -> Iterator[Path]:
     """Write a file aside; it appears at `path` only when the block ends without an error.
 
     Parameters
@@ -93,7 +93,7 @@ def whole_file(path: Path | str, *, overwrite: bool | None = None) -> Iterator[P
     InputError
         If something stands at `path` and may not be replaced, or the folder cannot be written.
     """
-    target = expanded(path)
+    target = expand_path(path)
     refuse_existing(target, overwrite)
     with _workplace(target) as aside:
         new = aside / target.name
@@ -111,7 +111,7 @@ def whole_file(path: Path | str, *, overwrite: bool | None = None) -> Iterator[P
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path | str, *, overwrite: bool | None = None, keep_first: bool = False) -> Iterator[Path]:
+def atomic_write_folder(path: Path | str, *, overwrite: bool | None = None, keep_first: bool = False) -> Iterator[Path]:
     """Fill a folder aside; it appears at `path` only when the block ends without an error.
 
     Parameters
@@ -134,7 +134,7 @@ def whole_folder(path: Path | str, *, overwrite: bool | None = None, keep_first:
     InputError
         If something stands at `path` and neither `overwrite` nor `keep_first` allows it.
     """
-    target = expanded(path)
+    target = expand_path(path)
     if not keep_first:
         refuse_existing(target, overwrite)
     if target.is_file():
@@ -183,12 +183,12 @@ def _workplace(target: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def is_full(error: OSError) -> bool:
+def is_disk_full(error: OSError) -> bool:
     """Whether a disk, a quota or a limit on the size of files is in the way of writing."""
     return error.errno in _FULL
 
 
-def reserve(file: Path, size: int) -> None:
+def reserve_disk_space(file: Path, size: int) -> None:
     """Take the room on the disk that a file of `size` bytes needs; what is in it already stays.
 
     A file that is written through a memory map must own its room before: where the disk is full, the operating system
@@ -217,7 +217,7 @@ def _why_not_written(error: Exception, aside: Path) -> str | None:
     """Say why something in a folder could not be written; None if the error is of another kind."""
     if isinstance(error, OSError):
         inside = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(aside)
-        if inside or is_full(error):
+        if inside or is_disk_full(error):
             return error.strerror or str(error)
         if error.errno is None and _SHORT.search(str(error)):  # NumPy does not say why it wrote less
             return "No space left on device"

@@ -12,7 +12,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _SHOWN = 60  # characters of a wrong value
 
 
-def validated(
+def validate_settings(
     model: type[Model],
     tables: Mapping[str, Any],
     source: str,

@@ -5,7 +5,7 @@ import torch
 from striate.errors import InputError
 
 
-def device_for(name: str) -> torch.device:
+def resolve_device(name: str) -> torch.device:
     """Find the device that is meant; ``"auto"`` is the first GPU if there is one, else the CPU.
 
     Raises

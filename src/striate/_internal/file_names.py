@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from striate.errors import InputError
 
 # Bytes of a file name. File systems allow 255; temporary names and suffixes such as ".npy" need some of them.
-LONGEST_NAME = 120
+MAX_NAME_BYTES = 120
 
 
 # Characters that some file system does not allow in a name, and "%", which marks an encoded character.
@@ -18,7 +18,7 @@ _RESERVED = re.compile(
 _ENCODED = re.compile(r"%([2-7][0-9A-F])")
 
 
-def why_no_file_name(name: str, longest: int = LONGEST_NAME) -> str | None:
+def file_name_problem(name: str, longest: int = MAX_NAME_BYTES) -> str | None:
     """Return why `name` cannot be the name of a file on every file system, or None if it can.
 
     The reason is a clause such as ``"it holds '/'"``. Text of a user must pass this test, or go through
@@ -61,7 +61,7 @@ def encode_file_name(name: str, what: str) -> str:
         encoded = _percent(encoded[0]) + encoded[1:]
     if encoded[-1] in ". ":
         encoded = encoded[:-1] + _percent(encoded[-1])
-    if len(encoded.encode()) > LONGEST_NAME:
+    if len(encoded.encode()) > MAX_NAME_BYTES:
         raise InputError(f"The {what} {name!r} has too many special characters for a file name: rename it.")
     return encoded
 
@@ -71,7 +71,7 @@ def decode_file_name(name: str) -> str:
     return _ENCODED.sub(lambda match: chr(int(match[1], 16)), name)
 
 
-def same_file_name(names: Iterable[str]) -> tuple[int, int] | None:
+def find_name_clash(names: Iterable[str]) -> tuple[int, int] | None:
     """Return the positions of two names that are one file where case or Unicode form does not matter, or None."""
     seen: dict[str, int] = {}
     for index, name in enumerate(names):
@@ -82,7 +82,7 @@ def same_file_name(names: Iterable[str]) -> tuple[int, int] | None:
     return None
 
 
-def _why_not_encodable(name: str, longest: int = LONGEST_NAME) -> str | None:
+def _why_not_encodable(name: str, longest: int = MAX_NAME_BYTES) -> str | None:
     if not name.strip():
         return "it is empty"
     if unprintable := next((c for c in name if not c.isprintable()), None):
@@ -99,7 +99,7 @@ def _percent(character: str) -> str:
 _LONGEST_PUBLISHED = 240  # bytes of each part of a published path; published data cannot be renamed
 
 
-def checked_path(path: str) -> str:
+def validate_relative_path(path: str) -> str:
     """Return the path of a file below some folder, with forward slashes, if it is one on every file system.
 
     Raises
@@ -109,7 +109,7 @@ def checked_path(path: str) -> str:
         direction of text around.
     """
     for part in path.split("/"):
-        if (reason := why_no_file_name(part, _LONGEST_PUBLISHED)) is not None:
+        if (reason := file_name_problem(part, _LONGEST_PUBLISHED)) is not None:
             raise ValueError(
                 "Value should be a path below the dataset's folder, without .., hidden or special names, and one of its "
                 f"names cannot be used: {reason}"

@@ -15,7 +15,7 @@ _START = 4096  # bytes that are looked at
 
 
 @dataclass(frozen=True)
-class FileKind:
+class FileType:
     """A kind of file or folder.
 
     Attributes
@@ -41,62 +41,62 @@ _UNPACK = "unpack it first"
 _NO_PICKLE = "striate never loads pickles, which can run any code: save plain arrays with numpy.save or numpy.savez"
 
 _KINDS = (
-    FileKind("empty", "an empty file", "write or download it again", general=True),
-    FileKind(
+    FileType("empty", "an empty file", "write or download it again", general=True),
+    FileType(
         "annex", "a git-annex pointer instead of the data", "fetch the content first (git annex get)", general=True
     ),
-    FileKind("lfs", "a Git LFS pointer instead of the data", "fetch the content first (git lfs pull)", general=True),
-    FileKind(
+    FileType("lfs", "a Git LFS pointer instead of the data", "fetch the content first (git lfs pull)", general=True),
+    FileType(
         "html",
         "a web page",
         "download the file again; the host sent a page instead, perhaps because it was down or wants a log-in",
         general=True,
     ),
-    FileKind("npy", "a NumPy array", "give the arrays to `striate convert` by --images, --responses and so on"),
-    FileKind("pickled-npy", "a NumPy file of pickled Python objects", _NO_PICKLE, general=True),
-    FileKind("npz", "a NumPy archive of arrays (.npz)", _CONVERT),
-    FileKind("pickle", "a Python pickle", _NO_PICKLE, general=True),
-    FileKind("torch", "a PyTorch file", "give data; weights belong to striate.models"),
-    FileKind("hdf5", "an HDF5 file", _CONVERT),
-    FileKind("matlab73", "a MATLAB file of version 7.3", _CONVERT),
-    FileKind(
+    FileType("npy", "a NumPy array", "give the arrays to `striate convert` by --images, --responses and so on"),
+    FileType("pickled-npy", "a NumPy file of pickled Python objects", _NO_PICKLE, general=True),
+    FileType("npz", "a NumPy archive of arrays (.npz)", _CONVERT),
+    FileType("pickle", "a Python pickle", _NO_PICKLE, general=True),
+    FileType("torch", "a PyTorch file", "give data; weights belong to striate.models"),
+    FileType("hdf5", "an HDF5 file", _CONVERT),
+    FileType("matlab73", "a MATLAB file of version 7.3", _CONVERT),
+    FileType(
         "matlab5",
         "a MATLAB file of version 5 to 7",
         "load it in MATLAB, save it again with the option '-v7.3', and give that to `striate convert`",
     ),
-    FileKind(
+    FileType(
         "nwb",
         "an NWB file",
         "read its images and responses with pynwb, one row a trial, and give the arrays to striate.convert",
     ),
-    FileKind(
+    FileType(
         "excel", "an Excel workbook", "save the sheet as CSV (comma-separated, with decimal points)", general=True
     ),
-    FileKind("image", "a single image", "stack all images into one array (trials, height, width), and use numpy.save"),
-    FileKind("gzip", "a gzip file", _UNPACK, general=True),
-    FileKind("archive", "a compressed archive (not a zip)", f"{_UNPACK}, or pack it as a zip", general=True),
-    FileKind("damaged-zip", "a zip that is cut off or damaged", "download or make it again", general=True),
-    FileKind("zip", "a zip", "give a zip of a recording in the SENSORIUM 2022 layout"),
-    FileKind("parquet", "a Parquet file", "give it where a table, predictions or a truth is wanted"),
-    FileKind("pdf", "a PDF", "give the data"),
-    FileKind("json", "a JSON file", "give the data"),
-    FileKind("utf16", "text in UTF-16", "save it as UTF-8", general=True),
-    FileKind("table", "a text table (CSV or TSV)", "give it where a table of neurons, trials or predictions is wanted"),
-    FileKind("text", "a text file", "give the data"),
-    FileKind(
+    FileType("image", "a single image", "stack all images into one array (trials, height, width), and use numpy.save"),
+    FileType("gzip", "a gzip file", _UNPACK, general=True),
+    FileType("archive", "a compressed archive (not a zip)", f"{_UNPACK}, or pack it as a zip", general=True),
+    FileType("damaged-zip", "a zip that is cut off or damaged", "download or make it again", general=True),
+    FileType("zip", "a zip", "give a zip of a recording in the SENSORIUM 2022 layout"),
+    FileType("parquet", "a Parquet file", "give it where a table, predictions or a truth is wanted"),
+    FileType("pdf", "a PDF", "give the data"),
+    FileType("json", "a JSON file", "give the data"),
+    FileType("utf16", "text in UTF-16", "save it as UTF-8", general=True),
+    FileType("table", "a text table (CSV or TSV)", "give it where a table of neurons, trials or predictions is wanted"),
+    FileType("text", "a text file", "give the data"),
+    FileType(
         "suite2p",
         "a Suite2p folder",
         "average the activity in spks.npy over each trial, and give the array to `striate convert --responses`",
     ),
-    FileKind("zarr", "a Zarr folder", "read its arrays with zarr, and give them to striate.convert"),
-    FileKind("images", "a folder of images", "stack them into one array (trials, height, width), and use numpy.save"),
-    FileKind("run", "a run that striate train wrote", "give it to `striate predict` or `striate report`"),
-    FileKind("competition", "the folder of a competition", "give one of the archives in it"),
-    FileKind("store", "a packed store, which striate made from an archive", "give the archive"),
-    FileKind("empty-folder", "an empty folder", "give the file, or the folder that holds it"),
-    FileKind("folder", "a folder", "give a file"),
+    FileType("zarr", "a Zarr folder", "read its arrays with zarr, and give them to striate.convert"),
+    FileType("images", "a folder of images", "stack them into one array (trials, height, width), and use numpy.save"),
+    FileType("run", "a run that striate train wrote", "give it to `striate predict` or `striate report`"),
+    FileType("competition", "the folder of a competition", "give one of the archives in it"),
+    FileType("store", "a packed store, which striate made from an archive", "give the archive"),
+    FileType("empty-folder", "an empty folder", "give the file, or the folder that holds it"),
+    FileType("folder", "a folder", "give a file"),
 )
-KINDS = {kind.name: kind for kind in _KINDS}
+FILE_TYPES = {kind.name: kind for kind in _KINDS}
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image"),
@@ -126,11 +126,11 @@ _LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
 
 
-def kind_of(path: Path) -> FileKind | None:
+def detect_file_type(path: Path) -> FileType | None:
     """Return what a file or folder is, by its content; None if it is not recognised or cannot be read."""
     try:
         if path.is_dir():
-            return KINDS[_kind_of_folder(path)]
+            return FILE_TYPES[_kind_of_folder(path)]
         with path.open("rb") as file:
             start = file.read(_START)
         name = _kind_of_start(start)
@@ -140,16 +140,16 @@ def kind_of(path: Path) -> FileKind | None:
             name = _kind_of_hdf5(path)
     except OSError:
         return None
-    return KINDS[name] if name else None
+    return FILE_TYPES[name] if name else None
 
 
-def kind_of_bytes(start: bytes) -> FileKind | None:
+def detect_type_of_bytes(start: bytes) -> FileType | None:
     """Return what a file is, by its first bytes alone; None if they tell nothing."""
     name = _kind_of_start(start)
-    return KINDS[name] if name else None
+    return FILE_TYPES[name] if name else None
 
 
-def unexpected(path: Path, wanted: str, otherwise: str, *, recording: bool = True) -> InputError:
+def wrong_file_type(path: Path, wanted: str, otherwise: str, *, recording: bool = True) -> InputError:
     """Return the error for a file that is not of the kind that was wanted.
 
     Parameters
@@ -163,7 +163,7 @@ def unexpected(path: Path, wanted: str, otherwise: str, *, recording: bool = Tru
     recording
         Whether the user wants to open or make a recording; else only advice that is general is given.
     """
-    kind = kind_of(path)
+    kind = detect_file_type(path)
     but = f" but {kind.description}" if kind is not None else ""
     advice = kind.advice if kind is not None and (recording or kind.general) else otherwise
     return InputError(f"{path} is not {wanted}{but}: {advice}.")

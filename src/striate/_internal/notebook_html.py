@@ -11,12 +11,12 @@ _CELL = "padding: 0.15em 0.8em 0.15em 0; vertical-align: top"
 _LINE = "1px solid rgba(128, 128, 128, 0.35)"  # on light and on dark pages
 
 
-def shown(title: str, *parts: str) -> str:
+def section(title: str, *parts: str) -> str:
     """Put parts under a title."""
     return f"<div><strong>{html.escape(title)}</strong>{''.join(parts)}</div>"
 
 
-def facts(pairs: Mapping[str, object]) -> str:
+def key_value_table(pairs: Mapping[str, object]) -> str:
     """Make a table of names and values."""
     rows = "".join(
         f'<tr><td style="{_CELL}; text-align: left; opacity: 0.7">{html.escape(name)}</td>'
@@ -55,7 +55,7 @@ def table(
     return f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def note(text: str) -> str:
+def small_text(text: str) -> str:
     """Make a paragraph of small text."""
     return f'<div style="opacity: 0.7; font-size: 0.9em">{html.escape(text)}</div>'
 
@@ -65,7 +65,7 @@ def text(content: str) -> str:
     return f"<pre>{html.escape(content)}</pre>"
 
 
-def gallery(images: Iterable[Any], captions: Iterable[str], *, width: int = 150) -> str:
+def image_gallery(images: Iterable[Any], captions: Iterable[str], *, width: int = 150) -> str:
     """Show grey images, (H, W) with values 0–255, side by side; nothing where Pillow is missing."""
     try:
         from PIL import Image
@@ -87,7 +87,7 @@ def gallery(images: Iterable[Any], captions: Iterable[str], *, width: int = 150)
     return f"<div>{''.join(figures)}</div>"
 
 
-def numbers(values: Any) -> str:
+def summarise_values(values: Any) -> str:
     """Say what values an array holds, shortly: one number, a few, or their range."""
     import numpy as np
 

@@ -9,8 +9,8 @@ from striate.errors import InputError, shortened
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS = 10_000_000
-MOST_CELLS = 100_000_000
+MAX_ROWS = 10_000_000
+MAX_CELLS = 100_000_000
 _MOST_BYTES = 2**32  # of all values, unpacked
 _WIDEST = 10_000  # columns
 
@@ -48,7 +48,7 @@ def read_table(path: str | os.PathLike[str], mend: str) -> "pd.DataFrame":
             rows, columns = metadata.num_rows, metadata.num_columns
             if rows < 0 or rows != sum(group.num_rows for group in groups):
                 raise ValueError("its parts do not add up to its rows")
-            if rows > MOST_ROWS or columns > _WIDEST or rows * columns > MOST_CELLS or unpacked > _MOST_BYTES:
+            if rows > MAX_ROWS or columns > _WIDEST or rows * columns > MAX_CELLS or unpacked > _MOST_BYTES:
                 raise ValueError(f"it claims {rows} rows of {columns} columns in {unpacked} bytes")
             names = parquet.schema_arrow.names
             if len(set(names)) != len(names):

@@ -14,7 +14,7 @@ class MissingHomeError(InputError):
     """Neither the environment nor the system names a folder for what striate keeps."""
 
 
-def expanded(path: str | os.PathLike[str]) -> Path:
+def expand_path(path: str | os.PathLike[str]) -> Path:
     """Replace ``~`` at the beginning of a path by the home folder.
 
     Raises
@@ -52,7 +52,7 @@ def cache_folder() -> Path:
         If neither the variable nor a home folder is there, as in some containers.
     """
     if chosen := os.environ.get("STRIATE_CACHE"):
-        return expanded(chosen)
+        return expand_path(chosen)
     _require_home()
     return user_cache_path("striate")
 
@@ -68,7 +68,7 @@ def settings_folder() -> Path:
         If neither variable nor a home folder is there.
     """
     if chosen := os.environ.get("STRIATE_SETTINGS"):
-        return expanded(chosen)
+        return expand_path(chosen)
     if os.environ.get("STRIATE_CACHE") and not has_home():
         return cache_folder() / "settings"
     _require_home()

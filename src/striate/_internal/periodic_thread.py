@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def every(
+def run_periodically(
     seconds: float,
     do: Callable[[], None],
     *,

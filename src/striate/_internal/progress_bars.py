@@ -13,38 +13,38 @@ Advance = Callable[[int], None]
 _REDRAWN = 0.2  # seconds between two drawings of a notebook's bar
 
 
-def size_parts(size: int) -> tuple[float, int, str]:
+def size_with_unit(size: int) -> tuple[float, int, str]:
     """A size in bytes for people: a value, how many of its decimals matter, and its unit (1 MB is 10⁶ bytes, as on the boxes of disks)."""
     unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")) if size >= u or u == 1)
     value = size / unit
     return value, 0 if value >= 100 or unit == 1 else 1 if unit < 1e9 else 2, name
 
 
-def size_text(size: int | None, *, exact: bool = True) -> str:
+def format_size(size: int | None, *, exact: bool = True) -> str:
     """Write a size in bytes for people: ``"about 416 MB"``, ``"1.1 kB"``; nothing where it is not known."""
     if size is None:
         return ""
-    value, decimals, unit = size_parts(size)
+    value, decimals, unit = size_with_unit(size)
     return f"{'' if exact else 'about '}{value:,.{decimals}f} {unit}"
 
 
-def quiet() -> bool:
+def is_quiet() -> bool:
     """Whether the environment asks for no progress at all (``STRIATE_QUIET``)."""
     return bool(os.environ.get("STRIATE_QUIET"))
 
 
-def on_terminal() -> bool:
+def is_terminal() -> bool:
     """Whether standard error is a terminal, on which a bar can be redrawn."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def say(line: str) -> None:
+def print_to_stderr(line: str) -> None:
     """Print a line on standard error, if there is one: a process without a terminal may have closed it."""
     if sys.stderr is not None:
         print(line, file=sys.stderr, flush=True)
 
 
-def in_notebook() -> bool:
+def is_notebook() -> bool:
     """Whether this is the kernel of a notebook, which can show HTML."""
     ipython = sys.modules.get("IPython")  # a kernel has imported it already
     shell = ipython.get_ipython() if ipython is not None else None
@@ -82,15 +82,15 @@ class NotebookBar:
 
 
 @contextlib.contextmanager
-def progress(description: str, total: int) -> Iterator[Advance]:
+def progress_bar(description: str, total: int) -> Iterator[Advance]:
     """Draw a bar for `total` steps; the yielded function advances it.
 
     Drawn only on a terminal or in a notebook, and never where ``STRIATE_QUIET`` is set.
     """
-    if quiet() or not (on_terminal() or in_notebook()):
+    if is_quiet() or not (is_terminal() or is_notebook()):
         yield lambda _steps: None
         return
-    if not on_terminal():
+    if not is_terminal():
         with _in_cell(description, total) as advance:
             yield advance
         return

@@ -8,18 +8,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.errors import InputError, shortened
 
 Model = TypeVar("Model", bound=BaseModel)
 Value = TypeVar("Value")
 
-LARGEST = 64 * 2**20  # bytes of a document
-DEEPEST = 64  # tables and lists within each other
+MAX_BYTES = 64 * 2**20  # bytes of a document
+MAX_DEPTH = 64  # tables and lists within each other
 _BYTE_ORDER_MARK = "\ufeff"  # which some editors of Windows put before a text
 _PIECE = 2**20  # bytes that are read at a time
 _LONGEST_REASON = 120  # characters
-_TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 
 class MalformedError(InputError):
@@ -36,7 +36,7 @@ class MalformedError(InputError):
         self.reason = reason
 
 
-def read_limited(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
+def read_limited(path: str | os.PathLike[str], largest: int = MAX_BYTES) -> bytes:
     """Read a file that must not be larger than `largest` bytes.
 
     Raises
@@ -47,7 +47,7 @@ def read_limited(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
         If it cannot be read.
     """
     content = bytearray()
-    with expanded(path).open("rb") as file:  # piece by piece: memory for all that may come would be taken at once
+    with expand_path(path).open("rb") as file:  # piece by piece: memory for all that may come would be taken at once
         while piece := file.read(_PIECE):
             content += piece
             if len(content) > largest:
@@ -120,7 +120,7 @@ def parse_json_object(
         try:
             needs.model_validate(value)
         except ValidationError as error:
-            raise MalformedError(source, "JSON", first_problem(error)) from error
+            raise MalformedError(source, "JSON", describe_first_error(error)) from error
     return value
 
 
@@ -148,7 +148,7 @@ def parse_as(
     try:
         return kind.validate_json(text) if isinstance(kind, TypeAdapter) else kind.model_validate_json(text)
     except ValidationError as error:
-        raise MalformedError(source, "JSON", first_problem(error)) from error
+        raise MalformedError(source, "JSON", describe_first_error(error)) from error
 
 
 def parse_model(model: type[Model], content: bytes | str, source: object, mend: str) -> Model:
@@ -176,7 +176,7 @@ def parse_model(model: type[Model], content: bytes | str, source: object, mend: 
         raise InputError(f"{source} is damaged ({error.reason}); {mend}.") from error
 
 
-def first_problem(error: ValidationError) -> str:
+def describe_first_error(error: ValidationError) -> str:
     """Say where a document fails first, and why: ``boards.0.rows: Field required``."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = shortened(".".join(map(str, first["loc"])), 60) or "JSON"
@@ -206,7 +206,7 @@ def _malformed(source: object, kind: str, error: Exception) -> "MalformedError":
 def _check(value: Any, source: object, kind: str) -> None:
     """Refuse deep nesting and lone surrogates; walks level by level, because recursion could itself be too deep."""
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for each in level:
             if isinstance(each, str):

@@ -12,25 +12,25 @@ _JOINERS = "\u200c\u200d"
 _BREAKS = "\n\r\t"
 
 
-def seen(text: str) -> str:
+def clean_line(text: str) -> str:
     """Return the text in NFC, without characters that cannot be seen, and with single spaces."""
     text = unicodedata.normalize("NFC", text)
-    kept = (c if not is_unseen(c) else " " if c.isspace() else "" for c in text)
+    kept = (c if not is_invisible(c) else " " if c.isspace() else "" for c in text)
     return " ".join("".join(kept).split())
 
 
-def readable(text: str) -> str:
+def clean_text(text: str) -> str:
     """Return text of several lines in NFC, without characters that cannot be seen; spaces and line breaks stay."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
-    return "".join(c for c in text if c in _BREAKS or not is_unseen(c))
+    return "".join(c for c in text if c in _BREAKS or not is_invisible(c))
 
 
-def is_unseen(character: str) -> bool:
+def is_invisible(character: str) -> bool:
     """Whether a reader cannot see a character, which may change how the text around it is shown."""
     return character not in _JOINERS and unicodedata.category(character) in _UNSEEN
 
 
-def one_line(text: str) -> str:
+def validate_line(text: str) -> str:
     """Return a line of text; raise `ValueError` if it is blank, or holds what a reader cannot see."""
     return _visible(text, allowed="")
 
@@ -40,7 +40,7 @@ def _some_lines(text: str) -> str:
 
 
 def _visible(text: str, allowed: str) -> str:
-    if (found := next((c for c in text if is_unseen(c) and c not in allowed), None)) is not None:
+    if (found := next((c for c in text if is_invisible(c) and c not in allowed), None)) is not None:
         what = "has a line break" if found in "\n\r" else f"holds the character {found!a}, which cannot be seen"
         raise ValueError(
             f"Value should be text {'of one line ' if not allowed else ''}that people can read, and it {what}"
@@ -50,8 +50,8 @@ def _visible(text: str, allowed: str) -> str:
     return text
 
 
-OptionalLine = Annotated[str, Field(max_length=200), AfterValidator(one_line)]
-Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
+OptionalLine = Annotated[str, Field(max_length=200), AfterValidator(validate_line)]
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(validate_line)]
 """A line of text, such as a title, that can also stand in the subject of a mail."""
 
 OptionalText = Annotated[str, Field(max_length=20_000), AfterValidator(_some_lines)]

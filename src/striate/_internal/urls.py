@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 _NOT_IN_ADDRESSES = "<>\"'`\\"
 
 
-def split_address(address: str) -> SplitResult | None:
+def split_url(address: str) -> SplitResult | None:
     """Split an address into its parts; None if its host or port cannot be read."""
     try:
         parts = urlsplit(address)
@@ -18,7 +18,7 @@ def split_address(address: str) -> SplitResult | None:
         return None
 
 
-def web_address(address: str, schemes: Collection[str] = ("http", "https")) -> str:
+def validate_web_address(address: str, schemes: Collection[str] = ("http", "https")) -> str:
     """Return an address that a page can link to.
 
     Raises
@@ -27,7 +27,7 @@ def web_address(address: str, schemes: Collection[str] = ("http", "https")) -> s
         If its scheme is another one (``javascript:`` would run in the browser of anyone who follows the link), it has no host or
         holds a name or password, or a character that is not printable or cannot stand in an address.
     """
-    parts = split_address(address)
+    parts = split_url(address)
     sound = parts is not None and parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
     if not sound or any(c.isspace() or not c.isprintable() or c in _NOT_IN_ADDRESSES for c in address):
         beginnings = " or ".join(f"{scheme}://" for scheme in schemes)
@@ -37,4 +37,4 @@ def web_address(address: str, schemes: Collection[str] = ("http", "https")) -> s
     return address
 
 
-WebAddress = Annotated[str, AfterValidator(web_address)]
+WebAddress = Annotated[str, AfterValidator(validate_web_address)]

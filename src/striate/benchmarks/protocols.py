@@ -2,7 +2,7 @@
 
 import re
 
-from striate._internal.file_names import why_no_file_name
+from striate._internal.file_names import file_name_problem
 from striate.errors import InputError, nearest, quoted
 
 _TRACK = re.compile(r"^[a-z0-9][a-z0-9+._-]{0,59}$")
@@ -30,7 +30,7 @@ def track_name(typed: str) -> str:
     """
     typed = str(typed)
     known = {_plain(name): name for name in TRACKS}.get(_plain(typed), typed)
-    if not _TRACK.fullmatch(known) or why_no_file_name(known):
+    if not _TRACK.fullmatch(known) or file_name_problem(known):
         raise InputError(
             f"{quoted(typed, 80)} cannot name a track: it has lower-case letters, digits, and + . _ - within, such as {TRACKS[1]!r}."
         )

@@ -2,7 +2,7 @@
 
 import re
 
-from striate._internal.file_names import LONGEST_NAME, why_no_file_name
+from striate._internal.file_names import MAX_NAME_BYTES, file_name_problem
 from striate.errors import InputError
 
 _SESSION = re.compile(r"[A-Za-z0-9_-]+")
@@ -10,7 +10,7 @@ _SESSION = re.compile(r"[A-Za-z0-9_-]+")
 
 def is_session(name: str) -> bool:
     """Return whether `name` can name a session."""
-    return bool(_SESSION.fullmatch(name)) and why_no_file_name(name) is None
+    return bool(_SESSION.fullmatch(name)) and file_name_problem(name) is None
 
 
 def valid_session(session: object) -> str:
@@ -24,9 +24,9 @@ def valid_session(session: object) -> str:
     """
     if not isinstance(session, str) or not is_session(session):
         session = str(session)
-        shown = session if len(session) <= LONGEST_NAME else f"{session[:40]}…"
+        shown = session if len(session) <= MAX_NAME_BYTES else f"{session[:40]}…"
         raise InputError(
-            f"{shown!r} cannot name a session: use up to {LONGEST_NAME} letters, digits, '-' and '_', "
+            f"{shown!r} cannot name a session: use up to {MAX_NAME_BYTES} letters, digits, '-' and '_', "
             "like 27204-5-13 (animal-session-scan)."
         )
     return session

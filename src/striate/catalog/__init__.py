@@ -1,9 +1,9 @@
 """Known datasets: their files, sizes, hashes, tracks, terms and citation. They are data, not code: a TOML file each."""
 
-from striate.catalog.catalogue import catalogue_folder, dataset, dataset_names
-from striate.catalog.citation import credit
+from striate.catalog.catalogue import catalogue_folder, get_dataset, list_datasets
+from striate.catalog.citation import collect_citations
 from striate.catalog.dataset import Citation, DataFile, Dataset, Licence
-from striate.catalog.open import as_recording, as_recordings, dataset_of, locate, locate_all, open
+from striate.catalog.open import as_recording, as_recordings, find_dataset, locate, locate_all, open
 
 __all__ = [
     "Citation",
@@ -13,10 +13,10 @@ __all__ = [
     "as_recording",
     "as_recordings",
     "catalogue_folder",
-    "credit",
-    "dataset",
-    "dataset_names",
-    "dataset_of",
+    "collect_citations",
+    "find_dataset",
+    "get_dataset",
+    "list_datasets",
     "locate",
     "locate_all",
     "open",

@@ -6,8 +6,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from striate._internal.config_validation import validated
-from striate._internal.paths import MissingHomeError, expanded, settings_folder
+from striate._internal.config_validation import validate_settings
+from striate._internal.paths import MissingHomeError, expand_path, settings_folder
 from striate._internal.safe_parsing import parse_toml
 from striate.catalog.dataset import Dataset
 from striate.errors import InputError, nearest
@@ -18,15 +18,15 @@ _SUFFIX = ".toml"
 def catalogue_folder() -> Path:
     """Folder of the user's own datasets: ``$STRIATE_CATALOG``, else ``catalog`` below the settings."""
     chosen = os.environ.get("STRIATE_CATALOG")
-    return expanded(chosen) if chosen else settings_folder() / "catalog"
+    return expand_path(chosen) if chosen else settings_folder() / "catalog"
 
 
-def dataset_names() -> tuple[str, ...]:
+def list_datasets() -> tuple[str, ...]:
     """Names of all datasets, those that come with striate and the user's own."""
     return tuple(sorted(_entries()))
 
 
-def dataset(name: str) -> Dataset:
+def get_dataset(name: str) -> Dataset:
     """Look a dataset up in the catalogue; the user's own come first.
 
     Raises
@@ -59,7 +59,7 @@ def _read(entry: Traversable, name: str) -> Dataset:
         tables = parse_toml(entry.read_bytes(), str(entry))
     except OSError as error:
         raise InputError(f"{entry} cannot be read ({error.strerror}): mend its permissions, or remove it.") from error
-    found = validated(Dataset, tables, str(entry), kind="dataset")
+    found = validate_settings(Dataset, tables, str(entry), kind="dataset")
     if found.name != name:
         raise InputError(f"{entry} describes {found.name!r}: name the file {found.name}{_SUFFIX}.")
     return found

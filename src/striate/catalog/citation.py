@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from striate.catalog.open import dataset_of
+from striate.catalog.open import find_dataset
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
 
 
-def credit(recordings: Iterable["Recording"]) -> list[dict[str, Any]]:
+def collect_citations(recordings: Iterable["Recording"]) -> list[dict[str, Any]]:
     """Licence and citation of the datasets that recordings are from.
 
     Parameters
@@ -25,7 +25,7 @@ def credit(recordings: Iterable["Recording"]) -> list[dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for recording in recordings:
-        known = dataset_of(recording.source, recording.session)
+        known = find_dataset(recording.source, recording.session)
         if known is None:
             continue
         of, _ = known

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from striate._internal.file_names import checked_path, why_no_file_name
+from striate._internal.file_names import file_name_problem, validate_relative_path
 from striate._internal.text_cleaning import Line, Text
 from striate._internal.urls import WebAddress
 from striate.benchmarks.session_names import is_session
@@ -97,7 +97,7 @@ class DataFile(_Table):
     @field_validator("name")
     @classmethod
     def _stays_below(cls, name: str) -> str:
-        return checked_path(name)
+        return validate_relative_path(name)
 
     @field_validator("session")
     @classmethod
@@ -107,7 +107,7 @@ class DataFile(_Table):
         return session
 
     @property
-    def bytes_about(self) -> int | None:
+    def best_known_size(self) -> int | None:
         """Size as well as it is known."""
         return self.about if self.size is None else self.size
 
@@ -143,7 +143,7 @@ class Dataset(_Table):
     @field_validator("name")
     @classmethod
     def _plain(cls, name: str) -> str:
-        if not _NAME.fullmatch(name) or why_no_file_name(name):
+        if not _NAME.fullmatch(name) or file_name_problem(name):
             raise ValueError("Value should be lower-case letters, digits, . _ and -")
         return name
 

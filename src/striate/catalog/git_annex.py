@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-LARGEST_POINTER = 32 * 1024  # bytes: git-annex itself takes no larger file for a pointer
+MAX_POINTER_BYTES = 32 * 1024  # bytes: git-annex itself takes no larger file for a pointer
 
 _KEY = re.compile(
     r"^(?P<method>[A-Z0-9]+?)(?P<named>E?)(?P<fields>(?:-[sSmC]\d{1,18})*)--(?P<hash>[0-9a-f]+)(?:\.[^/]*)?$"
@@ -38,7 +38,7 @@ class AnnexKey:
     sha256: str | None
 
 
-def key_of(name: str) -> AnnexKey | None:
+def parse_key(name: str) -> AnnexKey | None:
     """Read a key; None if it is none."""
     match = _KEY.match(name)
     if match is None or len(match["hash"]) != _DIGITS.get(match["method"], len(match["hash"])):
@@ -48,15 +48,15 @@ def key_of(name: str) -> AnnexKey | None:
     return AnnexKey(name, int(size[1]) if size else None, of.get("MD5"), of.get("SHA256"))
 
 
-def pointer_in(content: bytes) -> AnnexKey | None:
+def parse_pointer(content: bytes) -> AnnexKey | None:
     """Read the content of a file as a pointer; None if it is something else."""
-    if len(content) > LARGEST_POINTER or b"annex/objects/" not in content:
+    if len(content) > MAX_POINTER_BYTES or b"annex/objects/" not in content:
         return None
     first = content.splitlines()[0].decode("utf-8", errors="replace").replace("\\", "/")
-    return key_of(first.rsplit("/", 1)[-1].strip()) if "annex/objects/" in first else None
+    return parse_key(first.rsplit("/", 1)[-1].strip()) if "annex/objects/" in first else None
 
 
-def pointer_at(path: Path) -> AnnexKey | None:
+def read_pointer(path: Path) -> AnnexKey | None:
     """Read a file as a pointer: one with a key in it, or a link into an annex that has not the content.
 
     Returns
@@ -66,16 +66,16 @@ def pointer_at(path: Path) -> AnnexKey | None:
     """
     try:
         if path.is_file():
-            return pointer_in(path.read_bytes()) if path.stat().st_size <= LARGEST_POINTER else None
+            return parse_pointer(path.read_bytes()) if path.stat().st_size <= MAX_POINTER_BYTES else None
         if path.is_symlink():
             target = str(path.readlink()).replace("\\", "/")
-            return key_of(target.rsplit("/", 1)[-1]) if "annex/objects/" in target else None
+            return parse_key(target.rsplit("/", 1)[-1]) if "annex/objects/" in target else None
     except OSError:
         return None
     return None
 
 
-def content_of(path: Path, key: AnnexKey) -> Path | None:
+def find_content(path: Path, key: AnnexKey) -> Path | None:
     """Find the content of a pointer in the clone that it stands in; None where it was not fetched."""
     for folder in path.absolute().parents:
         for objects in (folder / ".git" / "annex" / "objects", folder / "annex" / "objects"):  # with files, or bare

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from striate._internal.atomic_write import whole_file
+from striate._internal.atomic_write import atomic_write
 from striate._internal.paths import cache_folder, settings_folder
 from striate._internal.safe_parsing import parse_as, read_limited
 from striate.catalog.dataset import DataFile, Dataset
 from striate.errors import InputError
 
 _LONGEST_PLACE = 2**14  # bytes
-WORKSHOP = ".striate"  # below a dataset's folder: records, and what is not whole yet
+STATE_FOLDER = ".striate"  # below a dataset's folder: records, and what is not whole yet
 
 
-class Record(BaseModel):
+class FetchRecord(BaseModel):
     """What was found when a file was fetched.
 
     Attributes
@@ -65,31 +65,31 @@ class DatasetFolder:
     def __repr__(self) -> str:
         return f"<DatasetFolder {self.path}>"
 
-    def target(self, file: DataFile) -> Path:
+    def file_path(self, file: DataFile) -> Path:
         """Where the whole file stands."""
         return self.path / file.name
 
-    def beside(self, file: DataFile, suffix: str) -> Path:
+    def state_path(self, file: DataFile, suffix: str) -> Path:
         """Path in the workshop for something that belongs to a file."""
-        return self.path / WORKSHOP / f"{file.name}{suffix}"
+        return self.path / STATE_FOLDER / f"{file.name}{suffix}"
 
-    def record(self, file: DataFile) -> Record | None:
+    def read_record(self, file: DataFile) -> FetchRecord | None:
         """Record of a file; None if it was not fetched, or the record cannot be read."""
         try:
-            return parse_as(Record, read_limited(self.beside(file, ".json")))
+            return parse_as(FetchRecord, read_limited(self.state_path(file, ".json")))
         except (OSError, InputError):
             return None
 
-    def note(self, file: DataFile, record: Record) -> None:
+    def write_record(self, file: DataFile, record: FetchRecord) -> None:
         """Write the record of a file."""
-        with whole_file(self.beside(file, ".json"), overwrite=True) as aside:
+        with atomic_write(self.state_path(file, ".json"), overwrite=True) as aside:
             aside.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
-    def holds(self, file: DataFile) -> bool:
+    def is_complete(self, file: DataFile) -> bool:
         """Whether a file is here, whole, and unchanged since it was verified."""
-        record = self.record(file)
+        record = self.read_record(file)
         try:
-            status = self.target(file).stat()
+            status = self.file_path(file).stat()
         except OSError:
             return False
         return record is not None and (status.st_size, status.st_mtime_ns) == (record.size, record.modified)
@@ -100,18 +100,18 @@ def default_folder(name: str) -> Path:
     return cache_folder() / "datasets" / name
 
 
-def remember_place(name: str, folder: Path) -> None:
+def register_folder(name: str, folder: Path) -> None:
     """Note that a dataset is fetched into a folder, so that its recordings can be opened by name."""
     place = folder.absolute()
     if place == default_folder(name).absolute():
         return
     note = settings_folder() / "places" / name / hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
     if not note.exists():
-        with contextlib.suppress(InputError), whole_file(note, overwrite=True) as aside:
+        with contextlib.suppress(InputError), atomic_write(note, overwrite=True) as aside:
             aside.write_bytes(os.fsencode(place))
 
 
-def places(name: str) -> list[DatasetFolder]:
+def known_folders(name: str) -> list[DatasetFolder]:
     """Folders that a dataset was fetched into, the default one first."""
     found = [default_folder(name)]
     with contextlib.suppress(OSError):
@@ -123,15 +123,17 @@ def places(name: str) -> list[DatasetFolder]:
     return [DatasetFolder(path) for path in found]
 
 
-def home_of(of: Dataset, files: Iterable[DataFile]) -> DatasetFolder:
+def preferred_folder(of: Dataset, files: Iterable[DataFile]) -> DatasetFolder:
     """Folder to fetch files of a dataset to where none is named: that which has most of them, mostly the default one."""
     chosen = list(files)
-    return max(places(of.name), key=lambda folder: sum(os.path.lexists(folder.target(file)) for file in chosen))
+    return max(
+        known_folders(of.name), key=lambda folder: sum(os.path.lexists(folder.file_path(file)) for file in chosen)
+    )
 
 
-def fetched(of: Dataset, file: DataFile) -> Path | None:
+def find_fetched(of: Dataset, file: DataFile) -> Path | None:
     """Path of a file of a dataset, if it is on this disk and whole."""
-    for folder in places(of.name):
-        if folder.holds(file):
-            return folder.target(file)
+    for folder in known_folders(of.name):
+        if folder.is_complete(file):
+            return folder.file_path(file)
     return None

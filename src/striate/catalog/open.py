@@ -7,11 +7,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from striate._internal.paths import expanded
-from striate.catalog.catalogue import dataset, dataset_names
+from striate._internal.paths import expand_path
+from striate.catalog.catalogue import get_dataset, list_datasets
 from striate.catalog.dataset import DataFile, Dataset
-from striate.catalog.local_files import fetched
-from striate.errors import InputError, kind_of
+from striate.catalog.local_files import find_fetched
+from striate.errors import InputError, describe_type
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -54,7 +54,7 @@ def open(path: Any, session: str | None = None) -> "Recording | list[Recording]"
 
     if isinstance(path, str | os.PathLike):
         return open_recording(locate(path), session)
-    if is_one(path):
+    if is_single_recording(path):
         if session is not None:
             raise InputError("session names a recording while it is read; this one is open already.")
         return as_recording(path)
@@ -63,7 +63,7 @@ def open(path: Any, session: str | None = None) -> "Recording | list[Recording]"
     return as_recordings(path)
 
 
-def is_one(given: object) -> bool:
+def is_single_recording(given: object) -> bool:
     """Whether a single recording is meant: a path or name, or an open recording."""
     from striate.recordings import Recording
 
@@ -93,7 +93,7 @@ def as_recording(given: Any) -> "Recording":
         return recording
     several = isinstance(given, list | tuple | dict) and len(given) > 0
     hint = " Give one at a time." if several else ""
-    raise InputError(f"Expected a recording, or its path or name; got {kind_of(given)}.{hint}")
+    raise InputError(f"Expected a recording, or its path or name; got {describe_type(given)}.{hint}")
 
 
 def as_recordings(given: Any) -> "list[Recording]":
@@ -112,12 +112,12 @@ def as_recordings(given: Any) -> "list[Recording]":
     """
     if isinstance(given, str | os.PathLike):
         return [open(path) for path in locate_all([given])]
-    if is_one(given):
+    if is_single_recording(given):
         return [as_recording(given)]
     if isinstance(given, Mapping):
         given = given.values()
     if not isinstance(given, Iterable) or isinstance(given, bytes) or hasattr(given, "shape"):
-        raise InputError(f"Expected recordings, or their paths or names; got {kind_of(given)}.")
+        raise InputError(f"Expected recordings, or their paths or names; got {describe_type(given)}.")
     return [
         recording for each in given for recording in (as_recordings(each) if _is_path(each) else [as_recording(each)])
     ]
@@ -137,11 +137,11 @@ def locate(name: str | os.PathLike[str]) -> Path:
     InputError
         If it names a dataset's recording that does not exist, or was not fetched yet; the sentence says the command.
     """
-    path = expanded(name)
+    path = expand_path(name)
     if os.path.lexists(path):
         return path
     known, _, below = Path(name).as_posix().partition("/")
-    names = dataset_names()
+    names = list_datasets()
     if known not in names:
         close = get_close_matches(known.lower(), names, n=1, cutoff=0.7)
         if below and close and not Path(known).exists():
@@ -149,7 +149,7 @@ def locate(name: str | os.PathLike[str]) -> Path:
                 f"There is nothing at {path}, and the catalogue has no dataset {known!r}: did you mean {close[0]}/{below}?"
             )
         return path
-    of = dataset(known)
+    of = get_dataset(known)
     if not below:
         example = next((file.session for file in of.files if file.session), of.files[0].name)
         raise InputError(f"{known} is a dataset of {len(of.files)} files: name one of them, such as {known}/{example}.")
@@ -175,10 +175,10 @@ def locate_all(names: Iterable[str | os.PathLike[str]]) -> list[Path]:
     found: list[Path] = []
     for name in names:
         known, _, below = Path(name).as_posix().partition("/")
-        if os.path.lexists(expanded(name)) or known not in dataset_names():
+        if os.path.lexists(expand_path(name)) or known not in list_datasets():
             found.append(locate(name))
             continue
-        of = dataset(known)
+        of = get_dataset(known)
         recordings = [file for file in of.files if file.session is not None]
         chosen = [f for f in recordings if not below or f.role == below or fnmatchcase(f.session or "", below)]
         found += [_located(of, file) for file in chosen] if chosen else [locate(name)]
@@ -186,7 +186,7 @@ def locate_all(names: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def _located(of: Dataset, file: DataFile) -> Path:
-    path = fetched(of, file)
+    path = find_fetched(of, file)
     if path is None:
         raise InputError(
             f"{of.name}/{file.session or file.name} is not on this disk yet: "
@@ -195,7 +195,7 @@ def _located(of: Dataset, file: DataFile) -> Path:
     return path
 
 
-def dataset_of(path: Path | None, session: str) -> tuple[Dataset, DataFile] | None:
+def find_dataset(path: Path | None, session: str) -> tuple[Dataset, DataFile] | None:
     """Tell which file of which dataset a recording is, so that its licence and citation stay with it.
 
     Parameters
@@ -212,9 +212,9 @@ def dataset_of(path: Path | None, session: str) -> tuple[Dataset, DataFile] | No
     """
     if path is None:
         return None
-    for name in dataset_names():
+    for name in list_datasets():
         try:
-            of = dataset(name)
+            of = get_dataset(name)
         except InputError:  # a broken entry of the user's own is said where datasets are asked for
             continue
         for file in of.files:

@@ -15,7 +15,7 @@ import typer.main
 from rich.console import Console
 
 from striate import __version__
-from striate._internal.progress_bars import on_terminal
+from striate._internal.progress_bars import is_terminal
 from striate.cli.encoding import make_printable, open_closed_streams
 from striate.errors import InputError, StriateError, command_line
 
@@ -61,7 +61,7 @@ _GROUPS = (
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # for scripts a sentence is a line; at a terminal it breaks between words
-errors = Console(stderr=True, highlight=False, soft_wrap=not on_terminal())
+errors = Console(stderr=True, highlight=False, soft_wrap=not is_terminal())
 
 
 _INTERRUPTED = 130  # the status that Typer makes of Ctrl-C

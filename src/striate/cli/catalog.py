@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate._internal.paths import expanded
-from striate._internal.progress_bars import size_text
+from striate._internal.paths import expand_path
+from striate._internal.progress_bars import format_size
 from striate.cli.app import DATA, app
 
 console = Console(highlight=False)
@@ -23,9 +23,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 @catalog.command("list")
 def list_(as_json: Json = False) -> None:
     """List the datasets that striate knows."""
-    from striate.catalog import dataset, dataset_names
+    from striate.catalog import get_dataset, list_datasets
 
-    found = [dataset(name) for name in dataset_names()]
+    found = [get_dataset(name) for name in list_datasets()]
     if as_json:
         print(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
         return
@@ -42,10 +42,10 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of the dataset.", show_default=False)], as_json: Json = False
 ) -> None:
     """Show the files, tracks, terms and citation of a dataset."""
-    from striate.catalog import dataset
-    from striate.catalog.local_files import places
+    from striate.catalog import get_dataset
+    from striate.catalog.local_files import known_folders
 
-    found = dataset(name)
+    found = get_dataset(name)
     if as_json:
         print(found.model_dump_json(indent=2))
         return
@@ -55,7 +55,7 @@ def show(
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
     for file in found.files[:_ROWS]:
         numbers = ("" if n is None else f"{n:,}" for n in (file.neurons, file.trials))
-        size = size_text(file.bytes_about, exact=file.size is not None)
+        size = format_size(file.best_known_size, exact=file.size is not None)
         table.add_row(file.session or file.name, str(file.mouse or ""), file.role or "", *numbers, size)
     console.print(table)
     if len(found.files) > _ROWS:
@@ -72,8 +72,8 @@ def show(
     for name_of_fact, fact in facts.items():
         if fact:
             console.print(f"{name_of_fact + ':':<9}{fact}", soft_wrap=True, markup=False)
-    for folder in places(name):
-        here = sum(folder.holds(file) for file in found.files)
+    for folder in known_folders(name):
+        here = sum(folder.is_complete(file) for file in found.files)
         if here:
             console.print(
                 f"here:    {here} of {len(found.files)} files, in {folder.path}", soft_wrap=True, markup=False
@@ -114,14 +114,14 @@ def add(
     """
     import os
 
-    from striate._internal.progress_bars import progress
+    from striate._internal.progress_bars import progress_bar
     from striate._internal.safe_parsing import read_limited
     from striate.errors import InputError
-    from striate.fetch.auth_tokens import keep_token, read_token
-    from striate.fetch.describe_dataset import About, add_to_catalogue, base_address, from_folder
-    from striate.fetch.describe_manifest import from_address, parsed_manifest
+    from striate.fetch.auth_tokens import read_token, save_token
+    from striate.fetch.describe_dataset import DatasetDetails, add_to_catalogue, describe_folder, normalise_address
+    from striate.fetch.describe_manifest import describe_address, parse_manifest
 
-    about = About(
+    about = DatasetDetails(
         name=name,
         title=title,
         homepage=homepage,
@@ -131,21 +131,23 @@ def add(
         citation=citation,
         citation_address=citation_address,
     )
-    place = expanded(source)
+    place = expand_path(source)
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
     if file and (place.exists() or "://" not in source):
         raise InputError("--file names files below an address; of a folder all files are taken.")
     if place.is_dir():
-        with progress(f"reading {place}", sum(path.is_file() for path in place.rglob("*"))) as advance:
-            found = from_folder(place, about, [base_address(each) for each in address or ()], lambda _: advance(1))
+        with progress_bar(f"reading {place}", sum(path.is_file() for path in place.rglob("*"))) as advance:
+            found = describe_folder(
+                place, about, [normalise_address(each) for each in address or ()], lambda _: advance(1)
+            )
     elif place.is_file():
         if place.suffix.lower() == ".zip":
             raise InputError(f"{place} is one file of a dataset: give the folder that holds it, {place.parent}.")
-        found = parsed_manifest(read_limited(place), source, about)
+        found = parse_manifest(read_limited(place), source, about)
     elif "://" in source:
         if token:
-            keep_token(source, token.strip())
-        found = from_address(source, about, file or ())
+            save_token(source, token.strip())
+        found = describe_address(source, about, file or ())
     else:
         raise InputError(
             f"{source} does not exist; give a folder, a manifest, or an address that begins with https://."

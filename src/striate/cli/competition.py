@@ -60,11 +60,11 @@ def new(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.")] = False,
 ) -> None:
     """Write a commented competition.toml to begin with."""
-    from striate._internal.atomic_write import whole_file
+    from striate._internal.atomic_write import atomic_write
     from striate.competition import template as rules_template
 
     text = rules_template(template, starts=_moment(starts), session=session)
-    with whole_file(path, overwrite=overwrite) as aside:
+    with atomic_write(path, overwrite=overwrite) as aside:
         aside.write_text(text, encoding="utf-8")
     _say(f"wrote {path}: edit it, then: striate competition build {path} RECORDINGS --out PUBLIC --secrets SECRET")
 

@@ -45,12 +45,12 @@ def push(
 
     Exit status 1: refused. 75: the portal is down or under maintenance; try again.
     """
-    from striate.fetch.auth_tokens import keep_token, read_token
+    from striate.fetch.auth_tokens import read_token, save_token
     from striate.portal.pushing import Publisher
 
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
     if token:
-        keep_token(to, token.strip())
+        save_token(to, token.strip())
     pushed = Publisher(to, said=lambda text: print(text, file=sys.stderr)).push(
         folder,
         note=note,

@@ -9,14 +9,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate._internal.paths import expanded
-from striate._internal.progress_bars import size_text
+from striate._internal.paths import expand_path
+from striate._internal.progress_bars import format_size
 from striate.cli.app import DATA, app
 
 if TYPE_CHECKING:
     from striate.catalog import DataFile, Dataset
     from striate.catalog.local_files import DatasetFolder
-    from striate.fetch import Outcome, Plan, Verdict
+    from striate.fetch import FileStatus, Outcome, Plan
 
 console = Console(stderr=True, highlight=False)  # standard output is for the result
 _ROWS = 40  # of a table, at most
@@ -71,25 +71,25 @@ def fetch(
 
     Afterwards recordings open by name, such as sensorium2022/27204-5-13.
     """
-    from striate.catalog import dataset
-    from striate.catalog.local_files import DatasetFolder, home_of
+    from striate.catalog import get_dataset
+    from striate.catalog.local_files import DatasetFolder, preferred_folder
 
     name, _, one = name.partition("/")
-    of = dataset(name)
+    of = get_dataset(name)
     chosen = [*([one] if one else []), *(names or [])]
     files = of.select(chosen, tracks=track or (), pretraining=pretraining, mice=mouse or ())
-    folder = home_of(of, files) if to is None else DatasetFolder(expanded(to))
+    folder = preferred_folder(of, files) if to is None else DatasetFolder(expand_path(to))
     if verify:
         _verify(of, files, folder, quiet=quiet, as_json=as_json)
         return
     from striate.cli.fetch_bars import drawn
     from striate.errors import InputError, listed
-    from striate.fetch import Fetching, Options
-    from striate.fetch import plan as planned
-    from striate.fetch.describe_dataset import base_address
+    from striate.fetch import Downloader, Options
+    from striate.fetch import plan_fetch as planned
+    from striate.fetch.describe_dataset import normalise_address
 
     options = Options(
-        mirrors=tuple(base_address(address) for address in mirror or ()),
+        mirrors=tuple(normalise_address(address) for address in mirror or ()),
         wait=wait,
         offline=offline,
         overwrite=overwrite,
@@ -105,10 +105,12 @@ def fetch(
             _agree(of, accept_licence)
     try:
         with drawn(plan, quiet=quiet, as_json=as_json) as listener:
-            outcome = Fetching(of, folder, options, listener).run(files)
+            outcome = Downloader(of, folder, options, listener).run(files)
     except KeyboardInterrupt:
-        here = sum(entry.here for entry in planned(of, files, folder).missing)
-        console.print(f"Stopped; {size_text(here)} are kept, and the same command goes on from there.", markup=False)
+        received = sum(entry.received for entry in planned(of, files, folder).missing)
+        console.print(
+            f"Stopped; {format_size(received)} are kept, and the same command goes on from there.", markup=False
+        )
         raise
     _report(outcome, folder, as_json=as_json)
     if offline and outcome.failures:
@@ -166,21 +168,21 @@ def _print_plan(plan: "Plan") -> None:
     table = Table(title=of.title, title_justify="left")
     for column in ("file", "role", "size", "here"):
         table.add_column(column, justify="right" if column == "size" else "left", no_wrap=column != "role")
-    for entry in plan.entries[:_ROWS]:
-        state = {"whole": "whole", "there": "to be verified", "begun": size_text(entry.here), "missing": "–"}
+    for entry in plan.files[:_ROWS]:
+        state = {"whole": "whole", "there": "to be verified", "begun": format_size(entry.received), "missing": "–"}
         exact = entry.file.size is not None or entry.state in ("whole", "there")
-        size = size_text(entry.size, exact=exact)
+        size = format_size(entry.size, exact=exact)
         table.add_row(entry.file.session or entry.file.name, entry.file.role or "", size, state[entry.state])
     console.print(table)
-    if len(plan.entries) > _ROWS:
-        console.print(f"… and {len(plan.entries) - _ROWS:,} more files")
+    if len(plan.files) > _ROWS:
+        console.print(f"… and {len(plan.files) - _ROWS:,} more files")
     missing = [entry for entry in plan.missing if entry.state != "there"]
     if not plan.missing:
         console.print(f"All of it is in {plan.folder}.", markup=False)
         return
-    unknown = f", and {_files(plan.unknown)} of unknown size" if plan.unknown else ""
+    unknown_sizes = f", and {_files(plan.unknown_sizes)} of unknown size" if plan.unknown_sizes else ""
     console.print(
-        f"to fetch: {_files(len(missing))}, {size_text(plan.needed)}{unknown}; the disk has {size_text(plan.free)} left"
+        f"to fetch: {_files(len(missing))}, {format_size(plan.bytes_needed)}{unknown_sizes}; the disk has {format_size(plan.bytes_free)} left"
     )
     console.print(f"into:     {plan.folder}", markup=False)
     if any(entry.file.sha256 and not entry.file.confirmed for entry in missing):
@@ -197,34 +199,34 @@ def _files(count: int) -> str:
 def _agree(of: "Dataset", given: bool) -> None:
     """See to it that the terms are accepted before anything is fetched."""
     from striate.errors import InputError
-    from striate.fetch import accept, acceptance
-    from striate.fetch.data_terms import refuse_unaccepted
+    from striate.fetch import accept_terms, find_acceptance
+    from striate.fetch.data_terms import require_acceptance
 
-    if acceptance(of) is not None:
+    if find_acceptance(of) is not None:
         return
     if given:
-        accept(of)
+        accept_terms(of)
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        refuse_unaccepted(of)
+        require_acceptance(of)
     console.print(
         f"\n[bold]Terms of {of.name}[/]: {of.licence.name}" + (f", {of.licence.address}" if of.licence.address else "")
     )
     console.print(of.licence.terms.strip(), markup=False)
     if not typer.confirm("Do you accept these terms?", err=True):
         raise InputError("The terms were not accepted, so nothing was fetched.")
-    accept(of)
+    accept_terms(of)
 
 
 def _verify(
     of: "Dataset", files: "tuple[DataFile, ...]", folder: "DatasetFolder", *, quiet: bool, as_json: bool
 ) -> None:
-    from striate._internal.progress_bars import progress
+    from striate._internal.progress_bars import progress_bar
     from striate.fetch import verify
 
-    sizes = {file.name: (file.bytes_about or 0) for file in files}
+    sizes = {file.name: (file.best_known_size or 0) for file in files}
     seen: dict[str, int] = {}
-    with progress(f"verifying {of.name}", sum(sizes.values())) as advance:
+    with progress_bar(f"verifying {of.name}", sum(sizes.values())) as advance:
 
         def watch(file: "DataFile", done: int) -> None:
             advance(done - seen.get(file.name, 0))
@@ -248,7 +250,7 @@ def _verify(
         )
 
 
-def _print_verdicts(of: "Dataset", verdicts: "list[Verdict]") -> None:
+def _print_verdicts(of: "Dataset", verdicts: "list[FileStatus]") -> None:
     table = Table(title=of.title, title_justify="left")
     table.add_column("file", no_wrap=True)
     table.add_column("found", overflow="fold")

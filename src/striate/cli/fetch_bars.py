@@ -18,10 +18,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from striate._internal.periodic_thread import every
-from striate._internal.progress_bars import size_text
+from striate._internal.periodic_thread import run_periodically
+from striate._internal.progress_bars import format_size
 from striate.fetch import Event, Listener, Plan
-from striate.fetch.retry_policy import duration
+from striate.fetch.retry_policy import format_duration
 
 _QUIET_KINDS = {"received", "checking"}
 _SIGN_OF_LIFE = 30.0  # seconds without a line after which one says how far it is
@@ -37,7 +37,7 @@ def drawn(plan: Plan, *, quiet: bool, as_json: bool) -> Iterator[Listener]:
         yield lambda event: None
     elif sys.stderr.isatty() and plan.missing:
         bars = _Bars(plan)
-        with bars.progress, every(0.5, bars.tick):
+        with bars.progress, run_periodically(0.5, bars.tick):
             yield bars.listen
     else:
         yield _Lines(plan).listen
@@ -47,12 +47,12 @@ def told(event: Event, name: str) -> str | None:
     """Say an event in one line; None for those that only move a bar."""
     if event.kind in _QUIET_KINDS:
         return None
-    size = "" if event.total is None else f" ({size_text(event.total)})"
+    size = "" if event.total is None else f" ({format_size(event.total)})"
     because = f": {event.reason}" if event.reason else ""
-    again = f"; next attempt in {duration(event.seconds)}" if event.seconds else ""
+    again = f"; next attempt in {format_duration(event.seconds)}" if event.seconds else ""
     return {
         "present": f"{name} is here already{size}",
-        "started": f"{name} from {event.address}" + (f", from {size_text(event.done)} on" if event.done else ""),
+        "started": f"{name} from {event.address}" + (f", from {format_size(event.done)} on" if event.done else ""),
         "retrying": f"{name} is tried again{because}{again}",
         "waiting": f"{name} waits{because}{again}",
         "restarted": f"{name} starts over{because}",
@@ -82,7 +82,7 @@ class _Lines:
     """A line for each thing that happens, where bars cannot be drawn; a sign of life now and then."""
 
     def __init__(self, plan: Plan) -> None:
-        self._names = {entry.file.name: entry.file.session or entry.file.name for entry in plan.entries}
+        self._names = {entry.file.name: entry.file.session or entry.file.name for entry in plan.files}
         self._started: set[str] = set()
         self._told = _Told()
         self._spoke = time.monotonic()
@@ -95,7 +95,7 @@ class _Lines:
             line = None if event.file in self._started else line
             self._started.add(event.file)
         if event.kind == "received" and time.monotonic() - self._spoke > _SIGN_OF_LIFE:
-            line = f"{name}: {size_text(event.done)}" + (f" of {size_text(event.total)}" if event.total else "")
+            line = f"{name}: {format_size(event.done)}" + (f" of {format_size(event.total)}" if event.total else "")
         if line is not None:
             print(line, file=sys.stderr, flush=True)
             self._spoke = time.monotonic()
@@ -115,16 +115,16 @@ class _Bars:
             console=Console(stderr=True, width=max(40, Console(stderr=True).width - _FOR_CTRL_C)),
             expand=True,
         )
-        self._names = {entry.file.name: entry.file.session or entry.file.name for entry in plan.entries}
+        self._names = {entry.file.name: entry.file.session or entry.file.name for entry in plan.files}
         self._tasks: dict[str, TaskID] = {}
-        self._here = {entry.file.name: entry.here for entry in plan.entries}
-        self._sizes = {entry.file.name: entry.size for entry in plan.entries}
+        self._here = {entry.file.name: entry.received for entry in plan.files}
+        self._sizes = {entry.file.name: entry.size for entry in plan.files}
         self._until: dict[str, tuple[float, str]] = {}
         self._told = _Told()
         self._lock = threading.Lock()
         for entry in plan.missing:
             self._tasks[entry.file.name] = self.progress.add_task(
-                self._names[entry.file.name], total=entry.size, completed=entry.here, state=""
+                self._names[entry.file.name], total=entry.size, completed=entry.received, state=""
             )
         self._all = self.progress.add_task(
             "[bold]in all", total=self._total(), completed=sum(self._here.values()), state=""
@@ -162,7 +162,7 @@ class _Bars:
         with self._lock:
             for name, (until, _reason) in self._until.items():
                 left = max(0.0, until - time.monotonic())
-                self.progress.update(self._tasks[name], state=f"again in {duration(left)}")
+                self.progress.update(self._tasks[name], state=f"again in {format_duration(left)}")
 
     def _move(self, name: str, done: int) -> None:
         self._here[name] = done

@@ -104,14 +104,14 @@ def audit_log(
     from striate.portal.running.prepare import open_portal
 
     open_portal(place)
-    from striate._internal.atomic_write import whole_file
+    from striate._internal.atomic_write import atomic_write
     from striate.portal.organising.audit import verified
     from striate.portal.organising.export import audit_lines
 
     if out is None:
         count = sum(1 for _ in verified())
     else:
-        with whole_file(out) as aside:
+        with atomic_write(out) as aside:
             count = audit_lines(aside)
     print(f"the audit log is whole: {count} entries" + (f"; wrote {out}" if out else ""))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.cli.app import COMPETITIONS, app
 
 if TYPE_CHECKING:
@@ -157,12 +157,12 @@ def account(
     """Make an admitted account with a team, and show its password once: for rehearsals, and where no mail is sent."""
     place = place_of(folder, data)
     _open(place)
-    from striate._internal.atomic_write import whole_file
+    from striate._internal.atomic_write import atomic_write
     from striate.portal.running.prepare import new_account
 
     with ExitStack() as stack:
         # The account is made last: its token and password can be shown only once.
-        aside = None if token_file is None else stack.enter_context(whole_file(token_file))
+        aside = None if token_file is None else stack.enter_context(atomic_write(token_file))
         if aside is not None:
             aside.touch(mode=0o600)
         password, token = new_account(username, email, team)
@@ -205,7 +205,7 @@ def snapshot(
     _open(place)
     from striate.portal.hosting.in_place import publish_folder
 
-    made, new = publish_folder(expanded(files), note=note, allow=allow or ())
+    made, new = publish_folder(expand_path(files), note=note, allow=allow or ())
     print(f"version {made.number}, sha256 {made.sha256}" + ("" if new else " (these files are a version already)"))
 
 
@@ -227,7 +227,7 @@ def clear(
     """Remove what pushes of data have brought that were given up. The worker does so by itself; no version loses anything."""
     from datetime import timedelta
 
-    from striate._internal.progress_bars import size_text
+    from striate._internal.progress_bars import format_size
 
     place = place_of(folder, data)
     _open(place)
@@ -235,8 +235,8 @@ def clear(
 
     removed = arriving.clear(None, None if days is None else timedelta(days=days))
     left = arriving.waiting()
-    print(f"removed: {removed.files} files, {size_text(removed.size)}")
-    print(f"waiting for their push to go on: {left.files} files, {size_text(left.size)}")
+    print(f"removed: {removed.files} files, {format_size(removed.size)}")
+    print(f"waiting for their push to go on: {left.files} files, {format_size(left.size)}")
 
 
 def _refuse_database_error(error: Exception) -> None:
@@ -272,7 +272,7 @@ def place_of(folder: Path, data: Path | None) -> "Place":
 def _prepare(place: "Place", live_truth: Path | None = None) -> None:
     from striate.portal.running.prepare import prepare
 
-    made = prepare(place, live_truth=expanded(live_truth).resolve() if live_truth else None)
+    made = prepare(place, live_truth=expand_path(live_truth).resolve() if live_truth else None)
     if made.before_upgrade is not None:
         print(
             f"the database was brought to this version of striate; what it held before: {made.before_upgrade}",
@@ -295,7 +295,7 @@ def _open(place: "Place") -> None:
 def _require_file(file: Path) -> None:
     from striate.errors import InputError
 
-    if not expanded(file).is_file():
+    if not expand_path(file).is_file():
         raise InputError(
             f"There is no live truth at {file}: name the file that `striate competition build` made (--live-truth), copied to "
             "where the vault is not."

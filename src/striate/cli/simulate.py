@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.cli.app import DATA, app, errors
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _shape(typed: str | None) -> tuple[int, int] | None:
 
 
 def _scoring_truth(truth: Path, session: str) -> Path:
-    return expanded(truth) / f"{session}-truth.parquet"
+    return expand_path(truth) / f"{session}-truth.parquet"
 
 
 def _refuse_scoring_truths(

@@ -46,14 +46,14 @@ def submit(
     """
     from striate.errors import InputError
     from striate.fetch import OutageError
-    from striate.fetch.auth_tokens import keep_token, read_token
+    from striate.fetch.auth_tokens import read_token, save_token
     from striate.portal.client import Portal
     from striate.portal.entries.card import read_card
 
     told = read_card(card) if card else None
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
     if token:
-        keep_token(to, token.strip())
+        save_token(to, token.strip())
     tell = (lambda _: None) if as_json else (lambda state: console.print(state, style="dim"))
     sent = Portal(to, said=lambda text: print(text, file=sys.stderr)).send(
         submission,

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from striate._internal.paths import expanded
-from striate._internal.progress_bars import progress
+from striate._internal.paths import expand_path
+from striate._internal.progress_bars import progress_bar
 from striate.competition.probes import (
     across,
     drift,
@@ -69,10 +69,10 @@ def audit(path: Path | str, vault: Vault | None = None) -> Report:
     InputError
         If there is nothing at `path`, its rules or manifest are damaged, or the vault is that of another competition.
     """
-    place = expanded(path)
+    place = expand_path(path)
     material = gather(place, vault)
     report = Report(place.name, list(material.findings))
-    with progress("auditing", len(_PROBES)) as advance:
+    with progress_bar("auditing", len(_PROBES)) as advance:
         for probe in _PROBES:
             report.findings += probe(material)
             advance(1)

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate import __version__
-from striate._internal.atomic_write import whole_folder
-from striate._internal.paths import expanded
+from striate._internal.atomic_write import atomic_write_folder
+from striate._internal.paths import expand_path
 from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.enough_images import require_enough_images
 from striate.competition.features import picture_features, response_features
@@ -100,7 +100,7 @@ def build(
         in the public folder.
     """
     checked, text = (rules, rules.to_toml()) if isinstance(rules, Rules) else read_rules(rules)
-    public, secret = (expanded(path) for path in (folder, secrets))
+    public, secret = (expand_path(path) for path in (folder, secrets))
     require_apart(public, secret)
     for target in (public, secret):
         require_new(target)
@@ -118,7 +118,10 @@ def build(
     _refuse_final_images_in_pretraining(checked, full, tiers)
     require_enough_images(checked, full, tiers)
 
-    with whole_folder(public) as outside, whole_folder(secret) as inside:  # the secrets get their place first
+    with (
+        atomic_write_folder(public) as outside,
+        atomic_write_folder(secret) as inside,
+    ):  # the secrets get their place first
         inside.chmod(0o700)
         (outside / ARCHIVES).mkdir()
         (outside / FILE).write_text(text, encoding="utf-8")

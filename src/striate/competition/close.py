@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from striate._internal.atomic_write import whole_folder
-from striate._internal.paths import expanded
+from striate._internal.atomic_write import atomic_write_folder
+from striate._internal.paths import expand_path
 from striate.competition.boards import Board
 from striate.competition.ceilings import board_ceilings
 from striate.competition.commitment import FILE as COMMITMENT
@@ -79,7 +79,7 @@ def close(
         If it is too early, folder and vault do not belong together, the commitment is not the vault's, the chain of receipts is
         broken or has a notice that no organiser could give, or a submission is missing.
     """
-    place, kept, target = (expanded(path) for path in (folder, store, out))
+    place, kept, target = (expand_path(path) for path in (folder, store, out))
     require_zone(at)
     require_new(target)
     require_one(place, vault)
@@ -99,7 +99,7 @@ def close(
         )
     require_apart(place, kept)
     _require_kept(receipts, kept)
-    with whole_folder(target) as aside:
+    with atomic_write_folder(target) as aside:
         boards = [_board(Board(*board), vault, standing, receipts, place, kept, aside) for board in rules.boards]
         results = Results(
             name=rules.name,

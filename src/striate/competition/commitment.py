@@ -16,8 +16,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from striate import __version__
-from striate._internal.atomic_write import whole_file
-from striate._internal.paths import expanded
+from striate._internal.atomic_write import atomic_write
+from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Digest, Manifest, sha256_of
@@ -167,7 +167,7 @@ def commit(folder: Path | str, vault: Vault, *, at: datetime) -> Commitment:
         If there is a commitment already, or folder and vault do not belong together.
     """
     require_zone(at)
-    place = expanded(folder)
+    place = expand_path(folder)
     if os.path.lexists(place / FILE):
         raise InputError(
             f"{place / FILE} exists already, and what was committed to cannot be changed: build anew to start again."
@@ -181,7 +181,7 @@ def commit(folder: Path | str, vault: Vault, *, at: datetime) -> Commitment:
         manifest=sha256_of(place / MANIFEST),
         digests={name: digest_of(name, opening) for name, opening in openings(vault).items()},
     )
-    with whole_file(place / FILE) as aside:
+    with atomic_write(place / FILE) as aside:
         aside.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return made
 

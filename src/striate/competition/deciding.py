@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from striate._internal.paths import expanded
-from striate._internal.text_cleaning import seen
+from striate._internal.paths import expand_path
+from striate._internal.text_cleaning import clean_line
 from striate.competition.in_force import InForce, timings
 from striate.competition.moments import require_zone
 from striate.competition.notices import LONGEST_REASON, Amendment, Disqualification
@@ -131,7 +131,7 @@ def reason(why: str) -> str:
     InputError
         If there is none, or it is too long.
     """
-    told = seen(why)
+    told = clean_line(why)
     if not 0 < len(told) <= LONGEST_REASON:
         raise InputError(
             f"Say why, in 1 to {LONGEST_REASON} characters (it has {len(told)}): everybody reads it in the chain of receipts."
@@ -144,7 +144,7 @@ def _decide(
 ) -> Amendment | Disqualification:
     """Add the notice whose fields `decide` gives to the chain, if it may be given now."""
     require_zone(at)
-    folder = expanded(path)
+    folder = expand_path(path)
     committed, _ = read_rules(folder)
     with locked(folder):
         chain = Receipts.read(folder)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.benchmarks.protocols import IMAGE
 from striate.benchmarks.tiers import TEST_TIERS, TRAINING_TIERS
 from striate.competition.fingerprints import picture_hashes, response_hashes
@@ -114,7 +114,7 @@ def open_all(rules: Rules, sources: Iterable[Source]) -> dict[str, Full]:
     """
     found: dict[str, Full] = {}
     given = list(sources)
-    with progress("reading recordings", len(given)) as advance:
+    with progress_bar("reading recordings", len(given)) as advance:
         for source in given:
             full = opened(source)
             if full.session not in rules.sessions:
@@ -233,7 +233,7 @@ def _require_enough(full: Full, rules: Rules, who: str) -> None:
 def _refuse_the_same_twice(found: dict[str, Full]) -> None:
     """One trial in two recordings would give away in one what the other withholds."""
     owner: dict[str, str] = {}
-    with progress("comparing recordings", len(found)) as advance:
+    with progress_bar("comparing recordings", len(found)) as advance:
         for session, full in found.items():
             for signature in set(response_hashes(full.recording.responses).tolist()) - {""}:
                 if (other := owner.setdefault(signature, session)) != session:

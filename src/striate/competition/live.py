@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate._internal.atomic_write import whole_file
-from striate._internal.paths import expanded
+from striate._internal.atomic_write import atomic_write
+from striate._internal.paths import expand_path
 from striate.competition import arrays
 from striate.competition.rules import FINAL, Rules, parse_rules
 from striate.errors import InputError, quoted
@@ -53,7 +53,7 @@ class LiveTruth:
             keys = self.final_keys[track.name]
             content |= arrays.of_truth(self.truths[track.name], f"{track.name}/live")
             content |= {f"{track.name}/final/trial_idx": keys.trial_idx, f"{track.name}/final/image_id": keys.image_id}
-        with whole_file(path, overwrite=overwrite) as aside:
+        with atomic_write(path, overwrite=overwrite) as aside:
             descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(arrays.dump(content))
@@ -67,7 +67,7 @@ class LiveTruth:
         InputError
             If the file is missing, damaged, or no such file.
         """
-        file = expanded(path)
+        file = expand_path(path)
         try:
             content = arrays.load(file.read_bytes(), str(file))
         except OSError as error:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from striate._internal.file_names import checked_path
+from striate._internal.file_names import validate_relative_path
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate.errors import InputError
 
@@ -47,7 +47,7 @@ class ListedFile(_Strict):
     @field_validator("path")
     @classmethod
     def _stays_below(cls, path: str) -> str:
-        return checked_path(path)
+        return validate_relative_path(path)
 
 
 class Manifest(_Strict):

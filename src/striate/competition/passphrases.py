@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.errors import InputError
 
 VARIABLE = "STRIATE_PASSPHRASE"
@@ -30,7 +30,7 @@ def passphrase(file: Path | None = None, ask: Ask | None = None) -> str:
     """
     if file is not None:
         try:
-            lines = expanded(file).read_text(encoding="utf-8").splitlines()
+            lines = expand_path(file).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} has no passphrase that can be read ({error}).") from error
         if not lines or not lines[0].strip():

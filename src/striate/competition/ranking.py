@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.competition.tables import Ranking
 from striate.errors import InputError
 from striate.metrics import Interval, Repeats, bootstrap, evaluate, paired_bootstrap
@@ -143,7 +143,7 @@ def rank(entrants: Sequence[Entrant], truth: Truth, tier: str, metric: str, rule
         doubled = next(name for name in names if names.count(name) > 1)
         raise InputError(f"{doubled!r} has several rows on one board; one counts.")
     responses, repeats = truth.responses[truth.rows(tier)], Repeats(truth.image_id[truth.rows(tier)])
-    with progress("ranking", len(entrants)) as advance:
+    with progress_bar("ranking", len(entrants)) as advance:
         found = []
         for entrant in entrants:
             found.append((entrant, _scored(entrant, responses, repeats, metric, rules)))
@@ -265,7 +265,7 @@ def _with_places(rows: list[Row], gap: Callable[[Row, Row], Gap | None]) -> list
     ranked = [row for row, rank_ in zip(rows, rank_of, strict=True) if rank_ is not None]
     best = ranked[0] if ranked else None
     gaps: dict[str, Gap | None] = {}
-    with progress("comparing", len(rows)) as advance:
+    with progress_bar("comparing", len(rows)) as advance:
         if best is not None:
             for row in rows:
                 if row is not best and row.score is not None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
-from striate._internal.atomic_write import whole_file
+from striate._internal.atomic_write import atomic_write
 from striate._internal.safe_parsing import MalformedError, parse_as, read_limited
 from striate.competition.clock import ClockError
 from striate.competition.commitment import FILE as COMMITMENT
@@ -193,7 +193,7 @@ class Receipts:
     def write(self, folder: Path) -> None:
         """Write the chain into a competition's folder, in place of the one that stands there."""
         lines = "".join(entry.model_dump_json() + "\n" for entry in self.entries)
-        with whole_file(folder / FILE, overwrite=True) as aside:
+        with atomic_write(folder / FILE, overwrite=True) as aside:
             aside.write_text(lines, encoding="utf-8")
 
     @classmethod

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import Field, field_validator, model_validator
 
-from striate._internal.config_validation import validated
-from striate._internal.file_names import same_file_name
-from striate._internal.paths import expanded
+from striate._internal.config_validation import validate_settings
+from striate._internal.file_names import find_name_clash
+from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_toml, read_limited
 from striate._internal.text_cleaning import Line, OptionalText
 from striate.catalog import Licence
@@ -190,7 +190,7 @@ def in_order(phases: Sequence[Phase]) -> None:
 
 def _refuse_shared_files(tracks: list[str]) -> None:
     """Refuse tracks whose results would be written to the same file."""
-    if clash := same_file_name(map(file_slug, tracks)):
+    if clash := find_name_clash(map(file_slug, tracks)):
         first, second = (tracks[index] for index in clash)
         raise ValueError(
             f"tracks {first!r} and {second!r} differ in special characters only, so their files would have the same name: "
@@ -222,7 +222,7 @@ def parse_rules(text: str, source: str = FILE) -> Rules:
     InputError
         If it is no TOML, a key is unknown or of the wrong type, or the rules contradict themselves.
     """
-    return validated(Rules, parse_toml(text, source), source, kind="competition")
+    return validate_settings(Rules, parse_toml(text, source), source, kind="competition")
 
 
 def read_rules(path: Path | str) -> tuple[Rules, str]:
@@ -240,7 +240,7 @@ def read_rules(path: Path | str) -> tuple[Rules, str]:
     InputError
         As `parse_rules`, or if the file cannot be read.
     """
-    file = expanded(path)
+    file = expand_path(path)
     file = file / FILE if file.is_dir() else file
     try:
         text = read_limited(file, _LARGEST_FILE).decode("utf-8")

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from striate._internal.atomic_write import whole_file
+from striate._internal.atomic_write import atomic_write
 from striate._internal.safe_parsing import parse_json_object, read_limited
 from striate.errors import InputError
 
@@ -49,7 +49,7 @@ def seal(content: bytes, passphrase: str, path: Path, *, overwrite: bool = False
     }
     line = json.dumps(header).encode() + b"\n"
     sealed = AESGCM(key_of(passphrase, salt, COST)).encrypt(nonce, content, line)
-    with whole_file(path, overwrite=overwrite) as aside:
+    with atomic_write(path, overwrite=overwrite) as aside:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(line)

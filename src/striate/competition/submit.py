@@ -8,8 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from striate._internal.atomic_write import whole_file
-from striate._internal.paths import expanded
+from striate._internal.atomic_write import atomic_write
+from striate._internal.paths import expand_path
 from striate.competition.boards import Board, board_of
 from striate.competition.in_force import InForce
 from striate.competition.live import LiveTruth
@@ -119,7 +119,7 @@ def submit(
     InputError
         If it comes at the wrong time or too often, is damaged, or does not predict exactly the trials and neurons of its track.
     """
-    place, file, kept = expanded(folder), expanded(submission), expanded(store)
+    place, file, kept = expand_path(folder), expand_path(submission), expand_path(store)
     team = unicodedata.normalize("NFC", team)
     require_apart(place, kept)
     rules, _ = read_rules(place)
@@ -169,7 +169,7 @@ def choose(folder: Path | str, team: str, number: int, *, at: datetime) -> Recei
         If the rules let nobody choose, no phase is on, or the receipt is not that of a submission of the team, or it has chosen too
         often within a day.
     """
-    place = expanded(folder)
+    place = expand_path(folder)
     team = unicodedata.normalize("NFC", team)
     rules, _ = read_rules(place)
     if rules.ranking.choice != "chosen":
@@ -229,7 +229,7 @@ def keep(file: Path, store: Path, sha256: str) -> None:
     if target.is_file() and sha256_of(target) == sha256:
         return
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with whole_file(target, overwrite=True) as aside:
+    with atomic_write(target, overwrite=True) as aside:
         shutil.copyfile(file, aside)
 
 

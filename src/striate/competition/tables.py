@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from striate._internal.file_names import why_no_file_name
-from striate._internal.text_cleaning import Line, OptionalLine, Text, one_line
+from striate._internal.file_names import file_name_problem
+from striate._internal.text_cleaning import Line, OptionalLine, Text, validate_line
 from striate.benchmarks.protocols import IMAGE, IMAGE_BEHAVIOR_PAST, PROTOCOLS, TRACKS
 from striate.benchmarks.session_names import is_session
 from striate.competition.leaks import DECLARABLE
@@ -28,7 +28,7 @@ class Table(BaseModel):
 
 def plain_name(name: str) -> str:
     """Return a name that files and addresses can have."""
-    if not _NAME.fullmatch(name) or why_no_file_name(name):
+    if not _NAME.fullmatch(name) or file_name_problem(name):
         raise ValueError("a name has lower-case letters, digits, and + . _ - within, such as 'sensorium+'")
     return name
 
@@ -273,7 +273,7 @@ class Baseline(Table):
         The tracks that it stands in; all if empty.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(one_line)]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(validate_line)]
     recipe: str = ""
     tracks: tuple[str, ...] = ()
 

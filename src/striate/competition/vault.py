@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.competition import arrays
 from striate.competition.keys import CompetitionSeed, hidden_indices
 from striate.competition.rules import Rules, parse_rules
@@ -110,7 +110,7 @@ class Vault:
         InputError
             If the file is missing or damaged, or the passphrase is another.
         """
-        file = expanded(path)
+        file = expand_path(path)
         content = arrays.load(unseal(file, passphrase), str(file))
         try:
             if str(content["format"]) != FORMAT:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.competition.boards import Board
 from striate.competition.close import board_of_receipts, live_score_of, truth_name
 from striate.competition.commitment import (
@@ -102,16 +102,16 @@ def verify(
     InputError
         If a file that is needed is missing, or is not what it should be at all.
     """
-    place = expanded(folder)
+    place = expand_path(folder)
     rules, _ = read_rules(place)
     chain = Receipts.read(place)
     standing, notices = _notices(rules, chain)
     checks = [*_files(place, rules), *_chain(chain, receipts, head), *notices, *_in_time(standing.rules, chain)]
     if store is not None:
-        checks.append(_store(chain, expanded(store)))
+        checks.append(_store(chain, expand_path(store)))
     if results is not None:
-        bundle = expanded(results)
-        released = expanded(truths) if truths is not None else bundle / TRUTHS
+        bundle = expand_path(results)
+        released = expand_path(truths) if truths is not None else bundle / TRUTHS
         checks += _results(place, standing, chain, bundle, released)
     return Verification(tuple(checks))
 

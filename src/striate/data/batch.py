@@ -65,12 +65,12 @@ class Batch:
             tensor = getattr(self, name)
             if tensor is not None:
                 pixels = tensor[:, :1] if name == "images" else tensor  # behind them there may be planes of behaviour
-                values = notebook_html.numbers(pixels.detach().float().cpu())
+                values = notebook_html.summarise_values(pixels.detach().float().cpu())
                 rows.append(
                     (name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), str(tensor.device), values)
                 )
         shown = notebook_html.table(("tensor", "shape", "type", "device", "values"), rows, text_columns=5)
-        return notebook_html.shown(f"Batch of {len(self)} {self.tier} trials of {self.session}", shown)
+        return notebook_html.section(f"Batch of {len(self)} {self.tier} trials of {self.session}", shown)
 
     def measured_responses(self) -> Tensor:
         """Responses of the batch, shape (B, N), where there must be some (in training, for example).

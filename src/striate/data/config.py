@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 from pydantic.functional_validators import BeforeValidator
 
 from striate._internal.renamed_settings import renamed_setting_hint
-from striate.errors import InputError, kind_of, listed, nearest
+from striate.errors import InputError, describe_type, listed, nearest
 
 ORIGINAL: Literal["original"] = "original"
 
@@ -148,7 +148,7 @@ def data_settings(settings: DataSettings | Mapping[str, Any] | None, overrides: 
     """
     if not isinstance(settings, DataSettings | Mapping | None):
         raise InputError(
-            f"The data settings are {kind_of(settings)}; expected DataSettings, or a mapping of their keys."
+            f"The data settings are {describe_type(settings)}; expected DataSettings, or a mapping of their keys."
         )
     base = settings.model_dump() if isinstance(settings, DataSettings) else dict(settings or {})
     try:

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from striate._internal import notebook_html
-from striate._internal.devices import device_for
+from striate._internal.devices import resolve_device
 from striate._internal.torch_defaults import torch_defaults
 from striate.benchmarks.tiers import TIERS, tier_name, tier_names
 from striate.catalog import as_recordings
-from striate.catalog.open import is_one
+from striate.catalog.open import is_single_recording
 from striate.data.config import DataSettings, data_settings
 from striate.data.dataset import TrialDataset, TrialLoader
 from striate.data.memory_budget import Budget
@@ -25,7 +25,7 @@ from striate.data.preprocessing import PreparedRecording
 from striate.data.sampler import BatchSampler
 from striate.data.standardisation import Standardisation
 from striate.data.subsets import select_training_rows
-from striate.errors import InputError, UnknownAttributeError, checked_count, checked_seed
+from striate.errors import InputError, UnknownAttributeError, validate_count, validate_seed
 from striate.recordings import Recording
 
 _LISTED = 6  # recordings in a representation
@@ -121,7 +121,7 @@ class Loaders(Mapping[str, TrialLoader]):
             for tier, rows in self._rows.items()
         ]
         tiers = notebook_html.table(("tier", "trials", "batches", "responses"), rows)
-        return notebook_html.shown(f"Loaders of {self.session}", notebook_html.facts(about), tiers)
+        return notebook_html.section(f"Loaders of {self.session}", notebook_html.key_value_table(about), tiers)
 
     def _said_of(self, tier: str) -> str:
         return "withheld" if tier in self.recording.withheld_tiers else "given"
@@ -234,7 +234,7 @@ class SessionLoaders(Mapping[str, Loaders]):
             )
             for session, one in self.items()
         ]
-        return notebook_html.shown("Loaders", notebook_html.table(("recording", "neurons", "input", *TIERS), rows))
+        return notebook_html.section("Loaders", notebook_html.table(("recording", "neurons", "input", *TIERS), rows))
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -346,7 +346,7 @@ def loaders(
     options = _options(tiers, shuffle, seed, workers, pin_memory, _device(device))
     chosen = data_settings(settings, overrides)
     several = _several(as_recordings(recordings))
-    one_alone = len(several) == 1 and is_one(recordings)
+    one_alone = len(several) == 1 and is_single_recording(recordings)
     each = [Loaders(recording, chosen, options) for recording in several]
     budget = Budget(chosen.cache_gib, options.device)
     for one in each:  # images first: they cost the most to prepare and the least to keep
@@ -361,15 +361,15 @@ def _device(given: torch.device | str) -> torch.device:
     name = str(given)
     if name == "meta":
         return torch.device(name)
-    there = device_for(name)
+    there = resolve_device(name)
     return there if name == "auto" else torch.device(given)
 
 
 def _options(
     tiers: Iterable[str] | None, shuffle: bool, seed: int, workers: int, pin_memory: bool, device: torch.device
 ) -> _Options:
-    checked_seed(seed)
-    checked_count("workers", workers, least=0)
+    validate_seed(seed)
+    validate_count("workers", workers, least=0)
     if device.type != "cpu" and (workers or pin_memory):
         raise InputError(
             f"workers and pin_memory are for batches that come from RAM; leave them out with device {device}."

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.data.config import ORIGINAL, DataSettings
 from striate.data.memory_budget import Budget, MappedArray
 from striate.data.raw_images import DISTORTION, model_images
@@ -112,7 +112,7 @@ class PreparedRecording:
         if not budget.take(4 * distinct.size * int(np.prod(self.image_size))):
             return
         values = torch.empty((distinct.size, 1, *self.image_size), device=self._device)
-        with progress(f"Preparing the images of {self.session}", distinct.size) as advance:
+        with progress_bar(f"Preparing the images of {self.session}", distinct.size) as advance:
             self._prepare_images(distinct, values, advance)
         self._images = _Resident(values, _slots(len(image_ids), rows, places))
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate._internal.arrays import as_array
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class RawImages:
 
     def _add(self, images: Any) -> None:
         if isinstance(images, str | os.PathLike):
-            self._add_path(expanded(images))
+            self._add_path(expand_path(images))
         elif _is_pillow(images):
             self._append(images)
         elif not hasattr(images, "shape") and not _is_numbers(images):

@@ -3,33 +3,33 @@
 import sys
 from types import ModuleType
 
-from striate.fetch.data_terms import Acceptance, accept, acceptance
-from striate.fetch.downloader import Fetching
+from striate.fetch.data_terms import Acceptance, accept_terms, find_acceptance
+from striate.fetch.downloader import Downloader
 from striate.fetch.errors import OutageError
 from striate.fetch.events import Event, Listener
 from striate.fetch.fetch import fetch_dataset
 from striate.fetch.options import Options, Outcome
-from striate.fetch.plan import Entry, Plan, plan
-from striate.fetch.retry_policy import Patience
-from striate.fetch.verify_dataset import Verdict, verify
+from striate.fetch.plan import Plan, PlannedFile, plan_fetch
+from striate.fetch.retry_policy import RetryPolicy
+from striate.fetch.verify_dataset import FileStatus, verify
 
 __all__ = [
     "Acceptance",
-    "Entry",
+    "Downloader",
     "Event",
-    "Fetching",
+    "FileStatus",
     "Listener",
     "Options",
     "OutageError",
     "Outcome",
-    "Patience",
     "Plan",
-    "Verdict",
-    "accept",
-    "acceptance",
+    "PlannedFile",
+    "RetryPolicy",
+    "accept_terms",
     "fetch",
     "fetch_dataset",
-    "plan",
+    "find_acceptance",
+    "plan_fetch",
     "verify",
 ]
 

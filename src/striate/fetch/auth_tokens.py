@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from striate._internal.paths import expanded, settings_folder
-from striate._internal.urls import split_address
+from striate._internal.paths import expand_path, settings_folder
+from striate._internal.urls import split_url
 from striate.errors import InputError, quoted
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -20,7 +20,7 @@ def origin(address: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
-def token_for(address: str) -> str | None:
+def load_token(address: str) -> str | None:
     """Token that was kept for the host of an address, if one was."""
     try:
         return _place(address).read_text(encoding="utf-8").strip() or None
@@ -37,13 +37,13 @@ def read_token(path: Path) -> str:
         If there is none.
     """
     try:
-        return expanded(path).read_text(encoding="utf-8").strip()
+        return expand_path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise InputError(f"{path} has no token that can be read ({why}).") from error
 
 
-def keep_token(address: str, token: str) -> None:
+def save_token(address: str, token: str) -> None:
     """Keep a token for the host of an address, readable for this user alone.
 
     Raises
@@ -51,7 +51,7 @@ def keep_token(address: str, token: str) -> None:
     InputError
         If it would travel unencrypted, or is no token.
     """
-    parts = split_address(address)
+    parts = split_url(address)
     if parts is None:
         raise InputError(f"{quoted(address)} is no address that a token can be kept for.")
     if parts.scheme != "https" and parts.hostname not in _LOOPBACK:

@@ -44,7 +44,7 @@ class Hasher:
                 self._md5.update(data)
             self.position += len(data)
 
-    def of_file(self, path: Path, watch: Callable[[int], None] = lambda _done: None) -> "Content":
+    def hash_file(self, path: Path, watch: Callable[[int], None] = lambda _done: None) -> "FileDigest":
         """Size and hashes of a file, of which what was taken already need not be read again.
 
         Parameters
@@ -62,11 +62,11 @@ class Hasher:
             while block := file.read(_BLOCK):
                 self.take(self.position, block)
                 watch(self.position)
-        return Content(size, self._sha256.hexdigest(), self._md5.hexdigest() if self._md5 is not None else None)
+        return FileDigest(size, self._sha256.hexdigest(), self._md5.hexdigest() if self._md5 is not None else None)
 
 
 @dataclass(frozen=True)
-class Content:
+class FileDigest:
     """What a file is found to be: size in bytes, and hashes."""
 
     size: int
@@ -74,16 +74,21 @@ class Content:
     md5: str | None = None
 
 
-class MismatchError(Exception):
+class UnconfirmedHashError(Exception):
     """A sound file, of another hash than the one that nobody has confirmed yet."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: FileDigest) -> None:
         super().__init__(content.sha256)
         self.content = content
 
 
-def check(
-    file: DataFile, path: Path, content: Content, *, key: AnnexKey | None = None, trusted: frozenset[str] = frozenset()
+def check_file(
+    file: DataFile,
+    path: Path,
+    content: FileDigest,
+    *,
+    key: AnnexKey | None = None,
+    trusted: frozenset[str] = frozenset(),
 ) -> None:
     """Hold a file against what is known of it.
 
@@ -123,7 +128,7 @@ def check(
     if expected is not None and not matches and not vouched:
         if file.confirmed:
             raise DamagedError(f"its SHA-256 is {content.sha256} instead of {expected}", content.sha256)
-        raise MismatchError(content)
+        raise UnconfirmedHashError(content)
 
 
 def _check_zip(path: Path, *, thoroughly: bool) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from striate._internal.atomic_write import whole_file
+from striate._internal.atomic_write import atomic_write
 from striate._internal.paths import settings_folder
 from striate._internal.safe_parsing import parse_as, read_limited
 from striate.catalog import Dataset
@@ -37,7 +37,7 @@ class Acceptance(BaseModel):
     accepted: str
 
 
-def acceptance(of: Dataset) -> Acceptance | None:
+def find_acceptance(of: Dataset) -> Acceptance | None:
     """Find out whether the terms of a dataset, as they are now, were accepted."""
     try:
         found = parse_as(Acceptance, read_limited(_place(of)))
@@ -46,7 +46,7 @@ def acceptance(of: Dataset) -> Acceptance | None:
     return found if found.sha256 == of.licence.digest else None
 
 
-def accept(of: Dataset) -> Acceptance:
+def accept_terms(of: Dataset) -> Acceptance:
     """Write down that the user accepts the terms of a dataset."""
     licence = of.licence
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -58,17 +58,17 @@ def accept(of: Dataset) -> Acceptance:
         sha256=licence.digest,
         accepted=now,
     )
-    with whole_file(_place(of), overwrite=True) as aside:
+    with atomic_write(_place(of), overwrite=True) as aside:
         aside.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return made
 
 
-def refuse_unaccepted(of: Dataset) -> None:
+def require_acceptance(of: Dataset) -> None:
     """Raise `InputError` unless the terms of a dataset were accepted."""
-    if acceptance(of) is None:
+    if find_acceptance(of) is None:
         raise InputError(
             f"The terms of {of.name} ({of.licence.name}) have not been accepted yet: read them "
-            f"(striate catalog show {of.name}), and accept them with {option('--accept-licence', 'accept_licence=True')}."
+            f"(striate catalog show {of.name}), and accept them with {option('--accept_terms-licence', 'accept_licence=True')}."
         )
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import tomli_w
 
-from striate._internal.atomic_write import whole_file
-from striate._internal.config_validation import validated
-from striate._internal.paths import expanded
-from striate._internal.urls import split_address
+from striate._internal.atomic_write import atomic_write
+from striate._internal.config_validation import validate_settings
+from striate._internal.paths import expand_path
+from striate._internal.urls import split_url
 from striate.benchmarks.session_names import is_session
-from striate.catalog import Dataset, catalogue_folder, dataset
-from striate.catalog.git_annex import AnnexKey, pointer_at
+from striate.catalog import Dataset, catalogue_folder, get_dataset
+from striate.catalog.git_annex import AnnexKey, read_pointer
 from striate.errors import InputError, quoted
 from striate.fetch.checksums import Hasher
 from striate.recordings import layout
@@ -25,7 +25,7 @@ _UNKNOWN_TERMS = "Nobody has written down on what terms these data may be used: 
 
 
 @dataclass(frozen=True)
-class About:
+class DatasetDetails:
     """What a user says of a dataset; what is None is taken from the source, or left out.
 
     Attributes
@@ -64,7 +64,7 @@ class About:
         return told
 
 
-def base_address(text: str) -> str:
+def normalise_address(text: str) -> str:
     """Turn what a user typed into a base address: one of the web, with a slash at its end, or an absolute folder.
 
     Raises
@@ -72,7 +72,7 @@ def base_address(text: str) -> str:
     InputError
         If it is neither.
     """
-    parts = split_address(text)
+    parts = split_url(text)
     if parts is None:
         raise InputError(f"{quoted(text)} is no address: its host or port cannot be read.")
     if parts.scheme in ("http", "https"):
@@ -85,14 +85,17 @@ def base_address(text: str) -> str:
         raise InputError(
             f"{quoted(text)} is an address of a kind that cannot be fetched from: use http(s):// or a folder."
         )
-    folder = expanded(text)
+    folder = expand_path(text)
     if not os.path.isdir(folder):  # noqa: PTH112 – False also for a name that is too long, or holds NUL
         raise InputError(f"{quoted(text)} is neither a folder nor an http(s) address.")
     return str(folder.absolute())
 
 
-def from_folder(
-    folder: Path, about: About, addresses: Sequence[str] = (), watch: Callable[[Path], None] = lambda _path: None
+def describe_folder(
+    folder: Path,
+    about: DatasetDetails,
+    addresses: Sequence[str] = (),
+    watch: Callable[[Path], None] = lambda _path: None,
 ) -> Dataset:
     """Describe the files of a folder: sizes and hashes, and the recordings among them.
 
@@ -129,7 +132,7 @@ def from_folder(
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in below.parts)
         if hidden or path.is_dir():
             continue
-        key = pointer_at(path)
+        key = read_pointer(path)
         if key is not None:
             pointers.append(path)
         files.append(_of_pointer(path, key) if key else _of_content(path))
@@ -143,7 +146,9 @@ def from_folder(
             "where that can be had (--address)."
         )
     where = list(addresses) or [str(folder.absolute())]
-    return entry(about.tables(plain_name(folder.absolute().name)) | {"addresses": where, "files": files}, str(folder))
+    return validate_entry(
+        about.tables(to_dataset_name(folder.absolute().name)) | {"addresses": where, "files": files}, str(folder)
+    )
 
 
 def _unpacked(folder: Path) -> Path | None:
@@ -162,14 +167,14 @@ def _of_pointer(path: Path, key: AnnexKey) -> dict[str, Any]:
 
 def _of_content(path: Path) -> dict[str, Any]:
     try:
-        content = Hasher().of_file(path)
+        content = Hasher().hash_file(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from error
     told: dict[str, Any] = {"size": content.size, "sha256": content.sha256}
-    return told | (recording_in(path) if path.suffix.lower() == ".zip" else {})
+    return told | (inspect_recording(path) if path.suffix.lower() == ".zip" else {})
 
 
-def recording_in(path: Path) -> dict[str, Any]:
+def inspect_recording(path: Path) -> dict[str, Any]:
     """Session, neurons and trials of a zip, as far as it is a recording."""
     try:
         with open_archive(path) as archive:
@@ -188,18 +193,18 @@ def recording_in(path: Path) -> dict[str, Any]:
     return {"session": session, "neurons": len(tables.neurons), "trials": len(tables.trials)}
 
 
-def entry(tables: Mapping[str, Any], source: str) -> Dataset:
+def validate_entry(tables: Mapping[str, Any], source: str) -> Dataset:
     """Check tables as an entry of the catalogue; `source` is where they are from, for the sentence."""
-    return validated(Dataset, tables, source, kind="dataset")
+    return validate_settings(Dataset, tables, source, kind="dataset")
 
 
-def plain_name(text: str) -> str:
+def to_dataset_name(text: str) -> str:
     """Make a name of a dataset from any text."""
     name = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
     return name or "dataset"
 
 
-def own_entry(name: str) -> Path:
+def entry_path(name: str) -> Path:
     """Where an entry of the user's own stands, or would."""
     return catalogue_folder() / f"{name}.toml"
 
@@ -212,8 +217,8 @@ def remove_from_catalogue(name: str) -> Path:
     InputError
         If there is none of that name.
     """
-    dataset(name)
-    path = own_entry(name)
+    get_dataset(name)
+    path = entry_path(name)
     if not path.is_file():
         raise InputError(f"{name} comes with striate, and cannot be removed.")
     path.unlink()
@@ -228,8 +233,8 @@ def add_to_catalogue(of: Dataset, *, overwrite: bool = False) -> Path:
     InputError
         If there is one of that name, and it may not be replaced.
     """
-    path = own_entry(of.name)
+    path = entry_path(of.name)
     tables = of.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    with whole_file(path, overwrite=overwrite) as aside:
+    with atomic_write(path, overwrite=overwrite) as aside:
         aside.write_text(tomli_w.dumps(tables, multiline_strings=True), encoding="utf-8")
     return path

@@ -7,18 +7,20 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from striate._internal.safe_parsing import MalformedError, parse_json_object, parse_toml
 from striate.catalog import DataFile, Dataset
 from striate.errors import InputError, shortened
-from striate.fetch.describe_dataset import About, base_address, entry, plain_name
+from striate.fetch.describe_dataset import DatasetDetails, normalise_address, to_dataset_name, validate_entry
 from striate.fetch.errors import FetchError, OutageError
-from striate.fetch.http_client import Answer, Client, gone
-from striate.fetch.http_transfer import title_of
-from striate.fetch.retry_policy import Patience, duration, retry_after
+from striate.fetch.http_client import Client, Response, describe_gone
+from striate.fetch.http_transfer import page_title
+from striate.fetch.retry_policy import RetryPolicy, format_duration, parse_retry_after
 from striate.recordings import layout
 
 _LARGEST_MANIFEST = 8 * 2**20
 _ENDINGS = (".zip", ".npz", ".h5", ".tar", ".gz")  # an address that ends so is that of a file
 
 
-def from_address(address: str, about: About, names: Iterable[str], patience: Patience | None = None) -> Dataset:
+def describe_address(
+    address: str, about: DatasetDetails, names: Iterable[str], retry_policy: RetryPolicy | None = None
+) -> Dataset:
     """Describe files at an address by asking the host for their sizes.
 
     Parameters
@@ -38,12 +40,12 @@ def from_address(address: str, about: About, names: Iterable[str], patience: Pat
         If the host is down.
     """
     asked = list(names)
-    base_address(address)  # refuses what is none
+    normalise_address(address)  # refuses what is none
     if not asked and urlsplit(address).path.endswith(_ENDINGS):
         address, _, last = address.rpartition("/")
         asked = [unquote(last)]
-    base = base_address(address)
-    client = Client(patience or Patience())
+    base = normalise_address(address)
+    client = Client(retry_policy or RetryPolicy())
     try:
         if not asked and urlsplit(address).path.endswith((".toml", ".json")):
             return _from_manifest(client, address, about)
@@ -52,8 +54,10 @@ def from_address(address: str, about: About, names: Iterable[str], patience: Pat
                 f"{address} does not list its files: name them (--file, again for each), or give the address of a manifest."
             )
         files = [_asked(client, base, name) for name in asked]
-        name = plain_name(urlsplit(base).path.rstrip("/").rsplit("/", 1)[-1] or urlsplit(base).hostname or "dataset")
-        return entry(about.tables(name) | {"addresses": [base], "files": files}, address)
+        name = to_dataset_name(
+            urlsplit(base).path.rstrip("/").rsplit("/", 1)[-1] or urlsplit(base).hostname or "dataset"
+        )
+        return validate_entry(about.tables(name) | {"addresses": [base], "files": files}, address)
     finally:
         client.close()
 
@@ -62,10 +66,12 @@ def _asked(client: Client, base: str, name: str) -> dict[str, Any]:
     checked = DataFile.model_validate({"name": name}) if _is_name(name) else None
     if checked is None:
         raise InputError(f"{name!r} is no path below {base}: give it without .., and without a leading slash.")
-    answer = _answer(client, base + quote(name), "HEAD")
-    size = answer.number("Content-Length")
-    if answer.headers.get("Content-Type", "").lower().startswith("text/html") and not name.endswith((".html", ".htm")):
-        raise InputError(f"{answer.host} has a web page and no file at {answer.address}.")
+    response = _request(client, base + quote(name), "HEAD")
+    size = response.number("Content-Length")
+    if response.headers.get("Content-Type", "").lower().startswith("text/html") and not name.endswith(
+        (".html", ".htm")
+    ):
+        raise InputError(f"{response.host} has a web page and no file at {response.address}.")
     session = layout.session_of_name(name.rsplit("/", 1)[-1])
     told = {"name": name, "size": size, "session": session}
     return {key: value for key, value in told.items() if value is not None}
@@ -79,22 +85,22 @@ def _is_name(name: str) -> bool:
     return True
 
 
-def _from_manifest(client: Client, address: str, about: About) -> Dataset:
-    answer = _answer(client, address, "GET")
+def _from_manifest(client: Client, address: str, about: DatasetDetails) -> Dataset:
+    response = _request(client, address, "GET")
     try:
         content = b""
-        while more := answer.read():
+        while more := response.read():
             content += more
             if len(content) > _LARGEST_MANIFEST:
                 raise InputError(f"{address} is larger than a manifest can be.")
     except FetchError as failure:
         raise OutageError(f"{address} could not be read: {failure.reason}") from failure
     finally:
-        answer.close()
-    return parsed_manifest(content, address, about)
+        response.close()
+    return parse_manifest(content, address, about)
 
 
-def parsed_manifest(content: bytes, source: str, about: About) -> Dataset:
+def parse_manifest(content: bytes, source: str, about: DatasetDetails) -> Dataset:
     """Read a manifest: an entry of the catalogue as TOML or JSON; its addresses may be relative to its own.
 
     Raises
@@ -106,7 +112,7 @@ def parsed_manifest(content: bytes, source: str, about: About) -> Dataset:
     try:
         tables: Any = parse_json_object(text) if text.lstrip().startswith("{") else parse_toml(text)
     except MalformedError as error:
-        page = title_of(content)
+        page = page_title(content)
         if content.startswith(b"PK"):
             raise InputError(
                 f"{source} is a zip and no manifest of a dataset: give the folder that holds it."
@@ -123,28 +129,28 @@ def parsed_manifest(content: bytes, source: str, about: About) -> Dataset:
         given["licence"] = told["licence"]
     if about.citation:
         given["citation"] = told["citation"]
-    return entry({**tables, **given}, source)
+    return validate_entry({**tables, **given}, source)
 
 
-def _answer(client: Client, address: str, method: str) -> Answer:
+def _request(client: Client, address: str, method: str) -> Response:
     try:
-        answer = client.get(address, method=method)
+        response = client.get(address, method=method)
     except FetchError as failure:
         raise OutageError(failure.reason) from failure
-    if answer.status == 200:
-        return answer
-    if answer.status == 410:
-        said = gone(answer, address)
-        answer.close()
+    if response.status == 200:
+        return response
+    if response.status == 410:
+        said = describe_gone(response, address)
+        response.close()
         raise InputError(f"{said}.")
-    answer.close()
-    if answer.status in (429, 502, 503, 504):
-        asked = retry_after(answer.headers)
-        when = f" in {duration(asked)}" if asked is not None else " later"
-        raise OutageError(f"{answer.host} is down or under maintenance ({answer.status})", f"Try again{when}.")
+    response.close()
+    if response.status in (429, 502, 503, 504):
+        asked = parse_retry_after(response.headers)
+        when = f" in {format_duration(asked)}" if asked is not None else " later"
+        raise OutageError(f"{response.host} is down or under maintenance ({response.status})", f"Try again{when}.")
     mend = {
         401: "it wants to know who asks: make a token there, and give it with --token-file",
         403: "it knows who asks, and refuses: accept the terms there first, or ask for access",
         404: "there is nothing at this address",
-    }.get(answer.status, "ask its owners")
-    raise InputError(f"{answer.host} answers {answer.status} to {address}: {mend}.")
+    }.get(response.status, "ask its owners")
+    raise InputError(f"{response.host} answers {response.status} to {address}: {mend}.")

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from striate.catalog import DataFile, Dataset
-from striate.catalog.local_files import DatasetFolder, remember_place
+from striate.catalog.local_files import DatasetFolder, register_folder
 from striate.errors import StriateError
-from striate.fetch.events import Listener, nobody
-from striate.fetch.file_download import Course, Site
+from striate.fetch.events import Listener, ignore_event
+from striate.fetch.file_download import DownloadContext, FileDownload
 from striate.fetch.http_client import Client
 from striate.fetch.mirrors import Mirrors
 from striate.fetch.options import Options, Outcome
@@ -18,7 +18,7 @@ from striate.fetch.options import Options, Outcome
 Result = Path | StriateError
 
 
-class Fetching:
+class Downloader:
     """Fetches files of a dataset into a folder.
 
     Parameters
@@ -34,14 +34,14 @@ class Fetching:
     """
 
     def __init__(
-        self, of: Dataset, folder: DatasetFolder, options: Options | None = None, listener: Listener = nobody
+        self, of: Dataset, folder: DatasetFolder, options: Options | None = None, listener: Listener = ignore_event
     ) -> None:
         chosen = options or Options()
         addresses = [*chosen.mirrors, *of.addresses]
         if chosen.offline:
             addresses = [address for address in addresses if not address.startswith(("http://", "https://"))]
         mirrors = Mirrors(addresses, per_host=chosen.per_host)
-        self._site = Site(of, folder, chosen, Client(chosen.patience), mirrors, listener)
+        self._context = DownloadContext(of, folder, chosen, Client(chosen.retry_policy), mirrors, listener)
 
     def run(self, files: Iterable[DataFile]) -> Outcome:
         """Fetch files.
@@ -67,12 +67,12 @@ class Fetching:
                 while True:
                     file = waiting.get_nowait()
                     try:
-                        done.put((file.name, Course(self._site, file).run()))
+                        done.put((file.name, FileDownload(self._context, file).run()))
                     except BaseException as error:
                         done.put((file.name, error))
 
         # daemons: an interruption need not wait for a host that is silent, for what is on the disk bears being left
-        workers = [threading.Thread(target=work, daemon=True) for _ in range(self._site.options.at_once)]
+        workers = [threading.Thread(target=work, daemon=True) for _ in range(self._context.options.at_once)]
         for worker in workers:
             worker.start()
         results: dict[str, Result] = {}
@@ -83,12 +83,12 @@ class Fetching:
                     raise result
                 results[name] = result
         finally:
-            self._site.stopped.set()
+            self._context.stopped.set()
             for worker in workers:
                 worker.join(timeout=1.0)
-            self._site.client.close()
-            if self._site.folder.path.is_dir():
-                remember_place(self._site.of.name, self._site.folder.path)
+            self._context.client.close()
+            if self._context.folder.path.is_dir():
+                register_folder(self._context.of.name, self._context.folder.path)
         outcome = Outcome()
         for file in chosen:
             result = results[file.name]

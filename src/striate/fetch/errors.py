@@ -1,6 +1,6 @@
 """What can go wrong while a file is fetched; each kind is answered in another way."""
 
-from striate._internal.progress_bars import size_text
+from striate._internal.progress_bars import format_size
 from striate.errors import InputError, StriateError
 
 
@@ -20,7 +20,7 @@ class OutageError(StriateError):
     exit_status = 75  # "temporary failure; try again later", as sysexits.h has it
 
     def __init__(self, reason: str, advice: str = "Try again later.", size: int = 0, files: int = 1) -> None:
-        kept = f" The {size_text(size)} that were received are kept." if size else ""
+        kept = f" The {format_size(size)} that were received are kept." if size else ""
         several = f" {files} files wait for it." if files > 1 else ""
         super().__init__(f"{reason}.{several}{kept} {advice}")
         self.reason = reason

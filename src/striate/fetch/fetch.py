@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from striate._internal.paths import expanded
-from striate.catalog import Dataset, dataset
-from striate.catalog.local_files import DatasetFolder, home_of
-from striate.fetch.data_terms import accept, refuse_unaccepted
-from striate.fetch.downloader import Fetching
-from striate.fetch.events import Listener, nobody
+from striate._internal.paths import expand_path
+from striate.catalog import Dataset, get_dataset
+from striate.catalog.local_files import DatasetFolder, preferred_folder
+from striate.fetch.data_terms import accept_terms, require_acceptance
+from striate.fetch.downloader import Downloader
+from striate.fetch.events import Listener, ignore_event
 from striate.fetch.options import Options
-from striate.fetch.plan import plan
+from striate.fetch.plan import plan_fetch
 
 
 def fetch_dataset(
@@ -24,7 +24,7 @@ def fetch_dataset(
     to: str | os.PathLike[str] | None = None,
     accept_licence: bool = False,
     options: Options | None = None,
-    listener: Listener = nobody,
+    listener: Listener = ignore_event,
 ) -> list[Path]:
     """Fetch a dataset of the catalogue, or some of its files.
 
@@ -55,15 +55,15 @@ def fetch_dataset(
     OutageError
         If a host is down; what was received is kept, and the same call goes on from there.
     """
-    of = name if isinstance(name, Dataset) else dataset(name)
+    of = name if isinstance(name, Dataset) else get_dataset(name)
     files = of.select(names, tracks=tracks, pretraining=pretraining, mice=mice)
-    folder = home_of(of, files) if to is None else DatasetFolder(expanded(to))
-    planned = plan(of, files, folder)
+    folder = preferred_folder(of, files) if to is None else DatasetFolder(expand_path(to))
+    planned = plan_fetch(of, files, folder)
     if planned.missing:
         if accept_licence:
-            accept(of)
-        refuse_unaccepted(of)
+            accept_terms(of)
+        require_acceptance(of)
         planned.refuse_too_little_space()
-    outcome = Fetching(of, folder, options, listener).run(files)
+    outcome = Downloader(of, folder, options, listener).run(files)
     outcome.raise_failures()
     return list(outcome.paths.values())

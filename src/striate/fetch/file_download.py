@@ -25,19 +25,19 @@ from striate.fetch.errors import (
 )
 from striate.fetch.events import Event, Kind, Listener
 from striate.fetch.http_client import Client
-from striate.fetch.http_transfer import NoPartsError, Task
-from striate.fetch.install import Place
-from striate.fetch.locks import held
+from striate.fetch.http_transfer import RangeError, Transfer
+from striate.fetch.install import FileInstaller
+from striate.fetch.locks import hold_lock
 from striate.fetch.mirrors import Mirror, Mirrors
 from striate.fetch.options import Options
-from striate.fetch.partial_file import Partial, local_error
-from striate.fetch.retry_state import Trouble
+from striate.fetch.partial_file import PartialFile, local_error
+from striate.fetch.retry_state import RetryState
 
 _TOLD_EVERY = 0.1  # seconds between two events about received bytes of a file
 
 
 @dataclass
-class Site:
+class DownloadContext:
     """What all files of a fetch share.
 
     Attributes
@@ -59,15 +59,15 @@ class Site:
     mirrors: Mirrors
     listener: Listener
     stopped: threading.Event = field(default_factory=threading.Event)
-    _telling: threading.Lock = field(default_factory=threading.Lock)
+    _listener_lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Tell the listener."""
-        with self._telling:
+        with self._listener_lock:
             self.listener(event)
 
 
-class Course:
+class FileDownload:
     """Fetches one file.
 
     Parameters
@@ -78,10 +78,12 @@ class Course:
         The file.
     """
 
-    def __init__(self, site: Site, file: DataFile) -> None:
-        self._site = site
+    def __init__(self, context: DownloadContext, file: DataFile) -> None:
+        self._context = context
         self._file = file
-        self._place = Place(site.of, file, site.folder, site.options, self._watching("checking"))
+        self._installer = FileInstaller(
+            context.of, file, context.folder, context.options, self._progress_callback("checking")
+        )
 
     def run(self) -> Path:
         """Fetch the file, and return where it stands.
@@ -96,36 +98,36 @@ class Course:
         except StoppedError:
             raise
         except StriateError as error:
-            self._tell("failed", reason=str(error))
+            self._emit("failed", reason=str(error))
             raise
         except OSError as error:
-            said = local_error(self._place.target, error)
-            self._tell("failed", reason=str(said))
+            said = local_error(self._installer.target, error)
+            self._emit("failed", reason=str(said))
             raise said from error
 
     def _run(self) -> Path:
-        folder, file = self._site.folder, self._file
-        if folder.holds(file):  # before the lock, which a folder that can only be read does not take
+        folder, file = self._context.folder, self._file
+        if folder.is_complete(file):  # before the lock, which a folder that can only be read does not take
             return self._present()
-        with held(folder.beside(file, ".lock"), self._waiting_for_another()):
-            if folder.holds(file) or self._place.is_filled():
+        with hold_lock(folder.state_path(file, ".lock"), self._waiting_for_another()):
+            if folder.is_complete(file) or self._installer.is_installed():
                 return self._present()
-            if not self._place.fill_from_aside():
+            if not self._installer.install_set_aside():
                 self._fetch()
-        self._tell("fetched", **self._whole())
-        return self._place.target
+        self._emit("fetched", **self._whole())
+        return self._installer.target
 
     def _present(self) -> Path:
         with contextlib.suppress(StriateError):  # a folder that can only be read
             self._partial().discard()  # left by a process that was killed when the file had just got its name
-        self._tell("present", **self._whole())
-        return self._place.target
+        self._emit("present", **self._whole())
+        return self._installer.target
 
-    def _partial(self) -> Partial:
-        return Partial(self._site.folder.beside(self._file, ".part"))
+    def _partial(self) -> PartialFile:
+        return PartialFile(self._context.folder.state_path(self._file, ".part"))
 
     def _whole(self) -> dict[str, Any]:
-        size = self._place.target.stat().st_size
+        size = self._installer.target.stat().st_size
         return {"done": size, "total": size}
 
     def _waiting_for_another(self) -> Callable[[float], None]:
@@ -134,87 +136,87 @@ class Course:
         def waiting(seconds: float) -> None:
             nonlocal told
             if not told:
-                self._tell("waiting", reason="another process is fetching the file")
+                self._emit("waiting", reason="another process is fetching the file")
             told = True
             self._sleep(seconds)
 
         return waiting
 
     def _fetch(self) -> None:
-        file, mirrors = self._file, self._site.mirrors
+        file, mirrors = self._file, self._context.mirrors
         partial = self._partial()
-        task = Task(
+        task = Transfer(
             file,
             partial,
             Hasher(md5=file.md5 is not None),
-            watch=self._watching("received"),
-            restarted=lambda reason: self._tell("restarted", reason=reason),
+            watch=self._progress_callback("received"),
+            restarted=lambda reason: self._emit("restarted", reason=reason),
         )
-        trouble = Trouble(self._site.options, partial.size)
+        retry_state = RetryState(self._context.options, partial.size)
         while True:
             self._refuse_stopped()
             mirror = mirrors.best(file)
             if mirror is None:
-                raise self._nowhere()
+                raise self._no_mirror_error()
             try:
                 return self._attempt(task, mirror)
             except UnusableError as failure:
                 mirrors.failed(mirror)
                 mirrors.exclude(mirror, file, failure.reason)
-                self._tell("retrying", seconds=0.0, reason=failure.reason, address=mirror.address)
+                self._emit("retrying", seconds=0.0, reason=failure.reason, address=mirror.address)
             except (DamagedError, ChangedError) as failure:
                 mirrors.failed(mirror)
                 partial.discard()
                 task.hasher.restart()
-                trouble.starts_again(file, failure)
-                self._tell("restarted", reason=failure.reason)
+                retry_state.record_restart(file, failure)
+                self._emit("restarted", reason=failure.reason)
             except (DownError, BrokenOffError) as failure:
                 mirrors.failed(mirror)
-                mirror.parts = mirror.parts and not isinstance(failure, NoPartsError)
+                mirror.parts = mirror.parts and not isinstance(failure, RangeError)
                 another = mirrors.best(file) is not mirror
                 try:
-                    wait, outage = trouble.wait_after(failure, partial.size, another=another, down=mirror.down)
+                    wait, outage = retry_state.next_wait(failure, partial.size, another=another, down=mirror.down)
                 except OutageError:
                     mirror.down = True  # other files need not find that out again
                     raise
                 kind: Kind = "waiting" if outage else "retrying"
-                self._tell(kind, seconds=wait, reason=failure.reason, address=mirror.address, done=partial.size)
+                self._emit(kind, seconds=wait, reason=failure.reason, address=mirror.address, done=partial.size)
                 self._sleep(wait)
 
-    def _attempt(self, task: Task, mirror: Mirror) -> None:
-        site, partial = self._site, task.partial
+    def _attempt(self, task: Transfer, mirror: Mirror) -> None:
+        context, partial = self._context, task.partial
         if not task.complete:
-            with site.mirrors.slot(mirror):
+            with context.mirrors.slot(mirror):
                 self._refuse_stopped()
                 total = task.total or self._file.about
-                self._tell("started", address=mirror.address, done=partial.size, total=total)
+                self._emit("started", address=mirror.address, done=partial.size, total=total)
                 while not task.complete:  # a host may send a smaller part than asked for
                     if mirror.folder is not None:
                         http_transfer.copy(task, mirror.folder)
                     else:
-                        patience = site.options.patience
-                        http_transfer.receive(task, site.client, mirror.address, patience, resume=mirror.parts)
-            site.mirrors.worked(mirror)
+                        retry_policy = context.options.retry_policy
+                        http_transfer.download(task, context.client, mirror.address, retry_policy, resume=mirror.parts)
+            context.mirrors.worked(mirror)
         if task.key is not None and task.key.md5 is not None:
             task.hasher = Hasher(md5=True)  # only now it is known that this hash is wanted
-        content = task.hasher.of_file(partial.path, self._watching("checking"))
-        self._tell("checking", done=content.size, total=content.size)
+        content = task.hasher.hash_file(partial.path, self._progress_callback("checking"))
+        self._emit("checking", done=content.size, total=content.size)
         origin = partial.origin
         try:
-            self._place.fill(partial.path, content, task.key, origin.address if origin else mirror.address)
+            self._installer.fill(partial.path, content, task.key, origin.address if origin else mirror.address)
         except InputError:
             partial.discard()  # it was kept aside
             raise
         partial.discard()
 
-    def _nowhere(self) -> InputError:
-        file, dataset = self._file.name, self._site.of.name
-        if reasons := self._site.mirrors.reasons(self._file):
+    def _no_mirror_error(self) -> InputError:
+        file, dataset = self._file.name, self._context.of.name
+        if reasons := self._context.mirrors.reasons(self._file):
             return UnavailableError(file, dataset, "; ".join(dict.fromkeys(reasons)))
-        where = " without the network" if self._site.options.offline else ""
+        where = " without the network" if self._context.options.offline else ""
         return InputError(f"{file} of {dataset} is not here, and cannot be had{where}.")
 
-    def _watching(self, kind: Kind) -> Callable[..., None]:
+    def _progress_callback(self, kind: Kind) -> Callable[..., None]:
         told = 0.0
 
         def watch(done: int, total: int | None = None) -> None:
@@ -223,17 +225,17 @@ class Course:
             now = time.monotonic()
             if now - told >= _TOLD_EVERY:
                 told = now
-                self._tell(kind, done=done, total=total)
+                self._emit(kind, done=done, total=total)
 
         return watch
 
-    def _tell(self, kind: Kind, **facts: Any) -> None:
-        self._site.tell(Event(kind, self._file.name, **facts))
+    def _emit(self, kind: Kind, **facts: Any) -> None:
+        self._context.emit(Event(kind, self._file.name, **facts))
 
     def _sleep(self, seconds: float) -> None:
-        self._site.stopped.wait(seconds)
+        self._context.stopped.wait(seconds)
         self._refuse_stopped()
 
     def _refuse_stopped(self) -> None:
-        if self._site.stopped.is_set():
+        if self._context.stopped.is_set():
             raise StoppedError("interrupted")

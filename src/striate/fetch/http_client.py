@@ -17,12 +17,12 @@ from urllib3.exceptions import (
 
 from striate import __version__
 from striate._internal.safe_parsing import MalformedError, parse_json_object
-from striate._internal.urls import split_address
+from striate._internal.urls import split_url
 from striate.errors import quoted, shortened
-from striate.fetch.auth_tokens import origin, token_for
+from striate.fetch.auth_tokens import load_token, origin
 from striate.fetch.errors import BrokenOffError, FetchError, UnreachableError, UnusableError
-from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
-from striate.fetch.retry_policy import Patience
+from striate.fetch.proxies import ConnectionPools, find_proxy, proxy_error, proxy_status_error
+from striate.fetch.retry_policy import RetryPolicy
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 5
@@ -30,7 +30,7 @@ _CHUNK = 512 * 1024  # bytes that are read at most at a time
 _LONGEST_SENTENCE = 500  # characters of what a host says beside a status
 
 
-class Answer:
+class Response:
     """An answer of a host whose body has not been read yet.
 
     Attributes
@@ -55,7 +55,7 @@ class Answer:
     @property
     def host(self) -> str:
         """Who answered."""
-        return host_of(self.address)
+        return host_name(self.address)
 
     def number(self, header: str) -> int | None:
         """A header's value as a whole number; None if it is absent or something else."""
@@ -83,14 +83,14 @@ class Answer:
         self._response.release_conn()
 
 
-def explanation(answer: Answer) -> str:
+def read_explanation(response: Response) -> str:
     """What a host says beside a status as plain text or as a problem document (RFC 9457), on one line; empty if it says nothing."""
-    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind not in ("text/plain", "application/problem+json"):
         return ""
     content = b""
     try:
-        while len(content) < 8 * _LONGEST_SENTENCE and (more := answer.read()):
+        while len(content) < 8 * _LONGEST_SENTENCE and (more := response.read()):
             content += more
     except FetchError:
         return ""
@@ -104,10 +104,10 @@ def explanation(answer: Answer) -> str:
     return shortened(line, _LONGEST_SENTENCE).rstrip(".")
 
 
-def gone(answer: Answer, what: str = "it") -> str:
+def describe_gone(response: Response, what: str = "it") -> str:
     """Say what the status 410 means, as a clause: it is final, and the host may say why."""
-    said = explanation(answer)
-    return f"{answer.host} does not offer {what} any more (410){f': {said}' if said else ''}"
+    said = read_explanation(response)
+    return f"{response.host} does not offer {what} any more (410){f': {said}' if said else ''}"
 
 
 class Client:
@@ -119,11 +119,11 @@ class Client:
         Its times for connecting and stalling.
     """
 
-    def __init__(self, patience: Patience) -> None:
-        timeout = urllib3.Timeout(connect=patience.connect, read=patience.stall)
-        self._connections = Connections(timeout=timeout, retries=False, maxsize=8)
+    def __init__(self, retry_policy: RetryPolicy) -> None:
+        timeout = urllib3.Timeout(connect=retry_policy.connect_timeout, read=retry_policy.stall_timeout)
+        self._connections = ConnectionPools(timeout=timeout, retries=False, maxsize=8)
 
-    def get(self, address: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Answer:
+    def get(self, address: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Response:
         """Ask for an address, following redirects.
 
         Parameters
@@ -147,44 +147,44 @@ class Client:
             response = self._ask(method, address, headers or {})
             target = response.headers.get("Location")
             if response.status not in _REDIRECTS or not target:
-                return Answer(response, address, first)
+                return Response(response, address, first)
             response.close()
             response.release_conn()
             try:
                 following = urljoin(address, target)
             except ValueError:
                 following = target
-            parts = split_address(following)
+            parts = split_url(following)
             if parts is None or parts.scheme not in ("http", "https"):
-                raise UnusableError(f"{host_of(address)} leads to {quoted(following)}, which is no address of a file")
+                raise UnusableError(f"{host_name(address)} leads to {quoted(following)}, which is no address of a file")
             if urlsplit(address).scheme == "https" and parts.scheme != "https":
-                raise UnusableError(f"{host_of(address)} leads from an encrypted address to one that is not")
+                raise UnusableError(f"{host_name(address)} leads from an encrypted address to one that is not")
             address = following
-        raise UnusableError(f"{host_of(first)} leads from one address to the next without end")
+        raise UnusableError(f"{host_name(first)} leads from one address to the next without end")
 
     def close(self) -> None:
         """Close all connections."""
         self._connections.close()
 
     def _ask(self, method: str, address: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-        host, proxy = host_of(address), proxy_for(address)
+        host, proxy = host_name(address), find_proxy(address)
         sent = {"User-Agent": f"striate/{__version__}", "Accept-Encoding": "identity", **headers}
-        if token := token_for(address):
+        if token := load_token(address):
             sent["Authorization"] = f"Bearer {token}"
         pools = self._connections.through(proxy)
         try:
             response = pools.request(method, address, headers=sent, preload_content=False, redirect=False)
         except (HTTPError, OSError) as error:
-            raise proxy_failure(error, proxy, host) or _failure(error, address) from error
+            raise proxy_error(error, proxy, host) or _failure(error, address) from error
         if proxy is not None and response.status == 407:
             response.close()
-            raise refused_by_proxy(407, proxy, host)
+            raise proxy_status_error(407, proxy, host)
         return response
 
 
 def _failure(error: HTTPError | OSError, address: str) -> FetchError:
     """Say what a failed request to a host means."""
-    host = host_of(address)
+    host = host_name(address)
     if isinstance(error, NameResolutionError | NewConnectionError | ConnectTimeoutError):
         return UnreachableError(f"{host} cannot be reached ({_why(error)})")
     if isinstance(error, SSLError):
@@ -201,7 +201,7 @@ def _failure(error: HTTPError | OSError, address: str) -> FetchError:
     return BrokenOffError(f"the connection to {host} broke off")
 
 
-def host_of(address: str) -> str:
+def host_name(address: str) -> str:
     """Host of an address, as people name it."""
     return urlsplit(address).netloc.rpartition("@")[2] or origin(address)
 

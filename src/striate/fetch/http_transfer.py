@@ -10,12 +10,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from striate.catalog import DataFile
-from striate.catalog.git_annex import AnnexKey, content_of, pointer_at, pointer_in
+from striate.catalog.git_annex import AnnexKey, find_content, parse_pointer, read_pointer
 from striate.fetch.checksums import Hasher
 from striate.fetch.errors import BrokenOffError, ChangedError, DownError, SlowError, UnusableError
-from striate.fetch.http_client import Answer, Client, gone, host_of
-from striate.fetch.partial_file import Origin, Partial
-from striate.fetch.retry_policy import Patience, duration, retry_after
+from striate.fetch.http_client import Client, Response, describe_gone, host_name
+from striate.fetch.partial_file import FileVersion, PartialFile
+from striate.fetch.retry_policy import RetryPolicy, format_duration, parse_retry_after
 
 _HEAD = 1024  # bytes that tell a page or a pointer from data
 _PAGE = 64 * 1024  # bytes of a page that are read for its title
@@ -26,7 +26,7 @@ _BLOCK = 4 * 2**20
 
 
 @dataclass
-class Task:
+class Transfer:
     """A file that is being fetched, over all attempts.
 
     Attributes
@@ -46,7 +46,7 @@ class Task:
     """
 
     file: DataFile
-    partial: Partial
+    partial: PartialFile
     hasher: Hasher
     watch: Callable[[int, int | None], None]
     restarted: Callable[[str], None]
@@ -64,7 +64,7 @@ class Task:
         """Size of the file as far as it is known: exactly, or as the host says."""
         return self.partial.origin.total if self.size is None and self.partial.origin else self.size
 
-    def may_go_on(self, address: str) -> bool:
+    def can_resume_from(self, address: str) -> bool:
         """Whether bytes of an address may follow those that are here; other hosts' only where a hash vouches in the end."""
         known = self.partial.origin
         hashed = self.file.sha256 or self.file.md5 or self.key
@@ -76,7 +76,7 @@ class Task:
         return self.partial.origin is not None and self.partial.size == self.total
 
 
-def receive(task: Task, client: Client, base: str, patience: Patience, *, resume: bool = True) -> None:
+def download(task: Transfer, client: Client, base: str, retry_policy: RetryPolicy, *, resume: bool = True) -> None:
     """Ask a host for the missing bytes of a file, and add those that it sends.
 
     Bytes are appended only to what they certainly continue: a 206 whose ``Content-Range`` begins where the file ends here, of
@@ -107,149 +107,157 @@ def receive(task: Task, client: Client, base: str, patience: Patience, *, resume
         If the file cannot be had there.
     """
     address = base + quote(task.file.name)
-    known = task.partial.origin if resume and task.may_go_on(address) else None
+    known = task.partial.origin if resume and task.can_resume_from(address) else None
     here = task.partial.size if known else 0
     headers = {}
     if here:
         headers["Range"] = f"bytes={here}-"
         if known and known.address == address and known.etag and not known.etag.startswith("W/"):
             headers["If-Range"] = known.etag
-    answer = client.get(address, headers)
+    response = client.get(address, headers)
     try:
-        if answer.status == 416 and here:
-            return _past_the_end(task, answer, here)
-        if answer.status not in (200, 206):
-            raise _refusal(answer, task)
-        if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-            raise UnusableError(f"{answer.host} sends the file in another encoding; a proxy on the way may do that")
-        if answer.status == 206:
-            return _append(task, answer, address, here, patience)
-        return _start_over(task, answer, address, patience)
+        if response.status == 416 and here:
+            return _past_the_end(task, response, here)
+        if response.status not in (200, 206):
+            raise _refusal(response, task)
+        if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise UnusableError(f"{response.host} sends the file in another encoding; a proxy on the way may do that")
+        if response.status == 206:
+            return _append(task, response, address, here, retry_policy)
+        return _start_over(task, response, address, retry_policy)
     finally:
-        answer.close()
+        response.close()
 
 
-def _append(task: Task, answer: Answer, address: str, here: int, patience: Patience) -> None:
-    match = _RANGE.match(answer.headers.get("Content-Range", ""))
+def _append(task: Transfer, response: Response, address: str, here: int, retry_policy: RetryPolicy) -> None:
+    match = _RANGE.match(response.headers.get("Content-Range", ""))
     if not here or match is None or match[1] is None or int(match[1]) != here:
-        raise NoPartsError(f"{answer.host} sends another part than the one that it was asked for")
+        raise RangeError(f"{response.host} sends another part than the one that it was asked for")
     last, total = int(match[2]), int(match[3]) if match[3] else None
-    origin = _origin(answer, address, total)
+    origin = _origin(response, address, total)
     known = task.partial.origin
     if known is not None and (why := origin.differs(known)):
-        raise ChangedError(f"the file changed at {answer.host}: {why}")
-    _hold_against_size(task, answer, total)
-    length = answer.number("Content-Length")
+        raise ChangedError(f"the file changed at {response.host}: {why}")
+    _hold_against_size(task, response, total)
+    length = response.number("Content-Length")
     if length is not None and length != last - here + 1:
-        raise NoPartsError(f"{answer.host} announces {length:,} bytes for a part of {last - here + 1:,}")
-    task.partial.go_on(origin if total is not None else origin.model_copy(update={"total": task.total}))
-    _write(task, answer, here, last + 1, patience)
+        raise RangeError(f"{response.host} announces {length:,} bytes for a part of {last - here + 1:,}")
+    task.partial.resume(origin if total is not None else origin.model_copy(update={"total": task.total}))
+    _write(task, response, here, last + 1, retry_policy)
 
 
-def _start_over(task: Task, answer: Answer, address: str, patience: Patience) -> None:
-    total = answer.number("Content-Length")
-    head = _head(answer)
-    _refuse_a_page(task, answer, head)
-    _hold_against_size(task, answer, total)
-    origin, known, here = _origin(answer, address, total), task.partial.origin, task.partial.size
+def _start_over(task: Transfer, response: Response, address: str, retry_policy: RetryPolicy) -> None:
+    total = response.number("Content-Length")
+    head = _head(response)
+    _refuse_a_page(task, response, head)
+    _hold_against_size(task, response, total)
+    origin, known, here = _origin(response, address, total), task.partial.origin, task.partial.size
     same = known is not None and known.address == address and bool(known.etag or known.modified)
     if known is not None and here:
         why = origin.differs(known)
-        task.restarted(f"the file changed at {answer.host}: {why}" if why else f"{answer.host} sends files only whole")
+        task.restarted(
+            f"the file changed at {response.host}: {why}" if why else f"{response.host} sends files only whole"
+        )
         same = same and why is None and (origin.etag, origin.modified) == (known.etag, known.modified)
     if same and here:
-        task.partial.go_on(origin)  # the same bytes once more: those that are here already stay until they come again
+        task.partial.resume(origin)  # the same bytes once more: those that are here already stay until they come again
     else:
         task.partial.begin(origin)
-    _write(task, answer, 0, total, patience, head)
+    _write(task, response, 0, total, retry_policy, head)
 
 
-def _write(task: Task, answer: Answer, at: int, end: int | None, patience: Patience, data: bytes | None = None) -> None:
+def _write(
+    task: Transfer, response: Response, at: int, end: int | None, retry_policy: RetryPolicy, data: bytes | None = None
+) -> None:
     with task.partial.writing(at) as writer:
         since, before = time.monotonic(), at
-        data = answer.read() if data is None else data
+        data = response.read() if data is None else data
         while data:
             if end is not None and writer.at + len(data) > end:
-                raise BrokenOffError(f"{answer.host} sends more than it announced")
+                raise BrokenOffError(f"{response.host} sends more than it announced")
             task.hasher.take(writer.at, data)
             writer.write(data)
             task.watch(writer.at, task.total)
-            if (now := time.monotonic()) - since > patience.stall:
-                if writer.at - before < patience.slowest * patience.stall:
-                    raise SlowError(f"{answer.host} sends next to nothing")
+            if (now := time.monotonic()) - since > retry_policy.stall_timeout:
+                if writer.at - before < retry_policy.min_speed * retry_policy.stall_timeout:
+                    raise SlowError(f"{response.host} sends next to nothing")
                 since, before = now, writer.at
-            data = answer.read()
+            data = response.read()
         if end is not None and writer.at < end:
-            raise BrokenOffError(f"{answer.host} ended before the file did")
+            raise BrokenOffError(f"{response.host} ended before the file did")
         if end is None:  # no length was announced: the end of the connection is the end of the file
             origin = task.partial.origin
             assert origin is not None
-            task.partial.go_on(origin.model_copy(update={"total": writer.at}))
+            task.partial.resume(origin.model_copy(update={"total": writer.at}))
         writer.sync()
 
 
-class NoPartsError(BrokenOffError):
+class RangeError(BrokenOffError):
     """The host does not send parts of a file as it should: ask it for the whole."""
 
 
-def _past_the_end(task: Task, answer: Answer, here: int) -> None:
-    match = _RANGE.match(answer.headers.get("Content-Range", ""))
+def _past_the_end(task: Transfer, response: Response, here: int) -> None:
+    match = _RANGE.match(response.headers.get("Content-Range", ""))
     total = int(match[3]) if match and match[3] else None
     if total == here and task.size in (None, here):
         origin = task.partial.origin
         assert origin is not None
-        task.partial.go_on(origin.model_copy(update={"total": here}))  # all of it is here
+        task.partial.resume(origin.model_copy(update={"total": here}))  # all of it is here
         return
     said = f"it has {total:,} bytes" if total is not None else "it is shorter"
-    raise ChangedError(f"the file changed at {answer.host}: {said}, and {here:,} are here")
+    raise ChangedError(f"the file changed at {response.host}: {said}, and {here:,} are here")
 
 
-def _hold_against_size(task: Task, answer: Answer, total: int | None) -> None:
+def _hold_against_size(task: Transfer, response: Response, total: int | None) -> None:
     """A wrong length where the file should be is an outage or a proxy, not data."""
     if total is None:
         return
     if task.size is not None and total != task.size:
         raise DownError(
-            f"{answer.host} sends {total:,} bytes where a file of {task.size:,} should be", _asked(answer), page=True
+            f"{response.host} sends {total:,} bytes where a file of {task.size:,} should be",
+            _asked(response),
+            page=True,
         )
     about = task.file.about
     if task.size is None and about is not None and not about / 2 <= total <= about * 2:
         raise DownError(
-            f"{answer.host} sends {total:,} bytes where a file of about {about:,} should be", _asked(answer), page=True
+            f"{response.host} sends {total:,} bytes where a file of about {about:,} should be",
+            _asked(response),
+            page=True,
         )
 
 
-def _head(answer: Answer) -> bytes:
+def _head(response: Response) -> bytes:
     head = b""
-    while len(head) < _HEAD and (more := answer.read()):
+    while len(head) < _HEAD and (more := response.read()):
         head += more
     return head
 
 
-def _refuse_a_page(task: Task, answer: Answer, head: bytes) -> None:
+def _refuse_a_page(task: Transfer, response: Response, head: bytes) -> None:
     name = task.file.name.lower()
-    if (key := pointer_in(head)) is not None:
+    if (key := parse_pointer(head)) is not None:
         task.key = key
-        raise UnusableError(f"{answer.host} sends a git-annex pointer ({key.name}) and not the content of the file")
+        raise UnusableError(f"{response.host} sends a git-annex pointer ({key.name}) and not the content of the file")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower()
     page = start.startswith((b"<!doctype html", b"<html"))
-    said_page = answer.headers.get("Content-Type", "").lower().startswith("text/html")
+    said_page = response.headers.get("Content-Type", "").lower().startswith("text/html")
     if (page or said_page) and not name.endswith((".html", ".htm")):
-        raise DownError(_page(answer, head), _asked(answer), page=True)
+        raise DownError(_page(response, head), _asked(response), page=True)
     if name.endswith(".zip") and head[:2] != b"PK":
-        raise DownError(f"{answer.host} sends something that is no zip", _asked(answer), page=True)
+        raise DownError(f"{response.host} sends something that is no zip", _asked(response), page=True)
 
 
-def _page(answer: Answer, head: bytes) -> str:
-    title = title_of(head)
-    said = f"{answer.host} sends a web page{f' (“{title}”)' if title else ''} where the file should be"
-    asked = host_of(answer.asked)
-    if asked == answer.host:
+def _page(response: Response, head: bytes) -> str:
+    title = page_title(head)
+    said = f"{response.host} sends a web page{f' (“{title}”)' if title else ''} where the file should be"
+    asked = host_name(response.asked)
+    if asked == response.host:
         return said
     return f"{asked} leads to another host, and {said}; a login page or a proxy may stand between"
 
 
-def title_of(page: bytes) -> str:
+def page_title(page: bytes) -> str:
     """Title of a web page as plain text, cut short."""
     match = _TITLE.search(page)
     text = html.unescape(match[1].decode("utf-8", errors="replace")) if match else ""
@@ -257,14 +265,14 @@ def title_of(page: bytes) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _refusal(answer: Answer, task: Task) -> Exception:
-    status, host = answer.status, answer.host
+def _refusal(response: Response, task: Transfer) -> Exception:
+    status, host = response.status, response.host
     if status in _BUSY:
-        asked = _asked(answer)
-        page = answer.read(_PAGE) if status != 429 else b""
-        title = title_of(page)
+        asked = _asked(response)
+        page = response.read(_PAGE) if status != 429 else b""
+        title = page_title(page)
         what = "asks for fewer requests" if status == 429 else "is down or under maintenance"
-        later = f"; it asks to be called again in {duration(asked)}" if asked is not None else ""
+        later = f"; it asks to be called again in {format_duration(asked)}" if asked is not None else ""
         return DownError(f"{host} {what} ({status}{f', “{title}”' if title else ''}){later}", asked)
     if status == 401:
         return UnusableError(
@@ -276,7 +284,7 @@ def _refusal(answer: Answer, task: Task) -> Exception:
             f"{host} knows who asks, and refuses (403): its terms may have to be accepted there first, or the token was revoked"
         )
     if status == 410:
-        return UnusableError(gone(answer))
+        return UnusableError(describe_gone(response))
     if status == 404:
         return UnusableError(f"{host} has no {task.file.name} ({status})")
     if status == 407:
@@ -288,18 +296,18 @@ def _refusal(answer: Answer, task: Task) -> Exception:
     return UnusableError(f"{host} answers {status}")
 
 
-def _asked(answer: Answer) -> float | None:
-    return retry_after(answer.headers)
+def _asked(response: Response) -> float | None:
+    return parse_retry_after(response.headers)
 
 
-def _origin(answer: Answer, address: str, total: int | None) -> Origin:
-    headers = answer.headers
-    return Origin(
+def _origin(response: Response, address: str, total: int | None) -> FileVersion:
+    headers = response.headers
+    return FileVersion(
         address=address, etag=headers.get("ETag") or None, modified=headers.get("Last-Modified") or None, total=total
     )
 
 
-def copy(task: Task, folder: Path) -> None:
+def copy(task: Transfer, folder: Path) -> None:
     """Copy the missing bytes of a file from a folder.
 
     Parameters
@@ -317,9 +325,9 @@ def copy(task: Task, folder: Path) -> None:
         If it changed since the first bytes were copied.
     """
     source = folder / task.file.name
-    if (key := pointer_at(source)) is not None:
+    if (key := read_pointer(source)) is not None:
         task.key = key
-        content = content_of(source, key)
+        content = find_content(source, key)
         if content is None:
             raise UnusableError(
                 f"{source} is a git-annex pointer ({key.name}) whose content is not in this clone (git annex get)"
@@ -333,14 +341,14 @@ def copy(task: Task, folder: Path) -> None:
         status = os.fstat(file.fileno())
         if task.size is not None and status.st_size != task.size:
             raise UnusableError(f"{source} has {status.st_size:,} bytes instead of {task.size:,}")
-        origin = Origin(address=str(source), modified=str(status.st_mtime_ns), total=status.st_size)
+        origin = FileVersion(address=str(source), modified=str(status.st_mtime_ns), total=status.st_size)
         known = task.partial.origin
         if known is not None and known.address == origin.address and (why := origin.differs(known)):
             raise ChangedError(f"{source} changed: {why}")
-        if known is None or origin.differs(known) or not task.may_go_on(origin.address):
+        if known is None or origin.differs(known) or not task.can_resume_from(origin.address):
             task.partial.begin(origin)
         else:
-            task.partial.go_on(origin)
+            task.partial.resume(origin)
         at = task.partial.size
         file.seek(at)
         with task.partial.writing(at) as writer:

@@ -14,7 +14,7 @@ _POLL = 0.25  # seconds
 
 
 @contextlib.contextmanager
-def held(path: Path, waiting: Callable[[float], None]) -> Iterator[None]:
+def hold_lock(path: Path, waiting: Callable[[float], None]) -> Iterator[None]:
     """Hold a lock; where another process has it, wait until that ends or lets go.
 
     The system's locks are used, which a killed process leaves by itself. Where the file system has none, a file that

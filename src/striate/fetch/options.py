@@ -5,7 +5,7 @@ from pathlib import Path
 
 from striate.errors import StriateError
 from striate.fetch.errors import OutageError, UnavailableError
-from striate.fetch.retry_policy import Patience
+from striate.fetch.retry_policy import RetryPolicy
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Options:
     trusted: frozenset[str] = frozenset()
     at_once: int = 4
     per_host: int = 3
-    patience: Patience = field(default_factory=Patience)
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 @dataclass

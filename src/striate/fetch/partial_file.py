@@ -8,7 +8,7 @@ from typing import Annotated, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from striate._internal.atomic_write import is_full, whole_file
+from striate._internal.atomic_write import atomic_write, is_disk_full
 from striate._internal.safe_parsing import parse_as, read_limited
 from striate.errors import InputError, option
 from striate.fetch.errors import LocalError
@@ -17,7 +17,7 @@ _SYNCED_EVERY = 64 * 2**20  # bytes
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Origin(BaseModel):
+class FileVersion(BaseModel):
     """What a host said of the file that it sends.
 
     Attributes
@@ -39,7 +39,7 @@ class Origin(BaseModel):
     modified: str | None = None
     total: int | None = None
 
-    def differs(self, other: "Origin") -> str | None:
+    def differs(self, other: "FileVersion") -> str | None:
         """Say why this cannot be the same file as `other`, as a clause; None if nothing speaks against it."""
         if self.total is not None and other.total is not None and self.total != other.total:
             return f"it has {self.total:,} bytes now, and had {other.total:,}"
@@ -55,12 +55,12 @@ class Origin(BaseModel):
 class _State(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
-    origin: Origin
+    origin: FileVersion
     synced: Annotated[int, Field(ge=0, lt=2**63)] = 0  # bytes that the disk has for certain
     boot: str = ""  # and since when the machine runs
 
 
-class Partial:
+class PartialFile:
     """The bytes of a file that is not whole yet.
 
     They stay when the process is killed. After the machine went down, only those count that the disk had for certain.
@@ -86,28 +86,28 @@ class Partial:
             return 0
 
     @property
-    def origin(self) -> Origin | None:
+    def origin(self) -> FileVersion | None:
         """What the host said of the file; None if nothing is here."""
         return self._state.origin if self._state else None
 
-    def begin(self, origin: Origin) -> None:
+    def begin(self, origin: FileVersion) -> None:
         """Start over: drop what is here, and note whose bytes come now."""
         self.discard()
-        self._note(_State(origin=origin, boot=_boot()))
+        self._write_state(_State(origin=origin, boot=_boot()))
         with _on_this_machine(self.path):
             self.path.touch()
 
-    def go_on(self, origin: Origin) -> None:
+    def resume(self, origin: FileVersion) -> None:
         """Note whose bytes come now, to go on with what is here."""
         synced = self._state.synced if self._state else 0
-        self._note(_State(origin=origin, synced=synced, boot=_boot()))
+        self._write_state(_State(origin=origin, synced=synced, boot=_boot()))
 
     @contextlib.contextmanager
-    def writing(self, at: int) -> Iterator["Writer"]:
+    def writing(self, at: int) -> Iterator["PartialFileWriter"]:
         """Write from a place on; in the end, and now and then, the bytes are brought to the disk."""
         with _on_this_machine(self.path):
             file = self.path.open("r+b", buffering=0)
-        writer = Writer(self, file, at)
+        writer = PartialFileWriter(self, file, at)
         try:
             yield writer
         finally:
@@ -116,7 +116,7 @@ class Partial:
     def synced(self, size: int) -> None:
         """Note that the disk has so many bytes for certain."""
         if self._state is not None:
-            self._note(self._state.model_copy(update={"synced": size}))
+            self._write_state(self._state.model_copy(update={"synced": size}))
 
     def discard(self) -> None:
         """Drop everything."""
@@ -125,8 +125,8 @@ class Partial:
             self.path.unlink(missing_ok=True)
         self._state = None
 
-    def _note(self, state: _State) -> None:
-        with whole_file(self._notes, overwrite=True) as aside:
+    def _write_state(self, state: _State) -> None:
+        with atomic_write(self._notes, overwrite=True) as aside:
             aside.write_text(state.model_dump_json(), encoding="utf-8")
         self._state = state
 
@@ -142,10 +142,10 @@ class Partial:
         self._state = state
 
 
-class Writer:
+class PartialFileWriter:
     """Writes the bytes of a partial file."""
 
-    def __init__(self, partial: Partial, file: BinaryIO, at: int) -> None:
+    def __init__(self, partial: PartialFile, file: BinaryIO, at: int) -> None:
         self._partial = partial
         self._file = file
         self._unsynced = 0
@@ -191,7 +191,7 @@ def _on_this_machine(path: Path) -> Iterator[None]:
 
 def local_error(path: Path, error: OSError) -> LocalError:
     """Say that something cannot be written, and what to do."""
-    if is_full(error):
+    if is_disk_full(error):
         return LocalError(
             f"The disk of {path.parent} is full ({error.strerror}): free some space, or choose another folder ({option('--to', 'to=…')}); what "
             "was received is kept."

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from striate._internal.progress_bars import size_text
+from striate._internal.progress_bars import format_size
 from striate.catalog import DataFile, Dataset
 from striate.catalog.local_files import DatasetFolder
 from striate.errors import option
 from striate.fetch.errors import LocalError
-from striate.fetch.partial_file import Partial
+from striate.fetch.partial_file import PartialFile
 
 State = Literal["whole", "there", "begun", "missing"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlannedFile:
     """One file of a plan.
 
     Attributes
@@ -34,7 +34,7 @@ class Entry:
 
     file: DataFile
     state: State
-    here: int
+    received: int
     size: int | None
 
 
@@ -56,49 +56,49 @@ class Plan:
 
     dataset: Dataset
     folder: Path
-    entries: tuple[Entry, ...]
-    free: int
+    files: tuple[PlannedFile, ...]
+    bytes_free: int
 
     @property
-    def missing(self) -> tuple[Entry, ...]:
+    def missing(self) -> tuple[PlannedFile, ...]:
         """The files that are not whole."""
-        return tuple(entry for entry in self.entries if entry.state != "whole")
+        return tuple(entry for entry in self.files if entry.state != "whole")
 
     @property
-    def needed(self) -> int:
+    def bytes_needed(self) -> int:
         """Bytes that are still to come, as well as that is known."""
-        return sum(max(0, (entry.size or 0) - entry.here) for entry in self.missing)
+        return sum(max(0, (entry.size or 0) - entry.received) for entry in self.missing)
 
     @property
-    def unknown(self) -> int:
+    def unknown_sizes(self) -> int:
         """Number of files to come whose size nobody knows."""
         return sum(entry.size is None for entry in self.missing)
 
     def refuse_too_little_space(self) -> None:
         """Raise `LocalError` if the files will not fit on the disk."""
-        if self.needed > self.free:
+        if self.bytes_needed > self.bytes_free:
             raise LocalError(
-                f"{self.dataset.name} needs {size_text(self.needed)} more, and the disk of {self.folder} has "
-                f"{size_text(self.free)} left: free some space, choose fewer files, or another folder ({option('--to', 'to=…')})."
+                f"{self.dataset.name} needs {format_size(self.bytes_needed)} more, and the disk of {self.folder} has "
+                f"{format_size(self.bytes_free)} left: free some space, choose fewer files, or another folder ({option('--to', 'to=…')})."
             )
 
 
-def plan(of: Dataset, files: Sequence[DataFile], folder: DatasetFolder) -> Plan:
+def plan_fetch(of: Dataset, files: Sequence[DataFile], folder: DatasetFolder) -> Plan:
     """Look what is here already, and what is to come."""
     return Plan(of, folder.path, tuple(_entry(file, folder) for file in files), _free(folder.path))
 
 
-def _entry(file: DataFile, folder: DatasetFolder) -> Entry:
-    if folder.holds(file):
-        here = folder.target(file).stat().st_size
-        return Entry(file, "whole", here, here)
-    if folder.target(file).is_file():
-        there = folder.target(file).stat().st_size
-        return Entry(file, "there", there, there)
-    partial = Partial(folder.beside(file, ".part"))
+def _entry(file: DataFile, folder: DatasetFolder) -> PlannedFile:
+    if folder.is_complete(file):
+        received = folder.file_path(file).stat().st_size
+        return PlannedFile(file, "whole", received, received)
+    if folder.file_path(file).is_file():
+        there = folder.file_path(file).stat().st_size
+        return PlannedFile(file, "there", there, there)
+    partial = PartialFile(folder.state_path(file, ".part"))
     known = partial.origin
     size = file.size if file.size is not None or known is None else known.total
-    return Entry(file, "begun" if partial.size else "missing", partial.size, size or file.about)
+    return PlannedFile(file, "begun" if partial.size else "missing", partial.size, size or file.about)
 
 
 def _free(path: Path) -> int:

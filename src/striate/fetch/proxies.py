@@ -85,7 +85,7 @@ class Proxy:
         return cls(variable, scheme, host, port, parts.username, parts.password)
 
 
-def proxy_for(address: str) -> Proxy | None:
+def find_proxy(address: str) -> Proxy | None:
     """Find the proxy that the environment names for an address; None if it is to be asked directly.
 
     ``http_proxy``, ``https_proxy`` and ``all_proxy`` count in lower and upper case, ``no_proxy`` as hosts, domains, and networks
@@ -105,7 +105,7 @@ def proxy_for(address: str) -> Proxy | None:
     return Proxy.parse(named[kind].strip(), _variable(f"{kind}_proxy"))
 
 
-class Connections:
+class ConnectionPools:
     """Pools of connections: direct ones, and one for each proxy; safe to use from several threads.
 
     Parameters
@@ -153,7 +153,7 @@ class Connections:
         return pools
 
 
-def proxy_failure(error: HTTPError | OSError, proxy: Proxy | None, host: str) -> FetchError | None:
+def proxy_error(error: HTTPError | OSError, proxy: Proxy | None, host: str) -> FetchError | None:
     """Say what a failed request means if its proxy is at fault; None if it is not.
 
     Parameters
@@ -181,7 +181,7 @@ def proxy_failure(error: HTTPError | OSError, proxy: Proxy | None, host: str) ->
         return None
     text = " ".join(str(each) for each in chain)
     if match := _REFUSED_TUNNEL.search(text):
-        return refused_by_proxy(int(match[1]), proxy, host)
+        return proxy_status_error(int(match[1]), proxy, host)
     if any(isinstance(each, NameResolutionError) for each in chain):
         return UnreachableError(f"the host of the proxy that {proxy.variable} names is not known")
     if proxy.scheme == "https" and any(isinstance(each, SSLError) for each in chain):
@@ -194,7 +194,7 @@ def proxy_failure(error: HTTPError | OSError, proxy: Proxy | None, host: str) ->
     return UnreachableError(f"the proxy that {proxy.variable} names does not answer, or is not an HTTP proxy")
 
 
-def refused_by_proxy(status: int, proxy: Proxy, host: str) -> FetchError:
+def proxy_status_error(status: int, proxy: Proxy, host: str) -> FetchError:
     """Say what it means that a proxy answers a request with a status of its own."""
     if status == 407:
         return _not_authenticated(proxy)

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How patiently files are fetched; times are in seconds.
 
     Attributes
@@ -34,29 +34,29 @@ class Patience:
         Longest outage that is waited for, where waiting was asked for at all.
     """
 
-    first: float = 1.0
-    longest: float = 60.0
-    attempts: int = 6
-    connect: float = 20.0
-    stall: float = 60.0
-    slowest: float = 256.0
-    brief: float = 60.0
-    poll: float = 300.0
-    outage: float = 48 * 3600.0
+    initial_wait: float = 1.0
+    max_wait: float = 60.0
+    max_attempts: int = 6
+    connect_timeout: float = 20.0
+    stall_timeout: float = 60.0
+    min_speed: float = 256.0
+    max_retry_after: float = 60.0
+    max_poll_wait: float = 300.0
+    max_outage: float = 48 * 3600.0
 
-    def after(self, failures: int) -> float:
+    def backoff(self, failures: int) -> float:
         """Wait after so many failures in a row, with its random part."""
-        longest = min(self.longest, self.first * 2.0 ** min(failures - 1, 30))
-        return longest * random.uniform(0.5, 1.0)
+        max_wait = min(self.max_wait, self.initial_wait * 2.0 ** min(failures - 1, 30))
+        return max_wait * random.uniform(0.5, 1.0)
 
-    def until_next_poll(self, asked: float | None, polls: int) -> float:
+    def poll_wait(self, asked: float | None, polls: int) -> float:
         """Wait at a host that is down before it is asked for the n-th time; it may have asked for a time itself."""
         if asked is not None:
-            return min(max(asked, self.first), self.poll)
-        return min(self.poll, self.poll / 10 * 1.5 ** min(polls - 1, 20)) * random.uniform(0.9, 1.0)
+            return min(max(asked, self.initial_wait), self.max_poll_wait)
+        return min(self.max_poll_wait, self.max_poll_wait / 10 * 1.5 ** min(polls - 1, 20)) * random.uniform(0.9, 1.0)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds after which a host asks to be called again, from ``Retry-After``: a number, or a date.
 
     Returns
@@ -76,7 +76,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Write a duration for people: ``"40 s"``, ``"12 min"``, ``"5 h 30 min"``."""
     if seconds < 90:
         return f"{seconds:.0f} s"

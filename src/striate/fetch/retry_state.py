@@ -6,13 +6,13 @@ from striate.catalog import DataFile
 from striate.errors import InputError, option
 from striate.fetch.errors import BrokenOffError, DamagedError, DownError, FetchError, OutageError, SlowError
 from striate.fetch.options import Options
-from striate.fetch.retry_policy import duration
+from striate.fetch.retry_policy import format_duration
 
 _MOST_STARTS = 3  # how often a file may change, or arrive damaged, in one run
 _PAGES = 3  # pages in the place of a file that are taken for an accident
 
 
-class Trouble:
+class RetryState:
     """Counts what went wrong with a file, and decides how long to wait, or that it is enough."""
 
     def __init__(self, options: Options, size: int) -> None:
@@ -24,7 +24,7 @@ class Trouble:
         self._polls = 0
         self._down_since: float | None = None
 
-    def starts_again(self, file: DataFile, failure: FetchError) -> None:
+    def record_restart(self, file: DataFile, failure: FetchError) -> None:
         """Count a start from the first byte; raise if there were too many."""
         self._starts += 1
         self._furthest = self._before = 0
@@ -41,7 +41,7 @@ class Trouble:
                 f"network or another address ({option('--mirror', 'Options(mirrors=…)')})."
             )
 
-    def wait_after(
+    def next_wait(
         self, failure: DownError | BrokenOffError, size: int, *, another: bool, down: bool
     ) -> tuple[float, bool]:
         """Seconds until the next attempt, and whether the host is down.
@@ -62,7 +62,7 @@ class Trouble:
         OutageError
             If it is, and nobody asked to wait; or for too long.
         """
-        patience = self._options.patience
+        retry_policy = self._options.retry_policy
         sends = size != self._before  # so it is there, though what it sent may have been here before
         self._before = size
         if size > self._furthest:
@@ -70,19 +70,23 @@ class Trouble:
             self._in_a_row = self._in_a_row if isinstance(failure, SlowError) else 0
         self._in_a_row += 1
         asked = failure.seconds if isinstance(failure, DownError) else None
-        most = _PAGES if isinstance(failure, DownError) and failure.page else patience.attempts * (4 if sends else 1)
-        if another and self._in_a_row < 4 * patience.attempts:
+        most = (
+            _PAGES
+            if isinstance(failure, DownError) and failure.page
+            else retry_policy.max_attempts * (4 if sends else 1)
+        )
+        if another and self._in_a_row < 4 * retry_policy.max_attempts:
             return 0.0, False
-        if not down and self._in_a_row < most and (asked is None or asked <= patience.brief):
-            return max(asked or 0.0, patience.after(self._in_a_row)), False
+        if not down and self._in_a_row < most and (asked is None or asked <= retry_policy.max_retry_after):
+            return max(asked or 0.0, retry_policy.backoff(self._in_a_row)), False
         now = time.monotonic()
         self._down_since = self._down_since or now
-        if not self._options.wait or now - self._down_since > patience.outage:
-            when = f" in {duration(asked)}" if asked is not None else " later"
+        if not self._options.wait or now - self._down_since > retry_policy.max_outage:
+            when = f" in {format_duration(asked)}" if asked is not None else " later"
             raise OutageError(
                 failure.reason,
                 f"Run the same command again{when}, or let it wait ({option('--wait', 'Options(wait=True)')}).",
                 size,
             )
         self._polls += 1
-        return patience.until_next_poll(asked, self._polls), True
+        return retry_policy.poll_wait(asked, self._polls), True

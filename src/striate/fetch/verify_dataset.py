@@ -7,14 +7,14 @@ from typing import Literal
 
 from striate.catalog import DataFile
 from striate.catalog.local_files import DatasetFolder
-from striate.fetch.checksums import Hasher, MismatchError, check
+from striate.fetch.checksums import Hasher, UnconfirmedHashError, check_file
 from striate.fetch.errors import DamagedError
 
 State = Literal["whole", "unchanged", "unconfirmed", "damaged", "aside", "missing"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FileStatus:
     """What was found of one file.
 
     Attributes
@@ -42,7 +42,7 @@ class Verdict:
 
 def verify(
     files: Iterable[DataFile], folder: DatasetFolder, watch: Callable[[DataFile, int], None] = lambda _file, _done: None
-) -> list[Verdict]:
+) -> list[FileStatus]:
     """Read files again, and hold them against the catalogue, and against what was found when they were fetched.
 
     Parameters
@@ -57,25 +57,25 @@ def verify(
     return [_verdict(file, folder, watch) for file in files]
 
 
-def _verdict(file: DataFile, folder: DatasetFolder, watch: Callable[[DataFile, int], None]) -> Verdict:
-    path = folder.target(file)
+def _verdict(file: DataFile, folder: DatasetFolder, watch: Callable[[DataFile, int], None]) -> FileStatus:
+    path = folder.file_path(file)
     if not path.is_file():
-        return Verdict(file.name, path, "aside" if folder.beside(file, ".aside").is_file() else "missing")
+        return FileStatus(file.name, path, "aside" if folder.state_path(file, ".aside").is_file() else "missing")
     try:
-        content = Hasher(md5=file.md5 is not None).of_file(path, lambda done: watch(file, done))
+        content = Hasher(md5=file.md5 is not None).hash_file(path, lambda done: watch(file, done))
     except OSError as error:
-        return Verdict(file.name, path, "damaged", reason=f"it cannot be read ({error.strerror})")
-    record = folder.record(file)
+        return FileStatus(file.name, path, "damaged", reason=f"it cannot be read ({error.strerror})")
+    record = folder.read_record(file)
     if record is not None and record.sha256 != content.sha256:
         reason = f"its SHA-256 was {record.sha256} when it was fetched"
-        return Verdict(file.name, path, "damaged", content.sha256, reason)
+        return FileStatus(file.name, path, "damaged", content.sha256, reason)
     try:
-        check(file, path, content)
+        check_file(file, path, content)
     except DamagedError as error:
-        return Verdict(file.name, path, "damaged", content.sha256, error.reason)
-    except MismatchError:
+        return FileStatus(file.name, path, "damaged", content.sha256, error.reason)
+    except UnconfirmedHashError:
         reason = f"the catalogue has {file.sha256}, which nobody has confirmed"
-        return Verdict(file.name, path, "unconfirmed", content.sha256, reason)
+        return FileStatus(file.name, path, "unconfirmed", content.sha256, reason)
     known = file.sha256 is not None or file.md5 is not None
     since = None if known else "since it was fetched; the catalogue has no hash"
-    return Verdict(file.name, path, "whole" if known else "unchanged", content.sha256, since)
+    return FileStatus(file.name, path, "whole" if known else "unchanged", content.sha256, since)

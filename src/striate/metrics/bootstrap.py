@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import InputError, checked_seed
+from striate.errors import InputError, validate_seed
 from striate.metrics.feve import THRESHOLD, passes, why_undefined
 from striate.metrics.normalised_correlation import normalised
 from striate.metrics.repeated_images import Repeats
@@ -193,7 +193,7 @@ def draw_images(images: int, resamples: int, seed: int) -> Floats:
     """
     if resamples < 1:
         raise InputError(f"A bootstrap of {resamples} resamples was asked for; it needs at least one, usually 1000.")
-    rng = np.random.default_rng(checked_seed(seed))
+    rng = np.random.default_rng(validate_seed(seed))
     drawn: NDArray[np.int64] = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
     return drawn.astype(np.float64)
 

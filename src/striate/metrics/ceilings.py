@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from striate.errors import InputError, checked_seed
+from striate.errors import InputError, validate_seed
 from striate.metrics.repeated_images import Group, Repeats
 from striate.metrics.sufficient_statistics import Moments, Scores, Spread, centred, pearson, scores_of_trials
 from striate.metrics.validation import Floats, neuron_blocks, trials_by_neurons
@@ -221,7 +221,7 @@ def split_half(
     images = sum(len(group.images) for group in groups)
     if images < 2:
         return Reliability.undefined(r.shape[1], "fewer than two images were shown more than once")
-    rng = np.random.default_rng(checked_seed(seed))
+    rng = np.random.default_rng(validate_seed(seed))
     halves = [_random_halves(group, splits, rng) for group in groups]
     values = np.empty(r.shape[1])
     with np.errstate(invalid="ignore"):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate._internal.torch_defaults import torch_defaults
-from striate.errors import InputError, kind_of, nearest, option
+from striate.errors import InputError, describe_type, nearest, option
 from striate.models.config import ModelSettings
 from striate.models.cores import ConvolutionalCore
 from striate.models.kernels import form
@@ -126,7 +126,7 @@ class Encoder(nn.Module):
                 )
             return self.rates(batch, self.sessions[0])
         if not hasattr(batch, "images"):
-            raise InputError(f"Expected a batch, or standardised images as a tensor; got {kind_of(batch)}.")
+            raise InputError(f"Expected a batch, or standardised images as a tensor; got {describe_type(batch)}.")
         return self.rates(batch.images, batch.session, batch.pupil_center if self.uses_pupil_center else None)
 
     def rates(self, images: Tensor, session: str, pupil_center: Tensor | None = None) -> Tensor:

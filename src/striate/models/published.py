@@ -15,7 +15,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate._internal.zip_files import open_zip
 from striate.errors import InputError, listed, quoted, shortened
 from striate.models.config import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
@@ -85,7 +85,7 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
 
 
 def _tensors(path: Path | str) -> dict[str, Tensor]:
-    path = expanded(path)
+    path = expand_path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
     _refuse_packed(path)

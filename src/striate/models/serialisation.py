@@ -13,9 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from striate._internal.atomic_write import utf8_path, whole_file
-from striate._internal.paths import expanded
-from striate._internal.safe_parsing import first_problem, parse_json_object
+from striate._internal.atomic_write import atomic_write, utf8_path
+from striate._internal.paths import expand_path
+from striate._internal.safe_parsing import describe_first_error, parse_json_object
 from striate._internal.torch_defaults import torch_defaults
 from striate.errors import InputError, listed, shortened
 from striate.models.config import ModelSettings
@@ -72,7 +72,7 @@ def load(path: Path | str) -> Encoder:
         shapes = shapes_of(described.settings, described.input_shape, described.neurons)
     except ValidationError as error:
         raise InputError(
-            f"{path}: the description of the encoder is damaged ({first_problem(error)}); copy or train the run anew."
+            f"{path}: the description of the encoder is damaged ({describe_first_error(error)}); copy or train the run anew."
         ) from error
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -122,7 +122,7 @@ def write_tensors(
 ) -> None:
     """Write tensors and a header of JSON values as one safetensors file, whole or not at all; the same make the same file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with whole_file(path, overwrite=overwrite) as aside:
+    with atomic_write(path, overwrite=overwrite) as aside:
         save_file(plain, aside, metadata={_HEADER: json.dumps(header)})  # the library would order several at random
         aside.chmod(0o666 & ~_umask())  # the library lets only its writer read
 
@@ -142,7 +142,7 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     InputError
         If there is no such file, or it is not a whole safetensors file.
     """
-    path = expanded(path)
+    path = expand_path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
     try:

@@ -27,7 +27,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from striate._internal.text_cleaning import seen
+from striate._internal.text_cleaning import clean_line
 from striate.competition.name_key import address_key, name_key
 from striate.errors import InputError
 from striate.portal.access import competes, without_rivals
@@ -228,7 +228,7 @@ class _OnePerson(ModelForm):
 
     def clean_name(self) -> str:
         """Nothing that cannot be seen."""
-        return seen(self.cleaned_data["name"])
+        return clean_line(self.cleaned_data["name"])
 
     def clean_email(self) -> str:
         """Refuse the address of another account."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from striate._internal.urls import split_address
+from striate._internal.urls import split_url
 from striate.errors import InputError, nearest, quoted
 
 SETTING = "STRIATE_PORTAL_STORAGE"
@@ -42,7 +42,7 @@ class Bucket:
         InputError
             If it is none.
         """
-        parts = split_address(setting)
+        parts = split_url(setting)
         if parts is None:
             raise InputError(f"STRIATE_PORTAL_STORAGE cannot be read: it is to be {_FORM}.")
         if parts.scheme != "s3":
@@ -62,7 +62,7 @@ class Bucket:
                     f"STRIATE_PORTAL_STORAGE sets {quoted(name)}, which it cannot: {nearest(name, _ASKED)}."
                 )
         endpoint = asked.get("endpoint") or None
-        told = split_address(endpoint or "https://host")
+        told = split_url(endpoint or "https://host")
         if told is None or told.scheme not in ("http", "https") or not told.hostname:
             raise InputError(
                 f"The endpoint of STRIATE_PORTAL_STORAGE is to be an address such as https://HOST: it is to be {_FORM}."

@@ -17,17 +17,17 @@ from pydantic import BaseModel, Field
 from urllib3.exceptions import HTTPError
 
 from striate import __version__
-from striate._internal.progress_bars import Advance, progress
-from striate._internal.safe_parsing import LARGEST, MalformedError, parse_json, parse_json_object
-from striate._internal.urls import split_address
+from striate._internal.progress_bars import Advance, progress_bar
+from striate._internal.safe_parsing import MAX_BYTES, MalformedError, parse_json, parse_json_object
+from striate._internal.urls import split_url
 from striate.competition.boards import board_of
 from striate.competition.manifest import sha256_of
 from striate.errors import InputError, quoted, shortened
 from striate.fetch import OutageError
-from striate.fetch.auth_tokens import token_for
+from striate.fetch.auth_tokens import load_token
 from striate.fetch.errors import BrokenOffError, FetchError, UnusableError
-from striate.fetch.proxies import Connections, proxy_failure, proxy_for, refused_by_proxy
-from striate.fetch.retry_policy import duration, retry_after
+from striate.fetch.proxies import ConnectionPools, find_proxy, proxy_error, proxy_status_error
+from striate.fetch.retry_policy import format_duration, parse_retry_after
 from striate.portal.entries.card import MethodCard
 from striate.portal.receiving.keys import parsed_keys
 from striate.submissions import Submission, open_submission
@@ -150,11 +150,11 @@ class Portal:
         sleep: Callable[[float], None] = time.sleep,
         said: Callable[[str], None] = lambda _: None,
     ) -> None:
-        parts = split_address(address)
+        parts = split_url(address)
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"{quoted(address)} is no address of a portal: it begins with https://.")
         self.address = f"{parts.scheme}://{parts.netloc}/"
-        token = token or token_for(self.address)
+        token = token or load_token(self.address)
         if token is None:
             raise InputError(
                 f"There is no token for {self.address}: make one on the page of your account there, and give it in a file "
@@ -162,7 +162,7 @@ class Portal:
             )
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": f"striate/{__version__}"}
         timeout = urllib3.Timeout(connect=20, read=180)
-        self._connections = Connections({"https": _Pool}, timeout=timeout, retries=False)
+        self._connections = ConnectionPools({"https": _Pool}, timeout=timeout, retries=False)
         self._sleep, self._said = sleep, said
 
     def send(
@@ -269,7 +269,7 @@ class Portal:
         size = file.stat().st_size
         about = {"filename": name, "size": size, "sha256": sha256_of(file)}
         _, state = self._ask("POST", "api/v1/uploads", about, needs=UploadState)
-        with progress(f"sending {name}", size) as advance:
+        with progress_bar(f"sending {name}", size) as advance:
             return self._send_parts(file, state, advance)
 
     def _send_parts(self, file: Path, state: Mapping[str, Any], advance: Advance) -> str:
@@ -359,14 +359,14 @@ class Portal:
             if answer.status < 300:
                 return answer
             if answer.status in (429, 503):
-                asked = retry_after(answer.headers)
+                asked = parse_retry_after(answer.headers)
                 if asked is not None and asked <= _LONGEST_PAUSE:
                     reason = f"{self.address} is busy"
                     if asked <= _MOMENT and moments < _MOST_MOMENTS and tries > 1:
                         # It works, and only has no place for this: no attempt has failed.
                         moments, attempt = moments + 1, attempt - 1
                     continue
-                when = f" in {duration(asked)}" if asked is not None else " later"
+                when = f" in {format_duration(asked)}" if asked is not None else " later"
                 raise OutageError(_sentence(answer).rstrip("."), f"Try again{when}: what arrived stays there.")
             if answer.status == HTTPStatus.INSUFFICIENT_STORAGE:
                 raise OutageError(_sentence(answer).rstrip("."), "What arrived stays there.")
@@ -389,7 +389,7 @@ class Portal:
         InputError
             If the answer is larger than any that a portal gives.
         """
-        host, proxy = urlsplit(self.address).netloc, proxy_for(self.address)
+        host, proxy = urlsplit(self.address).netloc, find_proxy(self.address)
         try:
             answer = self._connections.through(proxy).request(
                 method, urljoin(self.address, path), body=body, headers=headers, redirect=False, preload_content=False
@@ -397,15 +397,15 @@ class Portal:
             content = bytearray()
             while piece := answer.read(_PIECE, decode_content=True):
                 content += piece
-                if len(content) > LARGEST:
+                if len(content) > MAX_BYTES:
                     answer.close()
-                    raise InputError(f"{self.address} answers with more than {LARGEST:,} bytes: it is no portal.")
+                    raise InputError(f"{self.address} answers with more than {MAX_BYTES:,} bytes: it is no portal.")
             answer.release_conn()
         except (HTTPError, OSError) as error:
             said = BrokenOffError(f"{self.address} cannot be reached ({type(error).__name__})")
-            raise proxy_failure(error, proxy, host) or said from error
+            raise proxy_error(error, proxy, host) or said from error
         if proxy is not None and answer.status == 407:
-            raise refused_by_proxy(407, proxy, host)
+            raise proxy_status_error(407, proxy, host)
         return _Answer(answer.status, answer.headers, bytes(content))
 
     def _explained(self, answer: _Answer) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.competition.manifest import require_apart
 from striate.errors import InputError
 
@@ -39,8 +39,8 @@ class Place:
         InputError
             If the folder is not that of a competition, or the data would come to lie in it.
         """
-        public = expanded(competition).resolve()
-        own = expanded(data).resolve() if data else public.with_name(f"{public.name}-portal")
+        public = expand_path(competition).resolve()
+        own = expand_path(data).resolve() if data else public.with_name(f"{public.name}-portal")
         if not (public / "competition.toml").is_file():
             raise InputError(
                 f"{competition} is not the folder of a competition (it has no competition.toml): give the folder that "

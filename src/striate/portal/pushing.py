@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from striate._internal.progress_bars import progress, size_text
+from striate._internal.progress_bars import format_size, progress_bar
 from striate.competition.looking_into import Search
 from striate.competition.manifest import sha256_of
 from striate.competition.secret_files import kind_of_secret
 from striate.competition.withheld_responses import populations
 from striate.errors import InputError, listed, nearest
-from striate.fetch.describe_dataset import recording_in
+from striate.fetch.describe_dataset import inspect_recording
 from striate.portal.client import Portal, UploadState
 from striate.portal.receiving.keys import parsed_keys
 
@@ -145,11 +145,11 @@ class Publisher(Portal):
         self._allowed = {each.sha256 for each in files if each.path in allow}
         total = sum(each.size for each in contents.values())
         listener(
-            f"{len(files)} files, {size_text(sum(each.size for each in files))}; {size_text(total)} of them are new to the portal"
+            f"{len(files)} files, {format_size(sum(each.size for each in files))}; {format_size(total)} of them are new to the portal"
             if total
             else f"{len(files)} files, all of which the portal has"
         )
-        with progress("sending", total) as advance:
+        with progress_bar("sending", total) as advance:
             named = time.monotonic()
             for few in _batches(list(contents.values())):
                 if time.monotonic() - named > _NAMED_EVERY:  # so that nothing that was sent is taken for given up
@@ -226,7 +226,7 @@ def read_folder(folder: Path) -> Iterator[LocalFile]:
     paths = [path for path in paths if not _is_hidden(path.relative_to(folder))]
     if not paths:
         raise InputError(f"{folder} has no files to publish.")
-    with progress(f"reading {folder.name}", len(paths)) as advance:
+    with progress_bar(f"reading {folder.name}", len(paths)) as advance:
         for path in paths:
             name = path.relative_to(folder).as_posix()
             if path.is_symlink() or not path.is_file():
@@ -235,7 +235,7 @@ def read_folder(folder: Path) -> Iterator[LocalFile]:
                 )
             if kind := kind_of_secret(path):
                 raise InputError(f"{path} is {kind}: it must never be published. Take it out of {folder}.")
-            session = recording_in(path).get("session") if path.suffix.lower() == ".zip" else None
+            session = inspect_recording(path).get("session") if path.suffix.lower() == ".zip" else None
             yield LocalFile(name, path, path.stat().st_size, sha256_of(path), session)
             advance(1)
 
@@ -266,7 +266,7 @@ def refuse_suspicious(files: Sequence[LocalFile], search: Search, allow: Collect
     """
     first = ""
     suspicious: list[str] = []
-    with progress("looking into the files", len(files)) as advance:
+    with progress_bar("looking into the files", len(files)) as advance:
         for each in files:
             # What is allowed is looked into all the same, by itself: nobody can allow what is known to be a secret. So is what comes
             # after the first that is suspicious, since what was counted before it would make any other suspicious, too.

@@ -2,12 +2,12 @@
 
 from django.utils.formats import number_format
 
-from striate._internal.text_cleaning import seen
+from striate._internal.text_cleaning import clean_line
 
 
 def plain_name(filename: str) -> str:
     """What a sender calls a file, as a name alone and fit to be shown; no file is ever called so here."""
-    return seen(filename.replace("\\", "/").rpartition("/")[2])[:200] or "submission"
+    return clean_line(filename.replace("\\", "/").rpartition("/")[2])[:200] or "submission"
 
 
 def grouped(count: int) -> str:

@@ -16,7 +16,7 @@ from typing import Self
 
 from isal import isal_zlib
 
-from striate._internal.file_types import kind_of
+from striate._internal.file_types import detect_file_type
 from striate._internal.zip_files import open_zip
 from striate.errors import InputError, listed
 from striate.recordings import layout
@@ -128,7 +128,7 @@ def _choose_root(path: Path, roots: Counter[str], findings: list[Finding]) -> st
         if path.is_dir() and (zips := sorted(file.name for file in path.glob("*.zip"))):
             problem = f"the folder holds {len(zips)} zip{'s' * (len(zips) > 1)}: {listed(zips)}."
             mend = "Give one of them."
-        elif (kind := kind_of(path)) is not None and kind.name not in ("zip", "folder", "empty-folder"):
+        elif (kind := detect_file_type(path)) is not None and kind.name not in ("zip", "folder", "empty-folder"):
             problem, mend = f"this is {kind.description}.", f"{kind.advice[0].upper()}{kind.advice[1:]}."
         findings.append(found("no-recording", path.name, problem, mend))
         return ""
@@ -294,7 +294,7 @@ class ZipArchive(Archive):
 
 
 def _why_no_zip(path: Path, error: Exception) -> Finding:
-    kind = kind_of(path)
+    kind = detect_file_type(path)
     if kind is None or kind.name in ("text", "folder"):
         if isinstance(error, OSError):
             problem = f"it cannot be read ({error.strerror})."

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate._internal.file_types import NPY_SIGNATURE, kind_of, unexpected
+from striate._internal.file_types import NPY_SIGNATURE, detect_file_type, wrong_file_type
 from striate._internal.parquet_files import read_table as read_parquet
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.errors import InputError, nearest, shortened
 from striate.recordings import npy_format
 from striate.recordings.axis_order import guessed_axes
@@ -55,13 +55,13 @@ def read_arrays(
     InputError
         If the file cannot be read, holds names that are not known, or may have its axes in more than one order.
     """
-    source = expanded(path)
+    source = expand_path(path)
     if not source.exists():
         raise InputError(f"There is no file {source}: give an .npz or HDF5 file of arrays.")
-    kind = kind_of(source)
+    kind = detect_file_type(source)
     is_hdf5 = kind is not None and kind.name in ("hdf5", "matlab73")
     if kind is not None and kind.name not in ("hdf5", "matlab73", "npz", "zip", "damaged-zip", "npy", "text"):
-        raise unexpected(source, _ONE_FILE, "give one of these")
+        raise wrong_file_type(source, _ONE_FILE, "give one of these")
     arrays, of_matlab = read_hdf5(source) if is_hdf5 else (_read_npz(source), False)
     arguments: dict[str, Any] = {}
     allowed = ("images", "responses", "behavior", "pupil_center", "neurons", "trials")
@@ -136,12 +136,12 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     InputError
         If it cannot be read.
     """
-    source = expanded(path)
+    source = expand_path(path)
     if not source.exists():
         raise InputError(f"There is no table {source}: give a CSV, TSV or Parquet file.")
-    kind = kind_of(source)
+    kind = detect_file_type(source)
     if kind is not None and kind.name not in ("table", "text", "parquet", "utf16"):
-        raise unexpected(source, "a table (CSV, TSV or Parquet)", "give one")
+        raise wrong_file_type(source, "a table (CSV, TSV or Parquet)", "give one")
     try:
         if source.suffix.lower() == ".parquet" or (kind is not None and kind.name == "parquet"):
             return read_parquet(source, "write it again")
@@ -199,10 +199,10 @@ def read_array(path: str | os.PathLike[str]) -> Array:
     InputError
         If it cannot be read, or holds pickled objects.
     """
-    source = expanded(path)
+    source = expand_path(path)
     if not source.exists():
         raise InputError(f"There is no file {source}: give a .npy file.")
-    kind = kind_of(source)
+    kind = detect_file_type(source)
     if kind is None or kind.name != "npy":  # NumPy would take it for a pickle, and advise to load that
         if kind is not None and kind.name in ("hdf5", "matlab73", "npz"):
             raise InputError(
@@ -212,7 +212,7 @@ def read_array(path: str | os.PathLike[str]) -> Array:
             raise InputError(
                 f"{source} is no .npy array: save it with numpy.save. Only the tables of neurons and trials may be CSV."
             )
-        raise unexpected(source, "a .npy array", "save the array with numpy.save")
+        raise wrong_file_type(source, "a .npy array", "save the array with numpy.save")
     try:
         return np.asarray(npy_format.mapped(source))
     except (ValueError, OSError) as error:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from striate._internal.atomic_write import as_path
-from striate._internal.progress_bars import progress
-from striate.errors import InputError, kind_of, printable_text
+from striate._internal.progress_bars import progress_bar
+from striate.errors import InputError, describe_type, printable_text
 from striate.recordings import layout
 from striate.recordings.archive import Archive, open_archive
 from striate.recordings.check_findings import Finding, Report, Severity, UnreadableError
@@ -47,7 +47,7 @@ def check(path: str | os.PathLike[str] | Recording) -> Report:
     if isinstance(recording, Recording):
         return _check_recording(recording)
     if not isinstance(path, str | os.PathLike):
-        raise InputError(f"Expected a recording, or its path, got {kind_of(path)}: check one at a time.")
+        raise InputError(f"Expected a recording, or its path, got {describe_type(path)}: check one at a time.")
     source = as_path(path, "path")
     report = Report(printable_text(source.name))
     if (source / MANIFEST).is_file():
@@ -86,7 +86,7 @@ def _check_contents(archive: Archive) -> list[Finding]:
         return findings
     data = TrialData(archive, len(trials), len(neurons))
     findings += data.structure()
-    with progress(f"checking {archive.path.name}", len(layout.VARIABLES) * len(trials)) as advance:
+    with progress_bar(f"checking {archive.path.name}", len(layout.VARIABLES) * len(trials)) as advance:
         survey = survey_trials(data, trials, advance)
     findings += survey.findings
     findings += images.check(survey, trials)

@@ -84,8 +84,8 @@ class Report:
             if rows
             else ""
         )
-        rest = notebook_html.note(f"and {more} more: list(report) has all") if more else ""
-        return notebook_html.shown(f"{self.name}: {self._verdict()}", found, rest)
+        rest = notebook_html.small_text(f"and {more} more: list(report) has all") if more else ""
+        return notebook_html.section(f"{self.name}: {self._verdict()}", found, rest)
 
     def _verdict(self) -> str:
         counts = {severity: len(self.of(severity)) for severity in Severity}

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from striate._internal.arrays import as_array
-from striate.errors import InputError, checked_seed, listed
+from striate.errors import InputError, listed, validate_seed
 from striate.recordings import layout
 from striate.recordings.archive import open_archive
 from striate.recordings.axis_order import IMAGE_AXES, RESPONSE_AXES, in_order
@@ -231,7 +231,9 @@ def _choose_tiers(image_ids: Array, seed: int) -> Array:
     once = np.flatnonzero(counts == 1)
     tier_of_image = np.full(len(ids), "train", dtype="<U10")
     tier_of_image[counts > 1] = "test"
-    chosen = np.random.default_rng(checked_seed(seed)).permutation(once)[: max(1, round(_VALIDATION_SHARE * len(once)))]
+    chosen = np.random.default_rng(validate_seed(seed)).permutation(once)[
+        : max(1, round(_VALIDATION_SHARE * len(once)))
+    ]
     tier_of_image[chosen] = "validation"
     return tier_of_image[index]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from striate._internal.file_types import kind_of_bytes
+from striate._internal.file_types import detect_type_of_bytes
 from striate._internal.zip_files import open_zip
 from striate.errors import InputError, shortened
 from striate.recordings.check_findings import UnreadableError
@@ -192,7 +192,7 @@ def _header(head: bytes) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
 
 
 def _not_an_array(data: bytes, member: str) -> Any:
-    kind = kind_of_bytes(data[:4096])
+    kind = detect_type_of_bytes(data[:4096])
     if kind is None or kind.name in ("text", "table", "json", "zip"):
         return found("not-an-array", member, "this is not a NumPy array file.", "Write it with numpy.save.")
     rule = "pickled-array" if kind.name == "pickle" else "not-an-array"

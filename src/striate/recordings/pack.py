@@ -12,10 +12,10 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, StrictStr, ValidationError
 
-from striate._internal.atomic_write import reserve
+from striate._internal.atomic_write import reserve_disk_space
 from striate._internal.parquet_files import read_table
-from striate._internal.progress_bars import Advance, progress
-from striate._internal.safe_parsing import first_problem, parse_json_object, read_limited
+from striate._internal.progress_bars import Advance, progress_bar
+from striate._internal.safe_parsing import describe_first_error, parse_json_object, read_limited
 from striate.errors import InputError, StriateError, printable_text, shortened
 from striate.recordings import layout
 from striate.recordings import npy_format as npy
@@ -73,7 +73,7 @@ def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
         if finding.severity == Severity.ERROR:
             raise UnreadableError(finding)
     arrays = {}
-    with progress(f"packing {archive.path.name}", 4 * len(trials)) as advance:
+    with progress_bar(f"packing {archive.path.name}", 4 * len(trials)) as advance:
         for variable in layout.VARIABLES:
             arrays[variable] = _pack_variable(data, variable, folder / f"{variable}.npy", advance)
     told = session_of_neurons(neurons) or layout.session_of_name(archive.path.name)
@@ -112,7 +112,7 @@ def _new_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> n
             file, npy_format.header_data_from_array_1_0(np.empty((0,), dtype)) | {"shape": shape}
         )
         start = file.tell()
-    reserve(path, start + math.prod(shape) * np.dtype(dtype).itemsize)
+    reserve_disk_space(path, start + math.prod(shape) * np.dtype(dtype).itemsize)
     return np.memmap(path, dtype, "r+", start, shape)
 
 
@@ -176,7 +176,11 @@ def load(folder: Path, session: str | None = None, source: Path | None = None) -
         if manifest.schema_version <= SCHEMA_VERSION and (name := session or manifest.session) is not None:
             return _load(folder, manifest, name, source)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        reason = first_problem(error) if isinstance(error, ValidationError) else shortened(str(error).rstrip("."), 100)
+        reason = (
+            describe_first_error(error)
+            if isinstance(error, ValidationError)
+            else shortened(str(error).rstrip("."), 100)
+        )
         raise DamagedStoreError(f"The packed store {folder} is not whole ({reason}).") from error
     if manifest.schema_version > SCHEMA_VERSION:
         raise InputError(

@@ -4,8 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from striate._internal.atomic_write import whole_folder
-from striate._internal.paths import cache_folder, expanded
+from striate._internal.atomic_write import atomic_write_folder
+from striate._internal.paths import cache_folder, expand_path
 from striate.errors import InputError
 from striate.recordings import pack as packing
 from striate.recordings.archive import files_below, open_archive
@@ -38,7 +38,7 @@ def open(path: str | os.PathLike[str], session: str | None = None) -> Recording:
         If there is no recording at `path` or it cannot be read; the sentence names the first reason.
         ``striate check`` lists all.
     """
-    source = expanded(path)
+    source = expand_path(path)
     if (source / packing.MANIFEST).is_file():
         try:
             return packing.load(source, session)
@@ -54,7 +54,10 @@ def open(path: str | os.PathLike[str], session: str | None = None) -> Recording:
             pass  # a disk that was full, or a file that was deleted: pack it anew
     _make_cache(store.parent)
     damaged = store.exists()
-    with open_archive(source) as archive, whole_folder(store, keep_first=not damaged, overwrite=damaged) as folder:
+    with (
+        open_archive(source) as archive,
+        atomic_write_folder(store, keep_first=not damaged, overwrite=damaged) as folder,
+    ):
         try:
             packing.pack(archive, folder, session)
         except UnreadableError as error:  # of several archives, which one?

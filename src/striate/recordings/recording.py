@@ -231,7 +231,7 @@ class Recording:
         withheld = [f"responses of {tier}" for tier in sorted(self.withheld_tiers)]
         withheld += ["behaviour"] * self.behavior_withheld + ["eye position"] * self.pupil_center_withheld
         areas = self.neurons["area"].value_counts()
-        about = notebook_html.facts(
+        about = notebook_html.key_value_table(
             {
                 "neurons": f"{len(self.neurons):,} ({', '.join(f'{area} {count:,}' for area, count in areas.head(4).items())})",
                 "images": f"{height} × {width} pixels",
@@ -249,7 +249,9 @@ class Recording:
                 pictures.append(np.clip(self.images[row, 0], 0, 255).astype(np.uint8))
                 captions.append(f"{tier}, image {of_tier[row]}")
         tiers = notebook_html.table(("tier", "trials", "images", "repeats"), rows)
-        return notebook_html.shown(f"Recording {self.session}", about, tiers, notebook_html.gallery(pictures, captions))
+        return notebook_html.section(
+            f"Recording {self.session}", about, tiers, notebook_html.image_gallery(pictures, captions)
+        )
 
 
 def _completed(table: pd.DataFrame, defaults: Mapping[str, str | int]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ class VariableStatistics:
     max: NDArray[np.floating]
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name} {notebook_html.numbers(getattr(self, name))}" for name in STATISTICS)
+        said = ", ".join(f"{name} {notebook_html.summarise_values(getattr(self, name))}" for name in STATISTICS)
         return f"<VariableStatistics of shape {np.shape(self.mean)}: {said}>"
 
 
@@ -41,14 +41,14 @@ class RecordingStatistics(dict[str, VariableStatistics]):
             (
                 name,
                 np.shape(one.mean) or "scalar",
-                *(notebook_html.numbers(getattr(one, field)) for field in STATISTICS),
+                *(notebook_html.summarise_values(getattr(one, field)) for field in STATISTICS),
             )
             for name, one in self.items()
         ]
-        return notebook_html.shown(
+        return notebook_html.section(
             "Statistics",
             notebook_html.table(("variable", "shape", *STATISTICS), rows, text_columns=2),
-            notebook_html.note("of more than three values, the smallest and the largest"),
+            notebook_html.small_text("of more than three values, the smallest and the largest"),
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate._internal.arrays import storable, to_int64
+from striate._internal.arrays import to_int64, to_storable_dtype
 from striate._internal.file_names import decode_file_name
 from striate.errors import InputError, listed
 from striate.recordings import layout, npy_format
@@ -102,7 +102,7 @@ def _read_fields(archive: Archive, folder: str, needed: set[str], findings: list
 def _plain(array: Array, member: str) -> Array:
     """Numbers as they are, strings as Unicode; anything else cannot be used."""
     if array.dtype.kind == "f":
-        return storable(array)
+        return to_storable_dtype(array)
     if array.dtype.kind in "biuU":
         return array
     if array.dtype.kind == "S":

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate._internal.arrays import storable
-from striate._internal.atomic_write import as_path, whole_file, whole_folder
-from striate._internal.file_names import encode_file_name, same_file_name, why_no_file_name
-from striate._internal.progress_bars import Advance, progress
-from striate.errors import InputError, kind_of, listed
+from striate._internal.arrays import to_storable_dtype
+from striate._internal.atomic_write import as_path, atomic_write, atomic_write_folder
+from striate._internal.file_names import encode_file_name, file_name_problem, find_name_clash
+from striate._internal.progress_bars import Advance, progress_bar
+from striate.errors import InputError, describe_type, listed
 from striate.recordings import layout, npy_format
 from striate.recordings.recording import Recording
 
@@ -76,7 +76,7 @@ def write(
     """
     recording = getattr(recording, "recording", recording)  # what `striate.simulate` returns holds one
     if not isinstance(recording, Recording):
-        raise InputError(f"Expected a recording, got {kind_of(recording)}: striate.open opens one.")
+        raise InputError(f"Expected a recording, got {describe_type(recording)}: striate.open opens one.")
     target = as_path(path, "path")
     if target.is_dir() and not (target / "meta").exists() and target.suffix.lower() != ".zip" and not overwrite:
         target = target / f"{layout.archive_stem(recording.session)}.zip"
@@ -87,14 +87,14 @@ def write(
             f"{target} would be a folder, whatever {target.suffix} promises: give a name that ends in .zip, or one of a folder."
         )
     tables = _tables(recording)
-    with progress(f"writing {recording.session}", 4 * len(recording.trials)) as advance:
+    with progress_bar(f"writing {recording.session}", 4 * len(recording.trials)) as advance:
         if target.suffix.lower() == ".zip":
-            with whole_file(target, overwrite=overwrite) as aside:
+            with atomic_write(target, overwrite=overwrite) as aside:
                 _write_zip(aside, _top_folder(target, recording), _members(recording, tables), advance)
                 if inspect is not None:
                     inspect(aside)
         else:
-            with whole_folder(target, overwrite=overwrite) as folder:
+            with atomic_write_folder(target, overwrite=overwrite) as folder:
                 _write_folder(folder, _members(recording, tables), advance)
                 if inspect is not None:
                     inspect(folder)
@@ -112,7 +112,7 @@ def _write_folder(folder: Path, arrays: Iterator[tuple[str, NDArray[Any]]], adva
 def _top_folder(target: Path, recording: Recording) -> str:
     """Name of the folder in a zip: that of the zip, unless it could not be read back."""
     name = target.stem
-    usable = why_no_file_name(name, 255) is None and not layout.JUNK.search(name)
+    usable = file_name_problem(name, 255) is None and not layout.JUNK.search(name)
     return name if usable else layout.archive_stem(recording.session)
 
 
@@ -143,7 +143,7 @@ def _tables(recording: Recording) -> dict[str, NDArray[Any]]:
     """All members of ``meta``: what can be refused is refused here, before anything is written."""
     names = recording.neurons.columns
     if (
-        index := next((i for i, c in enumerate(names) if same_file_name([str(c), layout.COORDINATES])), None)
+        index := next((i for i, c in enumerate(names) if find_name_clash([str(c), layout.COORDINATES])), None)
     ) is not None:
         raise InputError(
             f"neurons has the columns x, y, z and {str(names[index])!r}, which would be stored in the same file: "
@@ -159,7 +159,7 @@ def _fields(table: pd.DataFrame, name: str, known: Mapping[str, str]) -> dict[st
     field_of = {column: field for field, column in known.items()}
     columns = [str(column) for column in table.columns]
     files = [encode_file_name(field_of.get(column, column), f"column of {name}") for column in columns]
-    if clash := same_file_name(files):
+    if clash := find_name_clash(files):
         first, second = (columns[index] for index in clash)
         raise InputError(
             f"{name} has the columns {first!r} and {second!r}, which would be the same file "
@@ -185,7 +185,7 @@ def _plain(values: NDArray[Any], column: str) -> NDArray[Any]:
     if values.dtype.kind == "O" and all(isinstance(v, int | float | np.number) for v in values) and values.size:
         values = np.array(values.tolist())  # nullable columns of pandas
     if values.dtype.kind in "biufU":
-        return storable(values)
+        return to_storable_dtype(values)
     if all(isinstance(v, str) for v in values):
         return np.array(values.tolist(), dtype=np.str_)
     if (empty := np.flatnonzero(pd.isna(values))).size:

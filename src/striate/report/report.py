@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate import __version__
-from striate._internal.atomic_write import whole_file
+from striate._internal.atomic_write import atomic_write
 from striate.benchmarks.protocols import sees_image_alone
-from striate.catalog import credit
+from striate.catalog import collect_citations
 from striate.metrics import METRICS_VERSION
 from striate.metrics.score_summary import TOO_FEW
 from striate.recordings import Recording
@@ -111,7 +111,7 @@ def write_report(material: Material, path: Path | str, *, overwrite: bool = Fals
     if material.provenance:
         page.section("Provenance", "What this report was made from.", facts(material.provenance))
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    with whole_file(path, overwrite=overwrite) as aside:
+    with atomic_write(path, overwrite=overwrite) as aside:
         aside.write_text(
             page.render(f"Made by striate {__version__} (metrics version {METRICS_VERSION}) on {made}."),
             encoding="utf-8",
@@ -154,7 +154,7 @@ def _about_the_recording(page: Page, material: Material) -> None:
 
 def _data(page: Page, material: Material) -> None:
     """Say whose data they are, on what terms they may be used, and what to cite."""
-    for entry in credit([material.recording]):
+    for entry in collect_citations([material.recording]):
         licence, citation = entry["licence"], entry["citation"]
         told = {"dataset": f"{entry['title']} ({entry['dataset']})"}
         told["licence"] = " ".join(part for part in (licence["name"], licence["address"]) if part)

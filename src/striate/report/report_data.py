@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from striate.catalog import as_recording
-from striate.errors import InputError, kind_of
+from striate.errors import InputError, describe_type
 from striate.metrics.bootstrap import RESAMPLES
 from striate.recordings import Recording
 from striate.report.comparison import Contender, by_protocol, by_strength, contend, differences, protocol_title
@@ -111,7 +111,7 @@ def _named(models: Models) -> Mapping[str, Model]:
         return models
     alone = isinstance(models, str | os.PathLike | Submission) or hasattr(models, "provenance")
     if not alone and not isinstance(models, Iterable):
-        raise InputError(f"Expected runs and submissions, got {kind_of(models)}.")
+        raise InputError(f"Expected runs and submissions, got {describe_type(models)}.")
     named: dict[str, Model] = {}
     for model in [models] if alone else models:  # type: ignore[union-attr]
         place = getattr(model, "folder", model)
@@ -128,7 +128,7 @@ def _opened(model: Run | Submission | Path | str) -> Run | Submission:
     if isinstance(model, Run | Submission):
         return model
     if not isinstance(model, Path | str):
-        raise InputError(f"Expected a run or a submission, or its path; got {kind_of(model)}.")
+        raise InputError(f"Expected a run or a submission, or its path; got {describe_type(model)}.")
     return Run.open(model) if Run.is_one(model) else open_submission(model)
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate._internal import notebook_html
-from striate._internal.atomic_write import whole_file
-from striate._internal.paths import expanded
+from striate._internal.atomic_write import atomic_write
+from striate._internal.paths import expand_path
 from striate.errors import InputError, shortened
 from striate.recordings import Recording, npy_format
 
@@ -79,7 +79,7 @@ class SimulatedTruth:
             "expected responses": f"{self.expected.shape[0]:,} trials × {self.expected.shape[1]:,} neurons",
             "withheld trials": f"{len(self.withheld):,}",
         }
-        return notebook_html.shown(f"Truth about {self.session}", notebook_html.facts(about))
+        return notebook_html.section(f"Truth about {self.session}", notebook_html.key_value_table(about))
 
     def revealed(self, recording: Recording) -> Recording:
         """Return the recording with everything that it withholds, except the order of its trials.
@@ -127,8 +127,8 @@ class SimulatedTruth:
         InputError
             If something stands there already, or it cannot be written.
         """
-        target = expanded(path)
-        with whole_file(target, overwrite=overwrite) as aside, aside.open("wb") as file:
+        target = expand_path(path)
+        with atomic_write(target, overwrite=overwrite) as aside, aside.open("wb") as file:
             np.savez(file, allow_pickle=False, **self._arrays())
         return target
 
@@ -149,7 +149,7 @@ class SimulatedTruth:
             If the file is missing, damaged, or not such a file.
         """
         try:
-            with expanded(path).open("rb") as file:
+            with expand_path(path).open("rb") as file:
                 return cls._of_arrays(npy_format.read_npz(file, _LARGEST))
         except FileNotFoundError:
             raise InputError(f"There is no truth file {path}.") from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate._internal.atomic_write import refuse_existing
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.errors import InputError, nearest, option
 from striate.recordings import layout
 from striate.recordings import write as write_recording
@@ -124,7 +124,7 @@ def write_benchmark(
         in the public folder, or withheld responses would be lost for good.
     """
     plans = plan(pretraining, competition, settings, first_animal)
-    public, secret = expanded(out), expanded(truth) if truth is not None else None
+    public, secret = expand_path(out), expand_path(truth) if truth is not None else None
     if secret is None and seed is None and any(one.withheld for one in plans):
         raise InputError(
             "The withheld responses would be lost, and nothing could ever be scored: "

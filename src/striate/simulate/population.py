@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate._internal import notebook_html
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.simulate.behavior import eye_scores
 from striate.simulate.calibration import calibrated
 from striate.simulate.config import PopulationSettings
@@ -68,7 +68,7 @@ class Population:
     def _repr_html_(self) -> str:
         columns = [c for c in self.neurons.columns if self.neurons[c].dtype.kind == "f"]
         rows = [(c, *(f"{self.neurons[c].quantile(q):.4g}" for q in (0.05, 0.5, 0.95))) for c in columns]
-        return notebook_html.shown(repr(self)[1:-1], notebook_html.table(("property", "5 %", "median", "95 %"), rows))
+        return notebook_html.section(repr(self)[1:-1], notebook_html.table(("property", "5 %", "median", "95 %"), rows))
 
     @property
     def centers(self) -> NDArray[np.float64]:
@@ -102,7 +102,7 @@ class Population:
         retina = Retina(self.image_shape)
         seen = retina.see(images, None if pupil_center is None else self.gaze(pupil_center))
         drive = np.empty((len(seen), len(self.neurons)), dtype=np.float32)
-        with progress("responses", len(self.neurons)) as advance:
+        with progress_bar("responses", len(self.neurons)) as advance:
             for start in range(0, len(self.neurons), _NEURON_BLOCK):
                 neurons = self.neurons.iloc[start : start + _NEURON_BLOCK]
                 filters = Filters.of(neurons, retina)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.errors import InputError
 from striate.recordings import Recording
 from striate.recordings.layout import TEST_TIERS
@@ -134,7 +134,7 @@ def _images(
     kinds = np.empty(len(image_ids), dtype="<U16")
     by_image = np.argsort(image_ids, kind="stable")
     groups = np.split(by_image, np.flatnonzero(np.diff(image_ids[by_image])) + 1)
-    with progress("images", len(groups)) as advance:
+    with progress_bar("images", len(groups)) as advance:
         for rows in groups:
             picture, kind = natural_like((height, width), seed.generator("images", int(image_ids[rows[0]])))
             images[rows, 0], kinds[rows] = picture, kind

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from striate._internal.file_types import kind_of
-from striate._internal.paths import expanded
+from striate._internal.file_types import detect_file_type
+from striate._internal.paths import expand_path
 from striate.benchmarks.tiers import tier_name
 from striate.catalog import locate
 from striate.errors import InputError
@@ -44,11 +44,11 @@ def open_submission(
         return Submission.read(where)
     if where.is_dir() and not sensorium_csv.holds(where, sensorium_csv.SUBMISSION_FILES):
         names = " or ".join(sensorium_csv.SUBMISSION_FILES.values())
-        if (kind := kind_of(where)) is not None and kind.name not in ("folder", "empty-folder"):
+        if (kind := detect_file_type(where)) is not None and kind.name not in ("folder", "empty-folder"):
             raise InputError(f"The folder {where} is no submission but {kind.description}: {kind.advice}.")
         raise InputError(f"The folder {where} is no submission: it has no {names}.")
     is_other_file = where.is_file() and where.suffix.lower() != ".csv"
-    if is_other_file and (kind := kind_of(where)) is not None and kind.name not in _MAY_BE_CSV:
+    if is_other_file and (kind := detect_file_type(where)) is not None and kind.name not in _MAY_BE_CSV:
         advice = kind.advice if kind.general else "give a native Parquet file, a CSV of 2022, or a folder with its CSVs"
         raise InputError(f"{where} is no submission but {kind.description}: {advice}.")
     return sensorium_csv.read(where, tier=tier, session=session, track=track, protocol=protocol)
@@ -82,7 +82,7 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
             f"{where} is no truth to score against, but arrays. Of a simulated recording, give the .parquet file that "
             "stands beside it; of your own recording, its archive."
         )
-    if where.is_file() and ((kind := kind_of(where)) is None or kind.name != "zip"):
+    if where.is_file() and ((kind := detect_file_type(where)) is None or kind.name != "zip"):
         advice = "give an archive, a native truth, a ground-truth CSV, or a folder of these"
         if kind is not None and kind.name not in _MAY_BE_CSV:
             raise InputError(f"{where} is no truth but {kind.description}: {kind.advice if kind.general else advice}.")
@@ -94,7 +94,7 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
 
 def is_native(path: Path | str) -> bool:
     """Whether a path is a file that begins like the native form, or claims to be it by its name."""
-    file = expanded(path)
+    file = expand_path(path)
     try:
         return file.is_file() and (file.suffix.lower() in parquet.SUFFIXES or parquet.is_parquet(file))
     except OSError as error:
@@ -103,7 +103,7 @@ def is_native(path: Path | str) -> bool:
 
 def existing(path: Path | str) -> Path:
     """Return a path that something stands at; raise `InputError` if nothing does."""
-    where = expanded(path)
+    where = expand_path(path)
     if not where.exists():
         raise InputError(f"{where} does not exist; give the path of a file or folder that does.")
     return where

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from striate import __version__
 from striate._internal import notebook_html
-from striate._internal.atomic_write import whole_file
-from striate._internal.paths import expanded
+from striate._internal.atomic_write import atomic_write
+from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate.benchmarks.tiers import TIERS
 from striate.errors import InputError
@@ -119,7 +119,7 @@ class TierScores(_Strict):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return notebook_html.shown(f"{self.trials:,} trials of {self.images:,} images", self.html_table())
+        return notebook_html.section(f"{self.trials:,} trials of {self.images:,} images", self.html_table())
 
     def html_table(self) -> str:
         """Render the scores as a table for notebooks."""
@@ -130,7 +130,7 @@ class TierScores(_Strict):
             mean = "–" if score.mean is None else f"{score.mean:.4f}"
             rows.append((LABELS[name], mean, interval, f"{score.neurons:,}"))
             if score.mean is None:
-                undefined.append(notebook_html.note(f"{LABELS[name]}: {why_not(score.reason)}"))
+                undefined.append(notebook_html.small_text(f"{LABELS[name]}: {why_not(score.reason)}"))
         return notebook_html.table(("", "mean", "interval", "neurons"), rows) + "".join(undefined)
 
 
@@ -195,14 +195,14 @@ class Scorecard(_Strict):
             "protocol": self.protocol,
             "neurons": f"{len(self.unit_ids):,}",
         }
-        parts = [notebook_html.facts({name: value for name, value in about.items() if value is not None})]
+        parts = [notebook_html.key_value_table({name: value for name, value in about.items() if value is not None})]
         for tier, scores in self.tiers.items():
             parts.append(
-                notebook_html.shown(
+                notebook_html.section(
                     f"{tier}: {scores.trials:,} trials of {scores.images:,} images", scores.html_table()
                 )
             )
-        return notebook_html.shown("Scorecard", *parts)
+        return notebook_html.section("Scorecard", *parts)
 
     def write(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write JSON, whole or not at all.
@@ -212,7 +212,7 @@ class Scorecard(_Strict):
         InputError
             If the file exists already.
         """
-        with whole_file(path, overwrite=overwrite) as aside:
+        with atomic_write(path, overwrite=overwrite) as aside:
             aside.write_text(self.model_dump_json() + "\n", encoding="utf-8")
 
     @classmethod
@@ -224,7 +224,7 @@ class Scorecard(_Strict):
         InputError
             If it is no scorecard, or a damaged one.
         """
-        file = expanded(path)
+        file = expand_path(path)
         try:
             content = read_limited(file, _LARGEST_FILE)
         except OSError as error:

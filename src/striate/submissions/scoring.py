@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.benchmarks.tiers import tier_names
-from striate.errors import InputError, checked_count, checked_seed
+from striate.errors import InputError, validate_count, validate_seed
 from striate.metrics import (
     METRICS_VERSION,
     Reliability,
@@ -79,7 +79,7 @@ def score(
         If the truth is a recording or an archive that withholds the responses.
     """
     _check_resamples(bootstrap)
-    checked_seed(seed)
+    validate_seed(seed)
     asked = None if tiers is None else tier_names(tiers)
     if asked == ():
         raise InputError("No tier is to be scored; name at least one.")
@@ -116,7 +116,7 @@ def _check_resamples(bootstrap: object) -> None:
         raise InputError(
             f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {RESAMPLES}."
         )
-    checked_count("bootstrap", bootstrap, least=0)
+    validate_count("bootstrap", bootstrap, least=0)
 
 
 def score_array(

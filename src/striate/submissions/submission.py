@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate._internal.arrays import as_array, is_data_frame
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.benchmarks.protocols import IMAGE, protocol_name, track_name
 from striate.catalog import as_recording
-from striate.errors import InputError, checked_count, kind_of
+from striate.errors import InputError, describe_type, validate_count
 from striate.submissions.formats import parquet
 from striate.submissions.trial_table import Ids, Keys, Table, naming, tier_rows
 
@@ -164,13 +164,15 @@ class Submission(Table):
             If `predict` returns another shape, or as for `from_array`.
         """
         recording = as_recording(recording)
-        checked_count("batch_size", batch_size)
+        validate_count("batch_size", batch_size)
         if not callable(predict):
-            raise InputError(f"{kind_of(predict)} cannot predict: give a function of a recording and row numbers.")
+            raise InputError(
+                f"{describe_type(predict)} cannot predict: give a function of a recording and row numbers."
+            )
         rows = np.concatenate(list(tier_rows(recording, tiers).values()))
         neurons = len(recording.neurons)
         predictions = np.empty((len(rows), neurons), dtype=np.float32)
-        with progress("predicting", len(rows)) as advance:
+        with progress_bar("predicting", len(rows)) as advance:
             for start in range(0, len(rows), batch_size):
                 some = rows[start : start + batch_size]
                 returned = predict(recording, some)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from striate._internal.progress_bars import NotebookBar, in_notebook, on_terminal, quiet, say
+from striate._internal.progress_bars import NotebookBar, is_notebook, is_quiet, is_terminal, print_to_stderr
 from striate.training.early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
@@ -108,14 +108,14 @@ class EpochLog:
     def begin(self, epoch: int, resumed: str | None) -> None:
         """Write the message of a training that resumes."""
         if resumed:
-            say(resumed)
+            print_to_stderr(resumed)
 
     def on_step(self, step: int, steps: int, loss: float) -> None:
         """Ignore steps; only epochs are logged."""
 
     def on_epoch(self, row: dict[str, Any], early_stopping: EarlyStopping) -> None:
         """Write the line of an epoch."""
-        say(
+        print_to_stderr(
             f"epoch {row['epoch']}: loss {row['loss']:.6g}, validation {row['validation_correlation']:.4f} "
             f"(best {early_stopping.best:.4f} in epoch {early_stopping.best_epoch}), rate {row['learning_rate']:.3g}, "
             f"{row['seconds']:.1f} s"
@@ -128,9 +128,9 @@ def display(max_epochs: int, enabled: bool) -> Iterator[list[Display]]:
 
     Yields an empty list if `enabled` is false or the environment variable ``STRIATE_QUIET`` is set.
     """
-    if not enabled or quiet():
+    if not enabled or is_quiet():
         yield []
-    elif on_terminal():
+    elif is_terminal():
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -138,7 +138,7 @@ def display(max_epochs: int, enabled: bool) -> Iterator[list[Display]]:
         columns = (BarColumn(bar_width=6), TextColumn("{task.fields[text]}"), TextColumn("≤"), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             yield [TerminalProgressBar(bar, max_epochs)]
-    elif in_notebook():
+    elif is_notebook():
         cell = NotebookProgressBar(max_epochs)
         try:
             yield [cell]

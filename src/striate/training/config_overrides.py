@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from striate._internal.safe_parsing import parse_toml
-from striate.errors import InputError, kind_of, option, quoted, shortened
+from striate.errors import InputError, describe_type, option, quoted, shortened
 
 Overrides = Mapping[str, Any] | Iterable[str]
 Path = tuple[str, ...]
@@ -32,7 +32,7 @@ def parsed(overrides: Overrides | None) -> dict[Path, Any]:
         pairs = list(overrides.items())
     elif not isinstance(overrides, Iterable):
         raise InputError(
-            f"overrides is {kind_of(overrides)}; expected settings by key, such as {{'data.batch_size': 64}}."
+            f"overrides is {describe_type(overrides)}; expected settings by key, such as {{'data.batch_size': 64}}."
         )
     else:
         texts = [overrides] if isinstance(overrides, str) else list(overrides)

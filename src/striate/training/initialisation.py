@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.data import Loaders, SessionLoaders
 from striate.models import Encoder
 from striate.models.readouts import GaussianReadout
@@ -40,7 +40,7 @@ def initialise(encoder: Encoder, data: SessionLoaders, settings: InitialisationS
     facts: dict[str, Any] = {}
     if settings == InitialisationSettings(positions="random", biases="zero"):
         return facts
-    with progress("Estimating the start from the recordings", len(data)) as advance:
+    with progress_bar("Estimating the start from the recordings", len(data)) as advance:
         for session, loaders in data.items():
             readout = encoder.readout(session)
             if settings.positions == "retinotopy":

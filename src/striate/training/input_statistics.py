@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from striate._internal.atomic_write import whole_file
+from striate._internal.atomic_write import atomic_write
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate.data.standardisation import Standardisation
 from striate.errors import InputError
@@ -111,7 +111,7 @@ class RunInputs(_Strict):
 
     def write(self, path: Path) -> None:
         """Write JSON, in the place of an earlier file."""
-        with whole_file(path, overwrite=True) as aside:
+        with atomic_write(path, overwrite=True) as aside:
             aside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @classmethod

@@ -15,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from striate._internal.arrays import as_array
-from striate._internal.devices import device_for
-from striate._internal.progress_bars import progress
+from striate._internal.devices import resolve_device
+from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
 from striate.benchmarks.tiers import tier_names
 from striate.catalog import as_recording
 from striate.data import Batch, DataSettings, Loaders, loaders
 from striate.data.config import data_settings
-from striate.errors import InputError, kind_of, listed
+from striate.errors import InputError, describe_type, listed
 from striate.models import Encoder
 from striate.models.kernels import freed_memory_kept
 from striate.recordings.layout import TEST_TIERS
@@ -107,7 +107,7 @@ def predict(
     recording = as_recording(recording)
     wanted = _tiers(recording, tiers)
     settings = _settings(model, data)
-    where = device_for(device) if isinstance(model, Run | Encoder) else torch.device("cpu")
+    where = resolve_device(device) if isinstance(model, Run | Encoder) else torch.device("cpu")
     # batches are used once, so keeping them would only cost memory
     given = loaders(recording, settings.model_copy(update={"cache_gib": 0.0}), tiers=wanted, device=where)
     function = _function(model, given, where)
@@ -117,7 +117,7 @@ def predict(
     ours = (
         torch_defaults() if isinstance(model, Run | Encoder) else nullcontext()
     )  # code of the user's own keeps its settings
-    with ours, freed_memory_kept(), progress(f"Predicting {recording.session}", rows.size) as advance:
+    with ours, freed_memory_kept(), progress_bar(f"Predicting {recording.session}", rows.size) as advance:
         for batch in _batches(given, wanted):
             values[start : start + len(batch)] = _rates(function, batch, given.unit_ids)
             start += len(batch)
@@ -179,7 +179,7 @@ def _function(model: Run | Encoder | Predictor, given: Loaders, device: torch.de
         return _of_module(model)
     if isinstance(model, type) or not callable(model):
         raise InputError(
-            f"{kind_of(model)} cannot predict: give a run, an encoder, a PyTorch module, or a function from a batch to rates."
+            f"{describe_type(model)} cannot predict: give a run, an encoder, a PyTorch module, or a function from a batch to rates."
         )
     return model
 

@@ -14,12 +14,12 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from striate._internal import notebook_html
-from striate._internal.config_validation import validated
-from striate._internal.paths import expanded
+from striate._internal.config_validation import validate_settings
+from striate._internal.paths import expand_path
 from striate._internal.renamed_settings import renamed_setting_hint
 from striate._internal.safe_parsing import parse_toml, read_limited
 from striate.data.config import DataSettings
-from striate.errors import InputError, kind_of, nearest
+from striate.errors import InputError, describe_type, nearest
 from striate.models.config import ModelSettings
 from striate.training.config_overrides import Overrides, apply, parsed
 
@@ -203,7 +203,7 @@ class Recipe(_Settings):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return notebook_html.shown(repr(self)[1:-1], notebook_html.text(self.to_toml()))
+        return notebook_html.section(repr(self)[1:-1], notebook_html.text(self.to_toml()))
 
     def to_toml(self) -> str:
         """Return the recipe as TOML, with every key, defaults included.
@@ -291,15 +291,15 @@ def load_recipe(
         tables, source = _read(recipe)
     else:
         raise InputError(
-            f"recipe is {kind_of(recipe)}; expected the name of a recipe, the path of a .toml file, a Recipe, or its tables."
+            f"recipe is {describe_type(recipe)}; expected the name of a recipe, the path of a .toml file, a Recipe, or its tables."
         )
-    return validated(
+    return validate_settings(
         Recipe, apply(tables, changes, source), source, frozenset(changes), renamed_hint=renamed_setting_hint
     )
 
 
 def _read(recipe: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
-    path = expanded(recipe)
+    path = expand_path(recipe)
     if isinstance(recipe, str) and recipe in recipe_names():
         source, content = f"recipe {recipe}", recipe_text(recipe).encode()
     elif path.suffix.lower() != ".toml" and not path.exists():

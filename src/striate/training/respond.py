@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from striate._internal.arrays import as_array
-from striate._internal.devices import device_for
-from striate._internal.progress_bars import progress
+from striate._internal.devices import resolve_device
+from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
 from striate.data.config import ORIGINAL
 from striate.data.raw_images import RawImages, model_images, screen_sized
@@ -57,13 +57,13 @@ def respond(
         planes = standardisation.behavior(planes)
     if pupil is not None:
         pupil = standardisation.pupil_center(pupil)
-    where = device_for(device)
+    where = resolve_device(device)
     encoder = run.encoder().to(where)
     chosen = run.recipe.data.image_size
     size = inputs.image_shape if chosen == ORIGINAL else (int(chosen[0]), int(chosen[1]))
     rates = np.empty((len(given), encoder.neurons(session)), dtype=np.float32)
     start = 0
-    with freed_memory_kept(), torch.inference_mode(), progress("Responding", len(given)) as advance:
+    with freed_memory_kept(), torch.inference_mode(), progress_bar("Responding", len(given)) as advance:
         for raw in _batches(given, inputs.image_shape, size, batch_size or run.recipe.data.batch_size):
             rows = slice(start, start + len(raw))
             batch = model_images(raw, size, standardisation)

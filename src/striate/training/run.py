@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, StrictStr
 
 from striate._internal import notebook_html
-from striate._internal.atomic_write import as_path, whole_file
+from striate._internal.atomic_write import as_path, atomic_write
 from striate._internal.parquet_files import read_table
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import MalformedError, parse_json_object, parse_toml, read_limited
 from striate.errors import InputError, UnknownAttributeError, listed, option, printable_text
 from striate.training.recipe import Recipe, load_recipe
@@ -89,7 +89,7 @@ class Run:
     @classmethod
     def is_one(cls, folder: Path | str) -> bool:
         """Whether a folder looks like a run, finished or not."""
-        return (expanded(folder) / RECIPE).is_file()
+        return (expand_path(folder) / RECIPE).is_file()
 
     @classmethod
     def open(cls, folder: Path | str | os.PathLike[str]) -> Run:
@@ -166,7 +166,7 @@ class Run:
     @classmethod
     def refuse_finished(cls, folder: Path | str, overwrite: bool) -> None:
         """Raise `InputError` if a finished run stands at `folder` and may not be replaced."""
-        if not overwrite and (expanded(folder) / PROVENANCE).is_file() and cls.open(folder).finished:
+        if not overwrite and (expand_path(folder) / PROVENANCE).is_file() and cls.open(folder).finished:
             raise InputError(
                 f"{folder} holds a finished run: choose another folder, or allow it to be replaced ({option('--overwrite', 'overwrite=True')})."
             )
@@ -316,28 +316,31 @@ class Run:
                 for row in history[list(names)].itertuples(index=False)
             ]
         except (InputError, KeyError, ValueError, TypeError):  # not complete yet, or damaged
-            return notebook_html.shown(f"Run {self.folder}", notebook_html.facts(about))
+            return notebook_html.section(f"Run {self.folder}", notebook_html.key_value_table(about))
         epochs = notebook_html.table([name.replace("_", " ") for name in names], rows, text_columns=0)
-        return notebook_html.shown(
-            f"Run {self.folder}", notebook_html.facts(about), epochs, notebook_html.note("the last epochs")
+        return notebook_html.section(
+            f"Run {self.folder}",
+            notebook_html.key_value_table(about),
+            epochs,
+            notebook_html.small_text("the last epochs"),
         )
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON, whole, in the place of an earlier file."""
-    with whole_file(path, overwrite=True) as aside:
+    with atomic_write(path, overwrite=True) as aside:
         aside.write_text(printable_text(json.dumps(content, indent=1, ensure_ascii=False)) + "\n", encoding="utf-8")
 
 
 def write_text(path: Path, content: str) -> None:
     """Write text, whole, in the place of an earlier file."""
-    with whole_file(path, overwrite=True) as aside:
+    with atomic_write(path, overwrite=True) as aside:
         aside.write_text(printable_text(content), encoding="utf-8")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as Parquet, whole, in the place of an earlier file."""
-    with whole_file(path, overwrite=True) as aside, aside.open("wb") as file:  # PyArrow takes UTF-8 paths only
+    with atomic_write(path, overwrite=True) as aside, aside.open("wb") as file:  # PyArrow takes UTF-8 paths only
         table.to_parquet(file, index=False)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from striate._internal.progress_bars import say
+from striate._internal.progress_bars import print_to_stderr
 
 # Ctrl-C, and the signals of job schedulers and closed terminals. SLURM sends SIGTERM at the end of the time limit, and
 # before it the signal that --signal names, usually SIGUSR1.
@@ -75,7 +75,7 @@ class Interruption:
             return
         message = message_for(self._received.name)
         if signal.getsignal(self._received) is signal.SIG_DFL:
-            say(message)
+            print_to_stderr(message)
             if sys.stdout is not None:
                 sys.stdout.flush()
         try:

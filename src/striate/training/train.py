@@ -17,11 +17,11 @@ from lightning_fabric import Fabric
 
 import striate
 from striate._internal.atomic_write import as_path
-from striate._internal.devices import device_for
+from striate._internal.devices import resolve_device
 from striate._internal.torch_defaults import torch_defaults
-from striate.catalog import as_recordings, credit
+from striate.catalog import as_recordings, collect_citations
 from striate.data import Loaders, SessionLoaders, loaders
-from striate.errors import InputError, StriateError, checked_seed, option
+from striate.errors import InputError, StriateError, option, validate_seed
 from striate.models import Encoder, build_encoder, save
 from striate.recordings import Recording
 from striate.training import run as files
@@ -106,8 +106,8 @@ def train(
     """
     validated = load_recipe(recipe, overrides)
     opened = _open_recordings(recordings, validated)
-    checked_seed(seed)
-    target = device_for(device)
+    validate_seed(seed)
+    target = resolve_device(device)
     frozen_core = FrozenCore.from_source(core)
     folder = as_path(out, "out")
     Run.refuse_finished(folder, overwrite)
@@ -253,7 +253,7 @@ def _provenance(recipe: Recipe, opened: list[Recording], seed: int, core: Frozen
             }
             for recording in opened
         ],
-        "data": credit(opened),
+        "data": collect_citations(opened),
         "core": core.provenance if core else None,
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from striate.errors import InputError, kind_of, option
+from striate.errors import InputError, describe_type, option
 from striate.models import CoreSettings, Encoder
 from striate.training.environment import folder_name
 from striate.training.run import Run
@@ -48,7 +48,7 @@ class FrozenCore:
             run = core if isinstance(core, Run) else Run.open(core)
             encoder, source = run.encoder(), folder_name(run.folder)
         else:
-            raise InputError(f"core is {kind_of(core)}; expected a finished run, its folder, or an encoder.")
+            raise InputError(f"core is {describe_type(core)}; expected a finished run, its folder, or an encoder.")
         digest = hashlib.sha256()
         for name, value in sorted(encoder.core.state_dict().items()):
             digest.update(name.encode())

@@ -28,10 +28,10 @@ def _datasets() -> list[bytes]:
 
 
 def _manifest(path: Path) -> None:
-    from striate.fetch.describe_dataset import About
-    from striate.fetch.describe_manifest import parsed_manifest
+    from striate.fetch.describe_dataset import DatasetDetails
+    from striate.fetch.describe_manifest import parse_manifest
 
-    parsed_manifest(path.read_bytes(), "https://host.example/data/manifest.toml", About())
+    parse_manifest(path.read_bytes(), "https://host.example/data/manifest.toml", DatasetDetails())
 
 
 def _manifests() -> list[bytes]:
@@ -43,12 +43,12 @@ def _manifests() -> list[bytes]:
 
 def _partial(path: Path) -> None:
     """Notes of a file on its way, which count as none where they are damaged."""
-    from striate.fetch.partial_file import Partial
+    from striate.fetch.partial_file import PartialFile
 
     target = path.with_name("a.part")
     target.write_bytes(b"1234567890")
     path.rename(path.with_name("a.part.json"))
-    assert 0 <= Partial(target).size <= 10
+    assert 0 <= PartialFile(target).size <= 10
 
 
 def _record(path: Path) -> None:
@@ -57,43 +57,43 @@ def _record(path: Path) -> None:
 
     folder, file = DatasetFolder(path.parent), DataFile(name="a.zip")
     (path.parent / ".striate").mkdir()
-    path.rename(folder.beside(file, ".json"))
-    folder.holds(file)
+    path.rename(folder.state_path(file, ".json"))
+    folder.is_complete(file)
 
 
 def _place_of_a_dataset(path: Path) -> None:
     """The note of a folder that a dataset was fetched into."""
-    from striate.catalog import dataset
-    from striate.catalog.local_files import fetched, places
+    from striate.catalog import get_dataset
+    from striate.catalog.local_files import find_fetched, known_folders
 
     with patch.dict("os.environ", STRIATE_SETTINGS=str(path.parent), STRIATE_CACHE=str(path.parent)):
         kept = path.parent / "places" / "sensorium2022"
         kept.mkdir(parents=True)
         path.rename(kept / "a")
-        of = dataset("sensorium2022")
-        assert places(of.name)
-        fetched(of, of.files[0])
+        of = get_dataset("sensorium2022")
+        assert known_folders(of.name)
+        find_fetched(of, of.files[0])
 
 
 def _acceptance(path: Path) -> None:
-    from striate.catalog import dataset
+    from striate.catalog import get_dataset
     from striate.fetch import data_terms
 
-    of = dataset("sensorium2022")
+    of = get_dataset("sensorium2022")
     with patch.dict("os.environ", STRIATE_SETTINGS=str(path.parent)):
         kept = data_terms._place(of)
         kept.parent.mkdir(parents=True)
         path.rename(kept)
-        data_terms.acceptance(of)
+        data_terms.find_acceptance(of)
 
 
 def _retry_after(text: str) -> None:
-    from striate.fetch.retry_policy import duration, retry_after
+    from striate.fetch.retry_policy import format_duration, parse_retry_after
 
-    seconds = retry_after({"Retry-After": text})
+    seconds = parse_retry_after({"Retry-After": text})
     if seconds is not None:
         assert seconds >= 0
-        duration(seconds)
+        format_duration(seconds)
 
 
 def _headers(text: str) -> None:
@@ -102,10 +102,10 @@ def _headers(text: str) -> None:
 
     from striate.fetch import http_transfer
     from striate.fetch.errors import FetchError
-    from striate.fetch.http_client import Answer
+    from striate.fetch.http_client import Response
 
     fields = dict(line.partition(": ")[::2] for line in text.splitlines())
-    answer = Answer(
+    answer = Response(
         urllib3.HTTPResponse(b"", headers=fields), "https://host.example/a.zip", "https://host.example/a.zip"
     )
     answer.number("Content-Length")
@@ -122,14 +122,14 @@ def _headers(text: str) -> None:
 
 
 def _title(path: Path) -> None:
-    from striate.fetch.http_transfer import title_of
+    from striate.fetch.http_transfer import page_title
 
-    title_of(path.read_bytes())
+    page_title(path.read_bytes())
 
 
 def _proxy(text: str) -> None:
     from striate.fetch.errors import UnusableError
-    from striate.fetch.proxies import Proxy, proxy_for
+    from striate.fetch.proxies import Proxy, find_proxy
 
     with contextlib.suppress(UnusableError):
         made = Proxy.parse(text, "HTTPS_PROXY")
@@ -137,32 +137,32 @@ def _proxy(text: str) -> None:
         assert made.address
     if "\0" not in text:
         with patch.dict("os.environ", https_proxy="http://host:1", no_proxy=text), contextlib.suppress(UnusableError):
-            proxy_for("https://data.example/a")
+            find_proxy("https://data.example/a")
 
 
 def _token(path: Path) -> None:
-    from striate.fetch.auth_tokens import keep_token, read_token
+    from striate.fetch.auth_tokens import read_token, save_token
 
     with patch.dict("os.environ", STRIATE_SETTINGS=str(path.parent)):
-        keep_token("https://host.example/", read_token(path))
+        save_token("https://host.example/", read_token(path))
 
 
 def _address(text: str) -> None:
-    from striate.fetch.describe_dataset import base_address
+    from striate.fetch.describe_dataset import normalise_address
 
-    base_address(text)
+    normalise_address(text)
 
 
 def _recording_in(path: Path) -> None:
-    from striate.fetch.describe_dataset import recording_in
+    from striate.fetch.describe_dataset import inspect_recording
 
-    recording_in(path)
+    inspect_recording(path)
 
 
 def _accepted() -> list[bytes]:
-    from striate.catalog import dataset
+    from striate.catalog import get_dataset
 
-    of = dataset("sensorium2022")
+    of = get_dataset("sensorium2022")
     told = {
         "dataset": of.name,
         "licence": "x",
@@ -178,7 +178,7 @@ TARGETS: dict[str, Target] = {
     "catalogue": Target(_dataset, "sensorium2022.toml", _datasets),
     "manifest-of-a-host": Target(_manifest, "manifest.toml", _manifests),
     "fetched-part": Target(_partial, "a.json", lambda: [_PARTIAL]),
-    "annex-pointer": Target(reader_of("striate.catalog.git_annex", "pointer_at"), "a.zip", lambda: [_POINTER]),
+    "annex-pointer": Target(reader_of("striate.catalog.git_annex", "read_pointer"), "a.zip", lambda: [_POINTER]),
     "fetched-record": Target(_record, "a.json", lambda: [_RECORD]),
     "accepted-terms": Target(_acceptance, "a.json", _accepted),
     "place-of-a-dataset": Target(_place_of_a_dataset, "a", lambda: [b"/data/mice"]),

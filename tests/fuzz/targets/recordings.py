@@ -143,10 +143,10 @@ def _any_kind() -> list[bytes]:
 
 
 def _what_it_is(path: Path) -> None:
-    from striate._internal.file_types import kind_of, unexpected
+    from striate._internal.file_types import detect_file_type, wrong_file_type
 
-    kind_of(path)
-    raise unexpected(path, "a recording", "give a recording")
+    detect_file_type(path)
+    raise wrong_file_type(path, "a recording", "give a recording")
 
 
 def _folder(path: Path) -> None:

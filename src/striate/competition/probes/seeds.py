@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.competition.leaks import leak
 from striate.competition.probes.folder import seeds_in
 from striate.competition.probes.generators import SHUFFLES, FirstDraws, pcg64_outputs
@@ -34,7 +34,7 @@ def look(material: Material) -> Iterator[Finding]:
     candidates = _candidates(named)
     draws = FirstDraws(candidates)
     secrets = [Seed(value).secret for value in candidates]
-    with progress("trying seeds", len(material.archives)) as advance:
+    with progress_bar("trying seeds", len(material.archives)) as advance:
         for archive in material.archives:
             yield from _simulated(archive, candidates, secrets)
             yield from _names(archive, candidates, secrets)

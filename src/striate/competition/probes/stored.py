@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from striate._internal.progress_bars import progress
+from striate._internal.progress_bars import progress_bar
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
@@ -53,7 +53,7 @@ def _stored(archive: PublicArchive, opened: Archive) -> Iterator[Finding]:
             not_zero[variable].append(trial)
 
     with (
-        progress(f"auditing {archive.session}", len(members)) as advance,
+        progress_bar(f"auditing {archive.session}", len(members)) as advance,
         ThreadPoolExecutor(THREADS) as pool,
     ):
         for start in range(0, len(members), _CHUNK):

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
-from striate._internal.text_cleaning import seen
+from striate._internal.text_cleaning import clean_line
 from striate.competition.name_key import address_key, is_reserved, name_key
 from striate.competition.submit import require_team
 from striate.errors import InputError
@@ -48,7 +48,7 @@ class SignUp(BaseUserCreationForm):
 
     def clean_name(self) -> str:
         """Nothing that cannot be seen."""
-        return seen(self.cleaned_data["name"])
+        return clean_line(self.cleaned_data["name"])
 
     def clean_email(self) -> str:
         """One account a person."""
@@ -108,7 +108,7 @@ class NewTeam(forms.ModelForm):
 
     def clean_name(self) -> str:
         """Names must fit the receipts, and differ from each other and from the baselines."""
-        name = seen(self.cleaned_data["name"])
+        name = clean_line(self.cleaned_data["name"])
         try:
             require_team(competition().rules, name, baseline=False)
         except InputError as error:
@@ -165,4 +165,4 @@ class NewToken(forms.ModelForm):
 
     def clean_name(self) -> str:
         """Nothing that cannot be seen."""
-        return seen(self.cleaned_data["name"])
+        return clean_line(self.cleaned_data["name"])

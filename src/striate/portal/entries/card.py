@@ -6,17 +6,17 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from striate._internal.config_validation import validated
+from striate._internal.config_validation import validate_settings
 from striate._internal.safe_parsing import parse_toml, read_limited
-from striate._internal.text_cleaning import is_unseen
-from striate._internal.urls import web_address
+from striate._internal.text_cleaning import is_invisible
+from striate._internal.urls import validate_web_address
 from striate.errors import InputError
 
 _LARGEST_FILE = 2**17  # bytes
 
 
 def _seen(text: str) -> str:
-    if found := next((c for c in text if is_unseen(c) and c not in "\n\r\t"), None):
+    if found := next((c for c in text if is_invisible(c) and c not in "\n\r\t"), None):
         raise PydanticCustomError(
             "unseen", "the character {character} cannot be seen: take it out", {"character": f"U+{ord(found):04X}"}
         )
@@ -28,7 +28,7 @@ def _https(address: str) -> str:
     if not address:
         return ""
     try:
-        return web_address(address, ("https",))
+        return validate_web_address(address, ("https",))
     except ValueError:
         raise PydanticCustomError(
             "no_link", "a link is an address that begins with https://, with no name or password in it"
@@ -113,4 +113,4 @@ def read_card(path: Path) -> MethodCard:
         tables = parse_toml(read_limited(path, _LARGEST_FILE), str(path))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): give a method card, a file in TOML.") from error
-    return validated(MethodCard, tables, str(path), kind="method card")
+    return validate_settings(MethodCard, tables, str(path), kind="method card")

@@ -9,7 +9,7 @@ import yaml
 from django.utils.translation import gettext
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from striate._internal.config_validation import validated
+from striate._internal.config_validation import validate_settings
 from striate._internal.safe_parsing import MalformedError, parse_toml
 from striate.catalog.dataset import Licence
 from striate.competition.rules import Rules
@@ -167,10 +167,10 @@ def described(texts: Mapping[str, bytes], before: Mapping[str, Any]) -> tuple[Me
     if TOML in texts:
         tables = _tables(_text(texts[TOML], TOML), TOML)
         if "licence" in tables:
-            licence = validated(Licence, tables.pop("licence"), f"{TOML}: licence", kind="licence")
+            licence = validate_settings(Licence, tables.pop("licence"), f"{TOML}: licence", kind="licence")
         told |= tables
     source = gettext(" and ").join(texts) or gettext("the version before")
-    return validated(Metadata, _as_toml(told), source, kind="dataset"), licence
+    return validate_settings(Metadata, _as_toml(told), source, kind="dataset"), licence
 
 
 def edited(text: str) -> Metadata:
@@ -182,7 +182,7 @@ def edited(text: str) -> Metadata:
         If it cannot be understood.
     """
     source = gettext("The text")
-    return validated(Metadata, _tables(text, source), source, kind="dataset")
+    return validate_settings(Metadata, _tables(text, source), source, kind="dataset")
 
 
 def require_doi(text: str) -> str:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
-from striate._internal.text_cleaning import seen
+from striate._internal.text_cleaning import clean_line
 from striate.errors import InputError
 from striate.portal.access import NOT_ADMITTED, admitted
 from striate.portal.accounts.tokens import bearer, owner_of_token
@@ -182,7 +182,7 @@ def changes(request: HttpRequest, snapshot: str) -> HttpResponseBase:
 def accept(request: HttpRequest) -> HttpResponseBase:
     """Accept the terms of a version, word for word."""
     assert isinstance(request.user, User)
-    digest = seen(request.POST.get("terms", ""))  # PostgreSQL compares nothing with NUL
+    digest = clean_line(request.POST.get("terms", ""))  # PostgreSQL compares nothing with NUL
     snapshot = Snapshot.available().filter(terms_sha256=digest).first()
     if snapshot is None:
         messages.error(request, gettext("The terms have changed meanwhile: read them again."))

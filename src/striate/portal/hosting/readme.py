@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 from markdown_it.token import Token
 
-from striate._internal.urls import split_address
+from striate._internal.urls import split_url
 from striate.portal.markdown import harmless, parsed
 
 NAMES = ("README.md", "readme.md", "README.markdown", "README", "README.txt")
@@ -82,7 +82,7 @@ class _Place:
         return token
 
     def _target(self, address: str) -> str | None:
-        parts = split_address(address)
+        parts = split_url(address)
         if parts is None:
             return None
         if parts.scheme:
@@ -97,7 +97,7 @@ class _Place:
     def _picture(self, token: Token) -> Token:
         source = str(token.attrGet("src") or "")
         target = self._target(source)
-        parts = split_address(source)
+        parts = split_url(source)
         inside = target is not None and parts is not None and not parts.scheme
         if inside and self._pictures and parts and posixpath.splitext(parts.path)[1].lower() in PICTURES:
             token.attrSet("src", f"{target}?shown")

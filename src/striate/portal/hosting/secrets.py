@@ -15,7 +15,7 @@ from striate.competition.looking_into import Search, unpacked_by_libraries
 from striate.competition.secret_files import kind_of_secret
 from striate.competition.withheld_responses import Population, Suspicion, populations
 from striate.errors import InputError
-from striate.fetch.describe_dataset import recording_in
+from striate.fetch.describe_dataset import inspect_recording
 from striate.portal.competition import competition, place
 from striate.portal.receiving.confine import bare_environment
 from striate.portal.receiving.keys import read_keys
@@ -54,7 +54,7 @@ def refuse_secret(file: Path, sha256: str, shown: str = "", *, allowed: bool = F
     kind = kind_of_secret(file)
     if kind is not None:
         raise _never(called, kind)
-    session = recording_in(file).get("session")
+    session = inspect_recording(file).get("session")
     if session is not None:
         refuse_other_recording(session, sha256, called)
         if competition().rules.track_of(session) is not None:  # the one that was audited and committed to

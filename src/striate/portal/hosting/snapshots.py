@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from pydantic import ValidationError
 
-from striate._internal.text_cleaning import readable
+from striate._internal.text_cleaning import clean_text
 from striate.catalog.dataset import PRETRAINING, DataFile, Licence
 from striate.errors import InputError
 from striate.portal.competition import competition
@@ -225,7 +225,7 @@ def _write(
         sha256=_digest(files, licence),
         at=at,
         author=author,
-        note=readable(note),
+        note=clean_text(note),
         licence=licence.name,
         licence_address=licence.address or "",
         terms=licence.terms,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from striate._internal.text_cleaning import seen
+from striate._internal.text_cleaning import clean_line
 from striate.errors import InputError
 from striate.portal.models import Snapshot, User, Withdrawal
 from striate.portal.organising import audit
@@ -141,7 +141,7 @@ class WithdrawForm(forms.Form):
 
     def clean_reason(self) -> str:
         """Put the reason on one line."""
-        reason = seen(self.cleaned_data["reason"])
+        reason = clean_line(self.cleaned_data["reason"])
         if not reason:
             raise forms.ValidationError(_("Say why the version is withdrawn."))
         return reason

@@ -12,8 +12,8 @@ from typing import Any
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db.models import Exists, OuterRef, QuerySet
 
-from striate._internal.atomic_write import whole_folder
-from striate._internal.safe_parsing import LARGEST, parse_json_object
+from striate._internal.atomic_write import atomic_write_folder
+from striate._internal.safe_parsing import MAX_BYTES, parse_json_object
 from striate.errors import InputError
 from striate.portal.looking.version import SUMMARY, VERSION
 from striate.portal.models import Content, Snapshot, SnapshotFile
@@ -127,7 +127,7 @@ def _drop(own_key: str) -> None:
 @lru_cache(maxsize=256)  # a list shows all of them
 def _summary(own_key: str) -> dict[str, Any]:
     with opened(storage(), name(own_key, SUMMARY)) as file:
-        return parse_json_object(file.read(LARGEST), f"The summary {own_key}")
+        return parse_json_object(file.read(MAX_BYTES), f"The summary {own_key}")
 
 
 @contextmanager
@@ -139,7 +139,7 @@ def filled(own_key: str) -> Iterator[Path]:
     """
     target = storage()
     if isinstance(target, FileSystemStorage):
-        with whole_folder(target.path(f"{_FOLDER}/{own_key}"), keep_first=True) as folder:
+        with atomic_write_folder(target.path(f"{_FOLDER}/{own_key}"), keep_first=True) as folder:
             folder.chmod(0o700)
             yield folder
         return

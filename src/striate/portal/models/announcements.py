@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from striate._internal.text_cleaning import readable, seen
+from striate._internal.text_cleaning import clean_line, clean_text
 from striate.portal.models.submissions import Link
 
 
@@ -59,7 +59,7 @@ class Announcement(models.Model):
 
     def clean(self) -> None:
         """Leave out what nobody can see, which no feed can hold, and refuse one that ends before it starts."""
-        self.title, self.text = seen(self.title), readable(self.text)
+        self.title, self.text = clean_line(self.title), clean_text(self.text)
         if None not in (self.starts, self.ends) and self.ends <= self.starts:  # type: ignore[operator] # wrongly filled in: None
             raise ValidationError({"ends": _("It must end after it starts.")})
 

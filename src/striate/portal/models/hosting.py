@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from striate._internal.text_cleaning import seen
+from striate._internal.text_cleaning import clean_line
 from striate.portal.models.unchanging import Unchanging
 
 
@@ -57,7 +57,7 @@ class MaintenanceWindow(models.Model):
 
     def clean(self) -> None:
         """Leave out what nobody can see, and refuse a window that ends before it starts."""
-        self.message = seen(self.message)
+        self.message = clean_line(self.message)
         if (
             None not in (self.starts, self.ends) and self.ends <= self.starts
         ):  # a field that was filled in wrongly is None

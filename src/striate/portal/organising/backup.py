@@ -20,7 +20,7 @@ from django.core.files.storage import Storage, storages
 from django.db import connections
 
 from striate import __version__
-from striate._internal.atomic_write import whole_file
+from striate._internal.atomic_write import atomic_write
 from striate.competition.sealed_stream import Sealing
 from striate.errors import InputError
 from striate.portal.competition import competition, place
@@ -123,7 +123,7 @@ def backup(
         raise InputError("A backup that holds the live truth must be sealed: give a passphrase.")
     for _ in range(_TRIES):
         try:
-            with whole_file(out) as aside:
+            with atomic_write(out) as aside:
                 return _write(aside, passphrase, live_truth, files, data)
         except _GoneError:
             continue

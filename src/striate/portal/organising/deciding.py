@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from striate._internal.text_cleaning import seen
+from striate._internal.text_cleaning import clean_line
 from striate.competition import InForce, Move, Rules
 from striate.competition.deciding import reason
 from striate.competition.in_force import timings
@@ -94,7 +94,7 @@ def judge(team: Team) -> None:
         ends_of_chain = chain.lock_chain()
         standing = in_force()
         out = {each.team: each for each in standing.disqualified}
-        team.disqualified_for = seen(team.disqualified_for)
+        team.disqualified_for = clean_line(team.disqualified_for)
         if team.disqualified_for:
             after, _link = _notify(
                 ends_of_chain, standing, team, kind="disqualification", team=team.name, why=team.disqualified_for

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.files.storage import storages
 
-from striate._internal.atomic_write import whole_folder
+from striate._internal.atomic_write import atomic_write_folder
 from striate.competition.results import board_name
 from striate.portal.boards.pages import plain_cell
 from striate.portal.competition import competition
@@ -60,7 +60,7 @@ def export(out: Path, *, files: bool = True) -> dict[str, int]:
         Number of rows by table.
     """
     counts = {}
-    with whole_folder(out) as aside:
+    with atomic_write_folder(out) as aside:
         aside.chmod(0o700)
         for name in ("tables", "boards", "competition"):
             (aside / name).mkdir()

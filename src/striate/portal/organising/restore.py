@@ -11,8 +11,8 @@ from typing import IO, Annotated, Any, BinaryIO, cast
 
 from pydantic import BaseModel, Field
 
-from striate._internal.atomic_write import whole_folder
-from striate._internal.safe_parsing import LARGEST, MalformedError, parse_json_object
+from striate._internal.atomic_write import atomic_write_folder
+from striate._internal.safe_parsing import MAX_BYTES, MalformedError, parse_json_object
 from striate.competition.sealed_stream import MAGIC, Unsealing
 from striate.errors import InputError, listed, quoted, shortened
 from striate.portal.organising.backup_format import ABOUT, FORMAT, MANIFEST
@@ -72,7 +72,7 @@ def restore(
         archive = stack.enter_context(_opened(file, passphrase))
         entries = iter(archive)
         about = _about(file, archive, next(entries, None))
-        aside = stack.enter_context(whole_folder(place.data))
+        aside = stack.enter_context(atomic_write_folder(place.data))
         aside.chmod(FOLDER_MODE)
         for folder in ("submissions", "snapshots", "uploads"):
             (aside / folder).mkdir(mode=FOLDER_MODE)
@@ -154,7 +154,7 @@ def _take(
             if source is None:
                 raise InputError(f"The backup is damaged: {quoted(entry.name)} is no file.")
             if entry.name == MANIFEST:
-                manifest = parse_json_object(source.read(LARGEST), "The list of files in the backup")
+                manifest = parse_json_object(source.read(MAX_BYTES), "The list of files in the backup")
                 continue
             with tempfile.NamedTemporaryFile(dir=aside.data, delete=False) as written:
                 found[entry.name] = _copy(source, cast(BinaryIO, written))

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connections, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from striate._internal.safe_parsing import LARGEST, parse_json_object
+from striate._internal.safe_parsing import MAX_BYTES, parse_json_object
 from striate.errors import InputError, quoted, shortened
 from striate.portal.models.people import key_of
 
@@ -111,7 +111,7 @@ def parsed_rows(model: type[models.Model], file: BinaryIO) -> Iterator[models.Mo
     table = str(model._meta.model_name)
     taken: dict[tuple[str, str], str] = {}
     number = 0
-    while line := file.readline(LARGEST):
+    while line := file.readline(MAX_BYTES):
         number += 1
         source = f"Row {number} of the table {table} in the backup"
         row = parse_json_object(line, source)

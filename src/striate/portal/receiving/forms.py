@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from striate._internal.text_cleaning import seen
+from striate._internal.text_cleaning import clean_line
 from striate.portal.competition import competition, place
 from striate.portal.models import Submission, User
 from striate.portal.receiving.taking import CSVS, NATIVE
@@ -114,7 +114,7 @@ class Note(forms.ModelForm):
 
     def clean_note(self) -> str:
         """Nothing that cannot be seen."""
-        return seen(self.cleaned_data["note"])
+        return clean_line(self.cleaned_data["note"])
 
 
 def _linked(file: Path, target: Path) -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from striate._internal.atomic_write import whole_file
+from striate._internal.atomic_write import atomic_write
 from striate.competition import arrays
 from striate.competition.rules import FINAL, LIVE, Rules, parse_rules
 from striate.errors import InputError
@@ -26,7 +26,7 @@ def write_keys(path: Path, competition: "Competition") -> None:
         archive = competition.folder / competition.manifest.archive(track.session).path
         keys = Keys.of(open_recording(archive), (LIVE, FINAL))
         content |= {f"{track.name}/{field}": getattr(keys, field) for field in _FIELDS}
-    with whole_file(path, overwrite=True) as aside:
+    with atomic_write(path, overwrite=True) as aside:
         aside.write_bytes(arrays.dump(content))
 
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from striate._internal.text_cleaning import seen
+from striate._internal.text_cleaning import clean_line
 from striate.competition.manifest import sha256_of
 from striate.errors import InputError
 from striate.portal.competition import competition
@@ -141,7 +141,7 @@ def take(
         filename=plain_name(filename),
         sha256=sha256,
         size=size,
-        note=seen(note)[:300],
+        note=clean_line(note)[:300],
         track=(told or {}).get("track", ""),
         protocol=(told or {}).get("protocol", ""),
     )

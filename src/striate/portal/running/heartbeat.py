@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
-from striate._internal.periodic_thread import every
+from striate._internal.periodic_thread import run_periodically
 
 _EVERY = 10.0  # seconds
 
@@ -33,7 +33,7 @@ def heartbeat() -> Iterator[None]:
         with _whatever_the_database_does():
             Worker.objects.filter(name=name).delete()
 
-    with every(_EVERY, beat, first=beat, last=leave, patience=5):
+    with run_periodically(_EVERY, beat, first=beat, last=leave, patience=5):
         yield
 
 

@@ -208,14 +208,14 @@ def new_account(username: str, email: str, team: str) -> tuple[str, str]:
     from django.db.models import Q
     from django.utils import timezone
 
-    from striate._internal.text_cleaning import seen
+    from striate._internal.text_cleaning import clean_line
     from striate.competition.name_key import address_key, name_key
     from striate.competition.submit import require_team
     from striate.portal.competition import competition
     from striate.portal.models import Membership, Team, Token, User
     from striate.portal.organising import audit
 
-    username, team = unicodedata.normalize("NFKC", username), seen(team)
+    username, team = unicodedata.normalize("NFKC", username), clean_line(team)
     try:
         User(username=username, email=email, password="-").full_clean(
             exclude=("name_key", "email_key"), validate_unique=False

@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.competition import LiveTruth
 from striate.errors import InputError
 from striate.portal.competition import competition
@@ -51,7 +51,7 @@ def worker(place: Place, live_truth: Path) -> Process:
     InputError
         If the live truth is not that of the competition.
     """
-    file = expanded(live_truth).resolve()
+    file = expand_path(live_truth).resolve()
     require_live_truth(file)
     # Matrix products in one thread each: the bootstrap does several beside each other, and the threads of one would only
     # wait for each other (1.6 s of processor for a bootstrap instead of 0.8 s).

@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from striate._internal.periodic_thread import every
+from striate._internal.periodic_thread import run_periodically
 from striate.portal.models import Job
 
 LASTS = timedelta(seconds=settings.LEASE_SECONDS)
@@ -122,5 +122,5 @@ class Lease:
             finally:
                 connection.close()
 
-        with every(_RENEWED_EVERY, renew):
+        with run_periodically(_RENEWED_EVERY, renew):
             yield

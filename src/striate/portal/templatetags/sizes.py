@@ -3,7 +3,7 @@
 from django import template
 from django.utils.formats import number_format
 
-from striate._internal.progress_bars import size_parts
+from striate._internal.progress_bars import size_with_unit
 
 register = template.Library()
 
@@ -11,5 +11,5 @@ register = template.Library()
 @register.filter
 def size(bytes_: int) -> str:
     """Write a size in bytes for people: ``416 MB``, of 10⁶ bytes each."""
-    value, decimals, unit = size_parts(int(bytes_))
+    value, decimals, unit = size_with_unit(int(bytes_))
     return f"{number_format(round(value, decimals), decimals, force_grouping=True)}\u00a0{unit}"

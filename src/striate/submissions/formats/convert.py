@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from striate._internal.atomic_write import refuse_existing
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.errors import InputError
 from striate.submissions.formats import parquet, sensorium_csv
 from striate.submissions.open import existing, is_native, open_submission
@@ -46,7 +46,7 @@ def convert(
         If the source is damaged, the target does not fit it, or something is not said.
     """
     existing(source)
-    into = expanded(target)
+    into = expand_path(target)
     to_native = into.suffix.lower() in parquet.SUFFIXES
     if is_native(source):
         if to_native:

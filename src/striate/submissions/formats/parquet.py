@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-from striate._internal.atomic_write import whole_file
-from striate._internal.file_types import unexpected
-from striate._internal.paths import expanded
+from striate._internal.atomic_write import atomic_write
+from striate._internal.file_types import wrong_file_type
+from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import MalformedError, parse_as
 from striate.errors import InputError, listed
 from striate.submissions.trial_table import LONGEST_ID, MOST_TRIALS, MOST_VALUES, OTHER_SUFFIXES, Table, printable
@@ -99,7 +99,7 @@ def write(rows: Table, path: Path | str, column: str, header: Mapping[str, Any],
     }
     # files are opened here, since PyArrow takes no paths that are not UTF-8
     with (
-        whole_file(path, overwrite=overwrite) as aside,
+        atomic_write(path, overwrite=overwrite) as aside,
         aside.open("wb") as opened,
         pq.ParquetWriter(opened, schema, **how) as writer,
     ):
@@ -132,7 +132,7 @@ def read(path: Path | str, kind: str, column: str) -> Contents:
     InputError
         If it is cut short, is no Parquet file, claims more than a benchmark can hold, or is of another form.
     """
-    file = expanded(path)
+    file = expand_path(path)
     _refuse_what_is_not_whole(file)
     try:
         with file.open("rb") as opened, pq.ParquetFile(opened) as parquet:
@@ -152,7 +152,7 @@ def read(path: Path | str, kind: str, column: str) -> Contents:
 def _refuse_what_is_not_whole(file: Path) -> None:
     if not file.is_file():
         if file.exists():
-            raise unexpected(file, "a Parquet file", "give a Parquet file", recording=False)
+            raise wrong_file_type(file, "a Parquet file", "give a Parquet file", recording=False)
         raise InputError(f"{file} does not exist; give a Parquet file.")
     try:
         with file.open("rb") as opened:
@@ -164,7 +164,7 @@ def _refuse_what_is_not_whole(file: Path) -> None:
         raise InputError(f"{file} cannot be read ({error.strerror}).") from error
     if start != MAGIC:
         advice = "write it with Submission.write or `striate submission reformat`"
-        raise unexpected(file, "a Parquet file", advice, recording=False)
+        raise wrong_file_type(file, "a Parquet file", advice, recording=False)
     if end != MAGIC or size < 12:
         raise InputError(f"{file} is cut short ({size} bytes): copy or upload it again.")
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate._internal.atomic_write import refuse_existing
-from striate._internal.paths import expanded
+from striate._internal.paths import expand_path
 from striate.benchmarks.tiers import tier_name
 from striate.errors import InputError, listed, option
 from striate.submissions.formats import parquet
@@ -45,12 +45,12 @@ def write(submission: Submission, path: Path | str, *, overwrite: bool = False) 
     InputError
         If a file exists already, or a tier has no place in this form.
     """
-    return _write(submission, expanded(path), _PREDICTION, SUBMISSION_FILES, overwrite)
+    return _write(submission, expand_path(path), _PREDICTION, SUBMISSION_FILES, overwrite)
 
 
 def write_truth(truth: Truth, path: Path | str, *, overwrite: bool = False) -> tuple[Path, ...]:
     """Write a truth as the ground-truth CSVs of 2022; as `write`."""
-    return _write(truth, expanded(path), _RESPONSES, TRUTH_FILES, overwrite)
+    return _write(truth, expand_path(path), _RESPONSES, TRUTH_FILES, overwrite)
 
 
 def read(
@@ -77,14 +77,14 @@ def read(
     InputError
         If a file is missing, damaged or of another form.
     """
-    rows = _read(expanded(path), _PREDICTION, SUBMISSION_FILES, tier)
+    rows = _read(expand_path(path), _PREDICTION, SUBMISSION_FILES, tier)
     with naming(path):
         return Submission(session, track, protocol, predictions=rows.pop("values"), **rows)
 
 
 def read_truth(path: Path | str, *, tier: str | None = None, session: str | None = None) -> Truth:
     """Read a truth from ground-truth CSVs of 2022; as `read`."""
-    rows = _read(expanded(path), _RESPONSES, TRUTH_FILES, tier)
+    rows = _read(expand_path(path), _RESPONSES, TRUTH_FILES, tier)
     with naming(path):
         return Truth(session, responses=rows.pop("values"), **rows)
 

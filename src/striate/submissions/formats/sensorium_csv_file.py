@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from striate._internal.atomic_write import whole_file
-from striate._internal.file_types import unexpected
+from striate._internal.atomic_write import atomic_write
+from striate._internal.file_types import wrong_file_type
 from striate.errors import InputError, listed, nearest
 from striate.submissions.formats.sensorium_csv_parsing import float_hint, read_floats, read_integers, write_lists
 from striate.submissions.trial_table import MOST_TRIALS, MOST_VALUES, Ids, printable
@@ -54,7 +54,7 @@ def write_file(path: Path, column: str, rows: Rows, *, overwrite: bool) -> None:
     """Write a CSV, whole or not at all; `column` is the name of the values, ``prediction`` or ``responses``."""
     unit_ids = str(rows.unit_ids.tolist())
     trials, images = _cells(rows.trial_idx), _cells(rows.image_id)
-    with whole_file(path, overwrite=overwrite) as aside, aside.open("wb") as file:
+    with atomic_write(path, overwrite=overwrite) as aside, aside.open("wb") as file:
         file.write(f"{TRIALS},{IMAGES},{column},{NEURONS}\n".encode())
         for trial, image, values in zip(trials, images, write_lists(rows.values), strict=True):
             file.write(b'%s,%s,"%s","%s"\n' % (trial.encode(), image.encode(), values, unit_ids.encode()))
@@ -121,7 +121,7 @@ def _check_start(path: Path, column: str) -> int:
     """Check the header; say how large blocks must be to hold a row."""
     if not path.is_file():
         if path.exists():
-            raise unexpected(path, "a CSV of 2022", "give a CSV of 2022", recording=False)
+            raise wrong_file_type(path, "a CSV of 2022", "give a CSV of 2022", recording=False)
         raise InputError(f"{path} does not exist; give a CSV of 2022.")
     with path.open("rb") as file:
         header = file.readline(_LONGEST_HEADER)
@@ -135,7 +135,7 @@ def _check_start(path: Path, column: str) -> int:
     wanted = (TRIALS, IMAGES, column, NEURONS)
     if not set(names) & set(wanted):
         advice = f"its first line must name the columns {', '.join(wanted)}"
-        raise unexpected(path, "a CSV of 2022", advice, recording=False)
+        raise wrong_file_type(path, "a CSV of 2022", advice, recording=False)
     for name in wanted:
         if names.count(name) != 1:
             often = f"has {names.count(name)} columns" if name in names else "has no column"
