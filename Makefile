@@ -45,9 +45,9 @@ types: setup ## Hold the code against its types.
 	@echo "== types (mypy, strict)"
 	@$(BIN)/mypy
 
-test: setup lint types ## Lint, types, and the fast tests.
+test: setup lint types ## Lint, types, the fast tests, and the examples of docstrings.
 	@echo "== fast tests, two at a time"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile --doctest-modules --ignore=src/striate/portal tests src/striate
 
 test-slow: setup ## The slow tests, property tests with a new SEED, and the portal's tests on PostgreSQL and S3.
 	@echo "== slow tests, two at a time; property tests with seed $(SEED) (to repeat: make test-slow SEED=$(SEED))"

@@ -99,7 +99,7 @@ def single_trial_ceiling(responses: ArrayLike, image_ids: ArrayLike | Repeats) -
     >>> from striate.metrics import single_trial_ceiling
     >>> responses = np.array([[1.0], [2.0], [5.0], [6.0]])  # two images, two repeats
     >>> single_trial_ceiling(responses, [0, 0, 1, 1]).values.round(3)
-    array([0.954])
+    array([0.955])
     """
     r = trials_by_neurons(responses, "responses")
     repeats = Repeats.of(image_ids, len(r))
