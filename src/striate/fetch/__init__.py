@@ -1,4 +1,4 @@
-"""Downloads of datasets that resume, verify what they receive, and survive what hosts do."""
+"""Download datasets: resume after interruptions, verify checksums, and retry when a host fails."""
 
 import sys
 from types import ModuleType
@@ -34,11 +34,11 @@ __all__ = [
 ]
 
 
-class _Room(ModuleType):
-    """Lets `striate.fetch` be both this room and the function that fetches a dataset."""
+class _CallableModule(ModuleType):
+    """Make the package callable: ``striate.fetch(…)`` calls `fetch_dataset`."""
 
     __call__ = staticmethod(fetch_dataset)
 
 
 fetch = sys.modules[__name__]
-fetch.__class__ = _Room
+fetch.__class__ = _CallableModule

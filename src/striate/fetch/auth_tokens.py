@@ -1,4 +1,4 @@
-"""Tokens for hosts that give data only to those who accepted their terms; each is sent to its own host alone."""
+"""Store authentication tokens by host. A token is sent only to the host that it was stored for."""
 
 import contextlib
 import os
@@ -14,16 +14,16 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def origin(address: str) -> str:
-    """Scheme, host and port of an address: whom a token is for."""
+    """Return scheme, host and port of a URL. Tokens are stored by origin."""
     parts = urlsplit(address)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
 def load_token(address: str) -> str | None:
-    """Token that was kept for the host of an address, if one was."""
+    """Return the stored token for the host of a URL, or None."""
     try:
-        return _place(address).read_text(encoding="utf-8").strip() or None
+        return _token_path(address).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError, ValueError):
         return None
 
@@ -34,7 +34,7 @@ def read_token(path: Path) -> str:
     Raises
     ------
     InputError
-        If there is none.
+        If the file cannot be read.
     """
     try:
         return expand_path(path).read_text(encoding="utf-8").strip()
@@ -44,12 +44,12 @@ def read_token(path: Path) -> str:
 
 
 def save_token(address: str, token: str) -> None:
-    """Keep a token for the host of an address, readable for this user alone.
+    """Store a token for the host of a URL in a file that only this user can read.
 
     Raises
     ------
     InputError
-        If it would travel unencrypted, or is no token.
+        If the URL is neither encrypted nor local, or the token holds invalid characters.
     """
     parts = split_url(address)
     if parts is None:
@@ -60,13 +60,13 @@ def save_token(address: str, token: str) -> None:
         raise InputError(
             "The token has characters that a token cannot have: give it as the host shows it, on one line."
         )
-    place = _place(address)
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = _token_path(address)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.suppress(FileNotFoundError):
-        place.unlink()
-    with os.fdopen(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        path.unlink()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(token + "\n")
 
 
-def _place(address: str) -> Path:
+def _token_path(address: str) -> Path:
     return settings_folder() / "tokens" / re.sub(r"[^a-z0-9.-]+", "_", origin(address).lower())

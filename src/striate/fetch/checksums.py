@@ -1,4 +1,4 @@
-"""What must be true of a file before it gets its name: size, hashes, the structure of a zip."""
+"""Verify downloaded files: size, SHA-256 or MD5, and the structure of zip files."""
 
 import hashlib
 import zipfile
@@ -16,12 +16,12 @@ _BLOCK = 4 * 2**20
 
 
 class Hasher:
-    """Hashes a file while it arrives, as far as it arrives in order.
+    """Hash a file incrementally while it is downloaded.
 
     Parameters
     ----------
     md5
-        Whether the MD5 is wanted, too.
+        Whether to compute the MD5 in addition to the SHA-256.
     """
 
     def __init__(self, *, md5: bool = False) -> None:
@@ -29,13 +29,13 @@ class Hasher:
         self.restart()
 
     def restart(self) -> None:
-        """Begin with the first byte."""
+        """Reset the hashes to the start of the file."""
         self.position = 0
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False) if self._with_md5 else None
 
-    def take(self, at: int, data: bytes | memoryview) -> None:
-        """Take bytes that begin at a place of the file; those that do not follow the last ones are left out."""
+    def update(self, at: int, data: bytes | memoryview) -> None:
+        """Hash `data`, which begins at offset `at` of the file. Data that does not continue the hashed bytes is ignored."""
         if at == 0 and self.position:
             self.restart()
         if at == self.position:
@@ -45,14 +45,14 @@ class Hasher:
             self.position += len(data)
 
     def hash_file(self, path: Path, watch: Callable[[int], None] = lambda _done: None) -> "FileDigest":
-        """Size and hashes of a file, of which what was taken already need not be read again.
+        """Return size and hashes of a file. Bytes that were passed to `update` are not read again.
 
         Parameters
         ----------
         path
-            The file.
+            File to hash.
         watch
-            Told how many bytes are done; it may raise to stop.
+            Progress callback, called with the number of bytes hashed so far. It may raise to cancel.
         """
         size = path.stat().st_size
         if self.position > size:
@@ -60,14 +60,14 @@ class Hasher:
         with path.open("rb") as file:
             file.seek(self.position)
             while block := file.read(_BLOCK):
-                self.take(self.position, block)
+                self.update(self.position, block)
                 watch(self.position)
         return FileDigest(size, self._sha256.hexdigest(), self._md5.hexdigest() if self._md5 is not None else None)
 
 
 @dataclass(frozen=True)
 class FileDigest:
-    """What a file is found to be: size in bytes, and hashes."""
+    """Measured size (bytes) and hashes of a file."""
 
     size: int
     sha256: str
@@ -75,7 +75,7 @@ class FileDigest:
 
 
 class UnconfirmedHashError(Exception):
-    """A sound file, of another hash than the one that nobody has confirmed yet."""
+    """The file is intact, but its SHA-256 differs from an unconfirmed hash of the catalogue."""
 
     def __init__(self, content: FileDigest) -> None:
         super().__init__(content.sha256)
@@ -90,27 +90,27 @@ def check_file(
     key: AnnexKey | None = None,
     trusted: frozenset[str] = frozenset(),
 ) -> None:
-    """Hold a file against what is known of it.
+    """Verify a file against its catalogue entry and git-annex key.
 
     Parameters
     ----------
     file
-        What the catalogue says.
+        Catalogue entry of the file.
     path
-        The file; it may have another name meanwhile.
+        Location of the file, which may still have a temporary name.
     content
-        Its size and hashes.
+        Measured size and hashes of the file.
     key
-        What a git-annex pointer told of it.
+        git-annex key of the file, if a pointer was received.
     trusted
-        SHA-256 that the user takes besides that of the catalogue.
+        SHA-256 hashes that the user accepts in addition to an unconfirmed hash of the catalogue.
 
     Raises
     ------
     DamagedError
-        If it is not the file.
-    MismatchError
-        If only an unconfirmed hash speaks against it.
+        If the size, a confirmed hash or the zip structure does not match.
+    UnconfirmedHashError
+        If everything matches except an unconfirmed hash.
     """
     for size in (file.size, key.size if key else None):
         if size is not None and content.size != size:
@@ -132,7 +132,7 @@ def check_file(
 
 
 def _check_zip(path: Path, *, thoroughly: bool) -> None:
-    """Hold the structure of a zip, and where no hash vouches for it every checksum in it, against the format."""
+    """Verify the structure of a zip, and with `thoroughly` the checksum of every member."""
     try:
         with open_zip(path) as archive:
             names = archive.namelist()

@@ -1,4 +1,4 @@
-"""On what terms data may be used: shown before the first fetch, accepted by the user, and written down."""
+"""Record which terms of use the user has accepted. A dataset is downloaded only after its terms were accepted."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,18 +13,34 @@ from striate.errors import InputError, option
 
 
 class Acceptance(BaseModel):
-    """That somebody accepted the terms of a dataset.
+    """Record of an acceptance of the terms of a dataset.
 
     Attributes
     ----------
     dataset
-        Its name.
+        Name of the dataset.
     licence, address, terms
-        What was accepted.
+        Name, URL and summary of the accepted licence.
     sha256
-        Hash of these three: terms that change have to be accepted anew.
+        Hash of licence, address and terms. Changed terms have another hash and must be accepted again.
     accepted
-        Date and time, UTC.
+        Date and time of the acceptance (UTC, ISO 8601).
+
+    Examples
+    --------
+    >>> import striate
+    >>> from striate.fetch import Acceptance
+    >>> licence = striate.catalog.get_dataset("sensorium2022").licence
+    >>> acceptance = Acceptance(
+    ...     dataset="sensorium2022",
+    ...     licence=licence.name,
+    ...     address=licence.address,
+    ...     terms=licence.terms,
+    ...     sha256=licence.digest,
+    ...     accepted="2026-01-31T12:00:00+00:00",
+    ... )
+    >>> acceptance.sha256 == licence.digest
+    True
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -38,16 +54,51 @@ class Acceptance(BaseModel):
 
 
 def find_acceptance(of: Dataset) -> Acceptance | None:
-    """Find out whether the terms of a dataset, as they are now, were accepted."""
+    """Return the acceptance of the current terms of a dataset, or None if they have not been accepted.
+
+    Parameters
+    ----------
+    of
+        Dataset whose terms to look up.
+
+    Examples
+    --------
+    >>> import striate
+    >>> from striate.fetch import find_acceptance
+    >>> acceptance = find_acceptance(striate.catalog.get_dataset("sensorium2022"))
+    >>> acceptance is None or acceptance.dataset == "sensorium2022"
+    True
+    """
     try:
-        found = parse_as(Acceptance, read_limited(_place(of)))
+        found = parse_as(Acceptance, read_limited(_acceptance_path(of)))
     except (OSError, InputError):
         return None
     return found if found.sha256 == of.licence.digest else None
 
 
 def accept_terms(of: Dataset) -> Acceptance:
-    """Write down that the user accepts the terms of a dataset."""
+    """Record that the user accepts the terms of a dataset.
+
+    Parameters
+    ----------
+    of
+        Dataset whose terms are accepted.
+
+    Returns
+    -------
+    Acceptance
+        The record, which is also written to the settings folder.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import striate
+    >>> from striate.fetch import accept_terms
+    >>> os.environ["STRIATE_SETTINGS"] = tempfile.mkdtemp()  # keeps this example out of your settings
+    >>> accept_terms(striate.catalog.get_dataset("sensorium2022")).dataset
+    'sensorium2022'
+    >>> del os.environ["STRIATE_SETTINGS"]
+    """
     licence = of.licence
     now = datetime.now(UTC).isoformat(timespec="seconds")
     made = Acceptance(
@@ -58,13 +109,13 @@ def accept_terms(of: Dataset) -> Acceptance:
         sha256=licence.digest,
         accepted=now,
     )
-    with atomic_write(_place(of), overwrite=True) as aside:
-        aside.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with atomic_write(_acceptance_path(of), overwrite=True) as temporary:
+        temporary.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return made
 
 
 def require_acceptance(of: Dataset) -> None:
-    """Raise `InputError` unless the terms of a dataset were accepted."""
+    """Raise `InputError` if the terms of a dataset have not been accepted."""
     if find_acceptance(of) is None:
         raise InputError(
             f"The terms of {of.name} ({of.licence.name}) have not been accepted yet: read them "
@@ -72,5 +123,5 @@ def require_acceptance(of: Dataset) -> None:
         )
 
 
-def _place(of: Dataset) -> Path:
+def _acceptance_path(of: Dataset) -> Path:
     return settings_folder() / "accepted" / f"{of.name}-{of.licence.digest[:16]}.json"

@@ -1,4 +1,4 @@
-"""Fetching a dataset: several files at once, and one that fails does not stop the others."""
+"""Download several files of a dataset in parallel. A file that fails does not stop the others."""
 
 import contextlib
 import queue
@@ -19,18 +19,36 @@ Result = Path | StriateError
 
 
 class Downloader:
-    """Fetches files of a dataset into a folder.
+    """Download files of a dataset into a folder.
 
     Parameters
     ----------
     of
-        The dataset.
+        Dataset to download.
     folder
-        Where its files will stand.
+        Destination folder.
     options
-        How.
+        Mirrors, retries and other settings.
     listener
-        Told what happens; called from several threads, one at a time.
+        Callback that receives each `Event`. It is called from several threads, but never concurrently.
+
+    Examples
+    --------
+    Copy a dataset from a local folder:
+
+    >>> import os, tempfile
+    >>> from pathlib import Path
+    >>> from striate.catalog.local_files import DatasetFolder
+    >>> from striate.fetch import Downloader
+    >>> from striate.fetch.describe_dataset import DatasetDetails, describe_folder
+    >>> os.environ["STRIATE_SETTINGS"] = tempfile.mkdtemp()  # keeps this example out of your settings
+    >>> source, destination = Path(tempfile.mkdtemp()), Path(tempfile.mkdtemp())
+    >>> _ = (source / "notes.txt").write_text("recorded at night")
+    >>> dataset = describe_folder(source, DatasetDetails(name="notes"))
+    >>> outcome = Downloader(dataset, DatasetFolder(destination)).run(dataset.files)
+    >>> list(outcome.paths)
+    ['notes.txt']
+    >>> del os.environ["STRIATE_SETTINGS"]
     """
 
     def __init__(
@@ -44,17 +62,22 @@ class Downloader:
         self._context = DownloadContext(of, folder, chosen, Client(chosen.retry_policy), mirrors, listener)
 
     def run(self, files: Iterable[DataFile]) -> Outcome:
-        """Fetch files.
+        """Download files.
+
+        Parameters
+        ----------
+        files
+            Files of the dataset.
 
         Returns
         -------
         Outcome
-            Which of them are whole, and why the others are not.
+            Paths of the complete files, and errors of the others.
 
         Raises
         ------
         KeyboardInterrupt
-            If the user interrupts; what was received is kept.
+            If the user interrupts. Partial files are kept for the next run.
         """
         chosen = list(files)
         waiting: queue.SimpleQueue[DataFile] = queue.SimpleQueue()
@@ -71,7 +94,7 @@ class Downloader:
                     except BaseException as error:
                         done.put((file.name, error))
 
-        # daemons: an interruption need not wait for a host that is silent, for what is on the disk bears being left
+        # Daemon threads, so that an interruption does not wait for a silent host; partial files can be left at any time.
         workers = [threading.Thread(target=work, daemon=True) for _ in range(self._context.options.at_once)]
         for worker in workers:
             worker.start()

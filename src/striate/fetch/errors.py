@@ -1,20 +1,33 @@
-"""What can go wrong while a file is fetched; each kind is answered in another way."""
+"""Errors of downloads, one class for each way of handling them."""
 
 from striate._internal.progress_bars import format_size
 from striate.errors import InputError, StriateError
 
 
 class OutageError(StriateError):
-    """A host is down for now. What was received is kept, and a later run goes on from there.
+    """A host is temporarily unavailable. Received bytes are kept, and a later run resumes from them.
+
+    Parameters
+    ----------
+    reason
+        Why the host is considered unavailable, as a clause.
+    advice
+        Sentence that says what the user can do.
+    size
+        Number of bytes received so far.
+    files
+        Number of files that wait for the host.
 
     Attributes
     ----------
-    reason
-        Why it counts as down, as a clause.
-    advice
-        What to do.
-    size
-        Bytes of the file that were received.
+    reason, advice, size
+        As passed to the constructor.
+
+    Examples
+    --------
+    >>> from striate.fetch import OutageError
+    >>> str(OutageError("data.example is down (503)"))
+    'data.example is down (503). Try again later.'
     """
 
     exit_status = 75  # "temporary failure; try again later", as sysexits.h has it
@@ -29,16 +42,16 @@ class OutageError(StriateError):
 
 
 class UnavailableError(InputError):
-    """No address can give a file, now or later.
+    """No mirror can serve a file, and retrying does not help.
 
     Attributes
     ----------
     file
-        Its name.
+        Name of the file.
     dataset
-        That it belongs to.
+        Name of its dataset.
     reason
-        Why, as a clause.
+        Why no mirror can serve it, as a clause.
     """
 
     def __init__(self, file: str, dataset: str, reason: str, files: int = 1) -> None:
@@ -48,11 +61,11 @@ class UnavailableError(InputError):
 
 
 class StoppedError(StriateError):
-    """Somebody asked to stop."""
+    """The download was cancelled."""
 
 
 class FetchError(Exception):
-    """Why one attempt at one address came to nothing, as a clause: ``"the connection broke off"``."""
+    """One attempt at one mirror failed. `reason` is a clause, such as ``"the connection broke off"``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -60,26 +73,26 @@ class FetchError(Exception):
 
 
 class BrokenOffError(FetchError):
-    """The connection failed: worth another attempt, which goes on from what was received."""
+    """The connection failed. A retry resumes from the received bytes."""
 
 
 class SlowError(BrokenOffError):
-    """The host sends next to nothing; what little came does not count as progress."""
+    """The transfer rate is below the minimum. The few received bytes do not count as progress."""
 
 
 class UnreachableError(BrokenOffError):
-    """The host did not answer at all."""
+    """The host cannot be reached."""
 
 
 class DownError(FetchError):
-    """The host says that it is busy or under maintenance, or sends a page in the place of the file.
+    """The host is busy or under maintenance, or sends a web page instead of the file.
 
     Attributes
     ----------
     seconds
-        After which it asks to be called again; None if it does not say.
+        Wait that the host asks for (``Retry-After``), in seconds; None if it does not ask.
     page
-        Whether it sent a page, as hosts do that are down, instead of a status.
+        Whether the host sent a web page or other wrong content with a success status.
     """
 
     def __init__(self, reason: str, seconds: float | None = None, *, page: bool = False) -> None:
@@ -89,20 +102,20 @@ class DownError(FetchError):
 
 
 class UnusableError(FetchError):
-    """The address cannot give the file, now or later: missing, forbidden, another file."""
+    """The mirror cannot serve the file, and retrying does not help: it is missing, forbidden or a different file."""
 
 
 class ChangedError(FetchError):
-    """The file changed at the host: what was received so far belongs to another one."""
+    """The file changed on the host, so the received bytes belong to an earlier version."""
 
 
 class DamagedError(FetchError):
-    """What was received is not the file: bytes were changed on the way, or at the host.
+    """Verification failed: the received content differs from the catalogue entry.
 
     Attributes
     ----------
     sha256
-        Of what was received, where its hash speaks against it.
+        SHA-256 of the received content, if the hash is what differs.
     """
 
     def __init__(self, reason: str, sha256: str | None = None) -> None:
@@ -111,4 +124,4 @@ class DamagedError(FetchError):
 
 
 class LocalError(InputError):
-    """Something on this machine is in the way: the disk is full, the folder cannot be written."""
+    """A problem of the local machine, such as a full disk or a folder without write permission."""

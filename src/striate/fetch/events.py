@@ -1,4 +1,4 @@
-"""What happens while a dataset is fetched, for whoever watches: a bar, a script, nobody."""
+"""Progress events of a download, for progress bars and scripts."""
 
 import json
 from collections.abc import Callable
@@ -6,36 +6,42 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Kind = Literal[
-    "present",  # the file was here already
-    "started",  # an address begins to send
-    "received",  # so many bytes of the file are here
-    "retrying",  # an attempt failed, and the next one follows in `seconds`
-    "waiting",  # the host is down, or another process fetches the file; asked again in `seconds`
-    "restarted",  # what was received is dropped
-    "checking",  # the file is complete, and held against size and hash
-    "fetched",  # the file is whole, verified and in its place
-    "failed",  # the file is given up, for now
+    "present",  # the file exists already and is verified
+    "started",  # a mirror starts to send the file
+    "received",  # `done` bytes of the file have been received
+    "retrying",  # an attempt failed; the next one starts in `seconds`
+    "waiting",  # the host is down, or another process downloads the file; retried in `seconds`
+    "restarted",  # the received bytes were discarded
+    "checking",  # the file is complete and is being verified
+    "fetched",  # the file is complete, verified and installed
+    "failed",  # no further attempts in this run
 ]
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a file.
+    """Progress event of one file.
 
     Attributes
     ----------
     kind
-        What.
+        Type of the event.
     file
         Name of the file.
     done, total
-        Bytes that are here, and that there will be, where known.
+        Bytes received so far and in total; None where unknown.
     seconds
-        Wait until the next attempt.
+        Wait until the next attempt, in seconds.
     reason
-        Why, as a clause.
+        Why an attempt failed, as a clause.
     address
-        Who sends.
+        URL or folder of the mirror.
+
+    Examples
+    --------
+    >>> from striate.fetch import Event
+    >>> Event("received", "a.zip", done=512, total=2048).to_json()
+    '{"kind": "received", "file": "a.zip", "done": 512, "total": 2048}'
     """
 
     kind: Kind
@@ -47,7 +53,7 @@ class Event:
     address: str | None = None
 
     def to_json(self) -> str:
-        """One line of JSON, without what is not known."""
+        """Return the event as one line of JSON, without fields that are None."""
         return json.dumps({key: value for key, value in asdict(self).items() if value is not None}, ensure_ascii=False)
 
 
@@ -55,4 +61,4 @@ Listener = Callable[[Event], None]
 
 
 def ignore_event(event: Event) -> None:
-    """Listen to nothing."""
+    """Do nothing; the default listener."""

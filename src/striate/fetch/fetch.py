@@ -1,4 +1,4 @@
-"""Fetch a dataset with one call."""
+"""The function `fetch_dataset`, also callable as ``striate.fetch(…)``."""
 
 import os
 from collections.abc import Iterable
@@ -26,34 +26,47 @@ def fetch_dataset(
     options: Options | None = None,
     listener: Listener = ignore_event,
 ) -> list[Path]:
-    """Fetch a dataset of the catalogue, or some of its files.
+    """Download a dataset of the catalogue, or some of its files, and verify every file.
 
     Parameters
     ----------
     name
-        Of the dataset, or the dataset itself.
+        Name of the dataset, or a `Dataset`.
     names, tracks, pretraining, mice
-        Which of its files; see `striate.catalog.Dataset.select`. All by default.
+        Files to download, as in `striate.catalog.Dataset.select`; all files by default.
     to
-        Folder; by default where the dataset was fetched to before, else below the cache. The recordings open by name afterwards.
+        Destination folder. The default is the folder that the dataset was downloaded to before, or else a subfolder of the
+        cache. Recordings in any destination can be opened by name afterwards.
     accept_licence
-        Whether you accept the terms of the dataset (``dataset(name).licence``). Once is enough.
+        Accept the terms of the dataset (``get_dataset(name).licence``). The acceptance is remembered.
     options
-        Mirrors, waiting, patience.
+        Mirrors, retries and other settings.
     listener
-        Told what happens.
+        Callback that receives each `Event`.
 
     Returns
     -------
     list of Path
-        The files, whole and verified, in the order of the catalogue.
+        Paths of the verified files, in the order of the catalogue.
 
     Raises
     ------
     InputError
-        If the dataset or a file is unknown, the terms are not accepted, or a file cannot be had.
+        If the dataset or a file is unknown, the terms are not accepted, or no mirror has a file.
     OutageError
-        If a host is down; what was received is kept, and the same call goes on from there.
+        If a host is temporarily unavailable. Received bytes are kept, and the same call resumes from them.
+
+    Examples
+    --------
+    >>> import striate
+    >>> striate.fetch("sensorium2023")
+    Traceback (most recent call last):
+    ...
+    striate.errors.InputError: The catalogue has no dataset 'sensorium2023': did you mean 'sensorium2022'? Valid: ...
+
+    Download the recording of one mouse, about 400 MB:
+
+    >>> striate.fetch("sensorium2022", mice=[2], accept_licence=True)  # doctest: +SKIP
     """
     of = name if isinstance(name, Dataset) else get_dataset(name)
     files = of.select(names, tracks=tracks, pretraining=pretraining, mice=mice)

@@ -175,7 +175,7 @@ def _write(
         while data:
             if end is not None and writer.at + len(data) > end:
                 raise BrokenOffError(f"{response.host} sends more than it announced")
-            task.hasher.take(writer.at, data)
+            task.hasher.update(writer.at, data)
             writer.write(data)
             task.watch(writer.at, task.total)
             if (now := time.monotonic()) - since > retry_policy.stall_timeout:
@@ -353,7 +353,7 @@ def copy(task: Transfer, folder: Path) -> None:
         file.seek(at)
         with task.partial.writing(at) as writer:
             while data := file.read(_BLOCK):
-                task.hasher.take(writer.at, data)
+                task.hasher.update(writer.at, data)
                 writer.write(data)
                 task.watch(writer.at, status.st_size)
             writer.sync()

@@ -1,4 +1,4 @@
-"""How files are fetched, and what became of them."""
+"""Settings of a download, and its outcome."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,26 +10,33 @@ from striate.fetch.retry_policy import RetryPolicy
 
 @dataclass(frozen=True)
 class Options:
-    """How files are fetched.
+    """Settings of a download.
 
     Attributes
     ----------
     mirrors
-        Further addresses, or folders, that are tried before those of the catalogue.
+        Additional base URLs or folders, tried before those of the catalogue.
     wait
-        Whether to wait for a host that is down.
+        Whether to wait for a host that is temporarily unavailable, instead of raising `OutageError`.
     offline
-        Never touch the network; folders are no network.
+        Never use the network. Mirrors that are folders are still used.
     overwrite
-        Whether a file that stands in a file's place, and is another one, may be replaced.
+        Whether to replace an existing file whose content differs.
     trusted
-        SHA-256 that are taken although the catalogue has another, unconfirmed one.
+        SHA-256 hashes to accept although the catalogue has a different, unconfirmed hash.
     at_once
-        Files at a time.
+        Number of files to download in parallel.
     per_host
-        Connections to one host at a time.
-    patience
-        Times and attempts.
+        Maximum number of concurrent connections to one host.
+    retry_policy
+        Timeouts, waits and number of attempts.
+
+    Examples
+    --------
+    >>> from striate.fetch import Options, RetryPolicy
+    >>> options = Options(mirrors=("/media/usb/",), retry_policy=RetryPolicy(max_attempts=3))
+    >>> options.wait, options.retry_policy.max_attempts
+    (False, 3)
     """
 
     mirrors: tuple[str, ...] = ()
@@ -44,21 +51,30 @@ class Options:
 
 @dataclass
 class Outcome:
-    """What became of the files.
+    """Result of a download.
 
     Attributes
     ----------
     paths
-        Where the whole files are, by name.
+        Paths of the complete files by file name.
     failures
-        Why the others are not, by name.
+        Errors of the other files by file name.
+
+    Examples
+    --------
+    >>> from striate.fetch import Outcome, OutageError
+    >>> outcome = Outcome(failures={"a.zip": OutageError("data.example is down (503)")})
+    >>> outcome.raise_failures()
+    Traceback (most recent call last):
+    ...
+    striate.fetch.errors.OutageError: data.example is down (503). Try again later.
     """
 
     paths: dict[str, Path] = field(default_factory=dict)
     failures: dict[str, StriateError] = field(default_factory=dict)
 
     def raise_failures(self) -> None:
-        """Raise the first failure, if there is one; an outage only where nothing worse happened; those with one reason as one."""
+        """Raise the most severe failure, if any. Failures with the same reason are combined into one error."""
         worst = sorted(self.failures.values(), key=lambda error: isinstance(error, OutageError))
         if not worst:
             return

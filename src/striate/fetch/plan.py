@@ -1,4 +1,4 @@
-"""What a fetch will do, before it does anything."""
+"""Plan a download: which files are missing, how many bytes, and whether the disk has room."""
 
 import shutil
 from collections.abc import Sequence
@@ -18,18 +18,26 @@ State = Literal["whole", "there", "begun", "missing"]
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One file of a plan.
+    """State of one file before a download.
 
     Attributes
     ----------
     file
-        What the catalogue says of it.
+        Catalogue entry of the file.
     state
-        Whether it is here whole, there but to be verified, here in part, or not at all.
-    here
-        Bytes that are here.
+        ``"whole"``: complete and verified; ``"there"``: present, but not verified; ``"begun"``: partly downloaded;
+        ``"missing"``.
+    received
+        Bytes on disk.
     size
-        Bytes in all, as well as that is known.
+        Total size in bytes, possibly approximate; None if unknown.
+
+    Examples
+    --------
+    >>> from striate.catalog import DataFile
+    >>> from striate.fetch import PlannedFile
+    >>> PlannedFile(DataFile(name="a.zip"), "begun", received=512, size=2048).state
+    'begun'
     """
 
     file: DataFile
@@ -40,18 +48,27 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fetch will do.
+    """What a download will do. Made by `plan_fetch`.
 
     Attributes
     ----------
     dataset
-        The dataset.
+        Dataset to download.
     folder
-        Where its files will stand.
-    entries
-        The chosen files.
-    free
-        Bytes that the disk has left.
+        Destination folder.
+    files
+        State of each selected file.
+    bytes_free
+        Free space on the disk of the destination, in bytes.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import striate
+    >>> from striate.fetch import Plan
+    >>> plan = Plan(striate.catalog.get_dataset("sensorium2022"), Path("data"), files=(), bytes_free=10**9)
+    >>> plan.bytes_needed
+    0
     """
 
     dataset: Dataset
@@ -61,21 +78,21 @@ class Plan:
 
     @property
     def missing(self) -> tuple[PlannedFile, ...]:
-        """The files that are not whole."""
+        """Files that are not complete and verified."""
         return tuple(entry for entry in self.files if entry.state != "whole")
 
     @property
     def bytes_needed(self) -> int:
-        """Bytes that are still to come, as well as that is known."""
+        """Number of bytes still to download, not counting files of unknown size."""
         return sum(max(0, (entry.size or 0) - entry.received) for entry in self.missing)
 
     @property
     def unknown_sizes(self) -> int:
-        """Number of files to come whose size nobody knows."""
+        """Number of missing files of unknown size."""
         return sum(entry.size is None for entry in self.missing)
 
     def refuse_too_little_space(self) -> None:
-        """Raise `LocalError` if the files will not fit on the disk."""
+        """Raise `LocalError` if the disk has too little free space."""
         if self.bytes_needed > self.bytes_free:
             raise LocalError(
                 f"{self.dataset.name} needs {format_size(self.bytes_needed)} more, and the disk of {self.folder} has "
@@ -84,7 +101,29 @@ class Plan:
 
 
 def plan_fetch(of: Dataset, files: Sequence[DataFile], folder: DatasetFolder) -> Plan:
-    """Look what is here already, and what is to come."""
+    """Find out which files are on disk already and which have to be downloaded.
+
+    Parameters
+    ----------
+    of
+        Dataset to download.
+    files
+        Selected files of the dataset.
+    folder
+        Destination folder; it need not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import striate
+    >>> from striate.catalog.local_files import DatasetFolder
+    >>> from striate.fetch import plan_fetch
+    >>> dataset = striate.catalog.get_dataset("sensorium2022")
+    >>> plan = plan_fetch(dataset, dataset.select(mice=[2]), DatasetFolder(Path(tempfile.mkdtemp())))
+    >>> [file.state for file in plan.files]
+    ['missing']
+    """
     return Plan(of, folder.path, tuple(_entry(file, folder) for file in files), _free(folder.path))
 
 

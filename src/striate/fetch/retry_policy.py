@@ -1,4 +1,4 @@
-"""How long to wait for hosts, and how often to try."""
+"""Timeouts, exponential backoff and the number of retries of downloads."""
 
 import random
 from collections.abc import Mapping
@@ -9,29 +9,36 @@ from email.utils import parsedate_to_datetime
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How patiently files are fetched; times are in seconds.
+    """Timeouts and retries of downloads. All times are in seconds.
 
     Attributes
     ----------
-    first
-        Wait after the first failure; each further one in a row doubles it. A random part of up to a half is taken off,
-        so that many clients do not come back at the same moment.
-    longest
-        Longest such wait.
-    attempts
-        Attempts in a row that bring nothing new before a file is given up.
-    connect
-        For a connection to be made.
-    stall
-        Without a byte after which a connection counts as broken.
-    slowest
-        Bytes a second, over the time of a stall, below which it counts as broken, too.
-    brief
-        Wait that a host may ask for (``Retry-After``) without it counting as an outage.
-    poll
-        Longest wait between two calls at a host that is down; what it asks for is bounded by this.
-    outage
-        Longest outage that is waited for, where waiting was asked for at all.
+    initial_wait
+        Wait after the first failure. It doubles with each further failure in a row, and random jitter shortens it by up to
+        a half, so that clients do not retry simultaneously.
+    max_wait
+        Longest wait between two attempts.
+    max_attempts
+        Number of attempts in a row without progress after which the host counts as unavailable.
+    connect_timeout
+        Time limit for opening a connection.
+    stall_timeout
+        Time without a byte after which a connection counts as broken.
+    min_speed
+        Transfer rate (bytes/s, averaged over `stall_timeout`) below which a connection counts as broken.
+    max_retry_after
+        Longest ``Retry-After`` of a host that is not treated as an outage.
+    max_poll_wait
+        Longest wait between two requests to a host that is unavailable. It also bounds ``Retry-After``.
+    max_outage
+        Longest outage to wait for, if `Options.wait` is set.
+
+    Examples
+    --------
+    >>> from striate.fetch import RetryPolicy
+    >>> policy = RetryPolicy(initial_wait=1.0, max_wait=8.0)
+    >>> 2.0 <= policy.backoff(3) <= 4.0
+    True
     """
 
     initial_wait: float = 1.0
@@ -45,30 +52,35 @@ class RetryPolicy:
     max_outage: float = 48 * 3600.0
 
     def backoff(self, failures: int) -> float:
-        """Wait after so many failures in a row, with its random part."""
+        """Return the wait (s) after `failures` failures in a row, with random jitter."""
         max_wait = min(self.max_wait, self.initial_wait * 2.0 ** min(failures - 1, 30))
         return max_wait * random.uniform(0.5, 1.0)
 
     def poll_wait(self, asked: float | None, polls: int) -> float:
-        """Wait at a host that is down before it is asked for the n-th time; it may have asked for a time itself."""
+        """Return the wait (s) before request number `polls` to an unavailable host, which may have `asked` for a wait."""
         if asked is not None:
             return min(max(asked, self.initial_wait), self.max_poll_wait)
         return min(self.max_poll_wait, self.max_poll_wait / 10 * 1.5 ** min(polls - 1, 20)) * random.uniform(0.9, 1.0)
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds after which a host asks to be called again, from ``Retry-After``: a number, or a date.
+    """Parse the header ``Retry-After``, a number of seconds or a date.
 
     Returns
     -------
     float or None
-        Not below 0; None if the header is absent or makes no sense.
+        Wait in seconds (≥ 0); None if the header is absent or invalid.
+
+    Examples
+    --------
+    >>> parse_retry_after({"Retry-After": "120"})
+    120.0
     """
-    said = headers.get("Retry-After", "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said[:9])
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
     try:
-        date = parsedate_to_datetime(said)
+        date = parsedate_to_datetime(value)
         if date.tzinfo is None:
             date = date.replace(tzinfo=UTC)
         return max(0.0, (date - datetime.now(UTC)).total_seconds())
@@ -77,7 +89,7 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def format_duration(seconds: float) -> str:
-    """Write a duration for people: ``"40 s"``, ``"12 min"``, ``"5 h 30 min"``."""
+    """Format a duration: ``"40 s"``, ``"12 min"``, ``"5 h 30 min"``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

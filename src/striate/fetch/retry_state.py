@@ -1,4 +1,4 @@
-"""What went wrong with a file so far, and what follows from it: another attempt, a wait, or the end."""
+"""Retry state of one file: decides after each failure whether to retry at once, to wait, or to give up."""
 
 import time
 
@@ -8,12 +8,12 @@ from striate.fetch.errors import BrokenOffError, DamagedError, DownError, FetchE
 from striate.fetch.options import Options
 from striate.fetch.retry_policy import format_duration
 
-_MOST_STARTS = 3  # how often a file may change, or arrive damaged, in one run
-_PAGES = 3  # pages in the place of a file that are taken for an accident
+_MAX_RESTARTS = 3  # restarts of a file that changed or arrived damaged, in one run
+_MAX_PAGES = 3  # web pages in place of a file before the host counts as unavailable
 
 
 class RetryState:
-    """Counts what went wrong with a file, and decides how long to wait, or that it is enough."""
+    """Count the failures of a file, and decide how long to wait before the next attempt or to give up."""
 
     def __init__(self, options: Options, size: int) -> None:
         self._options = options
@@ -25,7 +25,7 @@ class RetryState:
         self._down_since: float | None = None
 
     def record_restart(self, file: DataFile, failure: FetchError) -> None:
-        """Count a start from the first byte; raise if there were too many."""
+        """Count a restart from the first byte, and raise `InputError` after too many restarts."""
         self._starts += 1
         self._furthest = self._before = 0
         if isinstance(failure, DamagedError) and failure.sha256 is not None:
@@ -35,7 +35,7 @@ class RetryState:
                     f"changed at the host, or the entry is out of date: ask its owners, or try another address ({option('--mirror', 'Options(mirrors=…)')})."
                 )
             self._wrong = failure.sha256
-        if self._starts >= _MOST_STARTS:
+        if self._starts >= _MAX_RESTARTS:
             raise InputError(
                 f"{file.name} cannot be fetched whole, after {self._starts} times from the start: {failure.reason}. Try another "
                 f"network or another address ({option('--mirror', 'Options(mirrors=…)')})."
@@ -44,26 +44,26 @@ class RetryState:
     def next_wait(
         self, failure: DownError | BrokenOffError, size: int, *, another: bool, down: bool
     ) -> tuple[float, bool]:
-        """Seconds until the next attempt, and whether the host is down.
+        """Return the wait (s) before the next attempt, and whether the host is unavailable.
 
         Parameters
         ----------
         failure
-            What went wrong.
+            Failure of the last attempt.
         size
-            Bytes that are here.
+            Number of bytes received so far.
         another
-            Whether the next attempt goes to another address.
+            Whether the next attempt uses another mirror.
         down
-            Whether the host was found to be down already, with another file.
+            Whether the host was found to be unavailable while another file was downloaded.
 
         Raises
         ------
         OutageError
-            If it is, and nobody asked to wait; or for too long.
+            If the host is unavailable and `Options.wait` is not set, or the outage exceeds `RetryPolicy.max_outage`.
         """
         retry_policy = self._options.retry_policy
-        sends = size != self._before  # so it is there, though what it sent may have been here before
+        sends = size != self._before  # the host responds, even if it only sent bytes that were received before
         self._before = size
         if size > self._furthest:
             self._furthest, self._down_since = size, None
@@ -71,7 +71,7 @@ class RetryState:
         self._in_a_row += 1
         asked = failure.seconds if isinstance(failure, DownError) else None
         most = (
-            _PAGES
+            _MAX_PAGES
             if isinstance(failure, DownError) and failure.page
             else retry_policy.max_attempts * (4 if sends else 1)
         )

@@ -1,4 +1,4 @@
-"""Whether what was fetched is still what it was."""
+"""Verify downloaded files against the catalogue and against the records of their download."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,22 +15,29 @@ State = Literal["whole", "unchanged", "unconfirmed", "damaged", "aside", "missin
 
 @dataclass(frozen=True)
 class FileStatus:
-    """What was found of one file.
+    """Result of verifying one file.
 
     Attributes
     ----------
     file
-        Its name.
+        Name of the file.
     path
-        Where it stands, or should.
+        Expected path of the file.
     state
-        ``"whole"``: as the catalogue says; ``"unchanged"``: as it was when it was fetched, for the catalogue has no hash;
-        ``"unconfirmed"``: likewise, though the catalogue has another hash, which nobody has confirmed; ``"damaged"``;
-        ``"aside"``: not in its place, but kept aside, for its hash is unconfirmed; ``"missing"``.
+        ``"whole"``: matches the catalogue; ``"unchanged"``: same as when it was downloaded (the catalogue has no hash);
+        ``"unconfirmed"``: same as when it was downloaded, but different from an unconfirmed hash of the catalogue;
+        ``"damaged"``; ``"aside"``: not installed, because its hash differs from an unconfirmed hash; ``"missing"``.
     sha256
-        Hash of what is there.
+        SHA-256 of the file; None if it could not be read.
     reason
-        Why it is not whole, as a clause.
+        Explanation of the state, as a clause.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from striate.fetch import FileStatus
+    >>> FileStatus("a.zip", Path("data/a.zip"), "missing").state
+    'missing'
     """
 
     file: str
@@ -43,21 +50,38 @@ class FileStatus:
 def verify(
     files: Iterable[DataFile], folder: DatasetFolder, watch: Callable[[DataFile, int], None] = lambda _file, _done: None
 ) -> list[FileStatus]:
-    """Read files again, and hold them against the catalogue, and against what was found when they were fetched.
+    """Read downloaded files again and compare their hashes with the catalogue and with the records of their download.
 
     Parameters
     ----------
     files
-        Of one dataset.
+        Files of one dataset.
     folder
-        Where they were fetched to.
+        Folder that they were downloaded to.
     watch
-        Told how many bytes of a file were read.
+        Progress callback, called with a file and the number of its bytes read so far.
+
+    Returns
+    -------
+    list of FileStatus
+        One status for each file, in the given order.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import striate
+    >>> from striate.catalog.local_files import DatasetFolder
+    >>> from striate.fetch import verify
+    >>> dataset = striate.catalog.get_dataset("sensorium2022")
+    >>> statuses = verify(dataset.files, DatasetFolder(Path(tempfile.mkdtemp())))
+    >>> {status.state for status in statuses}
+    {'missing'}
     """
-    return [_verdict(file, folder, watch) for file in files]
+    return [_verify_file(file, folder, watch) for file in files]
 
 
-def _verdict(file: DataFile, folder: DatasetFolder, watch: Callable[[DataFile, int], None]) -> FileStatus:
+def _verify_file(file: DataFile, folder: DatasetFolder, watch: Callable[[DataFile, int], None]) -> FileStatus:
     path = folder.file_path(file)
     if not path.is_file():
         return FileStatus(file.name, path, "aside" if folder.state_path(file, ".aside").is_file() else "missing")
