@@ -1,4 +1,4 @@
-"""Hold the kernels for GPUs against the plain form; run in a process of its own, for Triton's interpreter's sake."""
+"""Hold the kernels for GPUs against the reference implementation; run in a process of its own, for Triton's interpreter's sake."""
 
 import itertools
 

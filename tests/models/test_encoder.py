@@ -11,7 +11,7 @@ from striate.data import loaders
 from striate.errors import InputError
 from striate.models import Encoder, ModelSettings, build_encoder, published
 from striate.models import encoder as encoder_module
-from striate.models.kernels import use_form
+from striate.models.kernels import use_backend
 
 SMALL = {"core": {"channels": 4, "layers": 2}}
 NEURONS = {"1-1-1": np.random.default_rng(0).normal(size=(6, 3)), "2-1-1": np.random.default_rng(1).normal(size=(4, 3))}
@@ -163,7 +163,7 @@ def test_predicting_a_few_images_at_a_time_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, shifter: bool, count: int
 ) -> None:
     model, pupils = encoder(shifter=shifter).eval(), torch.randn(count, 2, generator=torch.Generator().manual_seed(6))
-    with torch.no_grad(), use_form("plain"):
+    with torch.no_grad(), use_backend("reference"):
         expected = model.rates(images(count), "1-1-1", pupils)
     seen: list[int] = []
     model.core.register_forward_hook(lambda core, given, maps: seen.append(len(maps)))

@@ -14,7 +14,7 @@ from striate._internal.torch_defaults import torch_defaults
 from striate.errors import InputError, describe_type, nearest, option
 from striate.models.config import ModelSettings
 from striate.models.cores import ConvolutionalCore
-from striate.models.kernels import form
+from striate.models.kernels import current_backend
 from striate.models.readouts import GaussianReadout, cortical_positions
 from striate.models.shifters.mlp import Shifter
 
@@ -203,7 +203,7 @@ class Encoder(nn.Module):
     def _images_at_a_time(self, images: Tensor) -> int:
         """Few, where nothing is differentiated: each layer then finds the maps of the one before in the cache of a CPU."""
         whole = max(1, len(images))
-        if self.training or torch.is_grad_enabled() or images.device.type != "cpu" or form() == "plain":
+        if self.training or torch.is_grad_enabled() or images.device.type != "cpu" or current_backend() == "reference":
             return whole
         height, width = self.core.map_shape
         return min(whole, max(1, _PART_BYTES // (self.core.channels * height * width * images.element_size())))

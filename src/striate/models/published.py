@@ -20,7 +20,7 @@ from striate._internal.zip_files import open_zip
 from striate.errors import InputError, listed, quoted, shortened
 from striate.models.config import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
 from striate.models.encoder import PREFIX, Encoder
-from striate.models.serialisation import check_tensor, shapes_of, skeleton
+from striate.models.serialisation import check_tensor, empty_encoder, meta_state_dict
 
 State = Mapping[str, Tensor]
 
@@ -70,7 +70,7 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
     settings = _settings(state, nonlinear, next(iter(neurons)), path)
     input_shape = (state[_FIRST].shape[1], *image_shape)
     try:
-        own = shapes_of(settings, input_shape, neurons)
+        own = meta_state_dict(settings, input_shape, neurons)
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path} is not a 2022 baseline ({shortened(str(error).splitlines()[0], 100)}).") from error
     published = {ours: _published_name(ours) for ours in own}
@@ -79,7 +79,7 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
     if missing := [name for name in published.values() if name not in state]:
         raise InputError(f"{path} lacks {listed(missing)}; it is not whole, or not a 2022 baseline.")
     tensors = {n: _in_our_axes(state[published[n]], v, f"{path}: {published[n]}") for n, v in own.items()}
-    encoder = skeleton(settings, input_shape, neurons)
+    encoder = empty_encoder(settings, input_shape, neurons)
     encoder.load_state_dict(tensors)
     return encoder.eval()
 

@@ -1,4 +1,4 @@
-"""Encoders on disk: one safetensors file that says in its header what it holds; nothing in it is ever executed."""
+"""Save and load encoders as one safetensors file with the settings in its header; loading never executes code."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _Count = Annotated[int, Field(strict=True, ge=1, le=10**8)]
 
 
 class _Description(BaseModel):
-    """What the header says of the encoder."""
+    """Description of the encoder in the header of the file."""
 
     settings: ModelSettings
     input_shape: tuple[_Count, _Count, _Count]
@@ -35,41 +35,70 @@ class _Description(BaseModel):
 
 
 _FORMAT = "striate-encoder-1"
-_HEADER = "striate"  # its name among the metadata of the file
+_HEADER = "striate"  # key of the header in the metadata of the file
 
 
 def save(encoder: Encoder, path: Path | str, *, overwrite: bool = False) -> None:
-    """Write an encoder, with the settings that rebuild it, as one ``.safetensors`` file.
+    """Write an encoder and its settings to a ``.safetensors`` file.
+
+    Parameters
+    ----------
+    encoder
+        The encoder to save.
+    path
+        Path of the file.
+    overwrite
+        Whether to replace an existing file.
 
     Raises
     ------
     InputError
-        If something stands at `path` and `overwrite` is false.
+        If the file exists and `overwrite` is false.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from striate.models import ModelSettings, build_encoder
+    >>> encoder = build_encoder(ModelSettings(), {"mouse": [[0, 0], [1, 0], [0, 1]]}, (1, 36, 64))
+    >>> path = Path(tempfile.mkdtemp()) / "encoder.safetensors"
+    >>> save(encoder, path)
+    >>> load(path).sessions
+    ('mouse',)
     """
-    described = {
+    description = {
         "settings": encoder.settings.model_dump(mode="json"),
         "input_shape": list(encoder.input_shape),
         "neurons": {s: encoder.neurons(s) for s in encoder.sessions},
         "image_ranges": {s: list(r) for s, r in encoder.image_ranges.items()},
     }
-    write_tensors(path, encoder.state_dict(), {"format": _FORMAT, "encoder": described}, overwrite=overwrite)
+    write_tensors(path, encoder.state_dict(), {"format": _FORMAT, "encoder": description}, overwrite=overwrite)
 
 
 @torch_defaults()
 def load(path: Path | str) -> Encoder:
-    """Read an encoder that `save` wrote; it is in evaluation mode, on the CPU.
+    """Load an encoder that was written by `save`, such as ``weights.safetensors`` of a finished run.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
+
+    Returns
+    -------
+    Encoder
+        The encoder, in evaluation mode, on the CPU.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, of another kind, or its tensors do not fit its own description.
+        If the file is missing or damaged, holds something else, or its tensors do not match the settings in its header.
     """
     tensors, header = read_tensors(path)
     if header.get("format") != _FORMAT:
         raise InputError(f"{path} holds no encoder of striate: give the weights.safetensors of a finished run.")
     try:
-        described = _Description.model_validate(header.get("encoder"))
-        shapes = shapes_of(described.settings, described.input_shape, described.neurons)
+        description = _Description.model_validate(header.get("encoder"))
+        shapes = meta_state_dict(description.settings, description.input_shape, description.neurons)
     except ValidationError as error:
         raise InputError(
             f"{path}: the description of the encoder is damaged ({describe_first_error(error)}); copy or train the run anew."
@@ -80,22 +109,10 @@ def load(path: Path | str) -> Encoder:
             f"{path}: the description of the encoder is damaged ({shortened(reason)}); copy or train the run anew."
         ) from error
     _check_tensors(shapes, tensors, path)
-    encoder = skeleton(described.settings, described.input_shape, described.neurons)
+    encoder = empty_encoder(description.settings, description.input_shape, description.neurons)
     encoder.load_state_dict(dict(tensors))
-    encoder.image_ranges = described.image_ranges
+    encoder.image_ranges = description.image_ranges
     return encoder.eval()
-
-
-def fill(encoder: Encoder, tensors: Mapping[str, Tensor], path: Path | str) -> None:
-    """Put tensors, by the names of the encoder's own, into an encoder.
-
-    Raises
-    ------
-    InputError
-        If one is missing, one too many, of another shape or kind, or not finite.
-    """
-    _check_tensors(encoder.state_dict(), tensors, path)
-    encoder.load_state_dict(dict(tensors))
 
 
 def _check_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path | str) -> None:
@@ -108,7 +125,7 @@ def _check_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], pat
 
 
 def check_tensor(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, name: str) -> None:
-    """Raise `InputError` unless a tensor has this shape, a kind of number that fits `dtype`, and is finite."""
+    """Raise `InputError` unless a tensor has the given shape, a data type of the same kind as `dtype`, and finite values."""
     if tuple(tensor.shape) != shape:
         raise InputError(f"{name} has shape {tuple(tensor.shape)}; expected {shape}.")
     if tensor.is_floating_point() != dtype.is_floating_point or tensor.is_complex() or tensor.layout != torch.strided:
@@ -120,27 +137,28 @@ def check_tensor(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, nam
 def write_tensors(
     path: Path | str, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, overwrite: bool
 ) -> None:
-    """Write tensors and a header of JSON values as one safetensors file, whole or not at all; the same make the same file."""
+    """Write tensors and a header of JSON values to a safetensors file, atomically and deterministically."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_write(path, overwrite=overwrite) as aside:
-        save_file(plain, aside, metadata={_HEADER: json.dumps(header)})  # the library would order several at random
-        aside.chmod(0o666 & ~_umask())  # the library lets only its writer read
+    with atomic_write(path, overwrite=overwrite) as temporary:
+        # one key only: safetensors writes several in random order
+        save_file(plain, temporary, metadata={_HEADER: json.dumps(header)})
+        temporary.chmod(0o666 & ~_umask())  # safetensors makes the file readable by its owner only
 
 
 def _umask() -> int:
-    """The rights that new files do not get."""
+    """Return the umask of the process."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors and header of a safetensors file.
+    """Read the tensors and the header of a safetensors file.
 
     Raises
     ------
     InputError
-        If there is no such file, or it is not a whole safetensors file.
+        If the file does not exist, or is not a complete safetensors file.
     """
     path = expand_path(path)
     if not path.is_file():
@@ -155,16 +173,15 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(f"{path} is not a whole safetensors file ({reason}); copy or train it anew.") from error
 
 
-def shapes_of(
+def meta_state_dict(
     settings: ModelSettings, input_shape: tuple[int, int, int], neurons: Mapping[str, int]
 ) -> dict[str, Tensor]:
-    """Return the tensors that an encoder of these settings has, as shapes without memory (on the device ``meta``).
+    """Return the state dict of an encoder with these settings on the device ``meta``, which allocates no memory.
 
-    A small file can claim any size: with these shapes its claims are compared with what is stored, before anything of that
-    size is made.
+    A file can claim any size in its header. The shapes are compared with the stored tensors before memory is allocated.
     """
     with torch.device("meta"):
-        shapes = dict(skeleton(settings, input_shape, dict.fromkeys(neurons, 1)).state_dict())
+        shapes = dict(empty_encoder(settings, input_shape, dict.fromkeys(neurons, 1)).state_dict())
     for session, count in neurons.items():
         for name in ("cortical_positions", "spread", "features", "bias"):
             key = f"readouts.{PREFIX}{session}.{name}"
@@ -172,8 +189,8 @@ def shapes_of(
     return shapes
 
 
-def skeleton(settings: ModelSettings, input_shape: tuple[int, int, int], neurons: Mapping[str, int]) -> Encoder:
-    """Make an encoder of the right shapes, whose values are still to be filled in; the global generator is left alone."""
+def empty_encoder(settings: ModelSettings, input_shape: tuple[int, int, int], neurons: Mapping[str, int]) -> Encoder:
+    """Make an encoder whose weights are to be loaded, without changing the global random number generator."""
     with torch.random.fork_rng(devices=()):
         positions = {session: np.zeros((count, 2), np.float32) for session, count in neurons.items()}
         return Encoder(settings, ConvolutionalCore(settings.core, input_shape), positions)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from striate.models.kernels import batchnorm_elu, use_form
+from striate.models.kernels import batchnorm_elu, use_backend
 from striate.models.kernels.batchnorm_elu import normalised_elu
 
-pytest.importorskip("numba", reason="the fused form on a CPU needs numba")
+pytest.importorskip("numba", reason="the fused kernel on a CPU needs numba")
 
 
 @st.composite
@@ -35,7 +35,7 @@ def cases(draw: st.DrawFn) -> tuple[nn.BatchNorm2d, Tensor, Tensor]:
 def outcome(chosen: str, norm: nn.BatchNorm2d, maps: Tensor, slopes: Tensor) -> list[Tensor]:
     """Values, gradients in maps, weight and bias, and what is kept of two batches."""
     norm, maps = copy.deepcopy(norm), maps.detach().clone(memory_format=torch.preserve_format).requires_grad_()
-    with use_form(chosen):  # type: ignore[arg-type]
+    with use_backend(chosen):  # type: ignore[arg-type]
         values = normalised_elu(maps * 1, norm)
         values.backward(slopes)
         normalised_elu(2 * maps, norm)
@@ -48,7 +48,7 @@ def outcome(chosen: str, norm: nn.BatchNorm2d, maps: Tensor, slopes: Tensor) -> 
 def test_agrees_with_the_plain_form(case: tuple[nn.BatchNorm2d, Tensor, Tensor]) -> None:
     norm, maps, slopes = case
     fused = outcome("auto", norm, maps, slopes)
-    exact = outcome("plain", copy.deepcopy(norm).double(), maps.double(), slopes.double())
+    exact = outcome("reference", copy.deepcopy(norm).double(), maps.double(), slopes.double())
     assert len(fused) == len(exact) == 7
     # few numbers may nearly be equal: then their spread, which they are divided by, is what rounding makes of it
     spread = (maps.double().var(dim=(0, 2, 3), correction=0) + norm.eps).sqrt()
@@ -60,9 +60,9 @@ def test_agrees_with_the_plain_form(case: tuple[nn.BatchNorm2d, Tensor, Tensor])
 def test_at_the_size_of_a_core_it_is_as_exact_as_pytorch() -> None:
     norm, maps = nn.BatchNorm2d(64), (3 + torch.randn(4, 64, 28, 56)).contiguous(memory_format=torch.channels_last)
     slopes = torch.randn_like(maps)
-    exact = outcome("plain", copy.deepcopy(norm).double(), maps.double(), slopes.double())
+    exact = outcome("reference", copy.deepcopy(norm).double(), maps.double(), slopes.double())
     for ours, plain, truth in zip(
-        outcome("auto", norm, maps, slopes), outcome("plain", norm, maps, slopes), exact, strict=True
+        outcome("auto", norm, maps, slopes), outcome("reference", norm, maps, slopes), exact, strict=True
     ):
         assert (ours - truth).abs().max() <= 2 * (plain - truth).abs().max() + 1e-6
 
@@ -91,7 +91,7 @@ def test_it_is_used_and_only_where_it_can_be(monkeypatch: pytest.MonkeyPatch) ->
         nn.BatchNorm2d(3, track_running_stats=False),
         nn.BatchNorm2d(3, momentum=None),
     ):
-        with use_form("plain"):
+        with use_backend("reference"):
             expected = normalised_elu(maps, copy.deepcopy(norm))
         torch.testing.assert_close(normalised_elu(maps, norm), expected)
     normalised_elu(maps.double(), nn.BatchNorm2d(3).double())

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from striate.models.cores.convolutional import DepthwiseConvolution
-from striate.models.kernels import use_form
+from striate.models.kernels import use_backend
 from striate.models.kernels.depthwise_conv import depthwise
 from striate.models.kernels.dispatch import depthwise_kernels
 
-pytest.importorskip("numba", reason="the fused form on a CPU needs numba")
+pytest.importorskip("numba", reason="the fused kernel on a CPU needs numba")
 KERNELS = depthwise_kernels()
 if KERNELS is None:
     pytest.skip("this CPU has neither AVX2 nor AVX-512", allow_module_level=True)
@@ -44,7 +44,7 @@ def cases(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor]:
 
 def outcome(chosen: str, maps: Tensor, weight: Tensor, slopes: Tensor) -> list[Tensor]:
     maps, weight = maps.detach().requires_grad_(), weight.detach().requires_grad_()
-    with use_form(chosen):  # type: ignore[arg-type]
+    with use_backend(chosen):  # type: ignore[arg-type]
         convolved = depthwise(maps, weight)
         return [convolved.detach(), *torch.autograd.grad(convolved, (maps, weight), slopes)]
 
@@ -52,7 +52,7 @@ def outcome(chosen: str, maps: Tensor, weight: Tensor, slopes: Tensor) -> list[T
 @settings(deadline=None, max_examples=100)
 @given(cases())
 def test_agrees_with_the_plain_form(case: tuple[Tensor, Tensor, Tensor]) -> None:
-    fused, plain = outcome("auto", *case), outcome("plain", *(t.double() for t in case))
+    fused, plain = outcome("auto", *case), outcome("reference", *(t.double() for t in case))
     for a, b in zip(fused, plain, strict=True):
         torch.testing.assert_close(a.double(), b, rtol=1e-5, atol=1e-4)
 
@@ -61,8 +61,8 @@ def test_at_the_size_of_a_core_it_is_as_exact_as_pytorch() -> None:
     torch.manual_seed(0)
     maps, slopes = (torch.randn(3, 64, 28, 56).contiguous(memory_format=torch.channels_last) for _ in range(2))
     weight = torch.randn(64, 1, 7, 7)
-    exact = outcome("plain", maps.double(), weight.double(), slopes.double())[2]
-    ours, pytorch = (outcome(chosen, maps, weight, slopes)[2].double() for chosen in ("auto", "plain"))
+    exact = outcome("reference", maps.double(), weight.double(), slopes.double())[2]
+    ours, pytorch = (outcome(chosen, maps, weight, slopes)[2].double() for chosen in ("auto", "reference"))
     assert (ours - exact).abs().max() < 2 * (pytorch - exact).abs().max() + 1e-4
 
 
@@ -85,7 +85,7 @@ def test_the_kernel_is_used_and_only_where_it_can_be(monkeypatch: pytest.MonkeyP
     maps = torch.randn(2, 2 * LANES, 5, 6, requires_grad=True)
     backward(DepthwiseConvolution(2 * LANES, 5), maps)
     assert used == [1]
-    with use_form("plain"):
+    with use_backend("reference"):
         backward(DepthwiseConvolution(2 * LANES, 5), maps)
     backward(DepthwiseConvolution(2 * LANES, 5).double(), maps.detach().double())
     backward(DepthwiseConvolution(2 * LANES, 5).requires_grad_(False), maps)  # a frozen core

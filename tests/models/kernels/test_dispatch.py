@@ -1,4 +1,4 @@
-"""The fused forms of sampling and projecting: the same values and gradients as the plain form that defines them."""
+"""The fused kernels of sampling and projecting: the same values and gradients as the reference implementation."""
 
 import os
 import subprocess
@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from striate.models.kernels import dispatch, form, sample_and_project, use_form
+from striate.models.kernels import current_backend, dispatch, sample_and_project, use_backend
 
-pytest.importorskip("numba", reason="the fused form on a CPU needs numba")
+pytest.importorskip("numba", reason="the fused kernel on a CPU needs numba")
 
 
 def outcome(chosen: str, inputs: tuple[Tensor, ...]) -> list[Tensor]:
-    """Value and gradients of one form."""
+    """Value and gradients of one backend."""
     copies = [t.detach().clone(memory_format=torch.preserve_format).requires_grad_() for t in inputs]
-    with use_form(chosen):  # type: ignore[arg-type]
+    with use_backend(chosen):  # type: ignore[arg-type]
         out = sample_and_project(*copies)  # type: ignore[arg-type]
         (out * torch.linspace(-1, 2, out.numel(), dtype=out.dtype).reshape(out.shape)).sum().backward()
     return [out.detach(), *(t.grad for t in copies if t.grad is not None)]
@@ -50,7 +50,7 @@ def cases(draw: st.DrawFn) -> tuple[Tensor, ...]:
 @given(cases())
 def test_agrees_with_the_plain_form(inputs: tuple[Tensor, ...]) -> None:
     tolerance = {"rtol": 1e-4, "atol": 1e-4} if inputs[0].dtype == torch.float32 else {"rtol": 1e-9, "atol": 1e-9}
-    plain, fused = outcome("plain", inputs), outcome("auto", inputs)
+    plain, fused = outcome("reference", inputs), outcome("auto", inputs)
     assert len(fused) == 5
     for a, b in zip(plain, fused, strict=True):
         assert a.shape == b.shape
@@ -68,7 +68,7 @@ def test_gradients_are_those_of_the_value(shared: bool) -> None:
     inputs = [t.requires_grad_() for t in (maps, positions, features, torch.zeros(6, dtype=torch.float64))]
     assert torch.autograd.gradcheck(sample_and_project, inputs)
     value = sample_and_project(*inputs)
-    assert "striate" in value.grad_fn.next_functions[0][0].name()  # type: ignore[union-attr]  # and not of the plain form
+    assert "striate" in value.grad_fn.next_functions[0][0].name()  # type: ignore[union-attr]  # and not of the reference implementation
 
 
 def test_a_frozen_core_costs_no_gradient_of_the_maps() -> None:
@@ -76,7 +76,7 @@ def test_a_frozen_core_costs_no_gradient_of_the_maps() -> None:
     frozen = sample_and_project(maps, positions.requires_grad_(), features.requires_grad_(), torch.zeros(6))
     (frozen * torch.linspace(-1, 2, 12).reshape(2, 6)).sum().backward()
     given_ = (maps, positions, features, torch.zeros(6))
-    for tensor, expected in zip((positions, features), outcome("plain", given_)[2:4], strict=True):
+    for tensor, expected in zip((positions, features), outcome("reference", given_)[2:4], strict=True):
         torch.testing.assert_close(tensor.grad, expected)
     assert maps.grad is None
 
@@ -111,11 +111,11 @@ def test_a_missing_compiler_is_said_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_forms_are_chosen_within_a_block() -> None:
-    assert form() == "auto"
-    with use_form("plain"):
-        assert form() == "plain"
-    assert form() == "auto"
-    with pytest.raises(ValueError, match="use 'auto' or 'plain'"), use_form("fast"):  # type: ignore[arg-type]
+    assert current_backend() == "auto"
+    with use_backend("reference"):
+        assert current_backend() == "reference"
+    assert current_backend() == "auto"
+    with pytest.raises(ValueError, match="use 'auto' or 'reference'"), use_backend("fast"):  # type: ignore[arg-type]
         pass
 
 
@@ -154,7 +154,7 @@ def test_a_second_process_finds_what_the_first_compiled(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_kernels_for_gpus_agree() -> None:
     """On a GPU where there is one, in Triton's interpreter otherwise."""
-    pytest.importorskip("triton", reason="the fused form on a GPU needs Triton")
+    pytest.importorskip("triton", reason="the fused kernel on a GPU needs Triton")
     environment = dict(os.environ)
     if not torch.cuda.is_available():
         environment["TRITON_INTERPRET"] = "1"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch.nn import functional as F
 
-from striate.models.kernels import use_form
+from striate.models.kernels import use_backend
 from striate.models.kernels.elu import elu_
 
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=9)
@@ -42,7 +42,7 @@ def test_layouts_and_types(layout: torch.memory_format) -> None:
     assert torch.equal(whole[:, 5:], rest[:, 5:])
     assert torch.equal(elu_(values.double()), F.elu(values.double()))
     assert elu_(torch.empty(0, 3)).shape == (0, 3)
-    with use_form("plain"):
+    with use_backend("reference"):
         assert torch.equal(elu_(values.clone(memory_format=layout)), F.elu(values))
 
 

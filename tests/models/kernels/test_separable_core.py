@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from striate.models import CoreSettings
 from striate.models.cores import ConvolutionalCore
-from striate.models.kernels import use_form
+from striate.models.kernels import use_backend
 from striate.models.kernels.dispatch import vector_kernels
 from striate.models.kernels.separable_core import separable_core
 
-pytest.importorskip("numba", reason="the fused form on a CPU needs numba")
+pytest.importorskip("numba", reason="the fused kernel on a CPU needs numba")
 KERNELS = vector_kernels()
 if KERNELS is None:
     pytest.skip("this CPU has neither AVX2 nor AVX-512", allow_module_level=True)
@@ -115,7 +115,7 @@ def model(**changed: object) -> ConvolutionalCore:
 )
 def test_a_core_uses_it_and_gives_the_same_maps(changed: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     core, images = model(**changed), torch.randn(3, 2, 18, 27)
-    with torch.no_grad(), use_form("plain"):
+    with torch.no_grad(), use_backend("reference"):
         expected = core(images)
     monkeypatch.setattr("striate.models.cores.convolutional.Layer.forward", None)  # nothing goes layer by layer
     with torch.no_grad():
@@ -127,7 +127,7 @@ def test_what_it_cannot_do_goes_layer_by_layer() -> None:
     assert KERNELS is not None
     for changed in ({"depth_separable": False}, {"channels": KERNELS.BLOCK + 1}, {"channels": 3}):
         core = model(**changed)
-        with torch.no_grad(), use_form("plain"):
+        with torch.no_grad(), use_backend("reference"):
             expected = core(images)
         with torch.no_grad():
             torch.testing.assert_close(core(images), expected, rtol=1e-4, atol=1e-5)

@@ -49,8 +49,8 @@ def _forward_loop(maps: Any, scale: Any, bias: Any, out: Any, shares: int) -> No
                 out[p, c] = elu_of_one(maps[p, c] * scale[c] + bias[c])
 
 
-def _slopes_loop(slopes: Any, values: Any, maps: Any, mean: Any, sums: Any) -> None:
-    """Sums of the slopes before the ELU, whose derivative follows from its values, and of slope · (x − mean)."""
+def _slopes_loop(grad_output: Any, values: Any, maps: Any, mean: Any, sums: Any) -> None:
+    """Sum the gradients before the ELU, whose derivative follows from its values, and their products with x − mean."""
     places, channels = maps.shape
     shares = sums.shape[0]
     for part in numba.prange(shares):
@@ -62,7 +62,7 @@ def _slopes_loop(slopes: Any, values: Any, maps: Any, mean: Any, sums: Any) -> N
             second[:] = 0
             for p in range(start, min(start + _BLOCK, stop)):
                 for c in range(channels):
-                    slope = slopes[p, c] * (min(values[p, c], np.float32(0)) + np.float32(1))
+                    slope = grad_output[p, c] * (min(values[p, c], np.float32(0)) + np.float32(1))
                     first[c] += slope
                     second[c] += slope * (maps[p, c] - mean[c])
             for c in range(channels):
@@ -71,7 +71,7 @@ def _slopes_loop(slopes: Any, values: Any, maps: Any, mean: Any, sums: Any) -> N
 
 
 def _backward_loop(
-    slopes: Any, values: Any, maps: Any, mean: Any, scale: Any, tilt: Any, offset: Any, out: Any, shares: int
+    grad_output: Any, values: Any, maps: Any, mean: Any, scale: Any, tilt: Any, offset: Any, out: Any, shares: int
 ) -> None:
     """Slope · scale + (x − mean) · tilt + offset."""
     places, channels = maps.shape
@@ -79,7 +79,7 @@ def _backward_loop(
         share = np.int64(part)
         for p in range(share * places // shares, (share + 1) * places // shares):
             for c in range(channels):
-                slope = slopes[p, c] * (min(values[p, c], np.float32(0)) + np.float32(1))
+                slope = grad_output[p, c] * (min(values[p, c], np.float32(0)) + np.float32(1))
                 out[p, c] = slope * scale[c] + (maps[p, c] - mean[c]) * tilt[c] + offset[c]
 
 
@@ -106,23 +106,23 @@ def forward(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Ten
 
 
 def backward(
-    slopes: Tensor, values: Tensor, maps: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, eps: float
+    grad_output: Tensor, values: Tensor, maps: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients in maps, weight and bias, given that in the values that `forward` gave."""
-    given = _rows(slopes), _rows(values), _rows(maps)
+    given = _rows(grad_output), _rows(values), _rows(maps)
     channels, places = maps.shape[1], len(given[0])
     out = maps.new_empty((len(maps), *maps.shape[2:], channels))
     centre = array(mean.float())
     with threads() as number:
         sums = maps.new_zeros((number, 2, channels), dtype=torch.float64)
         _slopes(*given, centre, sums.numpy())
-        of_bias, of_product = sums.sum(dim=0)
+        grad_bias, of_product = sums.sum(dim=0)
         inverse = (variance + eps).rsqrt()
         scale = weight.detach() * inverse
-        tilt, offset = -scale * inverse.square() * of_product / places, -scale * of_bias / places
+        tilt, offset = -scale * inverse.square() * of_product / places, -scale * grad_bias / places
         factors = (array(factor.float()) for factor in (scale, tilt, offset))
         _backward(*given, centre, *factors, _rows(out.permute(0, 3, 1, 2)), number)
-    return out.permute(0, 3, 1, 2), (of_product * inverse).float(), of_bias.float()
+    return out.permute(0, 3, 1, 2), (of_product * inverse).float(), grad_bias.float()
 
 
 def _rows(maps: Tensor) -> Any:

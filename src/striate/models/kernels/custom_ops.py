@@ -1,7 +1,7 @@
 """Register operators with PyTorch, for autograd and `torch.compile`.
 
-`torch.library.custom_op` would do the same, but wraps each kernel such that its first call imports ``torch._dynamo``, which takes
-seconds. Kernels that are registered with a `torch.library.Library` do without.
+`torch.library.custom_op` would do the same, but the first call of each of its kernels imports ``torch._dynamo``, which takes
+seconds. Kernels that are registered with a `torch.library.Library` do not import it.
 """
 
 from collections.abc import Callable
@@ -14,22 +14,22 @@ _DEVICES = ("CPU", "CUDA")
 _library: Any = torch.library.Library("striate", "FRAGMENT")  # type: ignore[no-untyped-call]
 
 
-def operator(name: str, kernel: Callable[..., Any], *, fake: Callable[..., Any]) -> Any:
-    """Register an operator that changes none of its arguments and returns none of them.
+def register_operator(name: str, kernel: Callable[..., Any], *, fake: Callable[..., Any]) -> Any:
+    """Register an operator that neither changes nor returns its arguments.
 
     Parameters
     ----------
     name
-        Its name in ``torch.ops.striate``.
+        Name of the operator in ``torch.ops.striate``.
     kernel
-        What it computes; the schema comes from its annotations.
+        Implementation; the schema is inferred from its annotations.
     fake
-        Gives outputs of the right shape, type and memory format without computing them.
+        Function of the same arguments that returns empty outputs of the right shape, data type and memory format.
 
     Returns
     -------
     torch._ops.OpOverload
-        To be called in place of the kernel.
+        The operator, to be called instead of the kernel.
     """
     _library.define(f"{name}{torch.library.infer_schema(kernel, mutates_args=())}")
     for device in _DEVICES:
@@ -38,16 +38,16 @@ def operator(name: str, kernel: Callable[..., Any], *, fake: Callable[..., Any])
     return getattr(torch.ops.striate, name).default
 
 
-def differentiable(name: str, backward: Callable[..., Any], *, keep: Callable[..., None]) -> None:
-    """Say how an operator is differentiated.
+def register_backward(name: str, backward: Callable[..., Any], *, setup_context: Callable[..., None]) -> None:
+    """Register the backward pass of an operator.
 
     Parameters
     ----------
     name
-        Its name in ``torch.ops.striate``.
+        Name of the operator in ``torch.ops.striate``.
     backward
-        Takes a context and the gradients of the outputs; returns those of the inputs.
-    keep
-        Takes a context, the inputs and the output, and keeps in the context what `backward` needs.
+        Function of a context and the gradients of the outputs that returns the gradients of the inputs.
+    setup_context
+        Function of a context, the inputs and the output that saves in the context what `backward` needs.
     """
-    torch.library.register_autograd(f"striate::{name}", backward, setup_context=keep, lib=_library)
+    torch.library.register_autograd(f"striate::{name}", backward, setup_context=setup_context, lib=_library)

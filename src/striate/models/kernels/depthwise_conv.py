@@ -1,4 +1,4 @@
-"""Depth-wise convolutions, whose gradient in the weights is taken by a kernel of our own where it can be."""
+"""Depthwise convolutions with a faster gradient of the weights on CPUs."""
 
 from typing import Any
 
@@ -6,35 +6,36 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.models.kernels.custom_ops import differentiable, operator
-from striate.models.kernels.dispatch import depthwise_kernels, form
+from striate.models.kernels.custom_ops import register_backward, register_operator
+from striate.models.kernels.dispatch import current_backend, depthwise_kernels
 
 
 def depthwise(maps: Tensor, weight: Tensor) -> Tensor:
-    """Convolve each feature map with a kernel of its own, padded so that it keeps its size.
+    """Convolve each feature map with its own kernel, with padding that keeps the size of the map.
 
     Parameters
     ----------
     maps : (B, C, H, W)
-        Fastest in the memory format ``torch.channels_last``.
+        Feature maps; fastest in the memory format ``torch.channels_last``.
     weight : (C, 1, k, k)
-        k is odd.
+        Kernels of odd size k.
 
     Returns
     -------
     Tensor, (B, C, H, W)
+        The convolved maps.
 
     Notes
     -----
-    PyTorch's gradient in the weights was measured to take a third of a step of training on a CPU, twelve times as long
-    as the convolution itself. Where there are vector units and numba, another takes its place, in single precision, for
-    kernels of 3, 5 and 7 and numbers of channels that fill registers. It can be differentiated once.
+    PyTorch's gradient of the weights takes a third of a training step on a CPU, twelve times as long as the convolution.
+    A numba kernel replaces it on CPUs with AVX2 or AVX-512, in single precision, for kernel sizes 3, 5 and 7 and numbers
+    of channels that are a multiple of the vector width. It has no second derivative.
     """
-    kernels = None if form() == "plain" or torch.compiler.is_compiling() else depthwise_kernels()
+    kernels = None if current_backend() == "reference" or torch.compiler.is_compiling() else depthwise_kernels()
     channels, kernel = weight.shape[0], weight.shape[-1]
-    wanted = torch.is_grad_enabled() and weight.requires_grad
-    simple = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in (maps, weight))
-    if kernels is None or not wanted or not simple or channels % kernels.LANES or kernel not in kernels.KERNELS:
+    needs_grad = torch.is_grad_enabled() and weight.requires_grad
+    supported = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in (maps, weight))
+    if kernels is None or not needs_grad or not supported or channels % kernels.LANES or kernel not in kernels.KERNELS:
         return _convolve(maps, weight)
     convolved: Tensor = _depthwise(maps, weight)
     return convolved
@@ -52,37 +53,39 @@ def _fake(maps: Tensor, weight: Tensor) -> Tensor:
     return torch.empty_like(maps)
 
 
-_depthwise = operator("depthwise", _kernel, fake=_fake)
+_depthwise = register_operator("depthwise", _kernel, fake=_fake)
 
 
-def _gradients_kernel(slopes: Tensor, maps: Tensor, weight: Tensor, maps_wanted: bool) -> tuple[Tensor, Tensor]:
+def _gradients_kernel(
+    grad_output: Tensor, maps: Tensor, weight: Tensor, needs_grad_maps: bool
+) -> tuple[Tensor, Tensor]:
     kernels = depthwise_kernels()
     assert kernels is not None
-    of_maps = maps.new_empty(0)
-    if maps_wanted:
+    grad_maps = maps.new_empty(0)
+    if needs_grad_maps:
         margin, mask = weight.shape[-1] // 2, [True, False, False]
         settings = ([1, 1], [margin, margin], [1, 1], False, [0, 0], len(weight))
-        of_maps = torch.ops.aten.convolution_backward(slopes, maps, weight, None, *settings, mask)[0]
-    of_weight: Tensor = kernels.weight_gradient(slopes, maps, weight.shape[-1])
-    return of_maps, of_weight
+        grad_maps = torch.ops.aten.convolution_backward(grad_output, maps, weight, None, *settings, mask)[0]
+    grad_weight: Tensor = kernels.weight_gradient(grad_output, maps, weight.shape[-1])
+    return grad_maps, grad_weight
 
 
-def _gradients_fake(slopes: Tensor, maps: Tensor, weight: Tensor, maps_wanted: bool) -> tuple[Tensor, Tensor]:
-    return (torch.empty_like(maps) if maps_wanted else maps.new_empty(0)), weight.new_empty(weight.shape)
+def _gradients_fake(grad_output: Tensor, maps: Tensor, weight: Tensor, needs_grad_maps: bool) -> tuple[Tensor, Tensor]:
+    return (torch.empty_like(maps) if needs_grad_maps else maps.new_empty(0)), weight.new_empty(weight.shape)
 
 
-_gradients = operator("depthwise_gradients", _gradients_kernel, fake=_gradients_fake)
+_gradients = register_operator("depthwise_gradients", _gradients_kernel, fake=_gradients_fake)
 
 
-def _keep(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
     ctx.save_for_backward(*inputs)
 
 
-def _differentiate(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, Tensor]:
+def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor]:
     maps, weight = ctx.saved_tensors
-    wanted = ctx.needs_input_grad[0]
-    of_maps, of_weight = _gradients(slopes, maps, weight, wanted)
-    return (of_maps if wanted else None), of_weight
+    needs_grad = ctx.needs_input_grad[0]
+    grad_maps, grad_weight = _gradients(grad_output, maps, weight, needs_grad)
+    return (grad_maps if needs_grad else None), grad_weight
 
 
-differentiable("depthwise", _differentiate, keep=_keep)
+register_backward("depthwise", _backward, setup_context=_setup_context)

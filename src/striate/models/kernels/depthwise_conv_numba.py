@@ -20,7 +20,7 @@ KERNELS = (3, 5, 7)  # sides of kernels, whose rows of sums fit into registers
 _slopes_3, _slopes_5, _slopes_7 = slopes(3), slopes(5), slopes(7)
 
 
-def _weight_loop(of_maps: Any, maps: Any, padded: Any, totals: Any, out: Any) -> None:
+def _weight_loop(grad_maps: Any, maps: Any, padded: Any, totals: Any, out: Any) -> None:
     """Sums of each share of the images, `out` (shares, C / lanes, k, k, lanes), zero before.
 
     Slopes and maps are (B, H, W, C). Each share has `padded` (C / lanes, H, W + k − 1, lanes), zero on the border, and
@@ -40,7 +40,7 @@ def _weight_loop(of_maps: Any, maps: Any, padded: Any, totals: Any, out: Any) ->
                     collect(place, channels, width, inside[y].ctypes.data + 4 * margin * LANES)
                 total[:] = 0
                 for y in range(height):
-                    slope = of_maps[b, y].ctypes.data + 4 * group * LANES
+                    slope = grad_maps[b, y].ctypes.data + 4 * group * LANES
                     for i in range(max(0, margin - y), min(kernel, height + margin - y)):
                         source, sums = inside[y + i - margin].ctypes.data, total[i].ctypes.data
                         if kernel == 7:
@@ -55,7 +55,7 @@ def _weight_loop(of_maps: Any, maps: Any, padded: Any, totals: Any, out: Any) ->
 _weights = compiled(_weight_loop, parallel=True, fastmath=set())
 
 
-def weight_gradient(of_maps: Tensor, maps: Tensor, kernel: int) -> Tensor:
+def weight_gradient(grad_maps: Tensor, maps: Tensor, kernel: int) -> Tensor:
     """Gradient (C, 1, k, k) in the weights, given that in the convolution's result and what was convolved, (B, C, H, W)."""
     images, channels, height, width = maps.shape
     groups = channels // LANES
@@ -64,6 +64,6 @@ def weight_gradient(of_maps: Tensor, maps: Tensor, kernel: int) -> Tensor:
         padded = maps.new_zeros((shares, groups, height, width + kernel - 1, LANES))
         totals = maps.new_empty((shares, kernel, kernel, LANES))
         out = maps.new_zeros((shares, groups, kernel, kernel, LANES))
-        given = (array(tensor.permute(0, 2, 3, 1)) for tensor in (of_maps, maps))
+        given = (array(tensor.permute(0, 2, 3, 1)) for tensor in (grad_maps, maps))
         _weights(*given, padded.numpy(), totals.numpy(), out.numpy())
     return out.sum(dim=0).permute(0, 3, 1, 2).reshape(channels, 1, kernel, kernel)

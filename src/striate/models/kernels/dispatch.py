@@ -1,4 +1,4 @@
-"""Which form of an operation is used: the fused one where it can be had, the plain one otherwise."""
+"""Choice of the backend of an operation: fused kernels where they are available, the PyTorch reference elsewhere."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,41 +10,55 @@ from typing import Literal
 
 import torch
 
-Form = Literal["auto", "plain"]
+Backend = Literal["auto", "reference"]
 
-_FORM: ContextVar[Form] = ContextVar("striate_form_of_operations", default="auto")
+_BACKEND: ContextVar[Backend] = ContextVar("striate_backend", default="auto")
 
 
-def form() -> Form:
-    """Which form of the operations is in use: ``"auto"`` (fused where possible) or ``"plain"``."""
-    return _FORM.get()
+def current_backend() -> Backend:
+    """Return the backend in use: ``"auto"`` (fused kernels where available) or ``"reference"`` (PyTorch only).
+
+    Examples
+    --------
+    >>> current_backend()
+    'auto'
+    """
+    return _BACKEND.get()
 
 
 @contextmanager
-def use_form(chosen: Form) -> Iterator[None]:
-    """Use another form of the operations within a ``with`` block, to compare them or to differentiate twice.
+def use_backend(backend: Backend) -> Iterator[None]:
+    """Select the backend of the operations within a ``with`` block.
+
+    Use ``"reference"`` to compare results, or to differentiate twice: fused kernels have no second derivative.
 
     Parameters
     ----------
-    chosen
-        ``"plain"`` for plain PyTorch, ``"auto"`` for fused kernels wherever they can be had.
+    backend
+        ``"auto"`` for fused kernels where they are available, ``"reference"`` for PyTorch only.
 
     Raises
     ------
     ValueError
-        If there is no such form.
+        If there is no such backend.
+
+    Examples
+    --------
+    >>> with use_backend("reference"):
+    ...     current_backend()
+    'reference'
     """
-    if chosen not in ("auto", "plain"):
-        raise ValueError(f"There is no form {chosen!r} of the operations: use 'auto' or 'plain'.")
-    token = _FORM.set(chosen)
+    if backend not in ("auto", "reference"):
+        raise ValueError(f"There is no backend {backend!r}: use 'auto' or 'reference'.")
+    token = _BACKEND.set(backend)
     try:
         yield
     finally:
-        _FORM.reset(token)
+        _BACKEND.reset(token)
 
 
 def fused_kernels(device: torch.device) -> ModuleType | None:
-    """Fused kernels for a device; None where only the plain form works."""
+    """Return the fused kernels for a device, or None if there are none."""
     if device.type == "cpu":
         return cpu_kernels()
     if device.type == "cuda":
@@ -54,19 +68,19 @@ def fused_kernels(device: torch.device) -> ModuleType | None:
 
 @cache
 def cpu_kernels() -> ModuleType | None:
-    """Loops that numba compiles; None, with a warning, where it cannot."""
+    """Return the CPU kernels that numba compiles; None, with a warning, if numba does not work."""
     try:
         from striate.models.kernels import readout_numba
 
         readout_numba.start_threads()
-    except Exception as error:  # whatever is wrong with a compiler, the plain form still works
-        _say_once("numba", error)
+    except Exception as error:  # compilers fail in many ways; the reference implementation still works
+        _warn("numba", error)
         return None
     return readout_numba
 
 
 def normalisation_kernels(device: torch.device) -> ModuleType | None:
-    """Batch normalisation and ELU in one; None elsewhere than on a CPU, and without numba."""
+    """Return the fused kernels of batch normalisation and ELU; None on other devices than CPUs, and without numba."""
     if device.type != "cpu" or cpu_kernels() is None:
         return None
     from striate.models.kernels import batchnorm_elu_numba
@@ -76,20 +90,20 @@ def normalisation_kernels(device: torch.device) -> ModuleType | None:
 
 @cache
 def vector_kernels() -> ModuleType | None:
-    """Instructions for the vector units of this CPU; None where they are not known, or numba does not work."""
+    """Return the kernels in vector instructions; None if the CPU has neither AVX2 nor AVX-512, or numba does not work."""
     if cpu_kernels() is None:
         return None
     try:
         from striate.models.kernels import separable_core_numba
     except Exception as error:
-        _say_once("numba", error)
+        _warn("numba", error)
         return None
     return separable_core_numba if separable_core_numba.SUPPORTED else None
 
 
 @cache
 def depthwise_kernels() -> ModuleType | None:
-    """Gradients of depth-wise convolutions on this CPU; None where its vector units are not known, or without numba."""
+    """Return the gradient kernels of depthwise convolutions; None under the conditions of `vector_kernels`."""
     if vector_kernels() is None:
         return None
     from striate.models.kernels import depthwise_conv_numba
@@ -99,17 +113,17 @@ def depthwise_kernels() -> ModuleType | None:
 
 @cache
 def gpu_kernels() -> ModuleType | None:
-    """Kernels that Triton compiles; None, with a warning, where it cannot."""
+    """Return the GPU kernels that Triton compiles; None, with a warning, if Triton does not work."""
     try:
         from striate.models.kernels import readout_triton
     except Exception as error:
-        _say_once("Triton", error)
+        _warn("Triton", error)
         return None
     return readout_triton
 
 
-def _say_once(compiler: str, error: Exception) -> None:
-    # once: its callers keep what they return
+def _warn(compiler: str, error: Exception) -> None:
+    # the callers are cached, so each warning is shown once
     warnings.warn(
         f"The fused operations need {compiler}, which does not work here ({error}). Plain PyTorch is used: the results are the same, but slower.",
         RuntimeWarning,

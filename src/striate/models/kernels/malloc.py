@@ -1,8 +1,8 @@
-"""Keep freed memory for the next allocation, instead of giving it back to the system and asking for it again.
+"""Keep freed memory in the process for the next allocation instead of returning it to the operating system.
 
-A feature map of a batch takes 50 MB. The C library gives so large a block back as soon as it is freed; the next one of
-the same size is then fetched page by page, each zeroed by the system. A step of training allocates dozens of them, and
-this was measured to take more than half of its time (benchmarks/).
+The feature maps of a batch take 50 MB. glibc returns blocks of this size to the operating system as soon as they are freed,
+and the next allocation must page in and zero the same memory again. A training step allocates dozens of such blocks, and
+without this module spends more than half of its time on page faults (see benchmarks/).
 """
 
 import ctypes
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 
-# parameters of glibc's mallopt (malloc.h), and their usual values
+# parameters of glibc's mallopt (malloc.h) and their default values
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-_USUAL = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65_536}
-_KEEPING = {_TRIM_THRESHOLD: -1, _MMAP_MAX: 0}  # never give back; take all memory from the heap
+_DEFAULTS = {_TRIM_THRESHOLD: 128 * 1024, _MMAP_MAX: 65_536}
+_RETAINING = {_TRIM_THRESHOLD: -1, _MMAP_MAX: 0}  # never trim the heap; never allocate with mmap
 
 _lock = Lock()
 _users = 0
@@ -22,23 +22,28 @@ _users = 0
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Within a ``with`` block, let the process reuse the memory that it frees; afterwards it is given back.
+    """Keep freed memory in the process within a ``with`` block, and return it to the operating system afterwards.
 
-    It makes steps of training and prediction on a CPU about twice as fast. The process holds on to the most that it
-    needed within the block, and not more. Where the C library is not glibc (on macOS), nothing changes.
+    Training and prediction on a CPU become about twice as fast. Within the block the process keeps its peak memory. Has no
+    effect if the C library is not glibc (on macOS, for example).
+
+    Examples
+    --------
+    >>> with freed_memory_kept():
+    ...     total = sum(range(10))
     """
     global _users
     with _lock:
         _users += 1
         if _users == 1:
-            _set(_KEEPING)
+            _set(_RETAINING)
     try:
         yield
     finally:
         with _lock:
             _users -= 1
             if _users == 0:
-                _set(_USUAL)
+                _set(_DEFAULTS)
 
 
 def _set(options: dict[int, int]) -> None:
@@ -47,7 +52,7 @@ def _set(options: dict[int, int]) -> None:
         return
     for name, value in options.items():
         library.mallopt(ctypes.c_int(name), ctypes.c_int(value))
-    if options is _USUAL:
+    if options is _DEFAULTS:
         library.malloc_trim(ctypes.c_size_t(0))
 
 

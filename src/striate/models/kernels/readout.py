@@ -1,4 +1,4 @@
-"""Read each neuron's features out of the core's maps at its own position, by the fastest form that works here."""
+"""Sample the feature maps at each neuron's position and project them, with the fastest available backend."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from striate.models.kernels import readout_reference
-from striate.models.kernels.custom_ops import differentiable, operator
-from striate.models.kernels.dispatch import form, fused_kernels
+from striate.models.kernels.custom_ops import register_backward, register_operator
+from striate.models.kernels.dispatch import current_backend, fused_kernels
 
 _FUSED = (torch.float32, torch.float64)
-_LARGEST = 2**31  # kernels count in 32 bits
+_LARGEST = 2**31  # the kernels use 32-bit indices
 
 
 def sample_and_project(maps: Tensor, positions: Tensor, features: Tensor, bias: Tensor) -> Tensor:
@@ -28,19 +28,27 @@ def sample_and_project(maps: Tensor, positions: Tensor, features: Tensor, bias: 
     features : (N, C)
         Weight of each feature map, by neuron.
     bias : (N,)
-        Added to each neuron's sum.
+        Bias of each neuron.
 
     Returns
     -------
     Tensor, (B, N)
+        Value of each neuron for each image.
 
     Notes
     -----
-    Where numba (on a CPU) or Triton (on a GPU) works, a fused kernel goes from maps to values, and back, without
-    the sampled features, (B, C, N), ever being there. It can be differentiated once. Otherwise, and within
-    ``use_form("plain")``, plain PyTorch does the same, and defines what is right.
+    The fused kernels (numba on a CPU, Triton on a GPU) never store the sampled features, (B, C, N), in memory. They have no
+    second derivative. Without them, and within ``use_backend("reference")``, the reference implementation in PyTorch is
+    used, which defines the correct result.
+
+    Examples
+    --------
+    >>> maps = torch.tensor([[[[1.0, 2.0, 3.0]]]])
+    >>> position = torch.tensor([[0.5, 0.0]])
+    >>> sample_and_project(maps, position, torch.tensor([[2.0]]), torch.tensor([10.0]))
+    tensor([[15.]])
     """
-    kernels = None if form() == "plain" else fused_kernels(maps.device)
+    kernels = None if current_backend() == "reference" else fused_kernels(maps.device)
     same_type = maps.dtype in _FUSED and maps.dtype == positions.dtype == features.dtype
     sizes = (maps.numel(), features.numel(), positions.numel())
     if kernels is None or not same_type or min(sizes) == 0 or max(sizes) >= _LARGEST:
@@ -62,38 +70,38 @@ def _fake(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
     return maps.new_empty((maps.shape[0], features.shape[0]))
 
 
-_sample_and_project = operator("sample_and_project", _kernel, fake=_fake)
+_sample_and_project = register_operator("sample_and_project", _kernel, fake=_fake)
 
 
 def _gradients_kernel(
-    slopes: Tensor, maps: Tensor, positions: Tensor, features: Tensor, maps_wanted: bool
+    grad_output: Tensor, maps: Tensor, positions: Tensor, features: Tensor, needs_grad_maps: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     kernels = fused_kernels(maps.device)
     assert kernels is not None
-    of_maps, of_positions, of_features = kernels.backward(slopes, maps, positions, features, maps_wanted)
-    return of_maps, of_positions, of_features
+    grad_maps, grad_positions, grad_features = kernels.backward(grad_output, maps, positions, features, needs_grad_maps)
+    return grad_maps, grad_positions, grad_features
 
 
 def _gradients_fake(
-    slopes: Tensor, maps: Tensor, positions: Tensor, features: Tensor, maps_wanted: bool
+    grad_output: Tensor, maps: Tensor, positions: Tensor, features: Tensor, needs_grad_maps: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     batch, channels, height, width = maps.shape
-    of_maps = maps.new_empty((batch if maps_wanted else 0, height, width, channels)).permute(0, 3, 1, 2)
-    return of_maps, positions.new_empty(positions.shape), features.new_empty(features.shape)
+    grad_maps = maps.new_empty((batch if needs_grad_maps else 0, height, width, channels)).permute(0, 3, 1, 2)
+    return grad_maps, positions.new_empty(positions.shape), features.new_empty(features.shape)
 
 
-_gradients = operator("sample_and_project_gradients", _gradients_kernel, fake=_gradients_fake)
+_gradients = register_operator("sample_and_project_gradients", _gradients_kernel, fake=_gradients_fake)
 
 
-def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+def _setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
     ctx.save_for_backward(*inputs)
 
 
-def _differentiate(ctx: Any, slopes: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
     maps, positions, features = ctx.saved_tensors
-    wanted = ctx.needs_input_grad[0]
-    of_maps, of_positions, of_features = _gradients(slopes, maps, positions, features, wanted)
-    return (of_maps if wanted else None), of_positions, of_features
+    needs_grad = ctx.needs_input_grad[0]
+    grad_maps, grad_positions, grad_features = _gradients(grad_output, maps, positions, features, needs_grad)
+    return (grad_maps if needs_grad else None), grad_positions, grad_features
 
 
-differentiable("sample_and_project", _differentiate, keep=_keep)
+register_backward("sample_and_project", _backward, setup_context=_setup_context)

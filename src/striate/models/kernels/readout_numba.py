@@ -155,27 +155,27 @@ def _forward_loop(maps: Any, positions: Any, features: Any, out: Any) -> None:
 
 
 def _backward_loop(
-    slopes: Any, maps: Any, positions: Any, features: Any, of_maps: Any, of_positions: Any, of_features: Any
+    grad_output: Any, maps: Any, positions: Any, features: Any, grad_maps: Any, grad_positions: Any, grad_features: Any
 ) -> None:
     number = maps.dtype.type
     images, height, width, channels = maps.shape
-    shares = of_features.shape[0]
-    each, maps_wanted = positions.shape[0] > 1, of_maps.shape[0] > 0
+    shares = grad_features.shape[0]
+    each, needs_grad_maps = positions.shape[0] > 1, grad_maps.shape[0] > 0
     for part in numba.prange(shares):
         share = np.int64(part)
         for b in range(share * images // shares, (share + 1) * images // shares):
             places = maps[b].reshape(height * width, channels)
-            of_places = of_maps[b].reshape(height * width, channels) if maps_wanted else places
+            of_places = grad_maps[b].reshape(height * width, channels) if needs_grad_maps else places
             at = positions[b if each else 0]
             for n in range(features.shape[0]):
-                slope, x, y = slopes[b, n], at[n, 0], at[n, 1]
+                slope, x, y = grad_output[b, n], at[n, 0], at[n, 1]
                 if np.isnan(x) or np.isnan(y):
-                    of_positions[b, n, :] = np.nan
+                    grad_positions[b, n, :] = np.nan
                     continue
                 weights, in_x, in_y, corners = _corners(x, y, width, height)
                 w0, w1, w2, w3 = number(weights[0]), number(weights[1]), number(weights[2]), number(weights[3])
                 p0, p1, p2, p3 = places[corners[0]], places[corners[1]], places[corners[2]], places[corners[3]]
-                f, of_f = features[n], of_features[share, n]
+                f, of_f = features[n], grad_features[share, n]
                 s0, s1, s2, s3 = number(0), number(0), number(0), number(0)
                 for c in range(channels):
                     s0 += f[c] * p0[c]
@@ -183,9 +183,9 @@ def _backward_loop(
                     s2 += f[c] * p2[c]
                     s3 += f[c] * p3[c]
                     of_f[c] += slope * (w0 * p0[c] + w1 * p1[c] + w2 * p2[c] + w3 * p3[c])
-                of_positions[b, n, 0] = slope * (in_x[0] * s0 + in_x[1] * s1 + in_x[2] * s2 + in_x[3] * s3)
-                of_positions[b, n, 1] = slope * (in_y[0] * s0 + in_y[1] * s1 + in_y[2] * s2 + in_y[3] * s3)
-                if maps_wanted:
+                grad_positions[b, n, 0] = slope * (in_x[0] * s0 + in_x[1] * s1 + in_x[2] * s2 + in_x[3] * s3)
+                grad_positions[b, n, 1] = slope * (in_y[0] * s0 + in_y[1] * s1 + in_y[2] * s2 + in_y[3] * s3)
+                if needs_grad_maps:
                     # one after another: on the border, two of the four may be the same place
                     for i in range(4):
                         weight = slope * number(weights[i])
@@ -251,19 +251,19 @@ def elu_(values: Tensor) -> None:
 
 
 def backward(
-    slopes: Tensor, maps: Tensor, positions: Tensor, features: Tensor, maps_wanted: bool
+    grad_output: Tensor, maps: Tensor, positions: Tensor, features: Tensor, needs_grad_maps: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients in maps (empty if not wanted), positions and features, given that in the value, (B, N)."""
+    """Gradients in maps (empty if not needs_grad), positions and features, given that in the value, (B, N)."""
     values = _channels_last(maps)
-    of_maps = maps.new_zeros(values.shape if maps_wanted else (0, *values.shape[1:]))
-    of_positions = maps.new_zeros((len(values), len(features), 2))
+    grad_maps = maps.new_zeros(values.shape if needs_grad_maps else (0, *values.shape[1:]))
+    grad_positions = maps.new_zeros((len(values), len(features), 2))
     with threads() as number:
-        of_features = maps.new_zeros((min(number, max(1, len(values))), *features.shape))
-        written = of_maps.numpy(), of_positions.numpy(), of_features.numpy()
-        _backward(array(slopes), values, array(positions), array(features), *written)
+        grad_features = maps.new_zeros((min(number, max(1, len(values))), *features.shape))
+        written = grad_maps.numpy(), grad_positions.numpy(), grad_features.numpy()
+        _backward(array(grad_output), values, array(positions), array(features), *written)
     if len(positions) == 1 and len(values) != 1:  # one for all images
-        of_positions = of_positions.sum(dim=0, keepdim=True)
-    return of_maps.permute(0, 3, 1, 2), of_positions, of_features.sum(dim=0)
+        grad_positions = grad_positions.sum(dim=0, keepdim=True)
+    return grad_maps.permute(0, 3, 1, 2), grad_positions, grad_features.sum(dim=0)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Read each neuron's features out of the core's maps at its own position: the plain PyTorch form.
+"""Reference implementation, in PyTorch, of `striate.models.kernels.sample_and_project`.
 
-It defines what the fused forms must compute, and takes their place where they do not work.
+It defines the result of the fused kernels, and replaces them where they do not work.
 """
 
 import torch
@@ -8,19 +8,17 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-_BLOCK_BYTES = 64 * 2**20  # that the sampled features of one block of neurons may take
-_KEPT_BYTES = 512 * 2**20  # that those of all neurons may take until the backward pass
+_BLOCK_BYTES = 64 * 2**20  # memory of the sampled features of one block of neurons
+_KEPT_BYTES = 512 * 2**20  # memory of the sampled features that are kept for the backward pass
 
 
 def sample_and_project(maps: Tensor, positions: Tensor, features: Tensor, bias: Tensor) -> Tensor:
-    """Sample and project in plain PyTorch: the definition of `striate.models.kernels.sample_and_project`, which see.
+    """Sample feature maps and project them; see `striate.models.kernels.sample_and_project`.
 
     Notes
     -----
-    Neurons are taken in blocks, so that no more than a block's worth of intermediate values exists at a time. What
-    the backward pass needs of them, the sampled features (0.25 GB for 7,776 neurons and 128 images of 64 maps), is
-    computed again there if it would take more than 0.5 GB. Positions that are the same for all images are not
-    repeated.
+    Neurons are processed in blocks to limit the memory of intermediate values. The sampled features, which the backward pass
+    needs (0.25 GB for 7,776 neurons, 128 images and 64 maps), are recomputed there if they would take more than 0.5 GB.
     """
     batch, channels = maps.shape[:2]
     neuron_bytes = maps.element_size() * max(1, batch * channels)
@@ -39,7 +37,7 @@ def sample_and_project(maps: Tensor, positions: Tensor, features: Tensor, bias: 
 
 def _block(maps: Tensor, positions: Tensor, features: Tensor, bias: Tensor) -> Tensor:
     batch, channels, height, width = maps.shape
-    if positions.ndim == 2:  # one grid for all: images and channels are sampled alike
+    if positions.ndim == 2:  # one grid for all images: fold the batch into the channels
         maps = maps.reshape(1, batch * channels, height, width)
         grid = positions[None, :, None]
     else:

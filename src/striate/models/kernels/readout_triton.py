@@ -79,17 +79,17 @@ def _forward(
 
 @triton.jit
 def _backward(
-    slopes,
+    grad_output,
     maps,
     positions,
     features,
-    of_maps,
-    of_positions,
-    of_features,
+    grad_maps,
+    grad_positions,
+    grad_features,
     images,
     neurons,
     position_stride,
-    maps_wanted: tl.constexpr,
+    needs_grad_maps: tl.constexpr,
     height: tl.constexpr,
     width: tl.constexpr,
     channels: tl.constexpr,
@@ -103,7 +103,7 @@ def _backward(
     for image in range(share, images, shares):
         offset = image * height * width * channels
         right, lower, left, top = _grid(positions + image * position_stride, n, present, height, width)
-        slope = tl.load(slopes + image * neurons + n, mask=present, other=0.0)
+        slope = tl.load(grad_output + image * neurons + n, mask=present, other=0.0)
         in_x = tl.zeros((neuron_block,), dtype=maps.dtype.element_ty)
         in_y = tl.zeros((neuron_block,), dtype=maps.dtype.element_ty)
         for i in tl.static_range(4):
@@ -117,15 +117,15 @@ def _backward(
             value = tl.load(maps + offset + there, mask=on_map, other=0.0)
             weight = slope * vertical * horizontal
             of_f += weight[:, None] * value
-            if maps_wanted:
-                tl.atomic_add(of_maps + offset + there, weight[:, None] * f, mask=on_map)
+            if needs_grad_maps:
+                tl.atomic_add(grad_maps + offset + there, weight[:, None] * f, mask=on_map)
             projected = tl.sum(value * f, axis=1)
             in_x += vertical * (projected if across else -projected)
             in_y += horizontal * (projected if down else -projected)
-        at = of_positions + (image * neurons + n) * 2
+        at = grad_positions + (image * neurons + n) * 2
         tl.store(at, slope * in_x * ((width - 1) / 2), mask=present)
         tl.store(at + 1, slope * in_y * ((height - 1) / 2), mask=present)
-    at = of_features + (share * neurons + n[:, None]) * channels + c[None, :]
+    at = grad_features + (share * neurons + n[:, None]) * channels + c[None, :]
     tl.store(at, of_f, mask=mask)
 
 
@@ -139,33 +139,33 @@ def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
 
 
 def backward(
-    slopes: Tensor, maps: Tensor, positions: Tensor, features: Tensor, maps_wanted: bool
+    grad_output: Tensor, maps: Tensor, positions: Tensor, features: Tensor, needs_grad_maps: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients in maps (empty if not wanted), positions and features, given that in the value, (B, N)."""
+    """Gradients in maps (empty if not needs_grad), positions and features, given that in the value, (B, N)."""
     values, positions, features = _channels_last(maps), positions.contiguous(), features.contiguous()
     images, neurons = len(values), len(features)
-    of_maps = torch.zeros_like(values) if maps_wanted else values[:0]
-    of_positions = values.new_empty((images, neurons, 2))
+    grad_maps = torch.zeros_like(values) if needs_grad_maps else values[:0]
+    grad_positions = values.new_empty((images, neurons, 2))
     shares = min(images, 8)
-    of_features = values.new_empty((shares, *features.shape))
+    grad_features = values.new_empty((shares, *features.shape))
     grid = (triton.cdiv(neurons, _NEURONS), shares)
     _backward[grid](
-        slopes.contiguous(),
+        grad_output.contiguous(),
         values,
         positions,
         features,
-        of_maps,
-        of_positions,
-        of_features,
+        grad_maps,
+        grad_positions,
+        grad_features,
         images,
         neurons,
         _stride(positions),
-        maps_wanted=maps_wanted,
+        needs_grad_maps=needs_grad_maps,
         **_sizes(values),
     )
     if len(positions) == 1 and images != 1:  # one for all images
-        of_positions = of_positions.sum(dim=0, keepdim=True)
-    return of_maps.permute(0, 3, 1, 2), of_positions, of_features.sum(dim=0)
+        grad_positions = grad_positions.sum(dim=0, keepdim=True)
+    return grad_maps.permute(0, 3, 1, 2), grad_positions, grad_features.sum(dim=0)
 
 
 def _stride(positions: Tensor) -> int:
