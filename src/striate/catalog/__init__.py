@@ -1,4 +1,4 @@
-"""Known datasets: their files, sizes, hashes, tracks, terms and citation. They are data, not code: a TOML file each."""
+"""Catalogue of datasets: files, sizes, hashes, tracks, licence and citation. Each dataset is one TOML file."""
 
 from striate.catalog.catalogue import catalogue_folder, get_dataset, list_datasets
 from striate.catalog.citation import collect_citations

@@ -1,4 +1,4 @@
-"""Where the datasets of the catalogue are found: those that come with striate, and the user's own."""
+"""Look up datasets: those that come with striate, and those that the user added."""
 
 import contextlib
 import os
@@ -16,23 +16,52 @@ _SUFFIX = ".toml"
 
 
 def catalogue_folder() -> Path:
-    """Folder of the user's own datasets: ``$STRIATE_CATALOG``, else ``catalog`` below the settings."""
+    """Return the folder of datasets added by the user: ``$STRIATE_CATALOG``, or ``catalog`` in the settings folder.
+
+    Examples
+    --------
+    >>> import os
+    >>> import striate
+    >>> os.environ["STRIATE_CATALOG"] = "/data/catalog"
+    >>> str(striate.catalog.catalogue_folder())
+    '/data/catalog'
+    >>> del os.environ["STRIATE_CATALOG"]
+    """
     chosen = os.environ.get("STRIATE_CATALOG")
     return expand_path(chosen) if chosen else settings_folder() / "catalog"
 
 
 def list_datasets() -> tuple[str, ...]:
-    """Names of all datasets, those that come with striate and the user's own."""
+    """Return the names of all datasets in the catalogue, sorted.
+
+    Examples
+    --------
+    >>> import striate
+    >>> "sensorium2022" in striate.catalog.list_datasets()
+    True
+    """
     return tuple(sorted(_entries()))
 
 
 def get_dataset(name: str) -> Dataset:
-    """Look a dataset up in the catalogue; the user's own come first.
+    """Look up a dataset by name. Datasets added by the user take precedence.
+
+    Parameters
+    ----------
+    name
+        Name of the dataset, such as ``"sensorium2022"``.
 
     Raises
     ------
     InputError
-        If there is none of that name (the sentence names the nearest), or its file is not as it should be.
+        If the catalogue has no such dataset, or its TOML file is invalid.
+
+    Examples
+    --------
+    >>> import striate
+    >>> dataset = striate.catalog.get_dataset("sensorium2022")
+    >>> dataset.tracks
+    ('sensorium', 'sensorium+')
     """
     entries = _entries()
     if name not in entries:
@@ -43,7 +72,7 @@ def get_dataset(name: str) -> Dataset:
 def _entries() -> dict[str, Traversable]:
     found: dict[str, Traversable] = {}
     folders: list[Traversable] = [files("striate.catalog") / "datasets"]
-    with contextlib.suppress(MissingHomeError):  # then there are no datasets of the user's own
+    with contextlib.suppress(MissingHomeError):  # without a home folder there are no datasets of the user
         folders.append(catalogue_folder())
     for folder in folders:
         try:

@@ -1,4 +1,4 @@
-"""Whose data something was made from: licence and citation stay with what is derived from a dataset."""
+"""Licence and citation of the datasets that a result was derived from."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -10,18 +10,24 @@ if TYPE_CHECKING:
 
 
 def collect_citations(recordings: Iterable["Recording"]) -> list[dict[str, Any]]:
-    """Licence and citation of the datasets that recordings are from.
+    """Collect licence and citation of the datasets that recordings belong to.
 
     Parameters
     ----------
     recordings
-        Opened by name, or from files that are called like those of a dataset of the catalogue. Others have no entry.
+        Open recordings. Recordings that do not belong to a dataset of the catalogue are ignored.
 
     Returns
     -------
     list of dict
         One for each dataset, with keys ``dataset``, ``title``, ``sessions``, ``licence`` (``name``, ``address``,
-        ``terms``) and, where known, ``citation`` (``text``, ``address``).
+        ``terms``) and ``citation`` (``text``, ``address``; or None).
+
+    Examples
+    --------
+    >>> import striate
+    >>> striate.catalog.collect_citations([])
+    []
     """
     found: dict[str, dict[str, Any]] = {}
     for recording in recordings:

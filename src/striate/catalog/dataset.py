@@ -1,4 +1,4 @@
-"""What the catalogue says of a dataset, checked: nothing that it names can leave the folder that it is fetched into."""
+"""Validated models of catalogue entries. File names cannot point outside of the destination folder."""
 
 import hashlib
 import re
@@ -26,16 +26,22 @@ class _Table(BaseModel):
 
 
 class Licence(_Table):
-    """On what terms data may be used.
+    """Licence of a dataset.
 
     Attributes
     ----------
     name
-        Such as CC BY-NC-ND 4.0.
+        Name of the licence, such as ``"CC BY-NC-ND 4.0"``.
     address
-        Where its full text stands.
+        URL of the full text.
     terms
-        What it asks of a user, in short; shown before the first fetch, which must accept it.
+        Summary of the terms. The user must accept it before the first download.
+
+    Examples
+    --------
+    >>> from striate.catalog import Licence
+    >>> Licence(name="CC BY 4.0", terms="Cite the authors.").name
+    'CC BY 4.0'
     """
 
     name: Line
@@ -44,12 +50,26 @@ class Licence(_Table):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of name, address and terms: what an acceptance is an acceptance of."""
+        """SHA-256 of name, address and terms. An acceptance refers to this hash."""
         return hashlib.sha256("\n".join((self.name, self.address or "", self.terms)).encode()).hexdigest()
 
 
 class Citation(_Table):
-    """What to cite: the reference as text, and where it stands."""
+    """Reference to cite when a dataset is used.
+
+    Attributes
+    ----------
+    text
+        Full reference.
+    address
+        URL of the publication, such as a DOI.
+
+    Examples
+    --------
+    >>> from striate.catalog import Citation
+    >>> Citation(text="Willeke et al. (2022)", address="https://arxiv.org/abs/2206.08666").text
+    'Willeke et al. (2022)'
+    """
 
     text: Text
     address: WebAddress | None = None
@@ -61,25 +81,32 @@ class DataFile(_Table):
     Attributes
     ----------
     name
-        Path below the folder of the dataset, with forward slashes.
+        Path relative to the folder of the dataset, with forward slashes.
     session
-        The recording that it holds, if it holds one.
+        Session name of the recording in the file; None if the file is not a recording.
     mouse
-        Number of the mouse in the dataset's own description.
+        Number of the mouse in the description of the dataset.
     role
-        ``"pre-training"``, or the name of the track whose responses are withheld.
+        ``"pre-training"``, or the name of the track whose test responses are withheld.
     neurons, trials
-        How many the recording has.
+        Number of neurons and trials of the recording.
     size
-        In bytes, exactly; None where only `about` is known.
+        Exact size in bytes; None if only `about` is known.
     about
-        Size in bytes, rounded.
+        Approximate size in bytes.
     sha256
-        Hash of the file.
+        SHA-256 of the file.
     confirmed
-        Whether the hash is from the owners of the data; a file that does not match an unconfirmed hash is kept aside.
+        Whether the owners of the data published the hash. A file that differs from an unconfirmed hash is downloaded, but
+        not installed until the user accepts its hash.
     md5
-        Another hash, where the owners give that (the keys of git-annex do).
+        MD5 of the file, if the owners publish that instead (as the keys of git-annex do).
+
+    Examples
+    --------
+    >>> from striate.catalog import DataFile
+    >>> DataFile(name="mouse-1/a.zip", size=1024).best_known_size
+    1024
     """
 
     name: str
@@ -108,27 +135,34 @@ class DataFile(_Table):
 
     @property
     def best_known_size(self) -> int | None:
-        """Size as well as it is known."""
+        """Exact size in bytes, or else the approximate size; None if both are unknown."""
         return self.about if self.size is None else self.size
 
 
 class Dataset(_Table):
-    """A dataset of the catalogue.
+    """Dataset of the catalogue.
 
     Attributes
     ----------
     name
-        What ``striate fetch`` calls it.
+        Identifier, as used by ``striate fetch``.
     title, description
-        For people.
+        Title and description for display.
     homepage
-        Where its owners describe it.
+        URL of the description by the owners.
     addresses
-        Where its files are, in the order of preference: each file stands at the address followed by its name.
+        Base URLs or absolute folders in the order of preference. The URL of a file is a base URL followed by its name.
     licence, citation
-        The terms, and what to cite.
+        Licence, and reference to cite.
     files
-        All of them.
+        All files of the dataset.
+
+    Examples
+    --------
+    >>> import striate
+    >>> dataset = striate.catalog.get_dataset("sensorium2022")
+    >>> len(dataset.files)
+    7
     """
 
     name: str
@@ -168,16 +202,16 @@ class Dataset(_Table):
 
     @property
     def tracks(self) -> tuple[str, ...]:
-        """Names of the tracks whose recordings it holds, in the order of the files."""
+        """Names of the tracks of the dataset, in the order of its files."""
         return tuple(dict.fromkeys(file.role for file in self.files if file.role not in (None, PRETRAINING)))
 
     def file(self, name: str) -> DataFile:
-        """Find a file by its session or its name.
+        """Return the file with a session name or file name.
 
         Raises
         ------
         InputError
-            If there is none.
+            If the dataset has no such file.
         """
         for file in self.files:
             if name in (file.session, file.name):
@@ -193,28 +227,35 @@ class Dataset(_Table):
         pretraining: bool = False,
         mice: Iterable[int] = (),
     ) -> tuple[DataFile, ...]:
-        """Choose files; what is asked for adds up, and all are chosen if nothing is asked for.
+        """Select files. The result is the union of all criteria, or all files if no criterion is given.
 
         Parameters
         ----------
         names
-            Sessions or file names.
+            Session names or file names.
         tracks
-            The recordings of these tracks.
+            Names of tracks whose recordings to select.
         pretraining
-            The pre-training recordings.
+            Whether to select the pre-training recordings.
         mice
-            The recordings of these mice, by number.
+            Numbers of mice whose recordings to select.
 
         Returns
         -------
         tuple of DataFile
-            In the order of the catalogue.
+            Selected files, in the order of the catalogue.
 
         Raises
         ------
         InputError
-            If something that was asked for is not in the dataset.
+            If a name, track or mouse is not in the dataset.
+
+        Examples
+        --------
+        >>> import striate
+        >>> dataset = striate.catalog.get_dataset("sensorium2022")
+        >>> len(dataset.select(pretraining=True))
+        5
         """
         names, tracks, mice = list(names), list(tracks), list(mice)
         if not (names or tracks or pretraining or mice):

@@ -1,8 +1,8 @@
-"""git-annex pointers: small files that stand in a repository for large ones, and tell their size and hash.
+"""Parse git-annex pointers: small text files that replace large files in a repository.
 
-A host of scientific data often keeps large files outside of its repository, by git-annex. A clone, or the repository's
-own archive, then holds only the pointers. A key such as ``MD5E-s423--d41d8cd98f00b204e9800998ecf8427e.zip`` names
-the method, the size in bytes and the hash of the content.
+Many hosts of scientific data manage large files with git-annex. A clone or an archive of such a repository contains only
+pointers. A key such as ``MD5E-s423--d41d8cd98f00b204e9800998ecf8427e.zip`` consists of the hash method, the size in bytes
+and the hash of the content.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-MAX_POINTER_BYTES = 32 * 1024  # bytes: git-annex itself takes no larger file for a pointer
+MAX_POINTER_BYTES = 32 * 1024  # bytes: the limit of git-annex itself
 
 _KEY = re.compile(
     r"^(?P<method>[A-Z0-9]+?)(?P<named>E?)(?P<fields>(?:-[sSmC]\d{1,18})*)--(?P<hash>[0-9a-f]+)(?:\.[^/]*)?$"
@@ -20,16 +20,16 @@ _DIGITS = {"MD5": 32, "SHA1": 40, "SHA256": 64}
 
 @dataclass(frozen=True)
 class AnnexKey:
-    """What a pointer tells of the content that it stands for.
+    """Parsed git-annex key.
 
     Attributes
     ----------
     name
-        The key as it is written.
+        The key as text.
     size
-        Of the content in bytes; None where the key does not tell.
+        Size of the content in bytes; None if the key has no size.
     md5, sha256
-        Hash of the content; None where the key has another.
+        Hash of the content; None if the key uses another method.
     """
 
     name: str
@@ -39,7 +39,7 @@ class AnnexKey:
 
 
 def parse_key(name: str) -> AnnexKey | None:
-    """Read a key; None if it is none."""
+    """Parse a git-annex key; return None if `name` is not a key."""
     match = _KEY.match(name)
     if match is None or len(match["hash"]) != _DIGITS.get(match["method"], len(match["hash"])):
         return None
@@ -49,7 +49,7 @@ def parse_key(name: str) -> AnnexKey | None:
 
 
 def parse_pointer(content: bytes) -> AnnexKey | None:
-    """Read the content of a file as a pointer; None if it is something else."""
+    """Parse the content of a file as a pointer; return None if it is not a pointer."""
     if len(content) > MAX_POINTER_BYTES or b"annex/objects/" not in content:
         return None
     first = content.splitlines()[0].decode("utf-8", errors="replace").replace("\\", "/")
@@ -57,12 +57,12 @@ def parse_pointer(content: bytes) -> AnnexKey | None:
 
 
 def read_pointer(path: Path) -> AnnexKey | None:
-    """Read a file as a pointer: one with a key in it, or a link into an annex that has not the content.
+    """Read a pointer: a file that contains a key, or a broken symbolic link into an annex.
 
     Returns
     -------
     AnnexKey or None
-        None if the content is there, or the file is something else.
+        None if the path is not a pointer, or if the content is present.
     """
     try:
         if path.is_file():
@@ -76,7 +76,7 @@ def read_pointer(path: Path) -> AnnexKey | None:
 
 
 def find_content(path: Path, key: AnnexKey) -> Path | None:
-    """Find the content of a pointer in the clone that it stands in; None where it was not fetched."""
+    """Find the content of a pointer in its clone; return None if git-annex has not downloaded it."""
     for folder in path.absolute().parents:
         for objects in (folder / ".git" / "annex" / "objects", folder / "annex" / "objects"):  # with files, or bare
             if not objects.is_dir():

@@ -1,4 +1,4 @@
-"""What of a dataset is on this disk: the folders that it was fetched into, and a record of each file."""
+"""Local copies of datasets: the folders that they were downloaded to, and a record of each downloaded file."""
 
 import contextlib
 import hashlib
@@ -14,27 +14,27 @@ from striate._internal.safe_parsing import parse_as, read_limited
 from striate.catalog.dataset import DataFile, Dataset
 from striate.errors import InputError
 
-_LONGEST_PLACE = 2**14  # bytes
-STATE_FOLDER = ".striate"  # below a dataset's folder: records, and what is not whole yet
+_MAX_PATH_BYTES = 2**14
+STATE_FOLDER = ".striate"  # subfolder of a dataset's folder for records and partial files
 
 
 class FetchRecord(BaseModel):
-    """What was found when a file was fetched.
+    """Record of a downloaded and verified file.
 
     Attributes
     ----------
     file
-        Its name in the dataset.
+        Name of the file in the dataset.
     size
-        In bytes.
+        Size in bytes.
     sha256
-        Hash of the content.
+        SHA-256 of the file.
     modified
-        Time of its last change, in nanoseconds: who changes the file changes that, too.
+        Modification time in nanoseconds, by which later changes are detected.
     fetched
-        Date and time, UTC.
+        Date and time of the download (UTC, ISO 8601).
     address
-        Where it came from; None if it was there already.
+        URL or name of the folder that the file came from; None if the file existed before.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -48,15 +48,15 @@ class FetchRecord(BaseModel):
 
 
 class DatasetFolder:
-    """A folder that a dataset is fetched into.
+    """Folder that a dataset is downloaded to.
 
-    Whole files stand at their names. Everything else is below ``.striate``: the record of each file, what was received
-    so far of a file that is not whole, and files that were kept aside.
+    Complete files have their final names. The subfolder ``.striate`` holds the record of each file, partial files, and
+    files whose hash the user has not accepted.
 
     Parameters
     ----------
     path
-        The folder; it need not exist.
+        Path of the folder; it need not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,15 +66,15 @@ class DatasetFolder:
         return f"<DatasetFolder {self.path}>"
 
     def file_path(self, file: DataFile) -> Path:
-        """Where the whole file stands."""
+        """Return the final path of a file."""
         return self.path / file.name
 
     def state_path(self, file: DataFile, suffix: str) -> Path:
-        """Path in the workshop for something that belongs to a file."""
+        """Return the path of a state file that belongs to a file of the dataset, such as its record."""
         return self.path / STATE_FOLDER / f"{file.name}{suffix}"
 
     def read_record(self, file: DataFile) -> FetchRecord | None:
-        """Record of a file; None if it was not fetched, or the record cannot be read."""
+        """Return the record of a file; None if it has no readable record."""
         try:
             return parse_as(FetchRecord, read_limited(self.state_path(file, ".json")))
         except (OSError, InputError):
@@ -86,7 +86,7 @@ class DatasetFolder:
             aside.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     def is_complete(self, file: DataFile) -> bool:
-        """Whether a file is here, whole, and unchanged since it was verified."""
+        """Whether a file is present and unchanged since it was verified, by size and modification time."""
         record = self.read_record(file)
         try:
             status = self.file_path(file).stat()
@@ -96,12 +96,12 @@ class DatasetFolder:
 
 
 def default_folder(name: str) -> Path:
-    """Where a dataset is fetched to unless another folder is named."""
+    """Return the default destination folder of a dataset."""
     return cache_folder() / "datasets" / name
 
 
 def register_folder(name: str, folder: Path) -> None:
-    """Note that a dataset is fetched into a folder, so that its recordings can be opened by name."""
+    """Remember that a dataset was downloaded to a folder, so that its recordings can be opened by name."""
     place = folder.absolute()
     if place == default_folder(name).absolute():
         return
@@ -112,19 +112,19 @@ def register_folder(name: str, folder: Path) -> None:
 
 
 def known_folders(name: str) -> list[DatasetFolder]:
-    """Folders that a dataset was fetched into, the default one first."""
+    """Return all folders that a dataset was downloaded to, the default folder first."""
     found = [default_folder(name)]
     with contextlib.suppress(OSError):
         for note in sorted((settings_folder() / "places" / name).iterdir()):
             if not note.name.startswith("."):
                 with contextlib.suppress(InputError):
-                    place = read_limited(note, _LONGEST_PLACE)
+                    place = read_limited(note, _MAX_PATH_BYTES)
                     found += [Path(os.fsdecode(place))] if place.startswith(b"/") and b"\0" not in place else []
     return [DatasetFolder(path) for path in found]
 
 
 def preferred_folder(of: Dataset, files: Iterable[DataFile]) -> DatasetFolder:
-    """Folder to fetch files of a dataset to where none is named: that which has most of them, mostly the default one."""
+    """Return the destination folder to use when the user names none: the known folder with most of the files."""
     chosen = list(files)
     return max(
         known_folders(of.name), key=lambda folder: sum(os.path.lexists(folder.file_path(file)) for file in chosen)
@@ -132,7 +132,7 @@ def preferred_folder(of: Dataset, files: Iterable[DataFile]) -> DatasetFolder:
 
 
 def find_fetched(of: Dataset, file: DataFile) -> Path | None:
-    """Path of a file of a dataset, if it is on this disk and whole."""
+    """Return the path of a complete local copy of a file, or None."""
     for folder in known_folders(of.name):
         if folder.is_complete(file):
             return folder.file_path(file)

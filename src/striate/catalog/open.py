@@ -1,4 +1,4 @@
-"""Recordings of the catalogue are opened by name, such as ``sensorium2022/27204-5-13``, once they are on this disk."""
+"""Open recordings by path or by catalogue name, such as ``sensorium2022/27204-5-13``."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -26,29 +26,37 @@ def open(path: "Iterable[str | os.PathLike[str] | Recording]", session: None = N
 
 
 def open(path: Any, session: str | None = None) -> "Recording | list[Recording]":
-    """Open a recording: a zip or folder in the official layout, a packed store, or a fetched recording by its name.
+    """Open a recording: a zip or folder in the SENSORIUM 2022 layout, a packed store, or a recording of the catalogue.
 
-    The first opening packs it once into the cache, with a progress bar; every later one is instant. An
-    archive that has changed since (its size, or the time of its last change) is packed anew.
+    The first call packs the recording into the cache and shows a progress bar; later calls are instant. An archive whose
+    size or modification time has changed is packed again.
 
     Parameters
     ----------
     path
-        Zip, folder, or packed store; or a name of the catalogue, such as ``sensorium2022/27204-5-13``. What exists as
-        a path is meant as a path. Several give a list of recordings. A recording is returned as it is.
+        Zip, folder or packed store; or a catalogue name, such as ``sensorium2022/27204-5-13``. A path that exists takes
+        precedence over a name. Several paths give a list of recordings. An open recording is returned unchanged.
     session
-        Name for the session of a single recording, where the archive does not tell it or tells it wrongly.
+        Session name of a single recording, if the archive contains none or a wrong one.
 
     Returns
     -------
     Recording or list of Recording
-        With memory-mapped, read-only arrays.
+        Recordings with memory-mapped, read-only arrays.
 
     Raises
     ------
     InputError
-        If there is no recording at `path` or it cannot be read (the sentence names the first reason, and
-        ``striate check`` lists all), or if it was not fetched yet.
+        If there is no recording at `path`, it is invalid (``striate check`` lists all problems), or it has not been
+        downloaded.
+
+    Examples
+    --------
+    >>> import striate
+    >>> simulated = striate.simulate(neurons=3, train=10, validation=4, test_images=2, repeats=2, image_shape=(16, 24))
+    >>> recording = striate.open(simulated.recording)
+    >>> recording is simulated.recording
+    True
     """
     from striate.recordings.pack_cache import open as open_recording
 
@@ -64,24 +72,31 @@ def open(path: Any, session: str | None = None) -> "Recording | list[Recording]"
 
 
 def is_single_recording(given: object) -> bool:
-    """Whether a single recording is meant: a path or name, or an open recording."""
+    """Whether a value denotes a single recording: a path, a catalogue name or an open recording."""
     from striate.recordings import Recording
 
     return isinstance(given, str | os.PathLike | Recording) or isinstance(getattr(given, "recording", None), Recording)
 
 
 def as_recording(given: Any) -> "Recording":
-    """Open a recording wherever one is taken: by its path or name; one that is open already is returned as it is.
+    """Convert a value to a recording. Functions that take a recording also take its path or catalogue name.
 
     Parameters
     ----------
     given
-        A recording, what `striate.simulate` returns, a path, or a name of the catalogue.
+        A recording, a result of `striate.simulate`, a path, or a catalogue name.
 
     Raises
     ------
     InputError
-        If it is something else, or cannot be opened.
+        If the value is of another type, or the recording cannot be opened.
+
+    Examples
+    --------
+    >>> import striate
+    >>> simulated = striate.simulate(neurons=3, train=10, validation=4, test_images=2, repeats=2, image_shape=(16, 24))
+    >>> striate.catalog.as_recording(simulated).images.shape[0]
+    18
     """
     from striate.recordings import Recording
 
@@ -97,18 +112,24 @@ def as_recording(given: Any) -> "Recording":
 
 
 def as_recordings(given: Any) -> "list[Recording]":
-    """Open one recording or several, wherever several are taken.
+    """Convert a value to a list of recordings. Functions that take several recordings also take paths or names.
 
     Parameters
     ----------
     given
-        What `as_recording` takes, or several of that: a list, a mapping, or a name that stands for several
-        (``sensorium2022/pre-training``).
+        A value that `as_recording` accepts; a list or mapping of such values; or a name of several recordings, such as
+        ``sensorium2022/pre-training``.
 
     Raises
     ------
     InputError
-        If something is no recording, or cannot be opened.
+        If a value is of another type, or a recording cannot be opened.
+
+    Examples
+    --------
+    >>> import striate
+    >>> striate.catalog.as_recordings([])
+    []
     """
     if isinstance(given, str | os.PathLike):
         return [open(path) for path in locate_all([given])]
@@ -128,14 +149,25 @@ def _is_path(given: object) -> bool:
 
 
 def locate(name: str | os.PathLike[str]) -> Path:
-    """Turn a path, or a name of the catalogue such as ``sensorium2022/27204-5-13``, into a path.
+    """Resolve a path or a catalogue name, such as ``sensorium2022/27204-5-13``, to a path.
 
-    What exists as a path is meant as a path.
+    A path that exists takes precedence over a name.
+
+    Parameters
+    ----------
+    name
+        Path or catalogue name.
 
     Raises
     ------
     InputError
-        If it names a dataset's recording that does not exist, or was not fetched yet; the sentence says the command.
+        If the dataset has no such recording, or the recording has not been downloaded.
+
+    Examples
+    --------
+    >>> import striate
+    >>> str(striate.catalog.locate("data/mouse.zip"))
+    'data/mouse.zip'
     """
     path = expand_path(name)
     if os.path.lexists(path):
@@ -162,15 +194,26 @@ def locate(name: str | os.PathLike[str]) -> Path:
 
 
 def locate_all(names: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Turn paths and names into paths; a name may stand for several recordings of a dataset.
+    """Resolve paths and catalogue names to paths. A name may match several recordings of a dataset.
 
-    ``sensorium2022`` stands for all of them, ``sensorium2022/pre-training`` for those of that role, and
-    ``sensorium2022/2*`` for those whose session matches the pattern.
+    ``sensorium2022`` matches all recordings, ``sensorium2022/pre-training`` those with that role, and ``sensorium2022/2*``
+    those whose session name matches the pattern.
+
+    Parameters
+    ----------
+    names
+        Paths or catalogue names.
 
     Raises
     ------
     InputError
-        As `locate`, for the first that is not here.
+        If a name cannot be resolved, as in `locate`.
+
+    Examples
+    --------
+    >>> import striate
+    >>> [str(path) for path in striate.catalog.locate_all(["a.zip", "b.zip"])]
+    ['a.zip', 'b.zip']
     """
     found: list[Path] = []
     for name in names:
@@ -196,26 +239,32 @@ def _located(of: Dataset, file: DataFile) -> Path:
 
 
 def find_dataset(path: Path | None, session: str) -> tuple[Dataset, DataFile] | None:
-    """Tell which file of which dataset a recording is, so that its licence and citation stay with it.
+    """Find the catalogue dataset and file that a recording was read from, by session name and file name.
 
     Parameters
     ----------
     path
-        What the recording was read from.
+        Path that the recording was read from; None for a recording in memory.
     session
-        Its session.
+        Session name of the recording.
 
     Returns
     -------
     (Dataset, DataFile) or None
-        By the folder that it was fetched into; else by the names of file and session together.
+        The dataset and its file; None if no dataset of the catalogue matches.
+
+    Examples
+    --------
+    >>> import striate
+    >>> striate.catalog.find_dataset(None, "27204-5-13") is None
+    True
     """
     if path is None:
         return None
     for name in list_datasets():
         try:
             of = get_dataset(name)
-        except InputError:  # a broken entry of the user's own is said where datasets are asked for
+        except InputError:  # an invalid entry of the user is reported by get_dataset
             continue
         for file in of.files:
             if file.session == session and file.name.rsplit("/", 1)[-1] in (path.name, f"{path.name}.zip"):
