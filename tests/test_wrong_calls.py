@@ -248,7 +248,7 @@ def test_recordings_are_taken_by_path_wherever_they_are_taken(at_hand: SimpleNam
     scored = [striate.score(submission, truth, bootstrap=0).tiers for truth in (path, opened, Truth.of(path))]
     assert scored[0] == scored[1] == scored[2]
     assert striate.submissions.validate(submission, path) == {"test": 18}
-    assert striate.data.Standardisation.of(path).session == "7-1-1"
+    assert striate.data.Standardisation.from_recording(path).session == "7-1-1"
     page = striate.report(path, [run, at_hand.folder / "submission.parquet"], tmp_path / "report.html", bootstrap=0)
     assert "submission" in page.read_text()
 

@@ -206,7 +206,7 @@ def _trained(recipe: str, recordings: list[Recording], folder: Path, seed: int, 
 
 def _constant(recording: Recording) -> Submission:
     """Each neuron's mean training response, whatever is shown."""
-    mean = Standardisation.of(recording).responses(recording.measured_responses("train")).mean(axis=0)
+    mean = Standardisation.from_recording(recording).responses(recording.measured_responses("train")).mean(axis=0)
     count = sum(len(recording.rows(tier)) for tier in ("test", "final_test"))
     return Submission.from_array(recording, np.tile(mean, (count, 1)), protocol="image", track=_TRACK)
 
@@ -214,5 +214,5 @@ def _constant(recording: Recording) -> Submission:
 def _oracle(known: SimulatedTruth, recording: Recording) -> Submission:
     """Return the expected response to each image, for an observer who knows neither behaviour nor eye position."""
     rows = np.concatenate([recording.rows(tier) for tier in ("test", "final_test")])
-    means = Standardisation.of(recording).responses(expected_given_image(known, recording, rows))
+    means = Standardisation.from_recording(recording).responses(expected_given_image(known, recording, rows))
     return Submission.from_array(recording, means, protocol="image", track=_TRACK)

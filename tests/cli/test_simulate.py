@@ -71,7 +71,7 @@ def test_what_is_withheld_can_be_scored_with_the_file_that_is_printed(capsys, mo
     recording = striate.open(archive)
     known = SimulatedTruth.read(truth.with_suffix(".npz"))
     rows = np.concatenate([recording.rows(tier) for tier in ("test", "final_test")])
-    rates = Standardisation.of(recording).responses(known.expected[rows])
+    rates = Standardisation.from_recording(recording).responses(known.expected[rows])
     submission = tmp_path / "oracle.parquet"
     Submission.from_array(recording, rates, protocol="image", track="sensorium").write(submission)
     code, out, _ = run(capsys, monkeypatch, "score", submission, truth, "--json", "--bootstrap", 0)

@@ -154,7 +154,7 @@ def modelled(made: Built, vault: Vault, mouse: Simulated, track: str, skill: flo
     rows = vault.mappings[mouse.recording.session].row
     shown = pd.Series(mouse.recording.trials["image_id"].to_numpy())
     of_image = pd.DataFrame(mouse.truth.expected).groupby(shown).transform("mean").to_numpy(np.float32)[rows]
-    responses = Standardisation.of(public).responses(of_image)
+    responses = Standardisation.from_recording(public).responses(of_image)
     at = {str(index): row for row, index in enumerate(public.trials["trial_idx"])}
     rng = np.random.default_rng(seed)
     truths, values = (vault.live[track], vault.final[track]), []

@@ -64,7 +64,9 @@ def answer(public, values):
 
 def constant(public):
     rows = sum(len(public.rows(tier)) for tier in ("test", "final_test"))
-    rates = striate.data.Standardisation.of(public).responses(np.asarray(public.responses[public.rows("train")]))
+    rates = striate.data.Standardisation.from_recording(public).responses(
+        np.asarray(public.responses[public.rows("train")])
+    )
     return answer(public, np.tile(rates.mean(axis=0), (rows, 1)))
 
 

@@ -80,7 +80,7 @@ def test_images_stay_as_recorded_if_asked() -> None:
     recording = small_recording()
     for size in (None, "original", recording.image_shape):
         batch = next(iter(striate.loaders(recording, image_size=size).validation))
-        expected = Standardisation.of(recording).images(recording.images[batch.rows])
+        expected = Standardisation.from_recording(recording).images(recording.images[batch.rows])
         np.testing.assert_array_equal(batch.images, expected)
 
 
@@ -229,7 +229,9 @@ def test_trials_that_share_an_id_but_not_the_pixels_keep_their_own() -> None:
     rows = recording.rows("test")
     recording.images[rows[3]] = 255 - recording.images[rows[3]]
     batch = next(iter(striate.loaders(recording, image_size=None).test))
-    np.testing.assert_array_equal(batch.images, Standardisation.of(recording).images(recording.images[rows]))
+    np.testing.assert_array_equal(
+        batch.images, Standardisation.from_recording(recording).images(recording.images[rows])
+    )
 
 
 def test_to_moves_every_tensor() -> None:

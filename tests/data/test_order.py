@@ -93,7 +93,7 @@ def test_workers_change_nothing(cache_gib: float | None) -> None:
 def test_what_does_not_fit_is_read_forwards_and_dealt_to_the_same_batches(
     ahead: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("striate.data.dataset._AHEAD", ahead)
+    monkeypatch.setattr("striate.data.dataset._READ_AHEAD", ahead)
     recording = small_recording()
     chosen = {"behavior": True, "pupil_center": True, "image_size": (9, 16), "batch_size": 8, "seed": 5}
     kept, read = (striate.loaders(recording, cache_gib=gib, **chosen).train for gib in (1, 0))

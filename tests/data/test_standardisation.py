@@ -25,7 +25,7 @@ def with_statistics(recording: Recording, **statistics: VariableStatistics) -> R
 
 def four_neurons(std: list[float]) -> Standardisation:
     recording = small_recording(neurons=4)
-    return Standardisation.of(with_statistics(recording, responses=stored(np.full(4, 7.0), std)))
+    return Standardisation.from_recording(with_statistics(recording, responses=stored(np.full(4, 7.0), std)))
 
 
 def test_responses_are_divided_by_std_and_not_centred() -> None:
@@ -42,7 +42,7 @@ def test_a_neuron_that_hardly_varies_is_divided_by_a_hundredth_of_the_mean_std()
 
 def test_stored_statistics_are_taken_as_they_are_even_where_they_disagree_with_the_data() -> None:
     recording = small_recording(neurons=4)
-    standardisation = Standardisation.of(
+    standardisation = Standardisation.from_recording(
         with_statistics(
             recording,
             responses=stored(np.zeros(4), [1.0, 2, 3, 4]),
@@ -60,7 +60,7 @@ def test_stored_statistics_are_taken_as_they_are_even_where_they_disagree_with_t
 def test_absent_statistics_are_those_of_the_training_trials() -> None:
     recording = small_recording()
     train = recording.rows("train")
-    standardisation = Standardisation.of(recording)
+    standardisation = Standardisation.from_recording(recording)
     np.testing.assert_allclose(standardisation.response_scale, recording.responses[train].std(0, dtype=float))
     assert standardisation.image_mean == pytest.approx(recording.images[train].mean())
     assert standardisation.images(recording.images[train]).std() == pytest.approx(1, rel=1e-5)
@@ -70,7 +70,7 @@ def test_absent_statistics_are_those_of_the_training_trials() -> None:
 
 def test_withheld_behavior_and_eye_position_become_zero_not_infinite() -> None:
     recording = small_recording(without_behavior=True)
-    standardisation = Standardisation.of(recording)
+    standardisation = Standardisation.from_recording(recording)
     assert not standardisation.behavior(recording.behavior).any()
     assert not standardisation.pupil_center(recording.pupil_center).any()
     # even a value where none is expected: a std of 0 says that nothing is known of its scale
@@ -100,7 +100,7 @@ def test_a_recording_whose_responses_never_vary_cannot_be_standardised() -> None
 def test_broken_statistics_are_named() -> None:
     with pytest.raises(InputError, match=r"7-1-1: responses: .*NaN"):
         four_neurons([1.0, np.nan, 1, 1])
-    standardisation = Standardisation.of(
+    standardisation = Standardisation.from_recording(
         with_statistics(small_recording(), behavior=stored(np.zeros(3), [1, np.nan, 1]))
     )
     with pytest.raises(InputError, match="behavior"):

@@ -298,7 +298,7 @@ def test_check_and_training_agree_about_stored_deviations(variable: str, value: 
     if not np.isfinite(value):
         opened = striate.open(path)
         with pytest.raises(InputError, match="NaN or infinity"):
-            standardisation = Standardisation.of(opened)
+            standardisation = Standardisation.from_recording(opened)
             standardisation.behavior(opened.behavior)
             standardisation.pupil_center(opened.pupil_center)
 

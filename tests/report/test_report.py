@@ -22,7 +22,7 @@ def material() -> Material:
     recording = small_recording(neurons=40, training=30, test_images=12, final_images=10, repeats=6)
     truth = Truth.of(recording)
     rng = np.random.default_rng(0)
-    standardised = Standardisation.of(recording)
+    standardised = Standardisation.from_recording(recording)
     rows = np.concatenate([recording.rows(tier) for tier in truth.tiers])
     measured = standardised.responses(recording.responses[rows])
     constant = np.broadcast_to(standardised.responses(recording.measured_responses("train")).mean(0), measured.shape)

@@ -47,7 +47,7 @@ def place(mouse: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def guess(recording: Recording, share: float) -> Submission:
     """Part measured, part noise."""
     rows = np.concatenate([recording.rows(tier) for tier in ("test", "final_test")])
-    measured = Standardisation.of(recording).responses(recording.responses[rows])
+    measured = Standardisation.from_recording(recording).responses(recording.responses[rows])
     noise = np.random.default_rng(0).gamma(2.0, 0.5, measured.shape)
     return Submission.from_array(recording, share * measured + (1 - share) * noise, protocol="image")
 

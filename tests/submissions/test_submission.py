@@ -220,7 +220,7 @@ def test_the_truth_is_standardised_as_the_recording_says():
     recording = small_recording(final_images=3)
     truth = Truth.of(recording)
     rows = np.concatenate([recording.rows("test"), recording.rows("final_test")])
-    expected = Standardisation.of(recording).responses(recording.responses[rows])
+    expected = Standardisation.from_recording(recording).responses(recording.responses[rows])
     np.testing.assert_array_equal(truth.responses, expected)
     assert Truth.of(recording, "final_test").tiers == ("final_test",)
     assert Truth.of(recording, ["live_test"]).tiers == ("test",)

@@ -60,13 +60,13 @@ def test_a_recordings_own_trials_give_the_rates_that_predict_gives(run: Run, ses
         batch_size=5,
     )
     columns = [recording.unit_ids.tolist().index(unit) for unit in predicted.unit_ids]
-    scale = Standardisation.of(recording).response_scale[columns]
+    scale = Standardisation.from_recording(recording).response_scale[columns]
     np.testing.assert_allclose(raw.to_numpy(), predicted.values * scale, rtol=1e-5)
 
 
 def test_a_run_keeps_the_standardisation_that_it_was_trained_with(run: Run) -> None:
     recording = small_recording(shape=(36, 64))
-    kept, own = run.standardisation("7-1-1"), Standardisation.of(recording)
+    kept, own = run.standardisation("7-1-1"), Standardisation.from_recording(recording)
     columns = [recording.unit_ids.tolist().index(unit) for unit in run.unit_ids("7-1-1")]
     np.testing.assert_array_equal(kept.response_scale, own.response_scale[columns])
     for name in ("image_mean", "image_std", "behavior_std", "pupil_center_mean", "pupil_center_std"):
@@ -261,7 +261,7 @@ def test_encoders_recognise_raw_images(plain: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a tensor"):
         encoder.rates((255 * noise).numpy(), "7-1-1")  # type: ignore[arg-type]
     recording = small_recording(shape=(36, 64))
-    black, white = Standardisation.of(recording).image_range
+    black, white = Standardisation.from_recording(recording).image_range
     encoder = plain.encoder()
     assert encoder.image_ranges == {"7-1-1": (black, white)}
     save(encoder, tmp_path / "encoder.safetensors")

@@ -55,7 +55,7 @@ def report(
     from striate.submissions import open_truth
     from striate.training import Run
 
-    if Run.is_one(archive):
+    if Run.is_run_folder(archive):
         raise InputError(
             f"The last argument, {shortened(archive, 100)}, is a run, and no recording is given: name the recording after the "
             "models, as in striate report RUN RUN RECORDING."

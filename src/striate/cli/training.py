@@ -78,9 +78,9 @@ def train(
     from striate.training import Run, load_recipe
 
     plan = load_recipe(recipe, settings)  # before anything is unpacked
-    Run.refuse_finished(out, overwrite)
+    Run.check_overwrite(out, overwrite)
     if core is not None:
-        Run.open(core).refuse_unfinished()
+        Run.open(core).require_finished()
     import striate
     from striate.training import train as train_encoder
     from striate.training.run import CHECKPOINT
@@ -132,7 +132,7 @@ def predict(
     from striate.training import predict as predict_responses
 
     opened = Run.open(run)
-    opened.refuse_unfinished()
+    opened.require_finished()
     named = None if track is None else track_name(track)
     if form is Format.NATIVE:
         refuse_existing(out, overwrite)

@@ -274,7 +274,7 @@ def _withheld(
 def _features(full: Full, tier: NDArray[np.str_]) -> pd.DataFrame:
     """Features of the test images of a track's recording; a row a picture, by its hash."""
     rows = np.flatnonzero(np.isin(tier, TEST_TIERS))
-    responses = Standardisation.of(full.recording).responses(np.asarray(full.recording.responses[rows]))
+    responses = Standardisation.from_recording(full.recording).responses(np.asarray(full.recording.responses[rows]))
     answers = response_features(responses, full.picture[rows])
     first = [int(rows[np.flatnonzero(full.picture[rows] == picture)[0]]) for picture in answers.index]
     pictures = picture_features(np.asarray(full.recording.images[first])).set_index(answers.index)

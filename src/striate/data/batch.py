@@ -1,4 +1,4 @@
-"""A batch: some trials of one recording, as tensors with names."""
+"""A batch: trials of one recording as named tensors."""
 
 from __future__ import annotations
 
@@ -17,25 +17,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Batch:
-    """Some trials of one tier of one recording, standardised.
+    """A batch of standardised trials from one tier of one recording.
 
     Attributes
     ----------
     session
-        The recording that the trials belong to.
+        Session of the recording.
     tier
-        Their tier.
+        Tier of the trials.
     rows : (B,) int64
-        Their row numbers in the recording.
+        Row numbers of the trials in the recording.
     images : (B, C, h, w) float32
-        The input: the image, then (where behaviour is an input) three constant planes: pupil dilation, its
-        derivative, running speed.
+        Inputs. The first channel is the image. If behaviour is an input, three constant channels follow: pupil dilation,
+        its derivative, and running speed.
     responses : (B, N) float32, or None
-        Standardised responses of the selected neurons; None where they are withheld or were not asked for.
+        Standardised responses of the selected neurons; None if they are withheld or were not requested.
     behavior : (B, 3) float32, or None
-        The standardised behaviours, where they are an input.
+        Standardised behaviour; None if it is not an input.
     pupil_center : (B, 2) float32, or None
-        The standardised eye position, where it is an input.
+        Standardised eye position; None if it is not an input.
+
+    Examples
+    --------
+    >>> import torch
+    >>> batch = Batch("mouse", "train", torch.arange(4), torch.zeros(4, 1, 36, 64), torch.ones(4, 10))
+    >>> batch
+    <Batch mouse train: images (4, 1, 36, 64), responses (4, 10)>
+    >>> len(batch.take(torch.tensor([0, 2])))
+    2
     """
 
     session: str
@@ -55,7 +64,7 @@ class Batch:
     def __repr__(self) -> str:
         tensors = (
             (name, getattr(self, name)) for name in ("images", "responses", "behavior", "pupil_center")
-        )  # of which a notebook would print thousands of numbers
+        )  # shapes only: the tensors are large
         shapes = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in tensors if tensor is not None)
         return f"<Batch {self.session} {self.tier}: {shapes}>"
 
@@ -64,7 +73,7 @@ class Batch:
         for name in ("images", "responses", "behavior", "pupil_center"):
             tensor = getattr(self, name)
             if tensor is not None:
-                pixels = tensor[:, :1] if name == "images" else tensor  # behind them there may be planes of behaviour
+                pixels = tensor[:, :1] if name == "images" else tensor  # without the channels of behaviour
                 values = notebook_html.summarise_values(pixels.detach().float().cpu())
                 rows.append(
                     (name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), str(tensor.device), values)
@@ -73,12 +82,12 @@ class Batch:
         return notebook_html.section(f"Batch of {len(self)} {self.tier} trials of {self.session}", shown)
 
     def measured_responses(self) -> Tensor:
-        """Responses of the batch, shape (B, N), where there must be some (in training, for example).
+        """Return the responses, shape (B, N), or raise an error if the batch has none.
 
         Raises
         ------
         WithheldError
-            If the batch has none.
+            If the batch has no responses.
         """
         if self.responses is None:
             raise WithheldError(
@@ -89,18 +98,21 @@ class Batch:
 
     def to(self, device: torch.device | str | int, *, non_blocking: bool = False) -> Batch:
         """Return the batch with its tensors on a device."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """Return the batch in page-locked memory, from which copies to a GPU need not wait."""
-        return self._each(lambda tensor: tensor.pin_memory())
+        """Return a copy of the batch in page-locked memory, for asynchronous copies to a GPU."""
+        return self._map(lambda tensor: tensor.pin_memory())
 
-    def some(self, places: Tensor) -> Batch:
-        """Return some trials of the batch, by their places in it, as a batch."""
-        return self._each(lambda tensor: tensor[places])
+    def take(self, positions: Tensor) -> Batch:
+        """Return the trials at the given positions of the batch, as a batch."""
+        return self._map(lambda tensor: tensor[positions])
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         responses, behavior, pupil_center = (
-            None if tensor is None else change(tensor) for tensor in (self.responses, self.behavior, self.pupil_center)
+            None if tensor is None else function(tensor)
+            for tensor in (self.responses, self.behavior, self.pupil_center)
         )
-        return Batch(self.session, self.tier, change(self.rows), change(self.images), responses, behavior, pupil_center)
+        return Batch(
+            self.session, self.tier, function(self.rows), function(self.images), responses, behavior, pupil_center
+        )

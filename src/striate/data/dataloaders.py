@@ -28,7 +28,7 @@ from striate.data.subsets import select_training_rows
 from striate.errors import InputError, UnknownAttributeError, validate_count, validate_seed
 from striate.recordings import Recording
 
-_LISTED = 6  # recordings in a representation
+_MAX_SHOWN = 6  # recordings in a representation
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,13 @@ class Loaders(Mapping[str, TrialLoader]):
     def _repr_html_(self) -> str:
         about = {"neurons": f"{self.unit_ids.size:,}", "input": " × ".join(map(str, self.input_shape))}
         rows = [
-            (tier, f"{rows.size:,}", f"{-(-rows.size // self.settings.batch_size):,}", self._said_of(tier))
+            (tier, f"{rows.size:,}", f"{-(-rows.size // self.settings.batch_size):,}", self._response_status(tier))
             for tier, rows in self._rows.items()
         ]
         tiers = notebook_html.table(("tier", "trials", "batches", "responses"), rows)
         return notebook_html.section(f"Loaders of {self.session}", notebook_html.key_value_table(about), tiers)
 
-    def _said_of(self, tier: str) -> str:
+    def _response_status(self, tier: str) -> str:
         return "withheld" if tier in self.recording.withheld_tiers else "given"
 
     def __getattr__(self, name: str) -> Any:
@@ -178,14 +178,14 @@ class Loaders(Mapping[str, TrialLoader]):
         for loader in self.values():
             loader.set_epoch(epoch)
 
-    def _keep_images(self, budget: Budget) -> None:
+    def _cache_images(self, budget: Budget) -> None:
         rows = np.unique(np.concatenate(list(self._rows.values())))
-        self._prepared.keep_images(self.recording.trials["image_id"], rows, budget)
+        self._prepared.cache_images(self.recording.trials["image_id"], rows, budget)
 
-    def _keep_responses(self, budget: Budget) -> None:
+    def _cache_responses(self, budget: Budget) -> None:
         measured = [rows for tier, rows in self._rows.items() if tier not in self.recording.withheld_tiers]
         if measured:
-            self._prepared.keep_responses(np.unique(np.concatenate(measured)), budget)
+            self._prepared.cache_responses(np.unique(np.concatenate(measured)), budget)
 
     def _loader(self, tier: str, rows: NDArray[np.int64], *, shuffle: bool, with_responses: bool) -> TrialLoader:
         options = self._options
@@ -221,8 +221,8 @@ class SessionLoaders(Mapping[str, Loaders]):
 
     def __repr__(self) -> str:
         each = [f"  {loaders!r}" for loaders in self.values()]
-        more = [f"  and {len(each) - _LISTED} more"] if len(each) > _LISTED else []
-        return "\n".join(["<SessionLoaders", *each[:_LISTED], *more, ">"])
+        more = [f"  and {len(each) - _MAX_SHOWN} more"] if len(each) > _MAX_SHOWN else []
+        return "\n".join(["<SessionLoaders", *each[:_MAX_SHOWN], *more, ">"])
 
     def _repr_html_(self) -> str:
         rows = [
@@ -345,14 +345,14 @@ def loaders(
     """
     options = _options(tiers, shuffle, seed, workers, pin_memory, _device(device))
     chosen = data_settings(settings, overrides)
-    several = _several(as_recordings(recordings))
+    several = _check_sessions(as_recordings(recordings))
     one_alone = len(several) == 1 and is_single_recording(recordings)
     each = [Loaders(recording, chosen, options) for recording in several]
     budget = Budget(chosen.cache_gib, options.device)
     for one in each:  # images first: they cost the most to prepare and the least to keep
-        one._keep_images(budget)
+        one._cache_images(budget)
     for one in each:
-        one._keep_responses(budget)
+        one._cache_responses(budget)
     return each[0] if one_alone else SessionLoaders(each)
 
 
@@ -380,7 +380,7 @@ def _options(
     return _Options(names, shuffle, seed, workers, pin_memory, device)
 
 
-def _several(several: list[Recording]) -> list[Recording]:
+def _check_sessions(several: list[Recording]) -> list[Recording]:
     sessions = [recording.session for recording in several]
     doubled = sorted({session for session in sessions if sessions.count(session) > 1})
     if doubled or not several:

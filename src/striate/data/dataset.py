@@ -1,4 +1,4 @@
-"""The trials of one tier as a PyTorch dataset: positions in, one batch out."""
+"""PyTorch dataset and loader of the trials of one tier."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from striate.data.preprocessing import PreparedRecording
 
-_AHEAD = 256 * 2**20  # bytes of prepared inputs and responses that are read at a time
+_READ_AHEAD = 256 * 2**20  # bytes of inputs and responses that are read and prepared at a time
 
 
 class TrialDataset(Dataset[Batch]):
-    """Trials of one tier; indexed with positions among them it gives one `Batch` of those trials.
+    """Trials of one tier. Indexing with positions of trials returns a `Batch`.
 
     Attributes
     ----------
     session, tier
-        Where the trials are from.
+        Session of the recording, and tier of the trials.
     rows : (T,)
         Row number of each trial in the recording.
     with_responses
-        Whether batches carry responses: false where those are withheld, or not asked for.
+        Whether batches have responses: false if they are withheld or were not requested.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class TrialDataset(Dataset[Batch]):
         return self.rows.size
 
     @property
-    def not_kept(self) -> int:
-        """Bytes a trial that are not in memory and have to be prepared for each batch."""
-        return self._prepared.not_kept(self.rows, with_responses=self.with_responses)
+    def uncached_bytes(self) -> int:
+        """Bytes per trial that are not cached, and are prepared anew for each batch."""
+        return self._prepared.uncached_bytes(self.rows, with_responses=self.with_responses)
 
     @torch_defaults()
     def __getitem__(self, positions: int | Sequence[int] | NDArray[np.int64]) -> Batch:
@@ -65,8 +65,16 @@ class TrialDataset(Dataset[Batch]):
 class TrialLoader(DataLoader[Batch]):
     """A PyTorch loader of whole batches of one tier.
 
-    Its `sampler` (a `BatchSampler`) says which trials make up each batch; ``loader.set_epoch(e)`` makes the
-    next pass that of epoch e, whatever was drawn before.
+    Its `sampler` (a `BatchSampler`) chooses the trials of each batch. ``loader.set_epoch(epoch)`` selects the order of trials
+    of the next pass, independently of earlier passes.
+
+    Examples
+    --------
+    >>> import striate
+    >>> recording = striate.simulate(neurons=10)  # doctest: +SKIP
+    >>> loader = striate.loaders(recording, batch_size=64).train  # doctest: +SKIP
+    >>> next(iter(loader)).images.shape  # doctest: +SKIP
+    torch.Size([64, 1, 36, 64])
     """
 
     sampler: BatchSampler
@@ -78,10 +86,10 @@ class TrialLoader(DataLoader[Batch]):
             batch_size=None,
             sampler=sampler,
             num_workers=workers,
-            collate_fn=_as_it_is,
+            collate_fn=_identity,
             pin_memory=pin_memory,
             persistent_workers=workers > 0,
-            generator=torch.Generator(),  # its own, so that loading draws nothing from the global one
+            generator=torch.Generator(),  # its own generator, so that loading does not change the global one
         )
 
     def __repr__(self) -> str:
@@ -89,21 +97,20 @@ class TrialLoader(DataLoader[Batch]):
         return f"<TrialLoader {data.session} {data.tier}: {len(data)} trials in {len(self)} batches>"
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the start of an epoch, counted from 0."""
+        """Select the epoch, counted from 0, of the next pass."""
         self.sampler.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        size = self.dataset.not_kept
+        size = self.dataset.uncached_bytes
         if self.num_workers or self.pin_memory or not size:
             with torch_defaults():
                 return super().__iter__()
-        return self._read_in_order(max(1, _AHEAD // (size * self.sampler.batch_size)))
+        return self._read_in_order(max(1, _READ_AHEAD // (size * self.sampler.batch_size)))
 
     def _read_in_order(self, batches: int) -> Iterator[Batch]:
-        """Read the trials of several batches in the order of the file, and then deal them to their batches.
+        """Read the trials of several batches in file order, then distribute them to their batches.
 
-        The batches are those of the sampler, trial by trial, so a recording that does not fit into memory trains
-        as one that does; a disk only reads forwards instead of here and there.
+        The batches are exactly those of the sampler, but the disk reads sequentially.
         """
         order = iter(self.sampler)
         while window := list(islice(order, batches)):
@@ -112,9 +119,9 @@ class TrialLoader(DataLoader[Batch]):
             read = self.dataset[positions[in_file_order]]
             places = np.argsort(in_file_order, kind="stable")
             for part in np.split(places, np.cumsum([one.size for one in window])[:-1]):
-                yield read.some(torch.from_numpy(part).to(read.images.device))
-            del read  # before the next ones are read
+                yield read.take(torch.from_numpy(part).to(read.images.device))
+            del read  # frees the memory before the next read
 
 
-def _as_it_is(batch: Any) -> Any:
+def _identity(batch: Any) -> Any:
     return batch

@@ -1,4 +1,4 @@
-"""How much prepared data may stay in memory, and how mapped arrays reach the processes that read them."""
+"""Memory limit of cached data, and memory-mapped arrays that worker processes can share."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     import torch
 
 _GIB = 2**30
-_SHARE = 0.25  # of the memory, if the user names no limit
+_SHARE = 0.25  # default fraction of the available memory
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class Budget:
-    """Memory that prepared arrays may take together.
+    """Memory limit that all cached arrays share.
 
     Parameters
     ----------
     gib
         The limit in GiB; None for a quarter of the machine's memory (or of the GPU's free memory).
     device
-        Where the arrays shall stay.
+        Device of the arrays.
     """
 
     def __init__(self, gib: float | None, device: torch.device) -> None:
         self._left = int(_SHARE * _memory(device) if gib is None else gib * _GIB)
 
     def take(self, size: int) -> bool:
-        """Take `size` bytes if that many are left."""
+        """Reserve `size` bytes and return True, or return False if fewer are left."""
         fits = size <= self._left
         if fits:
             self._left -= size
@@ -46,25 +46,25 @@ def _memory(device: torch.device) -> int:
 
         return int(mem_get_info(device)[0])
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:  # a job of a cluster, or a container, may be allowed less than the machine has
+    try:  # cluster jobs and containers may have a lower limit than the machine
         return min(machine, int(_CGROUP_LIMIT.read_text()))
     except (OSError, ValueError):
         return machine
 
 
 class MappedArray:
-    """An array that another process maps from its file again instead of receiving a copy of its content."""
+    """A wrapper of a memory-mapped array that pickles as the path of its file instead of its content."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self.array = array
 
     def __reduce__(self) -> tuple[Any, ...]:
         array = self.array
-        # `offset` and `filename` of a view are those of the array that it views, so only a whole map is mapped again
+        # a view has the `offset` and `filename` of its base array, so only whole maps can be reopened
         if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.flags.c_contiguous:
-            return _map_again, (str(array.filename), array.dtype.str, array.offset, array.shape)
+            return _open_map, (str(array.filename), array.dtype.str, array.offset, array.shape)
         return MappedArray, (np.asarray(array),)
 
 
-def _map_again(name: str, dtype: str, offset: int, shape: tuple[int, ...]) -> MappedArray:
+def _open_map(name: str, dtype: str, offset: int, shape: tuple[int, ...]) -> MappedArray:
     return MappedArray(np.memmap(name, dtype=dtype, mode="r", offset=offset, shape=shape))

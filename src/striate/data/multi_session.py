@@ -1,4 +1,4 @@
-"""Several recordings in turn: one batch of each a round."""
+"""Training batches of several recordings: each round has one batch of each recording."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,24 +8,31 @@ from striate.errors import InputError, WithheldError
 
 
 class Cycle:
-    """Rounds of one batch of each recording, until the longest loader is exhausted.
+    """Iterate over rounds of one batch from each recording, until the longest loader is exhausted.
 
-    A shorter loader starts again, newly shuffled, when it is exhausted: the order of training in the
-    baselines of SENSORIUM 2022. Iterating yields, a round, the batches by session, in the order of `loaders`.
+    A shorter loader is shuffled and restarted when it is exhausted, as in the baselines of SENSORIUM 2022. Each round is a
+    dict of batches by session, in the order of `loaders`.
 
     Parameters
     ----------
     loaders
         The loader of each recording, by session.
     epoch
-        The epoch that each pass is; None to go on from where the loaders stand.
+        Epoch of each pass; None to continue with the current epoch of the loaders.
 
     Raises
     ------
     InputError
         If there are no loaders.
     WithheldError
-        If the responses of any of them are withheld: cycling is for training.
+        If a loader has no responses.
+
+    Examples
+    --------
+    >>> import striate
+    >>> data = striate.loaders([mouse_1, mouse_2])  # doctest: +SKIP
+    >>> for batches in Cycle({session: one.train for session, one in data.items()}):  # doctest: +SKIP
+    ...     loss = sum(loss_of(batch) for batch in batches.values())
     """
 
     def __init__(self, loaders: Mapping[str, TrialLoader], epoch: int | None = None) -> None:
@@ -61,5 +68,13 @@ class Cycle:
 
 
 def cycle(loaders: Mapping[str, TrialLoader], epoch: int | None = None) -> Cycle:
-    """Cycle through the loaders of several recordings; see `Cycle`."""
+    """Return a `Cycle` through the loaders of several recordings.
+
+    Parameters
+    ----------
+    loaders
+        Loader of each recording, by session.
+    epoch
+        Epoch of each pass; None to continue with the current epoch of the loaders.
+    """
     return Cycle(loaders, epoch)

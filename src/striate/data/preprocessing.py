@@ -30,7 +30,7 @@ _BLOCK = 32 * 2**20  # bytes of float32 that are prepared at a time
 
 
 @dataclass(frozen=True)
-class _Resident:
+class _CachedValues:
     """Prepared values that stay in memory, and where those of each trial stand (−1: nowhere)."""
 
     values: Tensor
@@ -42,7 +42,7 @@ class _Resident:
 
     def take(self, rows: Rows) -> Tensor | None:
         """Gather the values of some trials; None if any of them is not there."""
-        return _gathered(self.values, self.slots[rows]) if self.holds(rows) else None
+        return _gather(self.values, self.slots[rows]) if self.holds(rows) else None
 
 
 class PreparedRecording:
@@ -65,18 +65,18 @@ class PreparedRecording:
     """
 
     def __init__(self, recording: Recording, settings: DataSettings, device: torch.device) -> None:
-        _refuse_withheld_inputs(recording, settings)
+        _check_withheld_inputs(recording, settings)
         self.session = recording.session
         self.columns = select_neurons(recording, settings)
         self.image_size = _image_size(recording, settings)
         self._device = device
-        self._standardisation = standardisation = Standardisation.of(recording)
-        self._of_columns = standardisation.for_neurons(self.columns)
+        self._standardisation = standardisation = Standardisation.from_recording(recording)
+        self._selected_standardisation = standardisation.for_neurons(self.columns)
         self._every_neuron = np.array_equal(self.columns, np.arange(len(recording.neurons)))
         self._raw_images = MappedArray(recording.images)
         self._raw_responses = MappedArray(recording.responses)
-        self._images: _Resident | None = None
-        self._responses: _Resident | None = None
+        self._images: _CachedValues | None = None
+        self._responses: _CachedValues | None = None
         # small enough to be ready for every trial in any case
         self._behavior = self._pupil_center = None
         if settings.behavior:
@@ -87,7 +87,7 @@ class PreparedRecording:
     @property
     def standardisation(self) -> Standardisation:
         """How raw values of the selected neurons become standardised."""
-        return self._of_columns
+        return self._selected_standardisation
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -95,7 +95,7 @@ class PreparedRecording:
         channels = 1 if self._behavior is None else 1 + self._behavior.shape[1]
         return channels, *self.image_size
 
-    def keep_images(self, image_ids: pd.Series[Any], rows: Rows, budget: Budget) -> None:
+    def cache_images(self, image_ids: pd.Series[Any], rows: Rows, budget: Budget) -> None:
         """Prepare the images of some trials once and keep them, if the memory allows it.
 
         Parameters
@@ -114,9 +114,9 @@ class PreparedRecording:
         values = torch.empty((distinct.size, 1, *self.image_size), device=self._device)
         with progress_bar(f"Preparing the images of {self.session}", distinct.size) as advance:
             self._prepare_images(distinct, values, advance)
-        self._images = _Resident(values, _slots(len(image_ids), rows, places))
+        self._images = _CachedValues(values, _slots(len(image_ids), rows, places))
 
-    def keep_responses(self, rows: Rows, budget: Budget) -> None:
+    def cache_responses(self, rows: Rows, budget: Budget) -> None:
         """Standardise the responses of some trials once and keep them, if the memory allows it."""
         if not budget.take(4 * rows.size * self.columns.size):
             return
@@ -124,9 +124,9 @@ class PreparedRecording:
         for block in _blocks(np.arange(rows.size), self._raw_responses.array):
             values[block[0] : block[-1] + 1] = torch.from_numpy(self.standardised_responses(rows[block]))
         places = np.arange(rows.size)
-        self._responses = _Resident(values, _slots(len(self._raw_responses.array), rows, places))
+        self._responses = _CachedValues(values, _slots(len(self._raw_responses.array), rows, places))
 
-    def not_kept(self, rows: Rows, *, with_responses: bool) -> int:
+    def uncached_bytes(self, rows: Rows, *, with_responses: bool) -> int:
         """Bytes that each of some trials takes, as float32, of what is not kept for all of them."""
         images = 0 if self._images and self._images.holds(rows) else int(np.prod(self.input_shape))
         responses = 0 if self._responses and self._responses.holds(rows) else self.columns.size
@@ -147,10 +147,10 @@ class PreparedRecording:
             images = torch.empty((rows.size, 1, *self.image_size), device=self._device)
             self._prepare_images(rows, images)
         behavior, pupil_center = (
-            None if values is None else _gathered(values, rows) for values in (self._behavior, self._pupil_center)
+            None if values is None else _gather(values, rows) for values in (self._behavior, self._pupil_center)
         )
         if behavior is not None:
-            images = _joined(images, behavior[:, :, None, None].expand(-1, -1, *self.image_size))
+            images = _append_channels(images, behavior[:, :, None, None].expand(-1, -1, *self.image_size))
         return images, behavior, pupil_center
 
     def responses(self, rows: Rows) -> Tensor:
@@ -164,7 +164,7 @@ class PreparedRecording:
 
     def standardise(self, raw: NDArray[Any]) -> NDArray[np.float32]:
         """Select the neurons of raw responses, shape (B, all neurons), and standardise them."""
-        return self._of_columns.responses(raw if self._every_neuron else raw[:, self.columns])
+        return self._selected_standardisation.responses(raw if self._every_neuron else raw[:, self.columns])
 
     def _prepare_images(self, rows: Rows, out: Tensor, advance: Callable[[int], None] = lambda _: None) -> None:
         """Rescale and standardise the images of some trials into `out`, (B, 1, h, w), in bounded memory."""
@@ -184,7 +184,7 @@ class PreparedRecording:
 # them costs up to 50 times the copy where other processes keep the cores busy.
 
 
-def _gathered(values: Tensor, index: Rows) -> Tensor:
+def _gather(values: Tensor, index: Rows) -> Tensor:
     """Copy some rows of a tensor."""
     if values.device.type == "cpu":
         gathered = torch.empty((index.size, *values.shape[1:]), dtype=values.dtype)  # aligned, as NumPy's need not be
@@ -193,7 +193,7 @@ def _gathered(values: Tensor, index: Rows) -> Tensor:
     return values.index_select(0, torch.from_numpy(index).to(values.device))
 
 
-def _joined(images: Tensor, planes: Tensor) -> Tensor:
+def _append_channels(images: Tensor, planes: Tensor) -> Tensor:
     """Append planes to images as channels."""
     if images.device.type == "cpu":
         joined = torch.empty((len(images), images.shape[1] + planes.shape[1], *images.shape[2:]), dtype=images.dtype)
@@ -202,7 +202,7 @@ def _joined(images: Tensor, planes: Tensor) -> Tensor:
     return torch.cat([images, planes], dim=1)
 
 
-def _refuse_withheld_inputs(recording: Recording, settings: DataSettings) -> None:
+def _check_withheld_inputs(recording: Recording, settings: DataSettings) -> None:
     for key, name in (("behavior", "behaviour"), ("pupil_center", "eye position")):
         if getattr(settings, key) and getattr(recording, f"{key}_withheld"):
             raise InputError(

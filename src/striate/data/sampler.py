@@ -1,4 +1,4 @@
-"""Which trials make up each batch: shuffled anew each epoch, and the same again whenever that epoch is repeated."""
+"""Sampler of batches: trials are shuffled in each epoch, reproducibly."""
 
 from collections.abc import Iterator
 
@@ -6,31 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from striate.data.subsets import seed_of
+from striate.data.subsets import seed_sequence
 from striate.errors import InputError
 
 Positions = NDArray[np.int64]
 
 
 class BatchSampler(Sampler[Positions]):
-    """Split trials into batches; the last one may be shorter, none is dropped.
+    """Split trials into batches; the last batch may be smaller, and no trial is dropped.
 
-    The order depends on the seed, the session, the epoch and on how often the loader has been started within
-    the epoch, and on nothing else: not on the number of workers, not on what was drawn in earlier epochs. So
-    training can resume at any epoch.
+    The order depends only on the seed, the session, the epoch and the number of passes within the epoch. It does not depend on
+    the number of workers or on earlier epochs, so that training can resume at any epoch.
 
     Parameters
     ----------
     trials
-        Number of trials to split; batches are made of their positions, 0 to trials − 1.
+        Number of trials; batches consist of positions from 0 to trials − 1.
     batch_size
-        Trials in a batch.
+        Number of trials in a batch.
     shuffle
-        Whether to shuffle; else the positions ascend.
+        Whether to shuffle; otherwise positions are ascending.
     seed
         Seed of the order, ≥ 0.
     session
-        Name of the recording, so that several recordings are shuffled independently.
+        Session of the recording, so that recordings are shuffled independently.
+
+    Examples
+    --------
+    >>> [batch.tolist() for batch in BatchSampler(5, 2, shuffle=False)]
+    [[0, 1], [2, 3], [4]]
     """
 
     def __init__(self, trials: int, batch_size: int, *, shuffle: bool, seed: int = 0, session: str = "") -> None:
@@ -42,7 +46,7 @@ class BatchSampler(Sampler[Positions]):
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Go to the start of an epoch, counted from 0.
+        """Select the epoch, counted from 0, of the next pass.
 
         Raises
         ------
@@ -61,8 +65,10 @@ class BatchSampler(Sampler[Positions]):
     def __iter__(self) -> Iterator[Positions]:
         order = np.arange(self._trials)
         if self._shuffle:
-            seed = seed_of(self._seed, self._session, self._epoch, self._starts)
+            seed = seed_sequence(self._seed, self._session, self._epoch, self._starts)
             order = np.random.default_rng(seed).permutation(order)
-        self._starts += 1  # counted at the first batch: a loader with workers makes one iterator that it never reads
+        self._starts += (
+            1  # counted at the first batch, because a loader with workers makes an iterator that it never reads
+        )
         for start in range(0, self._trials, self.batch_size):
             yield order[start : start + self.batch_size]

@@ -1,4 +1,4 @@
-"""The standardisation that the evaluation of SENSORIUM 2022 requires, for arrays of raw values."""
+"""Standardisation of raw values, as the evaluation of SENSORIUM 2022 requires it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-# Neurons that hardly vary are divided by this fraction of the mean standard deviation instead of their own.
+# Lower bound of a neuron's standard deviation, as a fraction of the mean standard deviation.
 _SMALLEST_SCALE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
 class Standardisation:
-    """How raw values of one recording become the standardised ones that models see and scores compare.
+    """Converts raw values of one recording to the standardised values that models and metrics use.
 
-    The statistics are those that the recording stores (set ``all``), taken as they are; where it stores
-    none they are those of its training trials. Each method takes raw values of any shape that broadcasts,
-    computes in float64 and returns `dtype`.
+    The statistics are those that the recording stores (set ``all``), or those of its training trials if it stores none. Each
+    method takes raw values of any shape that broadcasts, computes in float64 and returns an array of type `dtype`.
 
     Attributes
     ----------
     session
-        The recording that the statistics belong to.
+        Session of the recording.
     response_scale : (N,)
-        What each neuron's responses are divided by, in raw units; never zero.
+        Divisor of each neuron's responses, in raw units; never zero.
     image_mean, image_std
         Mean and standard deviation of the grey values, scalars.
     behavior_std : (3,)
@@ -47,6 +46,15 @@ class Standardisation:
     ----------
     Willeke et al. (2022), The Sensorium competition on predicting large-scale mouse primary visual cortex
     activity, arXiv:2206.08666, and the data loaders published with it.
+
+    Examples
+    --------
+    >>> one, two = np.ones(1), np.ones(2)
+    >>> standardisation = Standardisation("mouse", 2 * one, 100.0, 50.0, np.ones(3), 0 * two, two)
+    >>> standardisation.images(np.array([100.0, 200.0])).tolist()
+    [0.0, 2.0]
+    >>> standardisation.responses(np.array([[3.0]])).tolist()
+    [[1.5]]
     """
 
     session: str
@@ -58,8 +66,13 @@ class Standardisation:
     pupil_center_std: Floats
 
     @classmethod
-    def of(cls, recording: Recording | str | os.PathLike[str]) -> Standardisation:
-        """Read the standardisation of a recording from its statistics.
+    def from_recording(cls, recording: Recording | str | os.PathLike[str]) -> Standardisation:
+        """Make the standardisation of a recording from its statistics.
+
+        Parameters
+        ----------
+        recording
+            An open recording, its path, or its name.
 
         Raises
         ------
@@ -89,10 +102,9 @@ class Standardisation:
         return float(black), float(white)
 
     def for_neurons(self, columns: NDArray[np.integer]) -> Standardisation:
-        """Return the same standardisation for some of the neurons, given by their columns.
+        """Return the standardisation of the neurons in the given columns.
 
-        The threshold for neurons that hardly vary stays that of the whole recording, as in the official
-        loaders.
+        The lower bound of the standard deviations is that of the whole recording, as in the official loaders.
         """
         return replace(self, response_scale=self.response_scale[columns])
 
@@ -127,7 +139,7 @@ class Standardisation:
 
 
 def _response_scale(session: str, stored: Array) -> Floats:
-    """Standard deviations, but those up to 1 % of their mean are replaced by 1 % of their mean."""
+    """Return the standard deviations, with 1 % of their mean as the lower bound."""
     std = _finite(f"{session}: responses", stored).reshape(-1)
     smallest = _SMALLEST_SCALE * std.mean() if std.size else 0.0
     if std.size and smallest <= 0:
@@ -140,7 +152,7 @@ def _response_scale(session: str, stored: Array) -> Floats:
 
 def _scaled(raw: Array, mean: Floats | None, std: Floats, dtype: DTypeLike) -> Array:
     """Compute ``(raw − mean) / std`` in float64, 0 where std is 0; without a temporary copy if not centred."""
-    # dividing by infinity, not by zero: what does not vary carries nothing
+    # a constant variable is divided by infinity, and becomes 0
     spread = np.where(std > 0, std, np.inf)
     values = raw if mean is None else np.subtract(raw, mean, dtype=np.float64)
     out = np.empty(np.broadcast_shapes(np.shape(raw), spread.shape), dtype=dtype)

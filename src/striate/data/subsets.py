@@ -1,4 +1,4 @@
-"""Which neurons and which training trials of a recording the settings keep."""
+"""Selection of neurons and training trials of a recording."""
 
 from __future__ import annotations
 
@@ -18,32 +18,36 @@ if TYPE_CHECKING:
 
 
 def select_neurons(recording: Recording, settings: DataSettings) -> NDArray[np.int64]:
-    """Choose the neurons of a recording by area, layer, unit id and number.
+    """Select neurons of a recording by area, layer, unit id and number.
 
     Parameters
     ----------
     recording
-        Where the neurons are from.
+        The recording.
     settings
-        Keys `areas`, `layers`, `unit_ids`, `neurons` and `neuron_seed`.
+        Settings; the keys `areas`, `layers`, `unit_ids`, `neurons` and `neuron_seed` are used.
 
     Returns
     -------
     (N,) int64
-        Columns of `Recording.responses` and rows of `Recording.neurons`: ascending, or with `unit_ids` in the
-        order in which those are given.
+        Columns of `Recording.responses` (rows of `Recording.neurons`), in ascending order, or in the order of `unit_ids`.
 
     Raises
     ------
     InputError
-        If the recording has no such area, layer or unit, or fewer neurons than are asked for.
+        If the recording has no such area, layer or unit, or fewer neurons than requested.
+
+    Examples
+    --------
+    >>> select_neurons(recording, DataSettings(areas=["V1"], neurons=100)).size  # doctest: +SKIP
+    100
     """
     if settings.unit_ids is not None:
         return _columns_of(recording, settings.unit_ids)
     kept = np.ones(len(recording.neurons), dtype=bool)
     for column, names in (("area", settings.areas), ("layer", settings.layers)):
         if names is not None:
-            kept &= _named(recording, column, names)
+            kept &= _has_label(recording, column, names)
     columns = np.flatnonzero(kept)
     if columns.size == 0:
         raise InputError(
@@ -57,45 +61,51 @@ def select_neurons(recording: Recording, settings: DataSettings) -> NDArray[np.i
 
 
 def select_training_rows(recording: Recording, settings: DataSettings) -> NDArray[np.int64]:
-    """Choose the training trials of a recording by the images shown in them.
+    """Select training trials of a recording by their images.
 
     Parameters
     ----------
     recording
-        Where the trials are from.
+        The recording.
     settings
-        Keys `image_ids`, `training_images` and `image_seed`.
+        Settings; the keys `image_ids`, `training_images` and `image_seed` are used.
 
     Returns
     -------
     (B,) int64
-        Row numbers, ascending; every training trial of each image that is kept.
+        Row numbers of all training trials of the selected images, in ascending order.
 
     Raises
     ------
     InputError
-        If an image is not among the training images, or there are fewer than are asked for.
+        If an image is not a training image, or there are fewer training images than requested.
     """
     rows = recording.rows("train")
     shown = recording.trials["image_id"].to_numpy()[rows]
     kept = np.unique(shown)
     if settings.image_ids is not None:
-        wanted = np.asarray(settings.image_ids)
-        absent = wanted[~np.isin(wanted, kept)]
+        requested = np.asarray(settings.image_ids)
+        absent = requested[~np.isin(requested, kept)]
         if absent.size:
             raise InputError(
                 f"image_ids: {listed(absent)} are not among the training images of {recording.session}; "
                 "only images of tier 'train' can be kept for training."
             )
-        kept = wanted
+        kept = requested
     if settings.training_images is not None:
         name = f"{recording.session}: training_images"
         kept = kept[_draw(kept.size, settings.training_images, settings.image_seed, name)]
     return rows[np.isin(shown, kept)]
 
 
-def seed_of(*parts: int | str) -> list[int]:
-    """Turn numbers and names into a seed for `numpy.random.default_rng`, the same on every machine."""
+def seed_sequence(*parts: int | str) -> list[int]:
+    """Return a platform-independent seed for `numpy.random.default_rng` from numbers and names.
+
+    Examples
+    --------
+    >>> seed_sequence(3, 1)
+    [3, 1]
+    """
     return [
         part if isinstance(part, int) else int.from_bytes(hashlib.sha256(part.encode()).digest()[:8]) for part in parts
     ]
@@ -109,7 +119,7 @@ def _columns_of(recording: Recording, unit_ids: tuple[int, ...]) -> NDArray[np.i
     return np.array([column_of[unit] for unit in unit_ids], dtype=np.int64)
 
 
-def _named(recording: Recording, column: str, names: tuple[str, ...]) -> NDArray[np.bool_]:
+def _has_label(recording: Recording, column: str, names: tuple[str, ...]) -> NDArray[np.bool_]:
     present: pd.Series[str] = recording.neurons[column].astype(str)
     known = sorted(set(present))
     for name in names:
@@ -118,8 +128,8 @@ def _named(recording: Recording, column: str, names: tuple[str, ...]) -> NDArray
     return present.isin(names).to_numpy()
 
 
-def _draw(available: int, wanted: int, seed: int, name: str) -> NDArray[np.int64]:
-    """Draw positions without repetition, ascending; fewer are a subset of more with the same seed and name."""
-    if wanted > available:
-        raise InputError(f"{name}: {wanted} are asked for, but there are {available} to draw from.")
-    return np.sort(np.random.default_rng(seed_of(seed, name)).permutation(available)[:wanted])
+def _draw(available: int, requested: int, seed: int, name: str) -> NDArray[np.int64]:
+    """Draw positions without replacement; a smaller number draws a subset of a larger number's positions."""
+    if requested > available:
+        raise InputError(f"{name}: {requested} are asked for, but there are {available} to draw from.")
+    return np.sort(np.random.default_rng(seed_sequence(seed, name)).permutation(available)[:requested])

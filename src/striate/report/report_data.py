@@ -81,7 +81,7 @@ def gather(
     opened = {name: _opened(model) for name, model in models.items()}
     runs = {name: model for name, model in opened.items() if not isinstance(model, Submission)}
     for run in runs.values():
-        run.refuse_unfinished()
+        run.require_finished()
     ordered = by_strength(
         [
             contend(name, _submission(model, recording, device), measured, bootstrap=bootstrap, seed=seed)
@@ -129,7 +129,7 @@ def _opened(model: Run | Submission | Path | str) -> Run | Submission:
         return model
     if not isinstance(model, Path | str):
         raise InputError(f"Expected a run or a submission, or its path; got {describe_type(model)}.")
-    return Run.open(model) if Run.is_one(model) else open_submission(model)
+    return Run.open(model) if Run.is_run_folder(model) else open_submission(model)
 
 
 def _submission(model: Run | Submission, recording: Recording, device: str) -> Submission:

@@ -85,7 +85,7 @@ class Truth(Table):
             wanted = tuple(tier for tier in present if tier not in recording.withheld_tiers) or present
         keys = Keys.of(recording, wanted)
         raw = np.concatenate([recording.measured_responses(tier) for tier in wanted])
-        return cls(responses=Standardisation.of(recording).responses(raw), **keys.as_arguments())
+        return cls(responses=Standardisation.from_recording(recording).responses(raw), **keys.as_arguments())
 
     def write(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write the native file: Parquet, a row a trial. The same truth gives the same bytes.

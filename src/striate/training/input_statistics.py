@@ -65,15 +65,15 @@ class SessionInputs(_Strict):
     pupil_center: PupilStatistics | None
 
     @classmethod
-    def of(cls, recording: Recording, *, behavior: bool, pupil_center: bool) -> SessionInputs:
+    def from_recording(cls, recording: Recording, *, behavior: bool, pupil_center: bool) -> SessionInputs:
         """Keep the statistics of a recording that a model's inputs need."""
-        standardisation, statistics = Standardisation.of(recording), recording.statistics
+        standardisation, statistics = Standardisation.from_recording(recording), recording.statistics
         return cls(
             image_shape=recording.image_shape,
             image_mean=standardisation.image_mean,
             image_std=standardisation.image_std,
-            behavior=BehaviorStatistics(**_three(statistics["behavior"])) if behavior else None,
-            pupil_center=PupilStatistics(**_three(statistics["pupil_center"])) if pupil_center else None,
+            behavior=BehaviorStatistics(**_summary(statistics["behavior"])) if behavior else None,
+            pupil_center=PupilStatistics(**_summary(statistics["pupil_center"])) if pupil_center else None,
         )
 
     def standardisation(self, session: str, response_scale: NDArray[np.float64]) -> Standardisation:
@@ -96,11 +96,11 @@ class RunInputs(_Strict):
     recordings: dict[str, SessionInputs]
 
     @classmethod
-    def of(cls, data: SessionLoaders) -> RunInputs:
+    def from_loaders(cls, data: SessionLoaders) -> RunInputs:
         """Keep what the models' inputs need of the recordings that are trained on."""
         return cls(
             recordings={
-                session: SessionInputs.of(
+                session: SessionInputs.from_recording(
                     loaders.recording,
                     behavior=loaders.settings.behavior,
                     pupil_center=loaders.settings.pupil_center,
@@ -134,7 +134,7 @@ class RunInputs(_Strict):
             raise InputError(f"{path} cannot be read ({error.strerror}): copy or train the run anew.") from error
 
 
-def _three(statistics: VariableStatistics) -> Mapping[str, Any]:
+def _summary(statistics: VariableStatistics) -> Mapping[str, Any]:
     return {
         name: np.asarray(getattr(statistics, name), dtype=np.float64).reshape(-1).tolist()
         for name in ("mean", "std", "median")

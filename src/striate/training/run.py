@@ -41,10 +41,10 @@ TENSORBOARD = "tensorboard"
 SCORECARD = "scorecard.json"
 INPUTS = "standardisation.json"
 _LOCK = ".lock"
-_ALL = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD, INPUTS)
+_RUN_FILES = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD, INPUTS)
 
 # Settings that do not change what is learnt.
-_NO_MATTER = {"description", "data.cache_gib", "compute.checkpoint_minutes"}
+_IGNORED_SETTINGS = {"description", "data.cache_gib", "compute.checkpoint_minutes"}
 
 _EPOCHS = 5  # in a notebook
 
@@ -52,7 +52,7 @@ TRAINING = "training"
 FINISHED = "finished"
 
 
-class _Trained(BaseModel):
+class _RecordingEntry(BaseModel):
     session: StrictStr
     fingerprint: StrictStr
 
@@ -61,7 +61,7 @@ class _Provenance(BaseModel):
     """What must be right in ``provenance.json`` for a run to be used; the rest is for people."""
 
     status: Literal["training", "finished"]
-    recordings: list[_Trained]
+    recordings: list[_RecordingEntry]
     best_validation_correlation: float | None = None
 
 
@@ -87,7 +87,7 @@ class Run:
         raise UnknownAttributeError("Run", name, [*dir(type(self)), *self.__dict__])
 
     @classmethod
-    def is_one(cls, folder: Path | str) -> bool:
+    def is_run_folder(cls, folder: Path | str) -> bool:
         """Whether a folder looks like a run, finished or not."""
         return (expand_path(folder) / RECIPE).is_file()
 
@@ -153,18 +153,18 @@ class Run:
         """
         from striate.models import load
 
-        self.refuse_unfinished()
+        self.require_finished()
         if Run.open(self.folder).provenance != self.provenance:
             raise InputError(f"{self.folder} was trained anew since this run was opened: open it again, by Run.open.")
         return load(self.folder / WEIGHTS)
 
-    def refuse_unfinished(self) -> None:
+    def require_finished(self) -> None:
         """Raise `InputError` unless training has come to its end."""
         if not self.finished:
             raise InputError(f"{self.folder} is not finished: start the same striate train again, and it goes on.")
 
     @classmethod
-    def refuse_finished(cls, folder: Path | str, overwrite: bool) -> None:
+    def check_overwrite(cls, folder: Path | str, overwrite: bool) -> None:
         """Raise `InputError` if a finished run stands at `folder` and may not be replaced."""
         if not overwrite and (expand_path(folder) / PROVENANCE).is_file() and cls.open(folder).finished:
             raise InputError(
@@ -179,7 +179,7 @@ class Run:
         InputError
             If the run was not trained on that recording.
         """
-        return self._of_neurons(session, "unit_id", np.int64)
+        return self._neuron_column(session, "unit_id", np.int64)
 
     def inputs(self, session: str) -> SessionInputs:
         """Statistics and image size of a recording, as they were when the run was trained on it.
@@ -191,7 +191,7 @@ class Run:
         """
         from striate.training.input_statistics import RunInputs
 
-        self._refuse_unknown(session)
+        self._check_session(session)
         kept = RunInputs.read(self.folder / INPUTS).recordings
         if session not in kept:
             raise InputError(f"{self.folder / INPUTS} says nothing of recording {session}: copy or train the run anew.")
@@ -205,7 +205,7 @@ class Run:
         InputError
             If the run was not trained on that recording, or its files are damaged.
         """
-        scale = self._of_neurons(session, "response_scale", np.float64)
+        scale = self._neuron_column(session, "response_scale", np.float64)
         return self.inputs(session).standardisation(session, scale)
 
     def respond(
@@ -275,16 +275,16 @@ class Run:
             device=device,
         )
 
-    def _refuse_unknown(self, session: str) -> None:
+    def _check_session(self, session: str) -> None:
         if session not in self.sessions:
             raise InputError(
                 f"{self.folder} was not trained on recording {session}, only on {listed(self.sessions, 8)}. Train new "
                 f"readouts on its core ({option('--core', 'core=run')})."
             )
 
-    def _of_neurons(self, session: str, column: str, dtype: type[np.generic]) -> NDArray[Any]:
+    def _neuron_column(self, session: str, column: str, dtype: type[np.generic]) -> NDArray[Any]:
         """One column of the table of neurons, for one recording."""
-        self._refuse_unknown(session)
+        self._check_session(session)
         table = read_table(self.folder / NEURONS, f"train the run anew ({option('--overwrite', 'overwrite=True')})")
         try:
             return table.loc[table["recording"] == session, column].to_numpy(dtype=dtype)
@@ -345,7 +345,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> Iterator[None]:
     """Hold the folder of a run for this process alone, and make it if there is none.
 
     A folder that was made here and is still empty in the end is removed again.
@@ -363,7 +363,7 @@ def claimed(folder: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise InputError(f"{folder} cannot be made ({error.strerror}): choose another place.") from error
-    lock = _locked(folder)
+    lock = _acquire_lock(folder)
     try:
         others = [p.name for p in folder.iterdir() if p.name != _LOCK]
         if others and not (folder / PROVENANCE).exists() and not (folder / RECIPE).exists():
@@ -378,7 +378,7 @@ def claimed(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _locked(folder: Path) -> int:
+def _acquire_lock(folder: Path) -> int:
     path = folder / _LOCK
     while True:
         try:
@@ -403,9 +403,9 @@ def _locked(folder: Path) -> int:
         os.close(lock)  # its holder removed it in this instant: make a new one
 
 
-def emptied(folder: Path) -> None:
+def remove_run_files(folder: Path) -> None:
     """Remove the files of an earlier run, and nothing else."""
-    for name in reversed(_ALL):
+    for name in reversed(_RUN_FILES):
         path = folder / name
         if path.is_dir():
             shutil.rmtree(path)
@@ -413,20 +413,20 @@ def emptied(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def difference(there: Recipe, now: Recipe) -> str | None:
+def recipe_difference(existing: Recipe, requested: Recipe) -> str | None:
     """Say the first setting in which two recipes differ; None if they train the same."""
-    old, new = (_flat(parse_toml(recipe.to_toml())) for recipe in (there, now))
-    for key in sorted({*old, *new} - _NO_MATTER):
+    old, new = (_flatten(parse_toml(recipe.to_toml())) for recipe in (existing, requested))
+    for key in sorted({*old, *new} - _IGNORED_SETTINGS):
         if old.get(key) != new.get(key):
             return f"{key} is {old.get(key, 'not set')} there and {new.get(key, 'not set')} now"
     return None
 
 
-def _flat(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def _flatten(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in tables.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{above}{key}.")
+            flat |= _flatten(value, f"{above}{key}.")
         else:
             flat[f"{above}{key}"] = value
     return flat

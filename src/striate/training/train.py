@@ -110,22 +110,22 @@ def train(
     target = resolve_device(device)
     frozen_core = FrozenCore.from_source(core)
     folder = as_path(out, "out")
-    Run.refuse_finished(folder, overwrite)
+    Run.check_overwrite(folder, overwrite)
     interruption, stopped = Interruption(), None
     with ExitStack() as stack:
-        stack.enter_context(files.claimed(folder))
+        stack.enter_context(files.locked_folder(folder))
         stack.enter_context(only_training())
         stack.enter_context(torch_defaults(gradients=True))
-        Run.refuse_finished(folder, overwrite)
+        Run.check_overwrite(folder, overwrite)
         provenance = _provenance(validated, opened, seed, frozen_core)
         if not overwrite:
             _check_same_run(folder, validated, provenance)
         data = loaders(opened, validated.data, tiers=("train", "validation"), seed=seed, device=target)
         encoder = _encoder(validated, data, seed, frozen_core)
-        inputs = RunInputs.of(data)
+        inputs = RunInputs.from_loaders(data)
         encoder.image_ranges = {s: one.standardisation.image_range for s, one in data.items()}
         if overwrite:
-            files.emptied(folder)
+            files.remove_run_files(folder)
         checkpoint = folder / files.CHECKPOINT
         if not checkpoint.exists():
             provenance["start"] = initialise(encoder, data, validated.initialisation, seed)
@@ -263,7 +263,7 @@ def _check_same_run(folder: Path, recipe: Recipe, provenance: Mapping[str, Any])
     if not (folder / files.PROVENANCE).exists():
         return
     existing = Run.open(folder)
-    reason = files.difference(existing.recipe, recipe)
+    reason = files.recipe_difference(existing.recipe, recipe)
     if reason is None and existing.provenance.get("seed") != provenance["seed"]:
         reason = f"the seed is {existing.provenance.get('seed')} there and {provenance['seed']} now"
     old, new = ([(r["session"], r["fingerprint"]) for r in f["recordings"]] for f in (existing.provenance, provenance))

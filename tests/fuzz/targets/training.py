@@ -65,7 +65,7 @@ def _run_inputs(path: Path) -> None:
 def _run_inputs_seed() -> list[bytes]:
     from striate.training.input_statistics import RunInputs, SessionInputs
 
-    one = SessionInputs.of(recording(), behavior=True, pupil_center=True)  # type: ignore[arg-type]
+    one = SessionInputs.from_recording(recording(), behavior=True, pupil_center=True)  # type: ignore[arg-type]
     return [bytes_of(RunInputs(recordings={"7-1-1": one}).write, "inputs.json")]
 
 

@@ -16,7 +16,7 @@ from tests.portal.looking.prepared import STEP, TIERS, Looked, looked
 
 
 def test_the_raster_has_the_responses_in_every_order(full: Recording, shown: Looked) -> None:
-    expected = Standardisation.of(full).responses(full.responses)
+    expected = Standardisation.from_recording(full).responses(full.responses)
     orders = set(shown.summary["raster"]["levels"])
     assert orders == {f"{t}-{n}" for t in ("image", "time") for n in ("depth", "reliability", "response")}
     for order in orders:
@@ -35,7 +35,7 @@ def test_the_raster_has_the_responses_in_every_order(full: Recording, shown: Loo
 
 
 def test_the_columns_have_what_numpy_says(full: Recording, shown: Looked) -> None:
-    values = Standardisation.of(full).responses(full.responses)
+    values = Standardisation.from_recording(full).responses(full.responses)
     np.testing.assert_allclose(shown.column("neuron.response"), values.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(shown.column("trial.response"), values.mean(axis=1), rtol=1e-5)
     np.testing.assert_array_equal(shown.column("neuron.z"), full.neurons["z"].astype(np.float32))
@@ -122,7 +122,7 @@ def test_withheld_responses_are_shown_as_withheld_and_not_as_zeros(full: Recordi
     assert np.isnan(level[hidden]).all()
     assert np.isfinite(level[~hidden]).all()
     assert np.isnan(public.column("trial.response")[test]).all()
-    values = Standardisation.of(full).responses(full.responses)[~test]
+    values = Standardisation.from_recording(full).responses(full.responses)[~test]
     np.testing.assert_allclose(public.column("neuron.response"), values.mean(axis=0), rtol=1e-5)
     assert "no image was shown more than once" in public.summary["reliability"]["reason"]
     assert set(public.summary["raster"]["levels"]) == {

@@ -101,7 +101,7 @@ def _withheld_trials(material: Material, track: PublicArchive) -> Iterator[Findi
 
 def _same(withheld: Rows, archive: PublicArchive, rows: NDArray[np.int64]) -> list[int]:
     """Public trials whose responses are withheld ones, in any unit and order of the neurons."""
-    scale = Standardisation.of(archive.recording)
+    scale = Standardisation.from_recording(archive.recording)
     found: set[int] = set()
     for start in range(0, len(rows), 512):
         block = rows[start : start + 512]

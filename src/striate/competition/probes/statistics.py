@@ -83,7 +83,7 @@ def _from_withheld(material: Material, archive: PublicArchive, variable: str, me
     track = material.rules.track_of(archive.session) if material.rules else None
     if variable != "responses" or material.vault is None or track is None:
         return ", so that withheld ones are in them" if archive.is_track else ""
-    scale = Standardisation.of(archive.recording).response_scale
+    scale = Standardisation.from_recording(archive.recording).response_scale
     public = np.asarray(archive.recording.responses[~archive.tested], dtype=np.float64)
     # the standardisation follows from the suspect statistics, so the scale may be wrong: compare means in raw units
     right = compute("responses", archive.recording.responses, np.flatnonzero(archive.tier == "train"))

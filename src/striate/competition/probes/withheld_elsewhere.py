@@ -106,7 +106,7 @@ def withheld_rows(material: Material, track: PublicArchive) -> Floats | None:
     _, image = np.unique(track.image_id[rows], return_inverse=True)
     means = np.stack([trials[image == each].mean(axis=0) for each in range(image.max() + 1)])
     both = np.concatenate([trials, means])
-    return np.concatenate([both, both * Standardisation.of(track.recording).response_scale])
+    return np.concatenate([both, both * Standardisation.from_recording(track.recording).response_scale])
 
 
 def _wanted(material: Material, track: PublicArchive) -> list[tuple[str, Rows]]:

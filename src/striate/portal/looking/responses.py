@@ -53,7 +53,7 @@ class Shown:
             for row in np.flatnonzero(test):
                 values = recording.responses[row]
                 known[row] = bool(np.any(np.isfinite(values) & (values != 0)))
-        scale = Standardisation.of(recording).response_scale.astype(np.float32)
+        scale = Standardisation.from_recording(recording).response_scale.astype(np.float32)
         return cls(recording, known, scale)
 
     def rows(self, index: NDArray[np.intp]) -> Floats:
