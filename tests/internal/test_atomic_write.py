@@ -43,7 +43,7 @@ def test_what_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
         target.write_text("theirs")
     assert target.read_text() == "theirs"
     folder = tmp_path / "folder"
-    with atomic_write_folder(folder, keep_first=True) as aside:
+    with atomic_write_folder(folder, keep_existing=True) as aside:
         (aside / "x").write_text("mine")
         folder.mkdir()
         (folder / "x").write_text("theirs")

@@ -17,7 +17,7 @@ def test_it_is_called_again_until_the_context_ends() -> None:
         if said.count("do") == 3:
             again.set()
 
-    with run_periodically(0.001, do, first=lambda: said.append("first"), last=lambda: said.append("last")):
+    with run_periodically(0.001, do, on_start=lambda: said.append("first"), on_stop=lambda: said.append("last")):
         assert again.wait(10)
     assert said[0] == "first"
     assert said[-1] == "last"
@@ -32,7 +32,7 @@ def test_an_error_within_ends_it_too_and_the_last_call_is_not_waited_for_without
     began = time.monotonic()
     with (
         pytest.raises(KeyError),
-        run_periodically(60, lambda: None, last=lambda: stuck.wait(60) and None, patience=0.05),
+        run_periodically(60, lambda: None, on_stop=lambda: stuck.wait(60) and None, join_timeout=0.05),
     ):
         raise KeyError
     assert time.monotonic() - began < 30

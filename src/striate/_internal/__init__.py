@@ -1,1 +1,1 @@
-"""Helpers that every package may use: files and paths, limits on what is parsed, settings, progress bars. Not public."""
+"""Private helpers shared by all packages: files and paths, safe parsing, validation of settings, progress bars."""

@@ -1,4 +1,4 @@
-"""NumPy arrays of whatever people's models return: lists, tensors on a GPU, half-precision numbers."""
+"""Convert array-likes to NumPy arrays: lists, tensors of any framework and device, half-precision numbers."""
 
 import contextlib
 import sys
@@ -12,28 +12,29 @@ from striate.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-_LARGEST = 2**63 - 1
-_LARGEST_EXACT = 2**53  # of float64
+_MAX_INT64 = 2**63 - 1
+_MAX_EXACT_FLOAT = 2**53  # largest integer up to which float64 is exact
 
 
 def as_array(values: Any, what: str) -> NDArray[Any]:
-    """Return `values` as an array; types that NumPy lacks, such as bfloat16, become float32.
+    """Convert values to a NumPy array. Types that NumPy lacks, such as bfloat16, become float32.
 
     Parameters
     ----------
     values
-        An array, a tensor of PyTorch (on any device, or still part of a computation), of JAX or TensorFlow, or
-        nested lists of numbers.
+        An array; a PyTorch tensor on any device, with or without gradient; a JAX or TensorFlow tensor; or nested lists of
+        numbers.
     what
-        What the values are, for the sentence, such as ``"predictions"``.
+        Plural noun for error messages, such as ``"predictions"``.
 
     Raises
     ------
     InputError
-        If they are no array (ragged lists, strings, or other objects), or a mask would be lost.
+        If the values do not form a rectangular array of real numbers, or some of them are masked.
 
     Examples
     --------
+    >>> from striate._internal.arrays import as_array
     >>> as_array([[1, 2], [3, 4]], "predictions").shape
     (2, 2)
     """
@@ -71,14 +72,14 @@ def as_array(values: Any, what: str) -> NDArray[Any]:
 
 
 def refuse_masked(values: Any, what: str) -> None:
-    """Raise `InputError` if entries of a masked array are masked: NumPy would return what is under the mask.
+    """Raise `InputError` if entries of a masked array are masked, because conversion would silently unmask them.
 
     Parameters
     ----------
     values
-        Anything; a list or tuple is searched for masked arrays.
+        Any value; lists and tuples are searched for masked arrays.
     what
-        What the values are, for the sentence.
+        Plural noun for the error message, such as ``"predictions"``.
     """
     parts = values if isinstance(values, list | tuple) else (values,)
     hidden = sum(int(np.ma.getmaskarray(part).sum()) for part in parts if isinstance(part, np.ma.MaskedArray))
@@ -90,37 +91,37 @@ def refuse_masked(values: Any, what: str) -> None:
 
 
 def to_storable_dtype(values: NDArray[Any]) -> NDArray[Any]:
-    """Return floats as float32 or float64, the types that every file format and tool takes."""
+    """Convert floats to float32 or float64, the types that all file formats support."""
     if values.dtype.kind != "f" or values.dtype.itemsize in (4, 8):
         return values
     return values.astype(np.float32 if values.dtype.itemsize < 4 else np.float64)
 
 
 def to_int64(values: NDArray[Any]) -> NDArray[np.int64]:
-    """Return whole numbers as int64, every one of them unchanged.
+    """Convert integers to int64 without changing any value.
 
     Parameters
     ----------
     values
-        Integers of any type, floats that are whole, or objects that are such numbers.
+        Integers of any type, floats with integer values, or objects of these types.
 
     Raises
     ------
     InputError
-        If one is not whole, does not fit 64 bits, or is a float too large to be exact. The message is a clause,
-        ``"got 0.5, which is not whole"``, for the sentence of the caller.
+        If a value is not an integer, does not fit 64 bits, or is a float too large to be exact. The message is a clause,
+        ``"got 0.5, which is not whole"``, for use in the message of the caller.
     """
     if values.dtype.kind == "i":
         return values.astype(np.int64)
     if values.dtype.kind == "u":
-        if values.size and values.max() > _LARGEST:
+        if values.size and values.max() > _MAX_INT64:
             raise InputError(f"got {values.max()}, which does not fit 64 bits")
         return values.astype(np.int64)
     if values.dtype.kind == "f":
         whole = np.isfinite(values) & (values == np.round(values))
         if not whole.all():
             raise InputError(f"got {values[~whole].flat[0]}, which is not whole")
-        if (large := np.abs(values) > _LARGEST_EXACT).any():
+        if (large := np.abs(values) > _MAX_EXACT_FLOAT).any():
             raise InputError(f"got {values[large].flat[0]}, a float that is too large to be exact")
         return values.astype(np.int64)
     numbers: list[int] = []
@@ -131,13 +132,13 @@ def to_int64(values: NDArray[Any]) -> NDArray[np.int64]:
             number = int(to_int64(np.asarray(value, dtype=np.float64)))
         else:
             raise InputError(f"got {value!r}")
-        if not -_LARGEST <= number <= _LARGEST:
+        if not -_MAX_INT64 <= number <= _MAX_INT64:
             raise InputError(f"got {number}, which does not fit 64 bits")
         numbers.append(number)
     return np.array(numbers, dtype=np.int64)
 
 
 def is_data_frame(value: object) -> "TypeGuard[pd.DataFrame]":
-    """Return whether a value is a data frame of pandas, without importing pandas, which takes longer than most work on arrays."""
+    """Whether a value is a pandas DataFrame. Does not import pandas, which is slow."""
     frame = getattr(sys.modules.get("pandas"), "DataFrame", None)  # None, too, while another thread imports pandas
     return frame is not None and isinstance(value, frame)

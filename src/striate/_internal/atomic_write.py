@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written aside under a temporary name, then renamed into place."""
+"""Atomic writes: files and folders are written under a temporary name and renamed when complete."""
 
 import contextlib
 import errno
@@ -14,31 +14,31 @@ from pathlib import Path
 from striate._internal.paths import expand_path
 from striate.errors import InputError, describe_type, option
 
-_ASIDE = ".partial"
-_OURS = re.compile(r"^\..+\.[0-9]+-[0-9a-f]{8}\.partial$", re.DOTALL)
-_LABEL = 100  # bytes of a file's name that the name of its temporary folder repeats
+_TEMPORARY_SUFFIX = ".partial"
+_TEMPORARY_NAME = re.compile(r"^\..+\.[0-9]+-[0-9a-f]{8}\.partial$", re.DOTALL)
+_LABEL = 100  # bytes of the target's name in the name of the temporary folder
 _LOCK = ".being-written"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_SHORT = re.compile(r"\d+ requested and \d+ written")  # as numpy.ndarray.tofile says it
-_OTHER_LIBRARIES = re.compile(rf"\(os error ({'|'.join(map(str, _FULL))})\)")  # as libraries in Rust say it
-_ZEROS = 2**24  # bytes that are written at a time
+_SHORT = re.compile(r"\d+ requested and \d+ written")  # message of numpy.ndarray.tofile
+_OTHER_LIBRARIES = re.compile(rf"\(os error ({'|'.join(map(str, _FULL))})\)")  # message of libraries written in Rust
+_ZEROS = 2**24  # bytes per write
 _ABANDONED_AFTER = 3600.0  # seconds; for temporary folders without a lock file
 
 
 def as_path(given: object, what: str) -> Path:
-    """Return what a user gave as a path.
+    """Convert an argument to a path, with ``~`` expanded.
 
     Parameters
     ----------
     given
-        A path, or its text.
+        A path or string.
     what
-        The argument, for the sentence.
+        Name of the argument, for error messages.
 
     Raises
     ------
     InputError
-        If it is neither, or is empty.
+        If the value has another type, or is not a valid path.
     """
     if not isinstance(given, str | os.PathLike):
         raise InputError(f"{what} is {describe_type(given)}; expected a path.")
@@ -49,7 +49,7 @@ def as_path(given: object, what: str) -> Path:
 
 
 def refuse_existing(path: Path | str, overwrite: bool | None) -> None:
-    """Raise `InputError` if something stands at `path` and may not be replaced; None: nobody can allow it."""
+    """Raise `InputError` if `path` exists and `overwrite` is not true. With None the message offers no way to overwrite."""
     if not overwrite and os.path.lexists(path):
         allowed = (
             "." if overwrite is None else f", or allow it to be replaced ({option('--overwrite', 'overwrite=True')})."
@@ -59,9 +59,10 @@ def refuse_existing(path: Path | str, overwrite: bool | None) -> None:
 
 @contextlib.contextmanager
 def utf8_path(path: Path) -> Iterator[str]:
-    """Yield a path of a file to read for libraries that take UTF-8 only, valid as long as the block lasts.
+    """Yield a UTF-8 path to an existing file, for libraries that accept no other encoding.
 
-    Names of files are bytes on Linux, and may be of another encoding; there the opened file has a name of its own.
+    File names on Linux are bytes of any encoding. If the name is not valid UTF-8, the path is a link in ``/proc/self/fd`` that
+    is valid inside the block only.
     """
     try:
         str(path).encode()
@@ -74,36 +75,47 @@ def utf8_path(path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def atomic_write(path: Path | str, *, overwrite: bool | None = None) -> Iterator[Path]:
-    """Write a file aside; it appears at `path` only when the block ends without an error.
+    """Write a file atomically: it appears at `path` only if the block ends without an error.
 
     Parameters
     ----------
     path
-        Where the file shall stand in the end. Missing parent folders are made.
+        Final path of the file. Missing parent folders are created.
     overwrite
-        Whether a file that is there already may be replaced; None where nobody is asked that.
+        Whether to replace an existing file. None means no, and the error message does not mention the option.
 
     Yields
     ------
     Path
-        The temporary name to write to.
+        Temporary path to write to.
 
     Raises
     ------
     InputError
-        If something stands at `path` and may not be replaced, or the folder cannot be written.
+        If `path` exists and `overwrite` is not true, or the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from striate._internal.atomic_write import atomic_write
+    >>> path = Path(tempfile.mkdtemp()) / "scores.txt"
+    >>> with atomic_write(path) as temporary:
+    ...     _ = temporary.write_text("0.43")
+    >>> path.read_text()
+    '0.43'
     """
     target = expand_path(path)
     refuse_existing(target, overwrite)
-    with _workplace(target) as aside:
-        new = aside / target.name
+    with _temporary_folder(target) as temporary:
+        new = temporary / target.name
         yield new
-        _sync(aside)
+        _sync(temporary)
         if overwrite:
             os.replace(new, target)
             return
         try:
-            os.link(new, target)  # unlike a rename, refuses what appeared in the meantime
+            os.link(new, target)  # unlike a rename, fails if the target exists by now
         except FileExistsError:
             refuse_existing(target, overwrite)
         except OSError:  # a file system without hard links
@@ -111,93 +123,94 @@ def atomic_write(path: Path | str, *, overwrite: bool | None = None) -> Iterator
 
 
 @contextlib.contextmanager
-def atomic_write_folder(path: Path | str, *, overwrite: bool | None = None, keep_first: bool = False) -> Iterator[Path]:
-    """Fill a folder aside; it appears at `path` only when the block ends without an error.
+def atomic_write_folder(
+    path: Path | str, *, overwrite: bool | None = None, keep_existing: bool = False
+) -> Iterator[Path]:
+    """Write a folder atomically: it appears at `path` only if the block ends without an error.
 
     Parameters
     ----------
     path
-        Where the folder shall stand in the end. Missing parent folders are made.
+        Final path of the folder. Missing parent folders are created.
     overwrite
-        Whether a folder that is there already may be replaced; None where nobody is asked that.
-    keep_first
-        If somebody else put a folder at `path` while this one was being filled, keep theirs and drop
-        this one instead of raising (for caches, where both are the same).
+        Whether to replace an existing folder. None means no, and the error message does not mention the option.
+    keep_existing
+        If another process creates `path` in the meantime, keep its folder and discard this one instead of raising an error.
+        Used by caches, where both folders are equal.
 
     Yields
     ------
     Path
-        The temporary folder to fill.
+        Temporary folder to write to.
 
     Raises
     ------
     InputError
-        If something stands at `path` and neither `overwrite` nor `keep_first` allows it.
+        If `path` exists, and neither `overwrite` nor `keep_existing` is set.
     """
     target = expand_path(path)
-    if not keep_first:
+    if not keep_existing:
         refuse_existing(target, overwrite)
     if target.is_file():
         raise InputError(f"{target} is a file, and a folder would take its place: choose another name.")
-    with _workplace(target) as aside:
-        new = aside / target.name
+    with _temporary_folder(target) as temporary:
+        new = temporary / target.name
         new.mkdir()
         yield new
         _sync(new)
         if overwrite and os.path.lexists(target):
-            os.rename(target, aside / f"{_LOCK}.replaced")
+            os.rename(target, temporary / f"{_LOCK}.replaced")
         try:
-            os.rename(new, target)  # atomic; fails where a file or a filled folder stands
+            os.rename(new, target)  # atomic; fails if the target is a file or a folder with content
         except OSError:
             if not os.path.lexists(target):
                 raise
-            if not keep_first:
+            if not keep_existing:
                 refuse_existing(target, overwrite)
 
 
 @contextlib.contextmanager
-def _workplace(target: Path) -> Iterator[Path]:
-    """Make a temporary folder beside `target` (so that a rename is atomic) and remove it in the end.
+def _temporary_folder(target: Path) -> Iterator[Path]:
+    """Create a temporary folder next to `target`, so that the rename is atomic, and remove it afterwards.
 
-    It is locked for as long as its writer lives: what a killed writer left behind is recognised by its
-    free lock, and removed by the next writer of the same target.
+    The folder is locked while its writer is alive. The next writer removes folders of killed writers, whose locks are free.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(target)
-        aside, lock = _locked_neighbour(target)
+        temporary, lock = _make_locked_folder(target)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{target.parent} is not a folder: choose another place for {target.name}.") from error
     except OSError as error:
         raise InputError(f"{target} cannot be written ({error.strerror}): choose another folder.") from error
     try:
-        yield aside
+        yield temporary
     except InputError:
         raise
     except Exception as error:
-        if (reason := _why_not_written(error, aside)) is None:
+        if (reason := _why_not_written(error, temporary)) is None:
             raise
         raise InputError(f"{target} could not be written ({reason}); nothing was left there.") from error
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         os.close(lock)
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Whether a disk, a quota or a limit on the size of files is in the way of writing."""
+    """Whether an error means a full disk, an exceeded quota or a limit on file sizes."""
     return error.errno in _FULL
 
 
 def reserve_disk_space(file: Path, size: int) -> None:
-    """Take the room on the disk that a file of `size` bytes needs; what is in it already stays.
+    """Allocate disk space for a file of `size` bytes; existing content stays.
 
-    A file that is written through a memory map must own its room before: where the disk is full, the operating system
-    can tell a process that writes to memory only by ending it (SIGBUS).
+    Needed before a file is written through a memory map: if the disk is full then, the operating system kills the process
+    (SIGBUS).
 
     Raises
     ------
     OSError
-        If there is no such room; the error names the file.
+        If the disk has too little space. The error names the file.
     """
     try:
         with file.open("r+b") as opened:
@@ -213,10 +226,10 @@ def reserve_disk_space(file: Path, size: int) -> None:
         raise OSError(error.errno, error.strerror, str(file)) from error
 
 
-def _why_not_written(error: Exception, aside: Path) -> str | None:
-    """Say why something in a folder could not be written; None if the error is of another kind."""
+def _why_not_written(error: Exception, temporary: Path) -> str | None:
+    """Return why a file in the temporary folder could not be written; None for unrelated errors."""
     if isinstance(error, OSError):
-        inside = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(aside)
+        inside = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(temporary)
         if inside or is_disk_full(error):
             return error.strerror or str(error)
         if error.errno is None and _SHORT.search(str(error)):  # NumPy does not say why it wrote less
@@ -226,36 +239,36 @@ def _why_not_written(error: Exception, aside: Path) -> str | None:
     return None
 
 
-def _locked_neighbour(target: Path) -> tuple[Path, int]:
+def _make_locked_folder(target: Path) -> tuple[Path, int]:
     while True:
-        label = os.fsdecode(os.fsencode(target.name)[:_LABEL])  # a name of 255 bytes leaves no room for more
-        aside = target.with_name(f".{label}.{os.getpid()}-{secrets.token_hex(4)}{_ASIDE}")
-        aside.mkdir()
+        label = os.fsdecode(os.fsencode(target.name)[:_LABEL])  # so that the name stays below 255 bytes
+        temporary = target.with_name(f".{label}.{os.getpid()}-{secrets.token_hex(4)}{_TEMPORARY_SUFFIX}")
+        temporary.mkdir()
         try:
-            lock = os.open(aside / _LOCK, os.O_CREAT | os.O_RDWR)
-        except OSError:  # no room for as much as an empty file
-            shutil.rmtree(aside, ignore_errors=True)
+            lock = os.open(temporary / _LOCK, os.O_CREAT | os.O_RDWR)
+        except OSError:  # the disk is full
+            shutil.rmtree(temporary, ignore_errors=True)
             raise
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # taken for abandoned in the instant before it was locked
+        except BlockingIOError:  # another process considered it abandoned before it was locked
             os.close(lock)
             continue
         except OSError:  # a file system without locks
-            return aside, lock
-        if (aside / _LOCK).exists():
-            return aside, lock
+            return temporary, lock
+        if (temporary / _LOCK).exists():
+            return temporary, lock
         os.close(lock)
 
 
 def _remove_abandoned(target: Path) -> None:
-    """Remove temporary folders beside `target`, whatever they were for, whose writers are gone."""
-    for folder in target.parent.glob(f".*{_ASIDE}"):
-        if not _OURS.match(folder.name) or not folder.is_dir():
+    """Remove temporary folders next to `target` whose writers have ended."""
+    for folder in target.parent.glob(f".*{_TEMPORARY_SUFFIX}"):
+        if not _TEMPORARY_NAME.match(folder.name) or not folder.is_dir():
             continue
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR)
-        except OSError:  # just being made, or killed in that instant
+        except OSError:  # created or killed just now
             with contextlib.suppress(OSError):
                 if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -270,7 +283,7 @@ def _remove_abandoned(target: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Bring the bytes to the disk before the rename, so that a power cut cannot leave an empty whole file."""
+    """Flush all files to disk before the rename, so that a power failure cannot leave an empty file."""
     for name in folder.rglob("*"):
         if name.is_file() and name.name != _LOCK:
             descriptor = os.open(name, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Settings from outside, checked by pydantic; what it finds is said in one sentence."""
+"""Validate settings with pydantic, and turn validation errors into one-sentence messages."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from striate.errors import InputError, nearest, option, quoted, shortened
 
 Model = TypeVar("Model", bound=BaseModel)
-_SHOWN = 60  # characters of a wrong value
+_MAX_VALUE_CHARACTERS = 60  # of an invalid value in a message
 
 
 def validate_settings(
@@ -21,20 +21,20 @@ def validate_settings(
     kind: str = "recipe",
     renamed_hint: Callable[[str, str], str | None] | None = None,
 ) -> Model:
-    """Check tables as TOML gives them; a number is no text, and a text no number.
+    """Validate parsed TOML tables against a pydantic model, without converting types.
 
     Parameters
     ----------
     model
-        What they should be.
+        Model to validate against.
     tables
-        Keys and values.
+        Parsed TOML.
     source
-        Where they are from, for the sentence.
+        Origin of the tables, such as a path; the subject of error messages.
     overridden
-        Keys that are from the command line instead.
+        Paths of keys that were set on the command line instead.
     kind
-        What the tables describe, for the sentence.
+        Noun for the whole document in error messages, such as ``"recipe"``.
     renamed_hint
         Function of an unknown key and its table that returns a clause naming the new key, or None if the key was not
         renamed.
@@ -42,7 +42,7 @@ def validate_settings(
     Raises
     ------
     InputError
-        On the first key that is unknown or whose value is not allowed.
+        If a key is unknown or a value is not allowed. The message names the first such key.
     """
     try:
         # as JSON because pydantic, when strict, takes lists for tuples only there
@@ -68,20 +68,22 @@ def validate_settings(
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
         message = " ".join(shortened(word, 80) for word in message.split(" "))  # a word may be the value that was got
         got = (
-            f"{'.'.join(names)} = {_shown(first['input'])}: " if names and not isinstance(first["input"], dict) else ""
+            f"{'.'.join(names)} = {_format_value(first['input'])}: "
+            if names and not isinstance(first["input"], dict)
+            else ""
         )
         table = f"[{'.'.join(names)}]: " if names and not got else ""
         raise InputError(f"{where}: {got}{table}{message}.") from error
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= _MAX_VALUE_CHARACTERS else f"{text[:_MAX_VALUE_CHARACTERS]}…"
 
 
 def _names(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Keys of a location; what pydantic adds to them (a member of a union, a position in a list) is left out."""
+    """Return the keys of an error location, without the union members and list positions that pydantic adds."""
     names: list[str] = []
     for part in location:
         fields = _fields(model, tuple(names))
@@ -96,7 +98,7 @@ def _names(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str
 
 
 def _fields(model: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the keys of the table at `path`; empty if a single value stands there."""
+    """Return the keys of the table at `path`; empty if `path` is a single value."""
     for name in path:
         field = model.model_fields.get(name)
         inner = _model_of(field.annotation) if field else None
@@ -107,7 +109,7 @@ def _fields(model: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _places(model: type[BaseModel], key: str, above: tuple[str, ...] = ()) -> Iterator[str]:
-    """Where a key stands that was looked for in another table, such as ``data.batch_size``."""
+    """Yield the full names of all keys called `key`, such as ``data.batch_size``."""
     for name in _fields(model, above):
         if name == key:
             yield ".".join((*above, name))

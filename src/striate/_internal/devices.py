@@ -1,4 +1,4 @@
-"""Where to compute: what the user typed, as a device that is there."""
+"""Resolve the name of a device to an available PyTorch device."""
 
 import torch
 
@@ -6,12 +6,12 @@ from striate.errors import InputError
 
 
 def resolve_device(name: str) -> torch.device:
-    """Find the device that is meant; ``"auto"`` is the first GPU if there is one, else the CPU.
+    """Resolve a device name. ``"auto"`` is the first CUDA GPU, or the CPU if there is none.
 
     Raises
     ------
     InputError
-        If there is no such device.
+        If the device does not exist on this machine.
     """
     if name == "auto":
         return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")

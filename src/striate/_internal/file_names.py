@@ -1,4 +1,4 @@
-"""File names made from text of users: they are valid on every file system, or refused."""
+"""Portable file names: validate or encode user text so that it is a valid name on every file system."""
 
 import re
 import unicodedata
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from striate.errors import InputError
 
-# Bytes of a file name. File systems allow 255; temporary names and suffixes such as ".npy" need some of them.
+# File systems allow 255 bytes; temporary names and suffixes such as ".npy" need some of them.
 MAX_NAME_BYTES = 120
 
 
-# Characters that some file system does not allow in a name, and "%", which marks an encoded character.
+# Characters that some file system does not allow, and "%", which marks an encoded character.
 _SPECIAL = '<>:"/\\|?*%'
 _RESERVED = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE
@@ -19,10 +19,10 @@ _ENCODED = re.compile(r"%([2-7][0-9A-F])")
 
 
 def file_name_problem(name: str, longest: int = MAX_NAME_BYTES) -> str | None:
-    """Return why `name` cannot be the name of a file on every file system, or None if it can.
+    """Return why `name` is not a portable file name, as a clause such as ``"it holds '/'"``; None if it is one.
 
-    The reason is a clause such as ``"it holds '/'"``. Text of a user must pass this test, or go through
-    `encode_file_name`, before it becomes part of a path. `longest` is in bytes.
+    User text must pass this test or be encoded with `encode_file_name` before it becomes part of a path. `longest` is the
+    maximum length in bytes.
     """
     if (reason := _why_not_encodable(name, longest)) is not None:
         return reason
@@ -36,22 +36,26 @@ def file_name_problem(name: str, longest: int = MAX_NAME_BYTES) -> str | None:
 
 
 def encode_file_name(name: str, what: str) -> str:
-    """Encode a text of a user as a file name, such that `decode_file_name` gives the text back.
+    """Encode user text as a portable file name. `decode_file_name` reverses it.
 
-    Ordinary names are unchanged. Characters that a file system could take for something else are written as ``%``
-    and two hexadecimal digits, as in web addresses: ``dF/F`` becomes ``dF%2FF``.
+    Ordinary names are unchanged. Special characters are percent-encoded as in URLs: ``dF/F`` becomes ``dF%2FF``.
 
     Parameters
     ----------
     name
-        The text.
+        Text to encode.
     what
-        What it is, for the message: ``"column of neurons"``.
+        Noun for error messages, such as ``"column of neurons"``.
 
     Raises
     ------
     InputError
-        If it is empty or too long, or has characters that cannot be printed.
+        If the text is empty, too long, or contains unprintable characters.
+
+    Examples
+    --------
+    >>> encode_file_name("dF/F", "column")
+    'dF%2FF'
     """
     if (reason := _why_not_encodable(name)) is not None:
         shown = name if len(name) <= 60 else f"{name[:60]}…"
@@ -72,7 +76,7 @@ def decode_file_name(name: str) -> str:
 
 
 def find_name_clash(names: Iterable[str]) -> tuple[int, int] | None:
-    """Return the positions of two names that are one file where case or Unicode form does not matter, or None."""
+    """Return the positions of two names that are equal up to case and Unicode normalisation, or None."""
     seen: dict[str, int] = {}
     for index, name in enumerate(names):
         key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
@@ -96,17 +100,17 @@ def _percent(character: str) -> str:
     return f"%{ord(character):02X}"
 
 
-_LONGEST_PUBLISHED = 240  # bytes of each part of a published path; published data cannot be renamed
+_LONGEST_PUBLISHED = 240  # bytes per component; higher than MAX_NAME_BYTES, because published files cannot be renamed
 
 
 def validate_relative_path(path: str) -> str:
-    """Return the path of a file below some folder, with forward slashes, if it is one on every file system.
+    """Return a relative path with forward slashes unchanged if it is portable and stays in its folder.
 
     Raises
     ------
     ValueError
-        If a part of it is empty, ``..``, hidden, reserved by a system, or holds characters that are special, not printable, or turn the
-        direction of text around.
+        If a component is empty, ``..``, hidden or reserved, or contains characters that are special, unprintable or change the
+        direction of text.
     """
     for part in path.split("/"):
         if (reason := file_name_problem(part, _LONGEST_PUBLISHED)) is not None:

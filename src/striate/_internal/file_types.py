@@ -1,4 +1,4 @@
-"""Recognise files by their signature, to say what a file is when it is not what was wanted."""
+"""Detect file types by signature, for error messages about files of the wrong type."""
 
 import re
 import zipfile
@@ -11,23 +11,23 @@ from striate.errors import InputError
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NPY_SIGNATURE = b"\x93NUMPY"
 
-_START = 4096  # bytes that are looked at
+_START = 4096  # bytes read from the start of a file
 
 
 @dataclass(frozen=True)
 class FileType:
-    """A kind of file or folder.
+    """Type of a file or folder.
 
     Attributes
     ----------
     name
         Short name, such as ``"matlab5"``.
     description
-        With its article, for a sentence: ``"a MATLAB file of version 5 to 7"``.
+        Noun phrase with article, such as ``"a MATLAB file of version 5 to 7"``.
     advice
-        What to do with it: one or two clauses without a full stop, in the imperative.
+        What the user can do with such a file: imperative clauses without a full stop.
     general
-        Whether the advice holds whatever was wanted; else it is for somebody who wants a recording.
+        Whether the advice applies to any expected type; if False, it applies where a recording is expected.
     """
 
     name: str
@@ -40,7 +40,7 @@ _CONVERT = "make a recording of it with `striate convert`"
 _UNPACK = "unpack it first"
 _NO_PICKLE = "striate never loads pickles, which can run any code: save plain arrays with numpy.save or numpy.savez"
 
-_KINDS = (
+_TYPES = (
     FileType("empty", "an empty file", "write or download it again", general=True),
     FileType(
         "annex", "a git-annex pointer instead of the data", "fetch the content first (git annex get)", general=True
@@ -96,7 +96,7 @@ _KINDS = (
     FileType("empty-folder", "an empty folder", "give the file, or the folder that holds it"),
     FileType("folder", "a folder", "give a file"),
 )
-FILE_TYPES = {kind.name: kind for kind in _KINDS}
+FILE_TYPES = {kind.name: kind for kind in _TYPES}
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image"),
@@ -127,41 +127,41 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
 
 
 def detect_file_type(path: Path) -> FileType | None:
-    """Return what a file or folder is, by its content; None if it is not recognised or cannot be read."""
+    """Detect the type of a file or folder by its content; None if it is unknown or unreadable."""
     try:
         if path.is_dir():
-            return FILE_TYPES[_kind_of_folder(path)]
+            return FILE_TYPES[_detect_folder(path)]
         with path.open("rb") as file:
             start = file.read(_START)
-        name = _kind_of_start(start)
+        name = _detect_start(start)
         if name == "zip":
-            name = _kind_of_zip(path)
+            name = _detect_zip(path)
         elif name == "hdf5" or (name is None and _is_hdf5(path)):
-            name = _kind_of_hdf5(path)
+            name = _detect_hdf5(path)
     except OSError:
         return None
     return FILE_TYPES[name] if name else None
 
 
 def detect_type_of_bytes(start: bytes) -> FileType | None:
-    """Return what a file is, by its first bytes alone; None if they tell nothing."""
-    name = _kind_of_start(start)
+    """Detect the type of a file by its first bytes; None if it is unknown."""
+    name = _detect_start(start)
     return FILE_TYPES[name] if name else None
 
 
 def wrong_file_type(path: Path, wanted: str, otherwise: str, *, recording: bool = True) -> InputError:
-    """Return the error for a file that is not of the kind that was wanted.
+    """Return the error for a file of an unexpected type.
 
     Parameters
     ----------
     path
-        The file or folder, which exists.
+        Existing file or folder.
     wanted
-        What it should be, with its article: ``"a .npy array"``.
+        Expected type with article, such as ``"a .npy array"``.
     otherwise
-        What to do if nothing better is known, in the imperative and without a full stop.
+        Advice if the type has none: an imperative clause without a full stop.
     recording
-        Whether the user wants to open or make a recording; else only advice that is general is given.
+        Whether a recording is expected. If False, only general advice is given.
     """
     kind = detect_file_type(path)
     but = f" but {kind.description}" if kind is not None else ""
@@ -169,7 +169,7 @@ def wrong_file_type(path: Path, wanted: str, otherwise: str, *, recording: bool 
     return InputError(f"{path} is not {wanted}{but}: {advice}.")
 
 
-def _kind_of_start(start: bytes) -> str | None:
+def _detect_start(start: bytes) -> str | None:
     if not start:
         return "empty"
     if start.startswith(NPY_SIGNATURE):
@@ -186,10 +186,10 @@ def _kind_of_start(start: bytes) -> str | None:
         return "pickle"
     if start[257:262] == b"ustar":
         return "archive"
-    return _kind_of_text(start)
+    return _detect_text(start)
 
 
-def _kind_of_text(start: bytes) -> str | None:
+def _detect_text(start: bytes) -> str | None:
     if b"\0" in start:
         return None
     try:
@@ -208,7 +208,7 @@ def _kind_of_text(start: bytes) -> str | None:
     return "text"
 
 
-def _kind_of_zip(path: Path) -> str:
+def _detect_zip(path: Path) -> str:
     try:
         with open_zip(path) as opened:
             names = opened.namelist()
@@ -224,7 +224,7 @@ def _kind_of_zip(path: Path) -> str:
 
 
 def _is_hdf5(path: Path) -> bool:
-    """HDF5 may begin after a block of the user's own, of 512 bytes or a multiple of it by a power of two."""
+    """Whether a file is HDF5 with a user block, whose size is 512 bytes times a power of two."""
     with path.open("rb") as file:
         for offset in (512, 1024, 2048, 4096):
             file.seek(offset)
@@ -233,7 +233,7 @@ def _is_hdf5(path: Path) -> bool:
     return False
 
 
-def _kind_of_hdf5(path: Path) -> str:
+def _detect_hdf5(path: Path) -> str:
     import h5py
 
     try:
@@ -243,7 +243,7 @@ def _kind_of_hdf5(path: Path) -> str:
         return "hdf5"
 
 
-def _kind_of_folder(folder: Path) -> str:
+def _detect_folder(folder: Path) -> str:
     names = {entry.name for entry in folder.iterdir()}
     if not names:
         return "empty-folder"

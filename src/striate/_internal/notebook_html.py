@@ -1,4 +1,4 @@
-"""HTML that objects show of themselves in notebooks: titles, tables, pictures. All text is escaped."""
+"""HTML representations of objects in notebooks: sections, tables and images. All text is escaped."""
 
 import base64
 import html
@@ -12,12 +12,12 @@ _LINE = "1px solid rgba(128, 128, 128, 0.35)"  # on light and on dark pages
 
 
 def section(title: str, *parts: str) -> str:
-    """Put parts under a title."""
+    """Return parts under a bold title."""
     return f"<div><strong>{html.escape(title)}</strong>{''.join(parts)}</div>"
 
 
 def key_value_table(pairs: Mapping[str, object]) -> str:
-    """Make a table of names and values."""
+    """Return a table with two columns, names and values."""
     rows = "".join(
         f'<tr><td style="{_CELL}; text-align: left; opacity: 0.7">{html.escape(name)}</td>'
         f'<td style="{_CELL}; text-align: left">{html.escape(str(value))}</td></tr>'
@@ -29,16 +29,16 @@ def key_value_table(pairs: Mapping[str, object]) -> str:
 def table(
     headings: Sequence[str], rows: Iterable[Sequence[object]], *, text_columns: int = 1, wrapped: bool = False
 ) -> str:
-    """Make a table whose first columns are text, and whose other columns are numbers.
+    """Return a table whose first columns are text and whose other columns are numbers.
 
     Parameters
     ----------
     headings, rows
-        What it holds.
+        Column headings, and the cells of each row.
     text_columns
-        Number of columns that are aligned to the left.
+        Number of left-aligned columns; the others are right-aligned.
     wrapped
-        Whether the text of the last column may break into lines.
+        Whether the text of the last column may wrap.
     """
 
     def cells(tag: str, row: Sequence[object], style: str) -> str:
@@ -56,17 +56,17 @@ def table(
 
 
 def small_text(text: str) -> str:
-    """Make a paragraph of small text."""
+    """Return a paragraph of small text."""
     return f'<div style="opacity: 0.7; font-size: 0.9em">{html.escape(text)}</div>'
 
 
 def text(content: str) -> str:
-    """Show text with its line breaks, such as TOML."""
+    """Return preformatted text, such as TOML."""
     return f"<pre>{html.escape(content)}</pre>"
 
 
 def image_gallery(images: Iterable[Any], captions: Iterable[str], *, width: int = 150) -> str:
-    """Show grey images, (H, W) with values 0–255, side by side; nothing where Pillow is missing."""
+    """Return grey images, uint8 arrays of shape (H, W), side by side; an empty string if Pillow is missing."""
     try:
         from PIL import Image
     except ImportError:
@@ -88,7 +88,7 @@ def image_gallery(images: Iterable[Any], captions: Iterable[str], *, width: int 
 
 
 def summarise_values(values: Any) -> str:
-    """Say what values an array holds, shortly: one number, a few, or their range."""
+    """Summarise the values of an array: up to three numbers, or their range."""
     import numpy as np
 
     flat = np.asarray(values, dtype=np.float64).reshape(-1)

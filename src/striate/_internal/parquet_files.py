@@ -1,4 +1,4 @@
-"""Read small tables from Parquet files whose author is unknown: sizes are checked before a value is read."""
+"""Read small tables from untrusted Parquet files. Sizes are checked before any value is read."""
 
 import os
 from pathlib import Path
@@ -11,36 +11,36 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10_000_000
 MAX_CELLS = 100_000_000
-_MOST_BYTES = 2**32  # of all values, unpacked
-_WIDEST = 10_000  # columns
+_MAX_BYTES = 2**32  # uncompressed size of all values
+_MAX_COLUMNS = 10_000
 
 
 def read_table(path: str | os.PathLike[str], mend: str) -> "pd.DataFrame":
-    """Read a table of numbers and texts.
+    """Read a table of numbers and strings.
 
     Parameters
     ----------
     path
-        The Parquet file.
+        Parquet file.
     mend
-        What to do about an error: the end of the sentence.
+        Advice at the end of the error message.
 
     Returns
     -------
     DataFrame
-        With rows numbered from 0; what pandas has noted in the file about an index is ignored.
+        Table with a default index. Pandas metadata in the file is ignored.
 
     Raises
     ------
     InputError
-        If it is missing, empty, damaged, or claims more than such a table can hold.
+        If the file is missing, empty, damaged, or exceeds the limits of this module.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     file = Path(path)
     try:
-        with file.open("rb") as opened:  # a path would be read through memory that vanishes if the file is cut off
+        with file.open("rb") as opened:  # pyarrow would memory-map a path, and crash if the file is truncated
             parquet = pq.ParquetFile(opened)
             metadata = parquet.metadata
             groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
@@ -48,14 +48,16 @@ def read_table(path: str | os.PathLike[str], mend: str) -> "pd.DataFrame":
             rows, columns = metadata.num_rows, metadata.num_columns
             if rows < 0 or rows != sum(group.num_rows for group in groups):
                 raise ValueError("its parts do not add up to its rows")
-            if rows > MAX_ROWS or columns > _WIDEST or rows * columns > MAX_CELLS or unpacked > _MOST_BYTES:
+            if rows > MAX_ROWS or columns > _MAX_COLUMNS or rows * columns > MAX_CELLS or unpacked > _MAX_BYTES:
                 raise ValueError(f"it claims {rows} rows of {columns} columns in {unpacked} bytes")
             names = parquet.schema_arrow.names
             if len(set(names)) != len(names):
                 raise ValueError("two columns have the same name")
-            # As dictionaries, so that a long text a million times over is not spelt out.
-            table = pq.ParquetFile(opened, metadata=metadata, read_dictionary=_texts(parquet.schema_arrow)).read()
-            if any(_spelt_out(column) > _MOST_BYTES for column in table.columns):
+            # As dictionaries, so that a long string that is repeated a million times is stored once.
+            table = pq.ParquetFile(
+                opened, metadata=metadata, read_dictionary=_string_columns(parquet.schema_arrow)
+            ).read()
+            if any(_decoded_size(column) > _MAX_BYTES for column in table.columns):
                 raise ValueError("its texts are longer than such a table can hold")
             frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     except (
@@ -76,14 +78,14 @@ def read_table(path: str | os.PathLike[str], mend: str) -> "pd.DataFrame":
     return frame
 
 
-def _texts(schema: "object") -> list[str]:
+def _string_columns(schema: "object") -> list[str]:
     import pyarrow as pa
 
     return [field.name for field in schema if pa.types.is_string(field.type)]  # type: ignore[attr-defined]
 
 
-def _spelt_out(column: "object") -> int:
-    """Bytes of the texts of a column that is held as a dictionary."""
+def _decoded_size(column: "object") -> int:
+    """Return the size in bytes of the strings of a dictionary-encoded column after decoding."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""Where striate keeps what is not the user's own: caches, and settings."""
+"""Paths of the cache and of the settings of striate."""
 
 import os
 from pathlib import Path
@@ -7,21 +7,21 @@ from platformdirs import user_cache_path, user_config_path
 
 from striate.errors import InputError, quoted, shortened
 
-_LONGEST = 4095  # bytes of a path
+_MAX_PATH_BYTES = 4095
 
 
 class MissingHomeError(InputError):
-    """Neither the environment nor the system names a folder for what striate keeps."""
+    """No home folder was found, and no environment variable names another folder."""
 
 
 def expand_path(path: str | os.PathLike[str]) -> Path:
-    """Replace ``~`` at the beginning of a path by the home folder.
+    """Expand ``~`` at the beginning of a path, and check that the path is valid.
 
     Raises
     ------
     InputError
-        If the path begins with ``~`` and the home folder is not known, or no file can have it: it, or a name in it, is too long,
-        or it holds a character that paths cannot hold.
+        If the home folder is unknown, the path or one of its components is too long, or the path contains an invalid
+        character.
     """
     try:
         encoded = os.fsencode(path)
@@ -29,8 +29,10 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
         encoded = b"\0"
     if b"\0" in encoded:
         raise InputError(f"{quoted(str(path), 100)} holds a character that no path can hold: correct it.")
-    if len(encoded) > _LONGEST:
-        raise InputError(f"{shortened(path, 100)} is a path of more than {_LONGEST:,} bytes, which no file can have.")
+    if len(encoded) > _MAX_PATH_BYTES:
+        raise InputError(
+            f"{shortened(path, 100)} is a path of more than {_MAX_PATH_BYTES:,} bytes, which no file can have."
+        )
     if any(len(os.fsencode(part)) > 255 for part in Path(path).parts):
         raise InputError(
             f"{shortened(path, 100)} has a name of more than 255 bytes, which no file can have: shorten it."
@@ -44,12 +46,12 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
 
 
 def cache_folder() -> Path:
-    """Folder of packed recordings and fetched datasets: ``$STRIATE_CACHE``, else the platform's place for caches.
+    """Return the folder of packed recordings and downloaded datasets: ``$STRIATE_CACHE``, or the cache folder of the platform.
 
     Raises
     ------
     MissingHomeError
-        If neither the variable nor a home folder is there, as in some containers.
+        If the variable is not set and there is no home folder, as in some containers.
     """
     if chosen := os.environ.get("STRIATE_CACHE"):
         return expand_path(chosen)
@@ -58,14 +60,14 @@ def cache_folder() -> Path:
 
 
 def settings_folder() -> Path:
-    """Folder of the user's own datasets, accepted terms and tokens: ``$STRIATE_SETTINGS``, else the platform's place.
+    """Return the folder of user datasets, accepted terms and tokens: ``$STRIATE_SETTINGS``, or that of the platform.
 
-    Where there is no home folder, as in some containers, it is ``settings`` below the cache.
+    Without a home folder, as in some containers, it is ``settings`` in the cache folder.
 
     Raises
     ------
     MissingHomeError
-        If neither variable nor a home folder is there.
+        If no variable is set and there is no home folder.
     """
     if chosen := os.environ.get("STRIATE_SETTINGS"):
         return expand_path(chosen)
@@ -76,7 +78,7 @@ def settings_folder() -> Path:
 
 
 def has_home() -> bool:
-    """Whether the user has a home folder, by ``$HOME`` or by the system's list of users."""
+    """Whether the user has a home folder, by ``$HOME`` or the user database."""
     return Path(os.path.expanduser("~")).is_absolute()  # noqa: PTH111 – unlike pathlib's, it does not raise
 
 

@@ -1,4 +1,4 @@
-"""Do something now and then, in a thread of its own, while something else is done."""
+"""Call a function periodically in a background thread."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,40 +7,40 @@ from contextlib import contextmanager
 
 @contextmanager
 def run_periodically(
-    seconds: float,
-    do: Callable[[], None],
+    interval: float,
+    function: Callable[[], None],
     *,
-    first: Callable[[], None] | None = None,
-    last: Callable[[], None] | None = None,
-    patience: float | None = None,
+    on_start: Callable[[], None] | None = None,
+    on_stop: Callable[[], None] | None = None,
+    join_timeout: float | None = None,
 ) -> Iterator[None]:
-    """Call a function every so many seconds as long as the context lasts.
+    """Call a function at regular intervals in a background thread until the block ends.
 
     Parameters
     ----------
-    seconds
-        Pause before each call.
-    do
-        What to call. It must not raise.
-    first, last
-        What to call in the same thread at the beginning and at the end.
-    patience
-        Seconds to wait at most for the last call, in the end; None waits until it has returned.
+    interval
+        Pause before each call, in seconds.
+    function
+        Function to call. It must not raise.
+    on_start, on_stop
+        Functions to call in the same thread before the first and after the last call.
+    join_timeout
+        Maximum time to wait for the thread when the block ends, in seconds; None waits until it has ended.
     """
-    over = threading.Event()
+    stopped = threading.Event()
 
     def run() -> None:
-        if first is not None:
-            first()
-        while not over.wait(seconds):
-            do()
-        if last is not None:
-            last()
+        if on_start is not None:
+            on_start()
+        while not stopped.wait(interval):
+            function()
+        if on_stop is not None:
+            on_stop()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
-        thread.join(timeout=patience)
+        stopped.set()
+        thread.join(timeout=join_timeout)

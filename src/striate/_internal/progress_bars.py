@@ -1,4 +1,4 @@
-"""Progress bars for long work: on a terminal, or in a notebook; nothing elsewhere."""
+"""Progress bars on terminals and in notebooks; elsewhere nothing is shown."""
 
 import contextlib
 import html
@@ -10,18 +10,18 @@ from typing import Any
 
 Advance = Callable[[int], None]
 
-_REDRAWN = 0.2  # seconds between two drawings of a notebook's bar
+_REDRAWN = 0.2  # seconds between two updates of a notebook bar
 
 
 def size_with_unit(size: int) -> tuple[float, int, str]:
-    """A size in bytes for people: a value, how many of its decimals matter, and its unit (1 MB is 10⁶ bytes, as on the boxes of disks)."""
+    """Split a size in bytes into value, number of decimals to display, and decimal unit (1 MB = 10⁶ bytes)."""
     unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")) if size >= u or u == 1)
     value = size / unit
     return value, 0 if value >= 100 or unit == 1 else 1 if unit < 1e9 else 2, name
 
 
 def format_size(size: int | None, *, exact: bool = True) -> str:
-    """Write a size in bytes for people: ``"about 416 MB"``, ``"1.1 kB"``; nothing where it is not known."""
+    """Format a size in bytes: ``"about 416 MB"``, ``"1.1 kB"``; an empty string for None."""
     if size is None:
         return ""
     value, decimals, unit = size_with_unit(size)
@@ -29,35 +29,35 @@ def format_size(size: int | None, *, exact: bool = True) -> str:
 
 
 def is_quiet() -> bool:
-    """Whether the environment asks for no progress at all (``STRIATE_QUIET``)."""
+    """Whether ``STRIATE_QUIET`` turns progress output off."""
     return bool(os.environ.get("STRIATE_QUIET"))
 
 
 def is_terminal() -> bool:
-    """Whether standard error is a terminal, on which a bar can be redrawn."""
+    """Whether standard error is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 def print_to_stderr(line: str) -> None:
-    """Print a line on standard error, if there is one: a process without a terminal may have closed it."""
+    """Print a line to standard error, unless it is closed."""
     if sys.stderr is not None:
         print(line, file=sys.stderr, flush=True)
 
 
 def is_notebook() -> bool:
-    """Whether this is the kernel of a notebook, which can show HTML."""
-    ipython = sys.modules.get("IPython")  # a kernel has imported it already
+    """Whether the process is a Jupyter kernel, which can show HTML."""
+    ipython = sys.modules.get("IPython")  # already imported in a kernel
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and getattr(shell, "kernel", None) is not None
 
 
 class NotebookBar:
-    """A progress bar in the output of a notebook's cell.
+    """Progress bar in the output of a notebook cell.
 
     Parameters
     ----------
     total
-        Number of steps.
+        Number of steps; None for an indeterminate bar.
     """
 
     def __init__(self, total: int | None = None) -> None:
@@ -69,7 +69,7 @@ class NotebookBar:
         self.total = total
 
     def show(self, done: int, text: str, *, at_once: bool = False) -> None:
-        """Draw the bar, unless it was drawn a moment ago."""
+        """Update the bar, at most five times a second unless `at_once` is set."""
         if not at_once and time.monotonic() - self._drawn < _REDRAWN:
             return
         self._drawn = time.monotonic()
@@ -77,15 +77,15 @@ class NotebookBar:
         self._handle.update(self._html(f'<progress{share} style="width: 12em"></progress> {html.escape(text)}'))
 
     def end(self, text: str = "") -> None:
-        """Replace the bar by a line of text, or by nothing."""
+        """Replace the bar with a line of text, or remove it."""
         self._handle.update(self._html(html.escape(text)))
 
 
 @contextlib.contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Advance]:
-    """Draw a bar for `total` steps; the yielded function advances it.
+    """Show a progress bar with `total` steps, and yield a function that advances it.
 
-    Drawn only on a terminal or in a notebook, and never where ``STRIATE_QUIET`` is set.
+    The bar is shown only on terminals and in notebooks, and never if ``STRIATE_QUIET`` is set.
     """
     if is_quiet() or not (is_terminal() or is_notebook()):
         yield lambda _steps: None

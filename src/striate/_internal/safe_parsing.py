@@ -1,4 +1,4 @@
-"""Read TOML and JSON whose author is unknown: size, depth, numbers and text are checked before a value is used."""
+"""Parse untrusted TOML and JSON with limits on size, nesting depth, numbers and text."""
 
 import json
 import os
@@ -14,21 +14,21 @@ from striate.errors import InputError, shortened
 Model = TypeVar("Model", bound=BaseModel)
 Value = TypeVar("Value")
 
-MAX_BYTES = 64 * 2**20  # bytes of a document
-MAX_DEPTH = 64  # tables and lists within each other
-_BYTE_ORDER_MARK = "\ufeff"  # which some editors of Windows put before a text
-_PIECE = 2**20  # bytes that are read at a time
+MAX_BYTES = 64 * 2**20  # maximum size of a document
+MAX_DEPTH = 64  # maximum nesting depth
+_BYTE_ORDER_MARK = "\ufeff"  # written by some Windows editors
+_PIECE = 2**20  # bytes per read
 _LONGEST_REASON = 120  # characters
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 
 
 class MalformedError(InputError):
-    """A document that cannot be parsed.
+    """The document cannot be parsed.
 
     Attributes
     ----------
     reason
-        Why, as a clause.
+        Cause, as a clause.
     """
 
     def __init__(self, source: object, kind: str, reason: str) -> None:
@@ -37,17 +37,17 @@ class MalformedError(InputError):
 
 
 def read_limited(path: str | os.PathLike[str], largest: int = MAX_BYTES) -> bytes:
-    """Read a file that must not be larger than `largest` bytes.
+    """Read a file, and raise an error if it is larger than `largest` bytes.
 
     Raises
     ------
     InputError
-        If it is larger.
+        If the file is larger.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     content = bytearray()
-    with expand_path(path).open("rb") as file:  # piece by piece: memory for all that may come would be taken at once
+    with expand_path(path).open("rb") as file:  # in pieces, because read(largest) would allocate the maximum at once
         while piece := file.read(_PIECE):
             content += piece
             if len(content) > largest:
@@ -61,14 +61,14 @@ def parse_toml(content: bytes | str, source: object = "The text") -> dict[str, A
     Parameters
     ----------
     content
-        The document; bytes must be UTF-8.
+        Document as text or UTF-8 bytes.
     source
-        Where it is from: the subject of the sentence in an error.
+        Origin of the document, such as a path; the subject of error messages.
 
     Raises
     ------
     MalformedError
-        If it is not TOML, is nested too deeply, or holds a number of too many digits.
+        If the document is not valid TOML, is nested too deeply, or contains a number with too many digits.
     """
     try:
         tables = tomllib.loads(_text(content, source, "TOML"))
@@ -84,14 +84,14 @@ def parse_json(content: bytes | str, source: object = "The text") -> Any:
     Parameters
     ----------
     content
-        The document; bytes must be UTF-8.
+        Document as text or UTF-8 bytes.
     source
-        Where it is from: the subject of the sentence in an error.
+        Origin of the document, such as a path; the subject of error messages.
 
     Raises
     ------
     MalformedError
-        If it is not JSON, is nested too deeply, or holds a number of too many digits or text that is not Unicode.
+        If the document is not valid JSON, is nested too deeply, or contains a number with too many digits or invalid Unicode.
     """
     try:
         value = json.loads(_text(content, source, "JSON"))
@@ -104,14 +104,14 @@ def parse_json(content: bytes | str, source: object = "The text") -> Any:
 def parse_json_object(
     content: bytes | str, source: object = "The text", *, needs: type[BaseModel] | None = None
 ) -> dict[str, Any]:
-    """Parse a JSON document that must be an object; as `parse_json`.
+    """Parse a JSON document that must be an object, as `parse_json` does.
 
     Parameters
     ----------
     content, source
         As in `parse_json`.
     needs
-        Values that the object must have, among others.
+        Model of required keys; further keys are allowed.
     """
     value = parse_json(content, source)
     if not isinstance(value, dict):
@@ -127,19 +127,19 @@ def parse_json_object(
 def parse_as(
     kind: type[Model] | TypeAdapter[Value], content: bytes | str, source: object = "The text"
 ) -> Model | Value:
-    """Parse a JSON document and check it against a pydantic model or type.
+    """Parse a JSON document and validate it against a pydantic model or type.
 
     Parameters
     ----------
     kind
-        What the document should be.
+        Model class or type adapter to validate against.
     content, source
         As in `parse_json`.
 
     Raises
     ------
     MalformedError
-        As in `parse_json`, or if a value is missing, unknown or not allowed; its `reason` names the first one.
+        As in `parse_json`, or if a value is missing, unknown or not allowed. `reason` names the first such value.
     """
     text = _text(content, source, "JSON")
     parse_json(
@@ -152,23 +152,23 @@ def parse_as(
 
 
 def parse_model(model: type[Model], content: bytes | str, source: object, mend: str) -> Model:
-    """Parse a JSON document and check it against a model.
+    """Parse a JSON document and validate it against a model, with advice in the error message.
 
     Parameters
     ----------
     model
-        What the document should be.
+        Model class to validate against.
     content
-        The document.
+        JSON document.
     source
-        Where it is from: the subject of the sentence in an error.
+        Origin of the document, such as a path; the subject of error messages.
     mend
-        What to do about an error: the end of the sentence.
+        Advice at the end of the error message.
 
     Raises
     ------
     InputError
-        If it is not JSON, or a value is missing, unknown or not allowed.
+        If the document is not valid JSON, or a value is missing, unknown or not allowed.
     """
     try:
         return parse_as(model, content, source)
@@ -177,7 +177,7 @@ def parse_model(model: type[Model], content: bytes | str, source: object, mend: 
 
 
 def describe_first_error(error: ValidationError) -> str:
-    """Say where a document fails first, and why: ``boards.0.rows: Field required``."""
+    """Describe the first validation error, such as ``boards.0.rows: Field required``."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = shortened(".".join(map(str, first["loc"])), 60) or "JSON"
     return f"{where}: {shortened(first['msg'].removeprefix('Value error, '), _LONGEST_REASON)}"
@@ -204,7 +204,7 @@ def _malformed(source: object, kind: str, error: Exception) -> "MalformedError":
 
 
 def _check(value: Any, source: object, kind: str) -> None:
-    """Refuse deep nesting and lone surrogates; walks level by level, because recursion could itself be too deep."""
+    """Reject deep nesting and lone surrogates. Iterates by level, because recursion could exceed the stack."""
     level = [value]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []

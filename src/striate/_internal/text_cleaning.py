@@ -1,37 +1,37 @@
-"""Text that people write for others to read: titles, names, reasons, terms. One rule for what may stand in it."""
+"""Clean and validate text that users write for display, such as titles, names and notes."""
 
 import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-# Controls (NUL, which PostgreSQL cannot store; the escapes of terminals), surrogates, and formatting marks: those that turn the direction of
-# writing can make one name look like another. Of the last, joiners are letters' own in some scripts, and stay.
-_UNSEEN = ("Cc", "Cf", "Cs")
+# Control characters (NUL, which PostgreSQL cannot store; terminal escapes), surrogates, and formatting characters, which can
+# change the direction of text and make one name look like another. Joiners are allowed: some scripts need them.
+_INVISIBLE_CATEGORIES = ("Cc", "Cf", "Cs")
 _JOINERS = "\u200c\u200d"
 _BREAKS = "\n\r\t"
 
 
 def clean_line(text: str) -> str:
-    """Return the text in NFC, without characters that cannot be seen, and with single spaces."""
+    """Normalise a line of text: NFC, no invisible characters, single spaces."""
     text = unicodedata.normalize("NFC", text)
     kept = (c if not is_invisible(c) else " " if c.isspace() else "" for c in text)
     return " ".join("".join(kept).split())
 
 
 def clean_text(text: str) -> str:
-    """Return text of several lines in NFC, without characters that cannot be seen; spaces and line breaks stay."""
+    """Normalise text of several lines: NFC, no invisible characters. Spaces and line breaks are kept."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
     return "".join(c for c in text if c in _BREAKS or not is_invisible(c))
 
 
 def is_invisible(character: str) -> bool:
-    """Whether a reader cannot see a character, which may change how the text around it is shown."""
-    return character not in _JOINERS and unicodedata.category(character) in _UNSEEN
+    """Whether a character is invisible, and may change how the text around it is displayed."""
+    return character not in _JOINERS and unicodedata.category(character) in _INVISIBLE_CATEGORIES
 
 
 def validate_line(text: str) -> str:
-    """Return a line of text; raise `ValueError` if it is blank, or holds what a reader cannot see."""
+    """Return a line of text unchanged; raise `ValueError` if it is blank or contains invisible characters."""
     return _visible(text, allowed="")
 
 
@@ -52,7 +52,7 @@ def _visible(text: str, allowed: str) -> str:
 
 OptionalLine = Annotated[str, Field(max_length=200), AfterValidator(validate_line)]
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(validate_line)]
-"""A line of text, such as a title, that can also stand in the subject of a mail."""
+"""Line of text, such as a title, that is also safe as the subject of an e-mail."""
 
 OptionalText = Annotated[str, Field(max_length=20_000), AfterValidator(_some_lines)]
 Text = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_some_lines)]

@@ -1,4 +1,4 @@
-"""PyTorch's global settings, as the computations of striate expect them."""
+"""Isolate computations from the global PyTorch settings of the caller."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,16 +10,15 @@ _AUTOCAST = ("cpu", "cuda", "mps")
 
 @contextmanager
 def torch_defaults(*, gradients: bool = False) -> Iterator[None]:
-    """Compute within the block as in a fresh process, whatever the caller has set for code of their own.
+    """Reset PyTorch's default dtype, default device and autocast inside the block.
 
-    New tensors are float32 and on the CPU unless the code says otherwise, and nothing is cast automatically: the default
-    dtype, the default device and ``torch.autocast`` of the caller are suspended, and stand again after the block.
+    New tensors are float32 and on the CPU unless the code says otherwise, and autocast is off. The settings of the caller are
+    restored after the block.
 
     Parameters
     ----------
     gradients
-        Whether gradients are computed even where the caller has turned them off (``torch.no_grad``,
-        ``torch.inference_mode``), as training needs.
+        Whether to enable gradients even inside ``torch.no_grad`` or ``torch.inference_mode``, as training needs.
     """
     with ExitStack() as stack:
         if (dtype := torch.get_default_dtype()) != torch.float32:

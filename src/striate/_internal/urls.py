@@ -1,4 +1,4 @@
-"""Web addresses that people give: in licences, citations, method cards and rules. One rule for all of them."""
+"""Validate URLs from users, as in licences, citations, method cards and rules."""
 
 from collections.abc import Collection
 from typing import Annotated
@@ -10,7 +10,7 @@ _NOT_IN_ADDRESSES = "<>\"'`\\"
 
 
 def split_url(address: str) -> SplitResult | None:
-    """Split an address into its parts; None if its host or port cannot be read."""
+    """Split a URL into its parts; None if its host or port is invalid."""
     try:
         parts = urlsplit(address)
         return parts if parts.port is None or parts.port > 0 else None
@@ -19,13 +19,13 @@ def split_url(address: str) -> SplitResult | None:
 
 
 def validate_web_address(address: str, schemes: Collection[str] = ("http", "https")) -> str:
-    """Return an address that a page can link to.
+    """Return a URL unchanged if a web page can link to it safely.
 
     Raises
     ------
     ValueError
-        If its scheme is another one (``javascript:`` would run in the browser of anyone who follows the link), it has no host or
-        holds a name or password, or a character that is not printable or cannot stand in an address.
+        If the scheme is not allowed (a ``javascript:`` link would run code in the browser), the host is missing, or the URL contains
+        a user name, a password or an invalid character.
     """
     parts = split_url(address)
     sound = parts is not None and parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc

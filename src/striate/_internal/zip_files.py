@@ -1,4 +1,4 @@
-"""Open zip files whose author is unknown: a directory that contradicts the file is refused before a member is read."""
+"""Open untrusted zip files. Inconsistent directories are rejected before any member is read."""
 
 import zipfile
 from pathlib import Path
@@ -6,19 +6,19 @@ from typing import IO
 
 
 def open_zip(file: Path | IO[bytes]) -> zipfile.ZipFile:
-    """Open a zip whose directory agrees with the size of the file.
+    """Open a zip, and check that its directory is consistent with the size of the file.
 
     Parameters
     ----------
     file
-        A path, or an opened file.
+        Path or open binary file.
 
     Raises
     ------
     zipfile.BadZipFile
-        If it is no zip, or a member has no name, or lies outside of the file.
+        If the file is not a zip, or a member has no name or lies outside of the file.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         opened = zipfile.ZipFile(file)

@@ -56,7 +56,7 @@ def open(path: str | os.PathLike[str], session: str | None = None) -> Recording:
     damaged = store.exists()
     with (
         open_archive(source) as archive,
-        atomic_write_folder(store, keep_first=not damaged, overwrite=damaged) as folder,
+        atomic_write_folder(store, keep_existing=not damaged, overwrite=damaged) as folder,
     ):
         try:
             packing.pack(archive, folder, session)

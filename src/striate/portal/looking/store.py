@@ -139,7 +139,7 @@ def filled(own_key: str) -> Iterator[Path]:
     """
     target = storage()
     if isinstance(target, FileSystemStorage):
-        with atomic_write_folder(target.path(f"{_FOLDER}/{own_key}"), keep_first=True) as folder:
+        with atomic_write_folder(target.path(f"{_FOLDER}/{own_key}"), keep_existing=True) as folder:
             folder.chmod(0o700)
             yield folder
         return

@@ -33,7 +33,7 @@ def heartbeat() -> Iterator[None]:
         with _whatever_the_database_does():
             Worker.objects.filter(name=name).delete()
 
-    with run_periodically(_EVERY, beat, first=beat, last=leave, patience=5):
+    with run_periodically(_EVERY, beat, on_start=beat, on_stop=leave, join_timeout=5):
         yield
 
 
