@@ -167,7 +167,7 @@ def test_predicting_a_few_images_at_a_time_changes_nothing(
         expected = model.rates(images(count), "1-1-1", pupils)
     seen: list[int] = []
     model.core.register_forward_hook(lambda core, given, maps: seen.append(len(maps)))
-    monkeypatch.setattr(encoder_module, "_PART_BYTES", 3 * 4 * 4 * 28 * 56)  # three images of four channels
+    monkeypatch.setattr(encoder_module, "_CACHE_BYTES", 3 * 4 * 4 * 28 * 56)  # three images of four channels
     with torch.no_grad():
         rates = model.rates(images(count), "1-1-1", pupils)
     assert max(seen) <= 3

@@ -1,4 +1,4 @@
-"""The encoder: one core that all recordings share, a readout (and a shifter) for each."""
+"""The encoder: a core that all recordings share, and a readout and an optional shifter for each recording."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,10 @@ from striate.models.shifters.mlp import Shifter
 if TYPE_CHECKING:
     from striate.data import Batch
 
-PREFIX = "session_"  # a module may not be called like a method ("keys", "pop"), but a session may
-_RAW = 50.0  # standardised grey values stay below this unless a recording has hardly any contrast
-_FAR_OUTSIDE = 4  # times the standardised grey value of black or white, whichever is larger
-_PART_BYTES = 13 * 2**20  # that the feature maps of the images that are predicted together may take
+PREFIX = "session_"  # prevents clashes of session names with methods of nn.ModuleDict, such as "keys"
+_MAX_STANDARDISED = 50.0  # limit of standardised grey values if the recording's range is unknown
+_MAX_RANGE_FACTOR = 4  # limit, as a multiple of the standardised grey value of black or white
+_CACHE_BYTES = 13 * 2**20  # size of one layer's feature maps that stays in the cache of a CPU
 
 
 class Encoder(nn.Module):
@@ -35,17 +35,24 @@ class Encoder(nn.Module):
     Parameters
     ----------
     settings
-        What core, readouts and shifters look like.
+        Settings of the core, the readouts and the shifters.
     core
-        The shared core.
+        Core that all recordings share.
     positions : session → (N, 2)
-        Cortical positions of each recording's neurons, from `cortical_positions`.
+        Cortical positions of the neurons of each recording, from `cortical_positions`.
 
     Attributes
     ----------
     image_ranges : session → (black, white)
-        Standardised grey values of black and white in each recording, where they are known. Images far outside are
-        refused: they were not standardised.
+        Standardised grey values of black and white of each recording, if known. Images far outside this range are refused,
+        because they are probably not standardised.
+
+    Examples
+    --------
+    >>> neurons = {"mouse": [[0, 0], [10, 0], [0, 10]]}  # cortical coordinates
+    >>> encoder = build_encoder(ModelSettings(), neurons, (1, 36, 64)).eval()
+    >>> encoder(torch.zeros(2, 1, 36, 64)).shape
+    torch.Size([2, 3])
     """
 
     def __init__(
@@ -57,37 +64,37 @@ class Encoder(nn.Module):
         self.image_ranges: dict[str, tuple[float, float]] = {}
         self.readouts = nn.ModuleDict()
         self.shifters = nn.ModuleDict()
-        for session, place in positions.items():
-            self.readouts[PREFIX + session] = GaussianReadout(settings.readout, place, core.channels)
+        for session, session_positions in positions.items():
+            self.readouts[PREFIX + session] = GaussianReadout(settings.readout, session_positions, core.channels)
             if settings.shifter is not None:
                 self.shifters[PREFIX + session] = Shifter(settings.shifter)
 
     @property
     def sessions(self) -> tuple[str, ...]:
-        """The recordings that the encoder has a readout for."""
+        """Sessions of the recordings that have a readout."""
         return tuple(key.removeprefix(PREFIX) for key in self.readouts)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Planes, height and width of one standardised input."""
+        """Channels, height and width of the input."""
         return self.core.input_shape
 
     @property
     def uses_pupil_center(self) -> bool:
-        """Whether the encoder has shifters, and so needs the position of the pupil."""
+        """Whether the encoder has shifters, which need the eye position."""
         return self.settings.shifter is not None
 
     def neurons(self, session: str) -> int:
-        """Number of neurons of one recording."""
+        """Return the number of neurons of a recording."""
         return len(self.readout(session).bias)
 
     def readout(self, session: str) -> GaussianReadout:
-        """The readout of one recording.
+        """Return the readout of a recording.
 
         Raises
         ------
         InputError
-            If the encoder has none for it.
+            If the encoder has no readout for the recording.
         """
         key = PREFIX + session
         if key not in self.readouts:
@@ -100,23 +107,23 @@ class Encoder(nn.Module):
         return module
 
     def forward(self, batch: "Batch | Tensor") -> Tensor:
-        """Predict the responses to a batch of one recording.
+        """Predict the responses to a batch.
 
         Parameters
         ----------
         batch
-            A batch of `striate.loaders`; or, of an encoder for one recording, a tensor of standardised images,
-            (B, C, height, width).
+            A batch from `striate.loaders`. If the encoder has one recording, standardised images, (B, C, height, width), are
+            allowed too.
 
         Returns
         -------
         Tensor, (B, N)
-            Rates ≥ 0, in standardised units.
+            Predicted rates ≥ 0, in standardised units.
 
         Raises
         ------
         InputError
-            As `rates`.
+            See `rates`.
         """
         if isinstance(batch, Tensor):
             if len(self.sessions) != 1:
@@ -130,21 +137,21 @@ class Encoder(nn.Module):
         return self.rates(batch.images, batch.session, batch.pupil_center if self.uses_pupil_center else None)
 
     def rates(self, images: Tensor, session: str, pupil_center: Tensor | None = None) -> Tensor:
-        """Predict the responses of one recording's neurons.
+        """Predict the responses of the neurons of a recording.
 
         Parameters
         ----------
         images : (B, C, height, width)
-            Standardised images with their planes; floats of another type than the weights are converted.
+            Standardised images and further input channels. They are converted to the data type of the weights.
         session
-            Whose neurons.
+            Session of the recording.
         pupil_center : (B, 2), optional
-            Standardised position of the pupil; an encoder with shifters needs it, another has no use for it.
+            Standardised eye position. Required by encoders with shifters, ignored by others.
 
         Returns
         -------
         Tensor, (B, N)
-            Rates ≥ 0, in the units of the standardised responses.
+            Predicted rates ≥ 0, in standardised units.
 
         Raises
         ------
@@ -161,8 +168,8 @@ class Encoder(nn.Module):
         if not len(images):
             return images.new_zeros((0, self.neurons(session)))
         if not self.training:
-            self._refuse_raw(images, session)
-        images = _of_type(images, readout.features.dtype)
+            self._check_standardised(images, session)
+        images = _to_dtype(images, readout.features.dtype)
         shift = None
         if self.uses_pupil_center:
             if pupil_center is None:
@@ -172,26 +179,26 @@ class Encoder(nn.Module):
             _require_tensor("pupil_center", pupil_center)
             if tuple(pupil_center.shape) != (len(images), 2):
                 raise InputError(f"pupil_center has shape {tuple(pupil_center.shape)}; expected ({len(images)}, 2).")
-            shift = self.shifters[PREFIX + session](_of_type(pupil_center, readout.features.dtype))
+            shift = self.shifters[PREFIX + session](_to_dtype(pupil_center, readout.features.dtype))
         positions = readout.positions(len(images), shift)
-        number = self._images_at_a_time(images)
+        number = self._micro_batch_size(images)
         parts = torch.split(images, number)
-        places = torch.split(positions, number) if positions.ndim == 3 else [positions] * len(parts)
-        rates = [F.elu(readout.read(self.core(part), at)) + 1 for part, at in zip(parts, places, strict=True)]
+        position_parts = torch.split(positions, number) if positions.ndim == 3 else [positions] * len(parts)
+        rates = [F.elu(readout.read(self.core(part), at)) + 1 for part, at in zip(parts, position_parts, strict=True)]
         return rates[0] if len(rates) == 1 else torch.cat(rates)
 
-    def _refuse_raw(self, images: Tensor, session: str) -> None:
-        """Refuse images whose grey values cannot be standardised ones.
+    def _check_standardised(self, images: Tensor, session: str) -> None:
+        """Raise `InputError` if the grey values of images are too large to be standardised.
 
-        Optimised images may well leave the range of the screen, so only what is far outside is refused.
+        The limit is far outside the range of the screen, because optimised images may leave that range.
         """
         if torch.compiler.is_compiling() or images.device.type == "meta" or not len(images):
             return
         known = self.image_ranges.get(session)
-        limit = _RAW if known is None else _FAR_OUTSIDE * max(1.0, *map(abs, known))
+        limit = _MAX_STANDARDISED if known is None else _MAX_RANGE_FACTOR * max(1.0, *map(abs, known))
         try:
             largest = float(images.detach()[:, 0].abs().max())
-        except RuntimeError:  # under a transformation such as vmap, values cannot be looked at
+        except RuntimeError:  # transformations such as vmap do not allow access to values
             return
         if largest > limit:
             between = "" if known is None else f" (black is {known[0]:.2f} and white {known[1]:.2f})"
@@ -200,32 +207,32 @@ class Encoder(nn.Module):
                 "run.respond(images) takes raw images; or standardise them as striate.data.Standardisation does."
             )
 
-    def _images_at_a_time(self, images: Tensor) -> int:
-        """Few, where nothing is differentiated: each layer then finds the maps of the one before in the cache of a CPU."""
+    def _micro_batch_size(self, images: Tensor) -> int:
+        """Return the micro-batch size. For CPU inference, one layer's maps of a micro-batch fit into the cache."""
         whole = max(1, len(images))
         if self.training or torch.is_grad_enabled() or images.device.type != "cpu" or current_backend() == "reference":
             return whole
         height, width = self.core.map_shape
-        return min(whole, max(1, _PART_BYTES // (self.core.channels * height * width * images.element_size())))
+        return min(whole, max(1, _CACHE_BYTES // (self.core.channels * height * width * images.element_size())))
 
     def regulariser(self, session: str) -> Tensor:
-        """Penalties that belong to the loss of one batch of one recording: the core's and its readout's; a scalar."""
+        """Return the sum of the penalties of the core and of the readout of a recording, a scalar."""
         return self.core.regulariser() + self.readout(session).regulariser()
 
     def transfer(self, neurons: Mapping[str, ArrayLike], settings: ModelSettings | None = None) -> "Encoder":
-        """Make an encoder for other recordings on a frozen copy of this one's core.
+        """Return an encoder for other recordings with a frozen copy of this encoder's core.
 
         Parameters
         ----------
         neurons : session → (N, 2 or 3)
-            Cortical coordinates; the readouts (and shifters) are new, also of recordings that this one knows.
+            Cortical coordinates of the neurons of each recording. All readouts and shifters are new.
         settings
-            What the new readouts and shifters look like; as this encoder's by default. The core stays as it is.
+            Settings of the new readouts and shifters; by default those of this encoder. The settings of the core are ignored.
 
         Returns
         -------
         Encoder
-            Whose core neither learns nor updates its batch normalisation.
+            The new encoder. Neither the weights nor the batch statistics of its core change in training.
         """
         core = copy.deepcopy(self.core)
         core.freeze()
@@ -235,26 +242,25 @@ class Encoder(nn.Module):
     @torch.no_grad()
     @torch_defaults()
     def receptive_field_positions(self, session: str) -> NDArray[np.float64]:
-        """Mean position of each neuron's receptive field in the core's map, shape (N, 2).
+        """Return the mean position of each neuron's receptive field in the feature maps, shape (N, 2).
 
-        Horizontal, vertical; −1 is the centre of the map's first column (row), 1 that of its last. The eye
-        looks straight ahead (no shift).
+        Columns: horizontal and vertical position. −1 is the centre of the first column (row) of the map, 1 that of the last.
+        The shift is zero.
         """
         return self.readout(session).mean_positions().cpu().numpy().astype(np.float64)
 
     def receptive_field_pixels(self, session: str, screen: tuple[int, int] = (144, 256)) -> NDArray[np.float64]:
-        """Centre of each neuron's receptive field on the screen, shape (N, 2): column and row, in pixels.
+        """Return the centre of each neuron's receptive field on the screen, shape (N, 2): column and row, in pixels.
 
         Parameters
         ----------
         session
-            Whose neurons.
+            Session of the recording.
         screen
-            Height and width of the screen's image in pixels; the encoder sees it rescaled whole. Pixel centres
-            have whole numbers.
+            Height and width of the recorded images in pixels. Centres of pixels are whole numbers.
         """
         positions = self.receptive_field_positions(session)
-        margin = (self.core.settings.input_kernel_size - 1) / 2  # a unit of the map looks at the middle of its kernel
+        margin = (self.core.settings.input_kernel_size - 1) / 2  # the first layer has no padding
         pixels = np.empty_like(positions)
         for axis in (0, 1):
             size, seen, shown = self.core.map_shape[1 - axis], self.input_shape[2 - axis], screen[1 - axis]
@@ -265,25 +271,33 @@ class Encoder(nn.Module):
 
 @torch_defaults()
 def build_encoder(settings: ModelSettings, neurons: Mapping[str, ArrayLike], input_shape: Sequence[int]) -> Encoder:
-    """Make an untrained encoder; weights are drawn from PyTorch's global generator.
+    """Make an untrained encoder. Initial weights are drawn from PyTorch's global random number generator.
 
     Parameters
     ----------
     settings
-        What core, readouts and shifters look like.
+        Settings of the core, the readouts and the shifters.
     neurons : session → (N, 2 or 3)
-        Cortical coordinates of each recording's neurons, in any unit.
+        Cortical coordinates of the neurons of each recording, in any unit.
     input_shape : (C, height, width)
-        Planes, height and width of a standardised input.
+        Channels, height and width of the input.
 
     Returns
     -------
     Encoder
+        The untrained encoder.
 
     Raises
     ------
     InputError
-        If there is no recording, a coordinate is not finite, or an image is smaller than the first kernel.
+        If there is no recording, a coordinate is not finite, or the images are smaller than the kernels of the first layer.
+
+    Examples
+    --------
+    >>> neurons = {"mouse": [[0, 0], [10, 0], [0, 10]]}  # cortical coordinates
+    >>> encoder = build_encoder(ModelSettings(), neurons, (1, 36, 64))
+    >>> encoder.neurons("mouse"), encoder.core.map_shape
+    (3, (28, 56))
     """
     if not neurons:
         raise InputError("An encoder needs the neurons of at least one recording.")
@@ -302,8 +316,8 @@ def _require_tensor(name: str, given: object) -> None:
         raise InputError(f"{name} has type {given.dtype}; expected standardised floats ({hint}).")
 
 
-def _of_type(given: Tensor, dtype: torch.dtype) -> Tensor:
-    """Convert floats, such as the float64 of NumPy, to the type of the weights, unless autocast sees to that."""
+def _to_dtype(given: Tensor, dtype: torch.dtype) -> Tensor:
+    """Convert floats to the data type of the weights, unless autocast is enabled."""
     if given.dtype == dtype or torch.is_autocast_enabled(given.device.type):
         return given
     return given.to(dtype)

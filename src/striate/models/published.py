@@ -1,7 +1,7 @@
-"""The weights that were published with SENSORIUM 2022 (``.pth``), as encoders.
+"""Load the weights that were published with SENSORIUM 2022 (``.pth``) as encoders.
 
-They hold tensors alone: neither unit ids nor the statistics for standardisation, and nothing that says whether
-the core has nonlinearities or how large its images are.
+The files contain tensors only. They contain neither unit ids nor the statistics of the standardisation, and do not record
+whether the core is nonlinear or the size of its images.
 """
 
 import pickle
@@ -24,7 +24,7 @@ from striate.models.serialisation import check_tensor, empty_encoder, meta_state
 
 State = Mapping[str, Tensor]
 
-# Names of our tensors -> the published ones.
+# Names of tensors in striate → names in the published files.
 _NAMES = (
     (r"core\.layers\.(\d+)\.convolution\.weight", r"core.features.layer\1.conv.weight"),
     (r"core\.layers\.(\d+)\.convolution\.0\.weight", r"core.features.layer\1.ds_conv.in_depth_conv.weight"),
@@ -39,31 +39,34 @@ _NAMES = (
 )
 _SHIFTER = rf"shifters\.{PREFIX}([^.]+)\.layers\.(\d+)\.(\w+)"
 _FIRST = "core.features.layer0.conv.weight"
-_NOT_NEEDED = "core._input_weights_regularizer.laplace.filter"
+_IGNORED = "core._input_weights_regularizer.laplace.filter"
 
 
 def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, int] = (36, 64)) -> Encoder:
-    """Read published weights; no code in the file is executed.
+    """Load published weights. Code in the file is never executed.
 
     Parameters
     ----------
     path
-        The ``.pth`` file.
+        Path of the ``.pth`` file.
     nonlinear
-        Whether the core has ELUs: the file does not say. True for the CNN, False for the LN baseline.
+        Whether the core has ELUs, which the file does not record: True for the CNN baseline, False for the LN baseline.
     image_shape
         Height and width of the images that the model was trained on.
 
     Returns
     -------
     Encoder
-        In evaluation mode, on the CPU. Its inputs are to be standardised as in `striate.data`.
+        The encoder, in evaluation mode, on the CPU. Its inputs must be standardised as `striate.loaders` does.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, holds anything but tensors, or its tensors are not those of a 2022
-        baseline.
+        If the file is missing or damaged, holds anything but tensors, or does not hold a 2022 baseline.
+
+    Examples
+    --------
+    >>> encoder = load("sensorium_sota_model.pth")  # doctest: +SKIP
     """
     state = _tensors(path)
     neurons = _neurons(state, path)
@@ -74,11 +77,11 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path} is not a 2022 baseline ({shortened(str(error).splitlines()[0], 100)}).") from error
     published = {ours: _published_name(ours) for ours in own}
-    if extra := [name for name in state if name not in {*published.values(), _NOT_NEEDED}]:
+    if extra := [name for name in state if name not in {*published.values(), _IGNORED}]:
         raise InputError(f"{path} holds {listed(extra)}, which such a 2022 baseline does not have; nothing was loaded.")
     if missing := [name for name in published.values() if name not in state]:
         raise InputError(f"{path} lacks {listed(missing)}; it is not whole, or not a 2022 baseline.")
-    tensors = {n: _in_our_axes(state[published[n]], v, f"{path}: {published[n]}") for n, v in own.items()}
+    tensors = {n: _convert_axes(state[published[n]], v, f"{path}: {published[n]}") for n, v in own.items()}
     encoder = empty_encoder(settings, input_shape, neurons)
     encoder.load_state_dict(tensors)
     return encoder.eval()
@@ -88,16 +91,16 @@ def _tensors(path: Path | str) -> dict[str, Tensor]:
     path = expand_path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
-    _refuse_packed(path)
+    _check_zip(path)
     try:
-        with warnings.catch_warnings(action="ignore"):  # about what it refuses in the next moment
+        with warnings.catch_warnings(action="ignore"):  # about content that is refused below
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path} is no file of weights, or holds more than weights: only tensors are loaded, because anything else "
             "could run code."
         ) from error
-    except Exception as error:  # bytes of unknown origin make the reader fail in every possible way
+    except Exception as error:  # torch.load raises many types of exceptions for damaged files
         raise InputError(
             f"{path} is damaged or not a file of PyTorch weights ({type(error).__name__}); fetch it anew."
         ) from error
@@ -119,10 +122,10 @@ def _tensors(path: Path | str) -> dict[str, Tensor]:
     return dict(state)
 
 
-def _refuse_packed(path: Path | str) -> None:
-    """Refuse what could unpack to more than the file has: PyTorch itself writes a zip whose members are not compressed.
+def _check_zip(path: Path | str) -> None:
+    """Raise `InputError` if the members of the zip are compressed or overlap, which PyTorch's own files never are.
 
-    The format of PyTorch before 1.6, which is no zip, claims sizes without storing as much, and is refused too.
+    Files in the format of PyTorch before 1.6 are refused too, because they can claim sizes that they do not store.
     """
     try:
         size = Path(path).stat().st_size
@@ -149,7 +152,7 @@ def _refuse_packed(path: Path | str) -> None:
 
 
 def _published_name(ours: str) -> str:
-    if match := re.fullmatch(_SHIFTER, ours):  # theirs counts the nonlinearities between the layers too
+    if match := re.fullmatch(_SHIFTER, ours):  # their indices count the nonlinearities between the layers too
         return f"shifter.{match[1]}.mlp.{2 * int(match[2])}.{match[3]}"
     for pattern, theirs in _NAMES:
         if match := re.fullmatch(pattern, ours):
@@ -157,8 +160,8 @@ def _published_name(ours: str) -> str:
     return ours
 
 
-def _in_our_axes(tensor: Tensor, own: Tensor, name: str) -> Tensor:
-    """Check a tensor; features become (N, C) from (1, C, 1, N), Σ (N, 2, 2) from (1, N, 2, 2)."""
+def _convert_axes(tensor: Tensor, own: Tensor, name: str) -> Tensor:
+    """Check a tensor and convert its axes: features from (1, C, 1, N) to (N, C), Σ from (1, N, 2, 2) to (N, 2, 2)."""
     if name.endswith("._features"):
         neurons, channels = own.shape
         check_tensor(tensor, (1, channels, 1, neurons), own.dtype, name)
@@ -171,7 +174,7 @@ def _in_our_axes(tensor: Tensor, own: Tensor, name: str) -> Tensor:
 
 
 def _neurons(state: State, path: Path | str) -> dict[str, int]:
-    """Number of neurons of each recording that there is a readout for."""
+    """Return the number of neurons of each recording that has a readout."""
     sessions = dict.fromkeys(m[1] for name in state if (m := re.match(r"readout\.([A-Za-z0-9_-]+)\.", name)))
     if not sessions:
         raise InputError(f"{path} has no readout of any recording; it is not a 2022 baseline.")
@@ -179,7 +182,7 @@ def _neurons(state: State, path: Path | str) -> dict[str, int]:
 
 
 def _settings(state: State, nonlinear: bool, session: str, path: Path | str) -> ModelSettings:
-    """The settings that the names and shapes imply."""
+    """Infer the settings from the names and shapes of the tensors."""
     channels, _, kernel, _ = _shape(state, _FIRST, 4, path)
     layers = 1 + max(int(m[1]) for name in state if (m := re.match(r"core\.features\.layer(\d{1,3})\.", name)))
     separable = "core.features.layer1.conv.weight" not in state

@@ -1,4 +1,4 @@
-"""The convolutional core of the 2022 baselines: depth-separable (CNN), or the same without nonlinearity (LN)."""
+"""The convolutional core of the 2022 baselines: depth-separable (CNN), or linear (LN)."""
 
 import torch
 from torch import Tensor, nn
@@ -13,18 +13,18 @@ from striate.models.kernels.separable_core import separable_core
 
 
 class DepthwiseConvolution(nn.Conv2d):
-    """A convolution of each feature map by itself, which keeps their size."""
+    """A depthwise convolution with padding that keeps the size of the maps."""
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Feature maps, (B, C, H, W)."""
+        """Convolve feature maps, (B, C, H, W)."""
         return depthwise(maps, self.weight)
 
 
 class SeparableConvolution(nn.Sequential):
-    """Point-wise, depth-wise and point-wise convolution; far fewer weights than a full one."""
+    """A pointwise, a depthwise and a pointwise convolution, with far fewer weights than a full convolution."""
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__(
@@ -44,7 +44,7 @@ class Layer(nn.Module):
         self.nonlinear = settings.nonlinear
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Feature maps, (B, C, H, W), of the layer."""
+        """Compute the feature maps of the layer, (B, C, H, W)."""
         if self.training or torch.is_grad_enabled():
             maps = self.convolution(maps)
             return normalised_elu(maps, self.norm) if self.nonlinear else self.norm(maps)
@@ -52,19 +52,19 @@ class Layer(nn.Module):
         return elu_(maps) if self.nonlinear else maps
 
     def _normalised_convolution(self, maps: Tensor) -> Tensor:
-        """Both in one pass."""
+        """Apply the convolution with the folded weights of the batch normalisation."""
         *before, last = self.convolutions()
         for part in before:
             maps = part(maps)
-        weight, bias = self.normalised()
+        weight, bias = self.folded_weights()
         return F.conv2d(maps, weight, bias, padding=last.padding, groups=last.groups)
 
     def convolutions(self) -> list[nn.Conv2d]:
-        """The one or three convolutions, in order."""
+        """Return the convolutions of the layer in order: one, or three if it is separable."""
         return [part for part in self.convolution.modules() if isinstance(part, nn.Conv2d)]
 
-    def normalised(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the last convolution and the normalisation: with fixed statistics, that is a scale and a bias."""
+    def folded_weights(self) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of the last convolution with batch normalisation, in evaluation mode, folded in."""
         norm = self.norm
         assert norm.running_mean is not None
         assert norm.running_var is not None
@@ -74,24 +74,30 @@ class Layer(nn.Module):
 
 
 class ConvolutionalCore(nn.Module):
-    """Images → feature maps that the neurons of all recordings share.
+    """Convolutional core: computes the feature maps that the readouts of all recordings share.
 
     Parameters
     ----------
     settings
-        Layers, channels, kernels, nonlinearity.
+        Settings of the core.
     input_shape : (C, height, width)
-        Shape of one image with its planes.
+        Shape of one input.
 
     Raises
     ------
     InputError
-        If the first kernel is larger than the image.
+        If the kernels of the first layer are larger than the images.
+
+    Examples
+    --------
+    >>> core = ConvolutionalCore(CoreSettings(layers=2, channels=8), (1, 36, 64))
+    >>> core(torch.zeros(3, 1, 36, 64)).shape
+    torch.Size([3, 8, 28, 56])
     """
 
     def __init__(self, settings: CoreSettings, input_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        planes, height, width = input_shape
+        input_channels, height, width = input_shape
         if settings.input_kernel_size > min(height, width):
             raise InputError(
                 f"model.core.input_kernel_size = {settings.input_kernel_size} is larger than the images of {height}×{width} pixels: "
@@ -100,18 +106,18 @@ class ConvolutionalCore(nn.Module):
         self.settings = settings
         self.input_shape = input_shape
         channels = settings.channels
-        first = nn.Conv2d(planes, channels, settings.input_kernel_size, bias=False)
+        first = nn.Conv2d(input_channels, channels, settings.input_kernel_size, bias=False)
         self.layers = nn.ModuleList([Layer(first, settings)])
         for _ in range(settings.layers - 1):
-            self.layers.append(Layer(self._hidden(), settings))
+            self.layers.append(Layer(self._hidden_convolution(), settings))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_normal_(module.weight)
         self.frozen = False
-        # The measured time of a step halves on a CPU; the results are the same but for rounding.
+        # twice as fast on a CPU; results differ by rounding only
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def _hidden(self) -> nn.Module:
+    def _hidden_convolution(self) -> nn.Module:
         channels, kernel = self.settings.channels, self.settings.hidden_kernel_size
         if self.settings.depth_separable:
             return SeparableConvolution(channels, kernel)
@@ -119,18 +125,18 @@ class ConvolutionalCore(nn.Module):
 
     @property
     def channels(self) -> int:
-        """Feature maps of the last layer."""
+        """Number of feature maps of the last layer."""
         return self.settings.channels
 
     @property
     def map_shape(self) -> tuple[int, int]:
         """Height and width of the feature maps."""
-        lost = self.settings.input_kernel_size - 1
-        return self.input_shape[1] - lost, self.input_shape[2] - lost
+        margin = self.settings.input_kernel_size - 1
+        return self.input_shape[1] - margin, self.input_shape[2] - margin
 
     def forward(self, images: Tensor) -> Tensor:
-        """Feature maps of the last layer, (B, channels, H, W), of standardised images, (B, C, height, width)."""
-        fused = self._all_layers_at_once(images)
+        """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
+        fused = self._fused_forward(images)
         if fused is not None:
             return fused
         maps = images.contiguous(memory_format=torch.channels_last)
@@ -138,24 +144,24 @@ class ConvolutionalCore(nn.Module):
             maps = layer(maps)
         return maps
 
-    def _all_layers_at_once(self, images: Tensor) -> Tensor | None:
-        """The maps by a fused kernel, where there is one and nobody looks at what is between."""
-        watched = any(module._forward_hooks or module._forward_pre_hooks for module in self.layers.modules())
+    def _fused_forward(self, images: Tensor) -> Tensor | None:
+        """Compute the maps with a fused kernel; None if there is none, or hooks or gradients need intermediate maps."""
+        has_hooks = any(module._forward_hooks or module._forward_pre_hooks for module in self.layers.modules())
         separable = self.settings.depth_separable or len(self.layers) == 1
-        if self.training or torch.is_grad_enabled() or watched or not separable:
+        if self.training or torch.is_grad_enabled() or has_hooks or not separable:
             return None
         first, *hidden = (layer for layer in self.layers if isinstance(layer, Layer))
         parts = []
         for layer in hidden:
             before, spatial, _ = layer.convolutions()
-            parts.append((before.weight, spatial.weight, *layer.normalised()))
-        return separable_core(images, first.normalised(), parts, self.settings.nonlinear)
+            parts.append((before.weight, spatial.weight, *layer.folded_weights()))
+        return separable_core(images, first.folded_weights(), parts, self.settings.nonlinear)
 
     def regulariser(self) -> Tensor:
-        """Roughness of the first layer: Σ(L∗w)² / Σw², L the discrete Laplacian, times its weight; a scalar.
+        """Return the Laplace penalty of the first layer, ``laplace_weight`` · Σ(L∗w)² / Σw², a scalar.
 
-        Both sums run over all kernels and planes; outside the kernels is zero. Rough filters overfit: those of
-        visual neurons are smooth. A frozen core, which nothing can smooth, has none.
+        L is the discrete Laplacian. Both sums run over all kernels and input channels; kernels are padded with zeros. The
+        penalty makes filters smooth, as receptive fields of visual neurons are. It is 0 for a frozen core.
         """
         weight = self.layers[0].get_parameter("convolution.weight")
         if self.frozen:
@@ -165,7 +171,7 @@ class ConvolutionalCore(nn.Module):
         return self.settings.laplace_weight * roughness.square().sum() / weight.square().sum()
 
     def freeze(self) -> None:
-        """Fix the weights and the statistics of batch normalisation, for new readouts on a trained core."""
+        """Exclude the weights and the statistics of batch normalisation from training."""
         self.frozen = True
         self.requires_grad_(False)
         self.eval()

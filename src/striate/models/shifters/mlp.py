@@ -1,4 +1,4 @@
-"""The shifter: where the animal looks moves all receptive fields of a recording together."""
+"""The shifter: shifts all receptive fields of a recording with the eye position."""
 
 from itertools import pairwise
 
@@ -9,15 +9,19 @@ from striate.models.config import ShifterSettings
 
 
 class Shifter(nn.Module):
-    """A small network from the pupil's centre to a shift of the readout positions.
+    """A multilayer perceptron from the pupil centre to a shift of the readout positions.
 
-    Every layer ends in a hyperbolic tangent, so a shift stays within ±1 (from the centre of the core's map to
-    its border).
+    A hyperbolic tangent follows every layer, so that shifts are between −1 and 1 (half the width of the feature maps).
 
     Parameters
     ----------
     settings
-        Number and width of the layers.
+        Settings of the shifter.
+
+    Examples
+    --------
+    >>> Shifter(ShifterSettings())(torch.zeros(4, 2)).shape
+    torch.Size([4, 2])
     """
 
     def __init__(self, settings: ShifterSettings) -> None:
@@ -26,7 +30,7 @@ class Shifter(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, pupil_center: Tensor) -> Tensor:
-        """Shift of each image, (B, 2), from the standardised pupil centre, (B, 2)."""
+        """Compute the shift of each image, (B, 2), from the standardised pupil centre, (B, 2)."""
         shift = pupil_center
         for layer in self.layers:
             shift = torch.tanh(layer(shift))
