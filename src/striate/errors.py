@@ -1,27 +1,40 @@
-"""What striate raises: one clear sentence that says what was got, what is allowed and how to mend it."""
+"""Exceptions of striate, and helpers for their messages: what was received, what is allowed, and how to fix it."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-LONGEST = 1000  # characters of a message, whatever is quoted in it
-_LISTED = 180  # characters of a list of valid names
+LONGEST = 1000  # maximum number of characters of a message
+_LISTED = 180  # maximum number of characters of a list of valid names
 
 
 def printable_text(text: str) -> str:
-    """Return a text that can be written as UTF-8: bytes of a path that are none become ``?``."""
+    r"""Replace characters that cannot be encoded as UTF-8, such as undecodable bytes of a path, with ``?``.
+
+    Examples
+    --------
+    >>> from striate.errors import printable_text
+    >>> printable_text("mouse\udce9")
+    'mouse?'
+    """
     return text.encode(errors="replace").decode()
 
 
 def shortened(text: object, most: int = 60) -> str:
-    """Cut a text in its middle so that it has at most `most` characters; its beginning and end stay.
+    """Shorten a text to at most `most` characters by replacing its middle with ``…``.
 
     Parameters
     ----------
     text
-        What a message quotes, such as a name or a value of unknown length.
+        Text or other value, converted with ``str``.
     most
-        Length of the result at most, in characters.
+        Maximum length of the result in characters.
+
+    Examples
+    --------
+    >>> from striate.errors import shortened
+    >>> shortened("abcdefghij", 5)
+    'ab…ij'
     """
     whole = str(text)
     if len(whole) <= most:
@@ -37,57 +50,85 @@ def _one_line(text: str) -> str:
 
 
 def quoted(value: object, most: int = 60) -> str:
-    """Quote a value in a message as Python writes it, with at most `most` characters.
+    """Return the ``repr`` of a value, shortened to at most `most` characters.
 
-    What cannot be printed is escaped before the text is cut, so that escapes do not make it longer again.
+    Examples
+    --------
+    >>> from striate.errors import quoted
+    >>> quoted("mouse 1")
+    "'mouse 1'"
     """
     return shortened(repr(value), most)
 
 
 class StriateError(Exception):
-    """Base of every error that striate raises on purpose; its text is meant for the user as it is.
+    """Base class of all errors that striate raises deliberately. The message is written for users.
 
     Attributes
     ----------
     exit_status
-        Of the command line, when it ends with such an error.
+        Exit status of the command line when this error ends it.
+
+    Examples
+    --------
+    >>> import striate
+    >>> try:
+    ...     striate.catalog.get_dataset("sensorium")
+    ... except striate.StriateError as error:
+    ...     print(error.exit_status)
+    1
     """
 
     exit_status = 1
 
     def __str__(self) -> str:
-        """The message on one line, of at most `LONGEST` characters.
+        """Return the message on one line, with at most `LONGEST` characters.
 
-        Where something quoted makes it longer, its middle is left out: the beginning says what is wrong, the end how to
-        mend it. What cannot be printed is escaped: a name in somebody's file could steer the terminal.
+        The middle of a longer message is removed, because its start says what is wrong and its end how to fix it. Unprintable
+        characters are escaped, because names in a user's file could contain terminal escapes.
         """
         return shortened(_one_line(super().__str__()), LONGEST)
 
 
 class InputError(StriateError, ValueError):
-    """Something that the user gave (a file, a name, a setting, an array) cannot be used as it is."""
+    """A file, name, setting or array from the user is invalid.
+
+    Examples
+    --------
+    >>> import striate
+    >>> striate.catalog.get_dataset("sensorium2022").file("1-1-1")
+    Traceback (most recent call last):
+    ...
+    striate.errors.InputError: sensorium2022 has no recording or file '1-1-1': ...
+    """
 
 
 class WithheldError(StriateError):
-    """Responses (or behaviour) were asked for that the recording withholds."""
+    """The recording withholds the requested responses or behaviour."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Say which valid names there are, nearest first: ``"did you mean 'train'? Valid: …"``.
+    """Suggest the most similar valid name and list all valid names, for an error message.
 
-    Long names are shortened, and a long list ends in ``and 12 more``: names may come from the user's own file.
+    Long names are shortened, and a long list ends in ``and 12 more``, because names may come from a user's file.
 
     Parameters
     ----------
     name
-        What the user typed.
+        Invalid name that the user gave.
     valid
-        Every name that would have been accepted.
+        All valid names.
 
     Returns
     -------
     str
-        A clause to append to an error's sentence.
+        Clause to append to an error message.
+
+    Examples
+    --------
+    >>> from striate.errors import nearest
+    >>> nearest("trian", ["train", "test"])
+    "did you mean 'train'? Valid: train, test"
     """
     names = [str(v) for v in valid]
     close = get_close_matches(str(name), names, n=1, cutoff=0.5)
@@ -102,7 +143,22 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 class UnknownAttributeError(InputError, AttributeError):
-    """An attribute that does not exist; an `AttributeError`, so that ``hasattr`` and ``getattr`` work as always."""
+    """The object has no such attribute. Also an `AttributeError`, so that ``hasattr`` and ``getattr`` work.
+
+    Parameters
+    ----------
+    owner
+        Name of the object.
+    name
+        Missing attribute.
+    valid
+        Existing attributes.
+
+    Examples
+    --------
+    >>> print(UnknownAttributeError("The batch", "image", ["images", "responses"]))
+    The batch has no attribute 'image': did you mean 'images'?
+    """
 
     def __init__(self, owner: str, name: str, valid: Iterable[str]) -> None:
         public = [v for v in valid if not v.startswith("_")]
@@ -116,7 +172,7 @@ _on_command_line = False
 
 @contextlib.contextmanager
 def command_line() -> Iterator[None]:
-    """Let errors name the options of the command line instead of the arguments of Python."""
+    """Make messages name command-line options instead of Python arguments inside the block."""
     global _on_command_line
     before, _on_command_line = _on_command_line, True
     try:
@@ -126,36 +182,63 @@ def command_line() -> Iterator[None]:
 
 
 def option(flag: str, argument: str) -> str:
-    """Name an option as the user would give it.
+    """Return the name of an option for an error message: the flag on the command line, the argument in Python.
 
     Parameters
     ----------
     flag
-        On the command line, such as ``"--overwrite"``.
+        Command-line flag, such as ``"--overwrite"``.
     argument
-        In Python, such as ``"overwrite=True"``.
+        Python argument, such as ``"overwrite=True"``.
+
+    Examples
+    --------
+    >>> from striate.errors import option
+    >>> option("--overwrite", "overwrite=True")
+    'overwrite=True'
     """
     return flag if _on_command_line else argument
 
 
 def validate_seed(seed: int) -> int:
-    """Return a seed that random generators take.
+    """Validate a random seed and return it as an int.
 
     Raises
     ------
     InputError
-        If it is no whole number, or negative.
+        If the seed is negative or not an integer.
+
+    Examples
+    --------
+    >>> from striate.errors import validate_seed
+    >>> validate_seed(7)
+    7
     """
     return validate_count("seed", seed, least=0)
 
 
 def validate_count(name: str, value: object, *, least: int = 1) -> int:
-    """Return a whole number of at least `least`.
+    """Validate an integer argument and return it as an int.
+
+    Parameters
+    ----------
+    name
+        Name of the argument, for error messages.
+    value
+        Value to validate.
+    least
+        Minimum value.
 
     Raises
     ------
     InputError
-        If it is something else; a list of several is called that.
+        If the value is not an integer, or less than `least`.
+
+    Examples
+    --------
+    >>> from striate.errors import validate_count
+    >>> validate_count("batch_size", 64)
+    64
     """
     whole = getattr(value, "__index__", None)
     if whole is None or isinstance(value, bool):
@@ -175,13 +258,28 @@ def validate_count(name: str, value: object, *, least: int = 1) -> int:
 
 
 def describe_type(value: object) -> str:
-    """Say what was given, for a message: its type, and the shape of an array."""
+    """Describe the type of a value for an error message, with the shape of an array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from striate.errors import describe_type
+    >>> describe_type(np.zeros((2, 3)))
+    'ndarray of shape (2, 3)'
+    """
     shape = getattr(value, "shape", None)
     return f"{type(value).__name__} of shape {tuple(shape)}" if shape is not None else type(value).__name__
 
 
 def listed(items: Iterable[object], limit: int = 3) -> str:
-    """Join the first few items for a message: ``"3, 7, 9 and 12 more"``."""
+    """Join the first `limit` items for an error message.
+
+    Examples
+    --------
+    >>> from striate.errors import listed
+    >>> listed([3, 7, 9, 11, 13])
+    '3, 7, 9 and 2 more'
+    """
     values = list(items)
     shown = ", ".join(str(v) for v in values[:limit])
     return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown

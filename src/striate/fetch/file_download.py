@@ -161,17 +161,17 @@ class FileDownload:
             try:
                 return self._attempt(task, mirror)
             except UnusableError as failure:
-                mirrors.failed(mirror)
+                mirrors.record_failure(mirror)
                 mirrors.exclude(mirror, file, failure.reason)
                 self._emit("retrying", seconds=0.0, reason=failure.reason, address=mirror.address)
             except (DamagedError, ChangedError) as failure:
-                mirrors.failed(mirror)
+                mirrors.record_failure(mirror)
                 partial.discard()
                 task.hasher.restart()
                 retry_state.record_restart(file, failure)
                 self._emit("restarted", reason=failure.reason)
             except (DownError, BrokenOffError) as failure:
-                mirrors.failed(mirror)
+                mirrors.record_failure(mirror)
                 mirror.parts = mirror.parts and not isinstance(failure, RangeError)
                 another = mirrors.best(file) is not mirror
                 try:
@@ -196,14 +196,14 @@ class FileDownload:
                     else:
                         retry_policy = context.options.retry_policy
                         http_transfer.download(task, context.client, mirror.address, retry_policy, resume=mirror.parts)
-            context.mirrors.worked(mirror)
+            context.mirrors.record_success(mirror)
         if task.key is not None and task.key.md5 is not None:
             task.hasher = Hasher(md5=True)  # only now it is known that this hash is wanted
         content = task.hasher.hash_file(partial.path, self._progress_callback("checking"))
         self._emit("checking", done=content.size, total=content.size)
         origin = partial.origin
         try:
-            self._installer.fill(partial.path, content, task.key, origin.address if origin else mirror.address)
+            self._installer.install(partial.path, content, task.key, origin.address if origin else mirror.address)
         except InputError:
             partial.discard()  # it was kept aside
             raise

@@ -1,4 +1,4 @@
-"""How a file gets its place: only when it is whole, and never over something else."""
+"""Install downloaded files: verify them, and move them to their final path without overwriting other files."""
 
 import contextlib
 import os
@@ -18,18 +18,18 @@ from striate.fetch.options import Options
 
 
 class FileInstaller:
-    """The place of one file of a dataset in a folder.
+    """Verify one file of a dataset and move it to its final path.
 
     Parameters
     ----------
     of, file
-        The dataset, and its file.
+        Dataset, and one of its files.
     folder
-        Where it is fetched to.
+        Destination folder.
     options
-        What may be replaced, and which hashes are trusted.
+        Settings, among them `overwrite` and `trusted`.
     watch
-        Told how many bytes of a file were read to be checked; it may raise to stop.
+        Progress callback, called with the number of bytes verified so far. It may raise to cancel.
     """
 
     def __init__(
@@ -44,16 +44,16 @@ class FileInstaller:
         self._set_aside = folder.state_path(file, ".aside")
 
     def is_installed(self) -> bool:
-        """Whether what stands there is the file: fetched, put there by hand, or renamed right before a kill.
+        """Whether the final path holds the file already, downloaded before or placed there by the user.
 
         Raises
         ------
         InputError
-            If something else stands there that may not be replaced.
+            If the path holds a different file that may not be replaced.
         """
         if not os.path.lexists(self.target):
             return False
-        why = self._another()
+        why = self._mismatch()
         if why is None:
             return True
         if self._options.overwrite and not self.target.is_dir():
@@ -69,8 +69,8 @@ class FileInstaller:
             f"allow it to be replaced ({option('--overwrite', 'Options(overwrite=True)')})."
         )
 
-    def _another(self) -> str | None:
-        """Say why what stands there is not the file; None if it is."""
+    def _mismatch(self) -> str | None:
+        """Return why the existing file is not the right one; None if it is."""
         if not self.target.is_file():
             return "it is no file"
         content = self._read(self.target)
@@ -86,30 +86,30 @@ class FileInstaller:
         self._write_record(content, record.address if record else None)
         return None
 
-    def fill(self, path: Path, content: FileDigest, key: AnnexKey | None, address: str | None) -> None:
-        """Check a file that was received, and put it into its place.
+    def install(self, path: Path, content: FileDigest, key: AnnexKey | None, address: str | None) -> None:
+        """Verify a downloaded file and move it to its final path.
 
         Raises
         ------
         DamagedError
-            If it is not the file.
+            If verification fails.
         InputError
-            If an unconfirmed hash speaks against it: it is kept aside then.
+            If only an unconfirmed hash differs. The file is kept, but not installed.
         """
         try:
             check_file(self._file, path, content, key=key, trusted=self._options.trusted)
         except UnconfirmedHashError:
             os.replace(path, self._set_aside)
             raise self._not_confirmed(content) from None
-        self._put(path, content, address)
+        self._move(path, content, address)
 
     def install_set_aside(self) -> bool:
-        """Put the file that was kept aside into its place, if it is trusted by now.
+        """Install a file that an earlier run did not install because of its hash, if the hash is trusted now.
 
         Raises
         ------
         InputError
-            If it is not.
+            If the hash is still not trusted.
         """
         if not self._set_aside.is_file():
             return False
@@ -121,13 +121,13 @@ class FileInstaller:
         except DamagedError:
             self._set_aside.unlink()
             return False
-        self._put(self._set_aside, content, None)
+        self._move(self._set_aside, content, None)
         return True
 
     def _read(self, path: Path) -> FileDigest:
         return Hasher(md5=self._file.md5 is not None).hash_file(path, self._watch)
 
-    def _put(self, path: Path, content: FileDigest, address: str | None) -> None:
+    def _move(self, path: Path, content: FileDigest, address: str | None) -> None:
         self.target.parent.mkdir(parents=True, exist_ok=True)
         refuse_existing(self.target, self._options.overwrite)
         os.replace(path, self.target)
@@ -156,7 +156,7 @@ class FileInstaller:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk."""
+    """Flush a rename to disk."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -166,7 +166,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _shareable(address: str) -> str:
-    """Drop what others should not see, since folders of data are passed on: passwords, and the way to a folder of this machine."""
+    """Remove passwords and local paths from an address, because data folders are shared with others."""
     parts = urlsplit(address)
     if parts.scheme in ("http", "https"):
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -1,4 +1,4 @@
-"""One process at a time fetches a file, also where the file system has no locks."""
+"""File locks, so that only one process downloads a file, even on file systems without locks."""
 
 import contextlib
 import errno
@@ -15,17 +15,17 @@ _POLL = 0.25  # seconds
 
 @contextlib.contextmanager
 def hold_lock(path: Path, waiting: Callable[[float], None]) -> Iterator[None]:
-    """Hold a lock; where another process has it, wait until that ends or lets go.
+    """Hold a file lock; wait while another process holds it.
 
-    The system's locks are used, which a killed process leaves by itself. Where the file system has none, a file that
-    names its maker stands for the lock, and is removed by the next one when that process is gone.
+    Uses locks of the operating system, which are released when a process is killed. On file systems without locks, a file with
+    the process id of the owner is used instead; the next process removes it if the owner has ended.
 
     Parameters
     ----------
     path
-        The lock file; its folder is made.
+        Lock file. Its folder is created.
     waiting
-        Told before each wait how long it is; it waits, and may raise to stop.
+        Callback that waits for the given number of seconds. It may raise to cancel.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The addresses of a dataset, the healthiest first."""
+"""Select the best of several mirrors of a dataset, by recent failures."""
 
 import contextlib
 import threading
@@ -11,18 +11,18 @@ from striate.fetch.auth_tokens import origin
 
 
 class Mirror:
-    """One address that files of a dataset can be had from.
+    """One source of the files of a dataset.
 
     Attributes
     ----------
     address
-        Base address, ending in a slash; or a folder, as an absolute path.
+        Base URL with a trailing slash, or absolute path of a folder.
     failures
-        Attempts in a row that failed.
+        Number of failed attempts in a row.
     parts
-        Whether it sends parts of files as it should, as far as is known.
+        Whether the host answers range requests correctly, as far as known.
     down
-        Whether it was given up as down, and has not answered since.
+        Whether the host was found to be unavailable and has not responded since.
     """
 
     def __init__(self, address: str) -> None:
@@ -33,19 +33,19 @@ class Mirror:
 
     @property
     def folder(self) -> Path | None:
-        """The folder, if it is one."""
+        """Path of the mirror if it is a folder, else None."""
         return None if urlsplit(self.address).scheme in ("http", "https") else Path(self.address)
 
 
 class Mirrors:
-    """Addresses in the order of their health; safe to use from several threads.
+    """Thread-safe list of mirrors, ordered by the number of recent failures.
 
     Parameters
     ----------
     addresses
-        In the order of preference.
+        Base URLs or folders in the order of preference.
     per_host
-        Connections to one host at a time.
+        Maximum number of concurrent connections to one host.
     """
 
     def __init__(self, addresses: Sequence[str], *, per_host: int) -> None:
@@ -56,35 +56,35 @@ class Mirrors:
         self._lock = threading.Lock()
 
     def best(self, file: DataFile) -> Mirror | None:
-        """Address with the fewest failures in a row that may have the file; None if there is none."""
+        """Return the mirror with the fewest recent failures that may have the file, or None."""
         with self._lock:
             left = [m for m in self._mirrors if (m.address, file.name) not in self._excluded]
             return min(left, key=lambda mirror: mirror.failures, default=None)
 
-    def worked(self, mirror: Mirror) -> None:
-        """Note that an address gave what was asked for."""
+    def record_success(self, mirror: Mirror) -> None:
+        """Record a successful attempt."""
         with self._lock:
             mirror.failures = 0
             mirror.down = False
 
-    def failed(self, mirror: Mirror) -> None:
-        """Note that an attempt failed."""
+    def record_failure(self, mirror: Mirror) -> None:
+        """Record a failed attempt."""
         with self._lock:
             mirror.failures += 1
 
     def exclude(self, mirror: Mirror, file: DataFile, reason: str) -> None:
-        """Note that an address cannot give a file, whatever the number of attempts."""
+        """Exclude a mirror for a file that it cannot serve."""
         with self._lock:
             self._excluded[mirror.address, file.name] = reason
 
     def reasons(self, file: DataFile) -> list[str]:
-        """Why addresses cannot give a file."""
+        """Return why mirrors were excluded for a file."""
         with self._lock:
             return [reason for (_, name), reason in self._excluded.items() if name == file.name]
 
     @contextlib.contextmanager
     def slot(self, mirror: Mirror) -> Iterator[None]:
-        """Hold one of the few connections to the host of an address."""
+        """Hold one of the limited connections to the host of a mirror."""
         with self._slots[self._host(mirror)]:
             yield
 

@@ -1,4 +1,4 @@
-"""What was received so far of a file: bytes, and what the host said of them."""
+"""Partial downloads: the received bytes, and the version of the file that they belong to."""
 
 import contextlib
 import os
@@ -18,18 +18,18 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class FileVersion(BaseModel):
-    """What a host said of the file that it sends.
+    """Version of a file on a host, from the response headers.
 
     Attributes
     ----------
     address
-        Where the bytes come from.
+        URL of the file.
     etag
-        Its ``ETag``.
+        Value of the header ``ETag``.
     modified
-        Its ``Last-Modified``.
+        Value of the header ``Last-Modified``.
     total
-        Size of the whole file, in bytes.
+        Size of the complete file in bytes.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -40,10 +40,10 @@ class FileVersion(BaseModel):
     total: int | None = None
 
     def differs(self, other: "FileVersion") -> str | None:
-        """Say why this cannot be the same file as `other`, as a clause; None if nothing speaks against it."""
+        """Return why this version differs from `other`, as a clause; None if they may be equal."""
         if self.total is not None and other.total is not None and self.total != other.total:
             return f"it has {self.total:,} bytes now, and had {other.total:,}"
-        if self.address != other.address:  # tags and times are each host's own
+        if self.address != other.address:  # hosts have their own tags and times
             return None
         if self.etag and other.etag:
             return f"its tag is {self.etag} now, and was {other.etag}" if self.etag != other.etag else None
@@ -56,19 +56,19 @@ class _State(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     origin: FileVersion
-    synced: Annotated[int, Field(ge=0, lt=2**63)] = 0  # bytes that the disk has for certain
-    boot: str = ""  # and since when the machine runs
+    synced: Annotated[int, Field(ge=0, lt=2**63)] = 0  # bytes flushed to disk
+    boot: str = ""  # boot id of the machine at that time
 
 
 class PartialFile:
-    """The bytes of a file that is not whole yet.
+    """Received bytes of an incomplete file.
 
-    They stay when the process is killed. After the machine went down, only those count that the disk had for certain.
+    They survive a killed process. After a crash of the machine, only bytes that were flushed to disk are used.
 
     Parameters
     ----------
     path
-        Where the bytes are; what the host said of them stands beside it.
+        Path of the received bytes. The file version is stored next to it, with the suffix ``.json``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,7 +79,7 @@ class PartialFile:
 
     @property
     def size(self) -> int:
-        """Bytes that are here."""
+        """Number of bytes received so far."""
         try:
             return self.path.stat().st_size if self._state else 0
         except FileNotFoundError:
@@ -87,24 +87,24 @@ class PartialFile:
 
     @property
     def origin(self) -> FileVersion | None:
-        """What the host said of the file; None if nothing is here."""
+        """Version of the file that the bytes belong to; None if there are none."""
         return self._state.origin if self._state else None
 
     def begin(self, origin: FileVersion) -> None:
-        """Start over: drop what is here, and note whose bytes come now."""
+        """Discard the received bytes and start a new download."""
         self.discard()
         self._write_state(_State(origin=origin, boot=_boot()))
         with _on_this_machine(self.path):
             self.path.touch()
 
     def resume(self, origin: FileVersion) -> None:
-        """Note whose bytes come now, to go on with what is here."""
+        """Keep the received bytes and record the version of the bytes that follow."""
         synced = self._state.synced if self._state else 0
         self._write_state(_State(origin=origin, synced=synced, boot=_boot()))
 
     @contextlib.contextmanager
     def writing(self, at: int) -> Iterator["PartialFileWriter"]:
-        """Write from a place on; in the end, and now and then, the bytes are brought to the disk."""
+        """Open a writer at offset `at`. It flushes to disk at regular intervals."""
         with _on_this_machine(self.path):
             file = self.path.open("r+b", buffering=0)
         writer = PartialFileWriter(self, file, at)
@@ -114,14 +114,14 @@ class PartialFile:
             file.close()
 
     def synced(self, size: int) -> None:
-        """Note that the disk has so many bytes for certain."""
+        """Record that the first `size` bytes were flushed to disk."""
         if self._state is not None:
             self._write_state(self._state.model_copy(update={"synced": size}))
 
     def discard(self) -> None:
-        """Drop everything."""
+        """Delete the received bytes and their version."""
         with _on_this_machine(self.path):
-            self._notes.unlink(missing_ok=True)  # first: bytes without notes count as none
+            self._notes.unlink(missing_ok=True)  # first, because bytes without a version are ignored
             self.path.unlink(missing_ok=True)
         self._state = None
 
@@ -136,14 +136,14 @@ class PartialFile:
             size = self.path.stat().st_size
         except (OSError, InputError):
             return
-        if state.boot != _boot() and size > state.synced:  # the machine went down meanwhile
+        if state.boot != _boot() and size > state.synced:  # the machine was restarted since
             with _on_this_machine(self.path):
                 os.truncate(self.path, state.synced)
         self._state = state
 
 
 class PartialFileWriter:
-    """Writes the bytes of a partial file."""
+    """Append bytes to a partial file."""
 
     def __init__(self, partial: PartialFile, file: BinaryIO, at: int) -> None:
         self._partial = partial
@@ -153,12 +153,12 @@ class PartialFileWriter:
         file.seek(at)
 
     def write(self, data: bytes) -> None:
-        """Write bytes at the current place.
+        """Write bytes at the current offset.
 
         Raises
         ------
         LocalError
-            If the disk does not take them.
+            If the bytes cannot be written.
         """
         with _on_this_machine(self._partial.path):
             rest = memoryview(data)
@@ -171,7 +171,7 @@ class PartialFileWriter:
             self.sync()
 
     def sync(self) -> None:
-        """Bring the bytes to the disk, and note that."""
+        """Flush the bytes to disk and record their number."""
         with _on_this_machine(self._partial.path):
             os.fsync(self._file.fileno())
         self._unsynced = 0
@@ -180,7 +180,7 @@ class PartialFileWriter:
 
 @contextlib.contextmanager
 def _on_this_machine(path: Path) -> Iterator[None]:
-    """Say what is in the way here, in one sentence; it is no fault of the host."""
+    """Convert `OSError` to `LocalError` inside the block."""
     try:
         yield
     except InputError:
@@ -190,7 +190,7 @@ def _on_this_machine(path: Path) -> Iterator[None]:
 
 
 def local_error(path: Path, error: OSError) -> LocalError:
-    """Say that something cannot be written, and what to do."""
+    """Return the error for a file that cannot be written, with advice."""
     if is_disk_full(error):
         return LocalError(
             f"The disk of {path.parent} is full ({error.strerror}): free some space, or choose another folder ({option('--to', 'to=…')}); what "
@@ -202,7 +202,7 @@ def local_error(path: Path, error: OSError) -> LocalError:
 
 
 def _boot() -> str:
-    """Tell since when the machine runs; empty where it does not say."""
+    """Return the boot id of the machine, or an empty string where it is unknown."""
     try:
         return _BOOT.read_text(encoding="ascii").strip()
     except OSError:
