@@ -1,4 +1,4 @@
-"""Describe a dataset that striate does not know yet, and add it to the user's own catalogue."""
+"""Create catalogue entries from folders, and add them to the catalogue of the user."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -26,16 +26,22 @@ _UNKNOWN_TERMS = "Nobody has written down on what terms these data may be used: 
 
 @dataclass(frozen=True)
 class DatasetDetails:
-    """What a user says of a dataset; what is None is taken from the source, or left out.
+    """Metadata of a dataset from the user. Values that are None are taken from the source or omitted.
 
     Attributes
     ----------
     name, title, homepage
-        Of the dataset.
+        Identifier, title and URL of the dataset.
     licence, licence_address, terms
-        On what terms it may be used.
+        Name and URL of the licence, and a summary of its terms.
     citation, citation_address
-        What to cite.
+        Reference to cite, and its URL.
+
+    Examples
+    --------
+    >>> from striate.fetch.describe_dataset import DatasetDetails
+    >>> DatasetDetails(title="Our mice", licence="CC BY 4.0").tables("mice")["title"]
+    'Our mice'
     """
 
     name: str | None = None
@@ -48,7 +54,7 @@ class DatasetDetails:
     citation_address: str | None = None
 
     def tables(self, name: str) -> dict[str, Any]:
-        """Give the keys of an entry that are about the whole dataset."""
+        """Return the keys of a catalogue entry that concern the whole dataset."""
         told: dict[str, Any] = {"name": self.name or name, "title": self.title or self.name or name}
         if self.homepage:
             told["homepage"] = self.homepage
@@ -65,12 +71,12 @@ class DatasetDetails:
 
 
 def normalise_address(text: str) -> str:
-    """Turn what a user typed into a base address: one of the web, with a slash at its end, or an absolute folder.
+    """Normalise a base address from the user: a URL with a trailing slash, or the absolute path of a folder.
 
     Raises
     ------
     InputError
-        If it is neither.
+        If the text is neither an http(s) URL nor an existing folder.
     """
     parts = split_url(text)
     if parts is None:
@@ -97,25 +103,35 @@ def describe_folder(
     addresses: Sequence[str] = (),
     watch: Callable[[Path], None] = lambda _path: None,
 ) -> Dataset:
-    """Describe the files of a folder: sizes and hashes, and the recordings among them.
+    """Create a catalogue entry from a folder: sizes and hashes of its files, and metadata of the recordings among them.
 
-    A git-annex pointer is described by its key; then `addresses` must say where the content is.
+    git-annex pointers are described by their keys; `addresses` is required then.
 
     Parameters
     ----------
     folder
-        The folder; files below hidden folders are left out.
+        Folder to describe. Hidden files and folders are ignored.
     about
-        What its files do not tell.
+        Metadata of the dataset.
     addresses
-        Where others can have the files; the folder itself by default.
+        Base URLs from which others can download the files; the folder itself by default.
     watch
-        Told each file that was read.
+        Progress callback, called with each file that was read.
 
     Raises
     ------
     InputError
-        If there is nothing to describe, or a file cannot be read.
+        If the folder has no files, or a file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from striate.fetch.describe_dataset import DatasetDetails, describe_folder
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "notes.txt").write_text("recorded at night")
+    >>> [(file.name, file.size) for file in describe_folder(folder, DatasetDetails(name="notes")).files]
+    [('notes.txt', 17)]
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder.")
@@ -152,7 +168,7 @@ def describe_folder(
 
 
 def _unpacked(folder: Path) -> Path | None:
-    """Find a recording that is no zip but a folder of arrays."""
+    """Return a folder that is an unpacked recording, or None."""
     for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
         if (place / "data" / "images").is_dir() and (place / "meta").is_dir():
             return place
@@ -175,7 +191,7 @@ def _of_content(path: Path) -> dict[str, Any]:
 
 
 def inspect_recording(path: Path) -> dict[str, Any]:
-    """Session, neurons and trials of a zip, as far as it is a recording."""
+    """Return session name and numbers of neurons and trials of a zip; empty if it is not a recording."""
     try:
         with open_archive(path) as archive:
             tables = read_tables(archive)
@@ -194,28 +210,28 @@ def inspect_recording(path: Path) -> dict[str, Any]:
 
 
 def validate_entry(tables: Mapping[str, Any], source: str) -> Dataset:
-    """Check tables as an entry of the catalogue; `source` is where they are from, for the sentence."""
+    """Validate tables as a catalogue entry. `source` names their origin in error messages."""
     return validate_settings(Dataset, tables, source, kind="dataset")
 
 
 def to_dataset_name(text: str) -> str:
-    """Make a name of a dataset from any text."""
+    """Convert any text to a valid dataset name."""
     name = "".join(c if c.isalnum() and c.isascii() else "-" for c in text.lower()).strip("-")
     return name or "dataset"
 
 
 def entry_path(name: str) -> Path:
-    """Where an entry of the user's own stands, or would."""
+    """Return the path of an entry in the catalogue of the user."""
     return catalogue_folder() / f"{name}.toml"
 
 
 def remove_from_catalogue(name: str) -> Path:
-    """Remove an entry of the user's own; what was fetched stays.
+    """Remove an entry from the catalogue of the user. Downloaded files are kept.
 
     Raises
     ------
     InputError
-        If there is none of that name.
+        If the catalogue has no such entry, or the entry comes with striate.
     """
     get_dataset(name)
     path = entry_path(name)
@@ -226,12 +242,12 @@ def remove_from_catalogue(name: str) -> Path:
 
 
 def add_to_catalogue(of: Dataset, *, overwrite: bool = False) -> Path:
-    """Write an entry into the user's own catalogue.
+    """Add an entry to the catalogue of the user.
 
     Raises
     ------
     InputError
-        If there is one of that name, and it may not be replaced.
+        If an entry of that name exists and `overwrite` is False.
     """
     path = entry_path(of.name)
     tables = of.model_dump(mode="json", exclude_none=True, exclude_defaults=True)

@@ -1,4 +1,4 @@
-"""Describe a dataset that is on the web: by its manifest, as portals give it, or by asking for each of its files."""
+"""Create catalogue entries for datasets on the web, from a manifest or from the headers of the files."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,32 +15,34 @@ from striate.fetch.retry_policy import RetryPolicy, format_duration, parse_retry
 from striate.recordings import layout
 
 _LARGEST_MANIFEST = 8 * 2**20
-_ENDINGS = (".zip", ".npz", ".h5", ".tar", ".gz")  # an address that ends so is that of a file
+_ENDINGS = (".zip", ".npz", ".h5", ".tar", ".gz")  # a URL with such an ending is that of a file
 
 
 def describe_address(
     address: str, about: DatasetDetails, names: Iterable[str], retry_policy: RetryPolicy | None = None
 ) -> Dataset:
-    """Describe files at an address by asking the host for their sizes.
+    """Create a catalogue entry for files on the web; requests the size of each file.
 
     Parameters
     ----------
     address
-        Base address, or that of a manifest (ending in ``.toml`` or ``.json``).
+        Base URL, or URL of a manifest (``.toml`` or ``.json``).
     about
-        What the host does not tell.
+        Metadata of the dataset.
     names
-        Names of the files below a base address; a manifest lists its own.
+        Names of the files relative to a base URL. A manifest lists its own files.
+    retry_policy
+        Timeouts of the requests.
 
     Raises
     ------
     InputError
-        If a file is not there, or the manifest is none.
+        If a file does not exist, or the manifest is invalid.
     OutageError
-        If the host is down.
+        If the host is temporarily unavailable.
     """
     asked = list(names)
-    normalise_address(address)  # refuses what is none
+    normalise_address(address)  # raises an error if invalid
     if not asked and urlsplit(address).path.endswith(_ENDINGS):
         address, _, last = address.rpartition("/")
         asked = [unquote(last)]
@@ -101,12 +103,21 @@ def _from_manifest(client: Client, address: str, about: DatasetDetails) -> Datas
 
 
 def parse_manifest(content: bytes, source: str, about: DatasetDetails) -> Dataset:
-    """Read a manifest: an entry of the catalogue as TOML or JSON; its addresses may be relative to its own.
+    """Parse a manifest: a catalogue entry as TOML or JSON, whose addresses may be relative to its own URL.
+
+    Parameters
+    ----------
+    content
+        Content of the manifest.
+    source
+        URL or path of the manifest.
+    about
+        Metadata that replaces that of the manifest.
 
     Raises
     ------
     InputError
-        If it is something else.
+        If the content is not a valid manifest.
     """
     text = content.decode("utf-8", errors="replace")
     try:

@@ -1,4 +1,4 @@
-"""The course of one file: attempt after attempt, at one address or another, until it is whole or nothing more can be done."""
+"""Download one file: try mirrors in turn until the file is complete or no attempt can succeed."""
 
 import contextlib
 import threading
@@ -33,23 +33,23 @@ from striate.fetch.options import Options
 from striate.fetch.partial_file import PartialFile, local_error
 from striate.fetch.retry_state import RetryState
 
-_TOLD_EVERY = 0.1  # seconds between two events about received bytes of a file
+_EVENT_INTERVAL = 0.1  # seconds between two progress events of a file
 
 
 @dataclass
 class DownloadContext:
-    """What all files of a fetch share.
+    """State shared by all files of a download.
 
     Attributes
     ----------
     of, folder, options
-        What is fetched, whereto, and how.
+        Dataset, destination folder and settings.
     client, mirrors
-        Who asks, and whom.
+        HTTP client, and mirrors of the dataset.
     listener
-        Told what happens, by one thread at a time.
+        Callback for events. It is never called concurrently.
     stopped
-        Set when everything shall stop.
+        Set to cancel the download.
     """
 
     of: Dataset
@@ -62,20 +62,20 @@ class DownloadContext:
     _listener_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def emit(self, event: Event) -> None:
-        """Tell the listener."""
+        """Pass an event to the listener."""
         with self._listener_lock:
             self.listener(event)
 
 
 class FileDownload:
-    """Fetches one file.
+    """Download of one file.
 
     Parameters
     ----------
-    site
-        What it shares with other files.
+    context
+        State shared with the downloads of other files.
     file
-        The file.
+        File to download.
     """
 
     def __init__(self, context: DownloadContext, file: DataFile) -> None:
@@ -86,12 +86,12 @@ class FileDownload:
         )
 
     def run(self) -> Path:
-        """Fetch the file, and return where it stands.
+        """Download the file and return its path.
 
         Raises
         ------
         StriateError
-            If it cannot be had, or not now.
+            If the download fails.
         """
         try:
             return self._run()
@@ -107,7 +107,7 @@ class FileDownload:
 
     def _run(self) -> Path:
         folder, file = self._context.folder, self._file
-        if folder.is_complete(file):  # before the lock, which a folder that can only be read does not take
+        if folder.is_complete(file):  # before locking, which fails in a read-only folder
             return self._present()
         with hold_lock(folder.state_path(file, ".lock"), self._waiting_for_another()):
             if folder.is_complete(file) or self._installer.is_installed():
@@ -118,8 +118,8 @@ class FileDownload:
         return self._installer.target
 
     def _present(self) -> Path:
-        with contextlib.suppress(StriateError):  # a folder that can only be read
-            self._partial().discard()  # left by a process that was killed when the file had just got its name
+        with contextlib.suppress(StriateError):  # read-only folder
+            self._partial().discard()  # left by a process that was killed right after it installed the file
         self._emit("present", **self._whole())
         return self._installer.target
 
@@ -177,7 +177,7 @@ class FileDownload:
                 try:
                     wait, outage = retry_state.next_wait(failure, partial.size, another=another, down=mirror.down)
                 except OutageError:
-                    mirror.down = True  # other files need not find that out again
+                    mirror.down = True  # so that other files do not retry in vain
                     raise
                 kind: Kind = "waiting" if outage else "retrying"
                 self._emit(kind, seconds=wait, reason=failure.reason, address=mirror.address, done=partial.size)
@@ -190,7 +190,7 @@ class FileDownload:
                 self._refuse_stopped()
                 total = task.total or self._file.about
                 self._emit("started", address=mirror.address, done=partial.size, total=total)
-                while not task.complete:  # a host may send a smaller part than asked for
+                while not task.complete:  # a host may send a smaller range than requested
                     if mirror.folder is not None:
                         http_transfer.copy(task, mirror.folder)
                     else:
@@ -198,14 +198,14 @@ class FileDownload:
                         http_transfer.download(task, context.client, mirror.address, retry_policy, resume=mirror.parts)
             context.mirrors.record_success(mirror)
         if task.key is not None and task.key.md5 is not None:
-            task.hasher = Hasher(md5=True)  # only now it is known that this hash is wanted
+            task.hasher = Hasher(md5=True)  # the pointer arrived only now, so the MD5 was not computed yet
         content = task.hasher.hash_file(partial.path, self._progress_callback("checking"))
         self._emit("checking", done=content.size, total=content.size)
         origin = partial.origin
         try:
             self._installer.install(partial.path, content, task.key, origin.address if origin else mirror.address)
         except InputError:
-            partial.discard()  # it was kept aside
+            partial.discard()  # the file was moved, but not installed
             raise
         partial.discard()
 
@@ -223,7 +223,7 @@ class FileDownload:
             nonlocal told
             self._refuse_stopped()
             now = time.monotonic()
-            if now - told >= _TOLD_EVERY:
+            if now - told >= _EVENT_INTERVAL:
                 told = now
                 self._emit(kind, done=done, total=total)
 

@@ -1,4 +1,4 @@
-"""HTTP as fetching needs it: one request, one answer, and failures by what can be done about them."""
+"""HTTP client for downloads: redirects, tokens and proxies, with errors classified by how to handle them."""
 
 import ssl
 from collections.abc import Mapping
@@ -26,23 +26,23 @@ from striate.fetch.retry_policy import RetryPolicy
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 5
-_CHUNK = 512 * 1024  # bytes that are read at most at a time
-_LONGEST_SENTENCE = 500  # characters of what a host says beside a status
+_CHUNK = 512 * 1024  # maximum bytes per read
+_LONGEST_SENTENCE = 500  # characters of an explanation in a response
 
 
 class Response:
-    """An answer of a host whose body has not been read yet.
+    """HTTP response whose body has not been read yet.
 
     Attributes
     ----------
     status
-        Such as 200.
+        Status code, such as 200.
     headers
-        Their names in any case.
+        Response headers with case-insensitive names.
     address
-        That answered in the end, after redirects.
+        Final URL, after redirects.
     asked
-        That was asked.
+        Requested URL.
     """
 
     def __init__(self, response: urllib3.BaseHTTPResponse, address: str, asked: str) -> None:
@@ -54,21 +54,21 @@ class Response:
 
     @property
     def host(self) -> str:
-        """Who answered."""
+        """Host that responded."""
         return host_name(self.address)
 
     def number(self, header: str) -> int | None:
-        """A header's value as a whole number; None if it is absent or something else."""
+        """Return a header as a non-negative integer; None if it is absent or invalid."""
         value = self.headers.get(header, "").strip()
         return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
 
     def read(self, most: int = _CHUNK) -> bytes:
-        """Bytes that have arrived; none at the end.
+        """Return the next received bytes; empty at the end.
 
         Raises
         ------
         BrokenOffError
-            If the connection fails, stalls, or ends before the length that was announced.
+            If the connection fails, stalls, or ends before the announced length.
         """
         try:
             return self._response.read1(most, decode_content=False)
@@ -78,13 +78,13 @@ class Response:
             raise BrokenOffError(f"the connection to {self.host} broke off") from error
 
     def close(self) -> None:
-        """Let go of the connection, without reading what is left."""
+        """Close the connection without reading the rest of the body."""
         self._response.close()
         self._response.release_conn()
 
 
 def read_explanation(response: Response) -> str:
-    """What a host says beside a status as plain text or as a problem document (RFC 9457), on one line; empty if it says nothing."""
+    """Return the explanation in an error response, from plain text or a problem document (RFC 9457), on one line."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind not in ("text/plain", "application/problem+json"):
         return ""
@@ -105,18 +105,18 @@ def read_explanation(response: Response) -> str:
 
 
 def describe_gone(response: Response, what: str = "it") -> str:
-    """Say what the status 410 means, as a clause: it is final, and the host may say why."""
+    """Describe the status 410 (gone) as a clause, with the explanation of the host if there is one."""
     said = read_explanation(response)
     return f"{response.host} does not offer {what} any more (410){f': {said}' if said else ''}"
 
 
 class Client:
-    """Ask hosts for files, through the proxies that the environment names (``HTTPS_PROXY``, ``NO_PROXY``).
+    """HTTP client that uses the proxies of the environment (``HTTPS_PROXY``, ``NO_PROXY``).
 
     Parameters
     ----------
-    patience
-        Its times for connecting and stalling.
+    retry_policy
+        Policy with the connect and stall timeouts.
     """
 
     def __init__(self, retry_policy: RetryPolicy) -> None:
@@ -124,23 +124,23 @@ class Client:
         self._connections = ConnectionPools(timeout=timeout, retries=False, maxsize=8)
 
     def get(self, address: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Response:
-        """Ask for an address, following redirects.
+        """Send a request and follow redirects.
 
         Parameters
         ----------
         address
-            http or https.
+            URL with the scheme http or https.
         headers
-            Besides who asks and, where one was kept for the host, a token.
+            Additional request headers. User agent and stored token are added automatically.
         method
-            ``GET`` or ``HEAD``.
+            HTTP method, ``GET`` or ``HEAD``.
 
         Raises
         ------
         BrokenOffError
-            If no answer arrived.
+            If the connection failed.
         UnusableError
-            If asking again would not help: a wrong certificate, a redirect that leads nowhere, a proxy that wants a password.
+            If retrying does not help, as after an invalid certificate, an invalid redirect or a proxy that requires a password.
         """
         first = address
         for _ in range(_MOST_REDIRECTS + 1):
@@ -183,7 +183,7 @@ class Client:
 
 
 def _failure(error: HTTPError | OSError, address: str) -> FetchError:
-    """Say what a failed request to a host means."""
+    """Convert an error of urllib3 to a `FetchError`."""
     host = host_name(address)
     if isinstance(error, NameResolutionError | NewConnectionError | ConnectTimeoutError):
         return UnreachableError(f"{host} cannot be reached ({_why(error)})")
@@ -202,12 +202,12 @@ def _failure(error: HTTPError | OSError, address: str) -> FetchError:
 
 
 def host_name(address: str) -> str:
-    """Host of an address, as people name it."""
+    """Return the host of a URL, without user name and password."""
     return urlsplit(address).netloc.rpartition("@")[2] or origin(address)
 
 
 def _why(error: BaseException) -> str:
-    """The innermost reason of a failure."""
+    """Return the message of the innermost cause of an error."""
     while (inner := error.__cause__ or error.__context__ or _argument(error)) is not None:
         error = inner
     said = getattr(error, "strerror", None) or getattr(error, "verify_message", None) or str(error)
