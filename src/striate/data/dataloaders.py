@@ -1,4 +1,4 @@
-"""Loaders by tier, for one recording or for several."""
+"""Data loaders by tier, for one recording or several recordings."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from striate.data.subsets import select_training_rows
 from striate.errors import InputError, UnknownAttributeError, validate_count, validate_seed
 from striate.recordings import Recording
 
-_MAX_SHOWN = 6  # recordings in a representation
+_MAX_SHOWN = 6  # recordings that a representation lists
 
 
 @dataclass(frozen=True)
 class _Options:
-    """How loaders run, which changes nothing of what a model sees (but for the order of training)."""
+    """Options of loaders that do not change the data, except for the order of training trials."""
 
     tiers: tuple[str, ...] | None
     shuffle: bool
@@ -44,29 +44,35 @@ class _Options:
 
 
 class _NotLoadedError(InputError, KeyError):
-    """A KeyError, as a mapping owes, with the plain text of an `InputError`."""
+    """A KeyError, as mappings raise it, with the message of an `InputError`."""
 
     __str__ = Exception.__str__
 
 
 class Loaders(Mapping[str, TrialLoader]):
-    """The loaders of one recording by tier; made by `loaders`.
+    """Mapping from tier to loader for one recording; made by `loaders`.
 
-    Training trials are shuffled; every other tier comes in file order. Batches of a tier whose responses are
-    withheld have none.
+    Training trials are shuffled; the trials of all other tiers are in file order. Batches have no responses if those of the
+    tier are withheld.
 
     Attributes
     ----------
     recording
         The recording.
     settings
-        What a model is given of it.
+        Settings of the data.
     unit_ids : (N,)
-        Unit id of each selected neuron, in the order of the columns of the responses.
+        Unit id of each selected neuron, in the order of the columns of responses.
     coordinates : (N, 3)
-        Cortical position x, y, z of the same in µm.
+        Cortical coordinates x, y, z of each selected neuron, in µm.
     input_shape
-        Channels, height and width of the images.
+        Channels, height and width of the inputs.
+
+    Examples
+    --------
+    >>> data = striate.loaders(recording, batch_size=64)  # doctest: +SKIP
+    >>> list(data), len(data.train)  # doctest: +SKIP
+    (['train', 'validation', 'test'], 71)
     """
 
     def __init__(self, recording: Recording, settings: DataSettings, options: _Options) -> None:
@@ -90,7 +96,7 @@ class Loaders(Mapping[str, TrialLoader]):
 
     @property
     def standardisation(self) -> Standardisation:
-        """How raw values of the recording, and of the selected neurons, become standardised."""
+        """Standardisation of the recording, for the selected neurons."""
         return self._prepared.standardisation
 
     def __getitem__(self, tier: str) -> TrialLoader:
@@ -131,7 +137,7 @@ class Loaders(Mapping[str, TrialLoader]):
 
     @property
     def train(self) -> TrialLoader:
-        """Training trials, shuffled anew each epoch."""
+        """Training trials, shuffled in each epoch."""
         return self["train"]
 
     @property
@@ -141,30 +147,29 @@ class Loaders(Mapping[str, TrialLoader]):
 
     @property
     def test(self) -> TrialLoader:
-        """Trials of the live test, in file order."""
+        """Trials of the live test tier, in file order."""
         return self["test"]
 
     @property
     def final_test(self) -> TrialLoader:
-        """Trials of the final test, in file order."""
+        """Trials of the final test tier, in file order."""
         return self["final_test"]
 
     def prediction(self, tier: str) -> TrialLoader:
-        """Load every trial of a tier for prediction: in file order, without responses.
+        """Return a loader of all trials of a tier, in file order, without responses.
 
-        The tier is whole even where the settings keep only some images for training, or where it is not
-        among the tiers that were asked for.
+        The loader is independent of the training images that the settings select, and of the tiers that were loaded.
         """
         name = tier_name(tier)
         return self._loader(name, self.recording.rows(name), shuffle=False, with_responses=False)
 
     def responses(self, tier: str) -> NDArray[np.float32]:
-        """Standardise the responses of the selected neurons for every trial of a tier, in file order.
+        """Return the standardised responses of the selected neurons to all trials of a tier, in file order.
 
         Returns
         -------
         (trials of the tier, N)
-            Aligned with what `prediction` yields.
+            Responses, in the order of the trials of `prediction`.
 
         Raises
         ------
@@ -174,7 +179,7 @@ class Loaders(Mapping[str, TrialLoader]):
         return self._prepared.standardise(self.recording.measured_responses(tier))
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next pass over each tier that of an epoch, counted from 0."""
+        """Select the epoch, counted from 0, of the next pass over each tier."""
         for loader in self.values():
             loader.set_epoch(epoch)
 
@@ -197,7 +202,14 @@ class Loaders(Mapping[str, TrialLoader]):
 
 
 class SessionLoaders(Mapping[str, Loaders]):
-    """The loaders of several recordings by session; made by `loaders`."""
+    """Mapping from session to `Loaders` for several recordings; made by `loaders`.
+
+    Examples
+    --------
+    >>> data = striate.loaders([mouse_1, mouse_2])  # doctest: +SKIP
+    >>> for batches in data.cycle():  # one batch of each recording  # doctest: +SKIP
+    ...     loss = sum(loss_of(batch) for batch in batches.values())
+    """
 
     def __init__(self, each: Iterable[Loaders]) -> None:
         self._each = {loaders.session: loaders for loaders in each}
@@ -238,12 +250,12 @@ class SessionLoaders(Mapping[str, Loaders]):
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the images of every recording.
+        """Channels, height and width of the inputs of all recordings.
 
         Raises
         ------
         InputError
-            If they are not the same in all recordings.
+            If they differ between recordings.
         """
         shapes = {session: loaders.input_shape for session, loaders in self.items()}
         if len(set(shapes.values())) > 1:
@@ -255,15 +267,15 @@ class SessionLoaders(Mapping[str, Loaders]):
 
     @property
     def coordinates(self) -> dict[str, NDArray[np.float64]]:
-        """Cortical positions of the selected neurons in µm, shape (N, 3), by session."""
+        """Cortical coordinates of the selected neurons in µm, shape (N, 3), by session."""
         return {session: loaders.coordinates for session, loaders in self.items()}
 
     def cycle(self, tier: str = "train", epoch: int | None = None) -> Cycle:
-        """Cycle through the recordings: rounds of one batch of each; see `Cycle`."""
+        """Return an iterable over rounds of one batch from each recording; see `Cycle`."""
         return Cycle({session: loaders[tier] for session, loaders in self.items()}, epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Make the next pass over each tier of each recording that of an epoch, counted from 0."""
+        """Select the epoch, counted from 0, of the next pass over each tier of each recording."""
         for loaders in self.values():
             loaders.set_epoch(epoch)
 
@@ -297,45 +309,42 @@ def loaders(
     device: torch.device | str = "cpu",
     **overrides: Any,
 ) -> Loaders | SessionLoaders:
-    """Make PyTorch loaders by tier, with the standardisation that the evaluation requires.
+    """Make PyTorch data loaders by tier, with the standardisation that the evaluation requires.
 
-    Inputs and responses of the tiers asked for are prepared here, once, and stay in memory as far as
-    `DataSettings.cache_gib` allows; what does not fit is read forwards from the disk, for many batches at a
-    time. Each loader yields `Batch` after `Batch`.
+    Inputs and responses are preprocessed once and cached in memory up to `DataSettings.cache_gib`; the rest is read
+    sequentially from the disk, for many batches at a time. Each loader yields `Batch` objects.
 
     Parameters
     ----------
     recordings
-        One recording, or several; open, or by their paths or names.
+        One recording or several: open recordings, their paths, or their names.
     settings
-        What a model is given of them; None for the defaults of `DataSettings`.
+        Settings of the data; None for the defaults of `DataSettings`.
     tiers
-        The tiers to load; None for all that a recording has.
+        Tiers to load; None for all tiers of each recording.
     shuffle
-        Whether training trials are shuffled, anew each epoch. Other tiers never are.
+        Whether to shuffle training trials in each epoch. Other tiers are never shuffled.
     seed
-        Seed of that order, ≥ 0. The order depends on the seed, the session, the epoch and how often the loader
-        was started within the epoch; not on `workers`.
+        Seed of the order of training trials, ≥ 0. The order depends on the seed, the session, the epoch and the number of
+        passes within the epoch, but not on `workers`.
     workers
-        Processes that prepare batches ahead; 0 prepares them where they are used, which is faster for
-        everything that is resident.
+        Number of worker processes that prepare batches. 0 uses the calling process, which is faster for cached data.
     pin_memory
-        Whether batches come in page-locked memory.
+        Whether batches are in page-locked memory.
     device
-        Where prepared data stay and batches come; with a GPU they wait for no copy. ``"auto"`` is the first GPU if
-        there is one, else the CPU.
+        Device of cached data and batches. ``"auto"`` is the first GPU if there is one, else the CPU.
     **overrides
         Keys of `DataSettings` that replace those of `settings`.
 
     Returns
     -------
     Loaders or SessionLoaders
-        For one recording a mapping from tier to loader; for several a mapping from session to that.
+        For one recording, a mapping from tier to loader; for several recordings, a mapping from session to `Loaders`.
 
     Raises
     ------
     InputError
-        If a setting is unknown, not allowed or contradicts another, or the recording lacks what it asks for.
+        If a setting is unknown, not allowed or contradicts another one, or the recording lacks the requested data.
 
     Examples
     --------
@@ -345,11 +354,11 @@ def loaders(
     """
     options = _options(tiers, shuffle, seed, workers, pin_memory, _device(device))
     chosen = data_settings(settings, overrides)
-    several = _check_sessions(as_recordings(recordings))
-    one_alone = len(several) == 1 and is_single_recording(recordings)
-    each = [Loaders(recording, chosen, options) for recording in several]
+    opened = _check_sessions(as_recordings(recordings))
+    one_alone = len(opened) == 1 and is_single_recording(recordings)
+    each = [Loaders(recording, chosen, options) for recording in opened]
     budget = Budget(chosen.cache_gib, options.device)
-    for one in each:  # images first: they cost the most to prepare and the least to keep
+    for one in each:  # images first: they take the longest to prepare and the least memory
         one._cache_images(budget)
     for one in each:
         one._cache_responses(budget)
@@ -357,7 +366,7 @@ def loaders(
 
 
 def _device(given: torch.device | str) -> torch.device:
-    """The device that is meant, if it is there; the one without data, "meta", always is."""
+    """Return the device with a given name, if it is available; "meta" always is."""
     name = str(given)
     if name == "meta":
         return torch.device(name)
@@ -380,11 +389,11 @@ def _options(
     return _Options(names, shuffle, seed, workers, pin_memory, device)
 
 
-def _check_sessions(several: list[Recording]) -> list[Recording]:
-    sessions = [recording.session for recording in several]
+def _check_sessions(opened: list[Recording]) -> list[Recording]:
+    sessions = [recording.session for recording in opened]
     doubled = sorted({session for session in sessions if sessions.count(session) > 1})
-    if doubled or not several:
+    if doubled or not opened:
         raise InputError(
             f"Recording {doubled[0]} is given twice: give it once." if doubled else "There are no recordings to load."
         )
-    return several
+    return opened

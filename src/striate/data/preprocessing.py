@@ -1,4 +1,4 @@
-"""A recording made ready for a model: standardised, rescaled, and kept in memory where it fits."""
+"""Preprocessing of a recording: neurons are selected, values standardised, images rescaled and cached."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.int64]
 
-_BLOCK = 32 * 2**20  # bytes of float32 that are prepared at a time
+_BLOCK = 32 * 2**20  # bytes of float32 values that are prepared at a time
 
 
 @dataclass(frozen=True)
 class _CachedValues:
-    """Prepared values that stay in memory, and where those of each trial stand (−1: nowhere)."""
+    """Cached values, and the row of each trial among them (−1 if it is not cached)."""
 
     values: Tensor
     slots: NDArray[np.int64]
 
     def holds(self, rows: Rows) -> bool:
-        """Tell whether the values of some trials are all there."""
+        """Return whether the values of all given trials are cached."""
         return bool((self.slots[rows] >= 0).all())
 
     def take(self, rows: Rows) -> Tensor | None:
-        """Gather the values of some trials; None if any of them is not there."""
+        """Return the values of the given trials; None if any of them is not cached."""
         return _gather(self.values, self.slots[rows]) if self.holds(rows) else None
 
 
 class PreparedRecording:
-    """Inputs and responses of a recording as a model sees them, by trial.
+    """Preprocessed inputs and responses of a recording, by trial.
 
     Parameters
     ----------
     recording
-        The recording, raw.
+        The recording.
     settings
-        What a model is given of it.
+        Settings of the data.
     device
-        Where the tensors shall be.
+        Device of the tensors.
 
     Raises
     ------
     InputError
-        If behaviour or eye position is asked for and withheld, the neurons cannot be selected, or the
-        rescaled images would be distorted.
+        If requested behaviour or eye position is withheld, neurons cannot be selected, or the rescaled images would be
+        distorted.
     """
 
     def __init__(self, recording: Recording, settings: DataSettings, device: torch.device) -> None:
@@ -77,7 +77,7 @@ class PreparedRecording:
         self._raw_responses = MappedArray(recording.responses)
         self._images: _CachedValues | None = None
         self._responses: _CachedValues | None = None
-        # small enough to be ready for every trial in any case
+        # small enough to be cached for all trials
         self._behavior = self._pupil_center = None
         if settings.behavior:
             self._behavior = self._on_device(standardisation.behavior(recording.behavior))
@@ -86,7 +86,7 @@ class PreparedRecording:
 
     @property
     def standardisation(self) -> Standardisation:
-        """How raw values of the selected neurons become standardised."""
+        """Standardisation of the recording, for the selected neurons."""
         return self._selected_standardisation
 
     @property
@@ -96,16 +96,16 @@ class PreparedRecording:
         return channels, *self.image_size
 
     def cache_images(self, image_ids: pd.Series[Any], rows: Rows, budget: Budget) -> None:
-        """Prepare the images of some trials once and keep them, if the memory allows it.
+        """Prepare and cache the images of the given trials, if the memory limit allows it.
 
         Parameters
         ----------
         image_ids
             Image id of every trial of the recording.
         rows
-            The trials to prepare. An image that several of them show is prepared once.
+            Row numbers of the trials. Repeated images are prepared and cached once.
         budget
-            The memory that is left.
+            Memory limit.
         """
         shown_first = _first_trials(self._raw_images.array, image_ids, rows)
         distinct, places = np.unique(shown_first, return_inverse=True)
@@ -117,7 +117,7 @@ class PreparedRecording:
         self._images = _CachedValues(values, _slots(len(image_ids), rows, places))
 
     def cache_responses(self, rows: Rows, budget: Budget) -> None:
-        """Standardise the responses of some trials once and keep them, if the memory allows it."""
+        """Standardise and cache the responses of the given trials, if the memory limit allows it."""
         if not budget.take(4 * rows.size * self.columns.size):
             return
         values = torch.empty((rows.size, self.columns.size), device=self._device)
@@ -127,18 +127,18 @@ class PreparedRecording:
         self._responses = _CachedValues(values, _slots(len(self._raw_responses.array), rows, places))
 
     def uncached_bytes(self, rows: Rows, *, with_responses: bool) -> int:
-        """Bytes that each of some trials takes, as float32, of what is not kept for all of them."""
+        """Return the bytes per trial, as float32, of inputs and responses that are not cached."""
         images = 0 if self._images and self._images.holds(rows) else int(np.prod(self.input_shape))
         responses = 0 if self._responses and self._responses.holds(rows) else self.columns.size
         return 4 * (images + responses * with_responses)
 
     def inputs(self, rows: Rows) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Gather what a model is given for some trials.
+        """Return the inputs of the given trials.
 
         Returns
         -------
         images : (B, C, h, w)
-            With the behaviours as constant planes, where they are an input.
+            Images, with behaviour as constant channels if it is an input.
         behavior : (B, 3) or None
         pupil_center : (B, 2) or None
         """
@@ -154,47 +154,49 @@ class PreparedRecording:
         return images, behavior, pupil_center
 
     def responses(self, rows: Rows) -> Tensor:
-        """Gather standardised responses of the selected neurons, shape (B, N)."""
+        """Return the standardised responses of the selected neurons, shape (B, N)."""
         kept = None if self._responses is None else self._responses.take(rows)
         return self._on_device(self.standardised_responses(rows)) if kept is None else kept
 
     def standardised_responses(self, rows: Rows) -> NDArray[np.float32]:
-        """Standardise responses of some trials from the recording itself, shape (B, N)."""
+        """Read and standardise the responses of the given trials, shape (B, N)."""
         return self.standardise(self._raw_responses.array[rows])
 
     def standardise(self, raw: NDArray[Any]) -> NDArray[np.float32]:
-        """Select the neurons of raw responses, shape (B, all neurons), and standardise them."""
+        """Select neurons from raw responses, shape (B, all neurons), and standardise their responses."""
         return self._selected_standardisation.responses(raw if self._every_neuron else raw[:, self.columns])
 
     def _prepare_images(self, rows: Rows, out: Tensor, advance: Callable[[int], None] = lambda _: None) -> None:
-        """Rescale and standardise the images of some trials into `out`, (B, 1, h, w), in bounded memory."""
+        """Write the rescaled and standardised images of the given trials to `out`, (B, 1, h, w), in blocks."""
         for block in _blocks(np.arange(rows.size), self._raw_images.array):
             out[block[0] : block[-1] + 1] = self._prepared_images(rows[block])
             advance(block.size)
 
     def _prepared_images(self, rows: Rows) -> Tensor:
-        """Rescale and standardise, shape (B, 1, h, w)."""
+        """Return the rescaled and standardised images of the given trials, shape (B, 1, h, w)."""
         return model_images(self._raw_images.array[rows], self.image_size, self._standardisation)
 
     def _on_device(self, values: Tensor | NDArray[Any]) -> Tensor:
         return torch.as_tensor(values).to(self._device)
 
 
-# In RAM both of these are NumPy's: copies this small gain nothing from PyTorch's threads, and waiting for all of
-# them costs up to 50 times the copy where other processes keep the cores busy.
+# On a CPU the next two functions use NumPy: small copies gain nothing from PyTorch's threads, and synchronising the threads
+# takes up to 50 times as long as the copy when other processes use the cores.
 
 
 def _gather(values: Tensor, index: Rows) -> Tensor:
     """Copy some rows of a tensor."""
     if values.device.type == "cpu":
-        gathered = torch.empty((index.size, *values.shape[1:]), dtype=values.dtype)  # aligned, as NumPy's need not be
+        gathered = torch.empty(
+            (index.size, *values.shape[1:]), dtype=values.dtype
+        )  # PyTorch aligns memory; NumPy may not
         np.take(values.numpy(), index, axis=0, out=gathered.numpy(), mode="clip")
         return gathered
     return values.index_select(0, torch.from_numpy(index).to(values.device))
 
 
 def _append_channels(images: Tensor, planes: Tensor) -> Tensor:
-    """Append planes to images as channels."""
+    """Append channels to images."""
     if images.device.type == "cpu":
         joined = torch.empty((len(images), images.shape[1] + planes.shape[1], *images.shape[2:]), dtype=images.dtype)
         np.concatenate([images.numpy(), planes.numpy()], axis=1, out=joined.numpy())
@@ -226,7 +228,7 @@ def _image_size(recording: Recording, settings: DataSettings) -> tuple[int, int]
 
 
 def _first_trials(images: NDArray[Any], image_ids: pd.Series[Any], rows: Rows) -> Rows:
-    """For each trial, the first one that shows the same image: the same id and, to be sure, the same pixels."""
+    """Return, for each trial, the first trial with the same image: the same id and identical pixels."""
     codes, _ = pd.factorize(image_ids.to_numpy()[rows], use_na_sentinel=False)
     _, first = np.unique(codes, return_index=True)
     shown_first = rows[first[codes]]
@@ -238,7 +240,7 @@ def _first_trials(images: NDArray[Any], image_ids: pd.Series[Any], rows: Rows) -
 
 
 def _blocks(items: Rows, array: NDArray[Any]) -> Iterator[Rows]:
-    """Split items so that as many rows of `array`, as float32, take a bounded memory."""
+    """Split items into blocks of bounded memory: one row of `array`, as float32, for each item."""
     step = max(1, _BLOCK // (4 * max(1, int(np.prod(array.shape[1:])))))
     return (items[start : start + step] for start in range(0, items.size, step))
 

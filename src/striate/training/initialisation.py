@@ -13,29 +13,29 @@ from striate.models.readouts import GaussianReadout
 from striate.training.recipe import InitialisationSettings
 from striate.training.retinotopy_estimation import estimate_retinotopy
 
-# more of them change the estimate little, and cost time
+# larger numbers take longer and hardly change the estimate
 _TRIALS, _NEURONS = 4000, 2000
 _BORDER = 0.95  # the position network ends with a hyperbolic tangent, which never reaches 1
 
 
 def initialise(encoder: Encoder, data: SessionLoaders, settings: InitialisationSettings, seed: int) -> dict[str, Any]:
-    """Set what the settings ask for; nothing else of the encoder changes.
+    """Initialise readout positions and biases of an encoder from its recordings.
 
     Parameters
     ----------
     encoder
-        Untrained, or with untrained readouts; changed in place.
+        Encoder with untrained readouts; it is changed in place.
     data
-        Its recordings; only training trials are looked at.
+        Loaders of its recordings. Only training trials are used.
     settings
-        What to set.
+        Settings of the initialisation.
     seed
-        Of the search for positions.
+        Seed of the estimation of the retinotopy.
 
     Returns
     -------
     dict
-        What was estimated, by session: facts for the run's provenance.
+        Estimated retinotopy by session, for the provenance of the run.
     """
     facts: dict[str, Any] = {}
     if settings == InitialisationSettings(positions="random", biases="zero"):
@@ -53,9 +53,9 @@ def initialise(encoder: Encoder, data: SessionLoaders, settings: InitialisationS
 
 def _set_positions(readout: GaussianReadout, loaders: Loaders, map_shape: tuple[int, int], seed: int) -> dict[str, Any]:
     cortical = readout.cortical_positions.cpu().numpy()
-    neurons = _evenly(len(cortical), _NEURONS)
+    neurons = _evenly_spaced(len(cortical), _NEURONS)
     dataset = loaders.train.dataset
-    batches = [dataset[part] for part in np.array_split(_evenly(len(dataset), _TRIALS), 32) if part.size]
+    batches = [dataset[part] for part in np.array_split(_evenly_spaced(len(dataset), _TRIALS), 32) if part.size]
     images = torch.cat([batch.images[:, 0].cpu() for batch in batches])
     responses = np.concatenate([batch.measured_responses().cpu().numpy()[:, neurons] for batch in batches])
     found = estimate_retinotopy(images, responses, cortical[neurons], map_shape, seed)
@@ -69,7 +69,7 @@ def _set_positions(readout: GaussianReadout, loaders: Loaders, map_shape: tuple[
 
 
 def _fit_positions(readout: GaussianReadout, positions: NDArray[np.float64]) -> None:
-    """Let the position network give these positions, before anything else learns."""
+    """Fit the position network to the given positions."""
     network = readout.position_network
     device = readout.cortical_positions.device
     target = torch.as_tensor(positions, dtype=torch.float32, device=device).clamp(-_BORDER, _BORDER).atanh()
@@ -86,12 +86,12 @@ def _fit_positions(readout: GaussianReadout, positions: NDArray[np.float64]) -> 
 
 
 def _set_biases(readout: GaussianReadout, mean: NDArray[np.float32]) -> None:
-    """Let a neuron whose features say nothing respond with its mean: the inverse of ELU + 1."""
+    """Set the biases to the inverse of ELU + 1 at each neuron's mean response."""
     rate = torch.as_tensor(mean).clamp(min=1e-3)
     with torch.no_grad():
         readout.bias.copy_(torch.where(rate > 1, rate - 1, rate.log()))
 
 
-def _evenly(count: int, most: int) -> NDArray[np.int64]:
-    """Choose at most so many indices, evenly spaced."""
+def _evenly_spaced(count: int, most: int) -> NDArray[np.int64]:
+    """Return at most `most` evenly spaced indices."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))

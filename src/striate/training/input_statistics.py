@@ -1,4 +1,4 @@
-"""What a run keeps of its recordings, so that it can take raw images and states without them."""
+"""Statistics of recordings that a run stores, so that raw inputs can be standardised without the recordings."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class PupilStatistics(_Strict):
 
 
 class SessionInputs(_Strict):
-    """How raw inputs of one recording were standardised for training.
+    """Statistics that standardised the raw inputs of one recording in training.
 
     Attributes
     ----------
     image_shape
-        Height and width of the recording's own images in pixels.
+        Height and width of the recorded images in pixels.
     image_mean, image_std
-        Mean and standard deviation of their grey values.
+        Mean and standard deviation of the grey values.
     behavior, pupil_center
-        Statistics of behaviour and eye position; None where the model does not use them.
+        Statistics of behaviour and eye position; None if the model does not use them.
     """
 
     image_shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
@@ -66,7 +66,7 @@ class SessionInputs(_Strict):
 
     @classmethod
     def from_recording(cls, recording: Recording, *, behavior: bool, pupil_center: bool) -> SessionInputs:
-        """Keep the statistics of a recording that a model's inputs need."""
+        """Collect the statistics of a recording that the inputs of the model need."""
         standardisation, statistics = Standardisation.from_recording(recording), recording.statistics
         return cls(
             image_shape=recording.image_shape,
@@ -77,7 +77,7 @@ class SessionInputs(_Strict):
         )
 
     def standardisation(self, session: str, response_scale: NDArray[np.float64]) -> Standardisation:
-        """The standardisation that the model was trained with."""
+        """Return the standardisation that the model was trained with."""
         behavior, pupil = self.behavior, self.pupil_center
         return Standardisation(
             session=session,
@@ -91,13 +91,13 @@ class SessionInputs(_Strict):
 
 
 class RunInputs(_Strict):
-    """How the raw inputs of all recordings of a run were standardised."""
+    """Statistics that standardised the raw inputs of all recordings of a run in training."""
 
     recordings: dict[str, SessionInputs]
 
     @classmethod
     def from_loaders(cls, data: SessionLoaders) -> RunInputs:
-        """Keep what the models' inputs need of the recordings that are trained on."""
+        """Collect the statistics of the recordings that the model is trained on."""
         return cls(
             recordings={
                 session: SessionInputs.from_recording(
@@ -110,13 +110,13 @@ class RunInputs(_Strict):
         )
 
     def write(self, path: Path) -> None:
-        """Write JSON, in the place of an earlier file."""
+        """Write a JSON file atomically, replacing an earlier file."""
         with atomic_write(path, overwrite=True) as aside:
             aside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> RunInputs:
-        """Read what `write` has written.
+        """Read a file that `write` has written.
 
         Raises
         ------

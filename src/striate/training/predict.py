@@ -1,4 +1,4 @@
-"""Predictions of whole tiers: of a run, an encoder, or any function from batches to rates."""
+"""Predict all trials of tiers with a run, an encoder, or any function from batches to rates."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ Predictor = Callable[[Batch], Any]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Predicted responses of the trials of one recording.
+    """Predicted responses to the trials of one recording.
 
     Attributes
     ----------
     session
-        The recording.
+        Session of the recording.
     tier, trial_idx, image_id : (T,)
-        Tier, trial index and image of each trial, tier after tier, in the order of the recording.
+        Tier, trial index and image id of each trial, sorted by tier, then in the order of the recording.
     unit_ids : (N,)
         Unit id of each predicted neuron.
     values : (T, N) float32
         Predicted responses, ≥ 0, in standardised units.
     protocol
-        What the model knew: ``"image"`` or ``"image + behaviour"``.
+        Inputs of the model: ``"image"`` or ``"image + behaviour"``.
     """
 
     session: str
@@ -75,26 +75,29 @@ def predict(
     data: DataSettings | Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Predictions:
-    """Predict the responses of a recording; its own are not looked at, and may be withheld.
+    """Predict the responses of the neurons of a recording.
+
+    Measured responses are not used, and may be withheld.
 
     Parameters
     ----------
     model
-        A finished run (or its folder), an encoder, or any function that takes a `Batch` and returns rates, (B, N). Any
-        other PyTorch module is put into evaluation mode, and given the batch or, if it does not take that, its images.
+        A finished run, the folder of a run, an encoder, or any function that takes a `Batch` and returns rates, (B, N). Any
+        other PyTorch module is set to evaluation mode, and called with the batch or, if this fails, with its images.
     recording
-        The recording, or its path or name. Run and encoder must have a readout for it.
+        An open recording, its path, or its name. Runs and encoders must have a readout for it.
     tiers
-        The tiers to predict; by default those of ``test`` and ``final_test`` that the recording has.
+        Tiers to predict; by default ``test`` and ``final_test``, as far as the recording has them.
     data
-        What the model is given; by default as the run's recipe says, or what the encoder needs (a function is given
-        images alone, as the defaults of `DataSettings` say).
+        Settings of the data: by default those of the recipe of a run, or those that an encoder needs. A function gets images
+        alone, with the defaults of `DataSettings`.
     device
-        Where an encoder computes; see `striate.train`.
+        Device of an encoder; see `striate.train`.
 
     Returns
     -------
     Predictions
+        Predicted responses with the trials and neurons that they belong to.
 
     Raises
     ------
@@ -105,21 +108,22 @@ def predict(
     if isinstance(model, str | os.PathLike):
         model = Run.open(model)
     recording = as_recording(recording)
-    wanted = _tiers(recording, tiers)
+    requested_tiers = _tiers(recording, tiers)
     settings = _settings(model, data)
-    where = resolve_device(device) if isinstance(model, Run | Encoder) else torch.device("cpu")
-    # batches are used once, so keeping them would only cost memory
-    given = loaders(recording, settings.model_copy(update={"cache_gib": 0.0}), tiers=wanted, device=where)
-    function = _function(model, given, where)
-    rows = np.concatenate([recording.rows(tier) for tier in wanted])
-    values = np.empty((rows.size, given.unit_ids.size), dtype=np.float32)
+    target = resolve_device(device) if isinstance(model, Run | Encoder) else torch.device("cpu")
+    # each batch is used once, so caching would only take memory
+    data_loaders = loaders(
+        recording, settings.model_copy(update={"cache_gib": 0.0}), tiers=requested_tiers, device=target
+    )
+    function = _predictor(model, data_loaders, target)
+    rows = np.concatenate([recording.rows(tier) for tier in requested_tiers])
+    values = np.empty((rows.size, data_loaders.unit_ids.size), dtype=np.float32)
     start = 0
-    ours = (
-        torch_defaults() if isinstance(model, Run | Encoder) else nullcontext()
-    )  # code of the user's own keeps its settings
-    with ours, freed_memory_kept(), progress_bar(f"Predicting {recording.session}", rows.size) as advance:
-        for batch in _batches(given, wanted):
-            values[start : start + len(batch)] = _rates(function, batch, given.unit_ids)
+    # functions of the user keep the user's settings of PyTorch
+    defaults = torch_defaults() if isinstance(model, Run | Encoder) else nullcontext()
+    with defaults, freed_memory_kept(), progress_bar(f"Predicting {recording.session}", rows.size) as advance:
+        for batch in _batches(data_loaders, requested_tiers):
+            values[start : start + len(batch)] = _rates(function, batch, data_loaders.unit_ids)
             start += len(batch)
             advance(len(batch))
     trials = recording.trials.iloc[rows]
@@ -128,7 +132,7 @@ def predict(
         tier=trials["tier"].to_numpy(dtype=str),
         trial_idx=trials["trial_idx"].to_numpy(),
         image_id=trials["image_id"].to_numpy(),
-        unit_ids=given.unit_ids,
+        unit_ids=data_loaders.unit_ids,
         values=values,
         protocol=IMAGE_BEHAVIOR if settings.behavior or settings.pupil_center else IMAGE,
     )
@@ -136,14 +140,14 @@ def predict(
 
 def _tiers(recording: Recording, tiers: Iterable[str] | str | None) -> tuple[str, ...]:
     if tiers is None:
-        wanted = tuple(tier for tier in TEST_TIERS if tier in recording.tiers)
+        requested_tiers = tuple(tier for tier in TEST_TIERS if tier in recording.tiers)
     else:
-        wanted = tuple(dict.fromkeys(tier_names(tiers)))
-    if not wanted:
+        requested_tiers = tuple(dict.fromkeys(tier_names(tiers)))
+    if not requested_tiers:
         raise InputError(f"Say which tiers of {recording.session} to predict: it has {', '.join(recording.tiers)}.")
-    for tier in wanted:
+    for tier in requested_tiers:
         recording.rows(tier)  # raises if there are none
-    return wanted
+    return requested_tiers
 
 
 def _settings(model: Run | Encoder | Predictor, data: DataSettings | Mapping[str, Any] | None) -> DataSettings:
@@ -157,26 +161,26 @@ def _settings(model: Run | Encoder | Predictor, data: DataSettings | Mapping[str
     return DataSettings()
 
 
-def _function(model: Run | Encoder | Predictor, given: Loaders, device: torch.device) -> Predictor:
+def _predictor(model: Run | Encoder | Predictor, data_loaders: Loaders, device: torch.device) -> Predictor:
     if isinstance(model, Run):
-        trained, present = model.unit_ids(given.session), given.unit_ids
+        trained, present = model.unit_ids(data_loaders.session), data_loaders.unit_ids
         if not np.array_equal(trained, present):
             odd = sorted(set(trained.tolist()) ^ set(present.tolist()))
             what = f"units {listed(odd)} are in one only" if odd else "their order differs"
             raise InputError(
-                f"The neurons of {given.session} are not those that {model.folder} was trained on ({what}): predict the "
+                f"The neurons of {data_loaders.session} are not those that {model.folder} was trained on ({what}): predict the "
                 "recording that it was trained on."
             )
         model = model.encoder()
     if isinstance(model, Encoder):
-        if model.neurons(given.session) != given.unit_ids.size:
+        if model.neurons(data_loaders.session) != data_loaders.unit_ids.size:
             raise InputError(
-                f"The encoder predicts {model.neurons(given.session)} neurons of {given.session}, but the recording has "
-                f"{given.unit_ids.size} (as selected): give the recording that it was trained on."
+                f"The encoder predicts {model.neurons(data_loaders.session)} neurons of {data_loaders.session}, but the recording has "
+                f"{data_loaders.unit_ids.size} (as selected): give the recording that it was trained on."
             )
         return model.to(device).eval()
     if isinstance(model, torch.nn.Module):
-        return _of_module(model)
+        return _module_predictor(model)
     if isinstance(model, type) or not callable(model):
         raise InputError(
             f"{describe_type(model)} cannot predict: give a run, an encoder, a PyTorch module, or a function from a batch to rates."
@@ -184,7 +188,7 @@ def _function(model: Run | Encoder | Predictor, given: Loaders, device: torch.de
     return model
 
 
-def _of_module(module: torch.nn.Module) -> Predictor:
+def _module_predictor(module: torch.nn.Module) -> Predictor:
     """Call a module with batches or with their images, whichever it takes, in evaluation mode and where its weights are."""
     weight = next(module.parameters(), None)
     device = torch.device("cpu") if weight is None else weight.device
@@ -216,9 +220,9 @@ def _of_module(module: torch.nn.Module) -> Predictor:
     return predict
 
 
-def _batches(given: Loaders, tiers: Iterable[str]) -> Iterator[Batch]:
+def _batches(data_loaders: Loaders, tiers: Iterable[str]) -> Iterator[Batch]:
     for tier in tiers:
-        yield from given.prediction(tier)
+        yield from data_loaders.prediction(tier)
 
 
 def _rates(function: Predictor, batch: Batch, unit_ids: NDArray[np.int64]) -> NDArray[np.float32]:

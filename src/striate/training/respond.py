@@ -1,4 +1,4 @@
-"""Responses of a trained run to raw images: what `Run.respond` does."""
+"""Predict the responses of a run to raw images: the implementation of `Run.respond`."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def respond(
     inputs = run.inputs(session)
     given = RawImages(images)
     standardisation = run.standardisation(session)
-    planes = _state("behavior", behavior, inputs.behavior, BEHAVIOR, len(given), session)
+    behavior_values = _state("behavior", behavior, inputs.behavior, BEHAVIOR, len(given), session)
     pupil = _state("pupil_center", pupil_center, inputs.pupil_center, PUPIL_CENTER, len(given), session)
-    if planes is not None:
-        planes = standardisation.behavior(planes)
+    if behavior_values is not None:
+        behavior_values = standardisation.behavior(behavior_values)
     if pupil is not None:
         pupil = standardisation.pupil_center(pupil)
-    where = resolve_device(device)
-    encoder = run.encoder().to(where)
+    target = resolve_device(device)
+    encoder = run.encoder().to(target)
     chosen = run.recipe.data.image_size
     size = inputs.image_shape if chosen == ORIGINAL else (int(chosen[0]), int(chosen[1]))
     rates = np.empty((len(given), encoder.neurons(session)), dtype=np.float32)
@@ -67,11 +67,11 @@ def respond(
         for raw in _batches(given, inputs.image_shape, size, batch_size or run.recipe.data.batch_size):
             rows = slice(start, start + len(raw))
             batch = model_images(raw, size, standardisation)
-            if planes is not None:
-                of_batch = torch.from_numpy(planes[rows])[:, :, None, None].expand(-1, -1, *size)
-                batch = torch.cat([batch, of_batch], dim=1)
-            eye = None if pupil is None else torch.from_numpy(pupil[rows]).to(where)
-            rates[rows] = encoder.rates(batch.to(where), session, eye).cpu().float().numpy()
+            if behavior_values is not None:
+                behavior_channels = torch.from_numpy(behavior_values[rows])[:, :, None, None].expand(-1, -1, *size)
+                batch = torch.cat([batch, behavior_channels], dim=1)
+            eye = None if pupil is None else torch.from_numpy(pupil[rows]).to(target)
+            rates[rows] = encoder.rates(batch.to(target), session, eye).cpu().float().numpy()
             start += len(raw)
             advance(len(raw))
     if units == "raw":
@@ -83,10 +83,10 @@ def respond(
 def _batches(
     images: RawImages, screen: tuple[int, int], size: tuple[int, int], count: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield images in batches, (B, 1, H, W), each of one size: that of the screen or of the model's input."""
+    """Yield batches of images, (B, 1, H, W). All images of a batch have the size of the screen or that of the input."""
     named = zip(images.names, images, strict=True)
-    while several := list(islice(named, count)):
-        fitting = [screen_sized(image, screen, size, name) for name, image in several]
+    while chunk := list(islice(named, count)):
+        fitting = [screen_sized(image, screen, size, name) for name, image in chunk]
         start = 0
         for end in range(1, len(fitting) + 1):
             if end == len(fitting) or fitting[end].shape != fitting[start].shape:
@@ -118,7 +118,7 @@ def _state(
     count: int,
     session: str,
 ) -> NDArray[np.float64] | None:
-    """Raw values of a state for each image, (T, K); None where the model does not use it."""
+    """Return the raw values of behaviour or eye position for each image, (T, K); None if the model does not use them."""
     what = f"({', '.join(components)})"
     if statistics is None:
         if given is not None:

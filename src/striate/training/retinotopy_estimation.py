@@ -1,9 +1,9 @@
-"""Where on the screen the neurons of a recording look, estimated from their responses before any training.
+"""Estimate the retinotopic map of a recording from responses, before training.
 
-Neighbours in cortex look at neighbouring places (retinotopy), and over the field of a microscope the map from cortex to
-screen is close to an affine one. Its six numbers follow from all neurons together, though the responses of one alone
-would say little: each neuron's responses are correlated with the brightness and the contrast at every place, and the
-affine map is sought that leads the neurons to the places where their squared correlations are highest.
+Neighbouring neurons in cortex have neighbouring receptive fields, and within the field of view of a microscope the map from
+cortex to screen is approximately affine. Its six parameters are estimated from all neurons together, because the responses of
+a single neuron are too noisy: each neuron's responses are correlated with brightness and contrast at every position, and a
+random search finds the affine map that maximises the mean squared correlation at the neurons' positions.
 """
 
 from dataclasses import dataclass
@@ -14,25 +14,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-_SCALES = (1 / 64, 1 / 32)  # of brightness and contrast, as fractions of the width of the image
-_ROUNDS, _CANDIDATES, _KEPT = 30, 2000, 50  # of the search
+_SCALES = (1 / 64, 1 / 32)  # scales of brightness and contrast, as fractions of the image width
+_ROUNDS, _CANDIDATES, _KEPT = (
+    30,
+    2000,
+    50,
+)  # rounds of the search, candidates of a round, candidates that survive a round
 _FIRST, _FINER = 20_000, 0.85
 
 
 @dataclass(frozen=True)
 class Retinotopy:
-    """An affine map from cortex to the core's map: position = offset + matrix · cortical position.
+    """Affine map from cortex to the feature maps: position = offset + matrix · cortical position.
 
     Attributes
     ----------
     matrix : (2, 2)
-        Rows: horizontal and vertical position in the core's map, −1 to 1; columns: cortical x and y, without units.
+        Rows: horizontal and vertical position in the feature maps, −1 to 1. Columns: normalised cortical x and y.
     offset : (2,)
-        Position of a neuron in the middle of the recording.
+        Position of a neuron at the centre of the recorded area.
     evidence
-        Mean squared correlation at the neurons' places, in units of what chance would give, less one.
+        Mean squared correlation at the neurons' positions, divided by its value expected by chance, minus 1.
     evidence_elsewhere
-        The same if each neuron were where another is. What is above it is retinotopy.
+        The same after a random permutation of the neurons' cortical positions, as a control.
     """
 
     matrix: NDArray[np.float64]
@@ -41,7 +45,7 @@ class Retinotopy:
     evidence_elsewhere: float
 
     def positions(self, cortical: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Position of each neuron in the core's map, (N, 2), from its cortical position, (N, 2)."""
+        """Return the position of each neuron in the feature maps, (N, 2), from its cortical position, (N, 2)."""
         return self.offset + cortical @ self.matrix.T
 
 
@@ -52,20 +56,25 @@ def estimate_retinotopy(
     map_shape: tuple[int, int],
     seed: int,
 ) -> Retinotopy:
-    """Estimate the map from cortex to screen.
+    """Estimate the affine map from cortex to the feature maps.
 
     Parameters
     ----------
     images : (T, h, w)
         Brightness of the training images.
     responses : (T, N)
-        Responses to them.
+        Responses to the training images.
     cortical : (N, 2)
         Cortical positions of the neurons, from `cortical_positions`.
     map_shape
-        Height and width of the core's map, whose units look at the middle of the image.
+        Height and width of the feature maps, which cover the centre of the image.
     seed
-        Of the search.
+        Seed of the random search.
+
+    Returns
+    -------
+    Retinotopy
+        The affine map and its evidence.
     """
     evidence = _evidence(images, responses, map_shape)
     random = np.random.default_rng(seed)
@@ -85,7 +94,7 @@ def estimate_retinotopy(
 def _scores(
     evidence: NDArray[np.float32], cortical: NDArray[np.float32], maps: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Mean evidence at the places where each affine map, (K, 6), leads the neurons; none outside."""
+    """Return the mean evidence at the neurons' positions under each affine map, (K, 6); positions outside count as 0."""
     neurons, height, width = evidence.shape
     offset, matrix = maps[:, :2], maps[:, 2:].reshape(-1, 2, 2)
     total = np.zeros(len(maps))
@@ -101,7 +110,7 @@ def _scores(
 
 
 def _evidence(images: Tensor, responses: NDArray[np.float32], map_shape: tuple[int, int]) -> NDArray[np.float32]:
-    """How strongly each neuron's responses follow what is at each place of the map, (N, height, width)."""
+    """Return the evidence of each neuron at each position of the map, (N, height, width)."""
     trials = len(images)
     varying = _standardised(responses)
     total = np.zeros((varying.shape[1], *map_shape), dtype=np.float32)
@@ -119,20 +128,20 @@ def _evidence(images: Tensor, responses: NDArray[np.float32], map_shape: tuple[i
 
 
 def _middle(images: Tensor, shape: tuple[int, int]) -> Tensor:
-    """The part of images, (T, h, w), that the units of a core's map look at."""
+    """Crop images, (T, h, w), to the centre that the feature maps cover."""
     top, left = (images.shape[-2] - shape[0]) // 2, (images.shape[-1] - shape[1]) // 2
     return images[:, top : top + shape[0], left : left + shape[1]]
 
 
 def _standardised(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each column with mean 0 and standard deviation 1; a constant one is all zero."""
+    """Standardise each column to mean 0 and standard deviation 1; constant columns become 0."""
     centred = values - values.mean(axis=0)
     spread = centred.std(axis=0)
     return np.asarray(centred / np.where(spread > 1e-6, spread, np.inf), dtype=np.float32)
 
 
 def _blurred(images: Tensor, width: float) -> Tensor:
-    """Images, (T, 1, h, w), blurred by a Gaussian of that standard deviation in pixels; mirrored at the border."""
+    """Blur images, (T, 1, h, w), with a Gaussian of standard deviation `width` pixels and reflected borders."""
     reach = min(max(1, round(3 * width)), min(images.shape[-2:]) - 1)
     kernel = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * width**2))
     kernel /= kernel.sum()

@@ -1,4 +1,4 @@
-"""A run: the folder that a training leaves behind."""
+"""A run: the folder with the results of a training."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ INPUTS = "standardisation.json"
 _LOCK = ".lock"
 _RUN_FILES = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD, INPUTS)
 
-# Settings that do not change what is learnt.
+# Settings that do not change the trained weights.
 _IGNORED_SETTINGS = {"description", "data.cache_gib", "compute.checkpoint_minutes"}
 
-_EPOCHS = 5  # in a notebook
+_EPOCHS = 5  # number of epochs that a notebook shows
 
 TRAINING = "training"
 FINISHED = "finished"
@@ -58,7 +58,7 @@ class _RecordingEntry(BaseModel):
 
 
 class _Provenance(BaseModel):
-    """What must be right in ``provenance.json`` for a run to be used; the rest is for people."""
+    """The fields of ``provenance.json`` that are validated."""
 
     status: Literal["training", "finished"]
     recordings: list[_RecordingEntry]
@@ -67,16 +67,21 @@ class _Provenance(BaseModel):
 
 @dataclass(frozen=True)
 class Run:
-    """A training: its recipe, its weights, its history, and where they came from.
+    """The results of a training: recipe, weights, history and provenance.
 
     Attributes
     ----------
     folder
-        The folder that holds it.
+        Folder of the run.
     recipe
-        What was trained, in full.
+        The complete recipe.
     provenance
-        Versions, seed, fingerprints of the recordings, command, results.
+        Versions, seed, fingerprints of the recordings, command, and results.
+
+    Examples
+    --------
+    >>> run = Run.open("runs/cnn")  # doctest: +SKIP
+    >>> run.history["validation_correlation"].max()  # doctest: +SKIP
     """
 
     folder: Path
@@ -88,7 +93,7 @@ class Run:
 
     @classmethod
     def is_run_folder(cls, folder: Path | str) -> bool:
-        """Whether a folder looks like a run, finished or not."""
+        """Return whether a folder is that of a run, finished or not."""
         return (expand_path(folder) / RECIPE).is_file()
 
     @classmethod
@@ -98,7 +103,7 @@ class Run:
         Raises
         ------
         InputError
-            If it is no run, or its files are damaged.
+            If the folder is not a run, or its files are damaged.
         """
         place = as_path(folder, "run")
         for name in (RECIPE, PROVENANCE):
@@ -117,27 +122,27 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether training has come to its end."""
+        """Whether training has finished."""
         return bool(self.provenance["status"] == FINISHED)
 
     @property
     def protocol(self) -> str:
-        """What the model knows: ``"image"`` or ``"image + behaviour"``."""
+        """Inputs of the model: ``"image"`` or ``"image + behaviour"``."""
         return self.recipe.protocol
 
     @property
     def sessions(self) -> tuple[str, ...]:
-        """The recordings that it was trained on."""
+        """Sessions of the recordings that the run was trained on."""
         return tuple(entry["session"] for entry in self.provenance["recordings"])
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row an epoch: epoch (0 is the untrained model), loss, validation_correlation, learning_rate, ….
+        """Table with one row per epoch: epoch (0 is the untrained model), loss, validation_correlation, learning_rate, ….
 
         Raises
         ------
         InputError
-            If the first epoch is not complete yet, or the file is damaged.
+            If no epoch has been completed, or the file is damaged.
         """
         if not (self.folder / HISTORY).is_file():
             raise InputError(f"{self.folder} has no history yet: its first epoch is not complete.")
@@ -149,7 +154,7 @@ class Run:
         Raises
         ------
         InputError
-            If the run is not finished, its weights are damaged, or its folder holds another run by now.
+            If the run is not finished, its weights are damaged, or its folder has been overwritten by another run.
         """
         from striate.models import load
 
@@ -159,20 +164,20 @@ class Run:
         return load(self.folder / WEIGHTS)
 
     def require_finished(self) -> None:
-        """Raise `InputError` unless training has come to its end."""
+        """Raise `InputError` if training has not finished."""
         if not self.finished:
             raise InputError(f"{self.folder} is not finished: start the same striate train again, and it goes on.")
 
     @classmethod
     def check_overwrite(cls, folder: Path | str, overwrite: bool) -> None:
-        """Raise `InputError` if a finished run stands at `folder` and may not be replaced."""
+        """Raise `InputError` if `folder` holds a finished run and `overwrite` is false."""
         if not overwrite and (expand_path(folder) / PROVENANCE).is_file() and cls.open(folder).finished:
             raise InputError(
                 f"{folder} holds a finished run: choose another folder, or allow it to be replaced ({option('--overwrite', 'overwrite=True')})."
             )
 
     def unit_ids(self, session: str) -> NDArray[np.int64]:
-        """Unit id of each neuron that the encoder predicts for a recording, shape (N,).
+        """Return the unit ids of the neurons that the encoder predicts for a recording, shape (N,).
 
         Raises
         ------
@@ -182,12 +187,12 @@ class Run:
         return self._neuron_column(session, "unit_id", np.int64)
 
     def inputs(self, session: str) -> SessionInputs:
-        """Statistics and image size of a recording, as they were when the run was trained on it.
+        """Return the statistics and the image size of a recording at the time of training.
 
         Raises
         ------
         InputError
-            If the run was not trained on that recording, or does not keep them.
+            If the run was not trained on that recording, or did not store them.
         """
         from striate.training.input_statistics import RunInputs
 
@@ -198,7 +203,7 @@ class Run:
         return kept[session]
 
     def standardisation(self, session: str) -> Standardisation:
-        """The standardisation that the run was trained with, for the neurons that it predicts; the recording is not needed.
+        """Return the standardisation of a recording at the time of training, for the predicted neurons.
 
         Raises
         ------
@@ -221,8 +226,8 @@ class Run:
     ) -> pd.DataFrame:
         """Predict the responses to raw images, without the recording.
 
-        Images are rescaled and standardised as in training. Those of another size than the recording's are first brought
-        to that size (with antialiasing); those that have the size of the model's input are taken as they are.
+        Images are rescaled and standardised as in training. Images that have neither the size of the recorded images nor that
+        of the model's input are first resized, with anti-aliasing, to the size of the recorded images.
 
         Parameters
         ----------
@@ -237,13 +242,13 @@ class Run:
         pupil_center : (2,) or (T, 2)
             Horizontal and vertical eye position likewise (columns ``horizontal`` and ``vertical``).
         recording
-            Whose neurons respond: a session, or the recording itself. May be left out where the run has only one.
+            Session of the recording, or the recording. Optional if the run has only one recording.
         units
             ``"standardised"``, as in predictions and submissions, or ``"raw"``: those of the recording's responses.
         batch_size
-            Images that are computed at a time; by default that of the recipe.
+            Number of images in a batch; by default that of the recipe.
         device
-            Where to compute; see `striate.train`.
+            Device of the computation; see `striate.train`.
 
         Returns
         -------
@@ -283,7 +288,7 @@ class Run:
             )
 
     def _neuron_column(self, session: str, column: str, dtype: type[np.generic]) -> NDArray[Any]:
-        """One column of the table of neurons, for one recording."""
+        """Return one column of the table of neurons for one recording."""
         self._check_session(session)
         table = read_table(self.folder / NEURONS, f"train the run anew ({option('--overwrite', 'overwrite=True')})")
         try:
@@ -327,33 +332,33 @@ class Run:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON, whole, in the place of an earlier file."""
+    """Write a JSON file atomically, replacing an earlier file."""
     with atomic_write(path, overwrite=True) as aside:
         aside.write_text(printable_text(json.dumps(content, indent=1, ensure_ascii=False)) + "\n", encoding="utf-8")
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write text, whole, in the place of an earlier file."""
+    """Write a text file atomically, replacing an earlier file."""
     with atomic_write(path, overwrite=True) as aside:
         aside.write_text(printable_text(content), encoding="utf-8")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as Parquet, whole, in the place of an earlier file."""
+    """Write a Parquet file atomically, replacing an earlier file."""
     with atomic_write(path, overwrite=True) as aside, aside.open("wb") as file:  # PyArrow takes UTF-8 paths only
         table.to_parquet(file, index=False)
 
 
 @contextlib.contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder of a run for this process alone, and make it if there is none.
+    """Create the folder of a run if necessary, and lock it for this process within the ``with`` block.
 
-    A folder that was made here and is still empty in the end is removed again.
+    If the folder is empty at the end of the block, it is removed.
 
     Raises
     ------
     InputError
-        If another process trains there, the place is no folder, or it holds something else than a run.
+        If another process trains in the folder, the path is not a folder, or the folder holds anything but a run.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -393,18 +398,18 @@ def _acquire_lock(folder: Path) -> int:
             raise InputError(
                 f"{folder} is being trained by another process ({holder}): wait, or choose another folder."
             ) from error
-        except OSError:  # a file system without locks
+        except OSError:  # the file system does not support locks
             return lock
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock), path.stat()):
                 os.truncate(lock, 0)
                 os.write(lock, str(os.getpid()).encode())
                 return lock
-        os.close(lock)  # its holder removed it in this instant: make a new one
+        os.close(lock)  # another process has just removed the lock file: create a new one
 
 
 def remove_run_files(folder: Path) -> None:
-    """Remove the files of an earlier run, and nothing else."""
+    """Remove the files of an earlier run from a folder; other files stay."""
     for name in reversed(_RUN_FILES):
         path = folder / name
         if path.is_dir():
@@ -414,7 +419,7 @@ def remove_run_files(folder: Path) -> None:
 
 
 def recipe_difference(existing: Recipe, requested: Recipe) -> str | None:
-    """Say the first setting in which two recipes differ; None if they train the same."""
+    """Describe the first setting in which two recipes differ; None if both give the same weights."""
     old, new = (_flatten(parse_toml(recipe.to_toml())) for recipe in (existing, requested))
     for key in sorted({*old, *new} - _IGNORED_SETTINGS):
         if old.get(key) != new.get(key):

@@ -253,7 +253,7 @@ def elu_(values: Tensor) -> None:
 def backward(
     grad_output: Tensor, maps: Tensor, positions: Tensor, features: Tensor, needs_grad_maps: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients in maps (empty if not needs_grad), positions and features, given that in the value, (B, N)."""
+    """Return the gradients of maps (empty if not needed), positions and features from that of the output, (B, N)."""
     values = _channels_last(maps)
     grad_maps = maps.new_zeros(values.shape if needs_grad_maps else (0, *values.shape[1:]))
     grad_positions = maps.new_zeros((len(values), len(features), 2))

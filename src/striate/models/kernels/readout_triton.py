@@ -141,7 +141,7 @@ def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
 def backward(
     grad_output: Tensor, maps: Tensor, positions: Tensor, features: Tensor, needs_grad_maps: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients in maps (empty if not needs_grad), positions and features, given that in the value, (B, N)."""
+    """Return the gradients of maps (empty if not needed), positions and features from that of the output, (B, N)."""
     values, positions, features = _channels_last(maps), positions.contiguous(), features.contiguous()
     images, neurons = len(values), len(features)
     grad_maps = torch.zeros_like(values) if needs_grad_maps else values[:0]
