@@ -1,4 +1,4 @@
-"""One attempt at one address: ask for the bytes that are missing, and write down those that fit."""
+"""One download attempt from one mirror: request the missing bytes of a file and append them."""
 
 import html
 import os
@@ -17,8 +17,8 @@ from striate.fetch.http_client import Client, Response, describe_gone, host_name
 from striate.fetch.partial_file import FileVersion, PartialFile
 from striate.fetch.retry_policy import RetryPolicy, format_duration, parse_retry_after
 
-_HEAD = 1024  # bytes that tell a page or a pointer from data
-_PAGE = 64 * 1024  # bytes of a page that are read for its title
+_HEAD = 1024  # bytes needed to recognise a web page or a pointer
+_PAGE = 64 * 1024  # bytes of a web page to search for its title
 _BUSY = {429, 502, 503, 504}
 _RANGE = re.compile(r"^bytes\s+(?:(\d{1,18})-(\d{1,18})|\*)/(?:(\d{1,18})|\*)$")
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -27,22 +27,22 @@ _BLOCK = 4 * 2**20
 
 @dataclass
 class Transfer:
-    """A file that is being fetched, over all attempts.
+    """State of the download of one file over all attempts.
 
     Attributes
     ----------
     file
-        What the catalogue says of it.
+        Catalogue entry of the file.
     partial
-        What is here of it.
+        Bytes received so far.
     hasher
-        Takes the bytes as they arrive.
+        Hashes the bytes while they are received.
     watch
-        Told how many bytes are here, and how many there will be; it may raise to stop.
+        Progress callback, called with the received and the total number of bytes. It may raise to cancel.
     restarted
-        Told why what was received is dropped.
+        Callback, called with the reason when received bytes are discarded.
     key
-        What a git-annex pointer told, that came in the place of the file.
+        git-annex key, if a host sent a pointer instead of the file.
     """
 
     file: DataFile
@@ -54,57 +54,57 @@ class Transfer:
 
     @property
     def size(self) -> int | None:
-        """Exact size of the file, where somebody knows it."""
+        """Exact size of the file in bytes from the catalogue or the git-annex key; None if unknown."""
         if self.file.size is not None:
             return self.file.size
         return self.key.size if self.key else None
 
     @property
     def total(self) -> int | None:
-        """Size of the file as far as it is known: exactly, or as the host says."""
+        """Size of the file in bytes, exact or as announced by the host; None if unknown."""
         return self.partial.origin.total if self.size is None and self.partial.origin else self.size
 
     def can_resume_from(self, address: str) -> bool:
-        """Whether bytes of an address may follow those that are here; other hosts' only where a hash vouches in the end."""
+        """Whether bytes from `address` may follow the received bytes. Mixing hosts requires a hash for the final verification."""
         known = self.partial.origin
         hashed = self.file.sha256 or self.file.md5 or self.key
         return known is not None and (known.address == address or bool(hashed))
 
     @property
     def complete(self) -> bool:
-        """Whether all bytes are here."""
+        """Whether all bytes have been received."""
         return self.partial.origin is not None and self.partial.size == self.total
 
 
 def download(task: Transfer, client: Client, base: str, retry_policy: RetryPolicy, *, resume: bool = True) -> None:
-    """Ask a host for the missing bytes of a file, and add those that it sends.
+    """Request the missing bytes of a file from a host and append them.
 
-    Bytes are appended only to what they certainly continue: a 206 whose ``Content-Range`` begins where the file ends here, of
-    the same size and tag. A 200 is the whole file, and starts it over.
+    Bytes are appended only if the response is a 206 whose ``Content-Range`` begins at the end of the received bytes, with the
+    same total size and ``ETag``. A response with status 200 is the complete file, so the download restarts.
 
     Parameters
     ----------
     task
-        The file.
+        State of the download.
     client
-        Who asks.
+        HTTP client.
     base
-        Address that the name of the file is added to.
-    patience
-        Its time for a stall.
+        Base URL, to which the name of the file is appended.
+    retry_policy
+        Policy with the stall timeout and the minimum transfer rate.
     resume
-        Whether to ask for a part at all; some hosts send a wrong one.
+        Whether to send a range request. Some hosts answer it incorrectly.
 
     Raises
     ------
     BrokenOffError
-        If the connection ends before the file does; what arrived is kept.
+        If the connection ends early. Received bytes are kept.
     DownError
-        If the host is busy, under maintenance, or sends a page.
+        If the host is busy or under maintenance, or sends a web page.
     ChangedError
-        If the file changed at the host since the first bytes came.
+        If the file changed on the host since the download began.
     UnusableError
-        If the file cannot be had there.
+        If the host cannot serve the file.
     """
     address = base + quote(task.file.name)
     known = task.partial.origin if resume and task.can_resume_from(address) else None
@@ -117,14 +117,14 @@ def download(task: Transfer, client: Client, base: str, retry_policy: RetryPolic
     response = client.get(address, headers)
     try:
         if response.status == 416 and here:
-            return _past_the_end(task, response, here)
+            return _handle_range_error(task, response, here)
         if response.status not in (200, 206):
-            raise _refusal(response, task)
+            raise _status_error(response, task)
         if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             raise UnusableError(f"{response.host} sends the file in another encoding; a proxy on the way may do that")
         if response.status == 206:
             return _append(task, response, address, here, retry_policy)
-        return _start_over(task, response, address, retry_policy)
+        return _restart(task, response, address, retry_policy)
     finally:
         response.close()
 
@@ -138,7 +138,7 @@ def _append(task: Transfer, response: Response, address: str, here: int, retry_p
     known = task.partial.origin
     if known is not None and (why := origin.differs(known)):
         raise ChangedError(f"the file changed at {response.host}: {why}")
-    _hold_against_size(task, response, total)
+    _check_announced_size(task, response, total)
     length = response.number("Content-Length")
     if length is not None and length != last - here + 1:
         raise RangeError(f"{response.host} announces {length:,} bytes for a part of {last - here + 1:,}")
@@ -146,11 +146,11 @@ def _append(task: Transfer, response: Response, address: str, here: int, retry_p
     _write(task, response, here, last + 1, retry_policy)
 
 
-def _start_over(task: Transfer, response: Response, address: str, retry_policy: RetryPolicy) -> None:
+def _restart(task: Transfer, response: Response, address: str, retry_policy: RetryPolicy) -> None:
     total = response.number("Content-Length")
     head = _head(response)
-    _refuse_a_page(task, response, head)
-    _hold_against_size(task, response, total)
+    _reject_web_page(task, response, head)
+    _check_announced_size(task, response, total)
     origin, known, here = _origin(response, address, total), task.partial.origin, task.partial.size
     same = known is not None and known.address == address and bool(known.etag or known.modified)
     if known is not None and here:
@@ -160,7 +160,7 @@ def _start_over(task: Transfer, response: Response, address: str, retry_policy: 
         )
         same = same and why is None and (origin.etag, origin.modified) == (known.etag, known.modified)
     if same and here:
-        task.partial.resume(origin)  # the same bytes once more: those that are here already stay until they come again
+        task.partial.resume(origin)  # same version: keep the received bytes until they are overwritten
     else:
         task.partial.begin(origin)
     _write(task, response, 0, total, retry_policy, head)
@@ -185,7 +185,7 @@ def _write(
             data = response.read()
         if end is not None and writer.at < end:
             raise BrokenOffError(f"{response.host} ended before the file did")
-        if end is None:  # no length was announced: the end of the connection is the end of the file
+        if end is None:  # without an announced length, the file ends with the connection
             origin = task.partial.origin
             assert origin is not None
             task.partial.resume(origin.model_copy(update={"total": writer.at}))
@@ -193,36 +193,36 @@ def _write(
 
 
 class RangeError(BrokenOffError):
-    """The host does not send parts of a file as it should: ask it for the whole."""
+    """The host answers range requests incorrectly. The next attempt requests the complete file."""
 
 
-def _past_the_end(task: Transfer, response: Response, here: int) -> None:
+def _handle_range_error(task: Transfer, response: Response, here: int) -> None:
     match = _RANGE.match(response.headers.get("Content-Range", ""))
     total = int(match[3]) if match and match[3] else None
     if total == here and task.size in (None, here):
         origin = task.partial.origin
         assert origin is not None
-        task.partial.resume(origin.model_copy(update={"total": here}))  # all of it is here
+        task.partial.resume(origin.model_copy(update={"total": here}))  # the file is complete
         return
     said = f"it has {total:,} bytes" if total is not None else "it is shorter"
     raise ChangedError(f"the file changed at {response.host}: {said}, and {here:,} are here")
 
 
-def _hold_against_size(task: Transfer, response: Response, total: int | None) -> None:
-    """A wrong length where the file should be is an outage or a proxy, not data."""
+def _check_announced_size(task: Transfer, response: Response, total: int | None) -> None:
+    """Raise `DownError` if the announced length is wrong, which means an outage or an intercepting proxy."""
     if total is None:
         return
     if task.size is not None and total != task.size:
         raise DownError(
             f"{response.host} sends {total:,} bytes where a file of {task.size:,} should be",
-            _asked(response),
+            _retry_after(response),
             page=True,
         )
     about = task.file.about
     if task.size is None and about is not None and not about / 2 <= total <= about * 2:
         raise DownError(
             f"{response.host} sends {total:,} bytes where a file of about {about:,} should be",
-            _asked(response),
+            _retry_after(response),
             page=True,
         )
 
@@ -234,7 +234,7 @@ def _head(response: Response) -> bytes:
     return head
 
 
-def _refuse_a_page(task: Transfer, response: Response, head: bytes) -> None:
+def _reject_web_page(task: Transfer, response: Response, head: bytes) -> None:
     name = task.file.name.lower()
     if (key := parse_pointer(head)) is not None:
         task.key = key
@@ -243,9 +243,9 @@ def _refuse_a_page(task: Transfer, response: Response, head: bytes) -> None:
     page = start.startswith((b"<!doctype html", b"<html"))
     said_page = response.headers.get("Content-Type", "").lower().startswith("text/html")
     if (page or said_page) and not name.endswith((".html", ".htm")):
-        raise DownError(_page(response, head), _asked(response), page=True)
+        raise DownError(_page(response, head), _retry_after(response), page=True)
     if name.endswith(".zip") and head[:2] != b"PK":
-        raise DownError(f"{response.host} sends something that is no zip", _asked(response), page=True)
+        raise DownError(f"{response.host} sends something that is no zip", _retry_after(response), page=True)
 
 
 def _page(response: Response, head: bytes) -> str:
@@ -258,17 +258,17 @@ def _page(response: Response, head: bytes) -> str:
 
 
 def page_title(page: bytes) -> str:
-    """Title of a web page as plain text, cut short."""
+    """Return the title of a web page as plain text, with at most 80 characters."""
     match = _TITLE.search(page)
     text = html.unescape(match[1].decode("utf-8", errors="replace")) if match else ""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _refusal(response: Response, task: Transfer) -> Exception:
+def _status_error(response: Response, task: Transfer) -> Exception:
     status, host = response.status, response.host
     if status in _BUSY:
-        asked = _asked(response)
+        asked = _retry_after(response)
         page = response.read(_PAGE) if status != 429 else b""
         title = page_title(page)
         what = "asks for fewer requests" if status == 429 else "is down or under maintenance"
@@ -296,7 +296,7 @@ def _refusal(response: Response, task: Transfer) -> Exception:
     return UnusableError(f"{host} answers {status}")
 
 
-def _asked(response: Response) -> float | None:
+def _retry_after(response: Response) -> float | None:
     return parse_retry_after(response.headers)
 
 

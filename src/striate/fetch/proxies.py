@@ -1,4 +1,4 @@
-"""Proxies that the environment names, and what their failures mean."""
+"""Proxy settings from the environment, and error messages for proxy failures."""
 
 import base64
 import ipaddress
@@ -31,7 +31,7 @@ _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy as an environment variable describes it.
+    """Proxy from an environment variable.
 
     Attributes
     ----------
@@ -52,13 +52,13 @@ class Proxy:
 
     @property
     def address(self) -> str:
-        """Its address without user name and password."""
+        """URL of the proxy without user name and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers that authenticate at an HTTP proxy: Basic, in UTF-8 (RFC 7617)."""
+        """Headers for basic authentication at an HTTP proxy (RFC 7617, UTF-8)."""
         if self.user is None and self.password is None:
             return {}
         said = unquote_to_bytes(self.user or "") + b":" + unquote_to_bytes(self.password or "")
@@ -66,12 +66,12 @@ class Proxy:
 
     @classmethod
     def parse(cls, value: str, variable: str) -> "Proxy":
-        """Read the value of a variable; ``http://`` may be left out.
+        """Parse the value of an environment variable. The scheme defaults to ``http``.
 
         Raises
         ------
         UnusableError
-            If it is not the address of a proxy. The message does not repeat the value.
+            If the value is not a valid proxy URL. The message does not contain the value, which may hold a password.
         """
         try:
             parts = urlsplit(value if "://" in value else f"http://{value}")
@@ -86,15 +86,15 @@ class Proxy:
 
 
 def find_proxy(address: str) -> Proxy | None:
-    """Find the proxy that the environment names for an address; None if it is to be asked directly.
+    """Return the proxy for a URL according to the environment; None for a direct connection.
 
-    ``http_proxy``, ``https_proxy`` and ``all_proxy`` count in lower and upper case, ``no_proxy`` as hosts, domains, and networks
-    (``10.0.0.0/8``). This machine itself is never asked through a proxy.
+    Reads ``http_proxy``, ``https_proxy`` and ``all_proxy`` in lower and upper case. ``no_proxy`` lists hosts, domains and networks
+    (``10.0.0.0/8``). Requests to the local machine never use a proxy.
 
     Raises
     ------
     UnusableError
-        If the variable does not hold the address of a proxy.
+        If the variable is not a valid proxy URL.
     """
     parts = urlsplit(address)
     host = parts.hostname or ""
@@ -106,14 +106,14 @@ def find_proxy(address: str) -> Proxy | None:
 
 
 class ConnectionPools:
-    """Pools of connections: direct ones, and one for each proxy; safe to use from several threads.
+    """Thread-safe connection pools, one for direct connections and one for each proxy.
 
     Parameters
     ----------
     pool_classes
-        Classes of pools by scheme, in place of those of urllib3.
+        Connection pool classes by scheme, which replace those of urllib3.
     options
-        Arguments of `urllib3.PoolManager`.
+        Keyword arguments of `urllib3.PoolManager`.
     """
 
     def __init__(self, pool_classes: Mapping[str, Any] | None = None, **options: Any) -> None:
@@ -123,12 +123,12 @@ class ConnectionPools:
         self._lock = threading.Lock()
 
     def through(self, proxy: Proxy | None) -> urllib3.PoolManager:
-        """Return the pools of connections through a proxy; without one, the direct ones.
+        """Return the pool manager for a proxy, or for direct connections if `proxy` is None.
 
         Raises
         ------
         UnusableError
-            If it is a SOCKS proxy and PySocks is not installed.
+            If the proxy is a SOCKS proxy and PySocks is not installed.
         """
         with self._lock:
             if proxy not in self._pools:
@@ -154,16 +154,16 @@ class ConnectionPools:
 
 
 def proxy_error(error: HTTPError | OSError, proxy: Proxy | None, host: str) -> FetchError | None:
-    """Say what a failed request means if its proxy is at fault; None if it is not.
+    """Convert a urllib3 error that the proxy caused to a `FetchError`; None if the proxy did not cause it.
 
     Parameters
     ----------
     error
-        What urllib3 raised.
+        Error raised by urllib3.
     proxy
-        The proxy of the request, if it went through one.
+        Proxy of the request; None for a direct connection.
     host
-        Whom the request was meant for.
+        Host of the requested URL.
     """
     if proxy is None:
         return None
@@ -195,7 +195,7 @@ def proxy_error(error: HTTPError | OSError, proxy: Proxy | None, host: str) -> F
 
 
 def proxy_status_error(status: int, proxy: Proxy, host: str) -> FetchError:
-    """Say what it means that a proxy answers a request with a status of its own."""
+    """Return the error for a proxy that answers with an error status."""
     if status == 407:
         return _not_authenticated(proxy)
     said = f"the proxy that {proxy.variable} names refuses to connect to {host} ({status})"
@@ -231,7 +231,7 @@ def _socks(proxy: Proxy, options: Mapping[str, Any]) -> urllib3.PoolManager:
 
 
 def _variable(name: str) -> str:
-    """The variable of the environment as it is written there; lower case wins, as in urllib."""
+    """Return the name of the environment variable as it is spelt there; lower case has precedence, as in urllib."""
     if os.environ.get(name):
         return name
     return next(
@@ -256,7 +256,7 @@ def _is_bypassed(host: str, place: str, without: str) -> bool:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """An error and those that it comes from, from the outermost to the innermost."""
+    """Return an error and its causes, outermost first."""
     found: list[BaseException] = []
     waiting: list[Any] = [error]
     while waiting:
