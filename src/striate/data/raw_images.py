@@ -1,4 +1,4 @@
-"""Raw images as people have them: arrays, image files, Pillow images; and how a model's input is made of them."""
+"""Raw images (arrays, image files, Pillow images) and their conversion to inputs of a model."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from striate.data.standardisation import Standardisation
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".npy")
-DISTORTION = 0.05  # a larger change of the aspect ratio is taken for a mistake
+DISTORTION = 0.05  # largest accepted change of the aspect ratio
 _WHITE = 255
-_MOST_PIXELS = 2**27  # of one image; more is a mistake or an attack
+_MOST_PIXELS = 2**27  # limit for one image, against mistakes and attacks
 _GREY_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV", "LAB"}
 
 
@@ -42,17 +42,17 @@ def rescaled(images: NDArray[Any], size: tuple[int, int], *, antialias: bool = F
 
 
 def model_images(images: NDArray[Any], size: tuple[int, int], standardisation: Standardisation) -> Tensor:
-    """Rescale and standardise raw images, (B, 1, H, W); both are affine, so rescaling first only costs less."""
+    """Rescale and standardise raw images, (B, 1, H, W). Both operations are affine, and rescaling first is faster."""
     import torch
 
     return torch.from_numpy(standardisation.images(rescaled(images, size)))
 
 
 class RawImages:
-    """Raw images, one after another, whatever they are given as.
+    """Iterable of raw images of any supported type.
 
-    Grey values are 0 (black) to 255 (white). Photographs are turned as their EXIF orientation says. Images of colour are turned to grey as Pillow does (ITU-R 601: 0.299 R +
-    0.587 G + 0.114 B).
+    Grey values are 0 (black) to 255 (white). Photographs are rotated to their EXIF orientation. Colour images are
+    converted to grey as in Pillow (ITU-R 601: 0.299 R + 0.587 G + 0.114 B).
 
     Parameters
     ----------
@@ -127,16 +127,16 @@ class RawImages:
 
 
 def stack(values: Any, what: str) -> NDArray[Any]:
-    """Return images as (T, H, W), with grey values that are raw.
+    """Convert raw images to an array (T, H, W).
 
     Raises
     ------
     InputError
-        If they have another shape, or their values are not between 0 and 255: standardised, or between 0 and 1.
+        If the shape is not supported, or grey values are not raw (standardised, or between 0 and 1).
     """
     array = as_array(values, what)
     shape = array.shape
-    if array.ndim in (3, 4) and shape[-1] == 1:  # a channel at the end
+    if array.ndim in (3, 4) and shape[-1] == 1:  # channels last
         array = array[..., 0] if array.ndim == 4 else array[None, ..., 0]
     elif array.ndim == 4 and shape[1] == 1:
         array = array[:, 0]
@@ -153,10 +153,9 @@ def stack(values: Any, what: str) -> NDArray[Any]:
 
 
 def screen_sized(image: NDArray[Any], screen: tuple[int, int], size: tuple[int, int], name: Any) -> NDArray[Any]:
-    """Bring one image (H, W) to the size of the recording's images, so that it then goes the way of those.
+    """Resize an image (H, W), with anti-aliasing, to the size of the recorded images.
 
-    One that has their size, or the size of the model's input already, is returned as it is. Any other is rescaled with
-    antialiasing.
+    An image that already has that size, or the size of the model's input, is returned unchanged.
 
     Raises
     ------
@@ -184,7 +183,7 @@ def _is_pillow(image: Any) -> bool:
 
 
 def _is_numbers(values: Any) -> bool:
-    """Whether nested lists end in numbers."""
+    """Return whether nested lists contain numbers."""
     while isinstance(values, list | tuple) and values:
         values = values[0]
         if hasattr(values, "shape") and getattr(values, "ndim", 1) == 0:
@@ -234,7 +233,7 @@ def _opened(path: Path) -> NDArray[Any]:
         ) from error
     except InputError:
         raise
-    except Exception as error:  # damaged files raise almost anything
+    except Exception as error:  # Pillow raises many types of exceptions for damaged files
         raise InputError(f"{path} cannot be read as an image ({str(error)[:100]}).") from error
 
 
@@ -251,7 +250,7 @@ def _grey(image: Any, name: str) -> NDArray[np.uint8]:
         )
     from PIL import ImageOps
 
-    image = ImageOps.exif_transpose(image)  # as viewers show a photograph
+    image = ImageOps.exif_transpose(image)  # the orientation that image viewers show
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         if image.getchannel("A").getextrema()[0] < _WHITE:

@@ -1,4 +1,4 @@
-"""Changes to a recipe from the command line: ``data.batch_size=64``."""
+"""Overrides of recipe keys, such as ``data.batch_size=64`` on the command line."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ def _given() -> str:
 
 
 def parsed(overrides: Overrides | None) -> dict[Path, Any]:
-    """Read overrides; a plain word needs no quotes.
+    """Parse overrides. Values are in TOML syntax, but single words need no quotes.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def parsed(overrides: Overrides | None) -> dict[Path, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers and arrays of NumPy and PyTorch, as a sweep over settings has them, as Python's own."""
+    """Convert numbers and arrays of NumPy and PyTorch to Python objects."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -66,7 +66,7 @@ def _pair(text: str) -> tuple[str, Any]:
 
 
 def apply(tables: Mapping[str, Any], changes: Mapping[Path, Any], source: str) -> dict[str, Any]:
-    """Put changes into the tables of a recipe, which are not altered.
+    """Return a copy of the tables of a recipe with changes applied.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from striate.models.kernels.readout_numba import NOT_REASSOCIATED, array, compiled, elu_of_one, threads
 
-_BLOCK = 256  # places that are summed in single precision
+_BLOCK = 256  # number of pixels that are summed in single precision
 
 
 def _moments_loop(maps: Any, pivots: Any, sums: Any) -> None:
@@ -40,7 +40,7 @@ def _moments_loop(maps: Any, pivots: Any, sums: Any) -> None:
 
 
 def _forward_loop(maps: Any, scale: Any, bias: Any, out: Any, shares: int) -> None:
-    """ELU of x · scale + bias."""
+    """Compute ELU(x · scale + bias)."""
     places, channels = maps.shape
     for part in numba.prange(shares):
         share = np.int64(part)
@@ -73,7 +73,7 @@ def _slopes_loop(grad_output: Any, values: Any, maps: Any, mean: Any, sums: Any)
 def _backward_loop(
     grad_output: Any, values: Any, maps: Any, mean: Any, scale: Any, tilt: Any, offset: Any, out: Any, shares: int
 ) -> None:
-    """Slope · scale + (x − mean) · tilt + offset."""
+    """Compute gradient · scale + (x − mean) · tilt + offset."""
     places, channels = maps.shape
     for part in numba.prange(shares):
         share = np.int64(part)
@@ -90,7 +90,7 @@ _backward = compiled(_backward_loop, parallel=True)
 
 
 def forward(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """ELU of normalised maps (B, C, H, W), and the mean and (biased) variance of each channel, in double precision."""
+    """Return ELU of the normalised maps (B, C, H, W), and mean and biased variance of each channel, in double precision."""
     rows = _rows(maps)
     channels, places = maps.shape[1], len(rows)
     out = maps.new_empty((len(maps), *maps.shape[2:], channels))
@@ -108,7 +108,7 @@ def forward(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Ten
 def backward(
     grad_output: Tensor, values: Tensor, maps: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients in maps, weight and bias, given that in the values that `forward` gave."""
+    """Return the gradients of maps, weight and bias from that of the output of `forward`."""
     given = _rows(grad_output), _rows(values), _rows(maps)
     channels, places = maps.shape[1], len(given[0])
     out = maps.new_empty((len(maps), *maps.shape[2:], channels))

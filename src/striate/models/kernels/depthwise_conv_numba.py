@@ -16,7 +16,7 @@ from striate.models.kernels.separable_core_llvm import LANES, SUPPORTED, collect
 
 __all__ = ["KERNELS", "LANES", "SUPPORTED", "weight_gradient"]
 
-KERNELS = (3, 5, 7)  # sides of kernels, whose rows of sums fit into registers
+KERNELS = (3, 5, 7)  # kernel sizes whose rows of sums fit into registers
 _slopes_3, _slopes_5, _slopes_7 = slopes(3), slopes(5), slopes(7)
 
 
@@ -49,14 +49,16 @@ def _weight_loop(grad_maps: Any, maps: Any, padded: Any, totals: Any, out: Any) 
                             _slopes_5(slope, channels, source, width, sums)
                         else:
                             _slopes_3(slope, channels, source, width, sums)
-                out[share, group] += total  # image by image: sums of sums round less than one long sum
+                out[share, group] += (
+                    total  # summed by image: pairwise sums have a smaller rounding error than one long sum
+                )
 
 
 _weights = compiled(_weight_loop, parallel=True, fastmath=set())
 
 
 def weight_gradient(grad_maps: Tensor, maps: Tensor, kernel: int) -> Tensor:
-    """Gradient (C, 1, k, k) in the weights, given that in the convolution's result and what was convolved, (B, C, H, W)."""
+    """Return the gradient of the weights, (C, 1, k, k), from that of the output and the input maps, (B, C, H, W)."""
     images, channels, height, width = maps.shape
     groups = channels // LANES
     with threads() as number:

@@ -1,4 +1,4 @@
-"""Let threads of OpenMP sleep where they wait for work, in processes that imported PyTorch before striate could ask for it.
+"""Shorten the busy waiting of OpenMP threads in processes that imported PyTorch before striate.
 
 After each parallel loop the threads of GNU's OpenMP (libgomp) spin for some milliseconds before they sleep. PyTorch and numba may
 each load a library of their own; then the threads of one spin on the cores that the other needs, and an encoder's gradient was
@@ -20,32 +20,32 @@ import torch
 
 _MAPS = Path("/proc/self/maps")
 _LIBRARY = re.compile(r"(/\S*libgomp[-.][^/\s]*)$")
-_SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # who sets one of them has decided
+_SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # settings of the user take precedence
 
 
 @cache
 def let_waiting_threads_sleep() -> tuple[str, ...]:
-    """Shorten the time that OpenMP threads spin for, once a process.
+    """Shorten the busy waiting of OpenMP threads, once per process.
 
-    Does nothing if the environment says how threads wait, if PyTorch uses one thread, or if libgomp is not loaded.
+    Does nothing if the environment configures waiting, if PyTorch uses one thread, or if libgomp is not loaded.
 
     Returns
     -------
     tuple of str
-        The libraries whose threads now sleep.
+        Paths of the libraries whose threads now sleep.
     """
     if any(os.environ.get(name) for name in _SETTINGS) or torch.get_num_threads() == 1:
         return ()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     # The main thread's own team counts torch.get_num_threads() of them; together they must be more than the cores.
     team = max(2, cores - torch.get_num_threads() + 2)
-    if not cores or not _can_start(team):
+    if not cores or not _can_start_threads(team):
         return ()
-    return tuple(path for path in _loaded() if _idle_team(path, team))
+    return tuple(path for path in _loaded_libraries() if _start_idle_team(path, team))
 
 
-def _loaded() -> list[str]:
-    """Paths of the OpenMP libraries of this process."""
+def _loaded_libraries() -> list[str]:
+    """Return the paths of the OpenMP libraries of this process."""
     try:
         lines = _MAPS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:  # not Linux
@@ -53,8 +53,8 @@ def _loaded() -> list[str]:
     return sorted({match[1] for line in lines if (match := _LIBRARY.search(line))})
 
 
-def _can_start(count: int) -> bool:
-    """Whether so many threads can be started; libgomp ends the process where they cannot."""
+def _can_start_threads(count: int) -> bool:
+    """Return whether `count` threads can be started; libgomp ends the process if they cannot."""
     release, started = threading.Event(), []
     try:
         for _ in range(count):
@@ -70,12 +70,12 @@ def _can_start(count: int) -> bool:
     return True
 
 
-def _idle_team(path: str, count: int) -> bool:
-    """Have a library start a team of threads that sleeps until the process ends."""
+def _start_idle_team(path: str, count: int) -> bool:
+    """Make a library start a team of threads that sleep until the process ends."""
     try:
         library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
         parallel = library.GOMP_parallel
-        nothing = ctypes.cast(ctypes.CDLL(None).free, ctypes.c_void_p)  # free(NULL) does nothing
+        no_op = ctypes.cast(ctypes.CDLL(None).free, ctypes.c_void_p)  # free(NULL) does nothing
     except (OSError, AttributeError):
         return False
     parallel.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
@@ -83,7 +83,7 @@ def _idle_team(path: str, count: int) -> bool:
     started = threading.Event()
 
     def wait() -> None:
-        parallel(nothing, None, count, 0)  # each of the team calls free(NULL)
+        parallel(no_op, None, count, 0)  # each of the team calls free(NULL)
         started.set()
         threading.Event().wait()  # the team lives as long as the thread that made it
 

@@ -19,16 +19,16 @@ from torch import Tensor
 
 from striate.models.kernels.openmp_threads import let_waiting_threads_sleep
 
-# sums may be taken in another order (to use vector units), but NaN and infinity keep their meaning
+# sums may be reordered for vectorisation, but NaN and infinity are respected
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 # (2^f − 1) / f for f within ±½, the highest power first: minimax, relative error 1e-8
 EXPONENTIAL = (1.5403512e-4, 1.3390735e-3, 9.618238e-3, 5.5503573e-2, 2.4022649e-1, 6.931472e-1)
-# not all of numba's threading layers bear two callers at once
+# some of numba's threading layers do not support concurrent callers
 _ONE_AT_A_TIME = Lock()
 
 
 def start_threads() -> None:
-    """Start numba's threads, in another way than the environment asks for where that does not work.
+    """Start numba's threads, with another threading layer if the one that the environment selects does not work.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def start_threads() -> None:
 
 
 def _launch() -> None:
-    """Launch numba's threads without changing how many PyTorch uses: both may share one OpenMP library."""
+    """Launch numba's threads without changing PyTorch's number of threads: both may share one OpenMP library."""
     threads = torch.get_num_threads()
     try:
         numba.get_num_threads()
@@ -67,11 +67,11 @@ def _launch() -> None:
 
 
 def compiled(function: Callable[..., Any], fastmath: set[str] = FAST, **options: Any) -> Any:
-    """Leave a function to numba, and keep the code that it makes on disk."""
+    """Compile a function with numba, and cache the compiled code on disk."""
     options |= {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
     try:
         return numba.njit(function, cache=True, **options)
-    except RuntimeError:  # there is no folder where compiled code could be kept
+    except RuntimeError:  # no folder for the cache is writable
         return numba.njit(function, **options)
 
 
@@ -222,7 +222,7 @@ elu_of_one = compiled(_elu_of_one, fastmath=NOT_REASSOCIATED, inline="always")
 
 
 def _elu_loop(values: Any, parts: int) -> None:
-    """ELU in place."""
+    """Apply ELU in place."""
     for index in numba.prange(parts):
         part = values[index * values.size // parts : (index + 1) * values.size // parts]
         for i in range(part.size):
@@ -235,7 +235,7 @@ _backward = compiled(_backward_loop, parallel=True)
 
 
 def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
-    """Value of `sample_and_project` without bias; positions are (1 or B, N, 2)."""
+    """Compute `sample_and_project` without the bias; positions are (1 or B, N, 2)."""
     values = _channels_last(maps)
     out = maps.new_empty((len(values), len(features)))
     with threads():
@@ -244,7 +244,7 @@ def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
 
 
 def elu_(values: Tensor) -> None:
-    """ELU in the place of the values of a dense tensor in single precision."""
+    """Apply ELU in place to a dense tensor in single precision."""
     flat = values.as_strided((values.numel(),), (1,)).numpy()
     with threads() as number:
         _elu(flat, number)
@@ -261,14 +261,14 @@ def backward(
         grad_features = maps.new_zeros((min(number, max(1, len(values))), *features.shape))
         written = grad_maps.numpy(), grad_positions.numpy(), grad_features.numpy()
         _backward(array(grad_output), values, array(positions), array(features), *written)
-    if len(positions) == 1 and len(values) != 1:  # one for all images
+    if len(positions) == 1 and len(values) != 1:  # the same positions for all images
         grad_positions = grad_positions.sum(dim=0, keepdim=True)
     return grad_maps.permute(0, 3, 1, 2), grad_positions, grad_features.sum(dim=0)
 
 
 @contextmanager
 def threads() -> Iterator[int]:
-    """Take as many threads as PyTorch does, and leave it as many as it had: both may share OpenMP, which numba sets."""
+    """Use as many threads as PyTorch, and restore PyTorch's number of threads, which numba may change through OpenMP."""
     of_torch = torch.get_num_threads()
     available: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     threads = max(1, min(of_torch, available))

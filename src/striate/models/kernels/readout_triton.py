@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-_NEURONS = 16  # that a program takes
+_NEURONS = 16  # number of neurons of a program
 
 
 @triton.jit
@@ -98,7 +98,7 @@ def _backward(
 ):
     n, present, c, mask, f = _neurons(features, neurons, channels, channel_block, neuron_block)
     of_f = tl.zeros((neuron_block, channel_block), dtype=maps.dtype.element_ty)
-    # a share of the images each: one program for all would leave most of a GPU idle
+    # each program takes a share of the images; one program for all would leave most of the GPU idle
     share, shares = tl.program_id(1), tl.num_programs(1)
     for image in range(share, images, shares):
         offset = image * height * width * channels
@@ -130,7 +130,7 @@ def _backward(
 
 
 def forward(maps: Tensor, positions: Tensor, features: Tensor) -> Tensor:
-    """Value of `sample_and_project` without bias; positions are (1 or B, N, 2)."""
+    """Compute `sample_and_project` without the bias; positions are (1 or B, N, 2)."""
     values, positions, features = _channels_last(maps), positions.contiguous(), features.contiguous()
     out = values.new_empty((len(values), len(features)))
     grid = (triton.cdiv(len(features), _NEURONS), len(values))
@@ -163,7 +163,7 @@ def backward(
         needs_grad_maps=needs_grad_maps,
         **_sizes(values),
     )
-    if len(positions) == 1 and images != 1:  # one for all images
+    if len(positions) == 1 and images != 1:  # the same positions for all images
         grad_positions = grad_positions.sum(dim=0, keepdim=True)
     return grad_maps.permute(0, 3, 1, 2), grad_positions, grad_features.sum(dim=0)
 
