@@ -55,7 +55,7 @@ def test_terms_whose_acceptance_is_damaged_must_be_accepted_again(
     of = get_dataset("sensorium2022")
     data_terms.accept_terms(of)
     assert data_terms.find_acceptance(of) is not None
-    data_terms._place(of).write_bytes(note)
+    data_terms._acceptance_path(of).write_bytes(note)
     assert data_terms.find_acceptance(of) is None
     with pytest.raises(InputError, match="have not been accepted"):
         data_terms.require_acceptance(of)

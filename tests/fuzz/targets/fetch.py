@@ -81,7 +81,7 @@ def _acceptance(path: Path) -> None:
 
     of = get_dataset("sensorium2022")
     with patch.dict("os.environ", STRIATE_SETTINGS=str(path.parent)):
-        kept = data_terms._place(of)
+        kept = data_terms._acceptance_path(of)
         kept.parent.mkdir(parents=True)
         path.rename(kept)
         data_terms.find_acceptance(of)
@@ -114,8 +114,8 @@ def _headers(text: str) -> None:
         size=None, partial=SimpleNamespace(origin=None), file=SimpleNamespace(name="a.zip", about=None)
     )
     for read in (
-        lambda: http_transfer._past_the_end(task, answer, -1),  # type: ignore[arg-type]
-        lambda: http_transfer._refuse_a_page(task, answer, text.encode()),  # type: ignore[arg-type]
+        lambda: http_transfer._handle_range_error(task, answer, -1),  # type: ignore[arg-type]
+        lambda: http_transfer._reject_web_page(task, answer, text.encode()),  # type: ignore[arg-type]
     ):
         with contextlib.suppress(FetchError):
             read()
