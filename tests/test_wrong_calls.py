@@ -14,6 +14,7 @@ import striate
 from striate.errors import InputError, StriateError
 from striate.submissions import Submission, Truth
 from tests.fixtures.recordings import small_recording
+from tests.test_house import PUBLIC
 from tests.training.small import small_recipe
 
 
@@ -290,7 +291,9 @@ def test_an_encoder_of_one_recording_takes_images(at_hand: SimpleNamespace, tmp_
 
 
 def test_the_rooms_are_attributes() -> None:
-    for name in striate._ROOMS:
+    rooms = [name for name, module in PUBLIC.items() if module == f"striate.{name}"]
+    assert len(rooms) == 14
+    for name in rooms:
         assert getattr(striate, name).__name__ == f"striate.{name}"
         assert name in dir(striate)
     assert callable(striate.report)
