@@ -22,6 +22,9 @@ settings.register_profile("explore", derandomize=False, deadline=None, database=
 settings.load_profile("fixed")
 
 
+collect_ignore = ["models/gpu_agreement.py"]  # a script for machines with a GPU, without tests
+
+
 @pytest.fixture(autouse=True)
 def seeded(request: pytest.FixtureRequest) -> None:
     """Seed the global random generators, with `--hypothesis-seed` where it is given and with 0 otherwise."""

@@ -81,7 +81,7 @@ def test_a_refusal_is_one_printable_sentence(content: bytes, status: int, monkey
 
 
 def test_an_answer_without_end_is_not_read_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "LARGEST", 100_000)
+    monkeypatch.setattr(client, "MAX_BYTES", 100_000)
     with serving(Host({"/small": b"{" + b" " * 90_000 + b"}", "/large": bytes(200_000)})) as host:
         portal = Portal(host.address, token="x", sleep=lambda _: None)
         assert portal._ask("GET", "small") == (200, {})
