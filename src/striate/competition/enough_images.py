@@ -26,7 +26,7 @@ def require_enough_images(rules: Rules, full: dict[str, Full], tiers: dict[str, 
     Parameters
     ----------
     rules
-        Of the competition.
+        The rules of the competition, whose tracks are checked.
     full
         Its recordings, by session.
     tiers

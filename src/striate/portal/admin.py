@@ -121,7 +121,7 @@ class ReadOnly(Listed):
 
 
 class OfTeams(Listed):
-    """Rows that belong to teams: whoever competes is shown none of other teams.
+    """Rows that belong to teams: users who compete see only those of their own team.
 
     Attributes
     ----------

@@ -157,7 +157,7 @@ class ResetConfirmView(PasswordResetConfirmView):
     success_url = "/accounts/sign-in/"
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Revoke all tokens: whoever had the account before the owner of the address may have made them."""
+        """Revoke all tokens, because somebody else may have created them before the address was verified."""
         with transaction.atomic():
             answer: HttpResponse = super().form_valid(form)
             tokens = list(Token.objects.filter(user=self.user, revoked_at=None))

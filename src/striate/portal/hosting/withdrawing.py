@@ -121,7 +121,7 @@ class WithdrawForm(forms.Form):
     Parameters
     ----------
     name
-        Of the version.
+        The name of the version, which the user must type.
     """
 
     reason = forms.CharField(

@@ -16,7 +16,7 @@ SEVERITIES: dict[str, Promise] = {
     Severity.WARNING: pgettext_lazy("severity of a finding", "warning"),
     Severity.NOTE: pgettext_lazy("severity of a finding", "note"),
 }
-# Of each rule in `striate.recordings.check_rules.RULES`, as it stands there, without the marks of code.
+# The demand of each rule in `striate.recordings.check_rules.RULES`, without its code markup.
 DEMANDS: dict[str, Promise] = {
     # the archive as a container
     "not-an-archive": _("The path is a zip archive or a folder."),

@@ -69,7 +69,7 @@ def _holds(check: Callable[[], bool]) -> bool:
 def _database() -> bool:
     """Whether the database can be written. A row is committed: a disk that is full, or a server that only reads, shows then."""
     global _written
-    if not _lock.acquire(timeout=_WRITES_EVERY):  # another request waits for the database: no thread more shall
+    if not _lock.acquire(timeout=_WRITES_EVERY):  # one request waits for the database already
         return False
     try:
         if time.monotonic() - _written >= _WRITES_EVERY:

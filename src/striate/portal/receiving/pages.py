@@ -143,7 +143,7 @@ def _limits(team: Team | None) -> list[limits.Left]:
 
 
 def _own(request: HttpRequest, number: UUID) -> Submission:
-    """The submission, for whoever may see it."""
+    """Return the submission; 404 for users who may not see it."""
     submission = get_object_or_404(Submission.objects.select_related("team", "by"), pk=number)
     assert isinstance(request.user, User)
     require_visible(request.user, submission)
