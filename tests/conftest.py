@@ -22,7 +22,7 @@ settings.register_profile("explore", derandomize=False, deadline=None, database=
 settings.load_profile("fixed")
 
 
-collect_ignore = ["models/gpu_agreement.py"]  # a script for machines with a GPU, without tests
+collect_ignore = ["models/kernels/gpu_agreement.py"]  # a script for machines with a GPU, without tests
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ def _weights() -> list[bytes]:
 def _published() -> list[bytes]:
     import torch
 
-    from tests.models.test_weights import published_state
+    from tests.models.test_serialisation import published_state
 
     return [bytes_of(lambda path: torch.save(published_state(), path), "a.pth")]
 

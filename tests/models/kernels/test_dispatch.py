@@ -138,10 +138,10 @@ def test_pytorch_keeps_its_threads() -> None:
 def test_a_second_process_finds_what_the_first_compiled(tmp_path: Path) -> None:
     script = (
         "import torch, numba.core.event as e\n"
-        "from striate.models.kernels import sample_and_project, cpu\n"
+        "from striate.models.kernels import sample_and_project, readout_numba\n"
         "maps = torch.randn(2, 3, 4, 5, requires_grad=True)\n"
         "sample_and_project(maps, torch.rand(2, 6, 2), torch.randn(6, 3), torch.zeros(6)).sum().backward()\n"
-        "print(sum(cpu._forward.stats.cache_hits.values()), sum(cpu._backward.stats.cache_hits.values()))\n"
+        "print(sum(readout_numba._forward.stats.cache_hits.values()), sum(readout_numba._backward.stats.cache_hits.values()))\n"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     hits = [
