@@ -4,6 +4,7 @@ from .check_findings import Report as Report
 from .check_findings import Severity as Severity
 from .check_rules import RULES as RULES
 from .convert import convert as convert
+from .pack_cache import cache_folder as cache_folder
 from .pack_cache import open as open
 from .recording import Recording as Recording
 from .statistics import VariableStatistics as VariableStatistics

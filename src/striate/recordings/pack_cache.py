@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 from striate._internal.atomic_write import atomic_write_folder
-from striate._internal.paths import cache_folder, expand_path
+from striate._internal.paths import cache_folder as cache_folder
+from striate._internal.paths import expand_path
 from striate.errors import InputError
 from striate.recordings import pack as packing
 from striate.recordings.archive import files_below, open_archive
