@@ -57,8 +57,8 @@ def _animal_again(material: Material, one: PublicArchive, other: PublicArchive) 
     if not (same := sorted((animals[0] & animals[1]) - {"0"})):
         return
     why = material.declared("animal-again")
-    message = f"animal {listed(same)} was recorded for {other.name}, too; neurons may be the same"
-    message += f". By design: {why}" if why else ": their public responses may tell those that are withheld."
+    message = f"animal {listed(same)} was also recorded for {other.name}, and the same neurons may be in both"
+    message += f". By design: {why}" if why else ": public responses may tell withheld ones."
     mend = "" if why else "Take another animal, or declare animal-again."
     yield leak("animal-again", one.name, message, mend, Severity.NOTE if why else None)
 
@@ -75,8 +75,8 @@ def _trials(material: Material) -> Iterator[Finding]:
             if (first, row) != (archive, trial):
                 found.setdefault((first.name, archive.name), []).append(f"{row} and {trial}")
     for (name, other), pairs in found.items():
-        where = "itself" if name == other else other
-        message = f"{len(pairs)} trials have the very same responses as one of {where}: trials {listed(pairs)}."
+        where = "the same file" if name == other else other
+        message = f"{len(pairs)} trials have exactly the same responses as a trial of {where}: trials {listed(pairs)}."
         yield leak("same-trial", name, message, "Keep each trial once.")
 
 

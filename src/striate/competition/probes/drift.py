@@ -59,23 +59,25 @@ def look(material: Material) -> Iterator[Finding]:
         if archive.order is None:
             continue
         if known and (strongest := beyond_declaration(archive)) is not None:
-            message = f"{strongest}: that gives the order away, and is more than a declaration of drift covers."
-            yield leak("order-from-drift", archive.name, message, "Withhold what tells time.", Severity.ERROR)
+            message = f"{strongest}. That gives the order away, and declaring order-from-drift does not cover it."
+            yield leak("order-from-drift", archive.name, message, "Withhold it, or remove the trend.", Severity.ERROR)
             continue
         found = drift(archive)
         if found is None:
             continue
         if known and found.correlation > COVERED_CORRELATION:
-            message = f"behaviour and responses that must be public give the order away: {found}, more than a declaration covers."
+            message = f"public behaviour and responses give the order away: {found}. Declaring order-from-drift does not cover that."
             yield leak("order-from-drift", archive.name, message, "Withhold or detrend what drifts.", Severity.ERROR)
             continue
         why = material.declared("order-from-drift")
         harmless = found.high < _HARMLESS
-        message = f"behaviour and responses that must be public drift: {found}"
+        message = f"public behaviour and responses drift. Whoever knew the order of most trials could predict the others: {found}"
         message += (
-            " (its order is public; expect the same of the recordings whose order is withheld)" if not known else ""
+            "; the order of this recording is public, but expect the same of those whose order is withheld"
+            if not known
+            else ""
         )
-        message += ", had an attacker the order of most trials to learn from."
+        message += "."
         message += f" By design: {why}" if why else ""
         mend = (
             ""
@@ -107,7 +109,7 @@ def beyond_declaration(archive: PublicArchive) -> str | None:
     for column in varying:
         found = rank_correlation(table[:, column], place)
         if abs(found) > COVERED_CORRELATION:
-            return f"{names[column]} is a clock (rank correlation {found:.2f} with the order of {count} trials)"
+            return f"the {names[column]} tells the time (rank correlation {found:.2f} with the order of {count} trials)"
     if not varying:
         return None
     features = table[:, varying]
@@ -115,10 +117,10 @@ def beyond_declaration(archive: PublicArchive) -> str | None:
     nearest = _nearest(features)
     share = float((np.abs(place[nearest] - place) == 1).mean())
     if share > COVERED_NEIGHBORS:
-        return f"the trial with the most similar behaviour is the one before or after in {100 * share:.0f} % of {count} trials"
+        return f"for {100 * share:.0f} % of {count} trials, the trial with the most similar behaviour is the one right before or after"
     guessed = place[nearest].astype(np.float64)
     if (found := _correlation(guessed, place.astype(np.float64))) > COVERED_CORRELATION:
-        return f"the trial with the most similar behaviour is near in time (correlation of their places {found:.2f})"
+        return f"the trial with the most similar behaviour is close in time (their places have a correlation of {found:.2f})"
     return None
 
 

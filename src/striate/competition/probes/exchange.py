@@ -25,8 +25,8 @@ def look(material: Material) -> Iterator[Finding]:
         found = balance(table.drop(columns="final"), table["final"].to_numpy(dtype=bool))
         worst = min(found.features, key=lambda name: found.features[name].p)
         message = (
-            f"{100 * found.p:.0f} % of random splits differ as much as live and final images over {len(found.features)} features; they "
-            f"differ most in {worst} (p = {found.features[worst].p:.2f})."
+            f"{100 * found.p:.0f} % of random splits differ at least as much as live and final images do in {len(found.features)} features; "
+            f"the largest difference is in {worst} (p = {found.features[worst].p:.2f})."
         )
         if min(found.p, found.features[worst].p * len(found.features)) < _UNLIKELY:
             yield leak("split", archive.name, message, 'Draw the final images anew (tiers.split = "stratified").')

@@ -41,7 +41,7 @@ def _trials(archive: PublicArchive) -> Iterator[Finding]:
             yield leak("trial-time", name, message, mend)
         else:
             distinct = len(set(values.tolist()))
-            message = f"a field that nobody needs, with {distinct} different values{_repeat_number(archive, values)}."
+            message = f"the field is not needed, and has {distinct} different values{_repeat_number(archive, values)}."
             yield leak("extra-field", name, message, mend)
     yield from _classes(archive)
 
@@ -94,7 +94,7 @@ def _classes(archive: PublicArchive) -> Iterator[Finding]:
 def _neurons(archive: PublicArchive) -> Iterator[Finding]:
     table = archive.recording.neurons
     if extra := [str(c) for c in table.columns if c not in _NEURON_FIELDS]:
-        message = f"fields of the neurons that nobody needs: {listed(extra)}."
+        message = f"these fields of the neurons are not needed: {listed(extra)}."
         yield leak("extra-field", f"{archive.name}/meta/neurons", message, "Leave them out.")
     for column, part in zip(("animal_id", "session", "scan_idx"), archive.session.split("-"), strict=False):
         values = set(table[column].astype(str))

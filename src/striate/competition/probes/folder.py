@@ -136,7 +136,7 @@ def _kind_of_secret(file: Path) -> str | None:
 
 def _seeds(material: Material, file: Path, name: str, content: bytes) -> Iterator[Finding]:
     for value in seeds_in(material, file, content):
-        message = f"it says a seed: {value}. What was made from it can be made again, the withheld part included."
+        message = f"it names a seed: {value}. Anybody can repeat what was made from it, including what is withheld."
         yield leak(
             "seed-in-provenance", name, message, "Remove it, and make the data anew from a seed that nobody knows."
         )

@@ -102,7 +102,7 @@ def _undone(material: Material, archives: list[PublicArchive]) -> Iterator[Findi
         how, undone = found
         for archive in archives:
             if numbers := sorted(number for number, name in undone.items() if name in names[archive.name]):
-                message = f"it is {how}: hashing the small numbers gives back {len(numbers)} of {len(archive.tier)}, such as {listed(numbers)}."
+                message = f"it is {how}: hashing small numbers recovers {len(numbers)} of {len(archive.tier)}, such as {listed(numbers)}."
                 mend = "Name trials by HMAC with a secret key (`striate competition build`), and start again if it was public."
                 yield leak("order-in-index", _member(archive), message, mend)
         archives = [a for a in archives if not names[a.name] & set(undone.values())]

@@ -19,7 +19,7 @@ _SCALES = (1.0, 0.5, 2.0, 1 / 3, 0.1, 10.0, 1 / 30, 30.0)  # of a difference: wh
 _CLOSE = 0.05  # of the median distance of values, within which a value is recognised
 _SHARE = 0.5  # of trials that must have a predecessor
 _EXACT = 1 - 1e-4  # share of variance that no slow change of a measurement explains
-_MEND = "Compute each trial's behaviour within the trial, or withhold it."
+_MEND = "Compute this number from samples within each trial, or withhold it."
 
 
 def look(material: Material) -> Iterator[Finding]:
@@ -58,11 +58,13 @@ def _links(archive: PublicArchive, named: dict[str, Floats]) -> str | None:
         for source, values in named.items():
             if len(np.unique(values)) < len(values) // 2 or len(np.unique(change)) < len(change) // 2:
                 continue
-            wanted = [] if source == target else [(f"{target} is {source} of another trial", change)]
+            wanted = (
+                [] if source == target else [(f"the {target} of a trial is the {source} of a neighbouring one", change)]
+            )
             if source != target:
                 wanted += [
                     (
-                        f"{target} is the difference of {source} to another trial (times {1 / scale:g})",
+                        f"the {target} of a trial is the difference in {source} to a neighbouring one{_times(scale)}",
                         values - sign * scale * change,
                     )
                     for scale in _SCALES
@@ -73,9 +75,13 @@ def _links(archive: PublicArchive, named: dict[str, Floats]) -> str | None:
                 if share >= _SHARE and (best is None or share > best[0]):
                     best = (
                         share,
-                        f"{said}: it links {100 * share:.0f} % of the trials to exactly one other{_right(archive, linked)}.",
+                        f"{said}. It links {100 * share:.0f} % of the trials to exactly one other trial, so that anybody can chain them{_right(archive, linked)}.",
                     )
     return None if best is None else best[1]
+
+
+def _times(scale: float) -> str:
+    return "" if scale == 1 else f", times {1 / scale:g}"
 
 
 def link(values: Floats, predicted: Floats) -> tuple[float, NDArray[np.int64]]:
@@ -137,7 +143,7 @@ def _right(archive: PublicArchive, linked: NDArray[np.int64]) -> str:
         for called, step in (("predecessors", -1), ("successors", 1))
     }
     called = max(shares, key=shares.__getitem__)
-    return f"; this recovers {100 * min(1.0, shares[called]):.0f} % of {called}"
+    return f"; this recovers {100 * min(1.0, shares[called]):.0f} % of the {called}"
 
 
 def _regressions(archive: PublicArchive, named: dict[str, Floats]) -> str | None:
@@ -156,8 +162,8 @@ def _regressions(archive: PublicArchive, named: dict[str, Floats]) -> str | None
         around = np.concatenate([others, before, after], axis=1)
         alone, joint = (_explained(design, now[:, column]) for design in (others, around))
         if joint > _EXACT > alone:
-            message = f"{called} follows exactly from the trials before and after ({100 * joint:.2f} % of its variance, {100 * alone:.0f} % without them)"
-            return f"{message}: who tries pairs of trials recovers their order."
+            message = f"the {called} of a trial follows exactly from the trials before and after it: they explain {100 * joint:.2f} % of its variance, and the other numbers of the trial alone {100 * alone:.0f} %"
+            return f"{message}. Whoever tries pairs of trials recovers their order."
     return None
 
 

@@ -100,8 +100,8 @@ def _alike(material: Material, told: set[str]) -> Iterator[Finding]:
                 continue
             one, two, bits, r = max(pairs, key=lambda pair: pair[3])
             message = (
-                f"{len(pairs)} images of its test tiers look like one of training in {other.name}: image {track.image_id[tests[one]]} like "
-                f"{other.image_id[trained[two]]} ({bits} of 64 bits of their perceptual hashes differ; r = {r:.3f})."
+                f"{len(pairs)} images of its test tiers look like training images of {other.name}, such as image {track.image_id[tests[one]]} like "
+                f"image {other.image_id[trained[two]]} ({bits} of 64 bits of their perceptual hashes differ; r = {r:.3f})."
             )
             message += f" By design: {why}" if why else ""
             mend = "" if why else "Take these out of training or of the test, or declare near-duplicate-images."

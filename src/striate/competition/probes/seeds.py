@@ -74,7 +74,7 @@ def _simulated(archive: PublicArchive, candidates: list[int], secrets: list[byte
     for value in (candidates[row] for row in np.flatnonzero(near).tolist()):
         ids = np.cumsum(Seed(value).generator(purpose).geometric(0.6, len(wanted)))
         if np.array_equal(ids, wanted):
-            said = f"it was simulated from the seed {value}: anybody can simulate it again, the withheld part included."
+            said = f"it was simulated from the seed {value}: anybody can simulate it again, including what is withheld."
             yield leak("small-seed", archive.name, said, _MEND)
             return
 
@@ -92,7 +92,7 @@ def _names(archive: PublicArchive, candidates: list[int], secrets: list[bytes]) 
         for number in numbers:
             if hmac.digest(key, number, "sha256")[:16].hex() in known:
                 message = (
-                    f"the names of its trials come from the seed {value}, which gives the order of the trials back."
+                    f"the names of its trials come from the seed {value}, from which anybody can recover their order."
                 )
                 yield leak("small-seed", f"{archive.name}/meta/trials/trial_idx.npy", message, _MEND)
                 return
@@ -138,6 +138,6 @@ def _undone(archive: PublicArchive, seeds: list[int]) -> Iterator[Finding]:
             order = shuffle.permutation(value, count)
             for key in (order, np.argsort(order)):
                 if (alike := resemblance(archive, key, rows)) is not None:
-                    message = f"undoing {shuffle.called.format(value)} puts trials beside others that they resemble (r = {alike:.2f}): its files were shuffled so."
+                    message = f"its files were shuffled by {shuffle.called.format(value)}: undoing that puts similar trials next to each other (r = {alike:.2f})."
                     yield leak("small-seed", archive.name, message, _MEND)
                     return

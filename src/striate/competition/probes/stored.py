@@ -63,7 +63,9 @@ def _stored(archive: PublicArchive, opened: Archive) -> Iterator[Finding]:
     mend = "Set them to zero, and start again with new recordings if they were public already."
     for variable, trials in sorted(not_zero.items()):
         rule = "withheld-responses" if variable == "responses" else "withheld-variable"
-        message = f"{variable} of {len(trials)} trials are not exactly zero though withheld: {listed(sorted(trials))}."
+        message = (
+            f"withheld {variable} must be exactly zero, and is not in {len(trials)} trials: {listed(sorted(trials))}."
+        )
         yield leak(rule, archive.name, message, mend)
     for variable, kinds in sorted(types.items()):
         if len(kinds) > 1:

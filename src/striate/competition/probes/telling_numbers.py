@@ -61,7 +61,7 @@ def _of_number(
             continue
         told.add(of)
         rule = "truth-in-number" if of == "truth" else _RULES.get(number.kind, "order-in-number")
-        yield leak(rule, _file(archive, number), f"{number.what} follow {target.called}: {found}.", _MEND)
+        yield leak(rule, _file(archive, number), f"{_subject(number)} follow {target.called}: {found}.", _MEND)
     if told or read:
         return
     if (
@@ -69,7 +69,7 @@ def _of_number(
         and number.kind in ("field", "digits", "zip")
         and not number.what.startswith("the place")
     ):
-        message = f"{number.what} are evenly spaced in some order, as only counters and clocks are."
+        message = f"{_subject(number)} are evenly spaced when sorted, as only counters and clocks are."
         yield leak(_RULES.get(number.kind, "order-in-number"), _file(archive, number), message, _MEND)
         return
     if "packed size" in number.what:  # pictures that pack alike are alike, and so are the responses to them
@@ -84,6 +84,10 @@ def _of_number(
             message = f"sorted by {number.what}, {called} resemble their neighbours (r = {alike:.2f})."
             yield leak(rule, _file(archive, number), message, _MEND)
             return
+
+
+def _subject(number: PublicNumber) -> str:
+    return f"the values of {number.what}" if number.kind == "field" else number.what
 
 
 def _file(archive: PublicArchive, number: PublicNumber) -> str:

@@ -91,7 +91,7 @@ def look(material: Material) -> Iterator[Finding]:
                 yield leak(
                     "withheld-elsewhere",
                     name,
-                    f"it holds {said} that {track.name} withholds, or what follows from them by scale and order.",
+                    f"it holds {said} that {track.name} withholds, perhaps rescaled or reordered.",
                     _MEND,
                 )
 

@@ -55,19 +55,19 @@ def _file_clocks(archive: PublicArchive) -> Iterator[Finding]:
     if archive.order is not None and strong(found := rank_correlation(archive.order, moments), len(moments)):
         said = f"follow the order of the trials (rank correlation {found:.2f})"
     elif (alike := resemblance(archive, moments)) is not None:
-        said = f"sort the trials such that neighbours resemble each other (r = {alike:.2f})"
+        said = f"put similar trials next to each other when sorted (r = {alike:.2f})"
     if said:
-        message = f"the moments at which its files were changed {said}."
+        message = f"the modification times of its files {said}."
         yield leak("zip-clock", archive.name, message, "Publish a zip, in which striate writes one moment.")
 
 
 def _clocks(archive: PublicArchive, infos: list[zipfile.ZipInfo]) -> Iterator[Finding]:
     clocks = Counter(info.date_time for info in infos)
     if len(clocks) > 1:
-        message = f"its members carry {len(clocks)} different moments{_tells(archive, infos)}."
+        message = f"its members have {len(clocks)} different modification times{_tells(archive, infos)}."
         yield leak("zip-clock", archive.name, message, _MEND)
     elif clocks and next(iter(clocks)) != _NORMAL:
-        message = f"all members carry the moment {next(iter(clocks))}, when the archive was made."
+        message = f"all members have the modification time {next(iter(clocks))}, when the archive was made."
         yield leak("zip-clock", archive.name, message, "", Severity.NOTE)
 
 
@@ -130,9 +130,7 @@ def _order(archive: PublicArchive, infos: list[zipfile.ZipInfo]) -> Iterator[Fin
             if strong(found, len(numbers))
             else ""
         )
-    yield leak(
-        "zip-order", archive.name, f"its members stand in another order than that of their numbers{said}.", _MEND
-    )
+    yield leak("zip-order", archive.name, f"its members are not in the order of their numbers{said}.", _MEND)
 
 
 def _place(name: str) -> tuple[int, str, int, str]:
