@@ -103,9 +103,29 @@ def test_photographs(seed, behavior, tmp_path, shared):
             shown_in_tier = np.unique(ids[recording.rows(tier)]).tolist() if tier in recording.tiers else []
             for number, image in enumerate(shown_in_tier):
                 picture = Image.fromarray(archive.images[rows[known[number]]][0]).resize((64, 36))
-                images[ids == image] = np.asarray(picture)
-        changed = altered(recording, images=images)
+                images[ids == image] = np.clip(1.5 * np.asarray(picture, dtype=np.float64) - 60, 0, 255)
+        # neurons answer to contrast, and so do the size of a picture in the zip and the number of its saturated pixels
+        contrast = images.std(axis=(1, 2, 3)) / images.std()
+        responses = (recording.responses * contrast[:, None] ** 2).astype(np.float32)
+        changed = altered(recording, images=images, responses=responses)
         recordings.append(changed if behavior else without_behavior(changed))
     found = alarms(tmp_path, recordings, seed, None if behavior else rules_without_behavior())
     # a photograph for the live images and one for the final images are no fair split, and the audit says so
     assert not [finding for finding in found if not finding.startswith("split: ")]
+
+
+@pytest.mark.parametrize("session", ["90001-1-1", "90005-1-1"])
+def test_the_example_archives(session, tmp_path, shared):
+    """Each has one real leak, the derivative of the pupil's dilation; 90005 also has images of one photograph in several tiers."""
+    full = striate.open(next((shared / "archives").glob(f"static{session}*.zip")))
+    track = {"session": session, "withhold": [], "protocols": ["image + behaviour"]}
+    rules = small_rules("own", **{f"tracks__0__{key}": value for key, value in track.items()})
+    overlap = {"altered-test-image"} if session == "90005-1-1" else set()
+    (tmp_path / "stored").mkdir()
+    found = alarms(tmp_path / "stored", [full], 0, rules)
+    assert {finding.split(":")[0] for finding in found} == {"order-from-neighbors"} | overlap
+    behavior = np.array(full.behavior)
+    behavior[:, 1] = np.random.default_rng(0).normal(0, behavior[:, 1].std(), len(behavior))
+    (tmp_path / "mended").mkdir()
+    found = alarms(tmp_path / "mended", [altered(full, behavior=behavior)], 0, rules)
+    assert {finding.split(":")[0] for finding in found} == overlap

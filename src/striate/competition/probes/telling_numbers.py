@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 _RULES = {"field": "trial-time", "file": "order-in-files", "image id": "order-in-image-ids", "name": "order-in-index"}
 _MEND = "Publish numbers that do not depend on time or responses (`striate competition build` does)."
+_REPEATS = "among the repeats of each image"
 _BLOCK = 2**22  # values that are looked at together
 
 
@@ -57,6 +58,8 @@ def _of_number(
     for target, of in targets:
         if read and of == "time":  # the probe of the fields says so
             continue
+        if of == "truth" and _follows_pictures(number) and not target.called.endswith(_REPEATS):
+            continue
         if of in told or (found := target.test(number.values, tests)) is None:
             continue
         told.add(of)
@@ -72,7 +75,7 @@ def _of_number(
         message = f"{_subject(number)} are evenly spaced when sorted, as only counters and clocks are."
         yield leak(_RULES.get(number.kind, "order-in-number"), _file(archive, number), message, _MEND)
         return
-    if "packed size" in number.what:  # pictures that pack alike are alike, and so are the responses to them
+    if _follows_pictures(number):
         return
     for rows, called in _parts(archive, number):
         if number.values.dtype.kind == "f":
@@ -84,6 +87,11 @@ def _of_number(
             message = f"sorted by {number.what}, {called} resemble their neighbours (r = {alike:.2f})."
             yield leak(rule, _file(archive, number), message, _MEND)
             return
+
+
+def _follows_pictures(number: PublicNumber) -> bool:
+    """Whether a number may follow what is shown: pictures that pack alike are alike, and so are the responses to them."""
+    return number.member == "data/images" and "packed size" in number.what
 
 
 def _subject(number: PublicNumber) -> str:
@@ -128,7 +136,7 @@ def _times(archive: PublicArchive) -> Iterator[GroupedTarget]:
         rows = np.flatnonzero(archive.tier == tier)
         yield GroupedTarget(order[rows], rows, np.zeros(len(rows)), f"{called} of tier {tier}")
     rows = np.flatnonzero(archive.tested)
-    yield GroupedTarget(order[rows], rows, archive.image_id[rows], f"{called} among the repeats of each image")
+    yield GroupedTarget(order[rows], rows, archive.image_id[rows], f"{called} {_REPEATS}")
 
 
 def strengths(material: Material, archive: PublicArchive) -> Floats | None:
@@ -166,7 +174,7 @@ def _strengths(material: Material, archive: PublicArchive) -> Iterator[GroupedTa
     rows = np.flatnonzero(np.isfinite(strength))
     called = "the strength of the withheld responses"
     yield GroupedTarget(strength[rows], rows, archive.tier[rows], f"{called} within each tier")
-    yield GroupedTarget(strength[rows], rows, archive.image_id[rows], f"{called} among the repeats of each image")
+    yield GroupedTarget(strength[rows], rows, archive.image_id[rows], f"{called} {_REPEATS}")
     for tier in (LIVE, FINAL):
         own = rows[archive.tier[rows] == tier]
         if not len(own):
@@ -249,6 +257,8 @@ def _strongest(table: Any, target: Floats, bits: bool, rows: Array | None = None
 
 
 def _last_bits(values: Array) -> Array:
+    if values.dtype == np.uint8:  # those of saturated pixels follow the brightness of the picture
+        return np.where((values == 0) | (values == 255), np.float32(0.5), (values & 1).astype(np.float32))
     if values.dtype.kind in "iu":
         return values & 1
     if values.dtype == np.float32:
