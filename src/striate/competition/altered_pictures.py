@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 
 import numpy as np
@@ -15,6 +15,7 @@ _SCALES = (1.0, 1 / 1.42, 1 / 1.3, 1 / 1.19, 1 / 1.09, 1.09, 1.19, 1.3, 1.42)
 _BETWEEN = (0.0, -0.045, -0.03, -0.015, 0.015, 0.03, 0.045)  # from one scale to the next
 _MIRRORINGS = ((False, False), (False, True), (True, False), (True, True))
 _SHIFT = 0.32  # of the width
+_HIGHEST = 0.7  # frequency of the search, relative to the highest of its grid
 _SEARCHED, _COMPARED, _KEPT = 576, 2304, 9216  # pixels of the grids
 _CANDIDATES = 12  # for each picture
 _ROWS = 5  # wanted pictures, whose median says how much another one resembles them
@@ -179,13 +180,13 @@ class _Search:
         structure = others.scaled(1.0, shape).structure
         structure -= structure.mean(axis=(1, 2), keepdims=True)
         structure /= np.maximum(np.linalg.norm(structure, axis=(1, 2), keepdims=True), 1e-6)
-        self.parts = _parities(structure)
+        self.parts = _waves(structure)
 
     def of(self, one: Grids) -> tuple[Floats, NDArray[np.int8]]:
         """Largest correlation with each other picture, and the number of the scale at which it is found."""
         sets = [self._placed(one, scale) for scale in _SCALES]
         of_scale = np.repeat(np.arange(len(sets), dtype=np.int8), [len(each) for each in sets])
-        own = [np.ascontiguousarray(part.T) for part in _parities(np.concatenate(sets))]
+        own = [np.ascontiguousarray(part.T) for part in _waves(np.concatenate(sets))]
         largest, where = np.empty(self.count, dtype=np.float32), np.empty(self.count, dtype=np.int64)
         for start in range(0, self.count, _BLOCK):
             block = slice(start, start + _BLOCK)
@@ -213,15 +214,27 @@ class _Search:
         return sliding_window_view(structure, self.shape).reshape(-1, height, width)
 
 
-def _parities(pictures: Floats) -> list[Floats]:
-    """Parts of pictures that are even and odd under mirroring; products of parts add up to the product of the pictures."""
-    height, width = (side // 2 for side in pictures.shape[1:])
-    upper, lower = pictures[:, :height], pictures[:, : height - 1 : -1]
-    parts: list[Floats] = []
-    for half in (upper + lower, upper - lower):
-        left, right = half[..., :width], half[..., : width - 1 : -1]
-        parts += [((left + right) / 2).reshape(len(pictures), -1), ((left - right) / 2).reshape(len(pictures), -1)]
-    return parts
+def _waves(pictures: Floats) -> list[Floats]:
+    """Coefficients of the discrete cosine transform (DCT-II) up to `_HIGHEST`, those of even and of odd waves apart.
+
+    Products of coefficients add up to the product of the pictures, but for the highest frequencies, of which structure has little.
+    """
+    height, width = pictures.shape[1:]
+    coefficients = _cosines(height) @ pictures @ _cosines(width).T
+    down, right = (np.arange(side) for side in (height, width))
+    kept = np.hypot(down[:, None] / height, right / width) < _HIGHEST
+    return [
+        np.ascontiguousarray(coefficients[:, kept & (down[:, None] % 2 == odd_down) & (right % 2 == odd_right)])
+        for odd_down, odd_right in product((0, 1), repeat=2)
+    ]
+
+
+@cache
+def _cosines(size: int) -> Floats:
+    """Matrix of the orthonormal discrete cosine transform."""
+    waves = np.cos(np.pi * np.arange(size)[:, None] * (np.arange(size) + 0.5) / size) * np.sqrt(2 / size)
+    waves[0] /= np.sqrt(2)
+    return np.asarray(waves, dtype=np.float32)
 
 
 def _over_mirrorings(even_even: Floats, even_odd: Floats, odd_even: Floats, odd_odd: Floats) -> Floats:
