@@ -127,12 +127,14 @@ def altered_pictures(
     """
     height, width = wanted.shape[-2:]
     kept, compared, searched = (grid_shape(height, width, pixels) for pixels in (_KEPT, _COMPARED, _SEARCHED))
-    first, second = on_grid(wanted, kept), joined([on_grid(pictures, kept) for pictures in others])
-    if not len(first) or not len(second):
+    first = on_grid(wanted, kept)
+    parts = [(grids.scaled(1.0, searched), grids.scaled(1.0, compared)) for grids in (on_grid(p, kept) for p in others)]
+    coarse, fine = (joined([part[number] for part in parts]) for number in (0, 1))
+    if not len(first) or not len(fine):
         return []
     turns = (False, True) if height == width else (False,)
-    search, comparison = _Search(second, searched), _Comparison(second, compared)
-    likeness = np.empty((len(first), len(turns), len(second)), dtype=np.float32)
+    search, comparison = _Search(coarse), _Comparison(fine)
+    likeness = np.empty((len(first), len(turns), len(fine)), dtype=np.float32)
     scales = np.empty(likeness.shape, dtype=np.int8)
     for row, turn in product(range(len(first)), range(len(turns))):
         likeness[row, turn], scales[row, turn] = search.of(_oriented(first, row, turns[turn]))
@@ -148,7 +150,7 @@ def altered_pictures(
     for row, order in enumerate(np.argsort(-unusual, axis=1)[:, :_CANDIDATES]):
         versions: dict[tuple[int, int], list[_Version]] = {}
         for candidate in order.tolist():
-            turn, other = divmod(candidate, len(second))
+            turn, other = divmod(candidate, len(fine))
             if same is not None and same[row, other]:
                 continue
             key = (turn, int(scales[row, turn, other]))
@@ -175,9 +177,10 @@ def _oriented(pictures: Grids, row: int, turned: bool) -> Grids:
 class _Search:
     """Correlates the structure of one picture with that of many, at all shifts and sizes at once."""
 
-    def __init__(self, others: Grids, shape: tuple[int, int]) -> None:
-        self.shape, self.count = shape, len(others)
-        structure = others.scaled(1.0, shape).structure
+    def __init__(self, others: Grids) -> None:
+        self.count, height, width = others.grey.shape
+        self.shape = (height, width)
+        structure = others.structure
         structure -= structure.mean(axis=(1, 2), keepdims=True)
         structure /= np.maximum(np.linalg.norm(structure, axis=(1, 2), keepdims=True), 1e-6)
         self.parts = _waves(structure)
@@ -266,11 +269,10 @@ class _Version:
 class _Comparison:
     """Aligns two pictures as well as possible, and says whether they are the same."""
 
-    def __init__(self, others: Grids, shape: tuple[int, int]) -> None:
-        self.shape = shape
-        self.padded = (2 * shape[0], 2 * shape[1])
-        self.others = others.scaled(1.0, shape)
-        self.structure = self.others.structure
+    def __init__(self, others: Grids) -> None:
+        _, height, width = others.grey.shape
+        self.shape, self.padded = (height, width), (2 * height, 2 * width)
+        self.others, self.structure = others, others.structure
 
     def versions(self, one: Grids, scale: float) -> list[_Version]:
         """A picture at sizes about one of those of the search."""

@@ -16,6 +16,7 @@ from striate.recordings.check_findings import Finding, Severity
 
 _SAME_RESPONSES = 0.999  # correlation of the responses of two trials that makes them one
 _SAME_REST = 0.98  # the same without the neurons that responded most
+_NEURONS, _ROOM = 512, 0.05  # neurons that are compared first, and by how much their correlation may be smaller
 _SAME_PLACES = 0.2  # share of neurons at the very same place that makes two recordings one
 
 
@@ -88,41 +89,61 @@ def _withheld_trials(material: Material, track: PublicArchive) -> Iterator[Findi
     called = material.rules.track_of(track.session)
     assert called is not None
     known = withheld_rows(material, track)
-    withheld = None if known is None else Rows(known)
+    withheld = None if known is None else _Withheld(known)
     for archive in material.archives:
         rows = np.flatnonzero(archive.recording.responses.any(axis=1))
         same = [int(row) for row in rows if archive.trial[row] in hidden]
-        if not same and withheld is not None and archive.recording.responses.shape[1] == withheld.width:
-            same = _same(withheld, archive, rows)
+        if (
+            not same
+            and known is not None
+            and withheld is not None
+            and archive.recording.responses.shape[1] == known.shape[1]
+        ):
+            same = withheld.among(archive, rows)
         if same:
             message = f"the responses of {len(same)} of its trials are those that track {called.name!r} withholds: trials {listed(same)}."
             yield leak("same-trial", archive.name, message, "Take them out, and start again if they were public.")
 
 
-def _same(withheld: Rows, archive: PublicArchive, rows: NDArray[np.int64]) -> list[int]:
-    """Public trials whose responses are withheld ones, in any unit and order of the neurons."""
-    scale = Standardisation.from_recording(archive.recording)
-    found: set[int] = set()
-    for start in range(0, len(rows), 512):
-        block = rows[start : start + 512]
-        responses = np.asarray(archive.recording.responses[block], dtype=np.float64)
-        standardised = scale.responses(responses).astype(np.float64)
-        for values in (responses, standardised):
-            found |= set(block[withheld.find(values)].tolist())
-        found |= set(block[_alike(standardised, withheld.rows)].tolist())
-    return sorted(found)
+class _Withheld:
+    """Withheld responses, prepared once for the comparison with many trials."""
+
+    def __init__(self, rows: NDArray[np.float64]) -> None:
+        self.rows = rows
+        self.sorted = Rows(rows)
+        width = rows.shape[1]
+        self._some = np.random.default_rng(0).permutation(width)[:_NEURONS]
+        self._unit = _unit(rows[:, self._some]).astype(np.float32)
+        self._least = _SAME_RESPONSES - (_ROOM if width > _NEURONS else 0)
+
+    def among(self, archive: PublicArchive, rows: NDArray[np.int64]) -> list[int]:
+        """Public trials whose responses are withheld ones, in any unit and order of the neurons."""
+        scale = Standardisation.from_recording(archive.recording)
+        found: set[int] = set()
+        for start in range(0, len(rows), 512):
+            block = rows[start : start + 512]
+            responses = np.asarray(archive.recording.responses[block], dtype=np.float64)
+            standardised = scale.responses(responses).astype(np.float64)
+            for values in (responses, standardised):
+                found |= set(block[self.sorted.find(values)].tolist())
+            found |= set(block[self._alike(standardised)].tolist())
+        return sorted(found)
+
+    def _alike(self, given: NDArray[np.float64]) -> list[int]:
+        """Rows that correlate with a withheld one, and still do without the neurons that responded most."""
+        some = _unit(given[:, self._some]).astype(np.float32) @ self._unit.T
+        found = []
+        for row, other in np.argwhere(some > self._least).tolist():
+            least = np.argsort(self.rows[other])[: max(3, int(0.7 * self.rows.shape[1]))]
+            if _correlation(given[row], self.rows[other]) > _SAME_RESPONSES and (
+                _correlation(given[row, least], self.rows[other, least]) > _SAME_REST
+            ):
+                found.append(row)
+        return found
 
 
-def _alike(given: NDArray[np.float64], withheld: NDArray[np.float64]) -> list[int]:
-    """Rows that correlate with a withheld one, and still do without the neurons that responded most."""
-    pairs = np.argwhere(_unit(given) @ _unit(withheld).T > _SAME_RESPONSES)
-    found = []
-    for row, other in pairs.tolist():
-        rest = np.argsort(withheld[other])[: max(3, int(0.7 * withheld.shape[1]))]
-        one, two = _unit(given[row : row + 1, rest])[0], _unit(withheld[other : other + 1, rest])[0]
-        if one @ two > _SAME_REST:
-            found.append(row)
-    return found
+def _correlation(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
+    return float(_unit(one[None])[0] @ _unit(two[None])[0])
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:

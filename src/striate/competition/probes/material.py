@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.manifest import FILE as MANIFEST
@@ -39,6 +40,8 @@ class Material:
         None if the audit is that of an outsider.
     findings
         What was wrong with opening them.
+    answers
+        Withheld responses by the name of the archive, once they were asked for.
     """
 
     folder: Path
@@ -48,6 +51,7 @@ class Material:
     archives: list[PublicArchive]
     vault: Vault | None
     findings: list[Finding] = field(default_factory=list)
+    answers: dict[str, NDArray[np.float64] | None] = field(default_factory=dict)
 
     def name(self, file: Path) -> str:
         """Path below the folder."""

@@ -141,12 +141,18 @@ def _times(archive: PublicArchive) -> Iterator[GroupedTarget]:
 
 def strengths(material: Material, archive: PublicArchive) -> Floats | None:
     """Mean withheld response of each test trial, (T,), NaN for the others; None without the vault."""
-    answers = withheld_answers(material.vault, material, archive)
+    answers = withheld_answers(material, archive)
     return None if answers is None else answers.mean(axis=1)
 
 
-def withheld_answers(vault: Vault | None, material: Material, archive: PublicArchive) -> Floats | None:
-    """Withheld standardised responses by row of the public archive, (T, N), NaN for public trials."""
+def withheld_answers(material: Material, archive: PublicArchive) -> Floats | None:
+    """Withheld standardised responses by row of the public archive, (T, N), NaN for public trials; None without the vault."""
+    if archive.name not in material.answers:
+        material.answers[archive.name] = _withheld_answers(material.vault, material, archive)
+    return material.answers[archive.name]
+
+
+def _withheld_answers(vault: Vault | None, material: Material, archive: PublicArchive) -> Floats | None:
     track = material.rules.track_of(archive.session) if material.rules else None
     if vault is None or track is None or archive.mapping is None:
         return None

@@ -98,7 +98,7 @@ def look(material: Material) -> Iterator[Finding]:
 
 def withheld_rows(material: Material, track: PublicArchive) -> Floats | None:
     """Withheld responses of a track, raw and standardised, of trials and of averages over repeats; None without the vault."""
-    answers = withheld_answers(material.vault, material, track)
+    answers = withheld_answers(material, track)
     if answers is None:
         return None
     rows = np.flatnonzero(np.isfinite(answers[:, 0]))
@@ -111,7 +111,7 @@ def withheld_rows(material: Material, track: PublicArchive) -> Floats | None:
 
 def _wanted(material: Material, track: PublicArchive) -> list[tuple[str, Rows]]:
     rows = withheld_rows(material, track)
-    answers = withheld_answers(material.vault, material, track)
+    answers = withheld_answers(material, track)
     if rows is None or answers is None:
         return []
     wanted = [("responses", Rows(rows))]
