@@ -57,13 +57,20 @@ class Grids:
         multi-stage architecture for object recognition?). Averages leave out what does not count, so that the edge of a mask
         is no structure.
         """
-        counts = self.counts
-        fine, coarse = (_smooth(self.grey, s) / np.maximum(_smooth(counts, s), 1e-3) for s in (_FINE, _COARSE))
-        detail = (fine - coarse) * counts
-        around = np.maximum(_smooth(detail**2, _AROUND), 0) / np.maximum(_smooth(counts, _AROUND), 1e-3)
-        sides = (1, 2)
-        overall = (detail**2).sum(sides, keepdims=True) / np.maximum(counts.sum(sides, keepdims=True), 1)
-        return np.asarray(counts * detail / (np.sqrt(around) + 0.3 * np.sqrt(overall) + 1), dtype=np.float32)
+        found = np.empty(self.grey.shape, dtype=np.float32)
+        for start in range(0, len(self), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            found[chunk] = _structure(self.grey[chunk], self.counts[chunk])
+        return found
+
+
+def _structure(grey: Floats, counts: Floats) -> Floats:
+    fine, coarse = (_smooth(grey, s) / np.maximum(_smooth(counts, s), 1e-3) for s in (_FINE, _COARSE))
+    detail = (fine - coarse) * counts
+    around = np.maximum(_smooth(detail**2, _AROUND), 0) / np.maximum(_smooth(counts, _AROUND), 1e-3)
+    sides = (1, 2)
+    overall = (detail**2).sum(sides, keepdims=True) / np.maximum(counts.sum(sides, keepdims=True), 1)
+    return np.asarray(counts * detail / (np.sqrt(around) + 0.3 * np.sqrt(overall) + 1))
 
 
 def on_grid(images: NDArray[np.generic], shape: tuple[int, int]) -> Grids:
