@@ -59,12 +59,14 @@ def _links(archive: PublicArchive, named: dict[str, Floats]) -> str | None:
             if len(np.unique(values)) < len(values) // 2 or len(np.unique(change)) < len(change) // 2:
                 continue
             wanted = (
-                [] if source == target else [(f"the {target} of a trial is the {source} of a neighbouring one", change)]
+                []
+                if source == target
+                else [(f"the {target} of a trial equals the {source} of a neighbouring trial", change)]
             )
             if source != target:
                 wanted += [
                     (
-                        f"the {target} of a trial is the difference in {source} to a neighbouring one{_times(scale)}",
+                        f"the {target} of a trial is the difference between its {source} and that of a neighbouring trial{_times(scale)}",
                         values - sign * scale * change,
                     )
                     for scale in _SCALES
