@@ -5,7 +5,7 @@ from look import GREY, look, save
 from matplotlib.figure import Figure
 
 import striate
-from striate.stimuli import KINDS, gabor, natural_like
+from striate.stimuli import NATURAL_LIKE_KINDS, gabor, natural_like
 
 PIXELS_PER_DEGREE = 256 / 128  # the screen is 128 degrees wide
 SHAPE = (144, 256)
@@ -21,7 +21,7 @@ chosen = by_complexity[[0, 3, -1]]
 with look():
     figure = Figure(figsize=(7.6, 3.1))
     above, below = figure.subplots(2, 3)
-    for panel, kind, seed in zip(above, KINDS, (11, 4, 20), strict=True):
+    for panel, kind, seed in zip(above, NATURAL_LIKE_KINDS, (11, 4, 20), strict=True):
         panel.imshow(
             natural_like(SHAPE, np.random.default_rng(seed), kind)[0],
             cmap="gray",

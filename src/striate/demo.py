@@ -104,8 +104,10 @@ def run_demo(
     for path in (competition, pretraining):
         found = check(path)
         if not found.ok:
-            raise StriateError(f"The simulated recording {path} is not valid: {found.of('error')[0]}")
-        say(f"  {path.name}: valid ({len(found.of('warning'))} warnings, {len(found.of('note'))} notes)")
+            raise StriateError(f"The simulated recording {path} is not valid: {found.with_severity('error')[0]}")
+        say(
+            f"  {path.name}: valid ({len(found.with_severity('warning'))} warnings, {len(found.with_severity('note'))} notes)"
+        )
     recordings = [open_recording(competition), open_recording(pretraining)]
     target = recordings[0]
     runs = {}
@@ -116,7 +118,7 @@ def run_demo(
         say(f"  {runs[name].provenance['epochs']} epochs, validation correlation {best:.3f}")
     say("Predicting live and final test of the withheld recording; scoring against the truth …")
     known = SimulatedTruth.read(truth_file)
-    truth = Truth.of(known.revealed(target))
+    truth = Truth.of(known.reveal(target))
     submissions = {
         "constant": _constant(target),
         **{name: Submission.from_predictions(predict(run, target), track=_TRACK) for name, run in runs.items()},

@@ -20,14 +20,14 @@ def printable_text(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def shortened(text: object, most: int = 60) -> str:
-    """Shorten a text to at most `most` characters by replacing its middle with ``…``.
+def shortened(text: object, max_length: int = 60) -> str:
+    """Shorten a text to at most `max_length` characters by replacing its middle with ``…``.
 
     Parameters
     ----------
     text
         Text or other value, converted with ``str``.
-    most
+    max_length
         Maximum length of the result in characters.
 
     Examples
@@ -36,11 +36,11 @@ def shortened(text: object, most: int = 60) -> str:
     >>> shortened("abcdefghij", 5)
     'ab…ij'
     """
-    whole = str(text)
-    if len(whole) <= most:
-        return whole
-    end = (most - 1) // 2
-    return f"{whole[: most - 1 - end]}…{whole[len(whole) - end :]}"
+    full = str(text)
+    if len(full) <= max_length:
+        return full
+    end = (max_length - 1) // 2
+    return f"{full[: max_length - 1 - end]}…{full[len(full) - end :]}"
 
 
 def _one_line(text: str) -> str:
@@ -49,8 +49,8 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else repr(c)[1:-1] for c in text)
 
 
-def quoted(value: object, most: int = 60) -> str:
-    """Return the ``repr`` of a value, shortened to at most `most` characters.
+def quoted(value: object, max_length: int = 60) -> str:
+    """Return the ``repr`` of a value, shortened to at most `max_length` characters.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def quoted(value: object, most: int = 60) -> str:
     >>> quoted("mouse 1")
     "'mouse 1'"
     """
-    return shortened(repr(value), most)
+    return shortened(repr(value), max_length)
 
 
 class StriateError(Exception):
@@ -214,10 +214,10 @@ def validate_seed(seed: int) -> int:
     >>> validate_seed(7)
     7
     """
-    return validate_count("seed", seed, least=0)
+    return validate_count("seed", seed, minimum=0)
 
 
-def validate_count(name: str, value: object, *, least: int = 1) -> int:
+def validate_count(name: str, value: object, *, minimum: int = 1) -> int:
     """Validate an integer argument and return it as an int.
 
     Parameters
@@ -226,13 +226,13 @@ def validate_count(name: str, value: object, *, least: int = 1) -> int:
         Name of the argument, for error messages.
     value
         Value to validate.
-    least
+    minimum
         Minimum value.
 
     Raises
     ------
     InputError
-        If the value is not an integer, or less than `least`.
+        If the value is not an integer, or less than `minimum`.
 
     Examples
     --------
@@ -240,20 +240,20 @@ def validate_count(name: str, value: object, *, least: int = 1) -> int:
     >>> validate_count("batch_size", 64)
     64
     """
-    whole = getattr(value, "__index__", None)
-    if whole is None or isinstance(value, bool):
-        several = isinstance(value, list | tuple | range) or getattr(value, "ndim", 0) > 0
-        hint = f": give one {name} a call" if several else ""
+    index = getattr(value, "__index__", None)
+    if index is None or isinstance(value, bool):
+        is_array = isinstance(value, list | tuple | range) or getattr(value, "ndim", 0) > 0
+        hint = f": give one {name} a call" if is_array else ""
         raise InputError(
-            f"{name} is {quoted(str(value))}, of type {type(value).__name__}; expected a whole number ≥ {least}{hint}."
+            f"{name} is {quoted(str(value))}, of type {type(value).__name__}; expected a whole number ≥ {minimum}{hint}."
         )
     try:
-        number = int(whole())
+        number = int(index())
     except TypeError as error:  # arrays of several numbers
-        raise InputError(f"{name} is {str(value)[:60]}; expected one whole number ≥ {least}.") from error
-    if number < least:
-        what = "must not be negative" if least == 0 else f"must be at least {least}"
-        raise InputError(f"The {name} {what}, got {number}.")
+        raise InputError(f"{name} is {str(value)[:60]}; expected one whole number ≥ {minimum}.") from error
+    if number < minimum:
+        problem = "must not be negative" if minimum == 0 else f"must be at least {minimum}"
+        raise InputError(f"The {name} {problem}, got {number}.")
     return number
 
 

@@ -141,6 +141,6 @@ def _archive(place: Path | None, session: str) -> Path | None:
     if place.is_file():
         return place
     for path in sorted(place.iterdir()):
-        if layout.session_of_name(path.name) == session and (path.is_dir() or path.suffix.lower() == ".zip"):
+        if layout.session_from_file_name(path.name) == session and (path.is_dir() or path.suffix.lower() == ".zip"):
             return path
     return None

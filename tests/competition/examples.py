@@ -17,7 +17,7 @@ from striate.competition.rules import parse_rules
 from striate.data.standardisation import Standardisation
 from striate.recordings import Recording
 from striate.recordings.layout import archive_stem
-from striate.simulate import Simulated
+from striate.simulate import Simulation
 from striate.submissions import Submission
 
 PASSPHRASE = "correct horse battery staple"
@@ -143,7 +143,7 @@ def predictions(made: Built, track: str, skill: float, seed: int = 0) -> Submiss
     )
 
 
-def modelled(made: Built, vault: Vault, mouse: Simulated, track: str, skill: float, seed: int = 0) -> Submission:
+def modelled(made: Built, vault: Vault, mouse: Simulation, track: str, skill: float, seed: int = 0) -> Submission:
     """What a model of the image alone would submit: the expected responses to the image, mixed with those to other images.
 
     Unlike a mixture of measured responses it has no part in their noise, so the ceilings bound it.

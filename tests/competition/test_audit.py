@@ -88,7 +88,7 @@ def test_a_planted_leak_is_found(kind, plot, vault):
     report = audit(plot.folder, None if outside else vault)
     found = [finding for finding in report if finding.rule == rule and finding.severity != "note"]
     assert found, [f"{f.rule} {f}" for f in report]
-    assert all(finding.message and finding.mend and finding.file for finding in found)
+    assert all(finding.message and finding.fix and finding.file for finding in found)
 
 
 def relist(plot):

@@ -24,7 +24,7 @@ import striate
 from striate.competition.fingerprints import response_hashes
 from striate.competition.looking_into import Search
 from striate.competition.withheld_responses import Population
-from striate.recordings.layout import session_of_name
+from striate.recordings.layout import session_from_file_name
 
 NEURONS, IMAGES = 14, 5
 WITHHELD = np.random.default_rng(1).gamma(0.7, 1.3, (IMAGES * 4, NEURONS)).astype(np.float32)
@@ -202,7 +202,7 @@ def test_what_is_harmless_is_let_through(what: str, tmp_path: Path) -> None:
 def test_a_recording_of_other_neurons_is_let_through(tmp_path: Path) -> None:
     file = tmp_path / "static77-1-1-preproc0.zip"
     striate.write(mouse("77-1-1", finals=2, neurons=9), file)
-    assert session_of_name(file.name)
+    assert session_from_file_name(file.name)
     assert Search([TRACK], tmp_path).look(file) is None
 
 

@@ -130,7 +130,7 @@ def test_every_reader_says_what_a_file_is(wrong: tuple[Path, str]) -> None:
         assert_short(refusal.value, path)
     (finding,) = check(path).of("error")
     assert kind.description in finding.message
-    assert finding.mend.lower().startswith(kind.advice[:20].lower())
+    assert finding.fix.lower().startswith(kind.advice[:20].lower())
 
 
 @pytest.mark.parametrize("name", ["v5.mat", "session.nwb", "s2p", "saved.zip"])

@@ -11,7 +11,7 @@ from tests.fixtures.recordings import small_recording
 from tests.training.small import small_recipe
 
 import striate
-from striate.recordings import Finding, Report, Severity
+from striate.recordings import CheckReport, Finding, Severity
 from striate.submissions import Submission
 
 _VOID = {"img"}
@@ -128,7 +128,7 @@ def tricky() -> Iterator[tuple[str, str]]:
     recording.neurons["area"] = _TRICK
     recording.source = Path(_TRICK)
     yield "recording", recording._repr_html_()
-    yield "check", Report(_TRICK, [Finding(_TRICK, Severity.ERROR, _TRICK, _TRICK, _TRICK)])._repr_html_()
+    yield "check", CheckReport(_TRICK, [Finding(_TRICK, Severity.ERROR, _TRICK, _TRICK, _TRICK)])._repr_html_()
     yield "recipe", small_recipe(description=_TRICK)._repr_html_()
 
 

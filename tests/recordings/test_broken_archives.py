@@ -213,7 +213,7 @@ def test_refused_with_one_sentence(name: str, tmp_path: Path, own_cache: Path) -
         assert not report.ok
         found = next(f for f in report if f.rule == rule)
         assert found.file
-        assert found.mend, "an error says how to mend it"
+        assert found.fix, "an error says how to mend it"
         checked = run_in_process("check", path)
         assert checked.status == 1
         assert rule in checked.out

@@ -147,7 +147,7 @@ def test_a_breach_is_found(rule: str, breach: Callable[[Recording], None], sever
     found = [f for f in report if f.rule == rule]
     assert found
     assert found[0].severity == severity
-    assert report.ok == (severity != "error" and not report.of("error"))
+    assert report.ok == (severity != "error" and not report.with_severity("error"))
 
 
 def wrong_statistics(files: Members) -> None:
@@ -281,7 +281,7 @@ def test_a_folder_of_archives_says_which_to_give(tmp_path: Path, recording: Reco
     write(recording, tmp_path / "static7-1-1-x.zip")
     (finding,) = [one for one in check(tmp_path) if one.rule == "no-recording"]
     assert "holds 1 zip: static7-1-1-x.zip" in finding.message
-    assert finding.mend == "Give one of them."
+    assert finding.fix == "Give one of them."
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
@@ -293,7 +293,7 @@ def test_check_and_training_agree_about_stored_deviations(variable: str, value: 
     std[... if std.ndim == 0 else 1] = value
     replace(files, name, std)
     path = write_zip(tmp_path / "static7-1-1-x.zip", files)
-    (finding,) = check(path).of("error")
+    (finding,) = check(path).with_severity("error")
     assert (finding.rule, finding.file) == ("non-finite", name)
     if not np.isfinite(value):
         opened = striate.open(path)
@@ -307,7 +307,7 @@ def test_deviations_that_are_all_zero_are_found_before_training_refuses_them(tmp
     files = members_of(small_recording())
     name = "meta/statistics/responses/all/std.npy"
     replace(files, name, np.zeros_like(array_of(files, name)))
-    (finding,) = check(write_zip(tmp_path / "static7-1-1-x.zip", files)).of("error")
+    (finding,) = check(write_zip(tmp_path / "static7-1-1-x.zip", files)).with_severity("error")
     assert finding.file == name
 
 
@@ -328,8 +328,8 @@ def test_a_missing_tier_is_said_to_be_what_it_is_needed_for(tier: str, advice: s
     made = small_recording()
     made.trials.loc[made.rows(tier), "tier"] = "final_test"
     (finding,) = (f for f in check(write(made, tmp_path / "static7-1-1-x.zip")) if f.rule == "missing-tier")
-    assert advice in finding.mend
-    assert "training needs it" not in finding.mend or tier != "test"
+    assert advice in finding.fix
+    assert "training needs it" not in finding.fix or tier != "test"
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_ids_that_would_change_in_64_bits_are_refused(field: str, values: Any, t
     files = members_of(small_recording())
     replace(files, f"meta/{field}.npy", values)
     path = write_zip(tmp_path / "static7-1-1-x.zip", files)
-    assert [f.file for f in check(path).of("error")] == [f"meta/{field}.npy"]
+    assert [f.file for f in check(path).with_severity("error")] == [f"meta/{field}.npy"]
     with pytest.raises(InputError, match="are whole numbers; got"):
         striate.open(path)
 
@@ -365,5 +365,5 @@ def test_fields_of_unusual_floats_are_read(dtype: type, tmp_path: Path) -> None:
     assert opened.neurons["depth"].tolist() == list(range(12))
     assert opened.trials["depth"].tolist() == list(range(66))
     assert np.array_equal(opened.images, small_recording().images)
-    assert check(path).of("error") == []
+    assert check(path).with_severity("error") == []
     assert striate.open(striate.write(opened, tmp_path / "again.zip")).fingerprint == opened.fingerprint

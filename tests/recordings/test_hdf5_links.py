@@ -10,7 +10,7 @@ from tests.fixtures.messages import assert_short
 from striate.competition.probes.packed_numbers import Numbers
 from striate.errors import InputError
 from striate.recordings.array_files import read_arrays
-from striate.recordings.hdf5_files import every_dataset
+from striate.recordings.hdf5_files import iterate_datasets
 
 
 def test_every_dataset_is_met_once_and_links_into_other_files_are_not_followed(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_every_dataset_is_met_once_and_links_into_other_files_are_not_followed(t
         file["elsewhere"] = h5py.ExternalLink("/etc/passwd", "/x")
         file["nowhere"] = h5py.SoftLink("/no/such")
     with h5py.File(tmp_path / "a.h5") as file:
-        found = dict(every_dataset(file))
+        found = dict(iterate_datasets(file))
     assert {name.rpartition("/")[0] for name in found} == {"a/b", "#refs#"}
     assert len(found) == 2
     (first, second) = sorted(Numbers().of((tmp_path / "a.h5").read_bytes()), key=len)

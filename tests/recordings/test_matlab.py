@@ -14,7 +14,7 @@ from tests.fixtures.messages import assert_short
 import striate
 from striate.errors import InputError
 from striate.recordings.array_files import read_arrays
-from striate.recordings.axis_order import in_order
+from striate.recordings.axis_order import transpose_axes
 
 TRIALS, NEURONS, HEIGHT, WIDTH = 40, 5, 18, 32
 
@@ -151,7 +151,7 @@ def test_axes_that_are_stated(axes: str) -> None:
 @pytest.mark.parametrize("axes", ["", "TH", "HWTC", "NHW", "TTT"])
 def test_axes_that_are_none(axes: str) -> None:
     with pytest.raises(InputError, match=r"give the letters of THW.*T trials or images"):
-        in_order(np.zeros((2, 3, 4)), axes, "THW", "images")
+        transpose_axes(np.zeros((2, 3, 4)), axes, "THW", "images")
 
 
 def test_cells_that_hold_no_words_are_refused(tmp_path: Path) -> None:

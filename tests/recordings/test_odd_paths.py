@@ -15,7 +15,7 @@ import striate
 from striate._internal.atomic_write import atomic_write, atomic_write_folder, utf8_path
 from striate.errors import InputError
 from striate.recordings import check, write
-from striate.recordings.archive import files_below
+from striate.recordings.archive import iterate_files
 from striate.submissions import Submission
 from striate.submissions.formats import sensorium_csv
 
@@ -129,8 +129,8 @@ def test_a_folder_that_holds_no_recording_is_not_searched_to_the_bottom(tmp_path
     (tmp_path / "projects" / "one").mkdir(parents=True)
     for name in ("a.txt", "projects/b.txt", "projects/one/deep.txt"):
         (tmp_path / name).write_text("x")
-    assert [file.name for file in files_below(tmp_path)] == ["a.txt", "b.txt"]
+    assert [file.name for file in iterate_files(tmp_path)] == ["a.txt", "b.txt"]
     with pytest.raises(InputError, match="neither `data/` nor `meta/`"):
         striate.open(tmp_path)
     (tmp_path / "projects" / "meta" / "trials").mkdir(parents=True)
-    assert [file.name for file in files_below(tmp_path)] == ["a.txt", "b.txt", "deep.txt"]
+    assert [file.name for file in iterate_files(tmp_path)] == ["a.txt", "b.txt", "deep.txt"]

@@ -40,7 +40,7 @@ def test_official_name_top_folder_and_members(tmp_path: Path, recording: Recordi
         assert all(name.startswith(path.stem + "/") for name in names)
         assert {i.date_time for i in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     below = {name.split("/", 1)[1] for name in names}
-    assert set(layout.written_members()) <= below
+    assert set(layout.standard_meta_members()) <= below
     assert {f"data/{v}/{t}.npy" for v in layout.VARIABLES for t in range(66)} <= below
 
 

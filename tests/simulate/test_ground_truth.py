@@ -61,12 +61,12 @@ def test_a_truth_belongs_to_one_recording(made):
         with pytest.raises(InputError, match="another recording"):
             oracle_scores(made.truth, recording)
         with pytest.raises(InputError, match="another recording"):
-            made.truth.revealed(recording)
+            made.truth.reveal(recording)
 
 
 def test_an_oracle_must_know_something_and_score_a_tier(made):
     with pytest.raises(InputError, match="did you mean 'image'"):
-        oracle_scores(made.truth, made.recording, given="imge")
+        oracle_scores(made.truth, made.recording, inputs="imge")
     with pytest.raises(InputError, match="no tier"):
         oracle_scores(made.truth, made.recording, "tests")
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from striate.errors import InputError
 from striate.simulate import PopulationSettings, RecordingSettings, Seed
-from striate.simulate.behavior import arousal_scores, behavior_course, eye_course, eye_scores
+from striate.simulate.behavior import behavior_z_scores, pupil_center_z_scores, simulate_behavior, simulate_pupil_center
 from striate.simulate.noise import measure
-from striate.simulate.optics import Retina
+from striate.simulate.retina import Retina
 from striate.stimuli import GREY_MEAN
 
 
@@ -112,7 +112,7 @@ def test_sums_over_the_retina_are_exact():
 
 
 def test_behavior_runs_in_bouts_and_changes_slowly():
-    behavior = np.concatenate([behavior_course(4000, np.random.default_rng(i)) for i in range(5)])
+    behavior = np.concatenate([simulate_behavior(4000, np.random.default_rng(i)) for i in range(5)])
     dilation, derivative, speed = behavior.T
     assert behavior.dtype == np.float32
     assert dilation.min() > 0
@@ -121,15 +121,15 @@ def test_behavior_runs_in_bouts_and_changes_slowly():
     assert np.corrcoef(dilation[1:], dilation[:-1])[0, 1] > 0.85
     assert np.corrcoef(speed > 0.5, dilation)[0, 1] > 0.2
     assert np.corrcoef(np.diff(dilation), derivative[1:])[0, 1] > 0.3
-    assert np.allclose(arousal_scores(behavior).mean(axis=0), 0, atol=0.35)
-    assert np.abs(arousal_scores(behavior)).max() <= 3
+    assert np.allclose(behavior_z_scores(behavior).mean(axis=0), 0, atol=0.35)
+    assert np.abs(behavior_z_scores(behavior)).max() <= 3
 
 
 def test_the_eye_wanders_and_jumps():
-    eye = np.concatenate([eye_course(4000, np.random.default_rng(i)) for i in range(5)])
-    assert np.allclose(eye_scores(eye).std(axis=0), 1, atol=0.15)
+    eye = np.concatenate([simulate_pupil_center(4000, np.random.default_rng(i)) for i in range(5)])
+    assert np.allclose(pupil_center_z_scores(eye).std(axis=0), 1, atol=0.15)
     assert all(np.corrcoef(eye[1:, i], eye[:-1, i])[0, 1] > 0.7 for i in (0, 1))
-    assert eye_course(1, np.random.default_rng(0)).shape == (1, 2)
+    assert simulate_pupil_center(1, np.random.default_rng(0)).shape == (1, 2)
 
 
 @settings(deadline=None, max_examples=20)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from striate.simulate import Population, PopulationSettings, Seed, population
-from striate.simulate.behavior import EYE_POSITION, behavior_course
+from striate.simulate.behavior import PUPIL_CENTER, simulate_behavior
 from striate.stimuli import gabor, grating, natural_like, to_grey
 
 SHAPE = (72, 128)
@@ -116,7 +116,7 @@ def test_the_retinotopic_map_is_smooth(neurons):
 
 
 def test_receptive_fields_follow_the_eyes(neurons, pictures):
-    eye = np.array(EYE_POSITION[0]) + np.array(EYE_POSITION[1]) * [[2.0, 1.0]]
+    eye = np.array(PUPIL_CENTER[0]) + np.array(PUPIL_CENTER[1]) * [[2.0, 1.0]]
     shift = neurons.gaze(eye)[0]
     assert np.hypot(*shift) == pytest.approx(1.5 * SHAPE[1] / 256 * np.hypot(2, 1))
     ahead, aside = neurons.drive(pictures[:40]), neurons.drive(pictures[:40], np.repeat(eye, 40, axis=0))
@@ -126,7 +126,7 @@ def test_receptive_fields_follow_the_eyes(neurons, pictures):
 
 
 def test_gain_follows_behavior_and_is_one_on_average(neurons):
-    behavior = np.concatenate([behavior_course(2000, np.random.default_rng(i)) for i in range(10)])[::7]
+    behavior = np.concatenate([simulate_behavior(2000, np.random.default_rng(i)) for i in range(10)])[::7]
     gain = neurons.gain(behavior)
     assert gain.mean() == pytest.approx(1, abs=0.1)
     assert 0.1 < np.log(gain).std(axis=0).mean() < 0.6
@@ -138,8 +138,8 @@ def test_gain_follows_behavior_and_is_one_on_average(neurons):
 
 def test_expected_is_the_mean_of_many_measurements(neurons, pictures):
     rng = np.random.default_rng(0)
-    behavior = behavior_course(3, rng)
-    eye = np.tile(np.array(EYE_POSITION[0]), (3, 1))
+    behavior = simulate_behavior(3, rng)
+    eye = np.tile(np.array(PUPIL_CENTER[0]), (3, 1))
     expected = neurons.expected(pictures[:3], behavior, eye)
     drawn = np.mean([neurons.measure(expected, rng) for _ in range(2000)], axis=0, dtype=np.float64)
     burst, shape = (neurons.neurons[name].to_numpy() for name in ("burst", "burst_shape"))

@@ -141,7 +141,7 @@ def test_competition_scans_withhold_responses(sensorium, sensorium_plus):
 
 
 def test_statistics_tell_nothing_of_withheld_trials(sensorium_plus):
-    one, full = sensorium_plus.recording, sensorium_plus.truth.revealed(sensorium_plus.recording)
+    one, full = sensorium_plus.recording, sensorium_plus.truth.reveal(sensorium_plus.recording)
     train = full.responses[full.rows("train")]
     assert np.allclose(one.statistics["responses"].max, train.max(axis=0))
     assert np.allclose(one.statistics["responses"].mean, train.mean(axis=0))
@@ -165,7 +165,7 @@ def test_withholding_changes_nothing_else(sensorium):
     assert not full.recording.withheld_tiers
     assert full.recording.trials["trial_idx"].tolist() == sensorium.truth.order.tolist()
     assert np.array_equal(full.recording.images, sensorium.recording.images)
-    revealed = sensorium.truth.revealed(sensorium.recording)
+    revealed = sensorium.truth.reveal(sensorium.recording)
     for name in ("responses", "behavior", "pupil_center"):
         assert np.array_equal(getattr(full.recording, name), getattr(revealed, name))
     assert np.array_equal(full.truth.expected, sensorium.truth.expected)
@@ -227,7 +227,7 @@ def test_reliability_can_be_chosen():
 
 def test_oracles_are_good_but_not_perfect(large):
     both = oracle_scores(large.truth, large.recording).means
-    image = oracle_scores(large.truth, large.recording, given="image").means
+    image = oracle_scores(large.truth, large.recording, inputs="image").means
     assert 0.4 < both["single_trial_correlation"] < 0.6
     assert 0.35 < image["single_trial_correlation"] < both["single_trial_correlation"]
     assert 0.7 < image["correlation_to_average"] < 0.9
@@ -255,7 +255,7 @@ def test_the_oracle_of_the_image_alone_reaches_the_ceiling():
     )
     image_ids = made.recording.trials["image_id"].to_numpy()[made.recording.rows("test")]
     ceiling = cc_max(measured_responses(made.truth, made.recording, "test"), Repeats(image_ids))
-    image = oracle_scores(made.truth, made.recording, given="image").means
+    image = oracle_scores(made.truth, made.recording, inputs="image").means
     assert image["correlation_to_average"] == pytest.approx(ceiling.mean, abs=0.01)
 
 

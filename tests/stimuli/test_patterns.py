@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import InputError
-from striate.stimuli import gabor, grating, standardised, to_grey
+from striate.stimuli import gabor, grating, standardise, to_grey
 
 
 def dominant(pattern):
@@ -87,12 +87,12 @@ def test_standardised_forgets_mean_and_scale(seed, mean, scale):
     moved = mean + scale * pattern
     # the pattern is rounded to float32 before the mean is subtracted, and what remains is divided by the scale
     rounding = 4 * np.finfo(np.float32).eps * (1 + np.abs(moved).max() / (scale * pattern.std()))
-    np.testing.assert_allclose(standardised(moved), standardised(pattern), rtol=2e-6 + rounding, atol=rounding)
-    assert np.std(standardised(pattern), dtype=np.float64) == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(standardise(moved), standardise(pattern), rtol=2e-6 + rounding, atol=rounding)
+    assert np.std(standardise(pattern), dtype=np.float64) == pytest.approx(1, abs=1e-6)
 
 
 def test_a_constant_pattern_standardises_to_zero():
-    assert not standardised(np.full((4, 5), 7.3)).any()
+    assert not standardise(np.full((4, 5), 7.3)).any()
 
 
 @pytest.mark.parametrize(

@@ -10,26 +10,26 @@ from tests.training.small import small_recipe
 import striate
 from striate.data import SessionLoaders, loaders
 from striate.models import Encoder, build_encoder
-from striate.simulate import Simulated
+from striate.simulate import Simulation
 from striate.training import train
 from striate.training.initialisation import initialise
 from striate.training.recipe import InitialisationSettings
 
 
 @pytest.fixture(scope="module")
-def simulated() -> Simulated:
+def simulated() -> Simulation:
     return striate.simulate(
         neurons=80, train=300, validation=20, test_images=4, repeats=4, image_shape=(36, 64), reliability=0.4, seed=5
     )
 
 
-def untrained(simulated: Simulated) -> tuple[Encoder, SessionLoaders]:
+def untrained(simulated: Simulation) -> tuple[Encoder, SessionLoaders]:
     data = loaders([simulated.recording], image_size=[36, 64], tiers=("train", "validation"))
     torch.manual_seed(0)
     return build_encoder(small_recipe(model__core__input_kernel_size=9).model, data.coordinates, data.input_shape), data
 
 
-def test_positions_are_those_of_the_simulated_neurons(simulated: Simulated) -> None:
+def test_positions_are_those_of_the_simulated_neurons(simulated: Simulation) -> None:
     encoder, data = untrained(simulated)
     session = simulated.recording.session
 
@@ -45,7 +45,7 @@ def test_positions_are_those_of_the_simulated_neurons(simulated: Simulated) -> N
     assert facts[session]["evidence"] > 1.3 * facts[session]["evidence_elsewhere"]
 
 
-def test_biases_give_the_mean_response(simulated: Simulated) -> None:
+def test_biases_give_the_mean_response(simulated: Simulation) -> None:
     encoder, data = untrained(simulated)
     session = simulated.recording.session
     readout = encoder.readout(session)
@@ -56,7 +56,7 @@ def test_biases_give_the_mean_response(simulated: Simulated) -> None:
     np.testing.assert_allclose(rates[0], data[session].responses("train").mean(axis=0), rtol=1e-4, atol=1e-3)
 
 
-def test_nothing_else_changes(simulated: Simulated) -> None:
+def test_nothing_else_changes(simulated: Simulation) -> None:
     encoder, data = untrained(simulated)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     assert initialise(encoder, data, InitialisationSettings(), seed=0) == {}
@@ -66,7 +66,7 @@ def test_nothing_else_changes(simulated: Simulated) -> None:
     assert all("position_network" in name or name.endswith(".bias") for name in changed)
 
 
-def test_a_run_says_what_was_estimated(simulated: Simulated, tmp_path: Path) -> None:
+def test_a_run_says_what_was_estimated(simulated: Simulation, tmp_path: Path) -> None:
     recipe = small_recipe(initialisation__positions="retinotopy", schedule__max_epochs=1)
     run = train(recipe, simulated.recording, tmp_path / "run")
     assert set(run.provenance["start"]) == {simulated.recording.session}

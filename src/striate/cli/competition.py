@@ -151,7 +151,9 @@ def audit(
     else:
         for finding in report:
             _print_finding(finding)
-        counts = ", ".join(f"{len(report.of(s))} {s}{'' if len(report.of(s)) == 1 else 's'}" for s in _COLOURS)
+        counts = ", ".join(
+            f"{len(report.with_severity(s))} {s}{'' if len(report.with_severity(s)) == 1 else 's'}" for s in _COLOURS
+        )
         verdict = "[bold red]leaks[/]" if serious else "[bold green]clean[/]"
         whose = "with the vault" if opened else "as an outsider"
         console.print(f"{escape(report.name)}: {verdict} {whose} ({counts})", soft_wrap=True)
@@ -163,8 +165,8 @@ def _print_finding(finding: "Finding") -> None:
     colour = _COLOURS[finding.severity]
     console.print(f"[{colour}]{finding.severity}[/] [bold]{finding.rule}[/] {escape(finding.file)}", soft_wrap=True)
     console.print(f"    {escape(finding.message)}", soft_wrap=True)
-    if finding.mend:
-        console.print(f"    [italic]{escape(finding.mend)}[/]", soft_wrap=True)
+    if finding.fix:
+        console.print(f"    [italic]{escape(finding.fix)}[/]", soft_wrap=True)
 
 
 @competition.command("commit")

@@ -12,7 +12,7 @@ from rich.table import Table
 from striate.cli.app import DATA, app
 
 if TYPE_CHECKING:
-    from striate.recordings import Recording, Report
+    from striate.recordings import CheckReport, Recording
 
 console = Console(highlight=False)
 
@@ -159,16 +159,17 @@ def check(
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
-def _print_report(report: "Report") -> None:
+def _print_report(report: "CheckReport") -> None:
     from rich.markup import escape
 
     for finding in report:
         colour = _COLOURS[finding.severity]
         console.print(f"[{colour}]{finding.severity}[/] [bold]{finding.rule}[/] {escape(finding.file)}", soft_wrap=True)
-        mend = f" [dim]{escape(finding.mend)}[/]" if finding.mend else ""
+        mend = f" [dim]{escape(finding.fix)}[/]" if finding.fix else ""
         console.print(f"    {escape(finding.message)}{mend}", soft_wrap=True)
     counts = ", ".join(
-        f"{len(report.of(s))} {s}{'' if len(report.of(s)) == 1 else 's'}" for s in ("error", "warning", "note")
+        f"{len(report.with_severity(s))} {s}{'' if len(report.with_severity(s)) == 1 else 's'}"
+        for s in ("error", "warning", "note")
     )
     verdict = "[bold green]valid[/]" if report.ok else "[bold red]not valid[/]"
     console.print(f"{report.name}: {verdict} ({counts})", soft_wrap=True)

@@ -14,7 +14,7 @@ from striate._internal.paths import expand_path
 from striate.cli.app import DATA, app, errors
 
 if TYPE_CHECKING:
-    from striate.simulate import RecordingSettings, Track, Written
+    from striate.simulate import RecordingSettings, SimulationFiles, Track
 
 console = Console(highlight=False)
 
@@ -218,15 +218,15 @@ def _refuse_scoring_truths(
 ) -> None:
     """Refuse to write over a truth before anything is simulated."""
     from striate._internal.atomic_write import refuse_existing
-    from striate.simulate.multi_session import plan
+    from striate.simulate.multi_session import plan_recordings
 
     if truth is not None and withhold:
-        for one in plan(pretraining, tracks, None, first_animal):
+        for one in plan_recordings(pretraining, tracks, None, first_animal):
             if one.track is not None:
                 refuse_existing(_scoring_truth(truth, one.session), overwrite)
 
 
-def _write_scoring_truth(one: "Written", overwrite: bool) -> Path | None:
+def _write_scoring_truth(one: "SimulationFiles", overwrite: bool) -> Path | None:
     """Write what ``striate score`` takes, beside the truth about a recording that withholds responses."""
     from striate.submissions import Truth
 
@@ -234,16 +234,20 @@ def _write_scoring_truth(one: "Written", overwrite: bool) -> Path | None:
     if one.truth is None or not recording.withheld_tiers:
         return None
     path = _scoring_truth(one.truth.parent, recording.session)
-    Truth.of(one.simulated.truth.revealed(recording)).write(path, overwrite=overwrite)
+    Truth.of(one.simulated.truth.reveal(recording)).write(path, overwrite=overwrite)
     return path
 
 
-def _facts(one: "Written", scoring: Path | None) -> dict[str, Any]:
-    from striate.simulate import GIVEN, oracle_scores
+def _facts(one: "SimulationFiles", scoring: Path | None) -> dict[str, Any]:
+    from striate.simulate import ORACLE_INPUTS, oracle_scores
 
     recording, truth = one.simulated.recording, one.simulated.truth
     tiers = {tier: int((recording.trials["tier"] == tier).sum()) for tier in recording.tiers}
-    oracle = {known: oracle_scores(truth, recording, "test", known).means for known in GIVEN} if "test" in tiers else {}
+    oracle = (
+        {known: oracle_scores(truth, recording, "test", known).means for known in ORACLE_INPUTS}
+        if "test" in tiers
+        else {}
+    )
     return {
         "session": recording.session,
         "track": truth.track,

@@ -23,7 +23,7 @@ from striate.competition.probes import (
 )
 from striate.competition.probes.material import Material, gather
 from striate.competition.vault import Vault
-from striate.recordings.check_findings import Finding, Report, Severity
+from striate.recordings.check_findings import CheckReport, Finding, Severity
 
 Probe = Callable[[Material], Iterator[Finding]]
 
@@ -45,7 +45,7 @@ _PROBES: tuple[Probe, ...] = (
 )
 
 
-def audit(path: Path | str, vault: Vault | None = None) -> Report:
+def audit(path: Path | str, vault: Vault | None = None) -> CheckReport:
     """Hunt for leaks in the folder of a competition, or in a single archive.
 
     Nothing is changed. The folder need not be one that striate has built: where it has no rules, archives are judged by what
@@ -60,7 +60,7 @@ def audit(path: Path | str, vault: Vault | None = None) -> Report:
 
     Returns
     -------
-    Report
+    CheckReport
         Findings by name of the rule in `LEAKS`, with evidence and how to mend it; errors first, then warnings, then notes.
         What the rules declare to be by design is a note.
 
@@ -71,7 +71,7 @@ def audit(path: Path | str, vault: Vault | None = None) -> Report:
     """
     place = expand_path(path)
     material = gather(place, vault)
-    report = Report(place.name, list(material.findings))
+    report = CheckReport(place.name, list(material.findings))
     with progress_bar("auditing", len(_PROBES)) as advance:
         for probe in _PROBES:
             report.findings += probe(material)

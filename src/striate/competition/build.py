@@ -31,7 +31,7 @@ from striate.errors import InputError, listed
 from striate.metrics import split_half
 from striate.recordings import layout
 from striate.recordings import write as write_recording
-from striate.simulate import RecordingSettings, Simulated
+from striate.simulate import RecordingSettings, Simulation
 from striate.simulate import recording as simulated_recording
 from striate.simulate.config import split_settings
 from striate.simulate.seeds import Seed
@@ -148,7 +148,9 @@ def build(
     return Built(checked, public, secret / LIVE_TRUTH, secret / VAULT, balances, evidence)
 
 
-def simulated(rules: Rules, settings: dict[str, object] | None = None, seed: Seed | None = None) -> Iterator[Simulated]:
+def simulated(
+    rules: Rules, settings: dict[str, object] | None = None, seed: Seed | None = None
+) -> Iterator[Simulation]:
     """Simulate, in full, the recordings that rules name.
 
     Parameters

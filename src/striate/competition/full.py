@@ -17,10 +17,10 @@ from striate.competition.rules import FINAL, LIVE, Rules
 from striate.competition.tables import Track
 from striate.errors import InputError, listed
 from striate.recordings import Recording
-from striate.simulate import Simulated
+from striate.simulate import Simulation
 
 Array = NDArray[Any]
-Source = Path | str | Recording | Simulated
+Source = Path | str | Recording | Simulation
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +64,9 @@ def opened(source: Source) -> Full:
         If it cannot be read.
     """
     seed = None
-    if isinstance(source, Simulated):
+    if isinstance(source, Simulation):
         seed = source.truth.seed
-        recording = source.truth.revealed(source.recording)
+        recording = source.truth.reveal(source.recording)
         recording = made_of(
             recording.session,
             recording.neurons,

@@ -22,7 +22,7 @@ import numpy as np
 from striate._internal.zip_files import open_zip
 from striate.competition.secret_files import kind_by_head
 from striate.competition.withheld_responses import Population, Suspicion, SuspicionError, Tally
-from striate.recordings.hdf5_files import every_dataset
+from striate.recordings.hdf5_files import iterate_datasets
 
 _HEAD = 4096  # bytes
 _DEEPEST = 6  # containers within containers
@@ -190,7 +190,7 @@ class Search:
 
         path = getattr(opened, "name", None)
         with h5py.File(path if isinstance(path, str) else opened, "r") as file:
-            for name, found in every_dataset(file):
+            for name, found in iterate_datasets(file):
                 if found.shape is None or h5py.check_string_dtype(found.dtype):
                     continue
                 called = _within(where, name)

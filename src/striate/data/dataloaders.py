@@ -378,7 +378,7 @@ def _options(
     tiers: Iterable[str] | None, shuffle: bool, seed: int, workers: int, pin_memory: bool, device: torch.device
 ) -> _Options:
     validate_seed(seed)
-    validate_count("workers", workers, least=0)
+    validate_count("workers", workers, minimum=0)
     if device.type != "cpu" and (workers or pin_memory):
         raise InputError(
             f"workers and pin_memory are for batches that come from RAM; leave them out with device {device}."

@@ -176,7 +176,7 @@ def _unpacked(folder: Path) -> Path | None:
 
 
 def _of_pointer(path: Path, key: AnnexKey) -> dict[str, Any]:
-    session = layout.session_of_name(path.name)
+    session = layout.session_from_file_name(path.name)
     told = {"md5": key.md5, "sha256": key.sha256, "size": key.size, "session": session}
     return {what: value for what, value in told.items() if value is not None}
 
@@ -199,7 +199,7 @@ def inspect_recording(path: Path) -> dict[str, Any]:
         return {}
     if tables.neurons is None or tables.trials is None:
         return {}
-    session = layout.session_of_name(path.name)
+    session = layout.session_from_file_name(path.name)
     if session is None:
         fields = ("animal_id", "session", "scan_idx")
         if all(field in tables.neurons for field in fields) and len(tables.neurons):

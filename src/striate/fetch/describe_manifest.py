@@ -74,7 +74,7 @@ def _asked(client: Client, base: str, name: str) -> dict[str, Any]:
         (".html", ".htm")
     ):
         raise InputError(f"{response.host} has a web page and no file at {response.address}.")
-    session = layout.session_of_name(name.rsplit("/", 1)[-1])
+    session = layout.session_from_file_name(name.rsplit("/", 1)[-1])
     told = {"name": name, "size": size, "session": session}
     return {key: value for key, value in told.items() if value is not None}
 

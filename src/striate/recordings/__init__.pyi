@@ -1,6 +1,6 @@
 from .check import check as check
+from .check_findings import CheckReport as CheckReport
 from .check_findings import Finding as Finding
-from .check_findings import Report as Report
 from .check_findings import Severity as Severity
 from .check_rules import RULES as RULES
 from .convert import convert as convert

@@ -21,7 +21,7 @@ from striate._internal.zip_files import open_zip
 from striate.errors import InputError, listed
 from striate.recordings import layout
 from striate.recordings.check_findings import Finding, UnreadableError
-from striate.recordings.check_rules import found
+from striate.recordings.check_rules import make_finding
 
 LARGEST_MEMBER = 256 * 2**20  # bytes; a response vector of a million neurons has 8 MB
 
@@ -84,16 +84,20 @@ class Archive(ABC):
         unsafe = [m.name for m in files if _LEADS_OUT.search(m.name)]
         for name in unsafe[:20]:
             self.findings.append(
-                found("path-traversal", name, "the name leads out of the archive.", "Make the archive anew without it.")
+                make_finding(
+                    "path-traversal", name, "the name leads out of the archive.", "Make the archive anew without it."
+                )
             )
         outside = set(unsafe)
         safe = [m for m in files if m.name not in outside]
         for name, count in Counter(m.name for m in safe).items():
             if count > 1:
                 self.findings.append(
-                    found("duplicate-member", name, f"the archive has {count} members of this name.", "Keep one.")
+                    make_finding(
+                        "duplicate-member", name, f"the archive has {count} members of this name.", "Keep one."
+                    )
                 )
-        junk = [m.name for m in safe if layout.JUNK.search(m.name)]
+        junk = [m.name for m in safe if layout.IGNORED_FILES.search(m.name)]
         no_use = set(junk)
         useful = [m for m in safe if m.name not in no_use]
         roots = Counter(match["root"] for m in useful if (match := _ROOTED.match(m.name)))
@@ -108,14 +112,14 @@ class Archive(ABC):
             message = (
                 f"{len(junk)} file{'s do' if len(junk) > 1 else ' does'} not belong to a recording: {listed(junk)}."
             )
-            self.findings.append(found("unrelated-file", self.path.name, message))
+            self.findings.append(make_finding("unrelated-file", self.path.name, message))
 
     def too_large(self, member: str) -> Finding | None:
         """Return a finding where a member declares more than `LARGEST_MEMBER` bytes."""
         size = self.members[member].size
         if size <= LARGEST_MEMBER:
             return None
-        return found(
+        return make_finding(
             "oversized-member", member, f"{size} bytes; at most {LARGEST_MEMBER} are read.", "Split or mend it."
         )
 
@@ -124,17 +128,17 @@ def _choose_root(path: Path, roots: Counter[str], findings: list[Finding]) -> st
     complete = [r for r in roots if roots[r] > 1] or list(roots)
     if not complete:
         problem = "there is neither `data/` nor `meta/` with arrays in it."
-        mend = "Give a zip or folder in the SENSORIUM 2022 layout, or make one with `striate convert`."
+        fix = "Give a zip or folder in the SENSORIUM 2022 layout, or make one with `striate convert`."
         if path.is_dir() and (zips := sorted(file.name for file in path.glob("*.zip"))):
             problem = f"the folder holds {len(zips)} zip{'s' * (len(zips) > 1)}: {listed(zips)}."
-            mend = "Give one of them."
+            fix = "Give one of them."
         elif (kind := detect_file_type(path)) is not None and kind.name not in ("zip", "folder", "empty-folder"):
-            problem, mend = f"this is {kind.description}.", f"{kind.advice[0].upper()}{kind.advice[1:]}."
-        findings.append(found("no-recording", path.name, problem, mend))
+            problem, fix = f"this is {kind.description}.", f"{kind.advice[0].upper()}{kind.advice[1:]}."
+        findings.append(make_finding("no-recording", path.name, problem, fix))
         return ""
     if len(complete) > 1:
         findings.append(
-            found(
+            make_finding(
                 "several-recordings",
                 path.name,
                 f"{len(complete)} recordings are in it: {listed(sorted(complete))}.",
@@ -144,7 +148,7 @@ def _choose_root(path: Path, roots: Counter[str], findings: list[Finding]) -> st
     return max(complete, key=lambda r: roots[r])
 
 
-def files_below(folder: Path) -> Iterator[Path]:
+def iterate_files(folder: Path) -> Iterator[Path]:
     """Files of a recording's folder in a fixed order, also in folders that are links; a circle of links ends.
 
     A folder without any of a recording's folders, at the top or in a subfolder, holds no recording: only its own files and those of
@@ -160,7 +164,7 @@ def files_below(folder: Path) -> Iterator[Path]:
             subfolders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        subfolders[:] = sorted(name for name in subfolders if not layout.JUNK.search(name))
+        subfolders[:] = sorted(name for name in subfolders if not layout.IGNORED_FILES.search(name))
         yield from (Path(place, name) for name in sorted(names))
 
 
@@ -180,7 +184,7 @@ class FolderArchive(Archive):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         files = []
-        for file in files_below(path):
+        for file in iterate_files(path):
             try:
                 size = file.stat().st_size
             except OSError:  # a link whose target is gone
@@ -197,10 +201,12 @@ class FolderArchive(Archive):
             return file.read_bytes()
         except FileNotFoundError:
             problem = "the file is a link whose target is missing (a git-annex file that was not fetched?)."
-            raise UnreadableError(found("not-an-array", member, problem, "Fetch its content first.")) from None
+            raise UnreadableError(make_finding("not-an-array", member, problem, "Fetch its content first.")) from None
         except OSError as error:
             raise UnreadableError(
-                found("not-an-array", member, f"the file cannot be read ({error.strerror}).", "Mend its permissions.")
+                make_finding(
+                    "not-an-array", member, f"the file cannot be read ({error.strerror}).", "Mend its permissions."
+                )
             ) from error
 
     def close(self) -> None:
@@ -229,7 +235,9 @@ class ZipArchive(Archive):
         for first, second in pairwise(ordered):
             if first.header_offset + 30 + len(first.filename) + first.compress_size > second.header_offset:
                 message = f"its bytes overlap with those of {second.filename}."
-                self.findings.append(found("overlapping-members", first.filename, message, "Make the archive anew."))
+                self.findings.append(
+                    make_finding("overlapping-members", first.filename, message, "Make the archive anew.")
+                )
                 return
 
     def read(self, member: str) -> bytes:
@@ -239,7 +247,9 @@ class ZipArchive(Archive):
         info = self._infos[self.members[member].name]
         if info.flag_bits & 0x1:
             raise UnreadableError(
-                found("encrypted-member", member, "the member is encrypted.", "Make the archive without a password.")
+                make_finding(
+                    "encrypted-member", member, "the member is encrypted.", "Make the archive without a password."
+                )
             )
         try:
             data = self._inflate(info)
@@ -257,15 +267,19 @@ class ZipArchive(Archive):
             MemoryError,
         ) as error:
             raise UnreadableError(
-                found("truncated-member", member, f"the member is damaged ({error}).", "Download or make it again.")
+                make_finding(
+                    "truncated-member", member, f"the member is damaged ({error}).", "Download or make it again."
+                )
             ) from None
         if len(data) != info.file_size:
             rule = "truncated-member" if len(data) < info.file_size else "oversized-member"
             message = f"the member inflates to {'more than ' if len(data) > info.file_size else ''}{min(len(data), info.file_size)} bytes; {info.file_size} are declared."
-            raise UnreadableError(found(rule, member, message, "Download or make the archive again."))
+            raise UnreadableError(make_finding(rule, member, message, "Download or make the archive again."))
         if isal_zlib.crc32(data) != info.CRC:
             raise UnreadableError(
-                found("truncated-member", member, "the checksum does not agree.", "Download or make the archive again.")
+                make_finding(
+                    "truncated-member", member, "the checksum does not agree.", "Download or make the archive again."
+                )
             )
         return data
 
@@ -298,12 +312,12 @@ def _why_no_zip(path: Path, error: Exception) -> Finding:
     if kind is None or kind.name in ("text", "folder"):
         if isinstance(error, OSError):
             problem = f"it cannot be read ({error.strerror})."
-            return found("not-an-archive", path.name, problem, "Mend its permissions.")
-        problem, mend = "this is neither a zip nor a folder.", "Give a zip or folder in the SENSORIUM 2022 layout."
+            return make_finding("not-an-archive", path.name, problem, "Mend its permissions.")
+        problem, fix = "this is neither a zip nor a folder.", "Give a zip or folder in the SENSORIUM 2022 layout."
     else:
         detail = f" ({error})" if kind.name == "damaged-zip" else ""
-        problem, mend = f"this is {kind.description}{detail}.", f"{kind.advice[0].upper()}{kind.advice[1:]}."
-    return found("not-an-archive", path.name, problem, mend)
+        problem, fix = f"this is {kind.description}{detail}.", f"{kind.advice[0].upper()}{kind.advice[1:]}."
+    return make_finding("not-an-archive", path.name, problem, fix)
 
 
 def open_archive(path: Path) -> Archive:

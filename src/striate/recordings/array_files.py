@@ -14,9 +14,9 @@ from striate._internal.parquet_files import read_table as read_parquet
 from striate._internal.paths import expand_path
 from striate.errors import InputError, nearest, shortened
 from striate.recordings import npy_format
-from striate.recordings.axis_order import guessed_axes
+from striate.recordings.axis_order import infer_axes
 from striate.recordings.check_findings import UnreadableError
-from striate.recordings.hdf5_files import as_text, read_hdf5
+from striate.recordings.hdf5_files import decode_text, read_hdf5
 
 Array = NDArray[Any]
 
@@ -62,7 +62,7 @@ def read_arrays(
     is_hdf5 = kind is not None and kind.name in ("hdf5", "matlab73")
     if kind is not None and kind.name not in ("hdf5", "matlab73", "npz", "zip", "damaged-zip", "npy", "text"):
         raise wrong_file_type(source, _ONE_FILE, "give one of these")
-    arrays, of_matlab = read_hdf5(source) if is_hdf5 else (_read_npz(source), False)
+    arrays, from_matlab = read_hdf5(source) if is_hdf5 else (_read_npz(source), False)
     arguments: dict[str, Any] = {}
     allowed = ("images", "responses", "behavior", "pupil_center", "neurons", "trials")
     for name, values in arrays.items():
@@ -80,13 +80,13 @@ def read_arrays(
     for name in ("images", "responses", "neurons"):
         if name not in arguments:
             raise InputError(f"{source} has no {name}: it needs images, responses and the columns neurons/x, /y, /z.")
-    if of_matlab:
+    if from_matlab:
         _transpose_tables(arguments)
     stated = {"image_axes": image_axes, "response_axes": response_axes}
     arguments |= {name: axes for name, axes in stated.items() if axes is not None}
     if is_hdf5 and None in stated.values():
         try:
-            guessed = guessed_axes(arguments, of_matlab=of_matlab)
+            guessed = infer_axes(arguments, from_matlab=from_matlab)
         except InputError as error:
             raise InputError(f"{shortened(source, 80)}: {error}") from None
         arguments = {**guessed, **arguments}
@@ -118,7 +118,7 @@ def _read_npz(source: Path) -> dict[str, Array]:
                 raise InputError(f"{source} holds a single array: give an .npz with images, responses and neurons.")
             file.seek(0)
             arrays = npy_format.read_npz(file, _LARGEST)
-        return {name: as_text(values) for name, values in arrays.items()}
+        return {name: decode_text(values) for name, values in arrays.items()}
     except (ValueError, OSError) as error:
         if isinstance(error, InputError) and str(error).startswith(str(source)):
             raise
@@ -214,7 +214,7 @@ def read_array(path: str | os.PathLike[str]) -> Array:
             )
         raise wrong_file_type(source, "a .npy array", "save the array with numpy.save")
     try:
-        return np.asarray(npy_format.mapped(source))
+        return np.asarray(npy_format.memory_map(source))
     except (ValueError, OSError) as error:
         reason = error.finding.message if isinstance(error, UnreadableError) else str(error)
         raise InputError(

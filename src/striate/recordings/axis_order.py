@@ -14,7 +14,7 @@ IMAGE_AXES, RESPONSE_AXES = "THW", "TN"
 _MEANING = {"T": "trials or images", "H": "height", "W": "width", "N": "neurons"}
 
 
-def in_order(array: Array, axes: str, wanted: str, name: str) -> Array:
+def transpose_axes(array: Array, axes: str, wanted: str, name: str) -> Array:
     """Return a view of an array with its axes in the order that is wanted.
 
     Parameters
@@ -48,7 +48,7 @@ def in_order(array: Array, axes: str, wanted: str, name: str) -> Array:
     return array.transpose([letters.index(letter) for letter in wanted])
 
 
-def guessed_axes(arrays: Mapping[str, Any], *, of_matlab: bool) -> dict[str, str]:
+def infer_axes(arrays: Mapping[str, Any], *, from_matlab: bool) -> dict[str, str]:
     """Tell the axes of ``images`` and ``responses`` from how many trials, neurons and images there are.
 
     Parameters
@@ -56,7 +56,7 @@ def guessed_axes(arrays: Mapping[str, Any], *, of_matlab: bool) -> dict[str, str
     arrays
         Arguments of `striate.convert`, as they were read from an HDF5 file; ``image_axes`` or ``response_axes`` among
         them are taken as true.
-    of_matlab
+    from_matlab
         Whether MATLAB wrote the file. There, trials are often the last axis; elsewhere they are the first.
 
     Returns
@@ -71,7 +71,7 @@ def guessed_axes(arrays: Mapping[str, Any], *, of_matlab: bool) -> dict[str, str
     """
     images, responses = (np.asarray(arrays[name]) for name in ("images", "responses"))
     response_axes = str(arrays.get("response_axes", RESPONSE_AXES)).upper()
-    if of_matlab and responses.ndim == 2 and "response_axes" not in arrays:
+    if from_matlab and responses.ndim == 2 and "response_axes" not in arrays:
         neurons = _number_of_neurons(arrays["neurons"])
         if responses.shape == (neurons, neurons):
             raise InputError(
@@ -83,13 +83,13 @@ def guessed_axes(arrays: Mapping[str, Any], *, of_matlab: bool) -> dict[str, str
     axes = {"response_axes": response_axes}
     if images.ndim in (3, 4) and "image_axes" not in arrays:
         trials = responses.shape[max(response_axes.find("T"), 0)] if responses.ndim == 2 else 0
-        axes["image_axes"] = _image_axes(_without_channel(images.shape), trials, arrays, of_matlab=of_matlab)
+        axes["image_axes"] = _image_axes(_without_channel(images.shape), trials, arrays, from_matlab=from_matlab)
     return axes
 
 
-def _image_axes(shape: tuple[int, ...], trials: int, arrays: Mapping[str, Any], *, of_matlab: bool) -> str:
+def _image_axes(shape: tuple[int, ...], trials: int, arrays: Mapping[str, Any], *, from_matlab: bool) -> str:
     fitting = ["THW"]
-    if of_matlab:
+    if from_matlab:
         fitting = [axes for axes in ("THW", "HWT") if shape[axes.index("T")] == trials]
         if not fitting:  # each distinct image once: at least as many as the ids say
             ids = np.asarray(arrays.get("trials", {}).get("image_id", ()))

@@ -11,18 +11,18 @@ from striate._internal.progress_bars import progress_bar
 from striate.errors import InputError, describe_type, printable_text
 from striate.recordings import layout
 from striate.recordings.archive import Archive, open_archive
-from striate.recordings.check_findings import Finding, Report, Severity, UnreadableError
-from striate.recordings.check_rules import found
-from striate.recordings.checks import images, order, responses, statistics
-from striate.recordings.checks.scan import survey_trials
-from striate.recordings.pack import MANIFEST, session_of_neurons
+from striate.recordings.check_findings import CheckReport, Finding, Severity, UnreadableError
+from striate.recordings.check_rules import make_finding
+from striate.recordings.checks import images, responses, statistics, trial_order
+from striate.recordings.checks.scan import scan_trials
+from striate.recordings.pack import MANIFEST, session_from_neurons
 from striate.recordings.recording import Recording
 from striate.recordings.tables import read_tables
-from striate.recordings.trial_arrays import TrialData
+from striate.recordings.trial_reader import TrialReader
 from striate.recordings.write import write
 
 
-def check(path: str | os.PathLike[str] | Recording) -> Report:
+def check(path: str | os.PathLike[str] | Recording) -> CheckReport:
     """Hold a recording (zip or folder) against every rule of `striate.recordings.check_rules.RULES`.
 
     Nothing is packed; every file is read once.
@@ -35,7 +35,7 @@ def check(path: str | os.PathLike[str] | Recording) -> Report:
 
     Returns
     -------
-    Report
+    CheckReport
         All findings: errors first, then warnings, then notes.
 
     Raises
@@ -49,10 +49,12 @@ def check(path: str | os.PathLike[str] | Recording) -> Report:
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"Expected a recording, or its path, got {describe_type(path)}: check one at a time.")
     source = as_path(path, "path")
-    report = Report(printable_text(source.name))
+    report = CheckReport(printable_text(source.name))
     if (source / MANIFEST).is_file():
         message = "this is a packed store, which striate made itself from an archive."
-        report.findings.append(found("not-an-archive", source.name, message, "Check the archive that it came from."))
+        report.findings.append(
+            make_finding("not-an-archive", source.name, message, "Check the archive that it came from.")
+        )
         return report
     try:
         archive = open_archive(source)
@@ -67,7 +69,7 @@ def check(path: str | os.PathLike[str] | Recording) -> Report:
     return report
 
 
-def _check_recording(recording: Recording) -> Report:
+def _check_recording(recording: Recording) -> CheckReport:
     if recording.source is not None and recording.source.exists():
         return check(recording.source)
     with tempfile.TemporaryDirectory(prefix="striate-check-") as folder:
@@ -84,25 +86,25 @@ def _check_contents(archive: Archive) -> list[Finding]:
         findings += _check_session(archive, neurons)
     if trials is None or neurons is None:
         return findings
-    data = TrialData(archive, len(trials), len(neurons))
+    data = TrialReader(archive, len(trials), len(neurons))
     findings += data.structure()
     with progress_bar(f"checking {archive.path.name}", len(layout.VARIABLES) * len(trials)) as advance:
-        survey = survey_trials(data, trials, advance)
-    findings += survey.findings
-    findings += images.check(survey, trials)
-    findings += responses.check(survey, trials, neurons)
-    findings += order.check(survey, trials)
-    findings += statistics.check(survey, trials, tables.statistics)
+        scan = scan_trials(data, trials, advance)
+    findings += scan.findings
+    findings += images.check(scan, trials)
+    findings += responses.check(scan, trials, neurons)
+    findings += trial_order.check(scan, trials)
+    findings += statistics.check(scan, trials, tables.statistics)
     return findings
 
 
 def _check_session(archive: Archive, neurons: pd.DataFrame) -> list[Finding]:
-    told, named = session_of_neurons(neurons), layout.session_of_name(archive.path.name)
+    told, named = session_from_neurons(neurons), layout.session_from_file_name(archive.path.name)
     if told and named and told != named:
         message = f"the name says session {named}, `meta/neurons` says {told}; the latter is used."
-        return [found("session-name", archive.path.name, message, "Rename the file, or open it with session=….")]
+        return [make_finding("session-name", archive.path.name, message, "Rename the file, or open it with session=….")]
     if not told and not named:
         message = "neither `meta/neurons` nor the name tells the session."
-        mend = "Name it: striate.open(path, session='animal-session-scan')."
-        return [found("session-name", archive.path.name, message, mend)]
+        fix = "Name it: striate.open(path, session='animal-session-scan')."
+        return [make_finding("session-name", archive.path.name, message, fix)]
     return []

@@ -41,10 +41,10 @@ class Finding:
     severity: Severity
     file: str
     message: str
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.message}" + (f" {self.mend}" if self.mend else "")
+        return f"{self.file}: {self.message}" + (f" {self.fix}" if self.fix else "")
 
 
 class UnreadableError(InputError):
@@ -57,7 +57,7 @@ class UnreadableError(InputError):
 
 
 @dataclass
-class Report:
+class CheckReport:
     """All findings of one check, in the order in which they were found."""
 
     name: str
@@ -74,10 +74,10 @@ class Report:
         return True  # also without findings
 
     def __repr__(self) -> str:
-        return f"<Report {self.name}: {self._verdict()}>"
+        return f"<CheckReport {self.name}: {self._verdict()}>"
 
     def _repr_html_(self) -> str:
-        rows = [(f.severity, f.rule, f.file, f"{f.message} {f.mend}".strip()) for f in self.findings[:_SHOWN]]
+        rows = [(f.severity, f.rule, f.file, f"{f.message} {f.fix}".strip()) for f in self.findings[:_SHOWN]]
         more = len(self.findings) - len(rows)
         found = (
             notebook_html.table(("severity", "rule", "file", "finding"), rows, text_columns=4, wrapped=True)
@@ -88,18 +88,18 @@ class Report:
         return notebook_html.section(f"{self.name}: {self._verdict()}", found, rest)
 
     def _verdict(self) -> str:
-        counts = {severity: len(self.of(severity)) for severity in Severity}
+        counts = {severity: len(self.with_severity(severity)) for severity in Severity}
         said = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items())
         return f"{'valid' if self.ok else 'not valid'} ({said})"
 
-    def of(self, severity: Severity | str) -> list[Finding]:
+    def with_severity(self, severity: Severity | str) -> list[Finding]:
         """Findings of one severity."""
         return [f for f in self.findings if f.severity == severity]
 
     @property
     def ok(self) -> bool:
         """Whether there is no error."""
-        return not self.of(Severity.ERROR)
+        return not self.with_severity(Severity.ERROR)
 
     @property
     def rules(self) -> set[str]:
@@ -108,7 +108,7 @@ class Report:
 
     def to_json(self) -> str:
         """Render as JSON: ``name``, ``ok``, ``counts`` and the list of ``findings``."""
-        counts = {str(s): len(self.of(s)) for s in Severity}
+        counts = {str(s): len(self.with_severity(s)) for s in Severity}
         document = {
             "name": self.name,
             "ok": self.ok,

@@ -74,6 +74,6 @@ RULES: dict[str, Rule] = {
 }
 
 
-def found(rule: str, file: str, message: str, mend: str = "", severity: Severity | None = None) -> Finding:
+def make_finding(rule: str, file: str, message: str, fix: str = "", severity: Severity | None = None) -> Finding:
     """Make a finding of a named rule, with the rule's own severity unless another is given."""
-    return Finding(rule, severity or RULES[rule].severity, printable_text(file), printable_text(message), mend)
+    return Finding(rule, severity or RULES[rule].severity, printable_text(file), printable_text(message), fix)

@@ -13,17 +13,17 @@ from striate._internal.arrays import as_array
 from striate.errors import InputError, listed, validate_seed
 from striate.recordings import layout
 from striate.recordings.archive import open_archive
-from striate.recordings.axis_order import IMAGE_AXES, RESPONSE_AXES, in_order
+from striate.recordings.axis_order import IMAGE_AXES, RESPONSE_AXES, transpose_axes
 from striate.recordings.check_findings import Severity, UnreadableError
-from striate.recordings.lab_tables import Table, given_trial_ids, given_unit_ids, neuron_table, trial_table
+from striate.recordings.lab_tables import Table, get_trial_ids, get_unit_ids, neuron_table, trial_table
 from striate.recordings.recording import Recording
 from striate.recordings.table_labels import (
     BEHAVIOR,
     PUPIL_CENTER,
-    components_by_name,
-    has_names,
-    matched,
-    refuse_other_rows,
+    has_column_names,
+    reorder_by_labels,
+    stack_components,
+    validate_row_labels,
 )
 from striate.recordings.tables import read_tables
 from striate.recordings.write import write
@@ -94,15 +94,17 @@ def convert(
     InputError
         If the arrays do not fit each other; the sentence names the two that disagree.
     """
-    responses = _in_order_of_trials(responses, "responses", trials, given_unit_ids(neurons))
+    responses = _in_order_of_trials(responses, "responses", trials, get_unit_ids(neurons))
     measured = _numbers(
-        in_order(as_array(responses, "responses"), response_axes, RESPONSE_AXES, "responses"), "responses", 2
+        transpose_axes(as_array(responses, "responses"), response_axes, RESPONSE_AXES, "responses"), "responses", 2
     )
     count, cells = measured.shape
     _check_responses(measured)
     cortex = neuron_table(neurons, cells, count)
     table = trial_table(trials, count)
-    pictures, image_ids = _images(in_order(as_array(images, "images"), image_axes, IMAGE_AXES, "images"), table, count)
+    pictures, image_ids = _images(
+        transpose_axes(as_array(images, "images"), image_axes, IMAGE_AXES, "images"), table, count
+    )
     table["image_id"] = image_ids
     if "tier" not in table:
         table["tier"] = _choose_tiers(np.asarray(table["image_id"]), seed)
@@ -244,11 +246,11 @@ def _in_order_of_trials(values: Any, what: str, trials: Any, unit_ids: list[Any]
         return values
     rows: list[Any] = []
     if isinstance(trials, pd.DataFrame):
-        refuse_other_rows(values, trials, what)
+        validate_row_labels(values, trials, what)
         rows.append(trials.index)
     if isinstance(trials, pd.DataFrame | Mapping):
-        rows += given_trial_ids(trials)
-    return matched(values, what, rows=rows, columns=unit_ids)
+        rows += get_trial_ids(trials)
+    return reorder_by_labels(values, what, rows=rows, columns=unit_ids)
 
 
 def _companion(
@@ -258,7 +260,7 @@ def _companion(
     if values is None:
         return np.zeros((count, width), dtype=np.float32)
     values = _in_order_of_trials(values, name, trials)
-    array = _regular(components_by_name(name, values, components) if has_names(values) else values, name, 2)
+    array = _regular(stack_components(name, values, components) if has_column_names(values) else values, name, 2)
     if array.shape != (count, width):
         parts = ", ".join(layout.VARIABLES[name].components)
         raise InputError(f"{name} has shape {array.shape}: {count} trials need ({count}, {width}): {parts}.")

@@ -41,13 +41,13 @@ def read_hdf5(source: Path) -> tuple[dict[str, Array], bool]:
     import h5py
 
     with source.open("rb") as opened:
-        of_matlab = opened.read(len(_MATLAB_HEADER)) == _MATLAB_HEADER
+        from_matlab = opened.read(len(_MATLAB_HEADER)) == _MATLAB_HEADER
     try:
         with h5py.File(source, "r") as file:
             datasets = list(_datasets(file, "", (), count()))
-            of_matlab = of_matlab or any(_MATLAB_CLASS in item.attrs for _, item in datasets)
-            read = _read_matlab if of_matlab else _read_plain
-            return {name: read(name, item) for name, item in datasets}, of_matlab
+            from_matlab = from_matlab or any(_MATLAB_CLASS in item.attrs for _, item in datasets)
+            read = _read_matlab if from_matlab else _read_plain
+            return {name: read(name, item) for name, item in datasets}, from_matlab
     except (OSError, RuntimeError, TypeError, KeyError, UnicodeDecodeError) as error:
         if isinstance(error, InputError):
             raise
@@ -55,7 +55,7 @@ def read_hdf5(source: Path) -> tuple[dict[str, Array], bool]:
         raise InputError(f"{source} is no readable HDF5 file ({reason}): write it again.") from None
 
 
-def every_dataset(file: Any) -> Iterator[tuple[str, Any]]:
+def iterate_datasets(file: Any) -> Iterator[tuple[str, Any]]:
     """All datasets of an opened file, each under one of its paths; links into other files are not followed.
 
     ``visititems`` also asks for the sizes of groups, and a damaged file in which their pages lead in a circle would never end it.
@@ -111,7 +111,7 @@ def _datasets(group: Any, place: str, above: tuple[Any, ...], paths: Iterator[in
             yield from _datasets(item, f"{path}/", (*above, group.id), paths)
 
 
-def as_text(values: Any) -> Array:
+def decode_text(values: Any) -> Array:
     """Return an array with byte strings and objects as Unicode strings."""
     array = np.asarray(values)
     if array.dtype.kind == "S":
@@ -129,12 +129,12 @@ def _read_plain(name: str, dataset: Any) -> Array:
         raise InputError(f"{where} as references or rows of different lengths: save numbers or texts of one shape.")
     _refuse_unknown_filters(dataset, where)
     if h5py.check_string_dtype(dataset.dtype):
-        return as_text(dataset.asstr()[()])
+        return decode_text(dataset.asstr()[()])
     values = np.asarray(dataset[()])
     if (named := h5py.check_enum_dtype(dataset.dtype)) is not None:
         words = {number: word for word, number in named.items()}
         return np.array([words.get(number, str(number)) for number in values.ravel().tolist()]).reshape(values.shape)
-    return as_text(values)
+    return decode_text(values)
 
 
 def _refuse_unknown_filters(dataset: Any, where: str) -> None:

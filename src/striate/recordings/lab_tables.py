@@ -156,7 +156,7 @@ def _ids(values: pd.Series, name: str, instead: str, *, or_text: bool) -> Array:
         raise InputError(f"{name} must be {kind}, {error}: {instead}.") from None
 
 
-def given_unit_ids(neurons: Any) -> list[Any] | None:
+def get_unit_ids(neurons: Any) -> list[Any] | None:
     """Return the unit ids of a table of neurons as they were given; None where there are none."""
     if not isinstance(neurons, pd.DataFrame | Mapping):
         return None
@@ -164,7 +164,7 @@ def given_unit_ids(neurons: Any) -> list[Any] | None:
     return table["unit_id"].tolist() if "unit_id" in table else None
 
 
-def given_trial_ids(trials: Table) -> list[list[Any]]:
+def get_trial_ids(trials: Table) -> list[list[Any]]:
     """Return the trial indices of a table of trials as they were given, if they were."""
     table = _as_table(trials, "trials", _TRIAL_ALIASES)
     return [table["trial_idx"].tolist()] if "trial_idx" in table else []

@@ -64,7 +64,7 @@ REQUIRED_MEMBERS = (
 )
 
 # What turns up in archives without belonging to the recording.
-JUNK = re.compile(
+IGNORED_FILES = re.compile(
     r"(^|/)(__MACOSX|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini|\.git|\.datalad|config\.json|change\.log|(?:README|LICENSE)(?![^/]*\.npy)[^/]*)(/|$)",
     re.IGNORECASE,
 )
@@ -92,7 +92,7 @@ def statistics_member(variable: str, which: str, statistic: str) -> str:
     return f"meta/statistics/{variable}/{which}/{statistic}.npy"
 
 
-def written_members() -> list[str]:
+def standard_meta_members() -> list[str]:
     """Members of ``meta`` that the tools of 2022 need, and that every written recording therefore has."""
     neurons = [f"meta/neurons/{name}.npy" for name in (*NEURON_FIELDS, COORDINATES)]
     trials = [f"meta/trials/{name}.npy" for name in (*TRIAL_FIELDS, "frame_image_class")]
@@ -110,7 +110,7 @@ def archive_stem(session: str) -> str:
     return _STEM.format(session=valid_session(session))
 
 
-def session_of_name(name: str) -> str | None:
+def session_from_file_name(name: str) -> str | None:
     """Session in a file name such as ``static27204-5-13-GrayImageNet-….zip``; None if it holds none."""
     match = _FILE_STEM.match(name)
     return match["session"] if match else None

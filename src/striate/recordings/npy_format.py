@@ -18,7 +18,7 @@ from striate._internal.file_types import detect_type_of_bytes
 from striate._internal.zip_files import open_zip
 from striate.errors import InputError, shortened
 from striate.recordings.check_findings import UnreadableError
-from striate.recordings.check_rules import found
+from striate.recordings.check_rules import make_finding
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
@@ -72,7 +72,7 @@ def _check_text(array: NDArray[Any], member: str) -> None:
     """Refuse texts that are not Unicode: surrogates, and numbers beyond the last character."""
     codes = np.ascontiguousarray(array).reshape(-1).view(np.uint32)
     if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
-        raise UnreadableError(found("not-an-array", member, "a text in it is not Unicode.", "Write it again."))
+        raise UnreadableError(make_finding("not-an-array", member, "a text in it is not Unicode.", "Write it again."))
 
 
 def _checked_header(data: bytes, member: str) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
@@ -83,11 +83,13 @@ def _checked_header(data: bytes, member: str) -> tuple[int, np.dtype[Any], tuple
         start, dtype, shape, fortran = _header(data[: _header_length(data)])
     except _DAMAGED as error:
         raise UnreadableError(
-            found("not-an-array", member, f"the array's header is damaged ({_first_line(error)}).", "Write it again.")
+            make_finding(
+                "not-an-array", member, f"the array's header is damaged ({_first_line(error)}).", "Write it again."
+            )
         ) from None
     if dtype.hasobject:
         raise UnreadableError(
-            found(
+            make_finding(
                 "pickled-array",
                 member,
                 "the array holds pickled Python objects, which are never loaded.",
@@ -104,14 +106,14 @@ def _check_size(size: int, start: int, dtype: np.dtype[Any], shape: tuple[int, .
     if size != expected:
         rule = "truncated-member" if size < expected else "oversized-member"
         raise UnreadableError(
-            found(rule, member, f"the file has {size} bytes; its header promises {expected}.", "Write it again.")
+            make_finding(rule, member, f"the file has {size} bytes; its header promises {expected}.", "Write it again.")
         )
     if not dtype.itemsize:
-        raise UnreadableError(found("not-an-array", member, "its values have no bytes.", "Write it again."))
+        raise UnreadableError(make_finding("not-an-array", member, "its values have no bytes.", "Write it again."))
     return count
 
 
-def mapped(path: str | os.PathLike[str]) -> NDArray[Any]:
+def memory_map(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Map a ``.npy`` file of numbers or texts into memory, read-only.
 
     Raises
@@ -194,9 +196,9 @@ def _header(head: bytes) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
 def _not_an_array(data: bytes, member: str) -> Any:
     kind = detect_type_of_bytes(data[:4096])
     if kind is None or kind.name in ("text", "table", "json", "zip"):
-        return found("not-an-array", member, "this is not a NumPy array file.", "Write it with numpy.save.")
+        return make_finding("not-an-array", member, "this is not a NumPy array file.", "Write it with numpy.save.")
     rule = "pickled-array" if kind.name == "pickle" else "not-an-array"
-    return found(rule, member, f"this is {kind.description}.", f"{kind.advice[0].upper()}{kind.advice[1:]}.")
+    return make_finding(rule, member, f"this is {kind.description}.", f"{kind.advice[0].upper()}{kind.advice[1:]}.")
 
 
 def _first_line(error: BaseException) -> str:

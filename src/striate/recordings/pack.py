@@ -21,11 +21,11 @@ from striate.recordings import layout
 from striate.recordings import npy_format as npy
 from striate.recordings.archive import Archive
 from striate.recordings.check_findings import Finding, Severity, UnreadableError
-from striate.recordings.check_rules import found
+from striate.recordings.check_rules import make_finding
 from striate.recordings.recording import Recording
 from striate.recordings.statistics import VariableStatistics
 from striate.recordings.tables import read_tables
-from striate.recordings.trial_arrays import TrialData, narrowest
+from striate.recordings.trial_reader import TrialReader, narrowest_dtype
 
 SCHEMA_VERSION = 2
 MANIFEST = "recording.json"
@@ -68,7 +68,7 @@ def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
     neurons, trials = tables.neurons, tables.trials
     assert neurons is not None  # a table is only missing where an error was found
     assert trials is not None
-    data = TrialData(archive, len(trials), len(neurons))
+    data = TrialReader(archive, len(trials), len(neurons))
     for finding in data.structure():
         if finding.severity == Severity.ERROR:
             raise UnreadableError(finding)
@@ -76,7 +76,7 @@ def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
     with progress_bar(f"packing {archive.path.name}", 4 * len(trials)) as advance:
         for variable in layout.VARIABLES:
             arrays[variable] = _pack_variable(data, variable, folder / f"{variable}.npy", advance)
-    told = session_of_neurons(neurons) or layout.session_of_name(archive.path.name)
+    told = session_from_neurons(neurons) or layout.session_from_file_name(archive.path.name)
     if told is None and session is None:
         raise UnreadableError(_no_session(archive.path))
     recording = Recording(
@@ -92,7 +92,7 @@ def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
     _write_manifest(folder, recording, archive.path, told)
 
 
-def _pack_variable(data: TrialData, variable: str, path: Path, advance: Advance) -> NDArray[Any]:
+def _pack_variable(data: TrialReader, variable: str, path: Path, advance: Advance) -> NDArray[Any]:
     """Fill one array; where a trial does not fit the type, start again with the wider one that it needs."""
     shape = (data.trials, *data.shape(variable))
     level = 0
@@ -116,7 +116,7 @@ def _new_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> n
     return np.memmap(path, dtype, "r+", start, shape)
 
 
-def _fill(data: TrialData, variable: str, packed: NDArray[Any], level: int, advance: Advance) -> int:
+def _fill(data: TrialReader, variable: str, packed: NDArray[Any], level: int, advance: Advance) -> int:
     """Copy all trials into `packed`; returns the level of the type that they turn out to need."""
     needed = level
 
@@ -124,7 +124,7 @@ def _fill(data: TrialData, variable: str, packed: NDArray[Any], level: int, adva
         nonlocal needed
         if needed > level:
             return  # this type is lost already; the rest is looked at with the next one
-        fits = narrowest(values, _TYPES[variable])
+        fits = narrowest_dtype(values, _TYPES[variable])
         if fits > level:
             needed = fits
         else:
@@ -201,16 +201,16 @@ class _Manifest(BaseModel):
 
 
 def _load(folder: Path, manifest: _Manifest, session: str, source: Path | None) -> Recording:
-    images, responses, behavior, pupil_center = (npy.mapped(folder / f"{name}.npy") for name in layout.VARIABLES)
+    images, responses, behavior, pupil_center = (npy.memory_map(folder / f"{name}.npy") for name in layout.VARIABLES)
     statistics = {
         name: VariableStatistics(**{key: np.asarray(fields[key], np.float64) for key in layout.STATISTICS})
         for name, fields in manifest.stored_statistics.items()
     }
-    mend = "pack it again"
+    fix = "pack it again"
     return Recording(
         session,
-        read_table(folder / "neurons.parquet", mend),
-        read_table(folder / "trials.parquet", mend),
+        read_table(folder / "neurons.parquet", fix),
+        read_table(folder / "trials.parquet", fix),
         images,
         responses,
         behavior,
@@ -223,7 +223,7 @@ def _load(folder: Path, manifest: _Manifest, session: str, source: Path | None) 
 
 
 def _no_session(path: Path) -> Finding:
-    return found(
+    return make_finding(
         "session-name",
         path.name,
         "neither `meta/neurons` nor the file's name tells the session.",
@@ -231,7 +231,7 @@ def _no_session(path: Path) -> Finding:
     )
 
 
-def session_of_neurons(neurons: pd.DataFrame) -> str | None:
+def session_from_neurons(neurons: pd.DataFrame) -> str | None:
     """Session by animal, session and scan of the neurons; None where they are missing or differ."""
     parts = []
     for column in ("animal_id", "session", "scan_idx"):

@@ -9,7 +9,7 @@ from striate._internal.paths import cache_folder as cache_folder
 from striate._internal.paths import expand_path
 from striate.errors import InputError
 from striate.recordings import pack as packing
-from striate.recordings.archive import files_below, open_archive
+from striate.recordings.archive import iterate_files, open_archive
 from striate.recordings.check_findings import UnreadableError
 from striate.recordings.layout import valid_session
 from striate.recordings.recording import Recording
@@ -84,7 +84,7 @@ def _key(source: Path) -> str:
     all of it would cost as much as packing.
     """
     digest = hashlib.sha256(os.fsencode(source.resolve()))
-    for file in files_below(source) if source.is_dir() else [source]:
+    for file in iterate_files(source) if source.is_dir() else [source]:
         try:
             status = file.stat()
         except OSError:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from striate._internal import notebook_html
 from striate.errors import InputError, UnknownAttributeError, WithheldError
 from striate.recordings import layout
-from striate.recordings.statistics import RecordingStatistics, VariableStatistics, compute
+from striate.recordings.statistics import RecordingStatistics, VariableStatistics, compute_statistics
 
 Array = NDArray[Any]
 
@@ -208,7 +208,7 @@ class Recording:
             rows = np.flatnonzero((self.trials["tier"] == "train").to_numpy())
             self._statistics = RecordingStatistics(
                 {
-                    name: self.stored_statistics.get(name) or compute(name, values, rows)
+                    name: self.stored_statistics.get(name) or compute_statistics(name, values, rows)
                     for name, values in self.arrays.items()
                 }
             )

@@ -52,7 +52,9 @@ class RecordingStatistics(dict[str, VariableStatistics]):
         )
 
 
-def compute(name: str, values: NDArray[np.generic], rows: Sequence[int] | NDArray[np.integer]) -> VariableStatistics:
+def compute_statistics(
+    name: str, values: NDArray[np.generic], rows: Sequence[int] | NDArray[np.integer]
+) -> VariableStatistics:
     """Compute the statistics of one variable over some trials.
 
     Parameters

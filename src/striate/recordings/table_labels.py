@@ -20,14 +20,14 @@ BEHAVIOR: Mapping[str, Sequence[str]] = {
 PUPIL_CENTER: Mapping[str, Sequence[str]] = {"horizontal": ("x", "pupil_x"), "vertical": ("y", "pupil_y")}
 
 
-def has_names(values: Any) -> bool:
+def has_column_names(values: Any) -> bool:
     """Whether the columns of something have names: a mapping or a table, unless its columns are only numbered."""
     if isinstance(values, pd.DataFrame):
         return not all(isinstance(label, int | np.integer) for label in values.columns)
     return isinstance(values, Mapping)
 
 
-def components_by_name(name: str, given: Any, components: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
+def stack_components(name: str, given: Any, components: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
     """Take the components of behaviour or eye position from a table or mapping, by their names.
 
     Parameters
@@ -88,7 +88,7 @@ def index_as_columns(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     return table.reset_index(level=wanted).reset_index(drop=True) if wanted else table.reset_index(drop=True)
 
 
-def matched(
+def reorder_by_labels(
     table: pd.DataFrame, what: str, *, rows: Iterable[Any] = (), columns: Sequence[Any] | NDArray[Any] | None = None
 ) -> pd.DataFrame:
     """Put the rows and columns of a table into a wanted order, where their labels say that theirs is another.
@@ -133,7 +133,7 @@ def matched(
     return table
 
 
-def refuse_other_rows(table: pd.DataFrame, trials: pd.DataFrame, what: str) -> None:
+def validate_row_labels(table: pd.DataFrame, trials: pd.DataFrame, what: str) -> None:
     """Raise `InputError` if two tables that shall have a row for each trial number their rows differently."""
     given, wanted = table.index, trials.index
     numbered = all(pd.api.types.is_integer_dtype(one) and not _only_numbers(one) for one in (given, wanted))

@@ -14,7 +14,7 @@ from striate.errors import InputError, listed
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive
 from striate.recordings.check_findings import Finding, Severity, UnreadableError
-from striate.recordings.check_rules import found
+from striate.recordings.check_rules import make_finding
 from striate.recordings.statistics import VariableStatistics
 
 Array = NDArray[Any]
@@ -46,14 +46,18 @@ def read_tables(archive: Archive) -> Tables:
     for member in layout.REQUIRED_MEMBERS:
         if member not in archive.members:
             tables.findings.append(
-                found("missing-file", member, "the file is missing; no recording can be read without it.", "Add it.")
+                make_finding(
+                    "missing-file", member, "the file is missing; no recording can be read without it.", "Add it."
+                )
             )
     present = {member.lower() for member in archive.members}  # the case of `stimulus_Frame` varies
-    for member in layout.written_members():
+    for member in layout.standard_meta_members():
         if member.lower() not in present and member not in layout.REQUIRED_MEMBERS:
             rule = "missing-statistics" if member.startswith("meta/statistics/") else "missing-field"
             tables.findings.append(
-                found(rule, member, "the file is missing; the tools of 2022 need it.", "`striate convert` adds it.")
+                make_finding(
+                    rule, member, "the file is missing; the tools of 2022 need it.", "`striate convert` adds it."
+                )
             )
     tables.neurons = _read_neurons(archive, tables.findings)
     tables.trials = _read_trials(archive, tables.findings)
@@ -75,11 +79,11 @@ def _fields(archive: Archive, folder: str, findings: list[Finding]) -> dict[str,
     for member in inside:
         if member not in names:
             message = f"the name is not `meta/{folder}/<field>.npy`; it is ignored."
-            findings.append(found("unrelated-file", member, message))
+            findings.append(make_finding("unrelated-file", member, message))
         elif (name := names[member]) in fields or (name in owners and owners[name] != f"{name}.npy"):
             other = fields.get(name) or f"meta/{folder}/{owners[name]}"
             message = f"the field {name!r} is in {other} already."
-            findings.append(found("doubled-field", member, message, "Remove the file, or rename it."))
+            findings.append(make_finding("doubled-field", member, message, "Remove the file, or rename it."))
         else:
             fields[name] = member
     return fields
@@ -95,7 +99,7 @@ def _read_fields(archive: Archive, folder: str, needed: set[str], findings: list
                 findings.append(error.finding)
             else:
                 message = f"the field is left out: {error.finding.message}"
-                findings.append(found("unreadable-field", member, message, error.finding.mend))
+                findings.append(make_finding("unreadable-field", member, message, error.finding.fix))
     return fields
 
 
@@ -110,10 +114,10 @@ def _plain(array: Array, member: str) -> Array:
             return np.char.decode(array, "utf-8")
         except UnicodeDecodeError:
             raise UnreadableError(
-                found("dtype", member, "the byte strings are not UTF-8.", "Save them as text.")
+                make_finding("dtype", member, "the byte strings are not UTF-8.", "Save them as text.")
             ) from None
     message = f"values are of type {array.dtype}; numbers or strings are expected."
-    raise UnreadableError(found("dtype", member, message, "Save them as such."))
+    raise UnreadableError(make_finding("dtype", member, message, "Save them as such."))
 
 
 def _read_neurons(archive: Archive, findings: list[Finding]) -> pd.DataFrame | None:
@@ -131,12 +135,12 @@ def _read_neurons(archive: Archive, findings: list[Finding]) -> pd.DataFrame | N
     member = place(layout.COORDINATES)
     if coordinates.shape != (count, 3) or coordinates.dtype.kind not in "iuf":
         message = f"shape {coordinates.shape} of {coordinates.dtype}; {count} neurons need numbers of shape ({count}, 3): x, y, z in µm."
-        findings.append(found("shape", member, message, "Write one row a neuron."))
+        findings.append(make_finding("shape", member, message, "Write one row a neuron."))
         return None
     if not np.isfinite(coordinates).all():
         bad = np.flatnonzero(~np.isfinite(coordinates).all(axis=1))
         findings.append(
-            found(
+            make_finding(
                 "coordinates",
                 member,
                 f"{len(bad)} neurons have no finite position (rows {listed(bad)}).",
@@ -161,7 +165,7 @@ def _read_trials(archive: Archive, findings: list[Finding]) -> pd.DataFrame | No
     tiers = fields.pop("tiers")
     if tiers.ndim != 1 or tiers.dtype.kind != "U":
         message = f"shape {tiers.shape} of {tiers.dtype}; one string a trial is expected."
-        findings.append(found("shape", place("tiers"), message, "Write a 1-d array of tier names."))
+        findings.append(make_finding("shape", place("tiers"), message, "Write a 1-d array of tier names."))
         return None
     count = len(tiers)
     image_ids = _whole_numbers(
@@ -176,7 +180,7 @@ def _read_trials(archive: Archive, findings: list[Finding]) -> pd.DataFrame | No
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} {length}" for name, length in lengths.items())
         findings.append(
-            found("table-length", "meta/trials", f"lengths differ: {said}.", "Each needs one entry a trial.")
+            make_finding("table-length", "meta/trials", f"lengths differ: {said}.", "Each needs one entry a trial.")
         )
         return None
     _report_doubled(trial_idx, place("trial_idx"), "trial-ids", "trial index", findings)
@@ -193,7 +197,7 @@ def _report_tiers(tiers: Array, member: str, findings: list[Finding]) -> None:
     for tier in sorted(set(tiers.tolist()) - set(layout.TIERS)):
         message = f"{int((tiers == tier).sum())} trials are of tier {tier!r}; allowed are {', '.join(layout.TIERS)}."
         alias = " (`live_test` is called `test`)" if tier == "live_test" else ""
-        findings.append(found("tiers", member, message, f"Rename the tier{alias}."))
+        findings.append(make_finding("tiers", member, message, f"Rename the tier{alias}."))
     for tier in ("train", "validation", "test"):
         if tier not in tiers:
             needed = (
@@ -201,7 +205,7 @@ def _report_tiers(tiers: Array, member: str, findings: list[Finding]) -> None:
             )
             fine = "predicting a test tier" if tier in layout.TRAINING_TIERS else "training"
             message = f"no trial is of tier {tier!r}."
-            findings.append(found("missing-tier", member, message, f"Fine for {fine}; {needed}."))
+            findings.append(make_finding("missing-tier", member, message, f"Fine for {fine}; {needed}."))
 
 
 def _whole_numbers(
@@ -220,7 +224,7 @@ def _whole_numbers(
             return to_int64(values)
         except InputError as error:
             problem = f"{what} are whole numbers; {error}."
-    findings.append(found(rule, member, problem, "Write one id each."))
+    findings.append(make_finding(rule, member, problem, "Write one id each."))
     return None
 
 
@@ -229,7 +233,9 @@ def _report_doubled(values: Array, member: str, rule: str, what: str, findings: 
     doubled = unique[counts > 1]
     if len(doubled):
         findings.append(
-            found(rule, member, f"{what} {listed(doubled.tolist())} stands more than once.", "Each must be unique.")
+            make_finding(
+                rule, member, f"{what} {listed(doubled.tolist())} stands more than once.", "Each must be unique."
+            )
         )
 
 
@@ -238,14 +244,14 @@ def _fits(values: Array, count: int, member: str, table: str, known: bool, findi
         return True
     message = f"shape {values.shape}; the table of {table} has {count} rows. The field is left out."
     severity = None if known else Severity.NOTE
-    findings.append(found("table-length", member, message, "Write one entry each.", severity))
+    findings.append(make_finding("table-length", member, message, "Write one entry each.", severity))
     return False
 
 
 def _report_unknown(names: set[str], table: str, findings: list[Finding]) -> None:
     for name in sorted(names):
         findings.append(
-            found(
+            make_finding(
                 "unknown-field", f"meta/{table}/{name}.npy", f"the layout names no such field; it is kept as {name!r}."
             )
         )
@@ -269,7 +275,7 @@ def _read_statistics(archive: Archive, tables: Tables) -> None:
                 continue
             if array.dtype.kind not in "biuf" or array.size != int(np.prod(shape)):
                 message = f"shape {array.shape} of {array.dtype}; numbers of shape {shape} are expected."
-                tables.findings.append(found("shape", member, message, "Compute it again."))
+                tables.findings.append(make_finding("shape", member, message, "Compute it again."))
                 continue
             values[statistic] = array.astype(np.float64).reshape(shape)
         if len(values) == len(layout.STATISTICS):

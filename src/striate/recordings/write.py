@@ -112,7 +112,7 @@ def _write_folder(folder: Path, arrays: Iterator[tuple[str, NDArray[Any]]], adva
 def _top_folder(target: Path, recording: Recording) -> str:
     """Name of the folder in a zip: that of the zip, unless it could not be read back."""
     name = target.stem
-    usable = file_name_problem(name, 255) is None and not layout.JUNK.search(name)
+    usable = file_name_problem(name, 255) is None and not layout.IGNORED_FILES.search(name)
     return name if usable else layout.archive_stem(recording.session)
 
 

@@ -12,24 +12,24 @@ from typing import Any
 
 from striate.simulate.config import TRACKS, PopulationSettings, RecordingSettings, Track, split_settings
 from striate.simulate.ground_truth import SimulatedTruth
-from striate.simulate.multi_session import FIRST_ANIMAL, Written, benchmark, write_benchmark
-from striate.simulate.oracle import GIVEN, expected_given_image, measured_responses, oracle_scores
+from striate.simulate.multi_session import FIRST_ANIMAL, SimulationFiles, benchmark, write_benchmark
+from striate.simulate.oracle import ORACLE_INPUTS, expected_given_image, measured_responses, oracle_scores
 from striate.simulate.population import Population, population
-from striate.simulate.recording import Simulated, recording
+from striate.simulate.recording import Simulation, recording
 from striate.simulate.seeds import Seed
 
 __all__ = [
     "FIRST_ANIMAL",
-    "GIVEN",
+    "ORACLE_INPUTS",
     "TRACKS",
     "Population",
     "PopulationSettings",
     "RecordingSettings",
     "Seed",
-    "Simulated",
     "SimulatedTruth",
+    "Simulation",
+    "SimulationFiles",
     "Track",
-    "Written",
     "benchmark",
     "expected_given_image",
     "measured_responses",
@@ -41,10 +41,10 @@ __all__ = [
 ]
 
 
-class _Room(ModuleType):
+class _CallableModule(ModuleType):
     """Lets `striate.simulate` be both this room and the function that simulates one recording."""
 
-    def __call__(self, *, seed: Seed | int | None = None, **settings: Any) -> Simulated:
+    def __call__(self, *, seed: Seed | int | None = None, **settings: Any) -> Simulation:
         """Simulate one recording in memory, with the truth about it.
 
         Parameters
@@ -56,7 +56,7 @@ class _Room(ModuleType):
 
         Returns
         -------
-        Simulated
+        Simulation
 
         Raises
         ------
@@ -68,4 +68,4 @@ class _Room(ModuleType):
 
 
 simulate = sys.modules[__name__]
-simulate.__class__ = _Room
+simulate.__class__ = _CallableModule

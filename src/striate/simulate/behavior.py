@@ -5,17 +5,17 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Mean and standard deviation of what `behavior_course` and `eye_course` draw; z-scores below refer to them.
+# Mean and standard deviation of what `simulate_behavior` and `simulate_pupil_center` draw; z-scores below refer to them.
 PUPIL_DILATION = (30.7, 5.9)
 PUPIL_DERIVATIVE = (0.0, 1.65)
 LOG_RUNNING = (0.40, 0.60)  # of log(1 + speed)
-EYE_POSITION = ((118.0, 82.0), (5.8, 3.2))
+PUPIL_CENTER = ((118.0, 82.0), (5.8, 3.2))
 
 _STILL, _RUNNING = 60.0, 25.0  # mean length in trials of a pause and of a bout
 _LARGEST_Z = 3.0
 
 
-def behavior_course(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def simulate_behavior(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Draw behaviour for successive trials.
 
     The mouse runs in bouts. The pupil widens while it runs and narrows slowly afterwards, on top of a slow
@@ -36,7 +36,7 @@ def behavior_course(count: int, rng: np.random.Generator) -> NDArray[np.float32]
     return np.column_stack([np.maximum(dilation, 5.0), derivative, speed]).astype(np.float32, copy=False)
 
 
-def eye_course(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def simulate_pupil_center(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Draw eye positions for successive trials: a wandering fixation with saccades.
 
     Returns
@@ -47,10 +47,10 @@ def eye_course(count: int, rng: np.random.Generator) -> NDArray[np.float32]:
     wandering = np.column_stack([_autoregressive(count, 0.97, rng) for _ in range(2)])
     fixation = np.cumsum(rng.random(count) < 0.2)  # a new one after every saccade
     saccades = rng.standard_normal((int(fixation[-1]) + 1, 2))[fixation] if count else wandering
-    return np.asarray(EYE_POSITION[0] + np.asarray(EYE_POSITION[1]) * (wandering + saccades) / np.sqrt(2), np.float32)
+    return np.asarray(PUPIL_CENTER[0] + np.asarray(PUPIL_CENTER[1]) * (wandering + saccades) / np.sqrt(2), np.float32)
 
 
-def arousal_scores(behavior: NDArray[np.floating]) -> NDArray[np.float32]:
+def behavior_z_scores(behavior: NDArray[np.floating]) -> NDArray[np.float32]:
     """Behaviour (T, 3) as z-scores, running speed by its logarithm, limited to ±3."""
     dilation, derivative, speed = behavior.T.astype(np.float64)
     scores = [
@@ -64,9 +64,9 @@ def arousal_scores(behavior: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.asarray(np.clip(np.column_stack(scores), -_LARGEST_Z, _LARGEST_Z), dtype=np.float32)
 
 
-def eye_scores(pupil_center: NDArray[np.floating]) -> Floats:
+def pupil_center_z_scores(pupil_center: NDArray[np.floating]) -> Floats:
     """Eye positions (T, 2) as z-scores, limited to ±3."""
-    mean, std = EYE_POSITION
+    mean, std = PUPIL_CENTER
     return np.clip((pupil_center.astype(np.float64) - mean) / std, -_LARGEST_Z, _LARGEST_Z)
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.simulate.behavior import arousal_scores, behavior_course
+from striate.simulate.behavior import behavior_z_scores, simulate_behavior
 from striate.simulate.config import PopulationSettings
 from striate.simulate.neurons import Draws
-from striate.simulate.optics import Retina
 from striate.simulate.receptive_fields import Filters
-from striate.simulate.response_model import answered, energy, log_gain, normalized, rectified
+from striate.simulate.response_model import add_baseline, energy, log_gain, normalise_energy, rectify
+from striate.simulate.retina import Retina
 from striate.stimuli import natural_like
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,7 @@ _BLOCK = 512
 _SMALLEST_FANO, _LARGEST_FANO = 0.05, 60.0  # variance over mean of the noise, where the mean response is 1
 
 
-def calibrated(
+def calibrate(
     neurons: pd.DataFrame,
     settings: PopulationSettings,
     image_shape: tuple[int, int],
@@ -38,7 +38,7 @@ def calibrated(
     images = _calibration_images(image_shape)
     eyes = draws("calibration gaze").standard_normal((2, _IMAGES, 2))
     seen = np.concatenate([retina.see(images, eye @ eye_to_screen.T) for eye in eyes])
-    scores = arousal_scores(behavior_course(_TRIALS, draws("calibration behavior"))[::_EVERY])
+    scores = behavior_z_scores(simulate_behavior(_TRIALS, draws("calibration behavior"))[::_EVERY])
     blocks = (neurons.iloc[start : start + _BLOCK] for start in range(0, len(neurons), _BLOCK))
     return pd.concat([_block(block, settings, retina, seen, scores) for block in blocks], ignore_index=True)
 
@@ -62,12 +62,12 @@ def _block(
         energy=np.maximum(energies.mean(axis=0, dtype=np.float64), 1e-3),
         contrast=np.maximum(contrasts.mean(axis=0, dtype=np.float64), 1e-3),
     )
-    values = normalized(done, energies, contrasts, settings.normalization)
+    values = normalise_energy(done, energies, contrasts, settings.normalization)
     silent = (np.clip(neurons["threshold"].to_numpy(), 0, 1) * (len(values) - 1)).astype(np.int64)
     done["threshold"] = np.sort(values, axis=0)[silent, np.arange(len(neurons))].astype(np.float64)
-    values = rectified(done, values)
+    values = rectify(done, values)
     done["drive"] = np.maximum(values.mean(axis=0, dtype=np.float64), 1e-3)
-    first, second = np.split(answered(done, values).astype(np.float64), 2)
+    first, second = np.split(add_baseline(done, values).astype(np.float64), 2)
 
     gains = np.exp(log_gain(done, scores).astype(np.float64))
     done["gain_offset"] = -np.log(gains.mean(axis=0))

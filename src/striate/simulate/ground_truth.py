@@ -81,7 +81,7 @@ class SimulatedTruth:
         }
         return notebook_html.section(f"Truth about {self.session}", notebook_html.key_value_table(about))
 
-    def revealed(self, recording: Recording) -> Recording:
+    def reveal(self, recording: Recording) -> Recording:
         """Return the recording with everything that it withholds, except the order of its trials.
 
         Its statistics are those of the given recording for responses and images, so that standardised responses
@@ -92,7 +92,7 @@ class SimulatedTruth:
         InputError
             If it is not the recording that this truth belongs to.
         """
-        self.require(recording)
+        self.validate_recording(recording)
         responses = np.array(recording.responses, dtype=np.float32)
         responses[self.withheld] = self.withheld_responses
         return Recording(
@@ -106,7 +106,7 @@ class SimulatedTruth:
             statistics={name: recording.statistics[name] for name in ("images", "responses")},
         )
 
-    def require(self, recording: Recording) -> None:
+    def validate_recording(self, recording: Recording) -> None:
         """Raise `InputError` unless this is the truth about that recording."""
         same = (
             self.session == recording.session

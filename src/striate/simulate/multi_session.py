@@ -11,7 +11,7 @@ from striate.errors import InputError, nearest, option
 from striate.recordings import layout
 from striate.recordings import write as write_recording
 from striate.simulate.config import TRACKS, PopulationSettings, RecordingSettings, Track
-from striate.simulate.recording import Simulated, recording
+from striate.simulate.recording import Simulation, recording
 from striate.simulate.seeds import Seed, as_seed
 
 FIRST_ANIMAL = 90_001
@@ -25,7 +25,7 @@ def benchmark(
     settings: RecordingSettings | None = None,
     seed: Seed | int | None = None,
     first_animal: int = FIRST_ANIMAL,
-) -> Iterator[Simulated]:
+) -> Iterator[Simulation]:
     """Simulate several mice, one after another: competition scans first, as in SENSORIUM 2022, then pre-training scans.
 
     All show the same live test images, the competition scans also the same final ones. Only one recording is held
@@ -46,19 +46,21 @@ def benchmark(
 
     Yields
     ------
-    Simulated
+    Simulation
 
     Raises
     ------
     InputError
         If a number or a track is impossible.
     """
-    plans = plan(pretraining, competition, settings, first_animal)  # at once, not when the first is asked for
+    plans = plan_recordings(
+        pretraining, competition, settings, first_animal
+    )  # at once, not when the first is asked for
     secret = as_seed(seed)
     return (recording(one, neurons, secret) for one in plans)
 
 
-def plan(
+def plan_recordings(
     pretraining: int, competition: Sequence[Track], settings: RecordingSettings | None, first_animal: int
 ) -> list[RecordingSettings]:
     """Settings of every recording of a benchmark."""
@@ -77,10 +79,10 @@ def plan(
 
 
 @dataclass(frozen=True)
-class Written:
+class SimulationFiles:
     """Where one simulated recording was written, and the truth about it (None if it was not asked for)."""
 
-    simulated: Simulated
+    simulated: Simulation
     recording: Path
     truth: Path | None
 
@@ -97,7 +99,7 @@ def write_benchmark(
     settings: RecordingSettings | None = None,
     seed: Seed | int | None = None,
     first_animal: int = FIRST_ANIMAL,
-) -> Iterator[Written]:
+) -> Iterator[SimulationFiles]:
     """Simulate a benchmark (see `benchmark`) and write each recording as soon as it is made.
 
     Parameters
@@ -115,7 +117,7 @@ def write_benchmark(
 
     Yields
     ------
-    Written
+    SimulationFiles
 
     Raises
     ------
@@ -123,7 +125,7 @@ def write_benchmark(
         Before any work: if a setting is impossible, something stands there already, the truth would come to lie
         in the public folder, or withheld responses would be lost for good.
     """
-    plans = plan(pretraining, competition, settings, first_animal)
+    plans = plan_recordings(pretraining, competition, settings, first_animal)
     public, secret = expand_path(out), expand_path(truth) if truth is not None else None
     if secret is None and seed is None and any(one.withheld for one in plans):
         raise InputError(
@@ -155,15 +157,15 @@ def _written(
     neurons: PopulationSettings | None,
     seed: Seed,
     overwrite: bool,
-) -> Iterator[Written]:
+) -> Iterator[SimulationFiles]:
     for one, target, truth in zip(plans, targets, truths, strict=True):
         yield _written_one(recording(one, neurons, seed), target, truth, overwrite)  # keeps no recording meanwhile
 
 
-def _written_one(simulated: Simulated, target: Path, truth: Path | None, overwrite: bool) -> Written:
+def _written_one(simulated: Simulation, target: Path, truth: Path | None, overwrite: bool) -> SimulationFiles:
     if truth is not None:  # first: a recording whose truth is lost could not be scored
         simulated.truth.write(truth, overwrite=overwrite)
-    return Written(simulated, write_recording(simulated.recording, target, overwrite=overwrite), truth)
+    return SimulationFiles(simulated, write_recording(simulated.recording, target, overwrite=overwrite), truth)
 
 
 def _require_apart(public: Path, secret: Path) -> None:

@@ -11,14 +11,14 @@ from striate.recordings import Recording
 from striate.simulate.ground_truth import SimulatedTruth
 from striate.simulate.response_model import gain
 
-Given = Literal["image and behavior", "image"]
-GIVEN: tuple[Given, ...] = ("image and behavior", "image")
+OracleInputs = Literal["image and behavior", "image"]
+ORACLE_INPUTS: tuple[OracleInputs, ...] = ("image and behavior", "image")
 
 _SMALLEST_SCALE = 0.01  # of the mean standard deviation, as the evaluation of 2022 has it
 
 
 def oracle_scores(
-    truth: SimulatedTruth, recording: Recording, tier: str = "test", given: Given = "image and behavior"
+    truth: SimulatedTruth, recording: Recording, tier: str = "test", inputs: OracleInputs = "image and behavior"
 ) -> MetricSet:
     """Score the true expected responses against the measured ones, withheld or not.
 
@@ -28,7 +28,7 @@ def oracle_scores(
         A simulated recording and the truth about it.
     tier
         The tier to score.
-    given
+    inputs
         What the oracle knows of a trial: image, behaviour and eye position, or the image alone; see
         `expected_given_image`.
 
@@ -42,12 +42,12 @@ def oracle_scores(
     InputError
         If truth and recording do not belong together, or there is no such tier.
     """
-    if given not in GIVEN:
-        raise InputError(f"An oracle cannot know {given!r}: {nearest(given, GIVEN)}.")
+    if inputs not in ORACLE_INPUTS:
+        raise InputError(f"An oracle cannot know {inputs!r}: {nearest(inputs, ORACLE_INPUTS)}.")
     rows = recording.rows(tier)
     scale = _response_scale(recording)
     measured = measured_responses(truth, recording, tier) / scale
-    expected = expected_given_image(truth, recording, rows) if given == "image" else truth.expected[rows]
+    expected = expected_given_image(truth, recording, rows) if inputs == "image" else truth.expected[rows]
     repeats = Repeats.of(recording.trials["image_id"].to_numpy()[rows], len(rows))
     return evaluate(measured, expected / scale, repeats)
 
@@ -84,7 +84,7 @@ def expected_given_image(truth: SimulatedTruth, recording: Recording, rows: NDAr
     >>> expected_given_image(made.truth, made.recording, rows).shape == (len(rows), 5)
     True
     """
-    truth.require(recording)
+    truth.validate_recording(recording)
     gains = gain(truth.neurons, truth.behavior)
     evoked = truth.expected[rows] / gains[rows] * gains.mean(axis=0)
     return _over_repeats(evoked, recording.trials["image_id"].to_numpy()[rows])
@@ -92,7 +92,7 @@ def expected_given_image(truth: SimulatedTruth, recording: Recording, rows: NDAr
 
 def measured_responses(truth: SimulatedTruth, recording: Recording, tier: str) -> NDArray[np.float32]:
     """Measured responses of one tier, raw units, (trials of the tier, N), also where the recording withholds them."""
-    truth.require(recording)
+    truth.validate_recording(recording)
     rows = recording.rows(tier)
     at = np.searchsorted(truth.withheld, rows)
     if truth.withheld.size and np.array_equal(truth.withheld[np.minimum(at, truth.withheld.size - 1)], rows):

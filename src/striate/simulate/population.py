@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from striate._internal import notebook_html
 from striate._internal.progress_bars import progress_bar
-from striate.simulate.behavior import eye_scores
-from striate.simulate.calibration import calibrated
+from striate.simulate.behavior import pupil_center_z_scores
+from striate.simulate.calibration import calibrate
 from striate.simulate.config import PopulationSettings
 from striate.simulate.neurons import draw_neurons
 from striate.simulate.noise import measure
-from striate.simulate.optics import Retina
 from striate.simulate.receptive_fields import Filters
-from striate.simulate.response_model import answered, column, energy, gain, normalized, rectified
+from striate.simulate.response_model import add_baseline, energy, gain, neuron_property, normalise_energy, rectify
+from striate.simulate.retina import Retina
 from striate.simulate.seeds import Seed, as_seed
 
 Floats = NDArray[np.float32]
@@ -79,7 +79,7 @@ class Population:
 
     def gaze(self, pupil_center: NDArray[np.floating]) -> NDArray[np.float64]:
         """Shift of the receptive fields in pixels (x, y) for eye positions (T, 2); (T, 2)."""
-        return np.asarray(eye_scores(pupil_center) @ self.eye_to_screen.T)
+        return np.asarray(pupil_center_z_scores(pupil_center) @ self.eye_to_screen.T)
 
     def gain(self, behavior: NDArray[np.floating]) -> Floats:
         """Gain of every neuron (mean about 1) for behaviour (T, 3); (T, N)."""
@@ -108,13 +108,13 @@ class Population:
                 filters = Filters.of(neurons, retina)
                 for first in range(0, len(seen), _TRIAL_BLOCK):
                     trials = slice(first, first + _TRIAL_BLOCK)
-                    values = normalized(
+                    values = normalise_energy(
                         neurons,
                         energy(neurons, filters, seen[trials]),
                         filters.local_contrast(seen[trials]),
                         self.settings.normalization,
                     )
-                    drive[trials, start : start + _NEURON_BLOCK] = answered(neurons, rectified(neurons, values))
+                    drive[trials, start : start + _NEURON_BLOCK] = add_baseline(neurons, rectify(neurons, values))
                 advance(len(neurons))
         return drive
 
@@ -123,7 +123,7 @@ class Population:
     ) -> Floats:
         """Expected response of every trial given its image, behaviour and eye position, raw units, (T, N)."""
         responses = self.drive(images, pupil_center)
-        amplitude = column(self.neurons, "amplitude")
+        amplitude = neuron_property(self.neurons, "amplitude")
         for start in range(0, len(responses), _TRIAL_BLOCK):
             block = slice(start, start + _TRIAL_BLOCK)
             responses[block] *= self.gain(behavior[block]) * amplitude
@@ -172,5 +172,5 @@ def population(
     pixels = settings.eye_shift * image_shape[1] / 256
     eye_to_screen = pixels * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     neurons = draw_neurons(settings, image_shape, draws)
-    neurons = calibrated(neurons, settings, image_shape, eye_to_screen, draws)
+    neurons = calibrate(neurons, settings, image_shape, eye_to_screen, draws)
     return Population(settings, image_shape, neurons, eye_to_screen)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.simulate.optics import Retina
+from striate.simulate.retina import Retina
 
 Floats = NDArray[np.float32]
 

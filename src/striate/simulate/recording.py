@@ -10,17 +10,17 @@ from striate._internal.progress_bars import progress_bar
 from striate.errors import InputError
 from striate.recordings import Recording
 from striate.recordings.layout import TEST_TIERS
-from striate.simulate.behavior import behavior_course, eye_course
+from striate.simulate.behavior import simulate_behavior, simulate_pupil_center
 from striate.simulate.config import PopulationSettings, RecordingSettings
 from striate.simulate.ground_truth import SimulatedTruth
 from striate.simulate.population import Population, population
 from striate.simulate.seeds import Seed, as_seed
-from striate.simulate.trial_schedule import hidden_indices, schedule
+from striate.simulate.trial_schedule import draw_schedule, hash_trial_indices
 from striate.stimuli import natural_like
 
 
 @dataclass(frozen=True)
-class Simulated:
+class Simulation:
     """A simulated recording as it may be published, and the truth about it, which may not.
 
     Attributes
@@ -35,7 +35,7 @@ class Simulated:
     truth: SimulatedTruth
 
     def __repr__(self) -> str:
-        return f"<Simulated {self.recording!r} with its truth>"
+        return f"<Simulation {self.recording!r} with its truth>"
 
     def _repr_html_(self) -> str:
         return self.recording._repr_html_() + self.truth._repr_html_()
@@ -45,7 +45,7 @@ def recording(
     settings: RecordingSettings | None = None,
     neurons: PopulationSettings | Population | None = None,
     seed: Seed | int | None = None,
-) -> Simulated:
+) -> Simulation:
     """Simulate one recording.
 
     Recordings of the same seed show the same live (and final) test images, each under the same image id, and differ
@@ -62,7 +62,7 @@ def recording(
 
     Returns
     -------
-    Simulated
+    Simulation
 
     Raises
     ------
@@ -77,10 +77,10 @@ def recording(
             f"The neurons were drawn for images of {neurons.image_shape}, the recording shows {settings.image_shape}: "
             "give both the same image_shape."
         )
-    trials, shown = schedule(settings, seed)
+    trials, shown = draw_schedule(settings, seed)
     order = trials["order"].to_numpy()
-    behavior = behavior_course(shown, seed.generator(f"behavior of {settings.session}"))[order]
-    pupil_center = eye_course(shown, seed.generator(f"eye of {settings.session}"))[order]
+    behavior = simulate_behavior(shown, seed.generator(f"behavior of {settings.session}"))[order]
+    pupil_center = simulate_pupil_center(shown, seed.generator(f"eye of {settings.session}"))[order]
     images, kinds = _images(trials["image_id"].to_numpy(), settings, seed)
     expected = neurons.expected(images, behavior, pupil_center)
     responses = _measured(neurons, expected, trials["tier"].to_numpy(), settings, seed)
@@ -88,7 +88,7 @@ def recording(
     hidden = settings.withheld
     withheld = np.flatnonzero(trials["tier"].isin(TEST_TIERS).to_numpy()) if hidden else np.empty(0, dtype=np.int64)
     without_behavior = hidden and settings.track == "sensorium"
-    trial_idx = hidden_indices(order, settings.session, seed) if hidden else order
+    trial_idx = hash_trial_indices(order, settings.session, seed) if hidden else order
     public = Recording(
         session=settings.session,
         neurons=_public_neurons(neurons.neurons, settings.session),
@@ -105,7 +105,7 @@ def recording(
         behavior=np.zeros_like(behavior) if without_behavior else behavior,
         pupil_center=np.zeros_like(pupil_center) if without_behavior else pupil_center,
     )
-    return Simulated(
+    return Simulation(
         public,
         SimulatedTruth(
             session=settings.session,

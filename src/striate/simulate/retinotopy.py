@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.simulate.optics import SCREEN_DEGREES
+from striate.simulate.retina import SCREEN_DEGREES
 
 Floats = NDArray[np.float64]
 

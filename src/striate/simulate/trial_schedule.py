@@ -15,7 +15,7 @@ _SET_ASIDE = 10_000  # ids for live test images, and as many for final ones
 _LOST = 0.1  # fraction of test images of which one trial is lost
 
 
-def schedule(settings: RecordingSettings, seed: Seed) -> tuple[pd.DataFrame, int]:
+def draw_schedule(settings: RecordingSettings, seed: Seed) -> tuple[pd.DataFrame, int]:
     """Draw the trials of one recording.
 
     Returns
@@ -44,7 +44,7 @@ def schedule(settings: RecordingSettings, seed: Seed) -> tuple[pd.DataFrame, int
     return table.iloc[rng.permutation(len(table))].reset_index(drop=True), len(tier)
 
 
-def hidden_indices(order: NDArray[np.int64], session: str, seed: Seed) -> list[str]:
+def hash_trial_indices(order: NDArray[np.int64], session: str, seed: Seed) -> list[str]:
     """Names of trials that do not tell their order: keyed hashes, 32 hexadecimal digits like an MD5.
 
     An unkeyed hash of a small number would be undone by hashing all small numbers.

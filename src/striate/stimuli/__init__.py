@@ -8,21 +8,21 @@ of the stripes, in degrees counter-clockwise from horizontal. What is random tak
 
 from striate.stimuli.dead_leaves import dead_leaves
 from striate.stimuli.gratings import gabor, grating
-from striate.stimuli.grayscale import GREY_MEAN, GREY_STD, standardised, to_grey
-from striate.stimuli.natural import KINDS, natural_like
+from striate.stimuli.grayscale import GREY_MEAN, GREY_STD, standardise, to_grey
+from striate.stimuli.natural import NATURAL_LIKE_KINDS, natural_like
 from striate.stimuli.noise import pink_noise, power_law_noise, white_noise
 
 __all__ = [
     "GREY_MEAN",
     "GREY_STD",
-    "KINDS",
+    "NATURAL_LIKE_KINDS",
     "dead_leaves",
     "gabor",
     "grating",
     "natural_like",
     "pink_noise",
     "power_law_noise",
-    "standardised",
+    "standardise",
     "to_grey",
     "white_noise",
 ]

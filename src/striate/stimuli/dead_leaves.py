@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import InputError
-from striate.stimuli.grayscale import standardised, valid_shape
+from striate.stimuli.grayscale import standardise, validate_shape
 
 _COVER = 2.5  # leaves laid on each spot, on average; what then is still bare belongs to the ground
 
@@ -49,7 +49,7 @@ def dead_leaves(
     InputError
         If the radii are not positive and ascending, or the texture has another shape.
     """
-    height, width = valid_shape(shape)
+    height, width = validate_shape(shape)
     if not 0 < radius[0] < radius[1]:
         raise InputError(
             f"Leaves cannot have radii from {radius[0]} to {radius[1]} pixels: give 0 < smallest < largest."
@@ -65,7 +65,7 @@ def dead_leaves(
     if texture is not None:
         strength = (texture_strength * rng.gamma(2.0, 0.5, leaves)).astype(np.float32)
         image += strength[owner] * texture
-    return standardised(image)
+    return standardise(image)
 
 
 def _lay(

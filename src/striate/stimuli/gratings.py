@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import InputError
-from striate.stimuli.grayscale import valid_shape
+from striate.stimuli.grayscale import validate_shape
 
 
 def grating(
@@ -35,7 +35,7 @@ def grating(
     InputError
         If the frequency cannot be drawn in pixels.
     """
-    height, width = valid_shape(shape)
+    height, width = validate_shape(shape)
     across, _ = _rotated(height, width, ((width - 1) / 2, (height - 1) / 2), orientation)
     wave = np.cos(2 * np.pi * _valid_frequency(frequency) * across + np.deg2rad(phase))
     return (np.where(wave >= 0, 1.0, -1.0) if square else wave).astype(np.float32)
@@ -80,7 +80,7 @@ def gabor(
     InputError
         If a width is not positive, or the frequency cannot be drawn in pixels.
     """
-    height, width = valid_shape(shape)
+    height, width = validate_shape(shape)
     if not (sigma > 0 and aspect > 0):
         raise InputError(f"A Gabor with sigma {sigma} and aspect {aspect} has no extent: both must be above 0.")
     middle = center if center is not None else ((width - 1) / 2, (height - 1) / 2)

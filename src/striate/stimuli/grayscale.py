@@ -12,7 +12,7 @@ GREY_MEAN = 114.0
 GREY_STD = 60.0
 
 
-def valid_shape(shape: tuple[int, int]) -> tuple[int, int]:
+def validate_shape(shape: tuple[int, int]) -> tuple[int, int]:
     """Return (height, width) as integers.
 
     Raises
@@ -29,7 +29,7 @@ def valid_shape(shape: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def standardised(pattern: NDArray[Any]) -> NDArray[np.float32]:
+def standardise(pattern: NDArray[Any]) -> NDArray[np.float32]:
     """Shift and scale a pattern to mean 0 and standard deviation 1; a constant one becomes zero."""
     centred = np.asarray(pattern, dtype=np.float32) - np.float32(np.mean(pattern, dtype=np.float64))
     deviation = float(np.std(centred, dtype=np.float64))

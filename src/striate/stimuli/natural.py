@@ -5,11 +5,11 @@ from numpy.typing import NDArray
 
 from striate.errors import InputError, nearest
 from striate.stimuli.dead_leaves import dead_leaves
-from striate.stimuli.grayscale import GREY_MEAN, standardised, to_grey, valid_shape
+from striate.stimuli.grayscale import GREY_MEAN, standardise, to_grey, validate_shape
 from striate.stimuli.noise import power_law_noise
 
 # kind of picture -> how often it is drawn
-KINDS = {"dead_leaves": 0.6, "texture": 0.15, "mixture": 0.25}
+NATURAL_LIKE_KINDS = {"dead_leaves": 0.6, "texture": 0.15, "mixture": 0.25}
 
 # Photographs differ in brightness and contrast. Together: mean near 114, standard deviation near 60 over all pixels.
 _BRIGHTNESS_SPREAD = 33.0
@@ -33,7 +33,7 @@ def natural_like(
     rng
         Source of randomness.
     kind
-        ``"dead_leaves"``, ``"texture"`` or ``"mixture"``; drawn (see `KINDS`) if not given.
+        ``"dead_leaves"``, ``"texture"`` or ``"mixture"``; drawn (see `NATURAL_LIKE_KINDS`) if not given.
 
     Returns
     -------
@@ -47,10 +47,10 @@ def natural_like(
     InputError
         If there is no such kind.
     """
-    height, width = valid_shape(shape)
-    if kind is not None and kind not in KINDS:
-        raise InputError(f"There is no kind of picture {kind!r}: {nearest(kind, KINDS)}.")
-    drawn = kind or str(rng.choice(list(KINDS), p=list(KINDS.values())))
+    height, width = validate_shape(shape)
+    if kind is not None and kind not in NATURAL_LIKE_KINDS:
+        raise InputError(f"There is no kind of picture {kind!r}: {nearest(kind, NATURAL_LIKE_KINDS)}.")
+    drawn = kind or str(rng.choice(list(NATURAL_LIKE_KINDS), p=list(NATURAL_LIKE_KINDS.values())))
     texture = power_law_noise(
         (height, width),
         rng,
@@ -71,8 +71,8 @@ def natural_like(
         )
         pattern = _blurred(leaves) if unit > 0.3 else leaves
         if drawn == "mixture":
-            pattern = standardised(pattern + rng.uniform(0.4, 1.0) * texture)
-    pattern = standardised(_bent(pattern, rng.normal(0, _SKEW)))
+            pattern = standardise(pattern + rng.uniform(0.4, 1.0) * texture)
+    pattern = standardise(_bent(pattern, rng.normal(0, _SKEW)))
     mean = rng.normal(GREY_MEAN, _BRIGHTNESS_SPREAD)
     contrast = _CONTRAST * float(np.exp(rng.normal(0, _CONTRAST_SPREAD)))
     return to_grey(pattern, mean, contrast), drawn

@@ -5,12 +5,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.stimuli.grayscale import standardised, valid_shape
+from striate.stimuli.grayscale import standardise, validate_shape
 
 
 def white_noise(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
     """Draw independent standard normal pixels, float32 of shape (H, W)."""
-    return rng.standard_normal(valid_shape(shape), dtype=np.float32)
+    return rng.standard_normal(validate_shape(shape), dtype=np.float32)
 
 
 def pink_noise(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -49,7 +49,7 @@ def power_law_noise(
     (H, W) float32
         Mean 0, standard deviation 1.
     """
-    height, width = valid_shape(shape)
+    height, width = validate_shape(shape)
     # drawn larger and cut, so that opposite borders are not neighbours
     tall, wide = _roomy(height), _roomy(width)
     frequency, stripes = _components(tall, wide)
@@ -58,7 +58,7 @@ def power_law_noise(
     if anisotropy:
         amplitude *= np.exp(np.float32(anisotropy) * np.cos(2 * (stripes - np.float32(np.deg2rad(orientation)))))
     amplitude[0, 0] = 0
-    return standardised(np.fft.irfft2(spectrum * amplitude, s=(tall, wide))[:height, :width])
+    return standardise(np.fft.irfft2(spectrum * amplitude, s=(tall, wide))[:height, :width])
 
 
 def _roomy(side: int) -> int:

@@ -116,7 +116,7 @@ def _check_resamples(bootstrap: object) -> None:
         raise InputError(
             f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {RESAMPLES}."
         )
-    validate_count("bootstrap", bootstrap, least=0)
+    validate_count("bootstrap", bootstrap, minimum=0)
 
 
 def score_array(

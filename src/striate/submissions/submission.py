@@ -177,10 +177,10 @@ class Submission(Table):
                 some = rows[start : start + batch_size]
                 returned = predict(recording, some)
                 if is_data_frame(returned):
-                    from striate.recordings.table_labels import matched
+                    from striate.recordings.table_labels import reorder_by_labels
 
                     ids = recording.trials["trial_idx"].iloc[some]
-                    returned = matched(returned, "predictions", rows=[ids, some], columns=recording.unit_ids)
+                    returned = reorder_by_labels(returned, "predictions", rows=[ids, some], columns=recording.unit_ids)
                 values = as_array(returned, "predictions")
                 if values.shape != (len(some), neurons):
                     raise InputError(

@@ -174,9 +174,9 @@ class Table(Keyed):
         set_(self, "image_id", as_ids(self.image_id, "image ids", tiers.size))
         self._refuse_doubled_trials()
         if is_data_frame(values):
-            from striate.recordings.table_labels import matched
+            from striate.recordings.table_labels import reorder_by_labels
 
-            values = matched(values, self.called, rows=[self.trial_idx], columns=self.unit_ids)
+            values = reorder_by_labels(values, self.called, rows=[self.trial_idx], columns=self.unit_ids)
         return _finite(values, (tiers.size, self.unit_ids.size), self.called)
 
     def _refuse_doubled_trials(self) -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from striate.recordings import Recording, Report, check, layout, write
+from striate.recordings import CheckReport, Recording, check, layout, write
 from striate.recordings import open as open_recording
 
 
@@ -38,8 +38,8 @@ class RecordingConformance:
 
     def test_check_finds_no_error(self, tmp_path: Path) -> None:
         """No rule finds an error."""
-        report: Report = check(self.recording_path(tmp_path))
-        assert report.ok, "\n".join(map(str, report.of("error")))
+        report: CheckReport = check(self.recording_path(tmp_path))
+        assert report.ok, "\n".join(map(str, report.with_severity("error")))
 
     def test_arrays_have_one_row_a_trial(self, tmp_path: Path) -> None:
         """Images, responses, behaviour and eye position agree with the tables of trials and neurons."""

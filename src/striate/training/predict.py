@@ -26,7 +26,7 @@ from striate.errors import InputError, describe_type, listed
 from striate.models import Encoder
 from striate.models.kernels import freed_memory_kept
 from striate.recordings.layout import TEST_TIERS
-from striate.recordings.table_labels import matched
+from striate.recordings.table_labels import reorder_by_labels
 from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
 from striate.training.run import Run
 
@@ -237,7 +237,7 @@ def _rates(function: Predictor, batch: Batch, unit_ids: NDArray[np.int64]) -> ND
             "batch.images, batch.behavior and so on."
         ) from error
     if isinstance(returned, pd.DataFrame):
-        returned = matched(returned, "rates that the model returned", columns=unit_ids.tolist())
+        returned = reorder_by_labels(returned, "rates that the model returned", columns=unit_ids.tolist())
     neurons = unit_ids.size
     rates = as_array(returned, "rates that the model returned").astype(np.float32, copy=False)
     if rates.shape != (len(batch), neurons):

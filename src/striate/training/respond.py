@@ -19,7 +19,7 @@ from striate.data.config import ORIGINAL
 from striate.data.raw_images import RawImages, model_images, screen_sized
 from striate.errors import InputError, listed, nearest
 from striate.models.kernels import freed_memory_kept
-from striate.recordings.table_labels import BEHAVIOR, PUPIL_CENTER, components_by_name
+from striate.recordings.table_labels import BEHAVIOR, PUPIL_CENTER, stack_components
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -136,7 +136,7 @@ def _state(
             )
         values = np.array([getattr(statistics, given)])
     elif isinstance(given, Mapping | pd.DataFrame | pd.Series):
-        values = components_by_name(name, given, components)
+        values = stack_components(name, given, components)
     else:
         values = np.atleast_2d(as_array(given, name).astype(np.float64))
     if values.ndim != 2 or values.shape[1] != len(components) or len(values) not in (1, count):

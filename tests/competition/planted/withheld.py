@@ -28,21 +28,21 @@ def eye_position(plot: Plot) -> None:
 
 
 def statistics_over_all(plot: Plot) -> None:
-    from striate.recordings.statistics import compute
+    from striate.recordings.statistics import compute_statistics
 
     recording, full = plot.recording(), mouse(TRACK, finals=5)
     statistics = dict(recording.statistics)
-    statistics["responses"] = compute("responses", full.responses, np.arange(len(full.trials)))
+    statistics["responses"] = compute_statistics("responses", full.responses, np.arange(len(full.trials)))
     parts = recording.arrays
     plot.rewrite(Recording(TRACK, recording.neurons, recording.trials, **parts, statistics=statistics))
 
 
 def behavior_statistics(plot: Plot) -> None:
-    from striate.recordings.statistics import compute
+    from striate.recordings.statistics import compute_statistics
 
     recording, full = plot.recording(), mouse(TRACK, finals=5)
     statistics = dict(recording.statistics)
-    statistics["behavior"] = compute("behavior", full.behavior, np.arange(60))
+    statistics["behavior"] = compute_statistics("behavior", full.behavior, np.arange(60))
     plot.rewrite(Recording(TRACK, recording.neurons, recording.trials, **recording.arrays, statistics=statistics))
 
 

@@ -42,7 +42,7 @@ def _parse_npy(path: Path) -> None:
     from striate.recordings import npy_format as npy
 
     npy.parse(path.read_bytes(), "a.npy")
-    np.array(npy.mapped(path))
+    np.array(npy.memory_map(path))
 
 
 def _member(name: str) -> Target:

@@ -89,7 +89,7 @@ def test_findings_are_said_as_the_rules_say_them() -> None:
             name: rule.demand.replace("`", "") for name, rule in RULES.items()
         }
         assert {name: str(said) for name, said in SEVERITIES.items()} == {each: each.value for each in Severity}
-    former = {"severity": "error", "rule": "former", "file": "x", "message": "It is so.", "mend": ""}
+    former = {"severity": "error", "rule": "former", "file": "x", "message": "It is so.", "fix": ""}
     (said,) = findings({"findings": [former]})
     assert (said.demand, said.message) == ("", "It is so."), "of a rule that there is no more"
 

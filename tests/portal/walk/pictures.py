@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from striate.competition import Rules, Vault, simulated
-from striate.simulate import Simulated
+from striate.simulate import Simulation
 from tests.competition.examples import PASSPHRASE, modelled
 from tests.fixtures.command import striate
 from tests.portal.walk.stage import PASSWORD, Stage, stage
@@ -27,7 +27,7 @@ MICE = {
 }
 
 
-def fill_the_board(site: Stage, mouse: Simulated) -> None:
+def fill_the_board(site: Stage, mouse: Simulation) -> None:
     """Let some teams submit, and have it scored."""
     vault = Vault.read(site.built.vault, PASSPHRASE)
     for number, (team, skill) in enumerate(TEAMS.items()):
@@ -61,9 +61,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    made: list[Simulated] = []
+    made: list[Simulation] = []
 
-    def simulate(rules: Rules) -> list[Simulated]:
+    def simulate(rules: Rules) -> list[Simulation]:
         made.extend(simulated(rules, MICE))
         return made
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.competition.probes.per_trial import parse_any, pickled_numbers
-from striate.recordings.hdf5_files import every_dataset
+from striate.recordings.hdf5_files import iterate_datasets
 
 _DEEPEST = 6  # containers within containers
 _MOST_UNPACKED = 2**28  # bytes of one file
@@ -97,7 +97,7 @@ class Numbers:
         import h5py
 
         with h5py.File(stream, "r") as file:
-            for _, each in every_dataset(file):
+            for _, each in iterate_datasets(file):
                 if (
                     each.dtype.kind in "fiu"
                     and not each.is_virtual

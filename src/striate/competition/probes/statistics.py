@@ -15,7 +15,7 @@ from striate.errors import listed
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive, open_archive
 from striate.recordings.check_findings import Finding, Severity, UnreadableError
-from striate.recordings.statistics import VariableStatistics, compute
+from striate.recordings.statistics import VariableStatistics, compute_statistics
 
 Array = NDArray[Any]
 
@@ -55,7 +55,7 @@ def _of_variable(
 ) -> Iterator[Finding]:
     values = getattr(archive.recording, variable)
     training = np.flatnonzero(archive.tier == "train")
-    wrong = _disagreeing(members, compute(variable, values, training))
+    wrong = _disagreeing(members, compute_statistics(variable, values, training))
     if not wrong:
         return
     name = f"{archive.name}/meta/statistics/{variable}"
@@ -68,7 +68,7 @@ def _of_variable(
     ):
         for ddof in (0, 1):
             if len(rows) > 1 and not _disagreeing(
-                members, _with_ddof(compute(variable, values, rows), len(rows), ddof)
+                members, _with_ddof(compute_statistics(variable, values, rows), len(rows), ddof)
             ):
                 message = f"they are those of the {len(rows)} {called} (ddof {ddof}): public, though not what the evaluation expects."
                 yield leak("statistics", name, message, _MEND, Severity.NOTE)
@@ -86,7 +86,7 @@ def _from_withheld(material: Material, archive: PublicArchive, variable: str, me
     scale = Standardisation.from_recording(archive.recording).response_scale
     public = np.asarray(archive.recording.responses[~archive.tested], dtype=np.float64)
     # the standardisation follows from the suspect statistics, so the scale may be wrong: compare means in raw units
-    right = compute("responses", archive.recording.responses, np.flatnonzero(archive.tier == "train"))
+    right = compute_statistics("responses", archive.recording.responses, np.flatnonzero(archive.tier == "train"))
     scale = np.maximum(right.std, 0.01 * right.std.mean()) if right.std.any() else scale
     hidden = [material.vault.live[track.name].responses * scale, material.vault.final[track.name].responses * scale]
     mean = np.concatenate([public, *hidden]).mean(axis=0)

@@ -25,7 +25,7 @@ from striate.portal.hosting.secrets import refuse_other_recording
 from striate.portal.models import Content, Description, Snapshot, SnapshotFile
 from striate.portal.organising import audit
 from striate.portal.words import grouped
-from striate.recordings.layout import session_of_name
+from striate.recordings.layout import session_from_file_name
 
 FORMAT = "striate data 1"
 MOST_FILES = 20_000
@@ -145,7 +145,7 @@ def require_sound(files: Sequence[NewFile]) -> None:
     for each in files:
         _require_path(each.path)
         for part in PurePosixPath(each.path).parts:
-            session = session_of_name(part) or (each.session if part == each.path.rpartition("/")[2] else None)
+            session = session_from_file_name(part) or (each.session if part == each.path.rpartition("/")[2] else None)
             if session is not None:
                 refuse_other_recording(session, each.sha256, each.path)
     folded = Counter(unicodedata.normalize("NFC", each.path).casefold() for each in files)
@@ -275,7 +275,7 @@ def _with_sessions(files: Sequence[NewFile], before: Snapshot | None) -> list[Ne
 
 def _session_by_name(path: str) -> str | None:
     name = path.rpartition("/")[2]
-    return session_of_name(name) if name.lower().endswith(".zip") else None
+    return session_from_file_name(name) if name.lower().endswith(".zip") else None
 
 
 def _described(files: dict[str, NewFile], before: Snapshot) -> tuple[Licence, dict[str, Any]]:

@@ -101,7 +101,7 @@ def findings(summary: dict[str, Any]) -> list[Said]:
         Said(
             severity=str(SEVERITIES.get(each["severity"], each["severity"])),
             demand=str(DEMANDS.get(each["rule"], "")),
-            message=f"{each['message']} {each['mend']}".strip(),
+            message=f"{each['message']} {each['fix']}".strip(),
             rule=each["rule"],
             file=each["file"],
         )

@@ -260,7 +260,7 @@ def _checked(file: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
         if not wanted <= file.stat().st_size <= wanted + 1024:
             raise ValueError(f"its file has {file.stat().st_size} bytes")
         # Mapped, and looked through a piece at a time: who only checks a file need not have all of it in memory.
-        predictions = npy_format.mapped(file)
+        predictions = npy_format.memory_map(file)
         if predictions.dtype != np.float32 or predictions.shape != shape:
             raise ValueError(f"it has {predictions.dtype} of shape {predictions.shape}")
         for piece in _pieces(file, file.stat().st_size - wanted):

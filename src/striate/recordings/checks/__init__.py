@@ -1,1 +1,1 @@
-"""The parts of a check: a survey that reads every trial once, and the rules that look at what it saw."""
+"""The parts of a check: a scan that reads every trial once, and the rules that look at what it saw."""

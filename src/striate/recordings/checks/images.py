@@ -8,14 +8,14 @@ import pandas as pd
 from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.check_findings import Finding
-from striate.recordings.check_rules import found
-from striate.recordings.checks.scan import Survey
+from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.scan import TrialScan
 
 
-def check(survey: Survey, trials: pd.DataFrame) -> Iterator[Finding]:
+def check(scan: TrialScan, trials: pd.DataFrame) -> Iterator[Finding]:
     """Hold image ids, images and repeats against the rules."""
-    shown = trials.assign(trial=np.arange(len(trials)), pixels=survey.image_hash)
-    shown = shown[survey.image_hash != b""]
+    shown = trials.assign(trial=np.arange(len(trials)), pixels=scan.image_hash)
+    shown = shown[scan.image_hash != b""]
     yield from _ids_and_images(shown)
     yield from _across_tiers(shown)
     yield from _repeats(trials)
@@ -27,13 +27,13 @@ def _ids_and_images(shown: pd.DataFrame) -> Iterator[Finding]:
     if several:
         first = int(shown.loc[shown["image_id"] == several[0], "trial"].iloc[0])
         message = f"{len(several)} image ids stand for different images: {listed(several)}."
-        mend = "Give each image its own id in meta/trials/frame_image_id.npy."
-        yield found("one-image-one-id", layout.data_member("images", first), message, mend)
+        fix = "Give each image its own id in meta/trials/frame_image_id.npy."
+        yield make_finding("one-image-one-id", layout.data_member("images", first), message, fix)
     ids_of_image = shown.groupby("pixels")["image_id"].unique()
     doubled = ["/".join(map(str, ids)) for ids in ids_of_image if len(ids) > 1]
     if doubled:
         message = f"{len(doubled)} images are shown under more than one id: {listed(doubled)}."
-        yield found("one-id-one-image", "meta/trials/frame_image_id.npy", message, "Give one image one id.")
+        yield make_finding("one-id-one-image", "meta/trials/frame_image_id.npy", message, "Give one image one id.")
 
 
 def _across_tiers(shown: pd.DataFrame) -> Iterator[Finding]:
@@ -47,17 +47,21 @@ def _across_tiers(shown: pd.DataFrame) -> Iterator[Finding]:
         message = (
             f"{len(leaked)} images are shown both in a test tier and in training or validation: ids {listed(leaked)}."
         )
-        yield found("image-across-tiers", member, message, "Take them out of training, or scores will be inflated.")
+        yield make_finding(
+            "image-across-tiers", member, message, "Take them out of training, or scores will be inflated."
+        )
     both = first_id[[training <= t for t in tiers_of_image]].tolist()
     if both:
         message = f"{len(both)} images are shown both in training and in validation: ids {listed(both)}."
-        yield found("image-in-training-and-validation", member, message, "Keep all trials of an image in one tier.")
+        yield make_finding(
+            "image-in-training-and-validation", member, message, "Keep all trials of an image in one tier."
+        )
     live_and_final = first_id[[tests <= t for t in tiers_of_image]].tolist()
     if live_and_final:
         message = (
             f"{len(live_and_final)} images are shown both in test and in final_test: ids {listed(live_and_final)}."
         )
-        yield found("image-across-tiers", member, message, "Keep all trials of an image in one tier.")
+        yield make_finding("image-across-tiers", member, message, "Keep all trials of an image in one tier.")
 
 
 def _repeats(trials: pd.DataFrame) -> Iterator[Finding]:
@@ -68,7 +72,7 @@ def _repeats(trials: pd.DataFrame) -> Iterator[Finding]:
         low, high = int(counts.min()), int(counts.max())
         if high == 1:
             message = f"each of the {len(counts)} images of tier {tier} is shown once; FEVE and ceilings need repeats."
-            yield found("no-repeats", "meta/trials/frame_image_id.npy", message)
+            yield make_finding("no-repeats", "meta/trials/frame_image_id.npy", message)
         elif low != high:
             message = f"the {len(counts)} images of tier {tier} are shown {low} to {high} times."
-            yield found("ragged-repeats", "meta/trials/frame_image_id.npy", message)
+            yield make_finding("ragged-repeats", "meta/trials/frame_image_id.npy", message)

@@ -8,18 +8,18 @@ import pandas as pd
 from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.check_findings import Finding, Severity
-from striate.recordings.check_rules import found
-from striate.recordings.checks.scan import Survey
+from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.scan import TrialScan
 
 # A trial in which no neuron responds at all is a trial that was zeroed, unless there are very few neurons.
 _ENOUGH_NEURONS = 50
 
 
-def check(survey: Survey, trials: pd.DataFrame, neurons: pd.DataFrame) -> Iterator[Finding]:
+def check(scan: TrialScan, trials: pd.DataFrame, neurons: pd.DataFrame) -> Iterator[Finding]:
     """Hold withheld tiers, training responses and behaviour against the rules."""
     tiers = trials["tier"].to_numpy()
-    readable = survey.readable["responses"]
-    silent = survey.zero["responses"]
+    readable = scan.readable["responses"]
+    silent = scan.zero["responses"]
     order_hidden = trials["trial_idx"].dtype.kind not in "iu"
     for tier in layout.TIERS:
         rows = np.flatnonzero((tiers == tier) & readable)
@@ -32,48 +32,52 @@ def check(survey: Survey, trials: pd.DataFrame, neurons: pd.DataFrame) -> Iterat
             message = (
                 f"{zero.size} of {rows.size} trials of tier {tier} have no response of any neuron: {listed(zero)}."
             )
-            mend = "Training and validation responses are never withheld: restore them, or take the trials out."
+            fix = "Training and validation responses are never withheld: restore them, or take the trials out."
             severity = Severity.ERROR if zero.size == rows.size else Severity.WARNING
-            yield found("withheld-training", layout.data_member("responses", int(zero[0])), message, mend, severity)
+            yield make_finding(
+                "withheld-training", layout.data_member("responses", int(zero[0])), message, fix, severity
+            )
     if (train := (tiers == "train") & readable).any() and not silent[train].all():
-        dead = np.flatnonzero(~survey.active)
+        dead = np.flatnonzero(~scan.active)
         if dead.size:
             units = neurons["unit_id"].to_numpy()[dead]
             silent_ones = "1 neuron responds" if dead.size == 1 else f"{dead.size} neurons respond"
             message = f"{silent_ones} in no training trial: unit ids {listed(units)}."
-            yield found(
+            yield make_finding(
                 "silent-neurons", "data/responses", message, "They cannot be predicted; consider leaving them out."
             )
-    yield from _zeroed(survey, "behavior", "zeroed-behavior", "behaviour")
-    yield from _zeroed(survey, "pupil_center", "zeroed-pupil-center", "eye position")
+    yield from _zeroed(scan, "behavior", "zeroed-behavior", "behaviour")
+    yield from _zeroed(scan, "pupil_center", "zeroed-pupil-center", "eye position")
 
 
 def _test_tier(tier: str, rows: np.ndarray, zero: np.ndarray, order_hidden: bool, neurons: int) -> Iterator[Finding]:
     if zero.size == rows.size:
         message = f"the responses of all {rows.size} trials of tier {tier} are withheld (all zero)."
-        yield found("withheld-tier", "data/responses", message)
+        yield make_finding("withheld-tier", "data/responses", message)
         return
     open_trials = np.setdiff1d(rows, zero)
     partly = zero.size > 0 and (neurons >= _ENOUGH_NEURONS or zero.size > rows.size // 2)
     if partly:
         message = f"{zero.size} of {rows.size} trials of tier {tier} are all zero, but {open_trials.size} are not: {listed(open_trials)}."
-        mend = "Withhold the whole tier (all responses zero), or nothing of it."
-        yield found("withheld-not-zero", layout.data_member("responses", int(open_trials[0])), message, mend)
+        fix = "Withhold the whole tier (all responses zero), or nothing of it."
+        yield make_finding("withheld-not-zero", layout.data_member("responses", int(open_trials[0])), message, fix)
     elif order_hidden:
         message = f"the order of the trials is hidden as in a competition, but the {rows.size} trials of tier {tier} have responses."
-        mend = "In a competition's public archive, set them to zero; in the truth, nothing needs to be done."
-        yield found("withheld-not-zero", layout.data_member("responses", int(rows[0])), message, mend, Severity.WARNING)
+        fix = "In a competition's public archive, set them to zero; in the truth, nothing needs to be done."
+        yield make_finding(
+            "withheld-not-zero", layout.data_member("responses", int(rows[0])), message, fix, Severity.WARNING
+        )
 
 
-def _zeroed(survey: Survey, variable: str, rule: str, name: str) -> Iterator[Finding]:
-    readable = survey.readable[variable]
-    zero = survey.zero[variable] & readable
+def _zeroed(scan: TrialScan, variable: str, rule: str, name: str) -> Iterator[Finding]:
+    readable = scan.readable[variable]
+    zero = scan.zero[variable] & readable
     if not readable.any() or not zero.any():
         return
     if zero.sum() == readable.sum():
-        yield found(rule, f"data/{variable}", f"{name} is withheld (all zero in all {zero.sum()} trials).")
+        yield make_finding(rule, f"data/{variable}", f"{name} is withheld (all zero in all {zero.sum()} trials).")
     elif zero.sum() > readable.sum() // 100:
         where = np.flatnonzero(zero)
         message = f"{name} is all zero in {where.size} of {readable.sum()} trials: {listed(where)}."
-        mend = "Withhold it in all trials, or in none."
-        yield found(rule, layout.data_member(variable, int(where[0])), message, mend, Severity.WARNING)
+        fix = "Withhold it in all trials, or in none."
+        yield make_finding(rule, layout.data_member(variable, int(where[0])), message, fix, Severity.WARNING)

@@ -13,8 +13,8 @@ from striate._internal.progress_bars import Advance
 from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.check_findings import Finding
-from striate.recordings.check_rules import found
-from striate.recordings.trial_arrays import TrialData
+from striate.recordings.check_rules import make_finding
+from striate.recordings.trial_reader import TrialReader
 
 Array = NDArray[Any]
 
@@ -56,7 +56,7 @@ class Moments:
 
 
 @dataclass
-class Survey:
+class TrialScan:
     """What was seen of each trial.
 
     Attributes
@@ -84,13 +84,13 @@ class Survey:
     findings: list[Finding] = field(default_factory=list)
 
 
-def survey_trials(data: TrialData, trials: pd.DataFrame, advance: Advance) -> Survey:
+def scan_trials(data: TrialReader, trials: pd.DataFrame, advance: Advance) -> TrialScan:
     """Read every trial once."""
     count = data.trials
     shapes: dict[str, tuple[int, ...]] = {
         name: data.shape(name) if name != "images" else () for name in layout.VARIABLES
     }
-    survey = Survey(
+    scan = TrialScan(
         readable={name: np.zeros(count, bool) for name in layout.VARIABLES},
         zero={name: np.zeros(count, bool) for name in layout.VARIABLES},
         image_hash=np.full(count, b"", dtype=object),
@@ -100,37 +100,37 @@ def survey_trials(data: TrialData, trials: pd.DataFrame, advance: Advance) -> Su
     )
     train = (trials["tier"] == "train").to_numpy()
     for name in ("responses", "images", "behavior", "pupil_center"):
-        _survey_variable(survey, data, name, train, advance)
-    return survey
+        _scan_variable(scan, data, name, train, advance)
+    return scan
 
 
-def _survey_variable(survey: Survey, data: TrialData, name: str, train: NDArray[np.bool_], advance: Advance) -> None:
+def _scan_variable(scan: TrialScan, data: TrialReader, name: str, train: NDArray[np.bool_], advance: Advance) -> None:
     problems: dict[str, list[int]] = {"non-finite": [], "negative-responses": [], "image-range": []}
     lock = threading.Lock()
-    withheld = survey.zero["responses"]
+    withheld = scan.zero["responses"]
 
     def look(trial: int, values: Array) -> None:
-        survey.readable[name][trial] = True
-        survey.zero[name][trial] = not values.any()
+        scan.readable[name][trial] = True
+        scan.zero[name][trial] = not values.any()
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             problems["non-finite"].append(trial)
             return
         if name == "images":
             canonical = values.astype(np.float64) if values.dtype.kind == "f" else values.astype(np.int64)
-            survey.image_hash[trial] = hashlib.blake2b((canonical + 0.0).tobytes(), digest_size=16).digest()
+            scan.image_hash[trial] = hashlib.blake2b((canonical + 0.0).tobytes(), digest_size=16).digest()
             if canonical.min() < 0 or canonical.max() > 255:
                 problems["image-range"].append(trial)
         elif name == "responses" and (values < 0).any():
             problems["negative-responses"].append(trial)
         with lock:
             if train[trial]:
-                survey.moments[name].add(values)
+                scan.moments[name].add(values)
             if not withheld[trial]:
-                survey.all_moments[name].add(values)
+                scan.all_moments[name].add(values)
             if name == "responses" and train[trial]:
-                survey.active[:] |= values > 0
+                scan.active[:] |= values > 0
 
-    survey.findings += _grouped(data.for_each(name, look, advance))
+    scan.findings += _grouped(data.for_each(name, look, advance))
     said = {
         "non-finite": ("values that are not finite (NaN or infinity)", "Replace them, or take the trials out."),
         "negative-responses": ("negative responses", "Deconvolved responses are ≥ 0: clip them, or check the units."),
@@ -138,11 +138,11 @@ def _survey_variable(survey: Survey, data: TrialData, name: str, train: NDArray[
     }
     for rule, where in problems.items():
         if where:
-            what, mend = said[rule]
+            what, fix = said[rule]
             where.sort()
             trials = "1 trial has" if len(where) == 1 else f"{len(where)} trials have"
             message = f"{trials} {what}: {listed(where)}."
-            survey.findings.append(found(rule, layout.data_member(name, where[0]), message, mend))
+            scan.findings.append(make_finding(rule, layout.data_member(name, where[0]), message, fix))
 
 
 def _grouped(findings: list[Finding]) -> list[Finding]:
@@ -155,5 +155,5 @@ def _grouped(findings: list[Finding]) -> list[Finding]:
     for rule, same in by_rule.items():
         first = same[0]
         more = f" So are {len(same) - 1} more files: {listed(f.file for f in same[1:])}." if len(same) > 1 else ""
-        grouped.append(found(rule, first.file, first.message + more, first.mend))
+        grouped.append(make_finding(rule, first.file, first.message + more, first.fix))
     return grouped

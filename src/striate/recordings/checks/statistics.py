@@ -8,20 +8,20 @@ import pandas as pd
 from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.check_findings import Finding, Severity
-from striate.recordings.check_rules import found
-from striate.recordings.checks.scan import Moments, Survey
+from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.scan import Moments, TrialScan
 from striate.recordings.statistics import VariableStatistics
 
 _TOLERANCE = 1e-3  # relative to the standard deviation; single precision and n against n − 1 stay below it
 
 
-def check(survey: Survey, trials: pd.DataFrame, stored: Mapping[str, VariableStatistics]) -> Iterator[Finding]:
+def check(scan: TrialScan, trials: pd.DataFrame, stored: Mapping[str, VariableStatistics]) -> Iterator[Finding]:
     """Look for impossible values; compare stored mean and standard deviation with those of the training trials."""
     for variable, statistics in stored.items():
-        if impossible := list(_impossible(variable, statistics, withheld=bool(survey.zero[variable].all()))):
+        if impossible := list(_impossible(variable, statistics, withheld=bool(scan.zero[variable].all()))):
             yield from impossible
             continue
-        training = survey.moments[variable]
+        training = scan.moments[variable]
         if training.count == 0:
             continue
         wrong = _disagreeing(statistics, training)
@@ -31,11 +31,11 @@ def check(survey: Survey, trials: pd.DataFrame, stored: Mapping[str, VariableSta
         message = (
             f"mean or standard deviation disagree with the {training.count} training trials (elements: {members})."
         )
-        everything = survey.all_moments[variable]
+        everything = scan.all_moments[variable]
         if everything.count > training.count and not _disagreeing(statistics, everything).any():
             message += f" They agree with all {everything.count} trials that have responses."
-        mend = "The evaluation uses the stored ones; rewrite the recording only if you do not compare with others."
-        yield found("statistics-disagree", layout.statistics_member(variable, "all", "std"), message, mend)
+        fix = "The evaluation uses the stored ones; rewrite the recording only if you do not compare with others."
+        yield make_finding("statistics-disagree", layout.statistics_member(variable, "all", "std"), message, fix)
 
 
 # What standardisation divides by and subtracts; the other statistics are only shown.
@@ -60,9 +60,11 @@ def _impossible(variable: str, stored: VariableStatistics, *, withheld: bool) ->
                 wrong, problem = np.arange(values.size), "0"
         if wrong.size:
             message = f"the {statistic} is {problem} in {wrong.size} of {values.size} elements: {listed(wrong)}."
-            mend = "Compute it over the training trials, or remove the file, and striate computes it."
+            fix = "Compute it over the training trials, or remove the file, and striate computes it."
             severity = Severity.ERROR if (variable, statistic) in _USED and not withheld else Severity.WARNING
-            yield found("non-finite", layout.statistics_member(variable, "all", statistic), message, mend, severity)
+            yield make_finding(
+                "non-finite", layout.statistics_member(variable, "all", statistic), message, fix, severity
+            )
 
 
 def _disagreeing(stored: VariableStatistics, moments: Moments) -> np.ndarray:

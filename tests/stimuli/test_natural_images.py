@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import InputError
-from striate.stimuli import KINDS, dead_leaves, natural_like, pink_noise, power_law_noise, white_noise
+from striate.stimuli import NATURAL_LIKE_KINDS, dead_leaves, natural_like, pink_noise, power_law_noise, white_noise
 
 SHAPE = (144, 256)
 
@@ -97,12 +97,12 @@ def test_natural_like_pictures_have_the_grey_values_of_photographs():
     assert pictures.dtype == np.uint8
     assert pictures.mean() == pytest.approx(114, abs=7)
     assert pictures.std() == pytest.approx(60, abs=5)
-    assert {kind for _, kind in drawn} == set(KINDS)
+    assert {kind for _, kind in drawn} == set(NATURAL_LIKE_KINDS)
     assert np.mean((pictures == 0) | (pictures == 255)) < 0.1
     assert pictures.std(axis=(1, 2)).min() > 10
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("kind", list(NATURAL_LIKE_KINDS))
 def test_every_kind_can_be_asked_for(kind):
     picture, drawn = natural_like((30, 50), np.random.default_rng(4), kind)
     assert drawn == kind

@@ -13,7 +13,7 @@ from striate.errors import listed
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive
 from striate.recordings.check_findings import Finding, UnreadableError
-from striate.recordings.check_rules import found
+from striate.recordings.check_rules import make_finding
 
 Array = NDArray[Any]
 
@@ -22,7 +22,7 @@ _CHUNK = 64  # trials that a thread reads at a time
 
 
 @dataclass
-class TrialData:
+class TrialReader:
     """Reads each variable of each trial, and knows the shape that it must have.
 
     Attributes
@@ -70,7 +70,7 @@ class TrialData:
             parsed = layout.parse_data_member(member)
             if parsed is None:
                 if member.startswith("data/"):
-                    yield found(
+                    yield make_finding(
                         "unrelated-file", member, "the name is not `data/<variable>/<trial>.npy`; it is ignored."
                     )
                 continue
@@ -80,18 +80,18 @@ class TrialData:
             else:
                 unknown[variable] = unknown.get(variable, 0) + 1
         for variable, files in unknown.items():
-            yield found(
+            yield make_finding(
                 "unknown-variable", f"data/{variable}", f"{files} files of a variable that the layout does not name."
             )
         expected = set(range(self.trials))
         for variable, trials in seen.items():
             if missing := sorted(expected - trials):
                 message = f"{len(missing)} of {self.trials} trials have no file: {listed(missing)}."
-                mend = "Add the files, or take the trials out of `meta/trials`."
-                yield found("missing-trial", layout.data_member(variable, missing[0]), message, mend)
+                fix = "Add the files, or take the trials out of `meta/trials`."
+                yield make_finding("missing-trial", layout.data_member(variable, missing[0]), message, fix)
             if extra := sorted(trials - expected):
                 message = f"{len(extra)} files of trials that `meta/trials` does not have ({self.trials} there): {listed(extra)}."
-                yield found("extra-trial", layout.data_member(variable, extra[0]), message, "Remove them.")
+                yield make_finding("extra-trial", layout.data_member(variable, extra[0]), message, "Remove them.")
 
     def read(self, variable: str, trial: int) -> Array:
         """One variable of one trial, in the shape that `shape` gives.
@@ -103,18 +103,18 @@ class TrialData:
         """
         member = layout.data_member(variable, trial)
         if member not in self.archive.members:
-            raise UnreadableError(found("missing-trial", member, f"trial {trial} has no such file.", "Add it."))
+            raise UnreadableError(make_finding("missing-trial", member, f"trial {trial} has no such file.", "Add it."))
         array = npy_format.parse(self.archive.read(member), member)
         shape = self.shape(variable)
         if array.dtype.kind not in "biuf":
             message = f"values are of type {array.dtype}; numbers are expected."
-            raise UnreadableError(found("dtype", member, message, "Save them as integers or floats."))
+            raise UnreadableError(make_finding("dtype", member, message, "Save them as integers or floats."))
         # some recordings were saved as (H, W) or (H, W, 1) for (1, H, W), and as (1, n) or (n, 1) for (n,)
         others = (shape[1:], (*shape[1:], 1)) if variable == "images" else ((*shape, 1),)
         if array.shape in (shape, (1, *shape), *others):
             return array.reshape(shape)
         message = f"shape {array.shape}; {shape} is expected."
-        raise UnreadableError(found("shape", member, message, "Save all trials in one shape."))
+        raise UnreadableError(make_finding("shape", member, message, "Save all trials in one shape."))
 
     def for_each(
         self, variable: str, visit: Callable[[int, Array], None], done: Callable[[int], None]
@@ -154,7 +154,7 @@ class TrialData:
         return [problems[trial] for trial in sorted(problems)]
 
 
-def narrowest(values: Array, choices: tuple[type[np.generic], ...]) -> int:
+def narrowest_dtype(values: Array, choices: tuple[type[np.generic], ...]) -> int:
     """Index of the first type that holds all values without loss; the last one if none does."""
     for index, dtype in enumerate(choices[:-1]):
         if values.dtype == dtype:
