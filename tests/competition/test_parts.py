@@ -7,7 +7,7 @@ import pytest
 from striate.competition.parts import final_parts
 from striate.errors import InputError
 from striate.metrics import evaluate
-from striate.metrics.score_summary import TOO_FEW, Stated, stated
+from striate.metrics.score_summary import TOO_FEW_IMAGES, ScoreSummary, summarise_scores
 from striate.submissions import Truth
 
 
@@ -36,7 +36,7 @@ def population(neurons: int = 12) -> tuple[Truth, np.ndarray, pd.DataFrame]:
 def test_means_are_over_the_neurons_of_each_part() -> None:
     truth, predictions, about = population()
     each = evaluate(truth.responses, predictions, truth.image_id)
-    said = stated(each, None, 10)
+    said = summarise_scores(each, None, 10)
     found = final_parts(predictions, truth, "final_test", about, said)
     named = about.set_index("unit_id").loc[truth.unit_ids]
     areas = {part.name: part for part in found if part.kind == "area"}
@@ -49,7 +49,7 @@ def test_means_are_over_the_neurons_of_each_part() -> None:
     depths = [part for part in found if part.kind == "depth"]
     assert [part.name for part in depths] == ["100–150 µm", "150–200 µm", "200–250 µm"]
     assert sum(part.neurons for part in depths) == 12
-    few = said | {"feve": Stated(None, None, f"{TOO_FEW}: 10 …")}
+    few = said | {"feve": ScoreSummary(None, None, f"{TOO_FEW_IMAGES}: 10 …")}
     for part in final_parts(predictions, truth, "final_test", about, few):
         assert part.scores["feve"] is None
         assert part.scores["correlation_to_average"] is not None
@@ -57,7 +57,7 @@ def test_means_are_over_the_neurons_of_each_part() -> None:
 
 def test_depths_that_were_not_measured_and_unknown_areas_make_no_parts() -> None:
     truth, predictions, about = population()
-    said = stated(evaluate(truth.responses, predictions, truth.image_id), None, 10)
+    said = summarise_scores(evaluate(truth.responses, predictions, truth.image_id), None, 10)
     assert final_parts(predictions, truth, "final_test", about.assign(z=0.0, area="unknown"), said) == []
     found = final_parts(predictions, truth, "final_test", about.assign(z=np.nan), said)
     assert {part.kind for part in found} == {"area"}

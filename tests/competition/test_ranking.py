@@ -81,7 +81,7 @@ def test_a_band_holds_what_cannot_be_told_apart_from_its_best_row():
             if team == best
             or not getattr(
                 paired_bootstrap(TRUTH.responses, loads[best], loads[team], TRUTH.image_id, resamples=200), METRIC
-            ).decided
+            ).excludes_zero
         ]
         assert all(bands[team] == number for team in together)
         left = [team for team in left if team not in together]

@@ -12,7 +12,7 @@ from tests.metrics.populations import population, populations
 
 from striate.errors import InputError
 from striate.metrics import bootstrap, evaluate, paired_bootstrap
-from striate.metrics.bootstrap import Resampled, draw_images
+from striate.metrics.bootstrap import BootstrapEstimate, draw_image_counts
 
 METRICS = ("single_trial_correlation", "correlation_to_average", "feve")
 
@@ -29,7 +29,7 @@ def literal_resamples(r, p, image_ids, resamples, seed):
     images = np.unique(image_ids)
     extent = np.maximum(np.ptp(r, axis=0), np.ptp(p, axis=0)).astype(np.float64)
     values = []
-    for drawn in draw_images(len(images), resamples, seed).astype(int):
+    for drawn in draw_image_counts(len(images), resamples, seed).astype(int):
         rows, names = [], []
         for image in np.repeat(images, drawn):
             of_image = np.flatnonzero(image_ids == image)
@@ -94,11 +94,11 @@ def test_follows_its_seed_and_not_the_order_of_trials():
 
 
 def test_is_the_same_to_the_last_digit_on_any_number_of_threads(monkeypatch):
-    module = sys.modules[draw_images.__module__]
+    module = sys.modules[draw_image_counts.__module__]
     r, p, image_ids = population(images=20, neurons=800)
     found = []
     for threads in (1, 4):
-        monkeypatch.setattr(module, "_MOST_THREADS", threads)
+        monkeypatch.setattr(module, "_MAX_THREADS", threads)
         monkeypatch.setattr(module.os, "cpu_count", lambda: 8)
         found.append(bootstrap(r, p, image_ids, resamples=1000, seed=5))
     one, several = found
@@ -137,9 +137,9 @@ def test_every_score_lies_within_its_interval(data, seed, level):
 
 def test_one_resample_whose_denominator_is_near_0_does_not_move_the_interval():
     samples = np.linspace(0.6, 1.0, 101)
-    plain = Resampled(0.8, samples, 0.95).interval
+    plain = BootstrapEstimate(0.8, samples, 0.95).interval
     samples[-1] = 200.0  # its mean is 2.8
-    moved = Resampled(0.8, samples, 0.95).interval
+    moved = BootstrapEstimate(0.8, samples, 0.95).interval
     assert (moved.low, moved.high) == pytest.approx((plain.low, plain.high), abs=0.02)
     assert moved.low < 0.8 < moved.high
 
@@ -165,7 +165,7 @@ def test_feve_has_no_interval_where_it_is_not_defined():
     assert result.single_trial_correlation.interval is not None
     difference = paired_bootstrap(r, p, p, image_ids, resamples=20).feve
     assert difference.interval is None
-    assert not difference.decided
+    assert not difference.excludes_zero
 
 
 def test_one_image_is_enough_for_the_rest():
@@ -186,7 +186,7 @@ def test_a_paired_difference_uses_the_same_resamples():
     means = [evaluate(r, q, image_ids).means for q in (better, worse)]
     for metric in means[0]:
         assert getattr(difference, metric).value == pytest.approx(means[0][metric] - means[1][metric])
-    assert difference.single_trial_correlation.decided
+    assert difference.single_trial_correlation.excludes_zero
     swapped = paired_bootstrap(r, worse, better, image_ids, resamples=200, seed=2)
     assert swapped.feve.interval.high == pytest.approx(-difference.feve.interval.low)
 
@@ -195,7 +195,7 @@ def test_the_same_prediction_twice_is_no_difference():
     r, p, image_ids = population()
     difference = paired_bootstrap(r, p, p.copy(), image_ids, resamples=50).correlation_to_average
     assert difference.value == difference.interval.low == difference.interval.high == 0
-    assert not difference.decided
+    assert not difference.excludes_zero
 
 
 @pytest.mark.parametrize(("settings_", "words"), [({"resamples": 0}, "at least one"), ({"level": 95}, "0.95")])

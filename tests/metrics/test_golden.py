@@ -19,10 +19,10 @@ def test_each_neuron_agrees_to_nine_digits(shared, name):
     for metrics in (evaluate(r, p, image_ids), evaluate(r.astype(np.float64), p.astype(np.float64), image_ids)):
         np.testing.assert_allclose(metrics.single_trial_correlation, single, rtol=0, atol=1e-9)
         np.testing.assert_allclose(metrics.correlation_to_average, average, rtol=0, atol=1e-9)
-        np.testing.assert_allclose(metrics.feve.values[metrics.feve.kept], explained, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(metrics.feve.values[metrics.feve.neuron_mask], explained, rtol=0, atol=1e-9)
     np.testing.assert_allclose(single_trial_correlation(r, p), single, rtol=0, atol=1e-9)
     np.testing.assert_allclose(correlation_to_average(r, p, image_ids), average, rtol=0, atol=1e-9)
-    assert feve(r, p, image_ids).kept.sum() == len(explained)
+    assert feve(r, p, image_ids).neuron_mask.sum() == len(explained)
 
 
 def test_means_agree(shared):

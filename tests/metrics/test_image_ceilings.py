@@ -11,8 +11,8 @@ from tests.metrics.populations import population, populations
 
 from striate import metrics
 from striate.metrics import Interval
-from striate.metrics.bootstrap import Resampled
-from striate.metrics.score_summary import stated, too_few_images
+from striate.metrics.bootstrap import BootstrapEstimate
+from striate.metrics.score_summary import summarise_scores, too_few_images_reason
 
 
 def simulated(seed=0, images=150, neurons=40, ragged=True, strength=(0.4, 1.5), noise=1.5, gain=0.0):
@@ -35,7 +35,7 @@ def test_ceilings_equal_the_plain_form(data):
     found = metrics.evaluate(r, p, image_ids)
     np.testing.assert_array_equal(found.cc_max.values, metrics.cc_max(r, image_ids).values)
     counting = ~np.isnan(found.cc_norm.values)
-    np.testing.assert_array_equal(counting, found.feve.kept & (found.cc_max.values > 0))
+    np.testing.assert_array_equal(counting, found.feve.neuron_mask & (found.cc_max.values > 0))
     norm = found.correlation_to_average[counting] / found.cc_max.values[counting]
     np.testing.assert_allclose(found.cc_norm.values[counting], norm)
     np.testing.assert_array_equal(found.cc_norm.values, metrics.cc_norm(r, p, image_ids).values)
@@ -171,22 +171,24 @@ def drawn(value, low, high, undefined=0.0):
     centre, width = (low + high) / 2, (high - low) / 0.95
     samples = centre + width * (np.linspace(0, 1, 401) - 0.5)
     samples[np.linspace(0, 400, round(401 * undefined)).astype(int)] = np.nan
-    return Resampled(value, samples, 0.95)
+    return BootstrapEstimate(value, samples, 0.95)
 
 
 def test_an_interval_of_a_ratio_that_tells_nothing_means_too_few_images():
-    assert "too few images: 6" in str(too_few_images(drawn(-2.0, -6.9, -0.5), 6))
-    assert "6 leave" in str(too_few_images(drawn(0.5, -0.4, 0.9), 6))
-    assert too_few_images(drawn(0.4, 0.1, 0.7), 100) is None
-    assert too_few_images(drawn(-49.0, -54.0, -44.0), 100) is None  # a bad model, told apart from a perfect one
-    assert too_few_images(Resampled(None, np.full(9, np.nan), 0.95), 6) is None  # not defined, for another reason
-    assert "no neuron counts in 20 %" in str(too_few_images(drawn(0.5, 0.4, 0.6, undefined=0.2), 6))
-    assert too_few_images(drawn(0.5, 0.4, 0.6, undefined=0.02), 6) is None
+    assert "too few images: 6" in str(too_few_images_reason(drawn(-2.0, -6.9, -0.5), 6))
+    assert "6 leave" in str(too_few_images_reason(drawn(0.5, -0.4, 0.9), 6))
+    assert too_few_images_reason(drawn(0.4, 0.1, 0.7), 100) is None
+    assert too_few_images_reason(drawn(-49.0, -54.0, -44.0), 100) is None  # a bad model, told apart from a perfect one
+    assert (
+        too_few_images_reason(BootstrapEstimate(None, np.full(9, np.nan), 0.95), 6) is None
+    )  # not defined, for another reason
+    assert "no neuron counts in 20 %" in str(too_few_images_reason(drawn(0.5, 0.4, 0.6, undefined=0.2), 6))
+    assert too_few_images_reason(drawn(0.5, 0.4, 0.6, undefined=0.02), 6) is None
 
 
 def test_the_level_of_the_shown_interval_does_not_decide_whether_images_are_too_few():
     wide = drawn(0.5, -0.4, 0.9)
-    assert too_few_images(Resampled(wide.value, wide.samples, 0.5), 6) == too_few_images(wide, 6)
+    assert too_few_images_reason(BootstrapEstimate(wide.value, wide.samples, 0.5), 6) == too_few_images_reason(wide, 6)
 
 
 def test_a_score_of_too_few_images_is_neither_feve_nor_cc_norm():
@@ -194,13 +196,15 @@ def test_a_score_of_too_few_images_is_neither_feve_nor_cc_norm():
     p = np.roll(signal, 8, axis=0)  # the expected responses to other images
     found = metrics.evaluate(r, p, image_ids)
     assert found.feve.mean is not None
-    said = stated(found, metrics.bootstrap(r, p, image_ids, resamples=200), 4)
+    said = summarise_scores(found, metrics.bootstrap(r, p, image_ids, resamples=200), 4)
     for name in ("feve", "cc_norm"):
         assert said[name].mean is said[name].interval is None
         assert said[name].too_few
     assert said["correlation_to_average"].mean == found.means["correlation_to_average"]
-    without = stated(found, None, 4)
+    without = summarise_scores(found, None, 4)
     assert without["feve"].mean == found.feve.mean  # nothing can tell
     r, signal, _, image_ids = simulated(images=60)
-    many = stated(metrics.evaluate(r, signal, image_ids), metrics.bootstrap(r, signal, image_ids, resamples=200), 60)
+    many = summarise_scores(
+        metrics.evaluate(r, signal, image_ids), metrics.bootstrap(r, signal, image_ids, resamples=200), 60
+    )
     assert all(each.mean is not None for each in many.values())

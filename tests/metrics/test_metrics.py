@@ -47,7 +47,7 @@ def test_equals_the_plain_form_one_neuron_at_a_time(data):
     assert_within(single_trial_correlation(r, p), single, correlation_tolerance(r, p))
     assert_within(metrics.correlation_to_average, average, correlation_tolerance(*means))
     assert_within(metrics.feve.fev, fev, correlation_tolerance(r) * (1 + np.abs(fev)))
-    kept = metrics.feve.kept
+    kept = metrics.feve.neuron_mask
     np.testing.assert_array_equal(kept, fev >= 0.15)
     assert_within(metrics.feve.values[kept], explained[kept], reference.feve_tolerance(r, p, image_ids)[kept])
 
@@ -64,8 +64,8 @@ def test_the_order_of_trials_and_neurons_does_not_matter(data, seed):
     single, average = correlation_tolerance(r, p)[neurons], correlation_tolerance(*means)[neurons]
     assert_within(other.single_trial_correlation, one.single_trial_correlation[neurons], single)
     assert_within(other.correlation_to_average, one.correlation_to_average[neurons], average)
-    np.testing.assert_array_equal(other.feve.kept, one.feve.kept[neurons])
-    kept = other.feve.kept
+    np.testing.assert_array_equal(other.feve.neuron_mask, one.feve.neuron_mask[neurons])
+    kept = other.feve.neuron_mask
     tolerance = reference.feve_tolerance(r, p, image_ids)[neurons][kept]
     assert_within(other.feve.values[kept], one.feve.values[neurons][kept], tolerance)
 
@@ -92,7 +92,7 @@ def test_responses_as_their_own_prediction(data):
     means = reference.image_means(r, image_ids)
     assert_within(metrics.single_trial_correlation, damping(r) ** 2, correlation_tolerance(r, r))
     assert_within(metrics.correlation_to_average, damping(means) ** 2, correlation_tolerance(means, means))
-    kept = metrics.feve.kept
+    kept = metrics.feve.neuron_mask
     noise_over_explainable = 1 / metrics.feve.fev[kept] - 1
     tolerance = reference.feve_tolerance(r, r, image_ids)[kept]
     assert_within(metrics.feve.values[kept], 1 + noise_over_explainable, tolerance)
@@ -128,7 +128,7 @@ def test_a_constant_neuron_drops_out_of_feve(value):
     r[:, 1] = value
     metrics = evaluate(r, p, image_ids)
     assert np.isnan(metrics.feve.fev[1])
-    assert not metrics.feve.kept[1]
+    assert not metrics.feve.neuron_mask[1]
     assert metrics.feve.mean == pytest.approx(feve(r[:, without], p[:, without], image_ids).mean)
     assert metrics.single_trial_correlation[1] == 0
 
@@ -139,7 +139,7 @@ def test_feve_is_not_defined_where_an_image_was_shown_once():
     result = feve(r, p, image_ids)
     assert result.mean is None
     assert "987654" in result.reason
-    assert not result.kept.any()
+    assert not result.neuron_mask.any()
     assert np.isnan(result.values).all()
     assert np.isnan(fraction_explainable_variance(r, image_ids)).all()
     assert np.isfinite(correlation_to_average(r, p, image_ids)).all()
@@ -156,8 +156,8 @@ def test_feve_is_not_defined_where_no_neuron_passes():
 def test_the_threshold_is_met_by_equality():
     r, p, image_ids = population()
     fev = fraction_explainable_variance(r, image_ids)
-    assert feve(r, p, image_ids, threshold=float(fev[0])).kept[0]
-    assert not feve(r, p, image_ids, threshold=float(np.nextafter(fev[0], 2))).kept[0]
+    assert feve(r, p, image_ids, threshold=float(fev[0])).neuron_mask[0]
+    assert not feve(r, p, image_ids, threshold=float(np.nextafter(fev[0], 2))).neuron_mask[0]
 
 
 def test_feve_is_not_clipped():
@@ -232,7 +232,7 @@ def test_a_real_size_takes_a_moment():
     r, p = rng.random((1000, 2000), dtype=np.float32), rng.random((1000, 2000), dtype=np.float32)
     metrics = evaluate(r, p, np.repeat(np.arange(100), 10))
     assert np.abs(metrics.single_trial_correlation).max() < 0.2
-    assert metrics.feve.mean is None or metrics.feve.kept.sum() < 20
+    assert metrics.feve.mean is None or metrics.feve.neuron_mask.sum() < 20
 
 
 @pytest.mark.parametrize("axis", ["index", "columns"])

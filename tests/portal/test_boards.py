@@ -18,14 +18,14 @@ from striate.competition import Entrant, LiveTruth, Vault, close, rank
 from striate.competition.rules import LIVE
 from striate.competition.tables import Ranking
 from striate.metrics.evaluate import METRICS as OF_BENCHMARK
-from striate.metrics.evaluate import NORMALISED
+from striate.metrics.evaluate import NORMALISED_METRICS
 from striate.portal.scoring.measure import measure
 from striate.submissions import Submission
 from striate.submissions.alignment import match
 from tests.competition.examples import PASSPHRASE
 from tests.portal.world import World
 
-METRICS = (*OF_BENCHMARK, *NORMALISED)
+METRICS = (*OF_BENCHMARK, *NORMALISED_METRICS)
 SKILLS = {"Ada": 0.5, "Ben": 0.3, "Cleo": 0.31, "Dai": 0.7, "Eve": 0.3}
 
 

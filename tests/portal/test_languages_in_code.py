@@ -10,7 +10,7 @@ import pytest
 
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS
-from striate.submissions.scorecard import LABELS, NORMALISED
+from striate.submissions.scorecard import LABELS, NORMALISED_METRICS
 from tests.portal.wording_in_code import ENGLISH, PORTAL, bare, bare_in_code
 from tests.portal.world import World
 
@@ -108,7 +108,7 @@ def test_metrics_are_called_as_everywhere() -> None:
 
     with override("en-gb"):
         assert {name: str(said) for name, said in METRIC_NAMES.items()} == {
-            name: LABELS[name] for name in (*METRICS, *NORMALISED)
+            name: LABELS[name] for name in (*METRICS, *NORMALISED_METRICS)
         }
 
 

@@ -92,7 +92,7 @@ def test_differences_tell_the_better_from_the_worse(material: Material) -> None:
         ("CNN", "LN", "final_test"),
     ]
     for difference in material.differences:
-        assert difference.metrics.single_trial_correlation.decided
+        assert difference.metrics.single_trial_correlation.excludes_zero
 
 
 def test_what_is_not_known_is_left_out(recording: Recording, material: Material, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.submissions.examples import example, shuffled, without
 
 from striate.errors import InputError
 from striate.metrics import METRICS_VERSION, bootstrap, evaluate, jackknife_oracle, split_half
-from striate.metrics.score_summary import stated
+from striate.metrics.score_summary import summarise_scores
 from striate.recordings import open as open_recording
 from striate.submissions import Scorecard, Truth, across, open_truth, score, score_array
 from striate.submissions.formats import sensorium_csv
@@ -39,10 +39,10 @@ def test_a_scorecard_says_what_the_metrics_say():
         assert scores.correlation_to_average.mean == metrics.means["correlation_to_average"]
         plain = score(submission, truth, bootstrap=0).tiers[tier]
         assert plain.feve.mean == metrics.feve.mean
-        assert scores.feve.neurons == metrics.feve.kept.sum()
-        assert [v is not None for v in scores.feve.per_neuron] == metrics.feve.kept.tolist()
+        assert scores.feve.neurons == metrics.feve.neuron_mask.sum()
+        assert [v is not None for v in scores.feve.per_neuron] == metrics.feve.neuron_mask.tolist()
         resampled = bootstrap(r, p, image_ids, resamples=50, seed=3)
-        for name, said in stated(metrics, resampled, 4).items():
+        for name, said in summarise_scores(metrics, resampled, 4).items():
             given = getattr(scores, name)
             assert (given.mean, given.reason) == (said.mean, said.reason)
             assert (given.interval and given.interval.low) == (said.interval and said.interval.low)
@@ -305,6 +305,6 @@ def test_the_ceilings_of_the_golden_responses_normalise_its_golden_scores(shared
     single, average = reference.ceilings(r, golden["image_ids"])
     np.testing.assert_allclose(found.single_trial_ceiling.values, single, atol=1e-6)
     np.testing.assert_allclose(found.cc_max.values, average, atol=1e-6)
-    kept = found.feve.kept
+    kept = found.feve.neuron_mask
     assert kept.sum() == len(golden["expected_feve"])
     np.testing.assert_allclose(found.cc_norm.values[kept], golden["expected_average"][kept] / average[kept], rtol=1e-6)

@@ -46,7 +46,7 @@ def _tall(wide: Table) -> Table:
 def _comparison(
     group: "Sequence[Contender]", differences: "Sequence[Difference]", tier: str, protocol: str | None
 ) -> Table:
-    from striate.metrics.score_summary import TOO_FEW
+    from striate.metrics.score_summary import TOO_FEW_IMAGES
     from striate.report import ceiling_note, ceiling_scores, metric_labels, protocol_title, score_rows, too_few
 
     labels = metric_labels()
@@ -75,7 +75,7 @@ def _comparison(
                 resampled = getattr(difference.metrics, metric)
                 interval = resampled.interval
                 known = resampled.value is not None and interval is not None
-                few = TOO_FEW if too_few(group, difference, metric) else None
+                few = TOO_FEW_IMAGES if too_few(group, difference, metric) else None
                 ends = (resampled.value, interval.low, interval.high) if known and not few else None
                 cells.append(_cell(ends, "+", few))
             table.add_row(f"{difference.better} − {difference.worse} (paired)", *cells)
@@ -83,9 +83,9 @@ def _comparison(
 
 
 def _cell(entry: tuple[float, float, float] | None, sign: str = "", reason: str | None = None) -> str:
-    from striate.metrics.score_summary import TOO_FEW, says_too_few
+    from striate.metrics.score_summary import TOO_FEW_IMAGES, is_too_few_images
 
     if entry is None:
-        return TOO_FEW if says_too_few(reason) else "not defined"
+        return TOO_FEW_IMAGES if is_too_few_images(reason) else "not defined"
     value, low, high = entry
     return f"{value:{sign}.3f} \\[{low:{sign}.3f}, {high:{sign}.3f}]"

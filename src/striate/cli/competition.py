@@ -239,7 +239,7 @@ def score(
     """Score a submission against the live truth, and nothing else."""
     from striate.competition import score_live
     from striate.competition.manifest import require_new
-    from striate.metrics.score_summary import why_not
+    from striate.metrics.score_summary import missing_score_text
     from striate.submissions.scorecard import LABELS
 
     if out is not None:
@@ -257,7 +257,7 @@ def score(
         }
         print(json.dumps({**said, "scorecard": live.scorecard.summary()}, ensure_ascii=False))
         return
-    value = why_not(ranking.reason) if ranking.mean is None else f"{ranking.mean:.4f}"
+    value = missing_score_text(ranking.reason) if ranking.mean is None else f"{ranking.mean:.4f}"
     if ranking.interval is not None:
         value += f" [{ranking.interval.low:.4f}, {ranking.interval.high:.4f}]"
     _say(f"{live.board}: {LABELS[metric]} on the live test {value}")
@@ -303,7 +303,7 @@ def close(
 
 
 def _board_table(board: "BoardResult", results: "Results") -> Table:
-    from striate.metrics.score_summary import ceiling_row
+    from striate.metrics.score_summary import ceilings_by_metric
     from striate.report import ceiling_note
     from striate.submissions.scorecard import LABELS
 
@@ -321,7 +321,7 @@ def _board_table(board: "BoardResult", results: "Results") -> Table:
         table.add_column(column, justify="left" if column == "team" else "right")
     for row in board.rows:
         table.add_row(*_board_row(row))
-    limit = ceiling_row(board.ceilings)[board.metric]
+    limit = ceilings_by_metric(board.ceilings)[board.metric]
     if board.rows and limit is not None:
         table.add_section()
         table.add_row("", "", "ceiling (image alone)", f"{limit:.4f}", "", "", "")
@@ -330,11 +330,11 @@ def _board_table(board: "BoardResult", results: "Results") -> Table:
 
 
 def _board_row(row: "RowResult") -> tuple[str, ...]:
-    from striate.metrics.score_summary import TOO_FEW, says_too_few
+    from striate.metrics.score_summary import TOO_FEW_IMAGES, is_too_few_images
 
     interval = "" if row.interval is None else f"{row.interval.low:.4f} – {row.interval.high:.4f}"
     behind = "" if row.behind is None else f"{row.behind.value:.4f} [{row.behind.low:.4f}, {row.behind.high:.4f}]"
-    missing = TOO_FEW if says_too_few(row.reason) else "not defined"
+    missing = TOO_FEW_IMAGES if is_too_few_images(row.reason) else "not defined"
     score = missing if row.score is None else f"{row.score:.4f}"
     live = "" if row.live_score is None else f"{row.live_score:.4f}"
     rank = "–" if row.rank is None else str(row.rank)

@@ -86,8 +86,8 @@ def _print_scorecard(card: "Scorecard") -> None:
 
 
 def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
-    from striate.metrics.bootstrap import LEVEL
-    from striate.metrics.evaluate import METRICS, NORMALISED
+    from striate.metrics.bootstrap import CONFIDENCE_LEVEL
+    from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
     from striate.submissions.scorecard import CEILINGS, LABELS, RELIABILITIES
 
     table = Table(
@@ -96,11 +96,11 @@ def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
     for heading, side in (
         ("", "left"),
         ("mean", "right"),
-        (f"{LEVEL * 100:g} % interval", "right"),
+        (f"{CONFIDENCE_LEVEL * 100:g} % interval", "right"),
         ("neurons", "right"),
     ):
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
-    for names in ((*METRICS, *NORMALISED), CEILINGS, RELIABILITIES):
+    for names in ((*METRICS, *NORMALISED_METRICS), CEILINGS, RELIABILITIES):
         for name in names:
             table.add_row(LABELS[name], *_cells(getattr(scores, name)))
         table.add_section()
@@ -111,11 +111,11 @@ def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
 def _explained(scores: "TierScores", protocol: str | None) -> str:
     """Return what is not defined and why, what the ceilings bound, and which neurons count."""
     from striate.benchmarks.protocols import sees_image_alone
-    from striate.metrics.score_summary import why_not
+    from striate.metrics.score_summary import missing_score_text
     from striate.submissions.scorecard import LABELS, QUANTITIES
 
     named = {name: getattr(scores, name) for name in QUANTITIES}
-    said = [f"{LABELS[name]}: {why_not(one.reason)}" for name, one in named.items() if one.mean is None]
+    said = [f"{LABELS[name]}: {missing_score_text(one.reason)}" for name, one in named.items() if one.mean is None]
     if scores.single_trial_ceiling.mean is not None:
         said.append("ceilings: what a model of the image alone can expect at most (√FEV; CC_max)")
         if not sees_image_alone(protocol):
@@ -133,10 +133,10 @@ def _explained(scores: "TierScores", protocol: str | None) -> str:
 
 
 def _cells(score: "Score") -> tuple[str, str, str]:
-    from striate.metrics.score_summary import TOO_FEW, says_too_few
+    from striate.metrics.score_summary import TOO_FEW_IMAGES, is_too_few_images
 
     if score.mean is None:
-        return TOO_FEW if says_too_few(score.reason) else "not defined", "", str(score.neurons)
+        return TOO_FEW_IMAGES if is_too_few_images(score.reason) else "not defined", "", str(score.neurons)
     interval = "" if score.interval is None else f"{score.interval.low:.4f} – {score.interval.high:.4f}"
     return f"{score.mean:.4f}", interval, str(score.neurons)
 

@@ -79,7 +79,7 @@ def submit(
 
 
 def _print(state: Any, *, new: bool) -> None:
-    from striate.metrics.score_summary import why_not
+    from striate.metrics.score_summary import missing_score_text
     from striate.submissions.scorecard import LABELS
 
     if not new:
@@ -89,7 +89,7 @@ def _print(state: Any, *, new: bool) -> None:
         board = f"{state['track']}, {state['protocol']}"
         console.print(f"receipt {receipt['number']}: {board}, chain {receipt['digest']}", markup=False, soft_wrap=True)
     for name, value in (state["metrics"] or {}).items():
-        mean = why_not(value["reason"]) if value["mean"] is None else f"{value['mean']:.4f}"
+        mean = missing_score_text(value["reason"]) if value["mean"] is None else f"{value['mean']:.4f}"
         interval = "" if value["low"] is None else f"  [{value['low']:.4f}, {value['high']:.4f}]"
         console.print(f"{LABELS[name]:<24} {mean}{interval}", markup=False)
     console.print(state["page"], markup=False, soft_wrap=True)

@@ -12,8 +12,8 @@ from striate.competition.rules import FINAL, LIVE, Rules
 from striate.competition.tables import Ranking
 from striate.errors import InputError
 from striate.metrics import Repeats, bootstrap, evaluate
-from striate.metrics.bootstrap import LEVEL
-from striate.metrics.score_summary import RATIOS, most_width, too_few_images
+from striate.metrics.bootstrap import CONFIDENCE_LEVEL
+from striate.metrics.score_summary import RATIO_METRICS, max_interval_width, too_few_images_reason
 from striate.submissions.scorecard import LABELS
 
 _SHIFTS = (1, 2, 3)
@@ -38,7 +38,7 @@ def require_enough_images(rules: Rules, full: dict[str, Full], tiers: dict[str, 
         If the live or the final test has too few images.
     """
     for track in rules.tracks:
-        if track.metric not in RATIOS:
+        if track.metric not in RATIO_METRICS:
             continue
         each = full[track.session]
         for tier, test in _TESTS.items():
@@ -75,12 +75,12 @@ def why_too_few(responses: NDArray[Any], repeats: Repeats, metric: str, ranking:
         predictions = _of_other_images(responses, repeats, shift)
         found = bootstrap(responses, predictions, repeats, resamples=ranking.resamples, seed=ranking.seed)
         drawn = getattr(found, metric)
-        interval = drawn.interval_at(LEVEL)
+        interval = drawn.interval_at(CONFIDENCE_LEVEL)
         if drawn.value is None or interval is None:
             reason = getattr(evaluate(responses, predictions, repeats), metric).reason
             return f"leaves it undefined ({reason}): show other images, or more repeats"
-        wanted = math.ceil(images * ((interval.high - interval.low) / most_width(drawn.value)) ** 2)
-        needed.append(max(wanted, images + 1) if too_few_images(drawn, images) else 0)
+        wanted = math.ceil(images * ((interval.high - interval.low) / max_interval_width(drawn.value)) ** 2)
+        needed.append(max(wanted, images + 1) if too_few_images_reason(drawn, images) else 0)
     if (wanted := int(median(needed))) <= images:
         return None
     return (

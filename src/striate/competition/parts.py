@@ -16,7 +16,7 @@ from striate.competition.manifest import Manifest
 from striate.competition.tables import Track
 from striate.errors import InputError
 from striate.metrics import Repeats, evaluate
-from striate.metrics.score_summary import Stated
+from striate.metrics.score_summary import ScoreSummary
 from striate.submissions import Truth
 
 DEPTH_STEP = 50  # µm
@@ -55,7 +55,7 @@ def neurons_of(folder: Path, track: Track) -> pd.DataFrame:
 
 
 def final_parts(
-    predictions: NDArray[np.float32], truth: Truth, tier: str, neurons: pd.DataFrame, said: Mapping[str, Stated]
+    predictions: NDArray[np.float32], truth: Truth, tier: str, neurons: pd.DataFrame, said: Mapping[str, ScoreSummary]
 ) -> list[PartResult]:
     """Score predictions by all metrics and the normalised correlation, for each part of the neurons.
 

@@ -12,7 +12,7 @@ from striate._internal.progress_bars import progress_bar
 from striate.competition.tables import Ranking
 from striate.errors import InputError
 from striate.metrics import Interval, Repeats, bootstrap, evaluate, paired_bootstrap
-from striate.metrics.score_summary import RATIOS, Stated, stated
+from striate.metrics.score_summary import RATIO_METRICS, ScoreSummary, summarise_scores
 from striate.submissions import Truth
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ class Row:
     rank: int | None = None
     band: int | None = None
     gap: Gap | None = None
-    metrics: Mapping[str, Stated] = field(default_factory=dict)
+    metrics: Mapping[str, ScoreSummary] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _scored(entrant: Entrant, responses: NDArray[np.float32], repeats: Repeats, 
 
 def scored(
     predictions: NDArray[np.float32], responses: NDArray[np.float32], repeats: Repeats, rules: Ranking
-) -> dict[str, Stated]:
+) -> dict[str, ScoreSummary]:
     """State all metrics of predictions, as they are shown and ranked.
 
     Parameters
@@ -181,7 +181,7 @@ def scored(
         How they are resampled.
     """
     drawn = bootstrap(responses, predictions, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level)
-    return stated(evaluate(responses, predictions, repeats), drawn, len(repeats.images))
+    return summarise_scores(evaluate(responses, predictions, repeats), drawn, len(repeats.images))
 
 
 def score_of(
@@ -200,9 +200,9 @@ def score_of(
     rules
         How the images are resampled, which only ratios need here.
     """
-    if metric in RATIOS:
+    if metric in RATIO_METRICS:
         return scored(predictions, responses, repeats, rules)[metric].mean
-    return stated(evaluate(responses, predictions, repeats), None, len(repeats.images))[metric].mean
+    return summarise_scores(evaluate(responses, predictions, repeats), None, len(repeats.images))[metric].mean
 
 
 def ranks(scores: Sequence[float | None]) -> list[int | None]:

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from striate.competition.in_force import Move
 from striate.competition.results import BoardResult, Results, RowResult
-from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.score_summary import TOO_FEW, ceiling_row, says_too_few, why_not
+from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
+from striate.metrics.score_summary import TOO_FEW_IMAGES, ceilings_by_metric, is_too_few_images, missing_score_text
 from striate.report import ceiling_note
 from striate.report.html_page import Page, facts, image, table
 from striate.report.plot_style import COLOURS, GREY, INK, look
@@ -41,7 +41,7 @@ def board_figure(board: BoardResult, level: float) -> Figure:
             axes.plot([row.score or 0.0], [place], "s" if row.baseline else "o", color=colour, ms=6)
             if row.live_score is not None:
                 axes.plot(row.live_score, place, "|", color=INK, ms=9, mew=1.2)
-        limit = ceiling_row(board.ceilings)[board.metric]
+        limit = ceilings_by_metric(board.ceilings)[board.metric]
         if limit is not None and rows:
             axes.axvline(limit, color=INK, lw=1, ls="--")
             axes.annotate(
@@ -119,14 +119,16 @@ def _notes(board: BoardResult) -> str:
     said = [ceiling_note(board.protocol)] if _limits(board) else []
     oracle = board.ceilings["jackknife_oracle"]
     said += [] if oracle is None else [f"The oracle predictor has a single-trial correlation of {oracle:.4f}."]
-    said += [_MEANS_TOO_FEW] if any(says_too_few(m.reason) for row in board.rows for m in row.metrics.values()) else []
-    said += [_NO_RANK] if any(says_too_few(row.reason) for row in board.rows) else []
+    said += (
+        [_MEANS_TOO_FEW] if any(is_too_few_images(m.reason) for row in board.rows for m in row.metrics.values()) else []
+    )
+    said += [_NO_RANK] if any(is_too_few_images(row.reason) for row in board.rows) else []
     return "".join(f" {sentence}" for sentence in said)
 
 
 def _limits(board: BoardResult) -> dict[str, float | None] | None:
     """Return the ceiling of each metric; None where none is known."""
-    limits = ceiling_row(board.ceilings)
+    limits = ceilings_by_metric(board.ceilings)
     return limits if any(limit is not None for limit in limits.values()) else None
 
 
@@ -144,7 +146,7 @@ def _day(moment: datetime) -> str:
 
 def _winners(board: BoardResult) -> str:
     if not board.winners:
-        few = any(says_too_few(row.reason) for row in board.rows)
+        few = any(is_too_few_images(row.reason) for row in board.rows)
         return f"nobody has a rank{f': too few images for {LABELS[board.metric]}' if few else ''}"
     best = board.rows[0] if board.rows[0].rank == 1 else next(row for row in board.rows if row.rank == 1)
     apart = [row for row in board.rows if row.band == 1 and row.team not in board.winners]
@@ -165,7 +167,7 @@ def _ranking(board: BoardResult) -> str:
 def _metrics(board: BoardResult) -> str:
     """Write all metrics of the rows; what ranks stands first, then the others as on the live board."""
     limits = _limits(board)
-    names = [board.metric, *(name for name in (*METRICS, *NORMALISED) if name != board.metric)]
+    names = [board.metric, *(name for name in (*METRICS, *NORMALISED_METRICS) if name != board.metric)]
     rows = [
         [row.team, *(_with_ends(m.mean, m.interval, m.reason) for m in (row.metrics[name] for name in names))]
         for row in board.rows
@@ -188,7 +190,7 @@ def _cells(row: RowResult) -> list[str]:
 
 def _with_ends(mean: float | None, interval: IntervalScore | None, reason: str | None) -> str:
     if mean is None:
-        return f"|{TOO_FEW}" if says_too_few(reason) else f"–|{why_not(reason)}"
+        return f"|{TOO_FEW_IMAGES}" if is_too_few_images(reason) else f"–|{missing_score_text(reason)}"
     return f"{mean:.4f}|[{interval.low:.4f}, {interval.high:.4f}]" if interval else f"{mean:.4f}"
 
 

@@ -1,12 +1,24 @@
-"""Metrics: how well predictions match responses, exactly as SENSORIUM 2022 defines it. NumPy only.
+"""Metrics: how well predictions match measured responses, as SENSORIUM 2022 defines it. This package needs NumPy only.
 
-Three metrics (single-trial correlation, correlation to average, fraction of explainable variance explained), the ceilings
-of the correlations for a model of the image alone, the correlation normalised by its ceiling, two measures of how well
-responses predict themselves (jackknife oracle, split-half) and a bootstrap over images. Responses and predictions are standardised arrays,
-trials × neurons, of one tier; `Repeats` says which trials showed the same image.
+- Metrics: single-trial correlation, correlation to average, and the fraction of explainable variance explained (FEVE).
+- Ceilings of both correlations for a model that sees only the image, and the correlation normalised by its ceiling (CC_norm).
+- Reliability of the responses: jackknife oracle and split-half reliability.
+- Bootstrap over images: confidence intervals of the metrics, and of the difference between two models.
+
+Responses and predictions are standardised arrays of shape (trials, neurons) from one tier. `Repeats` groups the trials that
+showed the same image.
+
+Examples
+--------
+>>> import numpy as np
+>>> from striate import metrics
+>>> responses = np.array([[1.0], [2.0], [5.0], [6.0]])  # 4 trials, 1 neuron
+>>> predictions = np.array([[1.5], [1.5], [4.5], [4.5]])
+>>> round(metrics.evaluate(responses, predictions, image_ids=[0, 0, 1, 1]).means["correlation_to_average"], 3)
+1.0
 """
 
-from striate.metrics.bootstrap import Bootstrap, Interval, Resampled, bootstrap, paired_bootstrap
+from striate.metrics.bootstrap import Bootstrap, BootstrapEstimate, Interval, bootstrap, paired_bootstrap
 from striate.metrics.ceilings import Ceiling, Reliability, cc_max, jackknife_oracle, single_trial_ceiling, split_half
 from striate.metrics.correlations import correlation_to_average, single_trial_correlation
 from striate.metrics.evaluate import MetricSet, evaluate
@@ -14,20 +26,20 @@ from striate.metrics.feve import FEVE, feve, fraction_explainable_variance
 from striate.metrics.normalised_correlation import NormalisedCorrelation, cc_norm
 from striate.metrics.repeated_images import Repeats
 
-# Rises whenever a score of the same predictions could change.
+# Must be increased with every change that can alter the scores of unchanged predictions.
 METRICS_VERSION = "3"
 
 __all__ = [
     "FEVE",
     "METRICS_VERSION",
     "Bootstrap",
+    "BootstrapEstimate",
     "Ceiling",
     "Interval",
     "MetricSet",
     "NormalisedCorrelation",
     "Reliability",
     "Repeats",
-    "Resampled",
     "bootstrap",
     "cc_max",
     "cc_norm",

@@ -1,4 +1,4 @@
-"""Bootstrap over images: how far the mean metrics would move had other images been shown."""
+"""Bootstrap over images: confidence intervals of the mean metrics for another choice of test images."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -8,27 +8,33 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import InputError, validate_seed
-from striate.metrics.feve import THRESHOLD, passes, why_undefined
-from striate.metrics.normalised_correlation import normalised
+from striate.metrics.feve import FEV_THRESHOLD, reaches_threshold, unrepeated_images_reason
+from striate.metrics.normalised_correlation import normalised_correlations
 from striate.metrics.repeated_images import Repeats
-from striate.metrics.sufficient_statistics import Moments, scores
-from striate.metrics.validation import Floats, neuron_blocks, same_shape
+from striate.metrics.sufficient_statistics import Moments, resampled_scores
+from striate.metrics.validation import Floats, neuron_blocks, validate_same_shape
 
-RESAMPLES = 1000
-LEVEL = 0.95
-_MOST_THREADS = 4  # each holds the scores of a block of neurons in all resamples, some 40 MB
+DEFAULT_RESAMPLES = 1000
+CONFIDENCE_LEVEL = 0.95
+_MAX_THREADS = 4  # each thread holds the scores of a block of neurons in all resamples, about 40 MB
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval about a mean metric, or a difference of two.
+    """Confidence interval of a mean metric, or of the difference of two.
 
     Attributes
     ----------
     low, high
-        Its ends.
+        Lower and upper bound.
     level
-        The share of resamples within it.
+        Confidence level: the fraction of resamples within the interval, such as 0.95.
+
+    Examples
+    --------
+    >>> interval = Interval(low=0.51, high=0.57, level=0.95)
+    >>> round(interval.high - interval.low, 2)
+    0.06
     """
 
     low: float
@@ -37,17 +43,24 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Resampled:
-    """One mean metric, or the difference of two, on the trials as they are and in each of B resamples.
+class BootstrapEstimate:
+    """One mean metric, or the difference of two, of the original images and of each of B resamples.
 
     Attributes
     ----------
     value
-        On the trials as they are; None where it is not defined.
+        Value for the original images; None if it is not defined.
     samples : (B,)
-        In each resample of the images; NaN where it is not defined there.
+        Value for each resample of the images; NaN if it is not defined for that resample.
     level
-        Level of the interval.
+        Confidence level of the interval.
+
+    Examples
+    --------
+    >>> samples = np.linspace(0.4, 0.6, 201)
+    >>> estimate = BootstrapEstimate(value=0.5, samples=samples, level=0.95)
+    >>> round(estimate.interval.low, 3), round(estimate.interval.high, 3), estimate.excludes_zero
+    (0.405, 0.595, True)
     """
 
     value: float | None
@@ -56,16 +69,22 @@ class Resampled:
 
     @property
     def interval(self) -> Interval | None:
-        """Percentiles of the resamples, moved by the bias of their median; None where the metric is not defined.
+        """Percentile interval of the resamples, corrected for bias; None if the metric is not defined.
 
-        Without the move the interval would lie aside of the score: images drawn twice make every resample less varied
-        than the images are. The move is by the median, not the mean, so that the score lies within its interval: a single
-        resample whose denominator is near 0 can bring the mean of a ratio anywhere.
+        The interval is shifted by the difference of `value` and the median of the samples. Resamples contain some images
+        twice and are therefore less varied than the original images, so that an uncorrected interval may not contain the
+        score. The median is used because one resample with a denominator near 0 can change the mean of a ratio arbitrarily.
         """
         return self.interval_at(self.level)
 
     def interval_at(self, level: float) -> Interval | None:
-        """Return the interval of another level."""
+        """Return the interval with another confidence level.
+
+        Parameters
+        ----------
+        level
+            Confidence level, between 0 and 1.
+        """
         defined = self.samples[np.isfinite(self.samples)]
         if self.value is None or not defined.size:
             return None
@@ -73,30 +92,38 @@ class Resampled:
         return Interval(float(low - median + self.value), float(high - median + self.value), level)
 
     @property
-    def decided(self) -> bool:
-        """Whether the interval leaves out zero: of a difference, whether the images tell the two apart."""
+    def excludes_zero(self) -> bool:
+        """Whether the interval excludes 0. For a difference: whether one prediction is significantly better."""
         interval = self.interval
         return interval is not None and (interval.low > 0 or interval.high < 0)
 
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """The mean metrics over resamples of the images, or their differences between two predictions.
+    """Bootstrap estimates of all mean metrics, or of their differences between two predictions.
 
     Attributes
     ----------
     single_trial_correlation, correlation_to_average, feve, cc_norm
-        Mean over the neurons that count, on the trials as they are and in each resample.
+        Estimate of each metric, averaged over the included neurons.
     single_trial_ceiling, cc_max
-        Ceilings of a model of the image alone, likewise; None for a difference, as both predictions have the same.
+        Estimate of each ceiling, averaged over neurons. None for a difference, because the ceilings depend on the responses
+        only.
+
+    Examples
+    --------
+    >>> from striate.metrics import bootstrap
+    >>> estimates = bootstrap([[1.0], [2.0], [5.0]], [[1.0], [2.0], [3.0]], image_ids=[0, 1, 2], resamples=10)
+    >>> estimates.feve.value is None, len(estimates.single_trial_correlation.samples)
+    (True, 10)
     """
 
-    single_trial_correlation: Resampled
-    correlation_to_average: Resampled
-    feve: Resampled
-    cc_norm: Resampled
-    single_trial_ceiling: Resampled | None = None
-    cc_max: Resampled | None = None
+    single_trial_correlation: BootstrapEstimate
+    correlation_to_average: BootstrapEstimate
+    feve: BootstrapEstimate
+    cc_norm: BootstrapEstimate
+    single_trial_ceiling: BootstrapEstimate | None = None
+    cc_max: BootstrapEstimate | None = None
 
 
 def bootstrap(
@@ -104,41 +131,58 @@ def bootstrap(
     predictions: ArrayLike,
     image_ids: ArrayLike | Repeats,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
-    level: float = LEVEL,
-    threshold: float = THRESHOLD,
+    level: float = CONFIDENCE_LEVEL,
+    threshold: float = FEV_THRESHOLD,
 ) -> Bootstrap:
-    """Resample the images, each with all its repeats, and score every resample.
+    """Compute confidence intervals of all mean metrics by resampling images with replacement.
 
-    An image that is drawn twice counts as two images. Which neurons pass the threshold of FEVE is decided anew in each
-    resample. As every metric follows from a few sums an image, a resample costs a matrix product, not a pass over trials.
+    Each image is drawn with all its repeats, and an image that is drawn twice counts as two images. Which neurons reach the
+    threshold of FEVE is decided separately in each resample. Every metric follows from a few sums per image, so that a
+    resample costs a matrix product instead of a pass over the trials.
 
     Parameters
     ----------
     responses, predictions : (T, N)
         Standardised responses of one tier and their predictions.
     image_ids : (T,)
-        Image shown in each trial, or the trials grouped already.
+        Id of the image shown in each trial, or the `Repeats` made of these ids.
     resamples
-        Number of resamples, B.
+        Number of resamples B.
     seed
-        Of the resamples: the same images and seed give the same resamples, whatever the order of trials.
+        Random seed. The same images and seed give the same resamples, whatever the order of trials.
     level
-        Level of the intervals.
+        Confidence level of the intervals, between 0 and 1.
     threshold
-        Least fraction of explainable variance of the neurons that count for FEVE.
+        Smallest fraction of explainable variance of the neurons that FEVE and CC_norm include.
+
+    Returns
+    -------
+    Bootstrap
+        Estimates of all metrics and ceilings.
 
     Raises
     ------
     InputError
-        If the shapes do not agree, or `resamples` or `level` makes no sense.
+        If the shapes of the arrays do not match, `resamples` is less than 1, or `level` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from striate.metrics import bootstrap
+    >>> rng = np.random.default_rng(0)
+    >>> signal = np.repeat(rng.normal(size=(20, 5)), 10, axis=0)  # 20 images, 10 repeats, 5 neurons
+    >>> responses = signal + rng.normal(size=signal.shape)
+    >>> estimate = bootstrap(responses, signal, np.repeat(np.arange(20), 10), resamples=100).correlation_to_average
+    >>> estimate.interval.low < estimate.value < estimate.interval.high
+    True
     """
-    r, p = same_shape(responses, predictions)
-    repeats = Repeats.of(image_ids, len(r))
-    drawn = _as_they_are_and_drawn(repeats, resamples, seed, level)
-    means = _means(r, p, repeats, drawn, threshold)
-    return Bootstrap(**{name: _resampled(values, level) for name, values in means.items()})
+    r, p = validate_same_shape(responses, predictions)
+    repeats = Repeats.from_image_ids(image_ids, len(r))
+    image_counts = _image_counts(repeats, resamples, seed, level)
+    means = _means(r, p, repeats, image_counts, threshold)
+    return Bootstrap(**{name: _estimate(values, level) for name, values in means.items()})
 
 
 def paired_bootstrap(
@@ -147,103 +191,113 @@ def paired_bootstrap(
     second: ArrayLike,
     image_ids: ArrayLike | Repeats,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
-    level: float = LEVEL,
-    threshold: float = THRESHOLD,
+    level: float = CONFIDENCE_LEVEL,
+    threshold: float = FEV_THRESHOLD,
 ) -> Bootstrap:
-    """Compare two predictions of the same responses on the same resamples of the images.
+    """Compute confidence intervals of the differences between two predictions of the same responses.
 
-    What makes an image hard makes it hard for both, so the interval of the difference is far narrower than the
-    intervals of the two scores suggest.
+    Both predictions are scored on the same resamples of the images. Images that are hard to predict are hard for both, so
+    that the interval of the difference is usually much narrower than the intervals of the two scores.
 
     Parameters
     ----------
     responses, first, second : (T, N)
         Standardised responses of one tier and the two predictions.
     image_ids, resamples, seed, level, threshold
-        As for `bootstrap`.
+        As in `bootstrap`.
 
     Returns
     -------
     Bootstrap
-        Of the differences, first − second.
+        Estimates of the differences, first − second.
 
     Raises
     ------
     InputError
-        As for `bootstrap`.
+        As in `bootstrap`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from striate.metrics import paired_bootstrap
+    >>> rng = np.random.default_rng(0)
+    >>> signal, image_ids = np.repeat(rng.normal(size=(20, 5)), 10, axis=0), np.repeat(np.arange(20), 10)
+    >>> responses, worse = signal + rng.normal(size=signal.shape), signal + rng.normal(size=signal.shape)
+    >>> paired_bootstrap(responses, signal, worse, image_ids, resamples=100).single_trial_correlation.excludes_zero
+    True
     """
-    r, a = same_shape(responses, first)
-    _, b = same_shape(responses, second)
-    repeats = Repeats.of(image_ids, len(r))
-    drawn = _as_they_are_and_drawn(repeats, resamples, seed, level)
-    ones, others = (_means(r, p, repeats, drawn, threshold) for p in (a, b))
-    of_predictions = [name for name in ones if name not in ("single_trial_ceiling", "cc_max")]
-    return Bootstrap(**{name: _resampled(ones[name] - others[name], level) for name in of_predictions})
+    r, a = validate_same_shape(responses, first)
+    _, b = validate_same_shape(responses, second)
+    repeats = Repeats.from_image_ids(image_ids, len(r))
+    image_counts = _image_counts(repeats, resamples, seed, level)
+    means_a, means_b = (_means(r, p, repeats, image_counts, threshold) for p in (a, b))
+    metrics = [name for name in means_a if name not in ("single_trial_ceiling", "cc_max")]
+    return Bootstrap(**{name: _estimate(means_a[name] - means_b[name], level) for name in metrics})
 
 
-def draw_images(images: int, resamples: int, seed: int) -> Floats:
-    """How often each image is drawn in each resample, shape (resamples, images).
+def draw_image_counts(images: int, resamples: int, seed: int) -> Floats:
+    """Draw how often each image occurs in each resample, of shape (resamples, images).
 
     Raises
     ------
     InputError
-        If there is not at least one resample.
+        If `resamples` is less than 1.
     """
     if resamples < 1:
         raise InputError(f"A bootstrap of {resamples} resamples was asked for; it needs at least one, usually 1000.")
     rng = np.random.default_rng(validate_seed(seed))
-    drawn: NDArray[np.int64] = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
-    return drawn.astype(np.float64)
+    image_counts: NDArray[np.int64] = rng.multinomial(images, np.full(images, 1 / images), size=resamples)
+    return image_counts.astype(np.float64)
 
 
-def _as_they_are_and_drawn(repeats: Repeats, resamples: int, seed: int, level: float) -> Floats:
-    """One row of ones, then a row for each resample."""
+def _image_counts(repeats: Repeats, resamples: int, seed: int, level: float) -> Floats:
+    """Return a row of ones for the original images, then a row for each resample, of shape (1 + resamples, images)."""
     if not 0 < level < 1:
         raise InputError(f"The level of an interval is {level}; it must lie between 0 and 1, for example 0.95.")
     images = len(repeats.images)
-    return np.concatenate([np.ones((1, images)), draw_images(images, resamples, seed)])
+    return np.concatenate([np.ones((1, images)), draw_image_counts(images, resamples, seed)])
 
 
 def _means(
-    r: NDArray[np.generic], p: NDArray[np.generic], repeats: Repeats, drawn: Floats, threshold: float
+    r: NDArray[np.generic], p: NDArray[np.generic], repeats: Repeats, image_counts: Floats, threshold: float
 ) -> dict[str, Floats]:
-    """Means over neurons of each field of `Bootstrap` in each resample, (B,); NaN where it is not defined."""
+    """Return the mean over neurons of each field of `Bootstrap` in each resample, (B,); NaN if it is not defined."""
     neurons = r.shape[1]
 
     def sums(columns: slice) -> Floats:
-        """Sums over a block of neurons, and how many neurons count for FEVE and CC_norm, (8, B)."""
+        """Return the sums over a block of neurons, and the numbers of neurons included in FEVE and CC_norm, (8, B)."""
         with np.errstate(invalid="ignore"):
-            block = scores(Moments.of(r[:, columns], p[:, columns], repeats), drawn)
-            explained = passes(block.fraction_explainable_variance, threshold)
-            cc_norm = normalised(block, threshold)
-            counting = ~np.isnan(cc_norm)
+            block = resampled_scores(Moments.from_trials(r[:, columns], p[:, columns], repeats), image_counts)
+            explained = reaches_threshold(block.fraction_explainable_variance, threshold)
+            cc_norm = normalised_correlations(block, threshold)
+            included = ~np.isnan(cc_norm)
             return np.stack(
                 [
                     block.single_trial_correlation.sum(axis=1),
                     block.correlation_to_average.sum(axis=1),
                     np.where(explained, block.feve, 0.0).sum(axis=1),
-                    np.where(counting, cc_norm, 0.0).sum(axis=1),
+                    np.where(included, cc_norm, 0.0).sum(axis=1),
                     block.single_trial_ceiling.sum(axis=1),
                     block.cc_max.sum(axis=1),
                     explained.sum(axis=1, dtype=np.float64),
-                    counting.sum(axis=1, dtype=np.float64),
+                    included.sum(axis=1, dtype=np.float64),
                 ]
             )
 
-    summed = np.zeros((8, len(drawn)))
-    blocks = list(neuron_blocks(neurons, max(len(drawn), len(r))))
-    # NumPy works without Python's lock. Added up in the order of the blocks, whichever is done first: the same to the last digit.
-    with ThreadPoolExecutor(max(1, min(_MOST_THREADS, os.cpu_count() or 1, len(blocks)))) as pool:
-        for of_block in pool.map(sums, blocks):
-            summed += of_block
-    single, average, feve, cc_norm, single_ceiling, average_ceiling, explained, counting = summed
+    summed = np.zeros((8, len(image_counts)))
+    blocks = list(neuron_blocks(neurons, max(len(image_counts), len(r))))
+    # NumPy releases the GIL. `map` keeps the order of the blocks, so that the rounding of the sum is reproducible.
+    with ThreadPoolExecutor(max(1, min(_MAX_THREADS, os.cpu_count() or 1, len(blocks)))) as pool:
+        for block_sums in pool.map(sums, blocks):
+            summed += block_sums
+    single, average, feve, cc_norm, single_ceiling, average_ceiling, explained, included = summed
     return {
         "single_trial_correlation": single / neurons,
         "correlation_to_average": average / neurons,
-        "feve": _ratio(feve, np.where(why_undefined(repeats) is None, explained, 0.0)),
-        "cc_norm": _ratio(cc_norm, counting),
+        "feve": _ratio(feve, np.where(unrepeated_images_reason(repeats) is None, explained, 0.0)),
+        "cc_norm": _ratio(cc_norm, included),
         "single_trial_ceiling": single_ceiling / neurons,
         "cc_max": average_ceiling / neurons,
     }
@@ -254,6 +308,6 @@ def _ratio(sums: Floats, counts: Floats) -> Floats:
     return ratio
 
 
-def _resampled(values: Floats, level: float) -> Resampled:
-    """The first value is that of the trials as they are."""
-    return Resampled(float(values[0]) if np.isfinite(values[0]) else None, values[1:], level)
+def _estimate(values: Floats, level: float) -> BootstrapEstimate:
+    """Make an estimate of the value for the original images, which comes first, and of those for the resamples."""
+    return BootstrapEstimate(float(values[0]) if np.isfinite(values[0]) else None, values[1:], level)

@@ -1,4 +1,4 @@
-"""Fraction of explainable variance (FEV) and the fraction of it that is explained (FEVE)."""
+"""Fraction of explainable variance (FEV), and fraction of explainable variance explained (FEVE)."""
 
 from dataclasses import dataclass
 
@@ -7,57 +7,65 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate.errors import listed
 from striate.metrics.repeated_images import Repeats
-from striate.metrics.sufficient_statistics import scores_of_trials
-from striate.metrics.validation import Floats, same_shape, trials_by_neurons
+from striate.metrics.sufficient_statistics import trial_scores
+from striate.metrics.validation import Floats, validate_same_shape, validate_trials_by_neurons
 
-THRESHOLD = 0.15  # of FEV, by the benchmark's convention
+FEV_THRESHOLD = 0.15  # smallest FEV of an included neuron, by the benchmark's convention
 
 
 @dataclass(frozen=True)
 class FEVE:
-    """Fraction of explainable variance explained.
+    """Fraction of explainable variance explained, of each neuron and on average.
 
     Attributes
     ----------
     values : (N,)
-        FEVE of each neuron, not clipped; NaN where the neuron is not kept.
+        FEVE of each neuron, not clipped; NaN for excluded neurons.
     fev : (N,)
-        Fraction of explainable variance of each neuron; NaN where it is 0/0 or not defined.
-    kept : (N,) bool
-        Neurons whose FEV reaches the threshold.
+        Fraction of explainable variance of each neuron; NaN if it is not defined, for example for a constant neuron.
+    neuron_mask : (N,) bool
+        Whether each neuron is included: its FEV reaches the threshold.
     mean
-        Mean over the kept neurons, or None where FEVE is not defined.
+        Mean over the included neurons, or None if FEVE is not defined.
     reason
-        Why it is not defined; None where it is.
+        Why `mean` is None; None if it is defined.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from striate.metrics import feve
+    >>> responses = np.array([[1.0, 1.0], [2.0, 2.0], [5.0, 1.0], [6.0, 2.0]])  # the second neuron ignores the image
+    >>> feve(responses, responses, image_ids=[0, 0, 1, 1]).neuron_mask.tolist()
+    [True, False]
     """
 
     values: Floats
     fev: Floats
-    kept: NDArray[np.bool_]
+    neuron_mask: NDArray[np.bool_]
     mean: float | None
     reason: str | None
 
     @classmethod
-    def of(cls, values: Floats, fev: Floats, repeats: Repeats, threshold: float = THRESHOLD) -> "FEVE":
-        """Keep the neurons that pass, and say why if there are none."""
-        kept = passes(fev, threshold)
-        reason = why_undefined(repeats)
-        if reason is None and not kept.any():
+    def from_scores(cls, values: Floats, fev: Floats, repeats: Repeats, threshold: float = FEV_THRESHOLD) -> "FEVE":
+        """Exclude the neurons below the threshold, with a reason if no neuron remains."""
+        neuron_mask = reaches_threshold(fev, threshold)
+        reason = unrepeated_images_reason(repeats)
+        if reason is None and not neuron_mask.any():
             reason = f"no neuron has a fraction of explainable variance of {threshold} or more"
-        mean = None if reason else float(values[kept].mean())
-        return cls(np.where(kept, values, np.nan), fev, kept, mean, reason)
+        mean = None if reason else float(values[neuron_mask].mean())
+        return cls(np.where(neuron_mask, values, np.nan), fev, neuron_mask, mean, reason)
 
 
-def passes(fev: Floats, threshold: float) -> NDArray[np.bool_]:
-    """Which neurons are kept; those without an FEV are not."""
+def reaches_threshold(fev: Floats, threshold: float) -> NDArray[np.bool_]:
+    """Return whether each FEV reaches the threshold; False for NaN."""
     with np.errstate(invalid="ignore"):
-        kept: NDArray[np.bool_] = fev >= threshold
-    return kept
+        mask: NDArray[np.bool_] = fev >= threshold
+    return mask
 
 
-def why_undefined(repeats: Repeats) -> str | None:
-    """Why the noise variance cannot be told from these trials; None where it can."""
-    once = repeats.shown_once
+def unrepeated_images_reason(repeats: Repeats) -> str | None:
+    """Explain why the noise variance is not defined (some image has no repeats); None if it is defined."""
+    once = repeats.unrepeated_images
     if not once.size:
         return None
     images = "image" if once.size == 1 else "images"
@@ -65,63 +73,85 @@ def why_undefined(repeats: Repeats) -> str | None:
 
 
 def fraction_explainable_variance(responses: ArrayLike, image_ids: ArrayLike | Repeats) -> Floats:
-    """Fraction of the variance of each neuron that the image explains: FEV = (total − noise) / total.
+    """Compute the fraction of each neuron's variance that the image explains: FEV = (total − noise) / total.
 
-    The noise is the mean over images of the variance over repeats (ddof 1), the total the variance over all trials
-    (ddof 1) [1]_.
+    The noise variance is the mean over images of the variance over repeats (ddof 1). The total variance is the variance over
+    all trials (ddof 1) [1]_.
 
     Parameters
     ----------
     responses : (T, N)
-        Responses; FEV does not depend on their scale.
+        Responses in any unit; FEV does not depend on their scale.
     image_ids : (T,)
-        Image shown in each trial, or the trials grouped already.
+        Id of the image shown in each trial, or the `Repeats` made of these ids.
 
     Returns
     -------
     (N,) float64
-        At most 1, and below 0 where noise prevails. NaN for a constant neuron, and for all where an image was shown
-        only once.
+        At most 1. It can be negative for a neuron without a signal, because the noise variance is an estimate. NaN for a
+        constant neuron, and for all neurons if any image was shown only once.
 
     Raises
     ------
     InputError
-        If the shapes do not agree.
+        If the shapes of the arrays do not match.
 
     References
     ----------
     .. [1] Cadena et al. (2019), Deep convolutional models improve predictions of macaque V1 responses to natural images,
        PLOS Computational Biology 15(4).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from striate.metrics import fraction_explainable_variance
+    >>> responses = np.array([[1.0], [2.0], [5.0], [6.0]])  # two images, two repeats
+    >>> fraction_explainable_variance(responses, [0, 0, 1, 1]).round(3)
+    array([0.912])
     """
-    r = trials_by_neurons(responses, "responses")
+    r = validate_trials_by_neurons(responses, "responses")
     return feve(r, r, image_ids).fev
 
 
 def feve(
-    responses: ArrayLike, predictions: ArrayLike, image_ids: ArrayLike | Repeats, threshold: float = THRESHOLD
+    responses: ArrayLike, predictions: ArrayLike, image_ids: ArrayLike | Repeats, threshold: float = FEV_THRESHOLD
 ) -> FEVE:
-    """Fraction of explainable variance explained: FEVE = 1 − (mean((r − p)²) − noise) / (total − noise).
+    """Compute the fraction of explainable variance explained (FEVE) of each neuron.
+
+    FEVE = 1 − (mean((r − p)²) − noise) / (total − noise), with the noise variance and the total variance of
+    `fraction_explainable_variance`. It is 1 for a model that predicts the expected response to each image, 0 for one that
+    predicts the mean response, and negative for worse predictions. Unlike a correlation, it depends on scale and offset of
+    the predictions.
 
     Parameters
     ----------
     responses, predictions : (T, N)
         Standardised responses and their predictions.
     image_ids : (T,)
-        Image shown in each trial, or the trials grouped already. Images may be repeated unequally often.
+        Id of the image shown in each trial, or the `Repeats` made of these ids. The number of repeats may differ between
+        images.
     threshold
-        Neurons with a smaller `fraction_explainable_variance` are left out.
+        Neurons with a smaller `fraction_explainable_variance` are excluded.
 
     Returns
     -------
     FEVE
-        With mean None and a reason where an image was shown only once or no neuron passes.
+        Its `mean` is None, with a reason, if an image was shown only once or every neuron is excluded.
 
     Raises
     ------
     InputError
-        If the shapes do not agree.
+        If the shapes of the arrays do not match.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from striate.metrics import feve
+    >>> responses = np.array([[1.0], [2.0], [5.0], [6.0]])  # two images, two repeats
+    >>> round(feve(responses, np.array([[1.5], [1.5], [4.5], [4.5]]), [0, 0, 1, 1]).mean, 3)
+    0.952
     """
-    r, p = same_shape(responses, predictions)
-    repeats = Repeats.of(image_ids, len(r))
-    scores = scores_of_trials(r, p, repeats)
-    return FEVE.of(scores.feve, scores.fraction_explainable_variance, repeats, threshold)
+    r, p = validate_same_shape(responses, predictions)
+    repeats = Repeats.from_image_ids(image_ids, len(r))
+    scores = trial_scores(r, p, repeats)
+    return FEVE.from_scores(scores.feve, scores.fraction_explainable_variance, repeats, threshold)

@@ -6,24 +6,32 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from striate.metrics.ceilings import Ceiling
-from striate.metrics.feve import THRESHOLD, passes
+from striate.metrics.feve import FEV_THRESHOLD, reaches_threshold
 from striate.metrics.repeated_images import Repeats
-from striate.metrics.sufficient_statistics import Scores, scores_of_trials
-from striate.metrics.validation import Floats, same_shape
+from striate.metrics.sufficient_statistics import Scores, trial_scores
+from striate.metrics.validation import Floats, validate_same_shape
 
 
 @dataclass(frozen=True)
 class NormalisedCorrelation:
-    """Correlation to average, divided by the ceiling of a model that sees the image alone.
+    """Correlation to average, divided by the ceiling of a model that sees only the image.
 
     Attributes
     ----------
     values : (N,)
-        CC_norm of each neuron, not clipped; NaN where the neuron does not count.
+        CC_norm of each neuron, not clipped; NaN for excluded neurons.
     mean
-        Mean over the neurons that count, or None where there are none.
+        Mean over the included neurons, or None if there are none.
     reason
-        Why it is not defined; None where it is.
+        Why `mean` is None; None if it is defined.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from striate.metrics import cc_norm
+    >>> responses = np.array([[1.0], [2.0], [5.0], [6.0]])
+    >>> cc_norm(responses, responses, image_ids=[0, 1, 2, 3]).reason
+    'no image was shown more than once'
     """
 
     values: Floats
@@ -31,51 +39,66 @@ class NormalisedCorrelation:
     reason: str | None
 
     @classmethod
-    def of(cls, scores: Scores, repeats: Repeats, threshold: float = THRESHOLD) -> "NormalisedCorrelation":
-        """Divide by the ceiling, and say why if no neuron counts."""
-        values = normalised(scores, threshold)
-        counting = ~np.isnan(values)
-        reason = Ceiling.of_averages(scores, repeats).reason
-        if reason is None and not counting.any():
+    def from_scores(cls, scores: Scores, repeats: Repeats, threshold: float = FEV_THRESHOLD) -> "NormalisedCorrelation":
+        """Compute CC_norm from scores of all trials, with a reason if no neuron is included."""
+        values = normalised_correlations(scores, threshold)
+        included = ~np.isnan(values)
+        reason = Ceiling.for_averages(scores, repeats).reason
+        if reason is None and not included.any():
             reason = f"in no neuron do images explain {100 * threshold:g} % of the variance of single trials"
-        return cls(values, None if reason else float(values[counting].mean()), reason)
+        return cls(values, None if reason else float(values[included].mean()), reason)
 
 
-def normalised(scores: Scores, threshold: float) -> Floats:
-    """CC_norm of each resample and neuron; NaN where the neuron does not count."""
+def normalised_correlations(scores: Scores, threshold: float) -> Floats:
+    """Return CC_norm of each resample and neuron; NaN for excluded neurons."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        counting = passes(scores.signal_share, threshold) & (scores.cc_max > 0)
-        return np.where(counting, scores.correlation_to_average / scores.cc_max, np.nan)
+        included = reaches_threshold(scores.signal_fraction, threshold) & (scores.cc_max > 0)
+        return np.where(included, scores.correlation_to_average / scores.cc_max, np.nan)
 
 
 def cc_norm(
-    responses: ArrayLike, predictions: ArrayLike, image_ids: ArrayLike | Repeats, threshold: float = THRESHOLD
+    responses: ArrayLike, predictions: ArrayLike, image_ids: ArrayLike | Repeats, threshold: float = FEV_THRESHOLD
 ) -> NormalisedCorrelation:
-    """Correlation to average divided by its ceiling, CC_norm = CC_abs / CC_max [1]_, for each neuron.
+    """Compute the correlation to average divided by its ceiling, CC_norm = CC_abs / CC_max [1]_, of each neuron.
 
-    1 is what a perfect model of the image expects; a model that sees behaviour can exceed it. Where the signal is weak,
-    CC_max is close to 0 and the ratio says nothing, so only the neurons count that count for FEVE: those in which the
-    images explain at least 15 % of the variance of single trials.
+    A perfect model of the image is expected to reach 1. A model that also sees behaviour can exceed 1. For neurons with a
+    weak signal, CC_max is close to 0 and the ratio is mostly noise. Neurons are therefore included as for FEVE: those for
+    which the images explain at least 15 % of the variance of single trials.
 
     Parameters
     ----------
     responses, predictions : (T, N)
         Standardised responses and their predictions.
     image_ids : (T,)
-        Image shown in each trial, or the trials grouped already. Images may be repeated unequally often.
+        Id of the image shown in each trial, or the `Repeats` made of these ids. The number of repeats may differ between
+        images.
     threshold
-        Neurons with a smaller share of explainable variance, or with a CC_max of 0, do not count.
+        Smallest fraction of explainable variance of an included neuron. Neurons with a CC_max of 0 are excluded, too.
+
+    Returns
+    -------
+    NormalisedCorrelation
+        Value of each neuron and the mean over the included neurons.
 
     Raises
     ------
     InputError
-        If the shapes do not agree.
+        If the shapes of the arrays do not match.
 
     References
     ----------
     .. [1] Schoppe, Harper, Willmore, King & Schnupp (2016), Measuring the performance of neural models, Frontiers in
        Computational Neuroscience 10:10.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from striate.metrics import cc_norm
+    >>> responses = np.array([[1.0], [2.0], [5.0], [6.0], [3.0], [4.0]])  # three images, two repeats
+    >>> predictions = np.array([[1.0], [1.0], [6.0], [6.0], [3.0], [3.0]])
+    >>> round(cc_norm(responses, predictions, [0, 0, 1, 1, 2, 2]).mean, 3)
+    1.026
     """
-    r, p = same_shape(responses, predictions)
-    repeats = Repeats.of(image_ids, len(r))
-    return NormalisedCorrelation.of(scores_of_trials(r, p, repeats), repeats, threshold)
+    r, p = validate_same_shape(responses, predictions)
+    repeats = Repeats.from_image_ids(image_ids, len(r))
+    return NormalisedCorrelation.from_scores(trial_scores(r, p, repeats), repeats, threshold)

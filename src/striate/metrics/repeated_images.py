@@ -1,4 +1,4 @@
-"""Which trials showed the same image."""
+"""Groups of trials that showed the same image."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ from striate.errors import InputError
 
 
 @dataclass(frozen=True)
-class Group:
-    """The images that were shown equally often.
+class RepeatGroup:
+    """All images with the same number of repeats, and their trials as a rectangular array.
 
     Attributes
     ----------
     repeats
-        How often each of them was shown, k.
+        Number of repeats k of each image of the group.
     images : (I_k,)
-        Their positions in `Repeats.images`.
+        Positions of the images in `Repeats.images`.
     rows : (I_k, k)
-        The trials of each.
+        Row indices of the trials of each image.
     """
 
     repeats: int
@@ -28,29 +28,39 @@ class Group:
 
 
 class Repeats:
-    """The trials of one tier, grouped by the image that they showed.
+    """The trials of one tier, grouped by the image that each trial showed.
 
-    Grouped once, it can be handed to every metric in place of the image ids.
+    Every metric accepts a `Repeats` in place of image ids. Pass one to group the trials only once for several metrics.
 
     Parameters
     ----------
     image_ids : (T,)
-        Image shown in each trial: integers or strings. Images may be repeated unequally often.
+        Id of the image shown in each trial: integers or strings. The number of repeats may differ between images.
 
     Attributes
     ----------
+    trials
+        Number of trials T.
     images : (I,)
         The distinct image ids in ascending order.
     counts : (I,)
-        How often each was shown.
+        Number of repeats of each image.
     groups
-        The same trials as rectangles, one for each number of repeats that occurs: what loops over images otherwise
-        becomes a sum along an axis.
+        One `RepeatGroup` for each number of repeats that occurs. Sums over the repeats of an image are then sums along an
+        array axis instead of a Python loop over images.
 
     Raises
     ------
     InputError
-        If there are no trials, or the ids are not one a trial.
+        If `image_ids` is empty or not one-dimensional.
+
+    Examples
+    --------
+    >>> repeats = Repeats([7, 3, 7, 7])
+    >>> repeats
+    <Repeats: 4 trials, 2 images, 1–3 times each>
+    >>> repeats.images.tolist(), repeats.counts.tolist()
+    ([3, 7], [1, 3])
     """
 
     def __init__(self, image_ids: ArrayLike) -> None:
@@ -64,19 +74,31 @@ class Repeats:
         by_image = np.argsort(image_of_trial, kind="stable")
         first = np.cumsum(self.counts) - self.counts
         self.groups = tuple(
-            Group(int(k), images, by_image[first[images, None] + np.arange(k)])
+            RepeatGroup(int(k), images, by_image[first[images, None] + np.arange(k)])
             for k in np.unique(self.counts)
             for images in (np.flatnonzero(self.counts == k),)
         )
 
     @classmethod
-    def of(cls, image_ids: "ArrayLike | Repeats", trials: int) -> "Repeats":
-        """Group `image_ids`, unless that has been done already.
+    def from_image_ids(cls, image_ids: "ArrayLike | Repeats", trials: int) -> "Repeats":
+        """Group trials by image id, or return `image_ids` unchanged if it is a `Repeats`.
+
+        Parameters
+        ----------
+        image_ids : (T,)
+            Image ids, or a `Repeats`.
+        trials
+            Expected number of trials T.
 
         Raises
         ------
         InputError
-            If they are not one for each of the `trials`.
+            If the number of image ids is not `trials`.
+
+        Examples
+        --------
+        >>> Repeats.from_image_ids([0, 0, 1, 1], trials=4)
+        <Repeats: 4 trials, 2 images, 2 times each>
         """
         repeats = image_ids if isinstance(image_ids, Repeats) else cls(image_ids)
         if repeats.trials != trials:
@@ -84,7 +106,7 @@ class Repeats:
         return repeats
 
     @property
-    def shown_once(self) -> NDArray[np.generic]:
+    def unrepeated_images(self) -> NDArray[np.generic]:
         """Ids of the images that were shown only once."""
         once: NDArray[np.generic] = self.images[self.counts == 1]
         return once

@@ -1,6 +1,6 @@
-"""What is said of a tier: each mean with its interval, or why there is none.
+"""Summaries of the scores of one tier: each mean with its confidence interval, or the reason why there is no mean.
 
-Everything that shows scores (scorecards, reports, boards, results) takes them from `stated`.
+Scorecards, reports, leaderboards and competition results all take their scores from `summarise_scores`.
 """
 
 from collections.abc import Mapping
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from striate.metrics.bootstrap import LEVEL, Bootstrap, Interval, Resampled
-from striate.metrics.evaluate import METRICS, NORMALISED, MetricSet
+from striate.metrics.bootstrap import CONFIDENCE_LEVEL, Bootstrap, BootstrapEstimate, Interval
+from striate.metrics.evaluate import METRICS, NORMALISED_METRICS, MetricSet
 
-TOO_FEW = "too few images"
-CEILING_OF = {"single_trial_correlation": "single_trial_ceiling", "correlation_to_average": "cc_max"}
-RATIOS = ("feve", "cc_norm")  # a denominator near 0 leaves their intervals without bounds
+TOO_FEW_IMAGES = "too few images"
+METRIC_CEILINGS = {"single_trial_correlation": "single_trial_ceiling", "correlation_to_average": "cc_max"}
+RATIO_METRICS = ("feve", "cc_norm")  # a denominator near 0 can make their intervals arbitrarily wide
 
 
 @dataclass(frozen=True)
-class Stated:
-    """A mean over neurons, as it is shown and ranked.
+class ScoreSummary:
+    """The mean of a metric over neurons, as tables show it and leaderboards rank it.
 
     Attributes
     ----------
     mean
-        None where it is not defined, or the images are too few.
+        Mean over the included neurons; None if it is not defined or there are too few images.
     interval
-        Over resamples of the images; None without a mean, or without a bootstrap.
+        Confidence interval from a bootstrap over images; None without a mean or without a bootstrap.
     reason
-        Why there is no mean; None where there is one.
+        Why `mean` is None; None if it is defined.
     """
 
     mean: float | None
@@ -36,96 +36,110 @@ class Stated:
 
     @property
     def too_few(self) -> bool:
-        """Whether there is no mean because the images are too few."""
-        return says_too_few(self.reason)
+        """Whether there is no mean because there are too few images."""
+        return is_too_few_images(self.reason)
 
 
-def stated(metrics: MetricSet, drawn: Bootstrap | None, images: int) -> dict[str, Stated]:
-    """State the mean of each metric and of the normalised correlation.
+def summarise_scores(metrics: MetricSet, intervals: Bootstrap | None, images: int) -> dict[str, ScoreSummary]:
+    """Summarise each metric, the normalised correlation included.
 
     Parameters
     ----------
     metrics
-        Of all trials.
-    drawn
-        The same in resamples of the images; None for none, and then nothing can tell that the images are too few.
+        Metrics of all trials.
+    intervals
+        Bootstrap of the same metrics. If it is None, there are no intervals, and too few images cannot be detected.
     images
-        How many images there are.
+        Number of images.
 
     Returns
     -------
     dict
-        By name: `striate.metrics.evaluate.METRICS`, then `striate.metrics.evaluate.NORMALISED`.
+        A summary for each name in `striate.metrics.evaluate.METRICS` and `striate.metrics.evaluate.NORMALISED_METRICS`.
+
+    Examples
+    --------
+    >>> from striate.metrics import evaluate
+    >>> metrics = evaluate([[1.0], [2.0], [5.0]], [[1.0], [2.0], [4.0]], image_ids=["a", "b", "c"])
+    >>> summarise_scores(metrics, None, images=3)["cc_norm"].reason
+    'no image was shown more than once'
     """
     means = {**metrics.means, "cc_norm": metrics.cc_norm.mean}
     reasons = {"feve": metrics.feve.reason, "cc_norm": metrics.cc_norm.reason}
     return {
-        name: _stated(name, means[name], reasons.get(name), getattr(drawn, name, None), images)
-        for name in (*METRICS, *NORMALISED)
+        name: _summarise(name, means[name], reasons.get(name), getattr(intervals, name, None), images)
+        for name in (*METRICS, *NORMALISED_METRICS)
     }
 
 
-def _stated(name: str, mean: float | None, reason: str | None, resampled: Resampled | None, images: int) -> Stated:
+def _summarise(
+    name: str, mean: float | None, reason: str | None, estimate: BootstrapEstimate | None, images: int
+) -> ScoreSummary:
     if mean is None:
-        return Stated(None, None, reason)
+        return ScoreSummary(None, None, reason)
     if not np.isfinite(mean):
-        return Stated(None, None, "it is not a number")
-    if resampled is None:
-        return Stated(mean, None, None)
-    few = too_few_images(resampled, images) if name in RATIOS else None
-    return Stated(None, None, few) if few else Stated(mean, resampled.interval, None)
+        return ScoreSummary(None, None, "it is not a number")
+    if estimate is None:
+        return ScoreSummary(mean, None, None)
+    few = too_few_images_reason(estimate, images) if name in RATIO_METRICS else None
+    return ScoreSummary(None, None, few) if few else ScoreSummary(mean, estimate.interval, None)
 
 
-def too_few_images(resampled: Resampled, images: int) -> str | None:
-    """Why FEVE or CC_norm says nothing although it can be computed; None where it says something.
+def too_few_images_reason(estimate: BootstrapEstimate, images: int) -> str | None:
+    """Explain why there are too few images for FEVE or CC_norm, although a value exists; None if there are enough.
 
-    Both are ratios, whose denominators come near 0 in some resamples if there are few images. On their scale 0 is a model
-    that knows nothing of the images and 1 a perfect one. A 95 % interval that is wider than this whole range, and wider than
-    the distance from the score to 1, separates the model neither from one that knows nothing nor from a perfect one. A
-    resample in which no neuron counts could have any value: if these are more than 5 %, the interval has no bounds.
+    Both metrics are ratios, whose denominators come close to 0 in some resamples if there are few images. On their scale, 0
+    is a model that ignores the image and 1 is a perfect model. If the 95 % interval is wider than 1, and wider than the
+    distance from the score to 1, it separates the model neither from one that ignores the image nor from a perfect one. A
+    resample without any included neuron could have any value: with more than 5 % of them, the interval is unbounded.
 
     Parameters
     ----------
-    resampled
-        Mean of the ratio on all images, and in resamples of them.
+    estimate
+        Bootstrap estimate of the mean ratio.
     images
-        How many images there are.
+        Number of images.
     """
-    interval = resampled.interval_at(LEVEL)
-    if resampled.value is None or interval is None:
+    interval = estimate.interval_at(CONFIDENCE_LEVEL)
+    if estimate.value is None or interval is None:
         return None
-    undefined = 1 - float(np.isfinite(resampled.samples).mean())
-    if undefined > 1 - LEVEL:
-        return f"{TOO_FEW}: no neuron counts in {100 * undefined:.0f} % of the resamples of the {images}"
-    if interval.high - interval.low > most_width(resampled.value):
-        return f"{TOO_FEW}: {images} leave an interval that is wider than the distance to a perfect model"
+    undefined = 1 - float(np.isfinite(estimate.samples).mean())
+    if undefined > 1 - CONFIDENCE_LEVEL:
+        return f"{TOO_FEW_IMAGES}: no neuron counts in {100 * undefined:.0f} % of the resamples of the {images}"
+    if interval.high - interval.low > max_interval_width(estimate.value):
+        return f"{TOO_FEW_IMAGES}: {images} leave an interval that is wider than the distance to a perfect model"
     return None
 
 
-def most_width(mean: float) -> float:
-    """Return the width of the widest interval that still says something of FEVE or CC_norm."""
+def max_interval_width(mean: float) -> float:
+    """Return the largest width of a 95 % interval with which FEVE or CC_norm is still reported."""
     return max(1.0, 1 - mean)
 
 
-def says_too_few(reason: str | None) -> bool:
-    """Whether a reason says that the images are too few."""
-    return reason is not None and reason.startswith(TOO_FEW)
+def is_too_few_images(reason: str | None) -> bool:
+    """Return whether the reason for a missing score is that there are too few images."""
+    return reason is not None and reason.startswith(TOO_FEW_IMAGES)
 
 
-def why_not(reason: str | None) -> str:
-    """Say that a score is not defined, and why; or that the images are too few for it."""
-    return str(reason) if says_too_few(reason) else f"not defined: {reason}"
+def missing_score_text(reason: str | None) -> str:
+    """Return the text that tables show for a missing score: that it is not defined, or that there are too few images."""
+    return str(reason) if is_too_few_images(reason) else f"not defined: {reason}"
 
 
-def ceiling_row(ceilings: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Return the highest score that a model of the image alone can expect, by metric; None where it is not known.
+def ceilings_by_metric(ceilings: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return the highest score expected of a model that sees only the image, for each metric; None if it is not known.
 
     Parameters
     ----------
     ceilings
-        ``single_trial_ceiling`` (the mean of √FEV) and ``cc_max``. FEVE and the normalised correlation are 1 for a perfect
-        model of the image by definition. The oracle predictor and the split-half reliability are not ceilings.
+        Mean values of ``single_trial_ceiling`` (√FEV) and ``cc_max``. The ceiling of FEVE and of CC_norm is 1 by definition.
+        The oracle predictor and the split-half reliability are not ceilings.
+
+    Examples
+    --------
+    >>> ceilings_by_metric({"single_trial_ceiling": 0.5, "cc_max": 0.9})
+    {'single_trial_correlation': 0.5, 'correlation_to_average': 0.9, 'feve': 1.0, 'cc_norm': 1.0}
     """
-    known = any(ceilings.get(name) is not None for name in CEILING_OF.values())
-    of_correlations = {metric: ceilings.get(name) for metric, name in CEILING_OF.items()}
-    return {name: of_correlations.get(name, 1.0 if known else None) for name in (*METRICS, *NORMALISED)}
+    known = any(ceilings.get(name) is not None for name in METRIC_CEILINGS.values())
+    of_correlations = {metric: ceilings.get(name) for metric, name in METRIC_CEILINGS.items()}
+    return {name: of_correlations.get(name, 1.0 if known else None) for name in (*METRICS, *NORMALISED_METRICS)}

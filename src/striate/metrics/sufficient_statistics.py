@@ -1,7 +1,7 @@
-"""What of the trials the metrics depend on: for each image, means and sums of squares over its repeats.
+"""Sufficient statistics of the metrics: for each image, means and sums of squares over its repeats.
 
-All metrics, their ceilings, the jackknife oracle and each bootstrap resample follow from these few numbers an image, so the trials
-are read once, and a resample of images is a product of these with the number of times that each image was drawn.
+All metrics, their ceilings, the jackknife oracle and every bootstrap resample follow from these few values per image. The trials
+are therefore read once, and a resample is a product of these values with the number of times that each image was drawn.
 """
 
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from striate.metrics.repeated_images import Repeats
 from striate.metrics.validation import Floats, neuron_blocks
 
-# A sum of squares this small beside the terms that cancelled in it is rounding error of a constant.
+# A centred sum of squares below this fraction of the raw sum of squares is rounding error: the values are constant.
 _ROUNDING = 1e-13
 
 # Added to each standard deviation of a correlation, by the benchmark's convention.
@@ -27,12 +27,12 @@ class Moments:
     Attributes
     ----------
     counts : (I,)
-        Repeats of each image.
-    response_mean, prediction_mean
+        Number of repeats of each image.
+    response_mean, prediction_mean : (I, n)
         Means over the repeats.
-    response_squares, prediction_squares
-        Σ (x − mean)² over the repeats; exactly 0 where all repeats are equal.
-    products
+    response_squares, prediction_squares : (I, n)
+        Σ (x − mean)² over the repeats; exactly 0 if all repeats are equal.
+    products : (I, n)
         Σ (r − mean r)(p − mean p) over the repeats.
     """
 
@@ -44,22 +44,22 @@ class Moments:
     products: Floats
 
     @classmethod
-    def of(cls, responses: NDArray[Any], predictions: NDArray[Any], repeats: Repeats) -> "Moments":
-        """Read the trials of a block of neurons.
+    def from_trials(cls, responses: NDArray[Any], predictions: NDArray[Any], repeats: Repeats) -> "Moments":
+        """Compute the moments of a block of neurons.
 
         Parameters
         ----------
         responses, predictions : (T, n)
-            Any real type; computed in float64.
+            Values of any real type. The moments are computed in float64.
         repeats
-            The grouping of the T trials.
+            The T trials, grouped by image.
         """
         shape = (len(repeats.images), responses.shape[1])
         r_mean, p_mean, r_squares, p_squares, products = (np.empty(shape) for _ in range(5))
         for group in repeats.groups:
-            # Measured from the first repeat, so that equal repeats give exact zeros and large offsets cancel nothing.
-            r, r_first = _from_first(responses[group.rows])
-            p, p_first = _from_first(predictions[group.rows])
+            # Subtract the first repeat: equal repeats then give exact zeros, and a large offset costs no precision.
+            r, r_first = _subtract_first_repeat(responses[group.rows])
+            p, p_first = _subtract_first_repeat(predictions[group.rows])
             k, images = group.repeats, group.images
             r_sum, p_sum = r.sum(axis=1), p.sum(axis=1)
             r_mean[images] = r_first + r_sum / k
@@ -74,56 +74,56 @@ class Moments:
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics and ceilings of each neuron, each of shape (resamples, neurons); NaN where not defined.
+    """Metrics and ceilings of each neuron, each of shape (resamples, neurons); NaN if not defined.
 
     Attributes
     ----------
     single_trial_correlation, correlation_to_average, feve
         The metrics.
     fraction_explainable_variance
-        FEV by the benchmark's definition, NaN where an image was shown only once.
-    signal_share
-        FEV with the noise variance of the images that were shown at least twice.
+        FEV by the benchmark's definition; NaN if an image was shown only once.
+    signal_fraction
+        FEV with the noise variance of those images that were shown at least twice.
     single_trial_ceiling, cc_max
-        Ceilings of a model that sees the image alone, for single trials and for averages over repeats.
+        Ceilings of a model that sees only the image, for single trials and for means over repeats.
     """
 
     single_trial_correlation: Floats
     correlation_to_average: Floats
     fraction_explainable_variance: Floats
     feve: Floats
-    signal_share: Floats
+    signal_fraction: Floats
     single_trial_ceiling: Floats
     cc_max: Floats
 
 
-def scores(moments: Moments, drawn: Floats) -> Scores:
-    """Metrics and ceilings for each of several resamples of the images.
+def resampled_scores(moments: Moments, image_counts: Floats) -> Scores:
+    """Compute metrics and ceilings for each of B resamples of the images.
 
     Parameters
     ----------
     moments
-        Of a block of n neurons.
-    drawn : (B, I)
-        How often each image stands in each resample, with all its repeats; one row of ones for the trials as they are.
+        Moments of a block of n neurons.
+    image_counts : (B, I)
+        How often each image, with all its repeats, occurs in each resample. A row of ones gives the original images.
 
     Returns
     -------
     Scores
-        Of shape (B, n). FEV and FEVE are NaN where an image was shown once, the ceilings where every image was.
+        Arrays of shape (B, n). FEV and FEVE are NaN if any image was shown only once, the ceilings if every image was.
     """
     k = moments.counts[:, None]
-    r, p = centred(moments.response_mean, k), centred(moments.prediction_mean, k)
-    trials = drawn @ k
-    images = drawn.sum(axis=1, keepdims=True)
+    r, p = centre_means(moments.response_mean, k), centre_means(moments.prediction_mean, k)
+    trials = image_counts @ k
+    images = image_counts.sum(axis=1, keepdims=True)
 
     difference = moments.response_mean - moments.prediction_mean
     squared_error = moments.response_squares - 2 * moments.products + moments.prediction_squares + k * difference**2
     repeated = moments.counts > 1
-    variance_over_repeats = moments.response_squares / np.maximum(k - 1, 1)  # 0 where an image was shown once
+    variance_over_repeats = moments.response_squares / np.maximum(k - 1, 1)  # 0 for an image that was shown once
 
-    sums = _drawn_sums(
-        drawn,
+    sums = _resampled_sums(
+        image_counts,
         # over trials
         k * r,
         k * p,
@@ -140,15 +140,15 @@ def scores(moments: Moments, drawn: Floats) -> Scores:
         variance_over_repeats,
         variance_over_repeats / k,
     )
-    over_trials = Spread.of(trials, *sums[:5])
-    over_images = Spread.of(images, *sums[6:11])
+    over_trials = CentredSums.from_raw_sums(trials, *sums[:5])
+    over_images = CentredSums.from_raw_sums(images, *sums[6:11])
     mean_squared_error = sums[5] / trials
     with np.errstate(divide="ignore", invalid="ignore"):  # a constant neuron: 0/0; a resample without repeats: NaN
         total = over_trials.x_squares / (trials - 1)
-        noise = sums[11] / (drawn @ repeated.astype(np.float64)[:, None])
-        signal_share = (total - noise) / total
-        # An image that was shown once has all the noise of a trial in its mean; the other images say how much that is.
-        shown_once = drawn @ (~repeated).astype(np.float64)[:, None]
+        noise = sums[11] / (image_counts @ repeated.astype(np.float64)[:, None])
+        signal_fraction = (total - noise) / total
+        # The mean of an image that was shown once has the noise variance of a single trial, estimated from the other images.
+        shown_once = image_counts @ (~repeated).astype(np.float64)[:, None]
         noise_of_means = (sums[12] + shown_once * noise) / images
         variance_of_means = over_images.x_squares / (images - 1)
         cc_max = _root_of_share(variance_of_means - noise_of_means, variance_of_means)
@@ -163,46 +163,47 @@ def scores(moments: Moments, drawn: Floats) -> Scores:
         over_images.correlation(),
         fev,
         feve,
-        signal_share,
+        signal_fraction,
         single_trial_ceiling,
         cc_max,
     )
 
 
 def _root_of_share(part: Floats, whole: Floats) -> Floats:
-    """√(part / whole), and 0 where the part is not positive; NaN where it is not known."""
+    """Return √(part / whole): 0 if the part is not positive, NaN if it is NaN."""
     ceiling: Floats = np.where((part <= 0) | (whole == 0), 0.0, np.sqrt(np.maximum(part, 0) / whole))
     return np.where(np.isnan(part), np.nan, ceiling)
 
 
-def _drawn_sums(drawn: Floats, *of_images: Floats) -> list[Floats]:
-    """Sums over the drawn images of several quantities: one matrix product, as many small ones would wait for threads."""
-    return np.split(drawn @ np.concatenate(of_images, axis=1), len(of_images), axis=1)
+def _resampled_sums(image_counts: Floats, *quantities: Floats) -> list[Floats]:
+    """Sum several quantities over the images of each resample, in one matrix product, which is faster than many small ones."""
+    return np.split(image_counts @ np.concatenate(quantities, axis=1), len(quantities), axis=1)
 
 
-def scores_of_trials(responses: NDArray[Any], predictions: NDArray[Any], repeats: Repeats) -> Scores:
-    """Metrics and ceilings of the trials as they are, each of shape (N,); blocks of neurons bound the memory."""
+def trial_scores(responses: NDArray[Any], predictions: NDArray[Any], repeats: Repeats) -> Scores:
+    """Compute metrics and ceilings of the original trials, each of shape (N,), in blocks of neurons to limit memory."""
     trials, neurons = responses.shape
     result = Scores(*(np.empty(neurons) for _ in fields(Scores)))
-    as_they_are = np.ones((1, len(repeats.images)))
-    with np.errstate(invalid="ignore"):  # a value that is not finite makes its neuron NaN
+    every_image_once = np.ones((1, len(repeats.images)))
+    with np.errstate(invalid="ignore"):  # a neuron with a value that is not finite gets NaN
         for columns in neuron_blocks(neurons, trials):
-            block = scores(Moments.of(responses[:, columns], predictions[:, columns], repeats), as_they_are)
+            moments = Moments.from_trials(responses[:, columns], predictions[:, columns], repeats)
+            block = resampled_scores(moments, every_image_once)
             for field in fields(Scores):
                 getattr(result, field.name)[columns] = getattr(block, field.name)[0]
     return result
 
 
 def pearson(x_squares: Floats, y_squares: Floats, products: Floats, count: Floats | float) -> Floats:
-    """Pearson's correlation from sums of squares about the mean, 1e-8 added to each (population) standard deviation."""
+    """Compute Pearson's correlation from centred sums, adding 1e-8 to each (population) standard deviation."""
     x_std, y_std = np.sqrt(x_squares / count), np.sqrt(y_squares / count)
     correlation: Floats = products / count / ((x_std + _EPSILON) * (y_std + _EPSILON))
     return correlation
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Sums of squares and products about the mean, of `count` pairs (x, y); exactly 0 for a constant."""
+class CentredSums:
+    """Centred sums of squares and products of `count` pairs (x, y); exactly 0 for a constant."""
 
     x_squares: Floats
     y_squares: Floats
@@ -210,14 +211,16 @@ class Spread:
     count: Floats | float
 
     @classmethod
-    def of(cls, count: Floats | float, x: Floats, y: Floats, xx: Floats, yy: Floats, xy: Floats) -> "Spread":
-        """From plain sums of x, y, x², y², xy."""
+    def from_raw_sums(
+        cls, count: Floats | float, x: Floats, y: Floats, xx: Floats, yy: Floats, xy: Floats
+    ) -> "CentredSums":
+        """Centre the raw sums of x, y, x², y² and xy."""
         x_squares, y_squares = _or_zero(xx - x * x / count, xx), _or_zero(yy - y * y / count, yy)
         products = np.where((x_squares == 0) | (y_squares == 0), 0.0, xy - x * y / count)
         return cls(x_squares, y_squares, products, count)
 
     def correlation(self) -> Floats:
-        """Pearson's correlation, 1e-8 added to each standard deviation."""
+        """Return Pearson's correlation, with 1e-8 added to each standard deviation."""
         return pearson(self.x_squares, self.y_squares, self.products, self.count)
 
 
@@ -226,15 +229,15 @@ def _or_zero(squares: Floats, terms: Floats) -> Floats:
     return kept
 
 
-def _from_first(repeats: NDArray[Any]) -> tuple[Floats, Floats]:
+def _subtract_first_repeat(repeats: NDArray[Any]) -> tuple[Floats, Floats]:
     values = repeats.astype(np.float64)
     first = values[:, 0].copy()
     values -= first[:, None]
     return values, first
 
 
-def centred(means: Floats, counts: Floats) -> Floats:
-    """Image means about the mean over trials; exact zeros for a constant neuron."""
+def centre_means(means: Floats, counts: Floats) -> Floats:
+    """Subtract the mean over trials from the image means; exactly 0 for a constant neuron."""
     shifted: Floats = means - means[0]
     shifted -= (counts * shifted).sum(axis=0) / counts.sum()
     return shifted

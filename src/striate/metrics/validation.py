@@ -1,4 +1,4 @@
-"""What every metric asks of its arrays, and how they are walked through in blocks of neurons."""
+"""Validation of the arrays passed to metrics, and iteration over blocks of neurons."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,16 +11,23 @@ from striate.errors import InputError
 
 Floats = NDArray[np.float64]
 
-_BLOCK = 2**17  # numbers in one block of neurons: 1 MiB of float64, which stays in a core's cache
+_BLOCK = 2**17  # values in a block of neurons: 1 MiB of float64, which fits in the cache of a CPU core
 
 
-def trials_by_neurons(values: ArrayLike, name: str) -> NDArray[Any]:
-    """Return `values` as an array of trials × neurons.
+def validate_trials_by_neurons(values: ArrayLike, name: str) -> NDArray[Any]:
+    """Return `values` as an array of shape (trials, neurons).
+
+    Parameters
+    ----------
+    values
+        Array or DataFrame.
+    name
+        Plural noun for `values` in error messages, such as "responses".
 
     Raises
     ------
     InputError
-        If it has other than two dimensions, no trial, no neuron, or is not of real numbers.
+        If the array is not two-dimensional, is empty, or does not hold real numbers.
     """
     array = as_array(values, name)
     if array.ndim != 2 or 0 in array.shape:
@@ -30,17 +37,17 @@ def trials_by_neurons(values: ArrayLike, name: str) -> NDArray[Any]:
     return array
 
 
-def same_shape(responses: ArrayLike, predictions: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return both as arrays of trials × neurons.
+def validate_same_shape(responses: ArrayLike, predictions: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return responses and predictions as arrays of the same shape (trials, neurons).
 
     Raises
     ------
     InputError
-        If their shapes differ, either is not trials × neurons, or both are DataFrames with the same labels in another order.
+        If the shapes differ, an array is not (trials, neurons), or both are DataFrames whose labels differ in order.
     """
     for axis in ("index", "columns"):
         _refuse_other_order(responses, predictions, axis)
-    r, p = trials_by_neurons(responses, "responses"), trials_by_neurons(predictions, "predictions")
+    r, p = validate_trials_by_neurons(responses, "responses"), validate_trials_by_neurons(predictions, "predictions")
     if r.shape != p.shape:
         raise InputError(
             f"The predictions have shape {p.shape} and the responses {r.shape}; both must be the same trials × neurons."
@@ -60,7 +67,7 @@ def _refuse_other_order(responses: Any, predictions: Any, axis: str) -> None:
 
 
 def neuron_blocks(neurons: int, rows: int) -> Iterator[slice]:
-    """Slices of neurons, so narrow that `rows` numbers a neuron fit the cache."""
+    """Yield slices of neurons, small enough that arrays of `rows` values per neuron fit in the cache."""
     width = max(16, _BLOCK // max(rows, 1))
     for start in range(0, neurons, width):
         yield slice(start, min(start + width, neurons))

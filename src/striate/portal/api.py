@@ -19,7 +19,7 @@ from pydantic import Field
 
 from striate._internal.safe_parsing import parse_json, parse_json_object
 from striate.errors import InputError
-from striate.metrics.evaluate import METRICS, NORMALISED
+from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.portal.access import NOT_ADMITTED, may_see
 from striate.portal.accounts.throttle import UPLOAD
 from striate.portal.accounts.tokens import owner_of_token
@@ -434,7 +434,7 @@ def _described(request: HttpRequest, own: Submission) -> dict[str, Any]:
         "life": [{"at": t.at, "state": t.after, "reason": t.reason} for t in own.transitions.all()],
         "receipt": _receipt(receipt),
         "metrics": score
-        and {name: _rounded(score.metrics[name]) for name in (*METRICS, *NORMALISED) if name in score.metrics},
+        and {name: _rounded(score.metrics[name]) for name in (*METRICS, *NORMALISED_METRICS) if name in score.metrics},
         "page": request.build_absolute_uri(f"/submissions/{own.pk}/"),
     }
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from striate.benchmarks.protocols import PROTOCOLS, sees_image_alone
 from striate.metrics import Bootstrap, paired_bootstrap
-from striate.metrics.bootstrap import RESAMPLES
-from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.score_summary import CEILING_OF, says_too_few
+from striate.metrics.bootstrap import DEFAULT_RESAMPLES
+from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
+from striate.metrics.score_summary import METRIC_CEILINGS, is_too_few_images
 from striate.submissions import Scorecard, Submission, Truth, score
 from striate.submissions.alignment import match
 from striate.submissions.scorecard import LABELS
@@ -45,7 +45,9 @@ class Contender:
         return match(self.submission, truth, tier).take(self.submission.predictions)
 
 
-def contend(name: str, submission: Submission, truth: Truth, *, bootstrap: int = RESAMPLES, seed: int = 0) -> Contender:
+def contend(
+    name: str, submission: Submission, truth: Truth, *, bootstrap: int = DEFAULT_RESAMPLES, seed: int = 0
+) -> Contender:
     """Score a submission, to be set beside others on the same truth."""
     return Contender(name, submission, score(submission, truth, bootstrap=bootstrap, seed=seed))
 
@@ -89,7 +91,7 @@ class Difference:
 
 
 def differences(
-    contenders: Sequence[Contender], truth: Truth, *, resamples: int = RESAMPLES, seed: int = 0
+    contenders: Sequence[Contender], truth: Truth, *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0
 ) -> list[Difference]:
     """Compare each contender with the one before it of the same protocol, on every tier of the truth.
 
@@ -136,14 +138,14 @@ def score_rows(contenders: Sequence[Contender], tier: str) -> dict[str, dict[str
 
 def metric_labels() -> dict[str, str]:
     """Return the metrics of a comparison and what tables call them."""
-    return {metric: LABELS[metric] for metric in (*METRICS, *NORMALISED)}
+    return {metric: LABELS[metric] for metric in (*METRICS, *NORMALISED_METRICS)}
 
 
 def ceiling_scores(contenders: Sequence[Contender], tier: str) -> dict[str, tuple[float, float, float]]:
     """Mean and interval of the ceiling of each metric, for models of the image alone; what is not defined is left out."""
     scores = contenders[0].scorecard.tiers[tier]
     found: dict[str, tuple[float, float, float]] = {}
-    for metric, name in CEILING_OF.items():
+    for metric, name in METRIC_CEILINGS.items():
         ceiling = getattr(scores, name)
         if ceiling.mean is not None:
             low, high = (ceiling.interval.low, ceiling.interval.high) if ceiling.interval else (ceiling.mean,) * 2
@@ -163,4 +165,4 @@ def too_few(contenders: Sequence[Contender], difference: "Difference", metric: s
     """Whether one of two scores has too few images, so that their difference says nothing either."""
     pair = (difference.better, difference.worse)
     scores = [getattr(c.scorecard.tiers[difference.tier], metric) for c in contenders if c.name in pair]
-    return any(says_too_few(score.reason) for score in scores)
+    return any(is_too_few_images(score.reason) for score in scores)

@@ -15,7 +15,7 @@ from striate._internal.atomic_write import atomic_write
 from striate.benchmarks.protocols import sees_image_alone
 from striate.catalog import collect_citations
 from striate.metrics import METRICS_VERSION
-from striate.metrics.score_summary import TOO_FEW
+from striate.metrics.score_summary import TOO_FEW_IMAGES
 from striate.recordings import Recording
 from striate.report import figures
 from striate.report.comparison import (
@@ -224,7 +224,7 @@ def _difference_row(difference: Difference, metrics: list[str], group: list[Cont
         resampled = getattr(difference.metrics, metric)
         interval = resampled.interval
         if too_few(group, difference, metric):
-            cells.append(f"–|{TOO_FEW}")
+            cells.append(f"–|{TOO_FEW_IMAGES}")
         elif resampled.value is None or interval is None:
             cells.append("–")
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from striate.catalog import as_recording
 from striate.errors import InputError, describe_type
-from striate.metrics.bootstrap import RESAMPLES
+from striate.metrics.bootstrap import DEFAULT_RESAMPLES
 from striate.recordings import Recording
 from striate.report.comparison import Contender, by_protocol, by_strength, contend, differences, protocol_title
 from striate.report.report import Material, tier_title
@@ -39,7 +39,7 @@ def gather(
     *,
     truth: Truth | Path | str | None = None,
     title: str | None = None,
-    bootstrap: int = RESAMPLES,
+    bootstrap: int = DEFAULT_RESAMPLES,
     seed: int = 0,
     device: str = "auto",
 ) -> Material:

@@ -48,7 +48,7 @@ def oracle_scores(
     scale = _response_scale(recording)
     measured = measured_responses(truth, recording, tier) / scale
     expected = expected_given_image(truth, recording, rows) if inputs == "image" else truth.expected[rows]
-    repeats = Repeats.of(recording.trials["image_id"].to_numpy()[rows], len(rows))
+    repeats = Repeats.from_image_ids(recording.trials["image_id"].to_numpy()[rows], len(rows))
     return evaluate(measured, expected / scale, repeats)
 
 

@@ -13,8 +13,8 @@ from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate.benchmarks.tiers import TIERS
 from striate.errors import InputError
-from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.score_summary import why_not
+from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
+from striate.metrics.score_summary import missing_score_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ LABELS = {
 }
 CEILINGS = ("single_trial_ceiling", "cc_max")
 RELIABILITIES = ("jackknife_oracle", "split_half")
-QUANTITIES = (*METRICS, *NORMALISED, *CEILINGS, *RELIABILITIES)
+QUANTITIES = (*METRICS, *NORMALISED_METRICS, *CEILINGS, *RELIABILITIES)
 
 _LARGEST_FILE = 2**27  # bytes
 _PerNeuron = list[float | None]
@@ -130,7 +130,7 @@ class TierScores(_Strict):
             mean = "–" if score.mean is None else f"{score.mean:.4f}"
             rows.append((LABELS[name], mean, interval, f"{score.neurons:,}"))
             if score.mean is None:
-                undefined.append(notebook_html.small_text(f"{LABELS[name]}: {why_not(score.reason)}"))
+                undefined.append(notebook_html.small_text(f"{LABELS[name]}: {missing_score_text(score.reason)}"))
         return notebook_html.table(("", "mean", "interval", "neurons"), rows) + "".join(undefined)
 
 

@@ -20,9 +20,9 @@ from striate.metrics import (
     split_half,
 )
 from striate.metrics import bootstrap as resample
-from striate.metrics.bootstrap import RESAMPLES, Interval, Resampled
-from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.score_summary import Stated, stated
+from striate.metrics.bootstrap import DEFAULT_RESAMPLES, BootstrapEstimate, Interval
+from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
+from striate.metrics.score_summary import ScoreSummary, summarise_scores
 from striate.submissions.alignment import match, matched_tiers, same_session
 from striate.submissions.ground_truth import Truth
 from striate.submissions.open import open_submission, open_truth
@@ -46,7 +46,7 @@ def score(
     truth: "Truth | Recording | Path | str",
     *,
     tiers: Sequence[str] | str | None = None,
-    bootstrap: int = RESAMPLES,
+    bootstrap: int = DEFAULT_RESAMPLES,
     seed: int = 0,
 ) -> Scorecard:
     """Score a submission against the truth.
@@ -114,7 +114,7 @@ def score(
 def _check_resamples(bootstrap: object) -> None:
     if isinstance(bootstrap, int) and bootstrap < 0:
         raise InputError(
-            f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {RESAMPLES}."
+            f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {DEFAULT_RESAMPLES}."
         )
     validate_count("bootstrap", bootstrap, minimum=0)
 
@@ -123,7 +123,7 @@ def score_array(
     predictions: ArrayLike,
     truth: Truth,
     *,
-    bootstrap: int = RESAMPLES,
+    bootstrap: int = DEFAULT_RESAMPLES,
     seed: int = 0,
 ) -> Scorecard:
     """Score an array, such as the expected response of a simulation or an oracle, as if it were a submission.
@@ -198,18 +198,18 @@ def _score_tier(
     values = {name: found.feve.values if name == "feve" else getattr(found, name) for name in METRICS} | {
         "cc_norm": found.cc_norm.values
     }
-    said = stated(found, intervals, len(repeats.images))
+    said = summarise_scores(found, intervals, len(repeats.images))
     return TierScores(
         trials=repeats.trials,
         images=len(repeats.images),
-        **{name: _metric(said[name], values[name]) for name in (*METRICS, *NORMALISED)},
+        **{name: _metric(said[name], values[name]) for name in (*METRICS, *NORMALISED_METRICS)},
         **{name: _of_neurons(getattr(found, name), getattr(intervals, name, None)) for name in CEILINGS},
         jackknife_oracle=_of_neurons(oracle.result()),
         split_half=_of_neurons(reliability.result()),
     )
 
 
-def _metric(said: Stated, values: NDArray[np.float64]) -> Score:
+def _metric(said: ScoreSummary, values: NDArray[np.float64]) -> Score:
     return Score(
         mean=said.mean,
         reason=said.reason,
@@ -219,7 +219,7 @@ def _metric(said: Stated, values: NDArray[np.float64]) -> Score:
     )
 
 
-def _of_neurons(found: Reliability, resampled: Resampled | None = None) -> Score:
+def _of_neurons(found: Reliability, resampled: BootstrapEstimate | None = None) -> Score:
     return Score(
         mean=found.mean,
         reason=found.reason,

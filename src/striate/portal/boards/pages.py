@@ -20,8 +20,8 @@ from django.views.decorators.http import require_safe
 from striate.benchmarks.protocols import sees_image_alone
 from striate.competition import BoardResult, Results
 from striate.competition.boards import Board
-from striate.metrics.evaluate import METRICS, NORMALISED
-from striate.metrics.score_summary import ceiling_row, says_too_few
+from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
+from striate.metrics.score_summary import ceilings_by_metric, is_too_few_images
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.published import board_in, published
 from striate.portal.boards.table import final_rows, table_rows
@@ -78,9 +78,9 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
     key = f"board/{slug}/{standing.made_at.timestamp()}/{get_language()}/{wanted}"
     table = cache.get(key)
     if table is None:
-        metrics = [*_metrics(board), *NORMALISED]
+        metrics = [*_metrics(board), *NORMALISED_METRICS]
         rows = choice.applied(standing.rows)
-        ceiling = ceiling_row(standing.ceilings) if rows and choice.baselines else None
+        ceiling = ceilings_by_metric(standing.ceilings) if rows and choice.baselines else None
         shown = {
             "rows": table_rows(rows, metrics, bands=choice.sort == "rank", ceiling=ceiling),
             "columns": [(name, METRIC_NAMES[name]) for name in metrics],
@@ -88,7 +88,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "sort": choice.sort,
             "empty": not rows,
             "filtered": bool(standing.rows),
-            "too_few": any(says_too_few(row["metrics"][board.track.metric]["reason"]) for row in rows),
+            "too_few": any(is_too_few_images(row["metrics"][board.track.metric]["reason"]) for row in rows),
         }
         table = render_to_string("portal/boards/table.html", shown)
         cache.set(key, table, _KEPT)
@@ -145,7 +145,7 @@ def live_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The live board as CSV, safe to open in a spreadsheet."""
     rows = Choice.of(request.GET).applied(_standing(board_of(slug)).rows)
     header = ["rank", "band", "team", "baseline", "receipt", "date", "submissions"]
-    parts, columns = ("mean", "low", "high"), (*METRICS, *NORMALISED)
+    parts, columns = ("mean", "low", "high"), (*METRICS, *NORMALISED_METRICS)
     return _csv(
         slug,
         header + [f"{name}{end}" for name in columns for end in ("", "_low", "_high")],
@@ -167,10 +167,10 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
     key = f"final/{slug}/{results.chain}/{get_language()}/{hashlib.sha256(results.scorer.encode()).hexdigest()}"
     table = cache.get(key)
     if table is None:
-        metrics = [*_metrics(board), *NORMALISED]
+        metrics = [*_metrics(board), *NORMALISED_METRICS]
         columns = [METRIC_NAMES[name] for name in metrics]
-        rows = final_rows(found.rows, metrics, ceiling_row(found.ceilings))
-        too_few = any(says_too_few(row.reason) for row in found.rows)
+        rows = final_rows(found.rows, metrics, ceilings_by_metric(found.ceilings))
+        too_few = any(is_too_few_images(row.reason) for row in found.rows)
         shown = {"rows": rows, "columns": columns, "level": level_text(), "too_few": too_few}
         table = render_to_string("portal/boards/final_table.html", shown)
         cache.set(key, table, _KEPT)
@@ -208,7 +208,7 @@ def final_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The final board as CSV, safe to open in a spreadsheet."""
     _board, _results, found = _final(slug)
     header = ["rank", "band", "team", "baseline", "receipt", "date", "score", "low", "high", "live_score"]
-    columns = (*METRICS, *NORMALISED)
+    columns = (*METRICS, *NORMALISED_METRICS)
     return _csv(
         f"{slug}-final",
         header + [f"{name}{end}" for name in columns for end in ("", "_low", "_high")],

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from striate.competition.boards import Board
-from striate.metrics.score_summary import ceiling_row
+from striate.metrics.score_summary import ceilings_by_metric
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.decimals import decimals
@@ -100,7 +100,7 @@ def progress_of(team: Team, board: Board) -> Progress | None:
     standing = Standing.objects.filter(track=track, protocol=protocol).first()
     rows = standing.rows if standing else []
     lines = {row["team"]: row["metrics"][metric]["mean"] for row in rows if row["baseline"]}
-    lines[_("ceiling (image alone)")] = ceiling_row(standing.ceilings)[metric] if standing else None
+    lines[_("ceiling (image alone)")] = ceilings_by_metric(standing.ceilings)[metric] if standing else None
     known = {name: value for name, value in lines.items() if value is not None}
     return Progress(board, str(METRIC_NAMES[metric]), tuple(points), known)
 

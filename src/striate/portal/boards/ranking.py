@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from striate.competition.ranking import bands, ranks
 from striate.competition.tables import Ranking
-from striate.metrics.bootstrap import Resampled
+from striate.metrics.bootstrap import BootstrapEstimate
 
 
 @dataclass(frozen=True)
@@ -59,4 +59,4 @@ def ranked(entries: Sequence[Entry], rules: Ranking) -> list[Entry]:
 def _told_apart(best: NDArray[np.float64], other: NDArray[np.float64], level: float) -> bool:
     difference = best - other
     value = float(difference[0]) if np.isfinite(difference[0]) else None
-    return Resampled(value, difference[1:], level).decided
+    return BootstrapEstimate(value, difference[1:], level).excludes_zero

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from striate.competition import RowResult
-from striate.metrics.score_summary import says_too_few
+from striate.metrics.score_summary import is_too_few_images
 from striate.portal.boards.interval import Scale
 from striate.portal.decimals import decimals
 
@@ -133,7 +133,7 @@ def _name(rank: int | None, band: int | None, team: str, receipt: int, *, baseli
 def _value(value: float | None, reason: str | None) -> str:
     if value is not None:
         return decimals(value, 4)
-    shown = _("too few images") if says_too_few(reason) else "–"
+    shown = _("too few images") if is_too_few_images(reason) else "–"
     return f'<span title="{escape(reason or _("not defined"))}">{escape(shown)}</span>'
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from striate.competition.results import MetricResult, board_name
 from striate.errors import InputError
-from striate.metrics.score_summary import says_too_few
+from striate.metrics.score_summary import is_too_few_images
 from striate.portal.access import admitted, may_see
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
@@ -59,7 +59,7 @@ def show(request: HttpRequest, receipt: int) -> HttpResponseBase:
         "writes": user is not None and may_write(user, own),
         "versions": own.cards.all() if inside else (),
         "live": [
-            (label, {**values, "too_few": says_too_few(values["reason"])})
+            (label, {**values, "too_few": is_too_few_images(values["reason"])})
             for name, label in METRIC_NAMES.items()
             if (values := found.row["metrics"].get(name))
         ]
@@ -118,7 +118,7 @@ def _part(part: Any) -> tuple[str, int, list[str]]:
 
 
 def _stated(value: MetricResult) -> str:
-    return _("too few images") if says_too_few(value.reason) else _number(value.mean)
+    return _("too few images") if is_too_few_images(value.reason) else _number(value.mean)
 
 
 def _number(value: float | None) -> str:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from striate.competition import Board
 from striate.errors import InputError
-from striate.metrics.score_summary import says_too_few
+from striate.metrics.score_summary import is_too_few_images
 from striate.portal.access import admitted, competes, require_no_rival, require_visible, signed_in
 from striate.portal.boards.metric_names import METRIC_NAMES
 from striate.portal.boards.pages import level_text
@@ -199,7 +199,7 @@ def _about(own: Submission, user: Any) -> dict[str, Any]:
 def rounded(values: dict[str, Any]) -> dict[str, Any]:
     """Values of a metric as they are shown: nobody, not even the team, is told more decimals."""
     shown = {key: f"{value:.{DECIMALS}f}" if isinstance(value, float) else value for key, value in values.items()}
-    return {**shown, "too_few": says_too_few(values["reason"])}
+    return {**shown, "too_few": is_too_few_images(values["reason"])}
 
 
 @signed_in

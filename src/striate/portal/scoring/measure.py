@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from striate.competition import LiveTruth
 from striate.competition.rules import LIVE
 from striate.metrics import Repeats, bootstrap, evaluate
-from striate.metrics.score_summary import stated
+from striate.metrics.score_summary import summarise_scores
 from striate.submissions.alignment import match
 from striate.submissions.trial_table import Keys
 
@@ -53,7 +53,7 @@ def measure(predictions: NDArray[np.float32], keys: Keys, live: LiveTruth, track
     found = evaluate(responses, own, repeats)
     ranking = rules.ranking
     drawn = bootstrap(responses, own, repeats, resamples=ranking.resamples, seed=ranking.seed, level=ranking.level)
-    said = stated(found, drawn, len(repeats.images))
+    said = summarise_scores(found, drawn, len(repeats.images))
     metrics: dict[str, dict[str, float | str | None]] = {
         name: {
             "mean": each.mean,
