@@ -16,6 +16,7 @@ SOURCE = Path(striate.__file__).parent
 ROOMS = (
     "errors",
     "_internal",
+    "registry",
     "benchmarks",
     "recordings",
     "metrics",

@@ -8,6 +8,7 @@ from . import fetch as fetch
 from . import metrics as metrics
 from . import models as models
 from . import recordings as recordings
+from . import registry as registry
 from . import report as report
 from . import simulate as simulate
 from . import stimuli as stimuli
@@ -21,6 +22,7 @@ from .recordings import Recording as Recording
 from .recordings import check as check
 from .recordings import convert as convert
 from .recordings import write as write
+from .registry import load_plugin as load_plugin
 from .submissions import Scorecard as Scorecard
 from .submissions import Submission as Submission
 from .submissions import Truth as Truth

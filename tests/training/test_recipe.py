@@ -8,7 +8,7 @@ import pytest
 import tomli_w
 from pydantic import BaseModel
 
-from striate._internal.config_validation import _model_of
+from striate._internal.config_validation import _model_in as _model_of
 from striate._internal.renamed_settings import RENAMED_SETTINGS
 from striate.errors import InputError
 from striate.training import Recipe, load_recipe, recipe_names, recipe_text

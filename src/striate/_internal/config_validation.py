@@ -1,15 +1,33 @@
 """Validate settings with pydantic, and turn validation errors into one-sentence messages."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from striate.errors import InputError, nearest, option, quoted, shortened
 
 Model = TypeVar("Model", bound=BaseModel)
+Marker = TypeVar("Marker")
 _MAX_VALUE_CHARACTERS = 60  # of an invalid value in a message
+
+
+class SettingsChoice:
+    """Marker of a field whose model depends on the value: a table that chooses a component by ``type``."""
+
+    def settings_class(self, value: object) -> type[BaseModel] | None:
+        """Return the model that a table chooses; None if it chooses none that exists."""
+        raise NotImplementedError
+
+
+def field_markers(kind: type[Marker], annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Marker]:
+    """Yield the objects of a class among the metadata of a field and of the parts of its annotation."""
+    yield from (each for each in metadata if isinstance(each, kind))
+    yield from (each for each in getattr(annotation, "__metadata__", ()) if isinstance(each, kind))
+    for argument in get_args(annotation):
+        yield from field_markers(kind, argument)
 
 
 def validate_settings(
@@ -49,7 +67,7 @@ def validate_settings(
         return model.model_validate_json(json.dumps(tables, default=str), strict=True)
     except ValidationError as error:
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        names = _names(model, first["loc"])
+        names = _names(model, first["loc"], tables)
         where = (
             option("--set", "overrides")
             if any(names[: len(path)] == path or path[: len(names)] == names for path in overridden)
@@ -58,8 +76,8 @@ def validate_settings(
         if first["type"] == "extra_forbidden":
             *tables_above, key = names
             table = f"table [{'.'.join(tables_above)}]" if tables_above else kind
-            valid = _fields(model, tuple(tables_above))
-            elsewhere = next(_places(model, key), None)
+            valid = _fields(model, tuple(tables_above), tables)
+            elsewhere = next(_places(model, key, tables), None)
             hint = renamed_hint(key, ".".join(tables_above)) if renamed_hint else None
             if hint is None:
                 hint = nearest(key, valid) if elsewhere is None else f"did you mean {elsewhere!r}?"
@@ -82,11 +100,11 @@ def _format_value(value: Any) -> str:
     return text if len(text) <= _MAX_VALUE_CHARACTERS else f"{text[:_MAX_VALUE_CHARACTERS]}…"
 
 
-def _names(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str, ...]:
+def _names(model: type[BaseModel], location: tuple[int | str, ...], tables: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the keys of an error location, without the union members and list positions that pydantic adds."""
     names: list[str] = []
     for part in location:
-        fields = _fields(model, tuple(names))
+        fields = _fields(model, tuple(names), tables)
         if not fields:
             break
         if not isinstance(part, str):
@@ -97,29 +115,38 @@ def _names(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str
     return tuple(names)
 
 
-def _fields(model: type[BaseModel], path: tuple[str, ...]) -> tuple[str, ...]:
+def _fields(model: type[BaseModel], path: tuple[str, ...], tables: Any) -> tuple[str, ...]:
     """Return the keys of the table at `path`; empty if `path` is a single value."""
     for name in path:
         field = model.model_fields.get(name)
-        inner = _model_of(field.annotation) if field else None
+        tables = tables.get(name) if isinstance(tables, Mapping) else None
+        inner = _model_of(field, tables) if field else None
         if inner is None:
             return ()
         model = inner
     return tuple(model.model_fields)
 
 
-def _places(model: type[BaseModel], key: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+def _places(model: type[BaseModel], key: str, tables: Any, above: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield the full names of all keys called `key`, such as ``data.batch_size``."""
-    for name in _fields(model, above):
+    for name in _fields(model, above, tables):
         if name == key:
             yield ".".join((*above, name))
-        yield from _places(model, key, (*above, name))
+        yield from _places(model, key, tables, (*above, name))
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
+def _model_of(field: FieldInfo, table: Any) -> type[BaseModel] | None:
+    """Return the model of a field: that of the component that its table chooses, or the model of its annotation."""
+    choice = next(field_markers(SettingsChoice, field.annotation, field.metadata), None)
+    if choice is None:
+        return _model_in(field.annotation)
+    return choice.settings_class(table[0] if isinstance(table, list) and table else table)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for part in get_args(annotation):
-        if (found := _model_of(part)) is not None:
+        if (found := _model_in(part)) is not None:
             return found
     return None
