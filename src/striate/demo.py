@@ -186,9 +186,9 @@ def _simulate(out: Path, plan: DemoSettings) -> tuple[Path, Path, Path]:
         )
     )
     competition, pretraining = written
-    if competition.truth is None:
+    if competition.truth_path is None:
         raise StriateError("The truth about the simulated recording was not written.")
-    return competition.recording, pretraining.recording, competition.truth
+    return competition.recording_path, pretraining.recording_path, competition.truth_path
 
 
 def _trained(recipe: str, recordings: list[Recording], folder: Path, seed: int, overwrite: bool) -> Run:

@@ -156,7 +156,7 @@ def test_settings_of_the_neurons_have_an_effect(capsys, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("out", "--truth", "out/truth"), "must not lie in the public folder"),
+        (("out", "--truth", "out/truth"), "must not be in the public folder"),
         (("out", "--competition", "both"), "--truth FOLDER"),
         (("out", "--pretraining", "0"), "at least one recording"),
         (("out", "--neurons", "0"), "'neurons' is 0"),

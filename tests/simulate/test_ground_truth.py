@@ -1,4 +1,4 @@
-"""Truth files: read back as written, and nothing else is taken for one."""
+"""Ground truth files: round trip, and refusal of other files."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from striate.simulate import SimulatedTruth, oracle_scores, simulate
 
 
 @pytest.fixture(scope="module")
-def made():
+def simulation():
     return simulate(
         neurons=15,
         image_shape=(18, 32),
@@ -25,11 +25,11 @@ def made():
     )
 
 
-def test_a_truth_reads_back_as_it_was_written(made, tmp_path):
-    path = made.truth.write(tmp_path / "t.npz")
+def test_ground_truth_round_trip(simulation, tmp_path):
+    path = simulation.truth.write(tmp_path / "t.npz")
     again = SimulatedTruth.read(path)
     for field in dataclasses.fields(SimulatedTruth):
-        before, after = getattr(made.truth, field.name), getattr(again, field.name)
+        before, after = getattr(simulation.truth, field.name), getattr(again, field.name)
         if isinstance(before, pd.DataFrame):
             assert list(before.columns) == list(after.columns)
             assert all(before[c].tolist() == after[c].tolist() for c in before.columns)
@@ -39,41 +39,43 @@ def test_a_truth_reads_back_as_it_was_written(made, tmp_path):
         else:
             assert before == after
     assert again.seed == 2**130
-    assert oracle_scores(again, made.recording).means == oracle_scores(made.truth, made.recording).means
+    assert (
+        oracle_scores(again, simulation.recording).means == oracle_scores(simulation.truth, simulation.recording).means
+    )
 
 
-def test_the_same_truth_gives_the_same_bytes(made, tmp_path):
-    first, second = made.truth.write(tmp_path / "a.npz"), made.truth.write(tmp_path / "b.npz")
+def test_writing_is_deterministic(simulation, tmp_path):
+    first, second = simulation.truth.write(tmp_path / "a.npz"), simulation.truth.write(tmp_path / "b.npz")
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_nothing_is_overwritten_unasked(made, tmp_path):
-    path = made.truth.write(tmp_path / "t.npz")
+def test_write_refuses_existing_file(simulation, tmp_path):
+    path = simulation.truth.write(tmp_path / "t.npz")
     with pytest.raises(InputError, match="exists already"):
-        made.truth.write(path)
-    made.truth.write(path, overwrite=True)
+        simulation.truth.write(path)
+    simulation.truth.write(path, overwrite=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.npz"]
 
 
-def test_a_truth_belongs_to_one_recording(made):
+def test_truth_of_another_recording_is_refused(simulation):
     other = simulate(neurons=15, image_shape=(18, 32), train=20, validation=4, test_images=4, track="sensorium", seed=5)
     for recording in (other.recording, small_recording()):
         with pytest.raises(InputError, match="another recording"):
-            oracle_scores(made.truth, recording)
+            oracle_scores(simulation.truth, recording)
         with pytest.raises(InputError, match="another recording"):
-            made.truth.reveal(recording)
+            simulation.truth.reveal(recording)
 
 
-def test_an_oracle_must_know_something_and_score_a_tier(made):
+def test_oracle_scores_refuses_unknown_inputs_and_tiers(simulation):
     with pytest.raises(InputError, match="did you mean 'image'"):
-        oracle_scores(made.truth, made.recording, inputs="imge")
+        oracle_scores(simulation.truth, simulation.recording, inputs="imge")
     with pytest.raises(InputError, match="no tier"):
-        oracle_scores(made.truth, made.recording, "tests")
+        oracle_scores(simulation.truth, simulation.recording, "tests")
 
 
 @pytest.mark.parametrize("harm", ["empty", "text", "cut", "other", "pickle", "missing", "folder", "single"])
-def test_what_is_no_truth_is_refused_in_a_sentence(made, tmp_path, harm):
-    path = made.truth.write(tmp_path / "t.npz")
+def test_read_refuses_damaged_files(simulation, tmp_path, harm):
+    path = simulation.truth.write(tmp_path / "t.npz")
     content = path.read_bytes()
     if harm == "empty":
         path.write_bytes(b"")
@@ -100,8 +102,8 @@ def test_what_is_no_truth_is_refused_in_a_sentence(made, tmp_path, harm):
 
 
 @pytest.mark.parametrize("name", ["format", "seed", "expected", "withheld", "neurons/unit_id"])
-def test_a_truth_file_must_be_complete(made, tmp_path, name):
-    path = made.truth.write(tmp_path / "t.npz")
+def test_read_refuses_missing_arrays(simulation, tmp_path, name):
+    path = simulation.truth.write(tmp_path / "t.npz")
     arrays = dict(np.load(path))
     del arrays[name]
     np.savez(path, **arrays)
@@ -109,8 +111,8 @@ def test_a_truth_file_must_be_complete(made, tmp_path, name):
         SimulatedTruth.read(path)
 
 
-def test_a_truth_file_must_fit_together(made, tmp_path):
-    path = made.truth.write(tmp_path / "t.npz")
+def test_read_refuses_inconsistent_shapes(simulation, tmp_path):
+    path = simulation.truth.write(tmp_path / "t.npz")
     arrays = dict(np.load(path))
     for change in (
         {"expected": arrays["expected"][:-1]},

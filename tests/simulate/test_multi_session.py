@@ -1,4 +1,4 @@
-"""A whole benchmark: what the mice share, and what is written where."""
+"""Simulated benchmarks: shared test images, and written files."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def images_of(made, tier):
     return {int(one.trials["image_id"][row]): one.images[row].tobytes() for row in one.rows(tier)}
 
 
-def test_competition_scans_come_first(mice):
+def test_competition_recordings_come_first(mice):
     assert [m.recording.session for m in mice] == ["90001-1-1", "90002-1-1", "90003-1-1", "90004-1-1"]
     assert [m.truth.track for m in mice] == ["sensorium", "sensorium+", None, None]
     assert [m.recording.behavior_withheld for m in mice] == [True, False, False, False]
@@ -49,7 +49,7 @@ def test_live_images_are_shared_by_all_mice(mice):
     assert all(other == first for other in others)
 
 
-def test_final_images_are_in_competition_scans_only(mice):
+def test_final_images_are_in_competition_recordings_only(mice):
     finals = images_of(mice[0], "final_test")
     assert images_of(mice[1], "final_test") == finals
     assert not set(finals) & set(images_of(mice[0], "test"))
@@ -66,20 +66,20 @@ def test_training_images_differ_between_mice_and_from_test_images(mice):
     assert not set.union(*ids) & tests
 
 
-def test_mice_differ(mice):
+def test_mice_have_different_neurons_and_responses(mice):
     a, b = (m.truth.neurons for m in mice[2:])
     assert not np.allclose(a["orientation"], b["orientation"])
     assert not np.array_equal(mice[2].recording.responses, mice[3].recording.responses)
 
 
-def test_a_mouse_is_the_same_alone_and_in_company(mice):
+def test_recording_does_not_depend_on_other_mice(mice):
     settings = SMALL["settings"].model_copy(update={"session": "90003-1-1"})
     alone = recording(settings, SMALL["neurons"], 11)
     assert alone.recording.fingerprint == mice[2].recording.fingerprint
 
 
 @pytest.mark.slow
-def test_what_is_written_is_valid_and_reads_back(mice, tmp_path):
+def test_written_benchmark_is_valid_and_reads_back(mice, tmp_path):
     written = list(write_benchmark(tmp_path / "public", truth=tmp_path / "secret", pretraining=1, seed=11, **SMALL))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["public", "secret"]
     assert sorted(p.name for p in (tmp_path / "public").iterdir()) == [
@@ -88,10 +88,10 @@ def test_what_is_written_is_valid_and_reads_back(mice, tmp_path):
     assert sorted(p.name for p in (tmp_path / "secret").iterdir()) == [
         f"{m.recording.session}-truth.npz" for m in mice[:3]
     ]
-    for one, made in zip(written, mice, strict=False):
-        report = check(one.recording)
+    for files, made in zip(written, mice, strict=False):
+        report = check(files.recording_path)
         assert report.ok
-        opened, truth = striate.open(one.recording), SimulatedTruth.read(one.truth)
+        opened, truth = striate.open(files.recording_path), SimulatedTruth.read(files.truth_path)
         for name in ("images", "responses", "behavior", "pupil_center"):
             assert np.array_equal(getattr(opened, name), getattr(made.recording, name))
         assert opened.trials["trial_idx"].tolist() == made.recording.trials["trial_idx"].tolist()
@@ -100,9 +100,9 @@ def test_what_is_written_is_valid_and_reads_back(mice, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("as_folders", [False, True])
-def test_the_same_seed_writes_the_same_bytes(tmp_path, as_folders):
+def test_same_seed_writes_same_bytes(tmp_path, as_folders):
     def written(folder):
-        for one in write_benchmark(
+        for files in write_benchmark(
             folder / "public",
             truth=folder / "secret",
             as_folders=as_folders,
@@ -111,7 +111,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path, as_folders):
             seed=3,
             **SMALL,
         ):
-            assert one.recording.is_dir() == as_folders
+            assert files.recording_path.is_dir() == as_folders
         return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
     first = written(tmp_path / "a")
@@ -119,18 +119,18 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path, as_folders):
     assert first == written(tmp_path / "b")
 
 
-def test_without_truth_no_truth_is_written(tmp_path):
-    (one,) = write_benchmark(tmp_path / "public", pretraining=1, competition=(), **SMALL)
-    assert one.truth is None
+def test_no_truth_is_written_without_truth_folder(tmp_path):
+    (files,) = write_benchmark(tmp_path / "public", pretraining=1, competition=(), **SMALL)
+    assert files.truth_path is None
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [f"{archive_stem('90001-1-1')}.zip"]
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"truth": "public"}, "must not lie in the public folder"),
-        ({"truth": "public/deep/secret"}, "must not lie in the public folder"),
-        ({"truth": "elsewhere/../public/secret"}, "must not lie in the public folder"),
+        ({"truth": "public"}, "must not be in the public folder"),
+        ({"truth": "public/deep/secret"}, "must not be in the public folder"),
+        ({"truth": "elsewhere/../public/secret"}, "must not be in the public folder"),
         ({"truth": None, "seed": None}, "would be lost"),
         ({"competition": ("sensoriun",)}, "did you mean 'sensorium'"),
         ({"competition": (), "pretraining": 0}, "at least one recording"),
@@ -140,7 +140,7 @@ def test_without_truth_no_truth_is_written(tmp_path):
         ({"truth": "file"}, "is a file"),
     ],
 )
-def test_the_impossible_is_refused_before_any_work(tmp_path, changes, words):
+def test_invalid_arguments_are_refused_before_simulation(tmp_path, changes, words):
     (tmp_path / "file").write_text("here")
     arguments = {"truth": "secret", "pretraining": 0, "competition": ("sensorium",), "seed": 1} | changes
     truth = arguments.pop("truth")
@@ -149,14 +149,14 @@ def test_the_impossible_is_refused_before_any_work(tmp_path, changes, words):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_link_into_the_public_folder_is_seen_through(tmp_path):
+def test_truth_folder_that_links_into_public_folder_is_refused(tmp_path):
     (tmp_path / "public").mkdir()
     (tmp_path / "innocent").symlink_to(tmp_path / "public")
-    with pytest.raises(InputError, match="must not lie in the public folder"):
+    with pytest.raises(InputError, match="must not be in the public folder"):
         write_benchmark(tmp_path / "public", truth=tmp_path / "innocent" / "t", seed=1, **SMALL)
 
 
-def test_nothing_is_overwritten_unasked(tmp_path):
+def test_existing_files_are_refused(tmp_path):
     arguments = {"truth": tmp_path / "secret", "pretraining": 1, "competition": (), "seed": 1, **SMALL}
     list(write_benchmark(tmp_path / "public", **arguments))
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
@@ -170,7 +170,7 @@ def test_nothing_is_overwritten_unasked(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_room_can_be_called():
+def test_package_is_callable():
     made = striate.simulate(neurons=4, image_shape=(18, 32), train=5, test_images=2, seed=1)
     assert len(made.recording.neurons) == 4
     assert striate.simulate.multi_session is benchmark

@@ -1,4 +1,4 @@
-"""The neurons are what the truth says of them: found by showing them gratings and natural-like pictures."""
+"""Responses to gratings and natural-like images agree with the properties of the simulated neurons."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def pictures():
     return np.stack([natural_like(SHAPE, np.random.default_rng([8, i]))[0] for i in range(150)])
 
 
-def test_the_table_says_everything(neurons):
+def test_neurons_table_has_all_columns(neurons):
     table = neurons.neurons
     assert len(table) == 300
     assert np.isfinite(table.select_dtypes("number")).all(axis=None)
@@ -32,7 +32,7 @@ def test_the_table_says_everything(neurons):
     assert table["z"].between(100, 400).all()
 
 
-def test_complex_cells_are_as_many_as_asked_for(neurons):
+def test_fraction_of_complex_cells(neurons):
     assert (neurons.neurons["complexity"] > 0.5).mean() == pytest.approx(0.35, abs=0.1)
     none = population(PopulationSettings(neurons=50, complex_fraction=0), 1, image_shape=SHAPE)
     assert (none.neurons["complexity"] < 0.5).all()
@@ -59,7 +59,7 @@ def test_neurons_prefer_their_orientation(neurons):
 
 
 @pytest.mark.slow
-def test_simple_cells_know_the_phase_and_complex_cells_do_not(neurons):
+def test_only_simple_cells_depend_on_phase(neurons):
     table = neurons.neurons
     pixels_per_degree = SHAPE[1] / 128
     modulation = {}
@@ -92,7 +92,7 @@ def test_simple_cells_know_the_phase_and_complex_cells_do_not(neurons):
 
 
 @pytest.mark.slow
-def test_local_contrast_normalizes(pictures):
+def test_local_contrast_normalises(pictures):
     """Halving the contrast around grey quarters the energy; with normalisation the answer falls far less."""
     answers = {}
     for strength in (0.0, 3.0):
@@ -103,7 +103,7 @@ def test_local_contrast_normalizes(pictures):
     assert answers[3.0] > answers[0.0] + 0.15
 
 
-def test_the_retinotopic_map_is_smooth(neurons):
+def test_retinotopic_map_is_smooth(neurons):
     """A quadratic map of the cortical coordinates explains the centres up to the scatter that was asked for."""
     xy = neurons.neurons[["x", "y"]].to_numpy() / 700
     u, v = xy.T
@@ -136,33 +136,33 @@ def test_gain_follows_behavior_and_is_one_on_average(neurons):
     assert np.allclose(even.gain(behavior), 1)
 
 
-def test_expected_is_the_mean_of_many_measurements(neurons, pictures):
+def test_expected_is_the_mean_of_drawn_responses(neurons, pictures):
     rng = np.random.default_rng(0)
     behavior = simulate_behavior(3, rng)
     eye = np.tile(np.array(PUPIL_CENTER[0]), (3, 1))
     expected = neurons.expected(pictures[:3], behavior, eye)
-    drawn = np.mean([neurons.measure(expected, rng) for _ in range(2000)], axis=0, dtype=np.float64)
+    drawn = np.mean([neurons.draw_responses(expected, rng) for _ in range(2000)], axis=0, dtype=np.float64)
     burst, shape = (neurons.neurons[name].to_numpy() for name in ("burst", "burst_shape"))
     error = (drawn - expected) / np.sqrt(expected * burst * (1 + 1 / shape) / 2000)
     assert np.abs(error).max() < 6.5  # rare bursts: a little further out than a Gaussian would be
     assert error.std() == pytest.approx(1, abs=0.15)
 
 
-def test_images_evoke_one_on_average_and_scales_spread_widely(neurons, pictures):
+def test_mean_drive_is_one_and_amplitudes_vary(neurons, pictures):
     assert neurons.drive(pictures).mean() == pytest.approx(1, abs=0.15)
     amplitude = neurons.neurons["amplitude"]
     assert amplitude.quantile(0.95) > 15 * amplitude.quantile(0.05)
 
 
-def test_more_neurons_leave_the_others_as_they_are(neurons):
+def test_more_neurons_do_not_change_the_others(neurons):
     few = population(PopulationSettings(neurons=40, position_scatter=2.0), Seed(5), image_shape=SHAPE)
     for column in few.neurons.columns:
         assert few.neurons[column].tolist() == neurons.neurons[column].tolist()[:40], column
 
 
-def test_another_mouse_or_seed_has_other_neurons(neurons):
+def test_other_session_or_seed_gives_other_neurons(neurons):
     for other in (
-        population(PopulationSettings(neurons=40), 5, mouse="90002-1-1", image_shape=SHAPE),
+        population(PopulationSettings(neurons=40), 5, session="90002-1-1", image_shape=SHAPE),
         population(PopulationSettings(neurons=40), 6, image_shape=SHAPE),
     ):
         assert not np.allclose(other.centers, neurons.centers[:40])

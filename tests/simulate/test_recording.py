@@ -1,4 +1,4 @@
-"""One simulated recording: what it shows, what it withholds, and that it gives nothing away."""
+"""One simulated recording: tiers, images, and withheld data."""
 
 import hashlib
 import hmac
@@ -72,14 +72,14 @@ def test_repeats_are_ragged(large):
     assert (repeats == 9).mean() < 0.3
 
 
-def test_the_same_image_id_is_the_same_image(pretraining):
+def test_same_image_id_has_same_image(pretraining):
     one = pretraining.recording
     for _, rows in one.trials.groupby("image_id").groups.items():
         assert (one.images[rows] == one.images[rows[0]]).all()
     assert len(np.unique(one.images.reshape(len(one.images), -1), axis=0)) == one.trials["image_id"].nunique()
 
 
-def test_the_order_of_files_says_nothing_of_time(large):
+def test_order_of_rows_does_not_reveal_presentation_order(large):
     order = large.truth.order
     assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.12
     assert large.recording.trials["trial_idx"].tolist() == order.tolist()
@@ -95,7 +95,7 @@ def test_the_order_of_files_says_nothing_of_time(large):
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_and_another_does_not(pretraining):
+def test_recording_depends_on_seed_only(pretraining):
     again, other = recording(settings(), NEURONS, SEED), recording(settings(), NEURONS, SEED + 1)
     assert content_hash(again.recording) == content_hash(pretraining.recording)
     assert np.array_equal(again.truth.expected, pretraining.truth.expected)
@@ -111,12 +111,12 @@ def test_more_neurons_change_neither_images_nor_behavior(pretraining):
     assert np.array_equal(more.truth.expected[:, :40], pretraining.truth.expected)
 
 
-def test_given_neurons_are_taken(pretraining):
+def test_recording_of_a_given_population(pretraining):
     cells = population(NEURONS, Seed(SEED), image_shape=(36, 64))
     assert content_hash(recording(settings(), cells, SEED).recording) == content_hash(pretraining.recording)
 
 
-def test_pretraining_scans_withhold_nothing(pretraining):
+def test_pretraining_recordings_withhold_nothing(pretraining):
     one = pretraining.recording
     assert not one.withheld_tiers
     assert not one.behavior_withheld
@@ -124,9 +124,9 @@ def test_pretraining_scans_withhold_nothing(pretraining):
     assert pretraining.truth.withheld.size == 0
 
 
-def test_competition_scans_withhold_responses(sensorium, sensorium_plus):
-    for made in (sensorium, sensorium_plus):
-        one, truth = made.recording, made.truth
+def test_competition_recordings_withhold_responses(sensorium, sensorium_plus):
+    for simulation in (sensorium, sensorium_plus):
+        one, truth = simulation.recording, simulation.truth
         assert one.withheld_tiers == {"test", "final_test"}
         hidden = np.flatnonzero(one.trials["tier"].isin(["test", "final_test"]))
         assert not one.responses[hidden].any()
@@ -140,14 +140,14 @@ def test_competition_scans_withhold_responses(sensorium, sensorium_plus):
     assert sensorium.truth.behavior.any()
 
 
-def test_statistics_tell_nothing_of_withheld_trials(sensorium_plus):
+def test_statistics_do_not_depend_on_withheld_trials(sensorium_plus):
     one, full = sensorium_plus.recording, sensorium_plus.truth.reveal(sensorium_plus.recording)
     train = full.responses[full.rows("train")]
     assert np.allclose(one.statistics["responses"].max, train.max(axis=0))
     assert np.allclose(one.statistics["responses"].mean, train.mean(axis=0))
 
 
-def test_trial_indices_of_competition_scans_are_keyed(sensorium, sensorium_plus):
+def test_trial_indices_of_competition_recordings_are_keyed_hashes(sensorium, sensorium_plus):
     names = sensorium.recording.trials["trial_idx"].tolist()
     assert len(set(names)) == len(names)
     assert all(len(n) == 32 and set(n) <= set("0123456789abcdef") for n in names)
@@ -172,7 +172,7 @@ def test_withholding_changes_nothing_else(sensorium):
 
 
 @pytest.mark.slow
-def test_no_seed_and_no_truth_in_what_is_public(sensorium_plus, tmp_path):
+def test_public_files_contain_neither_seed_nor_truth(sensorium_plus, tmp_path):
     folder = write(sensorium_plus.recording, tmp_path / "public")
     content = b"".join(file.read_bytes() for file in sorted(folder.rglob("*.npy")))
     names = "".join(str(file) for file in folder.rglob("*"))
@@ -199,7 +199,7 @@ def test_noise_of_withheld_tiers_is_independent_of_public_noise(sensorium):
     assert np.array_equal(a.truth.withheld_responses, sensorium.truth.withheld_responses)
 
 
-def test_reliabilities_spread_from_poor_to_good(large):
+def test_reliabilities_vary_between_neurons(large):
     one = large.recording
     rows = one.rows("test")
     fev = fraction_explainable_variance(one.responses[rows], one.trials["image_id"].to_numpy()[rows])
@@ -217,15 +217,15 @@ def test_reliabilities_spread_from_poor_to_good(large):
 def test_reliability_can_be_chosen():
     means = []
     for reliability in (0.1, 0.5):
-        made = recording(settings(test_images=40), PopulationSettings(neurons=100, reliability=reliability), 8)
-        rows = made.recording.rows("test")
-        image_ids = made.recording.trials["image_id"].to_numpy()[rows]
-        means.append(np.nanmean(fraction_explainable_variance(made.recording.responses[rows], image_ids)))
+        simulation = recording(settings(test_images=40), PopulationSettings(neurons=100, reliability=reliability), 8)
+        rows = simulation.recording.rows("test")
+        image_ids = simulation.recording.trials["image_id"].to_numpy()[rows]
+        means.append(np.nanmean(fraction_explainable_variance(simulation.recording.responses[rows], image_ids)))
     assert means[0] < 0.18
     assert 0.35 < means[1] < 0.6
 
 
-def test_oracles_are_good_but_not_perfect(large):
+def test_oracle_scores_are_between_zero_and_one(large):
     both = oracle_scores(large.truth, large.recording).means
     image = oracle_scores(large.truth, large.recording, inputs="image").means
     assert 0.4 < both["single_trial_correlation"] < 0.6
@@ -234,7 +234,7 @@ def test_oracles_are_good_but_not_perfect(large):
     assert image["feve"] == pytest.approx(1, abs=0.15)
 
 
-def test_the_oracle_of_the_image_alone_knows_no_behavior(large):
+def test_image_oracle_does_not_use_behavior(large):
     """Two repeats of an image that differ in behaviour alone are expected to evoke the same."""
     recording, truth = large.recording, large.truth
     rows = recording.rows("test")
@@ -248,18 +248,18 @@ def test_the_oracle_of_the_image_alone_knows_no_behavior(large):
     np.testing.assert_allclose(ratio, np.broadcast_to(gains.mean(axis=0), ratio.shape), rtol=1e-4)
 
 
-def test_the_oracle_of_the_image_alone_reaches_the_ceiling():
+def test_image_oracle_reaches_the_ceiling():
     """Of reliable neurons, whose ceiling can be estimated well."""
-    made = recording(
+    simulation = recording(
         settings(train=200, test_images=100), PopulationSettings(neurons=150, reliability=0.5, eye_shift=0.0), 1
     )
-    image_ids = made.recording.trials["image_id"].to_numpy()[made.recording.rows("test")]
-    ceiling = cc_max(measured_responses(made.truth, made.recording, "test"), Repeats(image_ids))
-    image = oracle_scores(made.truth, made.recording, inputs="image").means
+    image_ids = simulation.recording.trials["image_id"].to_numpy()[simulation.recording.rows("test")]
+    ceiling = cc_max(measured_responses(simulation.truth, simulation.recording, "test"), Repeats(image_ids))
+    image = oracle_scores(simulation.truth, simulation.recording, inputs="image").means
     assert image["correlation_to_average"] == pytest.approx(ceiling.mean, abs=0.01)
 
 
-def test_the_oracle_is_the_same_withheld_or_not(sensorium):
+def test_oracle_scores_do_not_depend_on_withholding(sensorium):
     full = recording(settings(track="sensorium", withhold=False), NEURONS, SEED)
     for tier in ("test", "final_test"):
         hidden = oracle_scores(sensorium.truth, sensorium.recording, tier).means
@@ -273,16 +273,16 @@ def test_the_oracle_is_the_same_withheld_or_not(sensorium):
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(8, 8), (18, 32), (50, 31), (20, 80)])
 def test_images_of_any_shape(shape):
-    made = recording(settings(image_shape=shape, train=20), PopulationSettings(neurons=10), 1)
-    assert made.recording.image_shape == shape
-    assert np.isfinite(made.truth.expected).all()
-    assert made.recording.responses.any()
+    simulation = recording(settings(image_shape=shape, train=20), PopulationSettings(neurons=10), 1)
+    assert simulation.recording.image_shape == shape
+    assert np.isfinite(simulation.truth.expected).all()
+    assert simulation.recording.responses.any()
 
 
-def test_the_smallest_recording():
+def test_smallest_recording():
     tiny = RecordingSettings(
         image_shape=(8, 8), train=1, validation=0, test_images=0, final_images=0, repeats=1, track="sensorium"
     )
-    made = recording(tiny, PopulationSettings(neurons=1), 0)
-    assert made.recording.responses.shape == (1, 1)
-    assert made.truth.withheld.size == 0
+    simulation = recording(tiny, PopulationSettings(neurons=1), 0)
+    assert simulation.recording.responses.shape == (1, 1)
+    assert simulation.truth.withheld.size == 0

@@ -1,4 +1,4 @@
-"""Noise, dead leaves and natural-like pictures: their statistics are those of their formulas."""
+"""Noise, dead leaves and natural-like images have the statistics of their formulas."""
 
 from itertools import pairwise
 
@@ -13,11 +13,11 @@ from striate.stimuli import NATURAL_LIKE_KINDS, dead_leaves, natural_like, pink_
 SHAPE = (144, 256)
 
 
-def slope(pictures):
+def slope(images):
     """Exponent of the amplitude spectrum, averaged over orientations, from a quarter to a hundredth of a cycle."""
-    height, width = pictures[0].shape
+    height, width = images[0].shape
     window = np.hanning(height)[:, None] * np.hanning(width)
-    power = np.mean([np.abs(np.fft.fft2((p - p.mean()) * window)) ** 2 for p in pictures], axis=0)
+    power = np.mean([np.abs(np.fft.fft2((p - p.mean()) * window)) ** 2 for p in images], axis=0)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width))
     edges = np.geomspace(0.02, 0.25, 9)
     means = [power[(frequency >= a) & (frequency < b)].mean() for a, b in pairwise(edges)]
@@ -26,17 +26,17 @@ def slope(pictures):
 
 @settings(deadline=None, max_examples=15)
 @given(exponent=st.floats(0, 1.8), seed=st.integers(0, 2**32))
-def test_power_law_noise_follows_its_law(exponent, seed):
+def test_power_law_noise_has_its_exponent(exponent, seed):
     rng = np.random.default_rng(seed)
-    pictures = [power_law_noise(SHAPE, rng, exponent) for _ in range(6)]
-    assert slope(pictures) == pytest.approx(exponent, abs=0.15)
-    for picture in pictures:
-        assert picture.dtype == np.float32
-        assert picture.mean() == pytest.approx(0, abs=1e-4)
-        assert picture.std() == pytest.approx(1, abs=1e-4)
+    images = [power_law_noise(SHAPE, rng, exponent) for _ in range(6)]
+    assert slope(images) == pytest.approx(exponent, abs=0.15)
+    for image in images:
+        assert image.dtype == np.float32
+        assert image.mean() == pytest.approx(0, abs=1e-4)
+        assert image.std() == pytest.approx(1, abs=1e-4)
 
 
-def test_pink_and_white_are_special_cases():
+def test_pink_and_white_noise_are_special_cases():
     assert slope([pink_noise(SHAPE, np.random.default_rng(i)) for i in range(8)]) == pytest.approx(1, abs=0.1)
     assert slope([white_noise(SHAPE, np.random.default_rng(i)) for i in range(8)]) == pytest.approx(0, abs=0.1)
     assert np.array_equal(
@@ -52,29 +52,29 @@ def test_anisotropic_noise_prefers_its_orientation():
     assert np.diff(vertical, axis=0).std() < 0.5 * np.diff(vertical, axis=1).std()
 
 
-def test_opposite_borders_are_no_neighbours():
-    """The Fourier synthesis wraps around; the picture must not."""
+def test_opposite_borders_are_not_correlated():
+    """The Fourier synthesis wraps around; the image must not."""
     ends = np.array([power_law_noise((40, 60), np.random.default_rng(i), 1.5)[:, [0, -1]] for i in range(60)])
     assert abs(np.corrcoef(ends[:, :, 0].ravel(), ends[:, :, 1].ravel())[0, 1]) < 0.5
 
 
-def test_dead_leaves_have_edges_and_no_favourite_scale():
-    pictures = [dead_leaves(SHAPE, np.random.default_rng(i)) for i in range(20)]
-    assert 1.1 < slope(pictures) < 1.7  # sharp edges alone give 1.5
-    steps = np.concatenate([np.diff(p, axis=1).ravel() for p in pictures])
+def test_dead_leaves_have_edges_and_are_scale_invariant():
+    images = [dead_leaves(SHAPE, np.random.default_rng(i)) for i in range(20)]
+    assert 1.1 < slope(images) < 1.7  # sharp edges alone give 1.5
+    steps = np.concatenate([np.diff(p, axis=1).ravel() for p in images])
     assert np.mean(steps**4) / np.mean(steps**2) ** 2 > 15  # a Gaussian has 3: mostly nothing, seldom an edge
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.tuples(st.integers(1, 60), st.integers(1, 60)), st.integers(0, 2**32), st.floats(0, 4))
 def test_dead_leaves_of_any_shape(shape, seed, exponent):
-    picture = dead_leaves(shape, np.random.default_rng(seed), radius=(2, 20), exponent=exponent)
-    assert picture.shape == shape
-    assert np.isfinite(picture).all()
-    assert np.array_equal(picture, dead_leaves(shape, np.random.default_rng(seed), radius=(2, 20), exponent=exponent))
+    image = dead_leaves(shape, np.random.default_rng(seed), radius=(2, 20), exponent=exponent)
+    assert image.shape == shape
+    assert np.isfinite(image).all()
+    assert np.array_equal(image, dead_leaves(shape, np.random.default_rng(seed), radius=(2, 20), exponent=exponent))
 
 
-def test_texture_shows_on_the_leaves():
+def test_texture_is_added_to_leaves():
     texture = white_noise(SHAPE, np.random.default_rng(9))
     plain = dead_leaves(SHAPE, np.random.default_rng(1))
     textured = dead_leaves(SHAPE, np.random.default_rng(1), texture=texture, texture_strength=0.5)
@@ -83,7 +83,7 @@ def test_texture_shows_on_the_leaves():
 
 
 @pytest.mark.parametrize("radius", [(0, 5), (5, 5), (6, 5), (-1, 2), (float("nan"), 2)])
-def test_impossible_leaves_are_refused(radius):
+def test_invalid_radii_and_textures_are_refused(radius):
     with pytest.raises(InputError, match="radii"):
         dead_leaves(SHAPE, np.random.default_rng(0), radius=radius)
     with pytest.raises(InputError, match="texture"):
@@ -91,26 +91,26 @@ def test_impossible_leaves_are_refused(radius):
 
 
 @pytest.mark.slow
-def test_natural_like_pictures_have_the_grey_values_of_photographs():
+def test_natural_like_images_have_the_grey_values_of_photographs():
     drawn = [natural_like((72, 128), np.random.default_rng([5, i])) for i in range(250)]
-    pictures = np.stack([picture for picture, _ in drawn])
-    assert pictures.dtype == np.uint8
-    assert pictures.mean() == pytest.approx(114, abs=7)
-    assert pictures.std() == pytest.approx(60, abs=5)
+    images = np.stack([image for image, _ in drawn])
+    assert images.dtype == np.uint8
+    assert images.mean() == pytest.approx(114, abs=7)
+    assert images.std() == pytest.approx(60, abs=5)
     assert {kind for _, kind in drawn} == set(NATURAL_LIKE_KINDS)
-    assert np.mean((pictures == 0) | (pictures == 255)) < 0.1
-    assert pictures.std(axis=(1, 2)).min() > 10
+    assert np.mean((images == 0) | (images == 255)) < 0.1
+    assert images.std(axis=(1, 2)).min() > 10
 
 
 @pytest.mark.parametrize("kind", list(NATURAL_LIKE_KINDS))
-def test_every_kind_can_be_asked_for(kind):
-    picture, drawn = natural_like((30, 50), np.random.default_rng(4), kind)
+def test_each_kind_can_be_requested(kind):
+    image, drawn = natural_like((30, 50), np.random.default_rng(4), kind)
     assert drawn == kind
-    assert picture.shape == (30, 50)
-    assert np.array_equal(picture, natural_like((30, 50), np.random.default_rng(4), kind)[0])
-    assert not np.array_equal(picture, natural_like((30, 50), np.random.default_rng(5), kind)[0])
+    assert image.shape == (30, 50)
+    assert np.array_equal(image, natural_like((30, 50), np.random.default_rng(4), kind)[0])
+    assert not np.array_equal(image, natural_like((30, 50), np.random.default_rng(5), kind)[0])
 
 
-def test_an_unknown_kind_is_refused():
+def test_unknown_kind_is_refused():
     with pytest.raises(InputError, match="did you mean 'dead_leaves'"):
         natural_like((30, 50), np.random.default_rng(0), "dead leaves")

@@ -1,4 +1,4 @@
-"""Gratings and Gabors: what is asked for is what the Fourier transform finds."""
+"""Gratings and Gabors have the requested frequency and orientation in the Fourier domain."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def apart(one, other):
 
 @settings(deadline=None, max_examples=25)
 @given(orientation=st.floats(0, 180), frequency=st.floats(0.06, 0.3), phase=st.floats(0, 360))
-def test_a_grating_has_its_frequency_and_orientation(orientation, frequency, phase):
+def test_grating_has_its_frequency_and_orientation(orientation, frequency, phase):
     found_frequency, found_orientation = dominant(grating((96, 96), orientation, frequency, phase))
     assert found_frequency == pytest.approx(frequency, abs=0.004)
     assert apart(found_orientation, orientation) < 4
@@ -33,7 +33,7 @@ def test_a_grating_has_its_frequency_and_orientation(orientation, frequency, pha
 
 @settings(deadline=None, max_examples=25)
 @given(orientation=st.floats(0, 180), frequency=st.floats(0.08, 0.3))
-def test_a_gabor_has_its_frequency_and_orientation(orientation, frequency):
+def test_gabor_has_its_frequency_and_orientation(orientation, frequency):
     found_frequency, found_orientation = dominant(
         gabor((96, 96), orientation=orientation, frequency=frequency, sigma=9)
     )
@@ -48,7 +48,7 @@ def test_horizontal_and_rising_stripes():
     assert np.ptp(np.diagonal(np.fliplr(rising))) < 1e-5
 
 
-def test_phase_is_that_at_the_centre():
+def test_phase_refers_to_the_centre():
     shape = (31, 51)
     for phase, value in ((0, 1), (90, 0), (180, -1)):
         assert grating(shape, 30, 0.07, phase)[15, 25] == pytest.approx(value, abs=1e-6)
@@ -57,11 +57,11 @@ def test_phase_is_that_at_the_centre():
         )
 
 
-def test_a_square_grating_has_two_values():
+def test_square_grating_has_two_values():
     assert set(np.unique(grating((30, 30), 20, 0.1, 10, square=True))) == {-1, 1}
 
 
-def test_a_gabor_moves_with_its_centre_and_fades():
+def test_gabor_is_centred_and_decays():
     here = gabor((60, 80), (30, 20), orientation=50, frequency=0.1, sigma=4, aspect=1.5)
     there = gabor((60, 80), (37, 31), orientation=50, frequency=0.1, sigma=4, aspect=1.5)
     assert np.allclose(there[11:, 7:], here[:-11, :-7])
@@ -82,7 +82,7 @@ def test_grey_values_are_clipped_and_rounded():
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10**6), st.floats(-1000, 1000), st.floats(0.01, 100))
-def test_standardised_forgets_mean_and_scale(seed, mean, scale):
+def test_standardise_removes_mean_and_scale(seed, mean, scale):
     pattern = np.random.default_rng(seed).standard_normal((12, 15))
     moved = mean + scale * pattern
     # the pattern is rounded to float32 before the mean is subtracted, and what remains is divided by the scale
@@ -107,6 +107,6 @@ def test_a_constant_pattern_standardises_to_zero():
         lambda: gabor((8, 8), frequency=0.1, sigma=1, aspect=float("nan")),
     ],
 )
-def test_the_impossible_is_refused_in_a_sentence(draw):
+def test_invalid_arguments_are_refused(draw):
     with pytest.raises(InputError, match=r"\.$|\)\.$"):
         draw()

@@ -230,18 +230,18 @@ def _write_scoring_truth(one: "SimulationFiles", overwrite: bool) -> Path | None
     """Write what ``striate score`` takes, beside the truth about a recording that withholds responses."""
     from striate.submissions import Truth
 
-    recording = one.simulated.recording
-    if one.truth is None or not recording.withheld_tiers:
+    recording = one.simulation.recording
+    if one.truth_path is None or not recording.withheld_tiers:
         return None
-    path = _scoring_truth(one.truth.parent, recording.session)
-    Truth.of(one.simulated.truth.reveal(recording)).write(path, overwrite=overwrite)
+    path = _scoring_truth(one.truth_path.parent, recording.session)
+    Truth.of(one.simulation.truth.reveal(recording)).write(path, overwrite=overwrite)
     return path
 
 
 def _facts(one: "SimulationFiles", scoring: Path | None) -> dict[str, Any]:
     from striate.simulate import ORACLE_INPUTS, oracle_scores
 
-    recording, truth = one.simulated.recording, one.simulated.truth
+    recording, truth = one.simulation.recording, one.simulation.truth
     tiers = {tier: int((recording.trials["tier"] == tier).sum()) for tier in recording.tiers}
     oracle = (
         {known: oracle_scores(truth, recording, "test", known).means for known in ORACLE_INPUTS}
@@ -256,8 +256,8 @@ def _facts(one: "SimulationFiles", scoring: Path | None) -> dict[str, Any]:
         "withheld": sorted(recording.withheld_tiers),
         "behavior_withheld": recording.behavior_withheld,
         "oracle": oracle,
-        "recording": str(one.recording),
-        "truth": None if one.truth is None else str(one.truth),
+        "recording": str(one.recording_path),
+        "truth": None if one.truth_path is None else str(one.truth_path),
         "scoring_truth": None if scoring is None else str(scoring),
     }
 

@@ -1,9 +1,9 @@
-"""Simulated recordings: populations whose truth is known, written like real ones.
+"""Simulated recordings: populations with a known ground truth, written like measured recordings.
 
-Natural-like images are shown to model mice: V1-like neurons on a retinotopic map, gains that follow behaviour,
-receptive fields that follow the eyes, noise like that of deconvolved calcium traces. The truth (expected responses,
-receptive fields, what a recording withholds) is kept apart, so that every tool of striate can be checked against it.
-The room itself can be called, for one recording: ``striate.simulate(neurons=300, track="sensorium+")``.
+Natural-like images are shown to model mice: V1-like neurons on a retinotopic map, with gains that depend on behaviour,
+receptive fields that move with the eyes, and noise like that of deconvolved calcium traces. The ground truth (expected
+responses, receptive fields, and everything that a recording withholds) is kept in a separate object, so that results of
+striate can be compared with it. The package is callable: ``striate.simulate(neurons=300)`` simulates one recording.
 """
 
 import sys
@@ -42,29 +42,40 @@ __all__ = [
 
 
 class _CallableModule(ModuleType):
-    """Lets `striate.simulate` be both this room and the function that simulates one recording."""
+    """Makes `striate.simulate` both this package and the function that simulates one recording."""
 
     def __call__(self, *, seed: Seed | int | None = None, **settings: Any) -> Simulation:
-        """Simulate one recording in memory, with the truth about it.
+        """Simulate one recording in memory, with its ground truth.
 
         Parameters
         ----------
         seed
-            Secret from which everything follows; 128 random bits if not given.
+            Seed of all random numbers (default: 128 random bits).
         **settings
-            Any of those of `PopulationSettings` (neurons, reliability …) and `RecordingSettings` (train, track …).
+            Fields of `PopulationSettings` (``neurons``, ``reliability`` …) and of `RecordingSettings` (``train``,
+            ``track`` …).
 
         Returns
         -------
         Simulation
+            The recording and its ground truth.
 
         Raises
         ------
         InputError
-            If a setting is unknown or impossible.
+            If a setting is unknown or invalid.
+
+        Examples
+        --------
+        >>> import striate
+        >>> simulation = striate.simulate(
+        ...     neurons=5, train=20, validation=5, test_images=4, repeats=3, image_shape=(18, 32), seed=1
+        ... )
+        >>> simulation.recording.responses.shape == simulation.truth.expected.shape
+        True
         """
-        of_neurons, of_recording = split_settings(settings)
-        return recording(of_recording, of_neurons, seed)
+        population_settings, recording_settings = split_settings(settings)
+        return recording(recording_settings, population_settings, seed)
 
 
 simulate = sys.modules[__name__]

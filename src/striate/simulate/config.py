@@ -1,4 +1,4 @@
-"""What can be chosen about a simulation, checked as a whole before any work."""
+"""Settings of simulations, validated before a simulation starts."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ TRACKS: tuple[Track, ...] = ("sensorium", "sensorium+")
 
 
 class Settings(BaseModel):
-    """Base of the settings below; an unknown or impossible one is one `InputError`."""
+    """Base class of settings; an unknown or invalid setting raises `InputError`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -20,10 +20,10 @@ class Settings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise InputError(self._sentence(error)) from None
+            raise InputError(self._message(error)) from None
 
     @classmethod
-    def _sentence(cls, error: ValidationError) -> str:
+    def _message(cls, error: ValidationError) -> str:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "extra_forbidden":
@@ -34,26 +34,37 @@ class Settings(BaseModel):
 
 
 class PopulationSettings(Settings):
-    """What the neurons of a simulated mouse are like.
+    """Settings of the neurons of a simulated mouse.
 
     Attributes
     ----------
     neurons
-        How many there are.
+        Number of neurons.
     complex_fraction
-        Fraction of complex cells, which answer alike to every phase of a grating; the others are simple.
+        Fraction of complex cells, whose responses do not depend on the phase of a grating; the others are simple cells.
     reliability, reliability_spread
-        Mean and standard deviation over neurons of the fraction of explainable variance (FEV): of the variance
-        that is left of a neuron's responses when they are averaged over endless repeats.
+        Mean and standard deviation over neurons of the fraction of explainable variance (FEV): the part of the variance
+        of responses that remains when they are averaged over infinitely many repeats.
     normalization
-        Strength of divisive normalisation by local contrast; 0 turns it off.
+        Strength of divisive normalisation by local contrast; 0 turns normalisation off.
     behavior_gain
-        Typical standard deviation of a neuron's log gain over pupil dilation and running; 0 turns it off.
+        Typical standard deviation of a neuron's log gain over pupil dilation and running; 0 turns the gain off.
     eye_shift
-        Pixels of a 256 pixel wide screen by which receptive fields move for one standard deviation of the eye
-        position; 0 turns it off.
+        Shift of receptive fields for one standard deviation of the eye position, in pixels of a screen of 256 pixels
+        width; 0 turns the shift off.
     position_scatter
-        Standard deviation, in degrees of visual angle, of receptive fields around the smooth retinotopic map.
+        Standard deviation of receptive-field positions around the smooth retinotopic map, in degrees of visual angle.
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or invalid.
+
+    Examples
+    --------
+    >>> from striate.simulate import PopulationSettings
+    >>> PopulationSettings(neurons=50, reliability=0.5).complex_fraction
+    0.35
     """
 
     neurons: int = Field(default=1000, ge=1, le=100_000)
@@ -70,34 +81,47 @@ class PopulationSettings(Settings):
         largest = (self.reliability * (1 - self.reliability)) ** 0.5
         if self.reliability_spread >= largest:
             raise ValueError(
-                f"A reliability of {self.reliability} on average cannot spread by {self.reliability_spread}: "
+                f"A mean reliability of {self.reliability} cannot have a spread of {self.reliability_spread}: "
                 f"give a reliability_spread below {largest:.2f}."
             )
         return self
 
 
 class RecordingSettings(Settings):
-    """How long a simulated recording is, and what it shows and withholds.
+    """Settings of a simulated recording: its size, and what it withholds.
 
     Attributes
     ----------
     session
-        Its name, ``animal-session-scan`` in whole numbers.
+        Name of the recording, ``animal-session-scan`` with three integers.
     track
-        ``"sensorium"`` or ``"sensorium+"`` for a competition scan, which has final test images; None for a
-        pre-training scan.
+        ``"sensorium"`` or ``"sensorium+"`` for a competition recording, which has final test images; None for a
+        pre-training recording.
     withhold
-        Whether a competition scan withholds what competitors must not see: test responses, the order of the
-        trials and, for track sensorium, behaviour and eye position. If false it is written in full.
+        Whether a competition recording withholds the test responses, the order of the trials and, for the track
+        ``"sensorium"``, behaviour and eye position.
     train, validation
-        Numbers of training and validation trials, each with an image of its own.
-    test_images, final_images
-        Numbers of live test images (shared by all mice of a seed) and of final test images (competition scans).
+        Numbers of training and validation trials, each with a unique image.
+    test_images
+        Number of live test images, which are the same for all mice with the same seed.
+    final_images
+        Number of final test images of a competition recording.
     repeats
-        How often each test image is shown. As in real recordings a trial is lost here and there, so that about
-        one image in ten has one repeat less.
+        Number of trials of each test image. As in measured recordings, some trials are lost: about one image in ten has
+        one repeat less.
     image_shape
         Height and width of the images in pixels.
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or invalid.
+
+    Examples
+    --------
+    >>> from striate.simulate import RecordingSettings
+    >>> RecordingSettings(train=100, track="sensorium+").withheld
+    True
     """
 
     session: str = "90001-1-1"
@@ -127,17 +151,28 @@ class RecordingSettings(Settings):
 
     @property
     def withheld(self) -> bool:
-        """Whether anything is withheld: only competition scans withhold."""
+        """Whether the recording withholds anything; a pre-training recording never does."""
         return self.track is not None and self.withhold
 
 
 def split_settings(values: dict[str, Any]) -> tuple[PopulationSettings, RecordingSettings]:
-    """Sort settings given side by side into those of the population and those of the recording.
+    """Split keyword settings into those of the population and those of the recording.
+
+    Parameters
+    ----------
+    values
+        Fields of `PopulationSettings` and `RecordingSettings` by name.
 
     Raises
     ------
     InputError
-        If one is unknown or impossible.
+        If a setting is unknown or invalid.
+
+    Examples
+    --------
+    >>> population, recording = split_settings({"neurons": 50, "train": 100})
+    >>> population.neurons, recording.train
+    (50, 100)
     """
     population, recording = PopulationSettings.model_fields, RecordingSettings.model_fields
     for name in values:

@@ -1,4 +1,4 @@
-"""A whole benchmark: several mice that share test images, written as an organiser would publish it."""
+"""Simulated benchmarks: several mice that share test images, written as an organiser would publish them."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -26,36 +26,54 @@ def benchmark(
     seed: Seed | int | None = None,
     first_animal: int = FIRST_ANIMAL,
 ) -> Iterator[Simulation]:
-    """Simulate several mice, one after another: competition scans first, as in SENSORIUM 2022, then pre-training scans.
+    """Simulate the recordings of several mice: competition recordings first, as in SENSORIUM 2022, then pre-training recordings.
 
-    All show the same live test images, the competition scans also the same final ones. Only one recording is held
-    in memory if the caller lets go of each before asking for the next.
+    All recordings show the same live test images, and all competition recordings the same final test images. Recordings are
+    simulated one by one, so that only one is in memory if the caller keeps none.
 
     Parameters
     ----------
     pretraining
-        Number of pre-training scans.
+        Number of pre-training recordings.
     competition
-        Track of each competition scan.
-    neurons, settings
-        Of every mouse; session and track are set for each.
+        Track of each competition recording.
+    neurons
+        Settings of the neurons of every mouse.
+    settings
+        Settings of every recording, except session and track.
     seed
-        Secret from which all follow; 128 random bits if not given.
+        Seed of all random numbers (default: 128 random bits).
     first_animal
-        Number of the first mouse; sessions are ``<animal>-1-1``.
+        Number of the first mouse. The session of each recording is ``<animal>-1-1``.
 
     Yields
     ------
     Simulation
+        One recording with its ground truth.
 
     Raises
     ------
     InputError
-        If a number or a track is impossible.
+        If a number or a track is invalid.
+
+    Examples
+    --------
+    >>> from striate.simulate import PopulationSettings, RecordingSettings, benchmark
+    >>> mice = benchmark(
+    ...     pretraining=1,
+    ...     competition=["sensorium+"],
+    ...     neurons=PopulationSettings(neurons=5),
+    ...     settings=RecordingSettings(
+    ...         train=20, validation=5, test_images=4, final_images=4, repeats=3, image_shape=(18, 32)
+    ...     ),
+    ...     seed=1,
+    ... )
+    >>> [mouse.recording.tiers for mouse in mice]
+    [('train', 'validation', 'test', 'final_test'), ('train', 'validation', 'test')]
     """
     plans = plan_recordings(
         pretraining, competition, settings, first_animal
-    )  # at once, not when the first is asked for
+    )  # validates before the first recording is requested
     secret = as_seed(seed)
     return (recording(one, neurons, secret) for one in plans)
 
@@ -63,7 +81,18 @@ def benchmark(
 def plan_recordings(
     pretraining: int, competition: Sequence[Track], settings: RecordingSettings | None, first_animal: int
 ) -> list[RecordingSettings]:
-    """Settings of every recording of a benchmark."""
+    """Return the settings of every recording of a benchmark.
+
+    Raises
+    ------
+    InputError
+        If a number or a track is invalid.
+
+    Examples
+    --------
+    >>> [settings.session for settings in plan_recordings(1, ["sensorium+"], None, 90001)]
+    ['90001-1-1', '90002-1-1']
+    """
     for track in competition:
         if track not in TRACKS:
             raise InputError(f"There is no track {track!r}: {nearest(track, TRACKS)}.")
@@ -80,11 +109,21 @@ def plan_recordings(
 
 @dataclass(frozen=True)
 class SimulationFiles:
-    """Where one simulated recording was written, and the truth about it (None if it was not asked for)."""
+    """A simulated recording and the paths of its files.
 
-    simulated: Simulation
-    recording: Path
-    truth: Path | None
+    Attributes
+    ----------
+    simulation
+        Recording and ground truth.
+    recording_path
+        Zip or folder of the recording.
+    truth_path
+        ``.npz`` file of the ground truth; None if it was not written.
+    """
+
+    simulation: Simulation
+    recording_path: Path
+    truth_path: Path | None
 
 
 def write_benchmark(
@@ -100,78 +139,98 @@ def write_benchmark(
     seed: Seed | int | None = None,
     first_animal: int = FIRST_ANIMAL,
 ) -> Iterator[SimulationFiles]:
-    """Simulate a benchmark (see `benchmark`) and write each recording as soon as it is made.
+    """Simulate a benchmark (see `benchmark`) and write each recording when it is finished.
 
     Parameters
     ----------
     out
-        Folder for the recordings, each named as the tools of 2022 expect it. It may be published.
+        Folder for the recordings, which may be published. File names are those that the tools of 2022 expect.
     truth
-        Folder for the truth about them, ``<session>-truth.npz``; without it no truth is written.
+        Folder for the ground truth, ``<session>-truth.npz``. If None, no ground truth is written.
     as_folders
-        Write each recording as a folder instead of a zip.
+        Whether to write each recording as a folder instead of a zip.
     overwrite
-        Whether recordings and truth files that stand there already may be replaced.
+        Whether to replace existing recordings and ground truths.
     pretraining, competition, neurons, settings, seed, first_animal
-        See `benchmark`.
+        Parameters of `benchmark`.
 
     Yields
     ------
     SimulationFiles
+        One recording with its ground truth, and the paths of their files.
 
     Raises
     ------
     InputError
-        Before any work: if a setting is impossible, something stands there already, the truth would come to lie
-        in the public folder, or withheld responses would be lost for good.
+        If a setting is invalid, a file exists, `truth` is inside `out`, or the recordings withhold responses and neither
+        `truth` nor `seed` is given. All of this is checked before the first recording is simulated.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from striate.simulate import PopulationSettings, RecordingSettings, write_benchmark
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (files,) = write_benchmark(
+    ...         Path(folder, "public"),
+    ...         truth=Path(folder, "secret"),
+    ...         pretraining=1,
+    ...         competition=[],
+    ...         neurons=PopulationSettings(neurons=5),
+    ...         settings=RecordingSettings(train=20, validation=5, test_images=4, repeats=3, image_shape=(18, 32)),
+    ...         seed=1,
+    ...     )
+    >>> files.truth_path.name
+    '90001-1-1-truth.npz'
     """
     plans = plan_recordings(pretraining, competition, settings, first_animal)
-    public, secret = expand_path(out), expand_path(truth) if truth is not None else None
-    if secret is None and seed is None and any(one.withheld for one in plans):
+    public_folder, truth_folder = expand_path(out), expand_path(truth) if truth is not None else None
+    if truth_folder is None and seed is None and any(one.withheld for one in plans):
         raise InputError(
-            "The withheld responses would be lost, and nothing could ever be scored: "
-            f"say where to keep the truth ({option('--truth FOLDER', 'truth=…')}), give a seed, or withhold nothing "
+            "The withheld responses would be lost, and no submission could be scored: "
+            f"give a folder for the truth ({option('--truth FOLDER', 'truth=…')}), give a seed, or withhold nothing "
             f"({option('--no-withhold', 'RecordingSettings(withhold=False)')})."
         )
-    if secret is not None:
-        _require_apart(public, secret)
-    for folder in (public, secret):
+    if truth_folder is not None:
+        _require_separate(public_folder, truth_folder)
+    for folder in (public_folder, truth_folder):
         if folder is not None and folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file: give a folder to write to.")
     suffix = "" if as_folders else ".zip"
-    targets = [public / f"{layout.archive_stem(one.session)}{suffix}" for one in plans]
-    truths = [secret / f"{one.session}-truth.npz" if secret is not None else None for one in plans]
-    for path in (*targets, *truths):
+    targets = [public_folder / f"{layout.archive_stem(one.session)}{suffix}" for one in plans]
+    truth_paths = [truth_folder / f"{one.session}-truth.npz" if truth_folder is not None else None for one in plans]
+    for path in (*targets, *truth_paths):
         if path is not None:
             refuse_existing(path, overwrite)
-    drawn = as_seed(seed)
-    if secret is not None and not secret.exists():
-        secret.mkdir(mode=0o700, parents=True)  # for nobody else
-    return _written(plans, targets, truths, neurons, drawn, overwrite)
+    benchmark_seed = as_seed(seed)
+    if truth_folder is not None and not truth_folder.exists():
+        truth_folder.mkdir(mode=0o700, parents=True)  # readable only by its owner
+    return _write_all(plans, targets, truth_paths, neurons, benchmark_seed, overwrite)
 
 
-def _written(
+def _write_all(
     plans: list[RecordingSettings],
     targets: list[Path],
-    truths: list[Path | None],
+    truth_paths: list[Path | None],
     neurons: PopulationSettings | None,
     seed: Seed,
     overwrite: bool,
 ) -> Iterator[SimulationFiles]:
-    for one, target, truth in zip(plans, targets, truths, strict=True):
-        yield _written_one(recording(one, neurons, seed), target, truth, overwrite)  # keeps no recording meanwhile
+    for settings, target, truth_path in zip(plans, targets, truth_paths, strict=True):
+        yield _write_one(recording(settings, neurons, seed), target, truth_path, overwrite)  # keeps no reference
 
 
-def _written_one(simulated: Simulation, target: Path, truth: Path | None, overwrite: bool) -> SimulationFiles:
-    if truth is not None:  # first: a recording whose truth is lost could not be scored
-        simulated.truth.write(truth, overwrite=overwrite)
-    return SimulationFiles(simulated, write_recording(simulated.recording, target, overwrite=overwrite), truth)
+def _write_one(simulation: Simulation, target: Path, truth_path: Path | None, overwrite: bool) -> SimulationFiles:
+    if truth_path is not None:  # before the recording, which could not be scored without its ground truth
+        simulation.truth.write(truth_path, overwrite=overwrite)
+    recording_path = write_recording(simulation.recording, target, overwrite=overwrite)
+    return SimulationFiles(simulation, recording_path, truth_path)
 
 
-def _require_apart(public: Path, secret: Path) -> None:
-    """Refuse to put the truth into the folder that will be published."""
-    if secret.resolve().is_relative_to(public.resolve()):
+def _require_separate(public: Path, truth: Path) -> None:
+    """Refuse to write the ground truth into the folder that will be published."""
+    if truth.resolve().is_relative_to(public.resolve()):
         raise InputError(
-            f"The truth must not lie in the public folder {public}, from where it would be published: "
+            f"The truth must not be in the public folder {public}, where it would be published: "
             f"give another folder, such as {public.resolve().parent / (public.resolve().name + '-truth')}."
         )

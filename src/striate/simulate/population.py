@@ -1,4 +1,4 @@
-"""A population of V1-like neurons whose every property is known."""
+"""A population of V1-like neurons with known properties."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +13,16 @@ from striate.simulate.behavior import pupil_center_z_scores
 from striate.simulate.calibration import calibrate
 from striate.simulate.config import PopulationSettings
 from striate.simulate.neurons import draw_neurons
-from striate.simulate.noise import measure
 from striate.simulate.receptive_fields import Filters
-from striate.simulate.response_model import add_baseline, energy, gain, neuron_property, normalise_energy, rectify
+from striate.simulate.response_model import (
+    add_baseline,
+    draw_responses,
+    energy,
+    gain,
+    neuron_property,
+    normalise_energy,
+    rectify,
+)
 from striate.simulate.retina import Retina
 from striate.simulate.seeds import Seed, as_seed
 
@@ -26,34 +33,42 @@ _NEURON_BLOCK, _TRIAL_BLOCK = 512, 512
 
 @dataclass(frozen=True)
 class Population:
-    """The neurons of one simulated mouse, and what they answer to images, behaviour and gaze.
+    """The neurons of one simulated mouse, and their responses to images, behaviour and gaze.
 
-    The response of a neuron follows the energy model (Adelson & Bergen 1985, J. Opt. Soc. Am. A 2, 284) with
-    divisive normalisation (Heeger 1992, Vis. Neurosci. 9, 181): two Gabors in quadrature see the image; a simple cell
-    squares the positive part of one and of some local light (and some of the negative part: ON and OFF), a complex
-    cell adds up the squares of both; the sum is divided by the local contrast, passes a threshold and a power, and is multiplied by a gain
-    that follows behaviour.
+    Responses follow the energy model (Adelson & Bergen 1985, J. Opt. Soc. Am. A 2, 284) with divisive normalisation
+    (Heeger 1992, Vis. Neurosci. 9, 181). Each neuron has two Gabors in quadrature. A simple cell squares the positive part
+    of one Gabor's output plus some local luminance (and a fraction of the negative part: ON and OFF); a complex cell adds
+    the squares of both outputs. The result is divided by the local contrast, thresholded, raised to a power, and multiplied
+    by a gain that depends on behaviour.
 
     Attributes
     ----------
     settings
-        What it was drawn from.
+        Settings of the population.
     image_shape
-        Height and width in pixels of the images that it can be shown.
+        Height and width of the images in pixels.
     neurons : DataFrame, N rows
-        Where they lie: ``unit_id``, ``area``, ``layer``, ``x``, ``y``, ``z`` (µm).
-        What they see: ``azimuth``, ``elevation`` (receptive-field centre in degrees from the middle of the screen,
-        elevation downwards), ``orientation``, ``phase`` (degrees), ``frequency`` (cycles per degree), ``size``
-        (standard deviation across the stripes, degrees), ``aspect`` (length over width), ``pool_size`` (of the
-        normalisation, degrees). How they answer: ``complexity`` (0 simple – 1 complex), ``luminance`` (weight of local
-        light in a simple cell: ON above 0, OFF below), ``on_off`` (weight of the
-        opposite contrast in a simple cell), ``threshold``, ``power``, ``baseline`` (fraction of the mean response),
-        ``energy``, ``contrast`` (means of the two that normalise), ``drive`` (mean), ``amplitude`` (mean response in
-        raw units), ``burst``, ``burst_shape`` (noise, see `measure`), ``gain_dilation``, ``gain_derivative``,
-        ``gain_running`` (log gain per standard deviation), ``gain_offset``, and ``reliability`` (the FEV that the noise
-        was set for).
+        Anatomy: ``unit_id``, ``area``, ``layer``, ``x``, ``y``, ``z`` (µm).
+        Receptive fields: ``azimuth``, ``elevation`` (centre in degrees from the screen centre, elevation downwards),
+        ``orientation``, ``phase`` (degrees), ``frequency`` (cycles per degree), ``size`` (standard deviation across the
+        stripes, degrees), ``aspect`` (length over width), ``pool_size`` (standard deviation of the normalisation pool,
+        degrees).
+        Responses: ``complexity`` (0 simple – 1 complex), ``luminance`` (weight of local luminance in a simple cell:
+        positive for ON, negative for OFF), ``on_off`` (weight of the opposite contrast in a simple cell), ``energy``,
+        ``contrast`` (means over images, which scale the normalisation), ``threshold``, ``power``, ``drive`` (mean after
+        the power), ``baseline`` (fraction of the mean response), ``amplitude`` (mean response in raw units).
+        Gain: ``gain_dilation``, ``gain_derivative``, ``gain_running`` (log gain per standard deviation), ``gain_offset``.
+        Noise: ``burst``, ``burst_shape`` (see `draw_responses`), and ``reliability`` (FEV that the noise was set for).
     eye_to_screen : (2, 2)
-        Pixels by which the gaze moves for one standard deviation of the eye position.
+        Shift of the gaze in pixels for one standard deviation of the eye position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from striate.simulate import PopulationSettings, population
+    >>> mouse = population(PopulationSettings(neurons=5), seed=1, image_shape=(18, 32))
+    >>> mouse.drive(np.zeros((2, 1, 18, 32))).shape
+    (2, 5)
     """
 
     settings: PopulationSettings
@@ -63,7 +78,7 @@ class Population:
 
     def __repr__(self) -> str:
         height, width = self.image_shape
-        return f"<Population: {len(self.neurons)} neurons that see images of {height}×{width}>"
+        return f"<Population: {len(self.neurons)} neurons, images of {height}×{width}>"
 
     def _repr_html_(self) -> str:
         columns = [c for c in self.neurons.columns if self.neurons[c].dtype.kind == "f"]
@@ -72,46 +87,46 @@ class Population:
 
     @property
     def centers(self) -> NDArray[np.float64]:
-        """Centres of the receptive fields in pixels (x, y), for a gaze straight ahead; (N, 2)."""
+        """Receptive-field centres in pixels (x, y) for a gaze straight ahead, shape (N, 2)."""
         height, width = self.image_shape
         degrees = self.neurons[["azimuth", "elevation"]].to_numpy(dtype=np.float64)
         return degrees * Retina(self.image_shape).pixels_per_degree + (np.array([width, height]) - 1) / 2
 
     def gaze(self, pupil_center: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Shift of the receptive fields in pixels (x, y) for eye positions (T, 2); (T, 2)."""
+        """Return the shift of the receptive fields in pixels (x, y), shape (T, 2), for eye positions (T, 2)."""
         return np.asarray(pupil_center_z_scores(pupil_center) @ self.eye_to_screen.T)
 
     def gain(self, behavior: NDArray[np.floating]) -> Floats:
-        """Gain of every neuron (mean about 1) for behaviour (T, 3); (T, N)."""
+        """Return the gain of every neuron (mean about 1), shape (T, N), for behaviour (T, 3)."""
         return gain(self.neurons, behavior)
 
     def drive(self, images: NDArray[Any], pupil_center: NDArray[np.floating] | None = None) -> Floats:
-        """What the images alone evoke, mean about 1.
+        """Return the responses to images before gain and amplitude, with a mean of about 1.
 
         Parameters
         ----------
         images : (T, 1, H, W) or (T, H, W)
             Grey values 0–255.
         pupil_center : (T, 2), optional
-            Eye positions; straight ahead if not given.
+            Eye positions (default: a gaze straight ahead).
 
         Returns
         -------
         (T, N) float32
         """
         retina = Retina(self.image_shape)
-        seen = retina.see(images, None if pupil_center is None else self.gaze(pupil_center))
-        drive = np.empty((len(seen), len(self.neurons)), dtype=np.float32)
+        retinal_images = retina.sample(images, None if pupil_center is None else self.gaze(pupil_center))
+        drive = np.empty((len(retinal_images), len(self.neurons)), dtype=np.float32)
         with progress_bar("responses", len(self.neurons)) as advance:
             for start in range(0, len(self.neurons), _NEURON_BLOCK):
                 neurons = self.neurons.iloc[start : start + _NEURON_BLOCK]
-                filters = Filters.of(neurons, retina)
-                for first in range(0, len(seen), _TRIAL_BLOCK):
+                filters = Filters.from_neurons(neurons, retina)
+                for first in range(0, len(retinal_images), _TRIAL_BLOCK):
                     trials = slice(first, first + _TRIAL_BLOCK)
                     values = normalise_energy(
                         neurons,
-                        energy(neurons, filters, seen[trials]),
-                        filters.local_contrast(seen[trials]),
+                        energy(neurons, filters, retinal_images[trials]),
+                        filters.local_contrast(retinal_images[trials]),
                         self.settings.normalization,
                     )
                     drive[trials, start : start + _NEURON_BLOCK] = add_baseline(neurons, rectify(neurons, values))
@@ -121,7 +136,22 @@ class Population:
     def expected(
         self, images: NDArray[Any], behavior: NDArray[np.floating], pupil_center: NDArray[np.floating]
     ) -> Floats:
-        """Expected response of every trial given its image, behaviour and eye position, raw units, (T, N)."""
+        """Return the expected response of every trial given its image, behaviour and eye position.
+
+        Parameters
+        ----------
+        images : (T, 1, H, W) or (T, H, W)
+            Grey values 0–255.
+        behavior : (T, 3)
+            Pupil dilation, its derivative, and running speed.
+        pupil_center : (T, 2)
+            Eye positions.
+
+        Returns
+        -------
+        (T, N) float32
+            Expected responses in raw units.
+        """
         responses = self.drive(images, pupil_center)
         amplitude = neuron_property(self.neurons, "amplitude")
         for start in range(0, len(responses), _TRIAL_BLOCK):
@@ -129,13 +159,13 @@ class Population:
             responses[block] *= self.gain(behavior[block]) * amplitude
         return responses
 
-    def measure(self, expected: Floats, rng: np.random.Generator) -> Floats:
-        """Draw noisy responses around the expected ones (T, N), raw units; see `noise.measure`."""
+    def draw_responses(self, expected: Floats, rng: np.random.Generator) -> Floats:
+        """Draw noisy responses around expected responses (T, N), in raw units; see `response_model.draw_responses`."""
         burst, shape = (self.neurons[name].to_numpy() for name in ("burst", "burst_shape"))
         responses = np.empty_like(expected)
         for start in range(0, len(expected), _TRIAL_BLOCK):
             block = slice(start, start + _TRIAL_BLOCK)
-            responses[block] = measure(expected[block], burst, shape, rng)
+            responses[block] = draw_responses(expected[block], burst, shape, rng)
         return responses
 
 
@@ -143,7 +173,7 @@ def population(
     settings: PopulationSettings | None = None,
     seed: Seed | int | None = None,
     *,
-    mouse: str = "90001-1-1",
+    session: str = "90001-1-1",
     image_shape: tuple[int, int] = (144, 256),
 ) -> Population:
     """Draw the neurons of one mouse.
@@ -151,26 +181,33 @@ def population(
     Parameters
     ----------
     settings
-        What they are like.
+        Settings of the neurons.
     seed
-        Secret from which they follow; drawn if not given.
-    mouse
-        Which of the mice of this seed: its session.
+        Seed of all random numbers (default: 128 random bits).
+    session
+        Session of the mouse. Mice with the same seed and different sessions have different neurons.
     image_shape
         Height and width of the images in pixels.
 
     Returns
     -------
     Population
+        Neurons with known properties.
+
+    Examples
+    --------
+    >>> from striate.simulate import PopulationSettings, population
+    >>> population(PopulationSettings(neurons=5), seed=1, image_shape=(18, 32))
+    <Population: 5 neurons, images of 18×32>
     """
     settings, seed = settings or PopulationSettings(), as_seed(seed)
 
-    def draws(what: str) -> np.random.Generator:
-        return seed.generator(f"neurons of {mouse}: {what}")
+    def generator(purpose: str) -> np.random.Generator:
+        return seed.generator(f"neurons of {session}: {purpose}")
 
-    turn = draws("gaze").uniform(-0.2, 0.2)
+    angle = generator("gaze").uniform(-0.2, 0.2)
     pixels = settings.eye_shift * image_shape[1] / 256
-    eye_to_screen = pixels * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    neurons = draw_neurons(settings, image_shape, draws)
-    neurons = calibrate(neurons, settings, image_shape, eye_to_screen, draws)
+    eye_to_screen = pixels * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    neurons = draw_neurons(settings, image_shape, generator)
+    neurons = calibrate(neurons, settings, image_shape, eye_to_screen, generator)
     return Population(settings, image_shape, neurons, eye_to_screen)

@@ -1,4 +1,4 @@
-"""One simulated recording, and the truth about it."""
+"""One simulated recording with its ground truth."""
 
 from dataclasses import dataclass
 
@@ -21,14 +21,23 @@ from striate.stimuli import natural_like
 
 @dataclass(frozen=True)
 class Simulation:
-    """A simulated recording as it may be published, and the truth about it, which may not.
+    """A simulated recording, which may be published, and its ground truth, which must stay secret.
 
     Attributes
     ----------
     recording
-        The recording, with whatever it withholds withheld.
+        Recording without the data that it withholds.
     truth
-        The truth about it.
+        Ground truth of the recording.
+
+    Examples
+    --------
+    >>> import striate
+    >>> simulation = striate.simulate(
+    ...     neurons=5, train=20, validation=5, test_images=4, repeats=1, image_shape=(18, 32), seed=1
+    ... )
+    >>> simulation.recording
+    <Recording 90001-1-1: 5 neurons, 29 trials (train 20, validation 5, test 4), 18×32>
     """
 
     recording: Recording
@@ -48,47 +57,57 @@ def recording(
 ) -> Simulation:
     """Simulate one recording.
 
-    Recordings of the same seed show the same live (and final) test images, each under the same image id, and differ
-    in everything else if their sessions differ.
+    Recordings with the same seed and different sessions have the same live and final test images, with the same image ids.
+    Everything else differs.
 
     Parameters
     ----------
     settings
-        How long it is, what it shows and withholds.
+        Settings of the recording: its size, and what it withholds.
     neurons
-        What its neurons are like, or the neurons themselves.
+        Settings of the neurons, or a population.
     seed
-        Secret from which it follows; 128 random bits if not given.
+        Seed of all random numbers (default: 128 random bits).
 
     Returns
     -------
     Simulation
+        The recording and its ground truth.
 
     Raises
     ------
     InputError
-        If the given neurons were drawn for images of another shape.
+        If `neurons` is a population for images of another shape.
+
+    Examples
+    --------
+    >>> from striate.simulate import PopulationSettings, RecordingSettings, recording
+    >>> settings = RecordingSettings(train=20, validation=5, test_images=4, repeats=3, image_shape=(18, 32))
+    >>> simulation = recording(settings, PopulationSettings(neurons=5), seed=1)
+    >>> simulation.recording.tiers
+    ('train', 'validation', 'test')
     """
     settings, seed = settings or RecordingSettings(), as_seed(seed)
     if not isinstance(neurons, Population):
-        neurons = population(neurons, seed, mouse=settings.session, image_shape=settings.image_shape)
+        neurons = population(neurons, seed, session=settings.session, image_shape=settings.image_shape)
     if neurons.image_shape != settings.image_shape:
         raise InputError(
             f"The neurons were drawn for images of {neurons.image_shape}, the recording shows {settings.image_shape}: "
             "give both the same image_shape."
         )
-    trials, shown = draw_schedule(settings, seed)
+    trials, presented = draw_schedule(settings, seed)
     order = trials["order"].to_numpy()
-    behavior = simulate_behavior(shown, seed.generator(f"behavior of {settings.session}"))[order]
-    pupil_center = simulate_pupil_center(shown, seed.generator(f"eye of {settings.session}"))[order]
+    behavior = simulate_behavior(presented, seed.generator(f"behavior of {settings.session}"))[order]
+    pupil_center = simulate_pupil_center(presented, seed.generator(f"eye of {settings.session}"))[order]
     images, kinds = _images(trials["image_id"].to_numpy(), settings, seed)
     expected = neurons.expected(images, behavior, pupil_center)
-    responses = _measured(neurons, expected, trials["tier"].to_numpy(), settings, seed)
+    responses = _draw_responses(neurons, expected, trials["tier"].to_numpy(), settings, seed)
 
-    hidden = settings.withheld
-    withheld = np.flatnonzero(trials["tier"].isin(TEST_TIERS).to_numpy()) if hidden else np.empty(0, dtype=np.int64)
-    without_behavior = hidden and settings.track == "sensorium"
-    trial_idx = hash_trial_indices(order, settings.session, seed) if hidden else order
+    withheld = (
+        np.flatnonzero(trials["tier"].isin(TEST_TIERS).to_numpy()) if settings.withheld else np.empty(0, dtype=np.int64)
+    )
+    without_behavior = settings.withheld and settings.track == "sensorium"
+    trial_idx = hash_trial_indices(order, settings.session, seed) if settings.withheld else order
     public = Recording(
         session=settings.session,
         neurons=_public_neurons(neurons.neurons, settings.session),
@@ -101,7 +120,7 @@ def recording(
             }
         ),
         images=images,
-        responses=_zeroed(responses, withheld),
+        responses=_with_zeros(responses, withheld),
         behavior=np.zeros_like(behavior) if without_behavior else behavior,
         pupil_center=np.zeros_like(pupil_center) if without_behavior else pupil_center,
     )
@@ -128,7 +147,7 @@ def recording(
 def _images(
     image_ids: NDArray[np.int64], settings: RecordingSettings, seed: Seed
 ) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
-    """Draw the image of every trial, each image once; and its kind."""
+    """Return the image of every trial and its kind; each distinct image is drawn once."""
     height, width = settings.image_shape
     images = np.empty((len(image_ids), 1, height, width), dtype=np.uint8)
     kinds = np.empty(len(image_ids), dtype="<U16")
@@ -136,35 +155,35 @@ def _images(
     groups = np.split(by_image, np.flatnonzero(np.diff(image_ids[by_image])) + 1)
     with progress_bar("images", len(groups)) as advance:
         for rows in groups:
-            picture, kind = natural_like((height, width), seed.generator("images", int(image_ids[rows[0]])))
-            images[rows, 0], kinds[rows] = picture, kind
+            image, kind = natural_like((height, width), seed.generator("images", int(image_ids[rows[0]])))
+            images[rows, 0], kinds[rows] = image, kind
             advance(1)
     return images, kinds
 
 
-def _measured(
+def _draw_responses(
     neurons: Population,
     expected: NDArray[np.float32],
     tiers: NDArray[np.str_],
     settings: RecordingSettings,
     seed: Seed,
 ) -> NDArray[np.float32]:
-    """Draw the measured responses, each tier from a generator of its own: public noise tells nothing of withheld noise."""
+    """Draw the measured responses. Each tier has its own generator, so that public noise does not reveal withheld noise."""
     responses = np.empty_like(expected)
     for tier in np.unique(tiers):
         rows = np.flatnonzero(tiers == tier)
-        responses[rows] = neurons.measure(expected[rows], seed.generator(f"noise of {settings.session}: {tier}"))
+        responses[rows] = neurons.draw_responses(expected[rows], seed.generator(f"noise of {settings.session}: {tier}"))
     return responses
 
 
-def _zeroed(responses: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def _with_zeros(responses: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     public = responses.copy() if rows.size else responses
     public[rows] = 0
     return public
 
 
 def _public_neurons(neurons: pd.DataFrame, session: str) -> pd.DataFrame:
-    """Only what an experimenter knows of the neurons."""
+    """Return the columns that an experimenter knows."""
     animal, scan_session, scan = (int(part) for part in session.split("-"))
     table = neurons[["unit_id", "area", "layer", "x", "y", "z"]]
     return table.assign(animal_id=animal, session=scan_session, scan_idx=scan)

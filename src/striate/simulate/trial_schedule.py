@@ -1,4 +1,4 @@
-"""What is shown when: images, tiers, repeats and the order of the trials."""
+"""The trials of a simulated recording: images, tiers, repeats and the order of presentation."""
 
 import hmac
 
@@ -9,45 +9,53 @@ from numpy.typing import NDArray
 from striate.simulate.config import RecordingSettings
 from striate.simulate.seeds import Seed
 
-# Image ids are drawn from this many; those of test images are set apart, the same for all mice of a seed.
-_IMAGE_IDS = 1_000_000
-_SET_ASIDE = 10_000  # ids for live test images, and as many for final ones
-_LOST = 0.1  # fraction of test images of which one trial is lost
+_IMAGE_IDS = 1_000_000  # number of possible image ids
+_TEST_IDS = (
+    10_000  # ids reserved for live test images, and as many for final ones; the same for all mice with the same seed
+)
+_LOST_FRACTION = 0.1  # fraction of test images that lose one trial
 
 
 def draw_schedule(settings: RecordingSettings, seed: Seed) -> tuple[pd.DataFrame, int]:
     """Draw the trials of one recording.
 
+    Parameters
+    ----------
+    settings
+        Settings of the recording.
+    seed
+        Seed of the simulation.
+
     Returns
     -------
     trials : DataFrame, T rows
-        ``tier``, ``image_id`` and ``order``, the number of the trial in the order of presentation. Rows are in a random
-        order, which says nothing about time.
-    shown
-        Number of trials that were shown, including those that were lost afterwards; `order` is below.
+        Columns ``tier``, ``image_id`` and ``order``, the position of the trial in the order of presentation. The order of
+        the rows is random and does not reveal the order of presentation.
+    presented : int
+        Number of presented trials, including lost ones. All values of ``order`` are smaller.
     """
     rng = seed.generator(f"schedule of {settings.session}")
     shuffled = seed.generator("image ids").permutation(_IMAGE_IDS)
-    own = seed.generator(f"image ids of {settings.session}").permutation(shuffled[2 * _SET_ASIDE :])
+    own = seed.generator(f"image ids of {settings.session}").permutation(shuffled[2 * _TEST_IDS :])
     once = settings.train + settings.validation
     tiers = np.repeat(["train", "validation"], [settings.train, settings.validation])
     finals = settings.final_images if settings.track else 0
-    repeated = [("test", shuffled[: settings.test_images]), ("final_test", shuffled[_SET_ASIDE : _SET_ASIDE + finals])]
+    repeated = [("test", shuffled[: settings.test_images]), ("final_test", shuffled[_TEST_IDS : _TEST_IDS + finals])]
     tier = np.concatenate([tiers, *(np.repeat([name], len(ids) * settings.repeats) for name, ids in repeated)])
     image_id = np.concatenate([own[:once], *(np.repeat(ids, settings.repeats) for _, ids in repeated)])
     kept = np.ones(len(tier), dtype=np.bool_)
     if settings.repeats > 2:
         images = np.arange(once, len(tier), settings.repeats)
-        kept[images[rng.random(len(images)) < _LOST]] = False
+        kept[images[rng.random(len(images)) < _LOST_FRACTION]] = False
     order = rng.permutation(len(tier))
     table = pd.DataFrame({"tier": tier, "image_id": image_id.astype(np.int64), "order": order.astype(np.int64)})[kept]
     return table.iloc[rng.permutation(len(table))].reset_index(drop=True), len(tier)
 
 
 def hash_trial_indices(order: NDArray[np.int64], session: str, seed: Seed) -> list[str]:
-    """Names of trials that do not tell their order: keyed hashes, 32 hexadecimal digits like an MD5.
+    """Return trial indices that hide the order of presentation: keyed hashes of 32 hexadecimal digits.
 
-    An unkeyed hash of a small number would be undone by hashing all small numbers.
+    The hash is keyed, because an unkeyed hash of a small integer can be inverted by hashing all small integers.
     """
     key = seed.key(f"trial_idx of {session}")
     return [hmac.digest(key, str(number).encode(), "sha256")[:16].hex() for number in order.tolist()]

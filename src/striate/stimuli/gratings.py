@@ -1,10 +1,10 @@
-"""Gratings and Gabors: the classical stimuli of V1, and the classical model of its receptive fields."""
+"""Gratings and Gabors: the standard stimuli for V1, and the standard model of its receptive fields."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.errors import InputError
-from striate.stimuli.grayscale import validate_shape
+from striate.stimuli.greyscale import validate_shape
 
 
 def grating(
@@ -17,23 +17,29 @@ def grating(
     shape
         Height and width in pixels.
     orientation
-        Of the stripes, in degrees counter-clockwise from horizontal.
+        Orientation of the stripes, in degrees counter-clockwise from horizontal.
     frequency
         Spatial frequency in cycles per pixel, 0–0.5.
     phase
-        In degrees, at the centre of the image: 0 is the middle of a bright stripe.
+        Phase at the centre of the image, in degrees; 0 is the middle of a bright stripe.
     square
-        Draw sharp-edged stripes instead of sinusoidal ones.
+        Whether to draw a square wave instead of a sine wave.
 
     Returns
     -------
     (H, W) float32
-        In [−1, 1].
+        Values in [−1, 1].
 
     Raises
     ------
     InputError
-        If the frequency cannot be drawn in pixels.
+        If the frequency is negative or above the Nyquist frequency of 0.5 cycles per pixel.
+
+    Examples
+    --------
+    >>> from striate.stimuli import grating
+    >>> grating((1, 5), orientation=90, frequency=0.25).round(1).tolist()
+    [[-1.0, 0.0, 1.0, 0.0, -1.0]]
     """
     height, width = validate_shape(shape)
     across, _ = _rotated(height, width, ((width - 1) / 2, (height - 1) / 2), orientation)
@@ -58,33 +64,40 @@ def gabor(
     shape
         Height and width in pixels.
     center
-        Horizontal and vertical position of its middle in pixels; the middle of the image if not given.
+        Horizontal and vertical position of the centre in pixels (default: the centre of the image).
     orientation
-        Of the stripes, in degrees counter-clockwise from horizontal.
+        Orientation of the stripes, in degrees counter-clockwise from horizontal.
     frequency
         Spatial frequency in cycles per pixel, 0–0.5.
     phase
-        In degrees, at `center`: 0 is even (a bright stripe in the middle), 90 odd.
+        Phase at `center`, in degrees; 0 gives an even Gabor (a bright stripe in the middle), 90 an odd one.
     sigma
         Standard deviation of the window across the stripes, in pixels.
     aspect
-        Its standard deviation along the stripes in multiples of `sigma`.
+        Ratio of the standard deviation along the stripes to `sigma`.
 
     Returns
     -------
     (H, W) float32
-        In [−1, 1].
+        Values in [−1, 1].
 
     Raises
     ------
     InputError
-        If a width is not positive, or the frequency cannot be drawn in pixels.
+        If `sigma` or `aspect` is not positive, or the frequency is not in 0–0.5 cycles per pixel.
+
+    Examples
+    --------
+    >>> from striate.stimuli import gabor
+    >>> image = gabor((15, 21), center=(10, 7), frequency=0.1, sigma=3)
+    >>> float(image[7, 10])  # x is the column, y the row
+    1.0
     """
     height, width = validate_shape(shape)
     if not (sigma > 0 and aspect > 0):
         raise InputError(f"A Gabor with sigma {sigma} and aspect {aspect} has no extent: both must be above 0.")
-    middle = center if center is not None else ((width - 1) / 2, (height - 1) / 2)
-    across, along = _rotated(height, width, middle, orientation)
+    position = center if center is not None else ((width - 1) / 2, (height - 1) / 2)
+    across, along = _rotated(height, width, position, orientation)
     window = np.exp(-0.5 * ((across / sigma) ** 2 + (along / (sigma * aspect)) ** 2))
     wave = np.cos(2 * np.pi * _valid_frequency(frequency) * across + np.deg2rad(phase))
     return np.asarray(window * wave, dtype=np.float32)
@@ -93,7 +106,7 @@ def gabor(
 def _rotated(
     height: int, width: int, center: tuple[float, float], orientation: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Coordinates across and along stripes of an orientation, in pixels from `center`, each (H, W)."""
+    """Coordinates across and along stripes of the given orientation, in pixels from `center`, each (H, W)."""
     angle = np.deg2rad(orientation)
     x = np.arange(width)[None, :] - center[0]
     y = np.arange(height)[:, None] - center[1]

@@ -1,4 +1,4 @@
-"""The same seed gives the same bytes, however many threads the matrix products run on."""
+"""A simulation depends on its seed only, not on the number of threads of matrix products."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ print(content_hash(made.recording), hashlib.sha256(made.truth.expected.tobytes()
 
 
 @pytest.mark.slow
-def test_threads_do_not_change_a_bit():
+def test_simulation_does_not_depend_on_threads():
     def run(threads):
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
         environment = {**os.environ, **dict.fromkeys(names, str(threads))}

@@ -1,4 +1,4 @@
-"""The parts of a simulation: seeds, settings, retina, behaviour, noise."""
+"""Components of a simulation: seeds, settings, retina, behaviour, noise."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from striate.errors import InputError
 from striate.simulate import PopulationSettings, RecordingSettings, Seed
 from striate.simulate.behavior import behavior_z_scores, pupil_center_z_scores, simulate_behavior, simulate_pupil_center
-from striate.simulate.noise import measure
+from striate.simulate.response_model import draw_responses
 from striate.simulate.retina import Retina
 from striate.stimuli import GREY_MEAN
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**200))
-def test_a_seed_draws_the_same_for_the_same_purpose_only(value):
+def test_seed_generators_depend_on_purpose(value):
     def draw(seed, purpose, *numbers):
         return seed.generator(purpose, *numbers).integers(0, 2**63, 4).tolist()
 
@@ -27,7 +27,7 @@ def test_a_seed_draws_the_same_for_the_same_purpose_only(value):
     assert "0" not in repr(Seed(value))
 
 
-def test_a_seed_that_nobody_gave_is_long_and_never_the_same():
+def test_default_seeds_are_long_and_distinct():
     drawn = {Seed().value for _ in range(20)}
     assert len(drawn) == 20
     assert max(drawn) > 2**120
@@ -35,7 +35,7 @@ def test_a_seed_that_nobody_gave_is_long_and_never_the_same():
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, "7", True, [1]])
-def test_what_is_no_seed_is_refused(value):
+def test_invalid_seeds_are_refused(value):
     with pytest.raises(InputError, match="whole number"):
         Seed(value)
 
@@ -55,7 +55,7 @@ def test_what_is_no_seed_is_refused(value):
         (lambda: RecordingSettings(train=0), "'train' is 0"),
     ],
 )
-def test_impossible_settings_are_refused_in_a_sentence(make, words):
+def test_invalid_settings_are_refused(make, words):
     with pytest.raises(InputError, match=words) as error:
         make()
     assert "\n" not in str(error.value)
@@ -66,52 +66,52 @@ SHAPES = st.tuples(st.integers(8, 90), st.integers(8, 90))
 
 @settings(deadline=None, max_examples=25)
 @given(SHAPES, st.integers(0, 2**32))
-def test_the_retina_sees_whole_numbers_near_the_screen(shape, seed):
+def test_retina_output_is_integer_and_close_to_the_screen(shape, seed):
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (5, 1, *shape), dtype=np.uint8)
-    seen = Retina(shape).see(images, rng.normal(0, 3, (5, 2)))
+    seen = Retina(shape).sample(images, rng.normal(0, 3, (5, 2)))
     assert np.array_equal(seen, np.rint(seen))
     assert np.abs(seen).max() <= 150
-    grey = Retina(shape).see(np.full((1, *shape), 200, dtype=np.uint8))
+    grey = Retina(shape).sample(np.full((1, *shape), 200, dtype=np.uint8))
     assert np.allclose(grey, 200 - GREY_MEAN, atol=2)  # cells that are no whole number of pixels: nearly
 
 
-def test_the_retina_averages_boxes_of_pixels():
+def test_retina_averages_boxes_of_pixels():
     images = np.random.default_rng(0).integers(0, 256, (3, 1, 144, 256), dtype=np.uint8)
     boxes = images.reshape(3, 36, 4, 64, 4).mean(axis=(2, 4)) - GREY_MEAN
     retina = Retina((144, 256))
     assert retina.shape == (36, 64)
-    assert np.abs(retina.see(images).reshape(3, 36, 64) - boxes).max() <= 0.5
+    assert np.abs(retina.sample(images).reshape(3, 36, 64) - boxes).max() <= 0.5
 
 
-def test_the_gaze_moves_the_screen_over_the_retina():
+def test_gaze_shifts_the_retina():
     """Looking 8 pixels to the right and 4 down is seeing the image moved 8 to the left and 4 up."""
     images = np.random.default_rng(0).integers(0, 256, (1, 1, 144, 256), dtype=np.uint8)
     retina = Retina((144, 256))
-    here = retina.see(images).reshape(36, 64)
-    there = retina.see(images, np.array([[8.0, 4.0]])).reshape(36, 64)
+    here = retina.sample(images).reshape(36, 64)
+    there = retina.sample(images, np.array([[8.0, 4.0]])).reshape(36, 64)
     assert np.array_equal(there[:-1, :-2], here[1:, 2:])
     assert not there[:, -2:].any()  # beyond the screen all is grey
-    halfway = retina.see(images, np.array([[2.0, 0.0]])).reshape(36, 64)
+    halfway = retina.sample(images, np.array([[2.0, 0.0]])).reshape(36, 64)
     assert np.abs(halfway[:, :-1] - (here[:, :-1] + here[:, 1:]) / 2).mean() < 20
 
 
 @pytest.mark.slow
-def test_sums_over_the_retina_are_exact():
+def test_filter_outputs_are_exact_in_float32():
     """The promise that responses do not depend on the order of summation."""
     from striate.simulate import population
     from striate.simulate.receptive_fields import Filters
 
     retina = Retina((72, 128))
     worst = np.where(np.random.default_rng(0).random((2, 36 * 64)) < 0.5, -114.0, 141.0).astype(np.float32)
-    filters = Filters.of(population(PopulationSettings(neurons=30), 0, image_shape=(72, 128)).neurons, retina)
+    filters = Filters.from_neurons(population(PopulationSettings(neurons=30), 0, image_shape=(72, 128)).neurons, retina)
     for weights in (filters.even, filters.odd, filters.pool):
         exact = worst.astype(np.int64) @ weights.astype(np.int64)
         assert (np.abs(worst.astype(np.int64)) @ np.abs(weights.astype(np.int64)) < 2**24).all()
         assert np.array_equal(worst @ weights, exact)
 
 
-def test_behavior_runs_in_bouts_and_changes_slowly():
+def test_behavior_has_bouts_and_slow_changes():
     behavior = np.concatenate([simulate_behavior(4000, np.random.default_rng(i)) for i in range(5)])
     dilation, derivative, speed = behavior.T
     assert behavior.dtype == np.float32
@@ -125,7 +125,7 @@ def test_behavior_runs_in_bouts_and_changes_slowly():
     assert np.abs(behavior_z_scores(behavior)).max() <= 3
 
 
-def test_the_eye_wanders_and_jumps():
+def test_eye_position_drifts_and_has_saccades():
     eye = np.concatenate([simulate_pupil_center(4000, np.random.default_rng(i)) for i in range(5)])
     assert np.allclose(pupil_center_z_scores(eye).std(axis=0), 1, atol=0.15)
     assert all(np.corrcoef(eye[1:, i], eye[:-1, i])[0, 1] > 0.7 for i in (0, 1))
@@ -134,14 +134,16 @@ def test_the_eye_wanders_and_jumps():
 
 @settings(deadline=None, max_examples=20)
 @given(mean=st.floats(0.2, 20), burst=st.floats(0.2, 5), shape=st.floats(0.5, 4), seed=st.integers(0, 2**32))
-def test_noise_follows_its_law(mean, burst, shape, seed):
+def test_noise_has_the_moments_of_its_distribution(mean, burst, shape, seed):
     """A compound Poisson process: mean/burst bursts expected, each gamma distributed; 6 and 8 standard errors of its law.
 
     The ranges make at least 1,600 bursts in the sample, so that its mean and its variance are nearly normal.
     """
     count = 40_000
     expected = np.full((count, 1), mean, dtype=np.float32)
-    drawn = measure(expected, np.array([burst]), np.array([shape]), np.random.default_rng(seed))[:, 0].astype(float)
+    drawn = draw_responses(expected, np.array([burst]), np.array([shape]), np.random.default_rng(seed))[:, 0].astype(
+        float
+    )
     variance = mean * burst * (1 + 1 / shape)
     assert drawn.min() >= 0
     assert drawn.mean() == pytest.approx(mean, abs=6 * np.sqrt(variance / count))
@@ -153,8 +155,8 @@ def test_noise_follows_its_law(mean, burst, shape, seed):
     assert drawn.var() == pytest.approx(variance, abs=8 * spread_of_variance)
 
 
-def test_neurons_that_expect_nothing_are_silent():
+def test_zero_expected_response_gives_zero_response():
     expected = np.array([[0.0, 2.0]] * 50, dtype=np.float32)
-    drawn = measure(expected, np.array([1.0, 0.1]), np.array([1.0, 1.0]), np.random.default_rng(0))
+    drawn = draw_responses(expected, np.array([1.0, 0.1]), np.array([1.0, 1.0]), np.random.default_rng(0))
     assert not drawn[:, 0].any()
     assert drawn[:, 1].any()
