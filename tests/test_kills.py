@@ -52,7 +52,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = striate.train(tables, withheld, folder / "run", progress=False)
     predictions = predict(run, withheld)
     Submission.from_array(withheld, predictions.values, protocol="image").write(folder / "submission.parquet")
-    Truth.of(whole).write(folder / "truth.parquet")
+    Truth.from_recording(whole).write(folder / "truth.parquet")
     return folder
 
 

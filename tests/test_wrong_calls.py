@@ -43,7 +43,7 @@ def at_hand(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         recording=recording,
         run=run,
         submission=submission,
-        truth=Truth.of(recording),
+        truth=Truth.from_recording(recording),
         withheld=small_recording(withhold=True),
     )
 
@@ -177,7 +177,7 @@ CALLS: list[tuple[str, Call]] = [
     (r"got DataFrame", lambda h: Submission.from_array(pd.DataFrame(), np.ones((18, 12)), protocol="image")),  # type: ignore[arg-type]
     (r"cannot predict|not callable", lambda h: Submission.from_callable(h.recording, 7, protocol="image")),  # type: ignore[arg-type]
     (r"exists already.*overwrite=True", lambda h: h.submission.write(h.folder / "submission.parquet")),
-    (r"got int", lambda h: Truth.of(7)),  # type: ignore[arg-type]
+    (r"got int", lambda h: Truth.from_recording(7)),  # type: ignore[arg-type]
     (r"tier 'tset' was not scored|Tier 'tset'", lambda h: h.card.per_neuron("tset")),
     (r"got int", lambda h: striate.submissions.validate(h.submission, 7)),  # type: ignore[arg-type]
     # recordings
@@ -246,7 +246,9 @@ def test_recordings_are_taken_by_path_wherever_they_are_taken(at_hand: SimpleNam
     assert striate.loaders(path).session == "7-1-1"
     assert list(striate.loaders([path])) == ["7-1-1"]
     submission = Submission.from_array(str(path), by_path.values, protocol="image")
-    scored = [striate.score(submission, truth, bootstrap=0).tiers for truth in (path, opened, Truth.of(path))]
+    scored = [
+        striate.score(submission, truth, bootstrap=0).tiers for truth in (path, opened, Truth.from_recording(path))
+    ]
     assert scored[0] == scored[1] == scored[2]
     assert striate.submissions.validate(submission, path) == {"test": 18}
     assert striate.data.Standardisation.from_recording(path).session == "7-1-1"

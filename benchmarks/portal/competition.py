@@ -16,8 +16,8 @@ from striate.competition import LiveTruth, Vault, build, commit, template
 from striate.competition.build import simulated
 from striate.competition.rules import FINAL, LIVE, parse_rules
 from striate.submissions import Submission
-from striate.submissions.alignment import match
-from striate.submissions.trial_table import Keys
+from striate.submissions.alignment import align
+from striate.submissions.trial_table import TrialIds
 
 SESSION, BOARD = "90601-1-1", "main-image"
 _PASSPHRASE = "five words for a rehearsal only"
@@ -45,17 +45,17 @@ class Played:
         return LiveTruth.read(self.live_truth)
 
     @cached_property
-    def keys(self) -> Keys:
+    def keys(self) -> TrialIds:
         """What must be predicted."""
         (archive,) = (self.folder / "archives").iterdir()
-        return Keys.of(striate.open(archive), (LIVE, FINAL))
+        return TrialIds.from_recording(striate.open(archive), (LIVE, FINAL))
 
     @cached_property
     def _responses(self) -> NDArray[np.float32]:
         """The live responses in the order of the keys; the final ones are not known here, and 1."""
         keys, truth = self.keys, self.live.truths["main"]
         known = np.ones((len(keys.tier), len(keys.unit_ids)), np.float32)
-        known[keys.rows(LIVE)] = match(truth, keys, LIVE).take(truth.responses)
+        known[keys.rows(LIVE)] = align(truth, keys, LIVE).reorder(truth.responses)
         return known
 
     def write(self, path: Path, seed: int) -> None:
@@ -64,7 +64,7 @@ class Played:
         skill = random.uniform(0.05, 0.9)
         noise = random.standard_gamma(2.0, self._responses.shape, np.float32)
         predictions = np.maximum(skill * self._responses + (1 - skill) * noise, 0)
-        Submission(track=None, protocol="image", predictions=predictions, **self.keys.as_arguments()).write(path)
+        Submission(track=None, protocol="image", predictions=predictions, **self.keys.as_dict()).write(path)
 
 
 def made(folder: Path, *, trials: int, neurons: int, limit: int) -> Played:

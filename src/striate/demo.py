@@ -118,7 +118,7 @@ def run_demo(
         say(f"  {runs[name].provenance['epochs']} epochs, validation correlation {best:.3f}")
     say("Predicting live and final test of the withheld recording; scoring against the truth …")
     known = SimulatedTruth.read(truth_file)
-    truth = Truth.of(known.reveal(target))
+    truth = Truth.from_recording(known.reveal(target))
     submissions = {
         "constant": _constant(target),
         **{name: Submission.from_predictions(predict(run, target), track=_TRACK) for name, run in runs.items()},

@@ -127,7 +127,7 @@ def reproduce(recordings: Path | None, weights: Sequence[Path] = (), result: Pub
     submission = Submission.from_array(
         recording, predictions.values, protocol=predictions.protocol, tiers=[result.tier]
     )
-    card = score(submission, Truth.of(recording, [result.tier]), bootstrap=0).tiers[result.tier]
+    card = score(submission, Truth.from_recording(recording, [result.tier]), bootstrap=0).tiers[result.tier]
     scores = {metric: getattr(card, metric).mean for metric in result.scores}
     return Outcome(result, scores={metric: value for metric, value in scores.items() if value is not None})
 

@@ -96,7 +96,7 @@ def test_the_batches_are_the_same(tmp_path: Path) -> None:
 
 def test_the_scores_are_the_same(tmp_path: Path) -> None:
     recording = small_recording(neurons=30)
-    truth = Truth.of(recording)
+    truth = Truth.from_recording(recording)
     random = np.random.default_rng(0)
     predictions = truth.responses + random.random(truth.responses.shape, dtype=np.float32)
     submission = Submission.from_array(recording, predictions, tiers=truth.tiers, protocol="image", track="sensorium")

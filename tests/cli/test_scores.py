@@ -164,7 +164,7 @@ def test_a_submission_of_another_recording_is_called_that(files, capsys, monkeyp
     err = one_sentence(
         capsys, monkeypatch, files, "submission", "check", files / "s.parquet", files / "static8-1-1.zip"
     )
-    assert "is for session 7-1-1, and the archive is of session 8-1-1" in err
+    assert "is for session 7-1-1, but the archive is for session 8-1-1" in err
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_submission_of_another_recording_is_called_that(files, capsys, monkeyp
         (("score", "s.parquet", "t.parquet", "--bootstrap", "1"), "usually 1000, or 0 for none"),
         (("submission", "reformat", "nothing", "b"), "does not exist"),
         (("submission", "reformat", "s.parquet", "b.txt"), "another kind of file"),
-        (("submission", "reformat", "s.parquet", "run"), "holds a run"),
+        (("submission", "reformat", "s.parquet", "run"), "is the folder of a run"),
         (("submission", "check", "s.parquet", ""), "An argument is empty"),
     ],
 )
@@ -186,11 +186,11 @@ def test_more_that_is_refused(files, capsys, monkeypatch, arguments, words):
 
 
 def test_a_native_file_is_not_called_csv(files):
-    with pytest.raises(InputError, match=r"let it end in \.parquet"):
+    with pytest.raises(InputError, match=r"give a path that ends in \.parquet"):
         Submission.read(files / "s.parquet").write(files / "s.csv")
 
 
 def test_track_sensorium_is_for_images_alone():
     _, submission, _ = example()
-    with pytest.raises(InputError, match=r"know the image alone.*track sensorium\+, or none"):
+    with pytest.raises(InputError, match=r"see only the image.*track sensorium\+, or no track"):
         replace(submission, track="sensorium", protocol="image + behaviour")

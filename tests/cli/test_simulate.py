@@ -81,7 +81,7 @@ def test_what_is_withheld_can_be_scored_with_the_file_that_is_printed(capsys, mo
 
     code, _, err = run(capsys, monkeypatch, "score", submission, truth.with_suffix(".npz"))
     assert code != 0
-    assert "give the .parquet file that stands beside it" in " ".join(err.split())
+    assert "give the .parquet file beside it" in " ".join(err.split())
 
     (tmp_path / "secret" / "90001-1-1-truth.npz").unlink()
     code, _, err = run(capsys, monkeypatch, "simulate", tmp_path / "another", *arguments)

@@ -130,7 +130,7 @@ def test_ids_may_be_kept(tmp_path):
 def test_truths_agree_with_the_full_recording(competition):
     vault = Vault.read(competition.vault, PASSPHRASE)
     full = mouse(TRACK, finals=5)
-    whole = Truth.of(full)
+    whole = Truth.from_recording(full)
     for tier, truth in (("test", vault.live["sensorium"]), ("final_test", vault.final["sensorium"])):
         wanted = np.sort(whole.responses[whole.rows(tier)].sum(axis=1))
         np.testing.assert_allclose(np.sort(truth.responses.sum(axis=1)), wanted, rtol=1e-5)

@@ -24,7 +24,7 @@ def test_predictions_of_any_precision_are_taken_everywhere(dtype: torch.dtype) -
     recording = small_recording()
     values = torch.rand(18, 12).add(0.5).to(dtype).requires_grad_()
     expected = values.detach().float().numpy()
-    truth = Truth.of(recording)
+    truth = Truth.from_recording(recording)
     submission = Submission.from_array(recording, values, protocol="image")
     np.testing.assert_array_equal(submission.predictions, expected)
     by_rows = dict(zip(recording.rows("test").tolist(), values, strict=True))

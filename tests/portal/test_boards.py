@@ -21,7 +21,7 @@ from striate.metrics.evaluate import METRICS as OF_BENCHMARK
 from striate.metrics.evaluate import NORMALISED_METRICS
 from striate.portal.scoring.measure import measure
 from striate.submissions import Submission
-from striate.submissions.alignment import match
+from striate.submissions.alignment import align
 from tests.competition.examples import PASSPHRASE
 from tests.portal.world import World
 
@@ -46,7 +46,7 @@ def test_the_board_is_that_of_the_library(world: World, board: list[dict[str, An
 
     def load(skill: float) -> Any:
         native = Submission.read(world.file(skill))
-        return lambda: match(native, truth, LIVE).take(native.predictions)
+        return lambda: align(native, truth, LIVE).reorder(native.predictions)
 
     rules = world.built.rules
     entrants = [

@@ -20,7 +20,7 @@ from striate.submissions import Submission, Truth
 @pytest.fixture(scope="module")
 def material() -> Material:
     recording = small_recording(neurons=40, training=30, test_images=12, final_images=10, repeats=6)
-    truth = Truth.of(recording)
+    truth = Truth.from_recording(recording)
     rng = np.random.default_rng(0)
     standardised = Standardisation.from_recording(recording)
     rows = np.concatenate([recording.rows(tier) for tier in truth.tiers])
@@ -123,7 +123,7 @@ def test_each_thing_withheld_is_named(recording: Recording, tmp_path: Path) -> N
 
 def test_a_few_images_are_all_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     recording = small_recording(test_images=4)
-    truth = Truth.of(recording)
+    truth = Truth.from_recording(recording)
     guess = contend(
         "guess", Submission.from_array(recording, truth.responses + 1, protocol="image"), truth, bootstrap=0
     )

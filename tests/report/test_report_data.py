@@ -36,7 +36,7 @@ def place(mouse: Recording, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("STRIATE_CACHE", str(folder / "cache"))
         striate.write(mouse, folder / "mouse.zip")
         striate.write(small_recording(final_images=4, withhold=True), folder / "withheld.zip")
-        Truth.of(mouse).write(folder / "truth.parquet")
+        Truth.from_recording(mouse).write(folder / "truth.parquet")
         for name, share in (("weak", 0.2), ("strong", 0.9)):
             guess(mouse, share).write(folder / f"{name}.parquet")
         done = run_in_process("train", folder / "quick.toml", folder / "mouse.zip", "--out", folder / "run")
@@ -81,7 +81,7 @@ def test_what_is_withheld_needs_a_truth(mouse: Recording, place: Path) -> None:
     withheld = small_recording(final_images=4, withhold=True)
     with pytest.raises(WithheldError):
         gather(withheld, {"weak": place / "weak.parquet"}, bootstrap=0)
-    scored = gather(withheld, {"weak": place / "weak.parquet"}, truth=Truth.of(mouse), bootstrap=0)
+    scored = gather(withheld, {"weak": place / "weak.parquet"}, truth=Truth.from_recording(mouse), bootstrap=0)
     known = gather(mouse, {"weak": place / "weak.parquet"}, bootstrap=0)
     assert scored.contenders[0].scorecard.tiers == known.contenders[0].scorecard.tiers
 

@@ -11,7 +11,7 @@ from striate.submissions import Submission, Truth
 def example(final_images=4, seed=0, neurons=12, **recording):
     """Recording, submission and truth; both tiers unless `final_images` is 0."""
     scan = small_recording(final_images=final_images, seed=seed, neurons=neurons, **recording)
-    truth = Truth.of(scan)
+    truth = Truth.from_recording(scan)
     rng = np.random.default_rng(seed)
     predictions = 0.6 * truth.responses + 0.2 + 0.3 * rng.random(truth.responses.shape)
     submission = Submission.from_array(scan, predictions, protocol="image", track="sensorium")

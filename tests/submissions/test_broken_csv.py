@@ -104,12 +104,12 @@ BROKEN = {
                 ),
             ]
         ),
-        "stands twice",
+        "occurs twice",
     ),
     "no ids": (cell(1, 3, lambda v: "[]"), "is not a unit id"),
     "trial empty": (cell(3, 0, lambda v: ""), "empty trial_indices"),
     "image empty": (cell(3, 1, lambda v: ""), "empty image_ids"),
-    "doubled trial": (lines(lambda r: [*r, r[2]]), "stands 2 times"),
+    "doubled trial": (lines(lambda r: [*r, r[2]]), "occurs 2 times"),
     "missing trial": (lines(lambda r: r[:-1]), "lacks 1 trial of tier 'test'"),
     "unknown trial": (cell(3, 0, lambda v: "777777"), "lacks 1 trial"),
     "other image": (cell(3, 1, lambda v: "5"), "another image"),
@@ -174,7 +174,7 @@ def test_a_folder_without_the_usual_files_is_no_submission(tmp_path, capsys, mon
         sensorium_csv.read(tmp_path)
 
 
-@pytest.mark.parametrize("limit", ["MOST_VALUES", "MOST_TRIALS"])
+@pytest.mark.parametrize("limit", ["MAX_VALUES", "MAX_TRIALS"])
 def test_a_file_of_too_many_values_is_refused_while_it_is_read(tmp_path, monkeypatch, limit):
     _, submission, _ = example(final_images=0)
     sensorium_csv.write(submission, tmp_path)
@@ -186,7 +186,7 @@ def test_a_file_of_too_many_values_is_refused_while_it_is_read(tmp_path, monkeyp
 def test_a_row_without_end_is_refused(tmp_path, monkeypatch):
     _, submission, _ = example(final_images=0)
     sensorium_csv.write(submission, tmp_path)
-    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_file._LONGEST_ROW", 50)
+    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_file._MAX_ROW_BYTES", 50)
     with pytest.raises(InputError, match="first row is longer than 50 bytes"):
         sensorium_csv.read(tmp_path / LIVE)
 
@@ -194,7 +194,7 @@ def test_a_row_without_end_is_refused(tmp_path, monkeypatch):
 def test_rows_longer_than_a_block_are_read_or_refused_in_a_sentence(tmp_path, monkeypatch):
     _, submission, _ = example(final_images=0, neurons=60)
     sensorium_csv.write(submission, tmp_path)
-    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_file._LEAST_BLOCK", 16)
+    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_file._MIN_BLOCK_BYTES", 16)
     assert sensorium_csv.read(tmp_path / LIVE).fingerprint == submission.fingerprint
     path = tmp_path / LIVE
     rows = path.read_text().splitlines(keepends=True)

@@ -68,23 +68,23 @@ BROKEN = {
     "footer of zeros": (bytes_changed(lambda b: b[:-400] + bytes(396) + b"PAR1"), "damaged"),
     "huge footer": (bytes_changed(lambda b: b[:-8] + b"\xff\xff\xff\x7fPAR1"), "damaged"),
     "values overwritten": (bytes_changed(lambda b: b[:200] + b"\x55" * 1500 + b[1700:]), "damaged"),
-    "no metadata": (lambda p: remade(p, metadata=b""), "does not say what it is"),
-    "metadata no JSON": (lambda p: remade(p, metadata=b"{session:"), "metadata are wrong"),
-    "metadata a list": (lambda p: remade(p, metadata=b"[1, 2]"), "metadata are wrong"),
-    "metadata nested": (lambda p: remade(p, metadata=b"[" * 10_000), "metadata are wrong"),
-    "no session": (lambda p: remade(p, header={"session": None}), "wrong (session"),
+    "no metadata": (lambda p: remade(p, metadata=b""), "in its schema metadata"),
+    "metadata no JSON": (lambda p: remade(p, metadata=b"{session:"), "metadata are invalid"),
+    "metadata a list": (lambda p: remade(p, metadata=b"[1, 2]"), "metadata are invalid"),
+    "metadata nested": (lambda p: remade(p, metadata=b"[" * 10_000), "metadata are invalid"),
+    "no session": (lambda p: remade(p, header={"session": None}), "invalid (session"),
     "odd session": (lambda p: remade(p, header={"session": "../../etc"}), "cannot name a session"),
     "no name of a track": (lambda p: remade(p, header={"track": "<b>main</b>"}), "cannot name a track"),
     "no protocol": (lambda p: remade(p, header={"protocol": None}), "does not state its protocol"),
     "unknown protocol": (lambda p: remade(p, header={"protocol": "imag"}), "did you mean 'image'"),
-    "further metadata": (lambda p: remade(p, header={"score": 1.0}), "wrong (score"),
-    "newer version": (lambda p: remade(p, header={"version": 2}), "wrong (version"),
+    "further metadata": (lambda p: remade(p, header={"score": 1.0}), "invalid (score"),
+    "newer version": (lambda p: remade(p, header={"version": 2}), "invalid (version"),
     "a truth": (lambda p: remade(p, header={"kind": "truth"}), "is a truth"),
-    "unit ids of text": (lambda p: remade(p, header={"unit_ids": ["a"] * 12}), "wrong (unit_ids"),
-    "no unit ids": (lambda p: remade(p, header={"unit_ids": []}), "wrong (unit_ids"),
+    "unit ids of text": (lambda p: remade(p, header={"unit_ids": ["a"] * 12}), "invalid (unit_ids"),
+    "no unit ids": (lambda p: remade(p, header={"unit_ids": []}), "invalid (unit_ids"),
     "too few unit ids": (lambda p: remade(p, header={"unit_ids": list(range(11))}), "12 elements for 11 unit ids"),
-    "doubled unit id": (lambda p: remade(p, header={"unit_ids": [1, 1, *range(2, 12)]}), "Unit id 1 stands twice"),
-    "giant unit id": (lambda p: remade(p, header={"unit_ids": [10**30, *range(11)]}), "must fit 64 bits"),
+    "doubled unit id": (lambda p: remade(p, header={"unit_ids": [1, 1, *range(2, 12)]}), "Unit id 1 occurs twice"),
+    "giant unit id": (lambda p: remade(p, header={"unit_ids": [10**30, *range(11)]}), "must fit in 64 bits"),
     "missing column": (lambda p: remade(p, keep=["tier", "trial_idx", "prediction"]), "has the columns"),
     "doubled column": (
         lambda p: remade(p, keep=["tier", "trial_idx", "image_id", "prediction", "tier"]),
@@ -116,7 +116,7 @@ BROKEN = {
     "trial empty": (lambda p: remade(p, trial_idx=first(None)), "empty entries"),
     "trial doubled": (
         lambda p: remade(p, trial_idx=lambda c: pa.array([c[1].as_py(), *c.to_pylist()[1:]])),
-        "stands 2 times",
+        "occurs 2 times",
     ),
     "trial of great length": (
         lambda p: remade(p, trial_idx=lambda c: pa.array(["x" * 300, *map(str, c.to_pylist()[1:])])),
@@ -148,7 +148,7 @@ def test_a_broken_file_gives_one_sentence(tmp_path, capsys, monkeypatch, broken)
 
 
 @pytest.mark.parametrize(
-    ("limit", "value"), [("MOST_VALUES", 36 * 12 - 1), ("MOST_TRIALS", 35), ("_LONGEST_HEADER", 99)]
+    ("limit", "value"), [("MAX_VALUES", 36 * 12 - 1), ("MAX_TRIALS", 35), ("_MAX_HEADER_BYTES", 99)]
 )
 def test_a_file_that_claims_too_much_is_refused_before_it_is_read(tmp_path, monkeypatch, limit, value):
     _, submission, _ = example()

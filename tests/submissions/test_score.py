@@ -13,7 +13,7 @@ from striate.errors import InputError
 from striate.metrics import METRICS_VERSION, bootstrap, evaluate, jackknife_oracle, split_half
 from striate.metrics.score_summary import summarise_scores
 from striate.recordings import open as open_recording
-from striate.submissions import Scorecard, Truth, across, open_truth, score, score_array
+from striate.submissions import Scorecard, Truth, average_scorecards, open_truth, score, score_array
 from striate.submissions.formats import sensorium_csv
 
 
@@ -112,7 +112,7 @@ def test_one_tier_of_several():
         (lambda s: without(s, columns=[3]), "lacks 1 unit id: {unit}"),
         (lambda s: replace(s, unit_ids=np.append(s.unit_ids[:-1], 10**6)), "lacks 1 unit id"),
         (lambda s: replace(s, trial_idx=np.append(-7, s.trial_idx[1:])), "lacks 1 trial of tier 'test'"),
-        (lambda s: replace(s, session="1-1-1"), "session 1-1-1, and the truth is of session 7-1-1"),
+        (lambda s: replace(s, session="1-1-1"), "session 1-1-1, but the truth is for session 7-1-1"),
         (lambda s: replace(s, image_id=np.append(77, s.image_id[1:])), "another image.*77 instead of"),
         (
             lambda s: replace(s, tier=np.where(s.tier == "test", "validation", "final_test")),
@@ -181,7 +181,7 @@ def test_an_archive_is_a_truth(tmp_path):
 
 def test_what_is_neither_a_submission_nor_a_truth_is_refused():
     _, submission, truth = example()
-    with pytest.raises(InputError, match=r"got ndarray: make one with Submission\.from_array"):
+    with pytest.raises(InputError, match=r"of type ndarray; give a path, or make one with Submission\.from_array"):
         score(submission.predictions, truth)
     with pytest.raises(InputError, match="a recording or a path, got ndarray"):
         score(submission, truth.responses)
@@ -205,7 +205,7 @@ def test_a_negative_bootstrap_is_refused():
 
 def card_of(session, seed=0, **changes):
     recording = small_recording(session, seed=seed, neurons=8 + seed)
-    truth = Truth.of(recording)
+    truth = Truth.from_recording(recording)
     card = score_array(
         truth.responses * 0.5 + np.random.default_rng(seed).random(truth.responses.shape), truth, bootstrap=0
     )
@@ -214,7 +214,7 @@ def card_of(session, seed=0, **changes):
 
 def test_across_recordings_both_means_are_stated():
     cards = [card_of("1-1-1"), card_of("2-1-1", seed=5)]
-    means = across(cards, "test")["single_trial_correlation"]
+    means = average_scorecards(cards, "test")["single_trial_correlation"]
     each = [card.tiers["test"].single_trial_correlation for card in cards]
     assert means.over_recordings == pytest.approx(np.mean([s.mean for s in each]))
     assert means.over_neurons == pytest.approx(np.mean(each[0].per_neuron + each[1].per_neuron))
@@ -224,7 +224,7 @@ def test_across_recordings_both_means_are_stated():
 def test_across_recordings_feve_counts_the_neurons_that_pass():
     cards = [card_of("1-1-1"), card_of("2-1-1", seed=5)]
     kept = [v for card in cards for v in card.tiers["test"].feve.per_neuron if v is not None]
-    assert across(cards, "test")["feve"].over_neurons == pytest.approx(np.mean(kept))
+    assert average_scorecards(cards, "test")["feve"].over_neurons == pytest.approx(np.mean(kept))
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_across_recordings_feve_counts_the_neurons_that_pass():
 )
 def test_what_has_no_common_mean(cards, words):
     with pytest.raises(InputError, match=words):
-        across([card_of(session, **changes) for session, changes in cards], "test")
+        average_scorecards([card_of(session, **changes) for session, changes in cards], "test")
 
 
 def test_a_scorecard_is_read_back_as_it_was_written(tmp_path):
@@ -289,7 +289,7 @@ def test_a_damaged_scorecard_is_refused(tmp_path, damage):
 @pytest.mark.slow
 def test_the_best_score_with_behaviour_lies_above_the_ceilings_of_the_image_and_the_oracle_predictor_below(shared):
     (path,) = (shared / "archives").glob("static90001-*.zip")
-    truth = Truth.of(open_recording(path), "test")
+    truth = Truth.from_recording(open_recording(path), "test")
     found = evaluate(truth.responses, truth.responses, truth.image_id)
     known = {"single_trial_ceiling": 0.501, "cc_max": 0.823}  # of the rates, given behaviour, from which it was drawn
     for name, best in known.items():

@@ -14,7 +14,7 @@ from tests.submissions.examples import example, shuffled
 from striate.errors import InputError
 from striate.submissions import Submission, convert, open_submission, open_truth
 from striate.submissions.formats import sensorium_csv
-from striate.submissions.formats.sensorium_csv_parsing import read_floats, write_lists
+from striate.submissions.formats.sensorium_csv_file import read_floats, write_lists
 
 LIVE, FINAL = sensorium_csv.SUBMISSION_FILES["test"], sensorium_csv.SUBMISSION_FILES["final_test"]
 
@@ -187,7 +187,7 @@ def test_another_name_needs_its_tier(tmp_path):
     assert open_submission(path, tier="live_test").fingerprint == submission.fingerprint
     assert open_truth(truth_path, tiers=["test"]).fingerprint == truth.fingerprint
     path.rename(tmp_path / FINAL)
-    with pytest.raises(InputError, match="by its name of tier 'final_test'"):
+    with pytest.raises(InputError, match="file of tier 'final_test' by its name"):
         sensorium_csv.read(tmp_path / FINAL, tier="test")
 
 
@@ -230,7 +230,7 @@ def test_converting_there_and_back_changes_nothing(tmp_path):
     [
         ("a.parquet", "b.parquet", {}, "native submission already"),
         ("a.parquet", "csv2", {"session": "1-1-1"}, "leave out --session"),
-        ("csv", "csv2", {}, "name a target that ends in .parquet"),
+        ("csv", "csv2", {}, "give a target that ends in .parquet"),
         ("csv", "b.parquet", {"protocol": "image"}, "--session"),
         ("csv", "b.parquet", {"session": "7-1-1"}, "--protocol"),
         ("csv", "a.parquet", {"session": "7-1-1", "protocol": "image"}, "exists already"),

@@ -155,7 +155,7 @@ def test_a_callable_that_returns_another_shape_is_told_so():
         ({"track": "a/b"}, "cannot name a track"),
         ({"protocol": "images"}, "did you mean 'image'"),
         ({"session": "../up"}, "cannot name a session"),
-        ({"unit_ids": np.zeros(12, dtype=int)}, "Unit id 0 stands twice"),
+        ({"unit_ids": np.zeros(12, dtype=int)}, "Unit id 0 occurs twice"),
         ({"unit_ids": np.arange(12.0)}, "expected integers"),
         ({"tier": np.full(35, "tset")}, "no tier 'tset'"),
     ],
@@ -203,7 +203,7 @@ def test_a_doubled_trial_is_named():
     _, submission, _ = example()
     trial_idx = submission.trial_idx.copy()
     trial_idx[1] = trial_idx[0]
-    with pytest.raises(InputError, match=f"Trial {trial_idx[0]} of tier 'test' stands 2 times"):
+    with pytest.raises(InputError, match=f"Trial {trial_idx[0]} of tier 'test' occurs 2 times"):
         replace(submission, trial_idx=trial_idx)
 
 
@@ -218,30 +218,30 @@ def test_a_native_file_states_session_and_protocol(tmp_path):
 
 def test_the_truth_is_standardised_as_the_recording_says():
     recording = small_recording(final_images=3)
-    truth = Truth.of(recording)
+    truth = Truth.from_recording(recording)
     rows = np.concatenate([recording.rows("test"), recording.rows("final_test")])
     expected = Standardisation.from_recording(recording).responses(recording.responses[rows])
     np.testing.assert_array_equal(truth.responses, expected)
-    assert Truth.of(recording, "final_test").tiers == ("final_test",)
-    assert Truth.of(recording, ["live_test"]).tiers == ("test",)
+    assert Truth.from_recording(recording, "final_test").tiers == ("final_test",)
+    assert Truth.from_recording(recording, ["live_test"]).tiers == ("test",)
 
 
 def test_withheld_responses_are_no_truth(competition_recording):
     with pytest.raises(WithheldError, match="withheld"):
-        Truth.of(competition_recording)
-    assert Truth.of(competition_recording, ["validation"]).tiers == ("validation",)
+        Truth.from_recording(competition_recording)
+    assert Truth.from_recording(competition_recording, ["validation"]).tiers == ("validation",)
 
 
 def test_a_recording_half_withheld_gives_the_other_half():
     recording = small_recording(final_images=3)
     recording.responses[recording.rows("final_test")] = 0
-    assert Truth.of(recording).tiers == ("test",)
+    assert Truth.from_recording(recording).tiers == ("test",)
 
 
 def test_a_recording_without_test_trials_asks_for_tiers():
     recording = small_recording(test_images=0)
     with pytest.raises(InputError, match="name other tiers"):
-        Truth.of(recording)
+        Truth.from_recording(recording)
     with pytest.raises(InputError, match="name other tiers"):
         Submission.from_array(recording, np.ones((0, 12)), protocol="image")
 

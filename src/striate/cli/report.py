@@ -96,7 +96,7 @@ def _measured(recording: "Recording", archive: Path) -> "Truth":
     from striate.submissions import Truth
 
     try:
-        return Truth.of(recording)
+        return Truth.from_recording(recording)
     except WithheldError:
         raise InputError(
             f"{archive} withholds its test responses, so that nothing can be scored: give them with --truth FILE, if you have them."

@@ -234,7 +234,7 @@ def _write_scoring_truth(one: "SimulationFiles", overwrite: bool) -> Path | None
     if one.truth_path is None or not recording.withheld_tiers:
         return None
     path = _scoring_truth(one.truth_path.parent, recording.session)
-    Truth.of(one.simulation.truth.reveal(recording)).write(path, overwrite=overwrite)
+    Truth.from_recording(one.simulation.truth.reveal(recording)).write(path, overwrite=overwrite)
     return path
 
 

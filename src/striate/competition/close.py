@@ -40,7 +40,7 @@ from striate.competition.vault import Vault
 from striate.errors import InputError, listed
 from striate.metrics import Repeats
 from striate.submissions import Submission, Truth, score
-from striate.submissions.alignment import match
+from striate.submissions.alignment import align
 
 
 def close(
@@ -211,7 +211,7 @@ def live_score_of(rules: Rules, truth: Truth, board: Board, store: Path, receipt
 def predictions_of(file: Path, truth: Truth, tier: str) -> NDArray[np.float32]:
     """Predictions of a kept submission in the order of the truth's rows and columns, (T, N)."""
     submission = Submission.read(file)
-    return match(submission, truth, tier).take(submission.predictions)
+    return align(submission, truth, tier).reorder(submission.predictions)
 
 
 def _write(folder: Path, results: Results, opened: Openings) -> None:

@@ -14,7 +14,7 @@ from striate.competition import arrays
 from striate.competition.rules import FINAL, Rules, parse_rules
 from striate.errors import InputError, quoted
 from striate.submissions import Truth
-from striate.submissions.trial_table import Ids, Keys
+from striate.submissions.trial_table import IdArray, TrialIds
 
 FORMAT = "striate live truth 1"
 
@@ -38,7 +38,7 @@ class LiveTruth:
     rules: Rules
     rules_text: str
     truths: dict[str, Truth]
-    final_keys: dict[str, Keys]
+    final_keys: dict[str, TrialIds]
 
     def write(self, path: Path, *, overwrite: bool = False) -> None:
         """Write one file, readable for this user alone.
@@ -84,21 +84,21 @@ class LiveTruth:
         return cls(rules, text, truths, finals)
 
 
-def _final_keys(content: arrays.Arrays, track: str, live: Truth) -> Keys:
+def _final_keys(content: arrays.Arrays, track: str, live: Truth) -> TrialIds:
     trial_idx, image_id = (_ids(content[f"{track}/final/{name}"]) for name in ("trial_idx", "image_id"))
     if trial_idx.shape != image_id.shape:
         raise InputError(f"The live truth of track {track!r} is damaged: its final trials and images differ in number.")
     assert live.session is not None
-    return Keys(live.session, live.unit_ids, np.full(len(trial_idx), FINAL), trial_idx, image_id)
+    return TrialIds(live.session, live.unit_ids, np.full(len(trial_idx), FINAL), trial_idx, image_id)
 
 
-def _ids(values: NDArray[Any]) -> Ids:
-    from striate.submissions.trial_table import as_ids
+def _ids(values: NDArray[Any]) -> IdArray:
+    from striate.submissions.trial_table import as_id_array
 
-    return as_ids(values, "ids", len(values))
+    return as_id_array(values, "ids", len(values))
 
 
-def final_keys(truth: Truth) -> Keys:
-    """Keys of the trials of a final truth, without its responses."""
+def final_keys(truth: Truth) -> TrialIds:
+    """Ids of the trials and neurons of a final truth, without its responses."""
     assert truth.session is not None
-    return Keys(truth.session, truth.unit_ids, truth.tier, truth.trial_idx, truth.image_id)
+    return TrialIds(truth.session, truth.unit_ids, truth.tier, truth.trial_idx, truth.image_id)

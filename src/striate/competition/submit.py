@@ -20,7 +20,7 @@ from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.rules import FINAL, LIVE, Rules, read_rules
 from striate.errors import InputError, listed, quoted
 from striate.submissions import Submission, validate
-from striate.submissions.validate import match_whole
+from striate.submissions.validate import align_all
 
 MOST_CHOICES = 10  # of a team for one board within 24 hours: each is a public link of the chain
 _TEAM = re.compile(r"^[^\W_](?:[\w .,'&+-]{0,58}[\w.)!+])?$")
@@ -215,7 +215,7 @@ def require_complete(folder: Path, submission: Submission, board: Board) -> None
 
 def require_complete_for(submission: Submission, live: LiveTruth, board: Board) -> None:
     """The same against a live truth, where the archive is not at hand."""
-    match_whole(submission, {LIVE: live.truths[board.track.name], FINAL: live.final_keys[board.track.name]})
+    align_all(submission, {LIVE: live.truths[board.track.name], FINAL: live.final_keys[board.track.name]})
 
 
 def stored(store: Path, sha256: str) -> Path:

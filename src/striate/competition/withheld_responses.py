@@ -18,7 +18,7 @@ from striate.errors import InputError
 
 if TYPE_CHECKING:
     from striate.competition.vault import Vault
-    from striate.submissions.trial_table import Keys
+    from striate.submissions.trial_table import TrialIds
 
 _BLOCK = 2**22  # values that are looked at together
 _NUMBERS = "fiuc"
@@ -75,7 +75,7 @@ class SuspicionError(Exception):
         self.suspicion = Suspicion(why, certain)
 
 
-def populations(keys: "Mapping[str, Keys]", vault: "Vault | None" = None) -> list[Population]:
+def populations(keys: "Mapping[str, TrialIds]", vault: "Vault | None" = None) -> list[Population]:
     """What must not be published, from the public keys of the tracks; with the vault, also what it is.
 
     Raises
@@ -91,7 +91,7 @@ def populations(keys: "Mapping[str, Keys]", vault: "Vault | None" = None) -> lis
     return found
 
 
-def _withheld_hashes(vault: "Vault", track: str, keys: "Keys") -> frozenset[str]:
+def _withheld_hashes(vault: "Vault", track: str, keys: "TrialIds") -> frozenset[str]:
     if keys.session not in vault.mappings or track not in vault.live:
         raise InputError(
             f"The vault is that of another competition: it knows no track {track} of recording {keys.session}."

@@ -86,7 +86,7 @@ def withheld(
         pupil_center=arrays["pupil_center"],
         trial=response_hashes(arrays["responses"]),
     )
-    live, final = (Truth.of(everything, [t]) for t in (LIVE, FINAL)) if hide_tests else (None, None)
+    live, final = (Truth.from_recording(everything, [t]) for t in (LIVE, FINAL)) if hide_tests else (None, None)
     public = dict(arrays)
     for variable in hide:
         public[variable] = np.zeros_like(public[variable])

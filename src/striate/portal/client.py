@@ -31,8 +31,8 @@ from striate.fetch.retry_policy import format_duration, parse_retry_after
 from striate.portal.entries.card import MethodCard
 from striate.portal.receiving.keys import parsed_keys
 from striate.submissions import Submission, open_submission
-from striate.submissions.open import is_native
-from striate.submissions.validate import match_whole
+from striate.submissions.open import is_native_file
+from striate.submissions.validate import align_all
 
 _PART = 8 * 2**20  # bytes that are sent at a time
 _TRIES, _LONGEST_PAUSE, _LONGEST_BACKOFF = 10, 60.0, 20.0  # the second of what the portal asks for, in seconds
@@ -250,13 +250,13 @@ class Portal:
                 f"{'a web page' if b'<html' in answer.data[:1000].lower() else 'not what a portal answers'}."
             )
         rules, keys = parsed_keys(answer.data, f"{self.address}api/v1/keys")
-        native = is_native(file)
+        native = is_native_file(file)
         submission: Submission = open_submission(file, **({} if native else {"session": session, "protocol": protocol}))
         if not native and None in (session, protocol):
             raise InputError("CSVs of 2022 do not say what they are for: give --session and --protocol.")
         board = board_of(submission, rules)
         wanted = keys[board.track.name]
-        match_whole(submission, dict.fromkeys(wanted.tiers, wanted))
+        align_all(submission, dict.fromkeys(wanted.tiers, wanted))
         if native:
             yield file
             return

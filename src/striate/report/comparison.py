@@ -13,7 +13,7 @@ from striate.metrics.bootstrap import DEFAULT_RESAMPLES
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.score_summary import METRIC_CEILINGS, is_too_few_images
 from striate.submissions import Scorecard, Submission, Truth, score
-from striate.submissions.alignment import match
+from striate.submissions.alignment import align
 from striate.submissions.scorecard import LABELS
 
 
@@ -42,7 +42,7 @@ class Contender:
 
     def predictions(self, truth: Truth, tier: str) -> NDArray[np.float32]:
         """Predictions of one tier in the order of the truth's rows and columns, (T, N)."""
-        return match(self.submission, truth, tier).take(self.submission.predictions)
+        return align(self.submission, truth, tier).reorder(self.submission.predictions)
 
 
 def contend(

@@ -77,7 +77,9 @@ def gather(
     models = _named(models)
     if not models:
         raise InputError("A report needs a model: give a run or a submission.")
-    measured = Truth.of(recording) if truth is None else truth if isinstance(truth, Truth) else open_truth(truth)
+    measured = (
+        Truth.from_recording(recording) if truth is None else truth if isinstance(truth, Truth) else open_truth(truth)
+    )
     opened = {name: _opened(model) for name, model in models.items()}
     runs = {name: model for name, model in opened.items() if not isinstance(model, Submission)}
     for run in runs.values():

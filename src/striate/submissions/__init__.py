@@ -1,7 +1,8 @@
-"""Submissions: predictions in a file, checked, matched with the truth and scored.
+"""Submissions: predictions in a file, which are validated, aligned with the truth and scored.
 
-A `Submission` holds predictions of the test trials of one recording, a `Truth` their measured responses; `score` makes a
-`Scorecard` of both. Files are native (Parquet) or, through `legacy`, the CSVs of 2022; none is trusted when read.
+A `Submission` holds predictions of the test trials of one recording, and a `Truth` holds their measured responses. `score` compares
+them and returns a `Scorecard`. Files are native Parquet files or, with `sensorium_csv`, the CSVs of SENSORIUM 2022. All readers
+accept files from untrusted sources.
 """
 
 from striate.benchmarks.protocols import PROTOCOLS, TRACKS, protocol_name, track_name
@@ -9,7 +10,7 @@ from striate.submissions.formats import sensorium_csv
 from striate.submissions.formats.convert import convert
 from striate.submissions.ground_truth import Truth
 from striate.submissions.open import open_submission, open_truth
-from striate.submissions.scorecard import Means, Score, Scorecard, TierScores, across
+from striate.submissions.scorecard import MeanScores, Score, Scorecard, TierScores, average_scorecards
 from striate.submissions.scoring import score, score_array
 from striate.submissions.submission import Submission
 from striate.submissions.validate import validate
@@ -17,13 +18,13 @@ from striate.submissions.validate import validate
 __all__ = [
     "PROTOCOLS",
     "TRACKS",
-    "Means",
+    "MeanScores",
     "Score",
     "Scorecard",
     "Submission",
     "TierScores",
     "Truth",
-    "across",
+    "average_scorecards",
     "convert",
     "open_submission",
     "open_truth",

@@ -1,4 +1,4 @@
-"""The truth that a submission is scored against: standardised responses, with the keys of trials and neurons."""
+"""Ground truth of a submission: standardised measured responses, with ids of trials and neurons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from striate.benchmarks.tiers import tier_names
 from striate.catalog import as_recording
 from striate.errors import InputError
 from striate.submissions.formats import parquet
-from striate.submissions.trial_table import Ids, Keys, Table, naming, tier_rows
+from striate.submissions.trial_table import IdArray, TrialIds, TrialTable, prefix_errors, tier_rows
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -21,37 +21,43 @@ _COLUMN = "response"
 
 
 @dataclass(frozen=True, eq=False)
-class Truth(Table):
-    """Measured responses of the trials of one recording, standardised.
+class Truth(TrialTable):
+    """Standardised measured responses of trials of one recording.
 
     Parameters
     ----------
     session
-        Name of the recording; None if it is not known (read from a CSV of 2022).
+        Session of the recording; None if it is not known, because a CSV of 2022 does not name it.
     unit_ids : (N,)
         Unit id of each column of the responses.
     tier, trial_idx, image_id : (T,)
-        Tier, trial index and image of each row of the responses.
+        Tier, trial index and image id of each row of the responses.
     responses : (T, N)
-        Standardised responses; kept as float32. They are never standardised again.
+        Standardised responses, stored as float32. No later step standardises them again.
 
     Raises
     ------
     InputError
-        If shapes disagree, a trial or unit stands twice, a value is not finite, or a tier is unknown.
+        If the shapes do not match, a trial or unit id occurs twice, a value is not finite, or a tier is unknown.
+
+    Examples
+    --------
+    >>> from striate.submissions import Truth
+    >>> Truth("27204-5-13", [1, 2], ["test"] * 3, [7, 8, 9], [0, 0, 1], [[0.5, 1.0], [0.7, 0.2], [0.1, 0.0]])
+    <Truth 27204-5-13: test 3 trials × 2 neurons>
     """
 
     session: str | None
     unit_ids: NDArray[np.int64]
     tier: NDArray[np.str_]
-    trial_idx: Ids
-    image_id: Ids
+    trial_idx: IdArray
+    image_id: IdArray
     responses: NDArray[np.float32]
 
-    called: ClassVar[str] = "responses"
+    values_name: ClassVar[str] = "responses"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "responses", self._check(self.responses))
+        object.__setattr__(self, "responses", self._validate(self.responses))
 
     @property
     def values(self) -> NDArray[np.float32]:
@@ -59,7 +65,7 @@ class Truth(Table):
         return self.responses
 
     @classmethod
-    def of(cls, recording: "Recording", tiers: Sequence[str] | str | None = None) -> "Truth":
+    def from_recording(cls, recording: "Recording", tiers: Sequence[str] | str | None = None) -> "Truth":
         """Standardise the measured responses of a recording with its stored statistics.
 
         Parameters
@@ -67,33 +73,47 @@ class Truth(Table):
         recording
             A recording whose responses are not withheld.
         tiers
-            The tiers to take; by default ``test`` and ``final_test``, as far as they are there and not withheld.
+            Tiers of the truth. By default ``test`` and ``final_test``, those that the recording has and does not withhold.
 
         Raises
         ------
         striate.errors.WithheldError
             If the responses of a tier are withheld.
         InputError
-            If there is no such tier.
+            If the recording has no such tier.
+
+        Examples
+        --------
+        >>> import striate
+        >>> recording = striate.simulate(neurons=5, train=10, validation=2, test_images=4, repeats=2, image_shape=(36, 64)).recording
+        >>> len(striate.Truth.from_recording(recording).responses)
+        8
         """
         from striate.data.standardisation import Standardisation
 
         recording = as_recording(recording)
-        wanted = None if tiers is None else tier_names(tiers)
-        if wanted is None:
+        selected = None if tiers is None else tier_names(tiers)
+        if selected is None:
             present = tuple(tier_rows(recording))
-            wanted = tuple(tier for tier in present if tier not in recording.withheld_tiers) or present
-        keys = Keys.of(recording, wanted)
-        raw = np.concatenate([recording.measured_responses(tier) for tier in wanted])
-        return cls(responses=Standardisation.from_recording(recording).responses(raw), **keys.as_arguments())
+            selected = tuple(tier for tier in present if tier not in recording.withheld_tiers) or present
+        ids = TrialIds.from_recording(recording, selected)
+        raw = np.concatenate([recording.measured_responses(tier) for tier in selected])
+        return cls(responses=Standardisation.from_recording(recording).responses(raw), **ids.as_dict())
 
     def write(self, path: Path | str, *, overwrite: bool = False) -> None:
-        """Write the native file: Parquet, a row a trial. The same truth gives the same bytes.
+        """Write the native Parquet file, with one row for each trial. Equal truths give identical files.
+
+        Parameters
+        ----------
+        path
+            File to write, such as ``27204-5-13-truth.parquet``.
+        overwrite
+            Whether to replace an existing file.
 
         Raises
         ------
         InputError
-            If the session is not known, or the file exists already.
+            If the session is not known, or the file exists and `overwrite` is False.
         """
         if self.session is None:
             raise InputError("A native truth states its session: give the session.")
@@ -101,17 +121,22 @@ class Truth(Table):
 
     @classmethod
     def read(cls, path: Path | str) -> "Truth":
-        """Read a native file without trusting it.
+        """Read and check a native file. It may come from an untrusted source.
+
+        Parameters
+        ----------
+        path
+            The Parquet file.
 
         Raises
         ------
         InputError
-            If anything about it is not as `write` would have made it.
+            If the file differs in any way from one that `write` would have written.
         """
         contents = parquet.read(path, "truth", _COLUMN)
         header = contents.header
-        with naming(path):
-            return cls(header.session, parquet.ids_of(header), **contents.keys, responses=contents.values)
+        with prefix_errors(path):
+            return cls(header.session, parquet.unit_ids_from_header(header), **contents.keys, responses=contents.values)
 
     def __repr__(self) -> str:
         trials = ", ".join(f"{t} {(self.tier == t).sum()}" for t in self.tiers)

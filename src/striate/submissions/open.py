@@ -1,4 +1,4 @@
-"""Open what a user names: a native file, CSVs of 2022, or an archive; told apart by what is in it."""
+"""Open submissions and truths in any supported format: native files, CSVs of 2022, and archives."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from striate.submissions.formats import parquet, sensorium_csv
 from striate.submissions.ground_truth import Truth
 from striate.submissions.submission import Submission
 
-_MAY_BE_CSV = ("table", "text", "json")  # what the reader of CSVs says more about
+_MAY_BE_CSV = ("table", "text", "json")  # file types for which the CSV reader gives the more specific error
 
 
 def open_submission(
@@ -30,70 +30,102 @@ def open_submission(
     path
         The file or folder.
     tier
-        The tier of a CSV whose name does not tell it; of a folder, the one tier to read. A native submission tells its own.
+        Tier of a CSV whose name does not include the tier, or the only tier to read from a folder. Ignored for a native
+        submission, which includes its tiers.
     session, track, protocol
-        What CSVs do not say, where it is known. A native submission states its own.
+        Values that a CSV does not include, if they are known. Ignored for a native submission, which includes them.
+
+    Returns
+    -------
+    Submission
+        The submission, checked.
 
     Raises
     ------
     InputError
-        If there is nothing of the kind, or it is damaged.
+        If the path is not a submission, or the file is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from striate.submissions import Submission, open_submission
+    >>> submission = Submission("27204-5-13", None, "image", [1, 2], ["test"], [7], [0], [[0.5, 1.0]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     submission.write(f"{folder}/cnn.parquet")
+    ...     open_submission(f"{folder}/cnn.parquet")
+    <Submission 27204-5-13: test 1 trials × 2 neurons, image>
     """
-    where = existing(path)
-    if is_native(where):
-        return Submission.read(where)
-    if where.is_dir() and not sensorium_csv.holds(where, sensorium_csv.SUBMISSION_FILES):
+    source = existing_path(path)
+    if is_native_file(source):
+        return Submission.read(source)
+    if source.is_dir() and not sensorium_csv.has_files(source, sensorium_csv.SUBMISSION_FILES):
         names = " or ".join(sensorium_csv.SUBMISSION_FILES.values())
-        if (kind := detect_file_type(where)) is not None and kind.name not in ("folder", "empty-folder"):
-            raise InputError(f"The folder {where} is no submission but {kind.description}: {kind.advice}.")
-        raise InputError(f"The folder {where} is no submission: it has no {names}.")
-    is_other_file = where.is_file() and where.suffix.lower() != ".csv"
-    if is_other_file and (kind := detect_file_type(where)) is not None and kind.name not in _MAY_BE_CSV:
+        if (kind := detect_file_type(source)) is not None and kind.name not in ("folder", "empty-folder"):
+            raise InputError(f"The folder {source} is no submission but {kind.description}: {kind.advice}.")
+        raise InputError(f"The folder {source} is no submission: it has no {names}.")
+    is_other_file = source.is_file() and source.suffix.lower() != ".csv"
+    if is_other_file and (kind := detect_file_type(source)) is not None and kind.name not in _MAY_BE_CSV:
         advice = kind.advice if kind.general else "give a native Parquet file, a CSV of 2022, or a folder with its CSVs"
-        raise InputError(f"{where} is no submission but {kind.description}: {advice}.")
-    return sensorium_csv.read(where, tier=tier, session=session, track=track, protocol=protocol)
+        raise InputError(f"{source} is no submission but {kind.description}: {advice}.")
+    return sensorium_csv.read(source, tier=tier, session=session, track=track, protocol=protocol)
 
 
 def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth:
-    """Open a truth: an archive with measured responses, a native truth, a ground-truth CSV of 2022, or a folder of these.
+    """Open a truth: an archive with measured responses, a native truth, or the ground-truth CSVs of 2022.
 
     Parameters
     ----------
     path
-        The file or folder, or the name of a fetched recording. An archive's responses are standardised with its stored statistics; a native truth and a
-        CSV are standardised already.
+        The file or folder, or the name of a fetched recording. The responses of an archive are standardised with its stored
+        statistics. The responses of a native truth or a CSV are already standardised.
     tiers
-        The tiers that will be scored; by default all that are there (of an archive: those not withheld).
+        The tiers that will be scored. By default all tiers of the file, or all that an archive does not withhold.
+
+    Returns
+    -------
+    Truth
+        The truth, checked.
 
     Raises
     ------
     InputError
-        If there is nothing of the kind, or it is damaged.
+        If the path is not a truth, or the file is damaged.
     WithheldError
         If the archive withholds the responses.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from striate.submissions import Truth, open_truth
+    >>> truth = Truth("27204-5-13", [1, 2], ["test"], [7], [0], [[0.5, 1.0]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     truth.write(f"{folder}/truth.parquet")
+    ...     open_truth(f"{folder}/truth.parquet")
+    <Truth 27204-5-13: test 1 trials × 2 neurons>
     """
-    where = existing(locate(path))
-    if is_native(where):
-        return Truth.read(where)
-    if sensorium_csv.holds(where, sensorium_csv.TRUTH_FILES) or (where.is_file() and where.suffix.lower() == ".csv"):
-        return sensorium_csv.read_truth(where, tier=tiers[0] if tiers and len(tiers) == 1 else None)
-    if where.suffix.lower() == ".npz":
+    source = existing_path(locate(path))
+    if is_native_file(source):
+        return Truth.read(source)
+    is_csv = source.is_file() and source.suffix.lower() == ".csv"
+    if is_csv or sensorium_csv.has_files(source, sensorium_csv.TRUTH_FILES):
+        return sensorium_csv.read_truth(source, tier=tiers[0] if tiers and len(tiers) == 1 else None)
+    if source.suffix.lower() == ".npz":
         raise InputError(
-            f"{where} is no truth to score against, but arrays. Of a simulated recording, give the .parquet file that "
-            "stands beside it; of your own recording, its archive."
+            f"{source} is a file of arrays, not a truth to score against. For a simulated recording, give the .parquet file "
+            "beside it; for your own recording, give its archive."
         )
-    if where.is_file() and ((kind := detect_file_type(where)) is None or kind.name != "zip"):
+    if source.is_file() and ((kind := detect_file_type(source)) is None or kind.name != "zip"):
         advice = "give an archive, a native truth, a ground-truth CSV, or a folder of these"
         if kind is not None and kind.name not in _MAY_BE_CSV:
-            raise InputError(f"{where} is no truth but {kind.description}: {kind.advice if kind.general else advice}.")
-        raise InputError(f"{where} is no truth: {advice}.")
+            raise InputError(f"{source} is no truth but {kind.description}: {kind.advice if kind.general else advice}.")
+        raise InputError(f"{source} is no truth: {advice}.")
     from striate.recordings import open as open_recording
 
-    return Truth.of(open_recording(where), None if tiers is None else [tier_name(tier) for tier in tiers])
+    return Truth.from_recording(open_recording(source), None if tiers is None else [tier_name(tier) for tier in tiers])
 
 
-def is_native(path: Path | str) -> bool:
-    """Whether a path is a file that begins like the native form, or claims to be it by its name."""
+def is_native_file(path: Path | str) -> bool:
+    """Return whether a path is a native file, by its first bytes or by its suffix."""
     file = expand_path(path)
     try:
         return file.is_file() and (file.suffix.lower() in parquet.SUFFIXES or parquet.is_parquet(file))
@@ -101,9 +133,9 @@ def is_native(path: Path | str) -> bool:
         raise InputError(f"{file} cannot be read ({error.strerror}).") from error
 
 
-def existing(path: Path | str) -> Path:
-    """Return a path that something stands at; raise `InputError` if nothing does."""
-    where = expand_path(path)
-    if not where.exists():
-        raise InputError(f"{where} does not exist; give the path of a file or folder that does.")
-    return where
+def existing_path(path: Path | str) -> Path:
+    """Return a path with ``~`` expanded; raise `InputError` if it does not exist."""
+    expanded = expand_path(path)
+    if not expanded.exists():
+        raise InputError(f"{expanded} does not exist; give the path of a file or folder that does.")
+    return expanded

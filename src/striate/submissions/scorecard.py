@@ -1,4 +1,4 @@
-"""A scorecard: what a submission scored, per neuron and on average, with intervals and ceilings."""
+"""Scorecard: the scores of a submission for each neuron and on average, with confidence intervals and ceilings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ CEILINGS = ("single_trial_ceiling", "cc_max")
 RELIABILITIES = ("jackknife_oracle", "split_half")
 QUANTITIES = (*METRICS, *NORMALISED_METRICS, *CEILINGS, *RELIABILITIES)
 
-_LARGEST_FILE = 2**27  # bytes
+_MAX_FILE_BYTES = 2**27  # bytes
 _PerNeuron = list[float | None]
 
 
@@ -42,14 +42,14 @@ class _Strict(BaseModel):
 
 
 class IntervalScore(_Strict):
-    """A percentile interval over resamples of the images.
+    """Confidence interval from resamples of the images.
 
     Attributes
     ----------
     low, high
-        Its ends.
+        Lower and upper bound.
     level
-        Share of the resamples within it.
+        Confidence level, such as 0.95.
     """
 
     low: float
@@ -63,15 +63,21 @@ class Score(_Strict):
     Attributes
     ----------
     mean
-        Mean over the neurons that count; None where it is not defined.
+        Mean over the included neurons; None if it is not defined.
     reason
-        Why it is not defined; None where it is.
+        Why `mean` is None; None if it is defined.
     interval
-        Bootstrap interval of the mean; None for reliabilities, where not defined, or without a bootstrap.
+        Confidence interval of the mean; None for a reliability, an undefined mean, or without a bootstrap.
     neurons
-        How many neurons count.
+        Number of included neurons.
     per_neuron
-        One value for each unit id; None where the neuron does not count.
+        One value for each unit id of the scorecard; None for excluded neurons.
+
+    Examples
+    --------
+    >>> from striate.submissions import Score
+    >>> Score(mean=0.5, reason=None, interval=None, neurons=2, per_neuron=[0.4, 0.6])
+    Score(mean=0.5, reason=None, interval=None, neurons=2)
     """
 
     mean: float | None
@@ -90,16 +96,25 @@ class TierScores(_Strict):
     Attributes
     ----------
     trials, images
-        How many there are of each.
+        Number of trials and of images.
     single_trial_correlation, correlation_to_average, feve
-        The three metrics.
+        The three metrics of the benchmark.
     cc_norm
         Correlation to average, divided by its ceiling.
     single_trial_ceiling, cc_max
-        The highest single-trial correlation and correlation to average that a model of the image alone can expect.
+        The highest single-trial correlation and the highest correlation to average expected of a model that sees only the
+        image.
     jackknife_oracle, split_half
-        How well responses predict themselves: single trials by the other repeats (the oracle predictor, which is no
-        ceiling), and halves of the repeats by each other.
+        Reliability of the responses: the correlation of single trials with the mean of the other repeats (the oracle
+        predictor, which is not a ceiling), and the split-half reliability.
+
+    Examples
+    --------
+    >>> from striate.submissions import Truth, score_array
+    >>> truth = Truth("27204-5-13", [7], ["test"] * 3, [1, 2, 3], [0, 0, 1], [[1.0], [2.0], [5.0]])
+    >>> scores = score_array([[1.0], [1.0], [3.0]], truth, bootstrap=0).tiers["test"]
+    >>> scores.trials, scores.images, round(scores.single_trial_correlation.mean, 3)
+    (3, 2, 0.971)
     """
 
     trials: int
@@ -114,7 +129,7 @@ class TierScores(_Strict):
     split_half: Score
 
     def __repr__(self) -> str:
-        return f"<TierScores of {self.trials} trials of {self.images} images: {_said(self)}>"
+        return f"<TierScores of {self.trials} trials of {self.images} images: {_mean_scores_text(self)}>"
 
     __str__ = __repr__
 
@@ -122,7 +137,7 @@ class TierScores(_Strict):
         return notebook_html.section(f"{self.trials:,} trials of {self.images:,} images", self.html_table())
 
     def html_table(self) -> str:
-        """Render the scores as a table for notebooks."""
+        """Return the scores as an HTML table for notebooks."""
         rows, undefined = [], []
         for name in QUANTITIES:
             score = getattr(self, name)
@@ -135,14 +150,14 @@ class TierScores(_Strict):
 
 
 class BootstrapSettings(_Strict):
-    """How the intervals were made.
+    """Settings of the confidence intervals.
 
     Attributes
     ----------
     resamples
-        Number of resamples; 0 for none.
+        Number of resamples; 0 for no intervals.
     seed
-        Of the resamples and of the random halves of the split-half reliability.
+        Random seed of the resamples and of the random halves of the split-half reliability.
     """
 
     resamples: int
@@ -150,24 +165,32 @@ class BootstrapSettings(_Strict):
 
 
 class Scorecard(_Strict):
-    """What a submission scored.
+    """All scores of a submission.
 
     Attributes
     ----------
     metrics_version
-        `striate.metrics.METRICS_VERSION`: scores of different versions must not be compared.
+        Value of `striate.metrics.METRICS_VERSION`. Scores of different versions must not be compared.
     striate_version
-        The version of striate that scored.
+        Version of striate that computed the scores.
     session, track, protocol
-        Of the submission; None where not known.
+        Session, track and protocol of the submission; None if not known.
     submission_fingerprint, truth_fingerprint
-        SHA-256 of the keys and values that were compared.
+        SHA-256 hashes of the ids and values of submission and truth.
     unit_ids
-        What `Score.per_neuron` is about.
+        Unit ids of the values in `Score.per_neuron`, in the same order.
     bootstrap
-        How the intervals were made.
+        Settings of the confidence intervals.
     tiers
-        The scores of each tier.
+        Scores of each tier, by its name.
+
+    Examples
+    --------
+    >>> from striate.submissions import Truth, score_array
+    >>> truth = Truth("27204-5-13", [7], ["test"] * 3, [1, 2, 3], [0, 0, 1], [[1.0], [2.0], [5.0]])
+    >>> card = score_array([[1.0], [1.0], [3.0]], truth, bootstrap=0)
+    >>> card.session, list(card.tiers), card.unit_ids
+    ('27204-5-13', ['test'], [7])
     """
 
     format: Literal["striate scorecard 2"] = "striate scorecard 2"
@@ -183,19 +206,19 @@ class Scorecard(_Strict):
     tiers: Annotated[dict[Literal[TIERS], TierScores], Field(min_length=1)]  # type: ignore[valid-type]
 
     def __repr__(self) -> str:
-        tiers = "; ".join(f"{tier} {_said(scores)}" for tier, scores in self.tiers.items())
+        tiers = "; ".join(f"{tier} {_mean_scores_text(scores)}" for tier, scores in self.tiers.items())
         return f"<Scorecard {self.session}, {self.protocol}, {len(self.unit_ids)} neurons: {tiers}>"
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        about = {
+        facts = {
             "session": self.session,
             "track": self.track,
             "protocol": self.protocol,
             "neurons": f"{len(self.unit_ids):,}",
         }
-        parts = [notebook_html.key_value_table({name: value for name, value in about.items() if value is not None})]
+        parts = [notebook_html.key_value_table({name: value for name, value in facts.items() if value is not None})]
         for tier, scores in self.tiers.items():
             parts.append(
                 notebook_html.section(
@@ -205,28 +228,40 @@ class Scorecard(_Strict):
         return notebook_html.section("Scorecard", *parts)
 
     def write(self, path: Path | str, *, overwrite: bool = False) -> None:
-        """Write JSON, whole or not at all.
+        """Write the scorecard as a JSON file.
+
+        Parameters
+        ----------
+        path
+            File to write. It is replaced atomically, so that it is never incomplete.
+        overwrite
+            Whether to replace an existing file.
 
         Raises
         ------
         InputError
-            If the file exists already.
+            If the file exists and `overwrite` is False.
         """
         with atomic_write(path, overwrite=overwrite) as aside:
             aside.write_text(self.model_dump_json() + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path | str) -> "Scorecard":
-        """Read what `write` has written, without trusting it.
+        """Read and check a file that `write` has written. It may come from an untrusted source.
+
+        Parameters
+        ----------
+        path
+            The JSON file.
 
         Raises
         ------
         InputError
-            If it is no scorecard, or a damaged one.
+            If the file is not a scorecard, or is damaged.
         """
         file = expand_path(path)
         try:
-            content = read_limited(file, _LARGEST_FILE)
+            content = read_limited(file, _MAX_FILE_BYTES)
         except OSError as error:
             raise InputError(f"{file} cannot be read ({error.strerror}).") from error
         card = parse_model(cls, content, str(file), "score again")
@@ -234,24 +269,37 @@ class Scorecard(_Strict):
             for name in QUANTITIES:
                 if len(getattr(scores, name).per_neuron) != len(card.unit_ids):
                     raise InputError(
-                        f"{file}: {tier}.{name} has not one value for each of the {len(card.unit_ids)} unit ids; score again."
+                        f"{file}: {tier}.{name} needs one value for each of the {len(card.unit_ids)} unit ids; score again."
                     )
         return card
 
     def summary(self) -> dict[str, object]:
-        """All but the values per neuron, ready for JSON."""
+        """Return everything except the values of single neurons, as JSON values."""
         per_neuron = {"per_neuron": True}
         tier = dict.fromkeys(QUANTITIES, per_neuron)
-        said = self.model_dump(exclude={"unit_ids": True, "tiers": dict.fromkeys(self.tiers, tier)})
-        return {**said, "neurons": len(self.unit_ids)}
+        summary = self.model_dump(exclude={"unit_ids": True, "tiers": dict.fromkeys(self.tiers, tier)})
+        return {**summary, "neurons": len(self.unit_ids)}
 
     def per_neuron(self, tier: str) -> "pd.DataFrame":
-        """Table of one tier: a row for each unit id, a column for each metric, ceiling and reliability.
+        """Return a table of one tier, with a row for each unit id and a column for each metric, ceiling and reliability.
+
+        Parameters
+        ----------
+        tier
+            Name of a scored tier.
 
         Raises
         ------
         InputError
             If the tier was not scored.
+
+        Examples
+        --------
+        >>> from striate.submissions import Truth, score_array
+        >>> truth = Truth("27204-5-13", [7], ["test"] * 3, [1, 2, 3], [0, 0, 1], [[1.0], [2.0], [5.0]])
+        >>> card = score_array([[1.0], [1.0], [3.0]], truth, bootstrap=0)
+        >>> card.per_neuron("test")["single_trial_correlation"].round(3).to_dict()
+        {7: 0.971}
         """
         import pandas as pd
 
@@ -262,22 +310,28 @@ class Scorecard(_Strict):
         return pd.DataFrame(columns, index=index, dtype="float64")
 
 
-def _said(scores: TierScores) -> str:
+def _mean_scores_text(scores: TierScores) -> str:
     means = ((LABELS[name], getattr(scores, name).mean) for name in METRICS)
     return ", ".join(f"{label} {'–' if mean is None else format(mean, '.4f')}" for label, mean in means)
 
 
-class Means(_Strict):
-    """Both means of one metric across recordings.
+class MeanScores(_Strict):
+    """Mean of one metric over several recordings, in two ways.
 
     Attributes
     ----------
     over_neurons
-        Mean over the neurons of all recordings; None where it is defined in none.
+        Mean over the included neurons of all recordings; None if the metric is not defined for any recording.
     over_recordings
-        Mean of the recordings' means; None likewise.
+        Mean of the means of the recordings; None if the metric is not defined for any recording.
     neurons, recordings
-        How many count.
+        Number of included neurons and of recordings with a defined mean.
+
+    Examples
+    --------
+    >>> from striate.submissions import MeanScores
+    >>> MeanScores(over_neurons=0.35, over_recordings=0.4, neurons=8000, recordings=5).over_recordings
+    0.4
     """
 
     over_neurons: float | None
@@ -286,43 +340,60 @@ class Means(_Strict):
     recordings: int
 
 
-def across(scorecards: Sequence[Scorecard], tier: str) -> dict[str, Means]:
-    """Both means of each metric across recordings: over all neurons, and over recordings.
+def average_scorecards(scorecards: Sequence[Scorecard], tier: str) -> dict[str, MeanScores]:
+    """Average each metric over recordings in two ways: over all neurons, and over the means of the recordings.
 
     Parameters
     ----------
     scorecards
-        One of each recording, of the same protocol and version of the metrics.
+        One scorecard for each recording, with the same protocol and version of the metrics.
     tier
-        The tier whose scores are averaged.
+        The tier to average.
+
+    Returns
+    -------
+    dict
+        Means of each metric in `striate.metrics.evaluate.METRICS`, by its name.
 
     Raises
     ------
     InputError
-        If there are none, protocols or versions differ, or one recording stands twice or lacks the tier.
+        If there is no scorecard, protocols or versions differ, or a recording occurs twice or lacks the tier.
+
+    Examples
+    --------
+    >>> from striate.submissions import Truth, average_scorecards, score_array
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> cards = [
+    ...     score_array([[1.0], [1.0], [3.0]], Truth(name, [7], **trials, responses=responses), bootstrap=0)
+    ...     for name, responses in (("1-1-1", [[1.0], [2.0], [5.0]]), ("2-1-1", [[2.0], [1.0], [5.0]]))
+    ... ]
+    >>> round(average_scorecards(cards, "test")["single_trial_correlation"].over_recordings, 3)
+    0.971
     """
     if not scorecards:
         raise InputError("There is no scorecard to average.")
-    for what in ("protocol", "metrics_version"):
-        different = sorted({str(getattr(card, what)) for card in scorecards})
+    for attribute in ("protocol", "metrics_version"):
+        different = sorted({str(getattr(card, attribute)) for card in scorecards})
         if len(different) > 1:
             raise InputError(
-                f"The scorecards differ in {what} ({', '.join(different)}), so they have no common mean: average them apart."
+                f"The scorecards differ in {attribute} ({', '.join(different)}), so they have no common mean: average them "
+                "separately."
             )
     sessions = [card.session for card in scorecards if card.session is not None]
-    doubled = sorted({s for s in sessions if sessions.count(s) > 1})
-    if doubled:
-        raise InputError(f"There are several scorecards of session {doubled[0]}; give one of each recording.")
-    lacking = [card.session for card in scorecards if tier not in card.tiers]
-    if lacking:
-        raise InputError(f"The scorecard of session {lacking[0]} has no tier {tier!r}.")
+    duplicates = sorted({s for s in sessions if sessions.count(s) > 1})
+    if duplicates:
+        raise InputError(f"There are several scorecards of session {duplicates[0]}; give one for each recording.")
+    incomplete = [card.session for card in scorecards if tier not in card.tiers]
+    if incomplete:
+        raise InputError(f"The scorecard of session {incomplete[0]} has no tier {tier!r}.")
     return {metric: _means([getattr(card.tiers[tier], metric) for card in scorecards]) for metric in METRICS}
 
 
-def _means(scores: Sequence[Score]) -> Means:
+def _means(scores: Sequence[Score]) -> MeanScores:
     defined = [(score.mean, score.neurons) for score in scores if score.mean is not None]
     neurons = sum(count for _, count in defined)
-    return Means(
+    return MeanScores(
         over_neurons=sum(mean * count for mean, count in defined) / neurons if neurons else None,
         over_recordings=sum(mean for mean, _ in defined) / len(defined) if defined else None,
         neurons=neurons,

@@ -1,4 +1,4 @@
-"""Score a submission, or any array of predictions, against the truth."""
+"""Scores of a submission, or of any array of predictions, against the truth."""
 
 import os
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from striate.metrics import bootstrap as resample
 from striate.metrics.bootstrap import DEFAULT_RESAMPLES, BootstrapEstimate, Interval
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.score_summary import ScoreSummary, summarise_scores
-from striate.submissions.alignment import match, matched_tiers, same_session
+from striate.submissions.alignment import align, require_same_session, require_same_tiers
 from striate.submissions.ground_truth import Truth
 from striate.submissions.open import open_submission, open_truth
 from striate.submissions.scorecard import (
@@ -35,7 +35,7 @@ from striate.submissions.scorecard import (
     TierScores,
 )
 from striate.submissions.submission import Submission
-from striate.submissions.trial_table import naming
+from striate.submissions.trial_table import prefix_errors
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -51,67 +51,78 @@ def score(
 ) -> Scorecard:
     """Score a submission against the truth.
 
-    Rows are matched by trial index and columns by unit id, in any order.
+    Rows are aligned by trial index and columns by unit id, so that they may be in any order.
 
     Parameters
     ----------
     submission
-        Predictions of every trial and neuron of the truth, or a path that `open_submission` takes.
+        Predictions of every trial and neuron of the truth, or a path that `open_submission` accepts.
     truth
-        The standardised responses, a recording that has them, or a path that `open_truth` takes.
+        The standardised responses, a recording that has them, or a path that `open_truth` accepts.
     tiers
-        The tiers to score; by default all, which then must be the same in both.
+        The tiers to score. By default all tiers, which must then be the same in submission and truth.
     bootstrap
-        Number of resamples of the images for the intervals; 0 for none.
+        Number of resamples of the images for the confidence intervals; 0 for no intervals.
     seed
-        Of the resamples, and of the random halves of the split-half reliability.
+        Random seed of the resamples and of the random halves of the split-half reliability.
 
     Returns
     -------
     Scorecard
-        With the neurons in the order of the truth.
+        The scores, with the neurons in the order of the truth.
 
     Raises
     ------
     InputError
-        If a trial, neuron or tier is missing, extra, or shows another image, or a file is damaged.
+        If a tier, trial or neuron is missing or extra, a trial has another image id, or a file is damaged.
     WithheldError
         If the truth is a recording or an archive that withholds the responses.
+
+    Examples
+    --------
+    >>> from striate.submissions import Submission, Truth, score
+    >>> trials = {"tier": ["test"] * 4, "trial_idx": [1, 2, 3, 4], "image_id": [0, 0, 1, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0], [6.0]])
+    >>> submission = Submission(
+    ...     "27204-5-13", None, "image", [7], **trials, predictions=[[1.0], [1.0], [2.0], [2.0]]
+    ... )
+    >>> score(submission, truth, bootstrap=0)  # doctest: +ELLIPSIS
+    <Scorecard 27204-5-13, image, 1 neurons: test single-trial correlation 0.9701, ...>
     """
-    _check_resamples(bootstrap)
+    _validate_resamples(bootstrap)
     validate_seed(seed)
-    asked = None if tiers is None else tier_names(tiers)
-    if asked == ():
+    requested = None if tiers is None else tier_names(tiers)
+    if requested == ():
         raise InputError("No tier is to be scored; name at least one.")
-    given = submission
-    submission, truth = _opened(submission, truth, asked)
-    with naming(given):
-        same_session(submission, truth, "truth")
-        wanted = matched_tiers(submission.tiers, truth.tiers) if asked is None else asked
-        matches = {tier: match(submission, truth, tier) for tier in wanted}  # all, before any work
+    source = submission
+    submission, truth = _open(submission, truth, requested)
+    with prefix_errors(source):
+        require_same_session(submission, truth, "truth")
+        scored_tiers = require_same_tiers(submission.tiers, truth.tiers) if requested is None else requested
+        alignments = {tier: align(submission, truth, tier) for tier in scored_tiers}  # find all errors before scoring
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         fingerprints = [pool.submit(getattr, table, "fingerprint") for table in (submission, truth)]
-        scored = {}
-        for tier in wanted:
+        scores = {}
+        for tier in scored_tiers:
             rows = truth.rows(tier)
             responses = truth.responses if len(rows) == len(truth.tier) else truth.responses[rows]
-            predictions = matches[tier].take(submission.predictions)
-            scored[tier] = _score_tier(responses, predictions, truth.image_id[rows], bootstrap, seed, pool)
-        of_submission, of_truth = (future.result() for future in fingerprints)
+            predictions = alignments[tier].reorder(submission.predictions)
+            scores[tier] = _score_tier(responses, predictions, truth.image_id[rows], bootstrap, seed, pool)
+        submission_fingerprint, truth_fingerprint = (future.result() for future in fingerprints)
     return Scorecard(
         metrics_version=METRICS_VERSION,
         session=submission.session or truth.session,
         track=submission.track,
         protocol=submission.protocol,
-        submission_fingerprint=of_submission,
-        truth_fingerprint=of_truth,
+        submission_fingerprint=submission_fingerprint,
+        truth_fingerprint=truth_fingerprint,
         bootstrap=BootstrapSettings(resamples=bootstrap, seed=seed),
         unit_ids=truth.unit_ids.tolist(),
-        tiers=scored,
+        tiers=scores,
     )
 
 
-def _check_resamples(bootstrap: object) -> None:
+def _validate_resamples(bootstrap: object) -> None:
     if isinstance(bootstrap, int) and bootstrap < 0:
         raise InputError(
             f"A bootstrap of {bootstrap} resamples was asked for; give 0 for none, or usually {DEFAULT_RESAMPLES}."
@@ -126,21 +137,34 @@ def score_array(
     bootstrap: int = DEFAULT_RESAMPLES,
     seed: int = 0,
 ) -> Scorecard:
-    """Score an array, such as the expected response of a simulation or an oracle, as if it were a submission.
+    """Score an array of predictions, such as the expected responses of a simulation, like a submission.
 
     Parameters
     ----------
     predictions : (T, N)
-        A row for each row of the truth and a column for each of its unit ids, in the same order; standardised units.
+        Predictions in standardised units. Rows and columns are those of the truth, in the same order.
     truth
         The standardised responses.
     bootstrap, seed
-        As for `score`.
+        As in `score`.
+
+    Returns
+    -------
+    Scorecard
+        The scores, without a track and a protocol.
 
     Raises
     ------
     InputError
-        If the shape is not that of the truth's responses, or a value is not finite.
+        If the shape is not that of the responses of the truth, or a value is not finite.
+
+    Examples
+    --------
+    >>> from striate.submissions import Truth, score_array
+    >>> truth = Truth("27204-5-13", [7], ["test"] * 3, [1, 2, 3], [0, 0, 1], [[1.0], [2.0], [5.0]])
+    >>> card = score_array([[1.0], [1.0], [3.0]], truth, bootstrap=0)
+    >>> round(card.tiers["test"].single_trial_correlation.mean, 3)
+    0.971
     """
     submission = Submission(
         session=truth.session,
@@ -150,35 +174,35 @@ def score_array(
         tier=truth.tier,
         trial_idx=truth.trial_idx,
         image_id=truth.image_id,
-        predictions=cast("NDArray[np.float32]", predictions),  # whatever they are: they are checked here
+        predictions=cast("NDArray[np.float32]", predictions),  # the constructor validates the type
     )
     return score(submission, truth, bootstrap=bootstrap, seed=seed)
 
 
-def _opened(
+def _open(
     submission: Submission | Path | str, truth: "Truth | Recording | Path | str", tiers: tuple[str, ...] | None
 ) -> tuple[Submission, Truth]:
-    """Open both at once: parsing 200 MB of text each is most of the work."""
+    """Open submission and truth in parallel, because parsing two CSVs of 200 MB takes most of the time."""
     if not isinstance(submission, Submission | str | os.PathLike):
-        what = type(submission).__name__
-        raise InputError(f"A submission or a path is scored, got {what}: make one with Submission.from_array.")
+        type_name = type(submission).__name__
+        raise InputError(f"The submission is of type {type_name}; give a path, or make one with Submission.from_array.")
     only = tiers[0] if tiers and len(tiers) == 1 else None
     with ThreadPoolExecutor(max_workers=1) as pool:
-        opening = pool.submit(_truth, truth, tiers)
+        future = pool.submit(_open_truth, truth, tiers)
         opened = submission if isinstance(submission, Submission) else open_submission(submission, tier=only)
-        return opened, opening.result()
+        return opened, future.result()
 
 
-def _truth(given: "Truth | Recording | Path | str", tiers: tuple[str, ...] | None) -> Truth:
+def _open_truth(truth: "Truth | Recording | Path | str", tiers: tuple[str, ...] | None) -> Truth:
     from striate.recordings import Recording
 
-    if isinstance(given, Truth):
-        return given
-    if isinstance(given, Recording):
-        return Truth.of(given, tiers)
-    if isinstance(given, str | os.PathLike):
-        return open_truth(Path(given), tiers=tiers)
-    raise InputError(f"A truth is a Truth, a recording or a path, got {type(given).__name__}.")
+    if isinstance(truth, Truth):
+        return truth
+    if isinstance(truth, Recording):
+        return Truth.from_recording(truth, tiers)
+    if isinstance(truth, str | os.PathLike):
+        return open_truth(Path(truth), tiers=tiers)
+    raise InputError(f"A truth is a Truth, a recording or a path, got {type(truth).__name__}.")
 
 
 def _score_tier(
@@ -194,38 +218,38 @@ def _score_tier(
     reliability = pool.submit(split_half, responses, repeats, seed=seed)
     oracle = pool.submit(jackknife_oracle, responses, repeats)
     intervals = resample(responses, predictions, repeats, resamples=resamples, seed=seed) if resamples else None
-    found = metrics.result()
-    values = {name: found.feve.values if name == "feve" else getattr(found, name) for name in METRICS} | {
-        "cc_norm": found.cc_norm.values
+    metric_set = metrics.result()
+    values = {name: metric_set.feve.values if name == "feve" else getattr(metric_set, name) for name in METRICS} | {
+        "cc_norm": metric_set.cc_norm.values
     }
-    said = summarise_scores(found, intervals, len(repeats.images))
+    summaries = summarise_scores(metric_set, intervals, len(repeats.images))
     return TierScores(
         trials=repeats.trials,
         images=len(repeats.images),
-        **{name: _metric(said[name], values[name]) for name in (*METRICS, *NORMALISED_METRICS)},
-        **{name: _of_neurons(getattr(found, name), getattr(intervals, name, None)) for name in CEILINGS},
-        jackknife_oracle=_of_neurons(oracle.result()),
-        split_half=_of_neurons(reliability.result()),
+        **{name: _metric_score(summaries[name], values[name]) for name in (*METRICS, *NORMALISED_METRICS)},
+        **{name: _reliability_score(getattr(metric_set, name), getattr(intervals, name, None)) for name in CEILINGS},
+        jackknife_oracle=_reliability_score(oracle.result()),
+        split_half=_reliability_score(reliability.result()),
     )
 
 
-def _metric(said: ScoreSummary, values: NDArray[np.float64]) -> Score:
+def _metric_score(summary: ScoreSummary, values: NDArray[np.float64]) -> Score:
     return Score(
-        mean=said.mean,
-        reason=said.reason,
-        interval=_interval(said.interval),
+        mean=summary.mean,
+        reason=summary.reason,
+        interval=_interval(summary.interval),
         neurons=int(np.isfinite(values).sum()),
-        per_neuron=_or_none(values),
+        per_neuron=_nan_to_none(values),
     )
 
 
-def _of_neurons(found: Reliability, resampled: BootstrapEstimate | None = None) -> Score:
+def _reliability_score(reliability: Reliability, estimate: BootstrapEstimate | None = None) -> Score:
     return Score(
-        mean=found.mean,
-        reason=found.reason,
-        interval=_interval(resampled.interval if resampled else None),
-        neurons=int(np.isfinite(found.values).sum()),
-        per_neuron=_or_none(found.values),
+        mean=reliability.mean,
+        reason=reliability.reason,
+        interval=_interval(estimate.interval if estimate else None),
+        neurons=int(np.isfinite(reliability.values).sum()),
+        per_neuron=_nan_to_none(reliability.values),
     )
 
 
@@ -233,5 +257,5 @@ def _interval(interval: Interval | None) -> IntervalScore | None:
     return IntervalScore(low=interval.low, high=interval.high, level=interval.level) if interval else None
 
 
-def _or_none(values: NDArray[np.float64]) -> list[float | None]:
+def _nan_to_none(values: NDArray[np.float64]) -> list[float | None]:
     return [None if value != value else value for value in values.tolist()]

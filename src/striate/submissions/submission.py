@@ -1,4 +1,4 @@
-"""A submission: predictions of withheld responses, with the keys of trials and neurons."""
+"""A submission: predicted responses, with ids of trials and neurons."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,43 +14,59 @@ from striate.benchmarks.protocols import IMAGE, protocol_name, track_name
 from striate.catalog import as_recording
 from striate.errors import InputError, describe_type, validate_count
 from striate.submissions.formats import parquet
-from striate.submissions.trial_table import Ids, Keys, Table, naming, tier_rows
+from striate.submissions.trial_table import IdArray, TrialIds, TrialTable, prefix_errors, tier_rows
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
     from striate.training import Predictions
 
-Predict = Callable[["Recording", NDArray[np.int64]], ArrayLike]
+PredictFunction = Callable[["Recording", NDArray[np.int64]], ArrayLike]
 
 _COLUMN = "prediction"
-# Of a prediction, in standard deviations of the responses. Beyond it, sums of squares over resamples of the images lose the other trials to
-# rounding.
-LARGEST = 1_000_000
+# Largest prediction, in standard deviations of the responses. A larger value would dominate the sums of squares over resamples, so that
+# rounding errors would hide the other trials.
+MAX_PREDICTION = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Submission(Table):
-    """Predicted responses of the trials of one recording, live and final test together.
+class Submission(TrialTable):
+    """Predicted responses of the test trials of one recording, of all its test tiers together.
 
     Parameters
     ----------
     session
-        Name of the recording that is predicted; None if it is not known (read from a CSV of 2022).
+        Session of the predicted recording; None if it is not known, because a CSV of 2022 does not name it.
     track
-        Name of the track, such as ``"sensorium+"``; None where it does not matter, since the session tells it.
+        Name of the track, such as ``"sensorium+"``; None if the session determines the track or it is not needed.
     protocol
-        What the model was allowed to know, one of `striate.submissions.PROTOCOLS`; None if it is not known.
+        What the model was allowed to see, one of `striate.submissions.PROTOCOLS`; None if it is not known.
     unit_ids : (N,)
         Unit id of each column of the predictions.
     tier, trial_idx, image_id : (T,)
-        Tier, trial index and image of each row of the predictions, in any order.
+        Tier, trial index and image id of each row of the predictions, in any order.
     predictions : (T, N)
-        Predicted responses in standardised units; kept as float32.
+        Predicted responses in standardised units, stored as float32.
 
     Raises
     ------
     InputError
-        If shapes disagree, a trial or unit stands twice, a value is not finite, or a name is unknown.
+        If the shapes do not match, a trial or unit id occurs twice, a value is not finite, or a name is unknown.
+
+    Examples
+    --------
+    >>> from striate.submissions import Submission
+    >>> submission = Submission(
+    ...     session="27204-5-13",
+    ...     track=None,
+    ...     protocol="image",
+    ...     unit_ids=[1, 2],
+    ...     tier=["test", "test", "test"],
+    ...     trial_idx=[7, 8, 9],
+    ...     image_id=[0, 0, 1],
+    ...     predictions=[[0.6, 0.6], [0.6, 0.6], [0.1, 0.2]],
+    ... )
+    >>> submission
+    <Submission 27204-5-13: test 3 trials × 2 neurons, image>
     """
 
     session: str | None
@@ -58,22 +74,22 @@ class Submission(Table):
     protocol: str | None
     unit_ids: NDArray[np.int64]
     tier: NDArray[np.str_]
-    trial_idx: Ids
-    image_id: Ids
+    trial_idx: IdArray
+    image_id: IdArray
     predictions: NDArray[np.float32]
 
-    called: ClassVar[str] = "predictions"
+    values_name: ClassVar[str] = "predictions"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "predictions", self._check(self.predictions))
+        object.__setattr__(self, "predictions", self._validate(self.predictions))
         if self.track is not None:
             object.__setattr__(self, "track", track_name(self.track))
         if self.protocol is not None:
             object.__setattr__(self, "protocol", protocol_name(self.protocol))
         if self.track == "sensorium" and self.protocol not in (None, IMAGE):
             raise InputError(
-                f"Track sensorium is for models that know the image alone, and this one's protocol is {self.protocol!r}: "
-                "name track sensorium+, or none."
+                f"Track sensorium is for models that see only the image, but the protocol of this submission is "
+                f"{self.protocol!r}: give track sensorium+, or no track."
             )
 
     @property
@@ -91,37 +107,56 @@ class Submission(Table):
         track: str | None = None,
         tiers: Sequence[str] | None = None,
     ) -> "Submission":
-        """Submit an array of predictions, however they were made.
+        """Make a submission from an array of predictions of any model.
 
         Parameters
         ----------
         recording
-            The recording that they predict.
+            The predicted recording.
         predictions : (T, N)
-            Predicted responses in standardised units, ≥ 0: a row for each of ``recording.rows(tier)``, tier after
-            tier, and a column for each neuron in the recording's order. The columns of a DataFrame that are unit ids, and the rows that are
-            trial indices, may have any order.
-        protocol, track
-            As for `Submission`.
+            Predicted responses in standardised units, ≥ 0. The rows are ``recording.rows(tier)``, one tier after the other,
+            and the columns are the neurons in the order of the recording. The rows and columns of a DataFrame that is labelled
+            with trial indices and unit ids may have any order.
+        protocol
+            What the model was allowed to see, one of `striate.submissions.PROTOCOLS`.
+        track
+            Name of the track, or None.
         tiers
-            The tiers that are predicted; by default ``test`` and ``final_test``, as far as the recording has them.
+            The predicted tiers. By default ``test`` and ``final_test``, those that the recording has.
 
         Raises
         ------
         InputError
-            If the shape is not that of the recording's trials and neurons, or a prediction is negative, above `LARGEST` or not finite.
+            If the shape does not match the trials and neurons of the recording, or a prediction is negative, not finite or
+            larger than `MAX_PREDICTION`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import striate
+        >>> recording = striate.simulate(
+        ...     neurons=5, train=10, validation=2, test_images=4, repeats=2, image_shape=(36, 64)
+        ... ).recording
+        >>> len(Submission.from_array(recording, np.ones((8, 5)), protocol="image").predictions)
+        8
         """
-        keys = Keys.of(recording, tiers)
-        values = cast(
-            "NDArray[np.float32]", predictions
-        )  # whatever they are: they are checked as the submission is made
-        submission = cls(track=track, protocol=protocol, predictions=values, **keys.as_arguments())
-        submission.require_rates()
+        ids = TrialIds.from_recording(recording, tiers)
+        values = cast("NDArray[np.float32]", predictions)  # the constructor validates the type
+        submission = cls(track=track, protocol=protocol, predictions=values, **ids.as_dict())
+        submission.validate_rates()
         return submission
 
     @classmethod
     def from_predictions(cls, predictions: "Predictions", *, track: str | None = None) -> "Submission":
-        """Submit what `striate.predict` returned; it knows its trials, neurons and protocol."""
+        """Make a submission from the result of `striate.predict`, which includes trials, neurons and protocol.
+
+        Parameters
+        ----------
+        predictions
+            Result of `striate.predict`.
+        track
+            Name of the track, or None.
+        """
         return cls(
             session=predictions.session,
             track=track,
@@ -137,31 +172,44 @@ class Submission(Table):
     def from_callable(
         cls,
         recording: "Recording",
-        predict: Predict,
+        predict: PredictFunction,
         *,
         protocol: str,
         track: str | None = None,
         tiers: Sequence[str] | None = None,
         batch_size: int = 128,
     ) -> "Submission":
-        """Submit what a function predicts: any model of one's own, in any framework.
+        """Make a submission by calling a function that predicts responses, for a model in any framework.
 
         Parameters
         ----------
         recording
             The recording to predict.
         predict
-            ``predict(recording, rows)`` returns the predicted responses of the trials `rows`, shape (rows, N), in
-            standardised units. It finds what it may look at in ``recording.images[rows]`` and so on.
+            Function called as ``predict(recording, rows)``. It returns the predicted responses of the trials `rows` in
+            standardised units, of shape (len(rows), N). Its inputs are ``recording.images[rows]``,
+            ``recording.behavior[rows]`` and so on.
         protocol, track, tiers
-            As for `from_array`.
+            As in `from_array`.
         batch_size
-            Most trials that `predict` is asked for at once.
+            Maximal number of trials in one call of `predict`.
 
         Raises
         ------
         InputError
-            If `predict` returns another shape, or as for `from_array`.
+            If `predict` returns an array of another shape, and as in `from_array`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import striate
+        >>> recording = striate.simulate(
+        ...     neurons=5, train=10, validation=2, test_images=4, repeats=2, image_shape=(36, 64)
+        ... ).recording
+        >>> def mean_luminance(recording, rows):
+        ...     return np.tile(recording.images[rows].mean(axis=(1, 2, 3))[:, None] / 255, 5)
+        >>> len(Submission.from_callable(recording, mean_luminance, protocol="image").predictions)
+        8
         """
         recording = as_recording(recording)
         validate_count("batch_size", batch_size)
@@ -174,66 +222,79 @@ class Submission(Table):
         predictions = np.empty((len(rows), neurons), dtype=np.float32)
         with progress_bar("predicting", len(rows)) as advance:
             for start in range(0, len(rows), batch_size):
-                some = rows[start : start + batch_size]
-                returned = predict(recording, some)
+                batch = rows[start : start + batch_size]
+                returned = predict(recording, batch)
                 if is_data_frame(returned):
                     from striate.recordings.table_labels import reorder_by_labels
 
-                    ids = recording.trials["trial_idx"].iloc[some]
-                    returned = reorder_by_labels(returned, "predictions", rows=[ids, some], columns=recording.unit_ids)
+                    ids = recording.trials["trial_idx"].iloc[batch]
+                    returned = reorder_by_labels(returned, "predictions", rows=[ids, batch], columns=recording.unit_ids)
                 values = as_array(returned, "predictions")
-                if values.shape != (len(some), neurons):
+                if values.shape != (len(batch), neurons):
                     raise InputError(
-                        f"The function returned predictions of shape {values.shape}; {len(some)} trials and "
-                        f"{neurons} neurons need {(len(some), neurons)}."
+                        f"The function returned predictions of shape {values.shape}; {len(batch)} trials and "
+                        f"{neurons} neurons need {(len(batch), neurons)}."
                     )
-                predictions[start : start + len(some)] = values
-                advance(len(some))
+                predictions[start : start + len(batch)] = values
+                advance(len(batch))
         return cls.from_array(recording, predictions, protocol=protocol, track=track, tiers=tiers)
 
     def write(self, path: Path | str, *, overwrite: bool = False) -> None:
-        """Write the native file: Parquet, a row a trial. The same submission gives the same bytes.
+        """Write the native Parquet file, with one row for each trial. Equal submissions give identical files.
+
+        Parameters
+        ----------
+        path
+            File to write, such as ``cnn.parquet``.
+        overwrite
+            Whether to replace an existing file.
 
         Raises
         ------
         InputError
-            If session or protocol is not known, a prediction is negative, or the file exists already.
+            If the session or protocol is not known, a prediction is negative or too large, or the file exists and `overwrite`
+            is False.
         """
         for name, value in (("session", self.session), ("protocol", self.protocol)):
             if value is None:
                 raise InputError(f"A native submission states its {name}: give the {name}.")
-        self.require_rates()
+        self.validate_rates()
         header = {"kind": "submission", "track": self.track, "protocol": self.protocol}
         parquet.write(self, path, _COLUMN, header, overwrite=overwrite)
 
     @classmethod
     def read(cls, path: Path | str) -> "Submission":
-        """Read a native file without trusting it.
+        """Read and check a native file. It may come from an untrusted source.
+
+        Parameters
+        ----------
+        path
+            The Parquet file.
 
         Raises
         ------
         InputError
-            If anything about it is not as `write` would have made it: the sentence says what, and how to mend it.
+            If the file differs in any way from one that `write` would have written. The message says how to correct it.
         """
         contents = parquet.read(path, "submission", _COLUMN)
         header = contents.header
         if header.protocol is None:
             raise InputError(f"{path} does not state its protocol; write it with Submission.write.")
-        with naming(path):
+        with prefix_errors(path):
             submission = cls(
                 session=header.session,
                 track=header.track,
                 protocol=header.protocol,
-                unit_ids=parquet.ids_of(header),
+                unit_ids=parquet.unit_ids_from_header(header),
                 predictions=contents.values,
                 **contents.keys,
             )
-            submission.require_rates()
+            submission.validate_rates()
         return submission
 
-    def require_rates(self) -> None:
-        """Raise `InputError` if a prediction is negative, or too large to be a rate."""
-        for extreme, allowed, why in (
+    def validate_rates(self) -> None:
+        """Raise `InputError` if a prediction is negative or larger than `MAX_PREDICTION`."""
+        for extreme, allowed, advice in (
             (
                 self.predictions.argmin(),
                 (0, np.inf),
@@ -241,18 +302,18 @@ class Submission(Table):
             ),
             (
                 self.predictions.argmax(),
-                (-np.inf, LARGEST),
-                f"standardised responses are far below {LARGEST:,}, so perhaps the training has diverged",
+                (-np.inf, MAX_PREDICTION),
+                f"standardised responses are far below {MAX_PREDICTION:,}, so perhaps the training has diverged",
             ),
         ):
             row, column = np.unravel_index(int(extreme), self.predictions.shape)
             value = float(self.predictions[row, column])
             if not allowed[0] <= value <= allowed[1]:
                 raise InputError(
-                    f"The prediction of trial {self.trial_idx[row]}, unit {self.unit_ids[column]} is {value:g}; {why}."
+                    f"The prediction of trial {self.trial_idx[row]}, unit {self.unit_ids[column]} is {value:g}; {advice}."
                 )
 
     def __repr__(self) -> str:
         trials = ", ".join(f"{t} {(self.tier == t).sum()}" for t in self.tiers)
-        said = "".join(f", {what}" for what in (self.track, self.protocol) if what is not None)
-        return f"<Submission {self.session}: {trials} trials × {len(self.unit_ids)} neurons{said}>"
+        names = "".join(f", {name}" for name in (self.track, self.protocol) if name is not None)
+        return f"<Submission {self.session}: {trials} trials × {len(self.unit_ids)} neurons{names}>"

@@ -1,4 +1,4 @@
-"""What submissions and truths have in common: one row of values a trial, known by tier, trial index and unit ids."""
+"""Tables of trials × neurons, the base of submissions and truths: values with ids of trials and neurons."""
 
 import contextlib
 import hashlib
@@ -21,19 +21,19 @@ from striate.errors import InputError
 if TYPE_CHECKING:
     from striate.recordings import Recording
 
-Ids = NDArray[np.int64] | NDArray[np.str_]
+IdArray = NDArray[np.int64] | NDArray[np.str_]
 
-# Some ten times a whole recording of the benchmark: what claims more is refused before it fills the memory.
-MOST_TRIALS = 2**17
-MOST_VALUES = 2**28
-LONGEST_ID = 200  # characters
+# About ten times the size of a recording of the benchmark. Larger files are refused before memory is allocated.
+MAX_TRIALS = 2**17
+MAX_VALUES = 2**28
+MAX_ID_LENGTH = 200  # characters
 
-OTHER_SUFFIXES = (".txt", ".tsv", ".json", ".zip", ".npy", ".npz")  # of files that are neither form of a table
+NON_TABLE_SUFFIXES = (".txt", ".tsv", ".json", ".zip", ".npy", ".npz")  # suffixes of neither Parquet nor CSV
 
 
 @contextlib.contextmanager
-def naming(source: object) -> Iterator[None]:
-    """Put the file that was given before what is wrong with it; a table in memory has no name."""
+def prefix_errors(source: object) -> Iterator[None]:
+    """Prefix the errors of the block with the path `source`. Do nothing if `source` is not a path."""
     try:
         yield
     except InputError as error:
@@ -42,38 +42,38 @@ def naming(source: object) -> Iterator[None]:
         raise
 
 
-class Keyed:
-    """Keys of trials and neurons.
+class TrialIdsBase:
+    """Ids of trials and neurons: what `TrialIds`, `Submission` and `Truth` have in common.
 
     Attributes
     ----------
     session
-        Name of the recording; None where it is not known (a CSV of 2022 does not say it).
+        Session of the recording; None if it is not known, because a CSV of 2022 does not name it.
     unit_ids : (N,) int64
         Unit id of each column.
     tier, trial_idx, image_id : (T,)
-        Tier, trial index and image of each row. Trial indices and image ids are integers or strings.
+        Tier, trial index and image id of each row. Trial indices and image ids are integers or strings.
     """
 
     session: str | None
     unit_ids: NDArray[np.int64]
     tier: NDArray[np.str_]
-    trial_idx: Ids
-    image_id: Ids
+    trial_idx: IdArray
+    image_id: IdArray
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """The tiers that there are rows of, in the usual order."""
+        """Names of the tiers of the rows, in the order train, validation, test, final_test."""
         present = set(self.tier.tolist())
         return tuple(t for t in TIERS if t in present)
 
     def rows(self, tier: str) -> NDArray[np.intp]:
-        """Rows of one tier, in the order in which they stand.
+        """Return the indices of the rows of one tier, in ascending order.
 
         Raises
         ------
         InputError
-            If there are none.
+            If the tier has no rows.
         """
         name = tier_name(tier)
         rows = np.flatnonzero(self.tier == name)
@@ -83,30 +83,30 @@ class Keyed:
 
 
 @dataclass(frozen=True)
-class Keys(Keyed):
-    """The keys of some tiers of a recording; as `Keyed`."""
+class TrialIds(TrialIdsBase):
+    """Ids of the trials and neurons of some tiers of a recording, without values. The attributes are those of `TrialIdsBase`."""
 
     session: str
     unit_ids: NDArray[np.int64]
     tier: NDArray[np.str_]
-    trial_idx: Ids
-    image_id: Ids
+    trial_idx: IdArray
+    image_id: IdArray
 
     @classmethod
-    def of(cls, recording: "Recording", tiers: Sequence[str] | None = None) -> "Keys":
-        """Keys of a recording's trials, tier after tier.
+    def from_recording(cls, recording: "Recording", tiers: Sequence[str] | None = None) -> "TrialIds":
+        """Return the ids of the trials of a recording, one tier after the other.
 
         Parameters
         ----------
         recording
             The recording.
         tiers
-            By default ``test`` and ``final_test``, as far as the recording has them.
+            Tiers of the trials. By default ``test`` and ``final_test``, those that the recording has.
 
         Raises
         ------
         InputError
-            If there is no such tier.
+            If the recording has no such tier.
         """
         recording = as_recording(recording)
         rows = tier_rows(recording, tiers)
@@ -115,38 +115,38 @@ class Keys(Keyed):
             recording.session,
             recording.unit_ids,
             np.repeat(list(rows), [len(r) for r in rows.values()]),
-            as_ids(trials["trial_idx"].to_numpy(), "trial indices", len(trials)),
-            as_ids(trials["image_id"].to_numpy(), "image ids", len(trials)),
+            as_id_array(trials["trial_idx"].to_numpy(), "trial indices", len(trials)),
+            as_id_array(trials["image_id"].to_numpy(), "image ids", len(trials)),
         )
 
-    def as_arguments(self) -> dict[str, Any]:
-        """The keys by name, to make a `Table` of them."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the ids by name, as keyword arguments of a `TrialTable`."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 def tier_rows(recording: "Recording", tiers: Sequence[str] | None = None) -> dict[str, NDArray[np.int64]]:
-    """Rows of a recording by tier, as `Keys.of` takes them: in the order of `tiers`."""
+    """Return the row indices of each tier of a recording, in the order of `tiers`; by default of the test tiers."""
     recording = as_recording(recording)
-    wanted = [t for t in TEST_TIERS if t in recording.tiers] if tiers is None else tier_names(tiers)
-    if not wanted:
+    names = [t for t in TEST_TIERS if t in recording.tiers] if tiers is None else tier_names(tiers)
+    if not names:
         raise InputError(f"Recording {recording.session} has neither test nor final_test trials; name other tiers.")
-    return {tier: recording.rows(tier) for tier in wanted}
+    return {tier: recording.rows(tier) for tier in names}
 
 
-class Table(Keyed):
-    """Values of trials × neurons with the keys of both, checked when made."""
+class TrialTable(TrialIdsBase):
+    """Values of shape (trials, neurons) with the ids of both, validated on creation."""
 
-    #: how messages call the values
-    called: ClassVar[str]
+    #: plural noun for the values in messages, such as "predictions"
+    values_name: ClassVar[str]
 
     @property
     @abstractmethod
     def values(self) -> NDArray[np.float32]:
-        """The values, shape (T, N)."""
+        """Values, of shape (T, N)."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of keys and values, whatever the order of rows and columns and the form of the file."""
+        """SHA-256 hash of ids and values. It does not depend on the order of rows and columns or on the file format."""
         rows = np.lexsort((self.trial_idx.astype(str), self.tier))
         columns = np.argsort(self.unit_ids, kind="stable")
         digest = hashlib.sha256(self.unit_ids[columns].astype("<i8").tobytes())
@@ -156,45 +156,54 @@ class Table(Keyed):
         for start in range(0, len(rows), 64):
             block = self.values[rows[start : start + 64]]
             ordered = block if in_order else block[:, columns]
-            digest.update((ordered + np.float32(0)).astype("<f4", copy=False).tobytes())  # no negative zero
+            digest.update((ordered + np.float32(0)).astype("<f4", copy=False).tobytes())  # + 0: turn −0 into 0
         return digest.hexdigest()
 
-    def _check(self, values: ArrayLike) -> NDArray[np.float32]:
-        """Check and normalise the keys in place; return the values as float32."""
+    def _validate(self, values: ArrayLike) -> NDArray[np.float32]:
+        """Validate and normalise the ids in place; return the values as float32."""
         set_ = object.__setattr__
         if self.session is not None:
             set_(self, "session", valid_session(str(self.session)))
-        set_(self, "unit_ids", _unit_ids(self.unit_ids))
+        set_(self, "unit_ids", _validate_unit_ids(self.unit_ids))
         tiers = np.asarray(self.tier)
         if tiers.ndim != 1 or tiers.size == 0:
             raise InputError(f"The tiers have shape {tiers.shape}; expected (trials,), at least one.")
         known, tier_of_row = np.unique(tiers.astype(str), return_inverse=True)
         set_(self, "tier", np.array([tier_name(t) for t in known.tolist()])[tier_of_row])
-        set_(self, "trial_idx", as_ids(self.trial_idx, "trial indices", tiers.size))
-        set_(self, "image_id", as_ids(self.image_id, "image ids", tiers.size))
-        self._refuse_doubled_trials()
+        set_(self, "trial_idx", as_id_array(self.trial_idx, "trial indices", tiers.size))
+        set_(self, "image_id", as_id_array(self.image_id, "image ids", tiers.size))
+        self._refuse_duplicate_trials()
         if is_data_frame(values):
             from striate.recordings.table_labels import reorder_by_labels
 
-            values = reorder_by_labels(values, self.called, rows=[self.trial_idx], columns=self.unit_ids)
-        return _finite(values, (tiers.size, self.unit_ids.size), self.called)
+            values = reorder_by_labels(values, self.values_name, rows=[self.trial_idx], columns=self.unit_ids)
+        return _validate_values(values, (tiers.size, self.unit_ids.size), self.values_name)
 
-    def _refuse_doubled_trials(self) -> None:
+    def _refuse_duplicate_trials(self) -> None:
         for tier in self.tiers:
             ids, counts = np.unique(self.trial_idx[self.tier == tier], return_counts=True)
             if (counts > 1).any():
                 raise InputError(
-                    f"Trial {ids[counts > 1][0]} of tier {tier!r} stands {counts.max()} times; keep one row for each trial."
+                    f"Trial {ids[counts > 1][0]} of tier {tier!r} occurs {counts.max()} times; keep one row for each trial."
                 )
 
 
-def as_ids(values: ArrayLike, name: str, count: int) -> Ids:
+def as_id_array(values: ArrayLike, name: str, count: int) -> IdArray:
     """Return ids as int64 if they are integers, else as strings.
+
+    Parameters
+    ----------
+    values : (count,)
+        Integers or strings.
+    name
+        Plural noun for the ids in error messages, such as "image ids".
+    count
+        Expected number of ids.
 
     Raises
     ------
     InputError
-        If they are not one a trial, or neither integers nor short strings.
+        If the number of ids is not `count`, or they are neither integers nor short printable strings.
     """
     refuse_masked(values, name)
     ids: NDArray[Any] = np.asarray(values)
@@ -211,8 +220,8 @@ def as_ids(values: ArrayLike, name: str, count: int) -> Ids:
         ids = np.array([i.decode() if isinstance(i, bytes) else str(i) for i in ids.tolist()])
     if ids.dtype.kind != "U":
         raise InputError(f"The {name} are of type {ids.dtype}; expected integers or strings.")
-    if ids.dtype.itemsize > 4 * LONGEST_ID:
-        raise InputError(f"One of the {name} is longer than {LONGEST_ID} characters.")
+    if ids.dtype.itemsize > 4 * MAX_ID_LENGTH:
+        raise InputError(f"One of the {name} is longer than {MAX_ID_LENGTH} characters.")
     unprintable = next((i for i in ids.tolist() if not i.isprintable()), None)
     if unprintable is not None:
         raise InputError(f"One of the {name}, {unprintable!r}, has characters that cannot be printed.")
@@ -225,34 +234,34 @@ def _are_integers(ids: NDArray[Any]) -> bool:
     return ids.dtype.kind in "iu"
 
 
-def printable(text: str, most: int = 120) -> str:
-    """A text of unknown origin, fit to stand in a message: on one line, without control characters, cut to length."""
-    plain = "".join(c if c.isprintable() else "?" for c in " ".join(text[: 10 * most].split()))
-    return plain if len(plain) <= most else plain[: most - 3] + "..."
+def printable_text(text: str, max_length: int = 120) -> str:
+    """Make an untrusted text fit for a message: one line, no control characters, at most `max_length` characters."""
+    plain = "".join(c if c.isprintable() else "?" for c in " ".join(text[: 10 * max_length].split()))
+    return plain if len(plain) <= max_length else plain[: max_length - 3] + "..."
 
 
-def _unit_ids(values: ArrayLike) -> NDArray[np.int64]:
+def _validate_unit_ids(values: ArrayLike) -> NDArray[np.int64]:
     refuse_masked(values, "unit ids")
     ids = np.asarray(values)
     if ids.ndim != 1 or ids.size == 0 or not _are_integers(ids):
-        raise InputError(f"The unit ids are {ids.dtype} of shape {ids.shape}; expected integers, one a neuron.")
+        raise InputError(f"The unit ids are {ids.dtype} of shape {ids.shape}; expected integers, one for each neuron.")
     distinct, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any():
-        raise InputError(f"Unit id {distinct[counts > 1][0]} stands twice; each neuron needs one column.")
+        raise InputError(f"Unit id {distinct[counts > 1][0]} occurs twice; each neuron needs one column.")
     try:
         return to_int64(ids)
     except InputError as error:
         raise InputError(f"The unit ids must be integers, {error}.") from None
 
 
-def _finite(values: ArrayLike, shape: tuple[int, int], called: str) -> NDArray[np.float32]:
-    array = as_array(values, called)
+def _validate_values(values: ArrayLike, shape: tuple[int, int], values_name: str) -> NDArray[np.float32]:
+    array = as_array(values, values_name)
     if array.shape != shape:
         raise InputError(
-            f"The {called} have shape {array.shape}; {shape[0]} trials and {shape[1]} neurons need {shape}."
+            f"The {values_name} have shape {array.shape}; {shape[0]} trials and {shape[1]} neurons need {shape}."
         )
     if array.dtype.kind not in "fiu":
-        raise InputError(f"The {called} are of type {array.dtype}; expected real numbers.")
+        raise InputError(f"The {values_name} are of type {array.dtype}; expected real numbers.")
     with np.errstate(over="ignore"):
         narrow = np.ascontiguousarray(array, dtype=np.float32)
     for start in range(0, len(narrow), 64):
@@ -260,6 +269,6 @@ def _finite(values: ArrayLike, shape: tuple[int, int], called: str) -> NDArray[n
         if wrong.size:
             row, column = wrong[0] + (start, 0)
             raise InputError(
-                f"The {called} hold {array[row, column]} (row {row}, column {column}); every value must be a finite number."
+                f"The {values_name} hold {array[row, column]} (row {row}, column {column}); every value must be a finite number."
             )
     return narrow

@@ -1,14 +1,14 @@
-"""Check a submission against the archive that it answers, before it is sent."""
+"""Validation of a submission against the recording that it predicts, before it is sent."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.errors import InputError
-from striate.submissions.alignment import Match, match, same_session
+from striate.submissions.alignment import Alignment, align, require_same_session
 from striate.submissions.open import open_submission
 from striate.submissions.submission import Submission
-from striate.submissions.trial_table import Keyed, Keys, naming
+from striate.submissions.trial_table import TrialIds, TrialIdsBase, prefix_errors
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -22,56 +22,68 @@ def validate(
     Parameters
     ----------
     submission
-        What is to be sent, or a path that `open_submission` takes.
+        The submission, or a path that `open_submission` accepts.
     recording
-        The archive that it answers; its test responses may be withheld.
+        The recording that the submission predicts. Its test responses may be withheld.
     tiers
-        The tiers that must be predicted; by default ``test`` and ``final_test``, as far as the recording has them.
+        The tiers that must be predicted. By default ``test`` and ``final_test``, those that the recording has.
 
     Returns
     -------
     dict
-        Number of predicted trials by tier.
+        Number of predicted trials of each tier.
 
     Raises
     ------
     InputError
-        If a tier, trial or neuron is missing or extra, a trial names another image, or a prediction is negative or too large.
+        If a tier, trial or neuron is missing or extra, a trial has another image id, or a prediction is negative or too large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import striate
+    >>> from striate.submissions import Submission, validate
+    >>> recording = striate.simulate(
+    ...     neurons=5, train=10, validation=2, test_images=4, repeats=2, image_shape=(36, 64)
+    ... ).recording
+    >>> submission = Submission.from_array(recording, np.ones((8, 5)), protocol="image")
+    >>> validate(submission, recording)
+    {'test': 8}
     """
-    wanted = Keys.of(recording, tiers)
-    only = wanted.tiers[0] if tiers is not None and len(wanted.tiers) == 1 else None
+    required = TrialIds.from_recording(recording, tiers)
+    only = required.tiers[0] if tiers is not None and len(required.tiers) == 1 else None
     opened = submission if isinstance(submission, Submission) else open_submission(submission, tier=only)
-    with naming(submission):
-        same_session(opened, wanted, "archive")
-        match_whole(opened, dict.fromkeys(wanted.tiers, wanted))
-    return {tier: len(wanted.rows(tier)) for tier in wanted.tiers}
+    with prefix_errors(submission):
+        require_same_session(opened, required, "archive")
+        align_all(opened, dict.fromkeys(required.tiers, required))
+    return {tier: len(required.rows(tier)) for tier in required.tiers}
 
 
-def match_whole(submission: Submission, wanted: Mapping[str, Keyed]) -> dict[str, Match]:
-    """Match a submission with all that it must predict.
+def align_all(submission: Submission, required: Mapping[str, TrialIdsBase]) -> dict[str, Alignment]:
+    """Align a submission with all trials that it must predict.
 
     Parameters
     ----------
     submission
-        What was sent.
-    wanted
-        By tier: keys of its trials and neurons.
+        The submission.
+    required
+        Ids of the required trials and neurons of each tier.
 
     Returns
     -------
     dict
-        By tier: where its rows and columns stand.
+        Alignment of each tier.
 
     Raises
     ------
     InputError
-        If it does not predict exactly these tiers, trials and neurons, or a prediction is negative or too large.
+        If the submission does not predict exactly these tiers, trials and neurons, or a prediction is negative or too large.
     """
-    if submission.tiers != tuple(wanted):
+    if submission.tiers != tuple(required):
         raise InputError(
-            f"The submission has the tiers {', '.join(submission.tiers)}; {' and '.join(wanted)} must be predicted, in one "
+            f"The submission has the tiers {', '.join(submission.tiers)}; {' and '.join(required)} must be predicted, in one "
             "submission, and no others."
         )
-    matches = {tier: match(submission, keys, tier) for tier, keys in wanted.items()}
-    submission.require_rates()
-    return matches
+    alignments = {tier: align(submission, ids, tier) for tier, ids in required.items()}
+    submission.validate_rates()
+    return alignments

@@ -22,7 +22,7 @@ def _truth() -> list[bytes]:
     from striate.submissions import Truth
     from tests.submissions.examples import example
 
-    return [bytes_of(Truth.of(example(final_images=0, neurons=3)[0]).write, "a.parquet")]
+    return [bytes_of(Truth.from_recording(example(final_images=0, neurons=3)[0]).write, "a.parquet")]
 
 
 def _csv(column: str) -> bytes:
@@ -49,7 +49,7 @@ def _csv_lists() -> list[bytes]:
 def _lists(path: Path) -> None:
     """The lists of numbers in the cells of a CSV."""
     from striate.errors import InputError
-    from striate.submissions.formats.sensorium_csv_parsing import read_floats, read_integers
+    from striate.submissions.formats.sensorium_csv_file import read_floats, read_integers
 
     text = path.read_bytes()
     try:

@@ -19,7 +19,7 @@ from striate.portal.receiving.keys import read_keys
 from striate.portal.receiving.on_the_way import phase_that_just_ended, waiting_of_other_phases
 from striate.portal.receiving.states import locked, move
 from striate.portal.scoring.leases import Lease
-from striate.submissions.trial_table import Keys
+from striate.submissions.trial_table import TrialIds
 
 _WAIT = 5.0  # seconds
 
@@ -114,10 +114,10 @@ def _must_wait(submission: Submission) -> bool:
     return phase_that_just_ended(rules, moment) is not None or waiting_of_other_phases(rules, moment) > 0
 
 
-_read: dict[str, tuple[Rules, dict[str, Keys]]] = {}
+_read: dict[str, tuple[Rules, dict[str, TrialIds]]] = {}
 
 
-def keys_of_competition() -> tuple[Rules, dict[str, Keys]]:
+def keys_of_competition() -> tuple[Rules, dict[str, TrialIds]]:
     """Rules and keys by track, read once a process."""
     version = competition().version
     if version not in _read:

@@ -21,8 +21,8 @@ from striate.errors import LONGEST, StriateError
 from striate.portal.receiving.confine import confine
 from striate.portal.receiving.keys import read_keys
 from striate.submissions import open_submission
-from striate.submissions.trial_table import printable
-from striate.submissions.validate import match_whole
+from striate.submissions.trial_table import printable_text
+from striate.submissions.validate import align_all
 
 
 def limit(memory: int, seconds: int, written: int) -> None:
@@ -65,10 +65,10 @@ def decode(source: Path, keys_file: Path, out: Path, told: dict[str, str]) -> di
     submission = open_submission(source, **(told if source.is_dir() else {}))
     board = board_of(submission, rules)
     wanted = keys[board.track.name]
-    matches = match_whole(submission, dict.fromkeys(wanted.tiers, wanted))
+    matches = align_all(submission, dict.fromkeys(wanted.tiers, wanted))
     predictions = np.empty((len(wanted.tier), len(wanted.unit_ids)), np.float32)
     for tier, found in matches.items():
-        predictions[wanted.rows(tier)] = found.take(submission.predictions)
+        predictions[wanted.rows(tier)] = found.reorder(submission.predictions)
     np.save(out / "predictions.npy", predictions, allow_pickle=False)
     if source.is_dir():
         submission.write(out / "native.parquet")
@@ -88,7 +88,7 @@ def main() -> None:
     try:
         said = decode(Path(job["source"]), keys_file, out, job["told"])
     except StriateError as error:
-        said = {"refused": printable(str(error), LONGEST)}  # it may cite the file, at any length
+        said = {"refused": printable_text(str(error), LONGEST)}  # it may cite the file, at any length
     except MemoryError:
         said = {"refused": "The file needs more memory to be read than a submission of this competition can."}
     json.dump(said, sys.stdout)

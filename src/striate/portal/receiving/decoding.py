@@ -27,7 +27,7 @@ from striate.errors import LONGEST, InputError
 from striate.portal.receiving.confine import bare_environment, protection
 from striate.portal.running.priority import give_way
 from striate.recordings import npy_format
-from striate.submissions.trial_table import Keys
+from striate.submissions.trial_table import TrialIds
 
 _MEMORY, _TIMES = 2 * 2**30, 6  # bytes that any child may have, and how often it may hold the predictions beside
 _SECONDS = 60  # of the processor
@@ -69,7 +69,7 @@ class Decoded:
 
 @contextmanager
 def decoded(
-    source: Path, keys_file: Path, rules: Rules, keys: dict[str, Keys], told: dict[str, str] | None = None
+    source: Path, keys_file: Path, rules: Rules, keys: dict[str, TrialIds], told: dict[str, str] | None = None
 ) -> Iterator[Decoded]:
     """Read a file in a child process with limits.
 
@@ -109,7 +109,7 @@ def decoded(
         yield Decoded(track.name, said["protocol"], predictions, native)
 
 
-def _child(source: Path, keys_file: Path, out: Path, keys: dict[str, Keys], told: dict[str, str]) -> dict[str, str]:
+def _child(source: Path, keys_file: Path, out: Path, keys: dict[str, TrialIds], told: dict[str, str]) -> dict[str, str]:
     largest = max(4 * len(each.tier) * len(each.unit_ids) for each in keys.values())
     job = {
         "folder": str(source.parent.resolve()),

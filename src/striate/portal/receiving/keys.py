@@ -7,7 +7,7 @@ from striate._internal.atomic_write import atomic_write
 from striate.competition import arrays
 from striate.competition.rules import FINAL, LIVE, Rules, parse_rules
 from striate.errors import InputError
-from striate.submissions.trial_table import Keys, as_ids
+from striate.submissions.trial_table import TrialIds, as_id_array
 
 if TYPE_CHECKING:
     from striate.portal.competition import Competition
@@ -24,18 +24,18 @@ def write_keys(path: Path, competition: "Competition") -> None:
     content = {"version": competition.version, "rules": competition.rules_text}
     for track in competition.rules.tracks:
         archive = competition.folder / competition.manifest.archive(track.session).path
-        keys = Keys.of(open_recording(archive), (LIVE, FINAL))
+        keys = TrialIds.from_recording(open_recording(archive), (LIVE, FINAL))
         content |= {f"{track.name}/{field}": getattr(keys, field) for field in _FIELDS}
     with atomic_write(path, overwrite=True) as aside:
         aside.write_bytes(arrays.dump(content))
 
 
-def read_keys(path: Path) -> tuple[Rules, dict[str, Keys]]:
+def read_keys(path: Path) -> tuple[Rules, dict[str, TrialIds]]:
     """Read rules, and keys by track."""
     return parsed_keys(path.read_bytes(), str(path))
 
 
-def parsed_keys(data: bytes, source: str) -> tuple[Rules, dict[str, Keys]]:
+def parsed_keys(data: bytes, source: str) -> tuple[Rules, dict[str, TrialIds]]:
     """Read rules and keys from the bytes of a file.
 
     Raises
@@ -53,6 +53,6 @@ def parsed_keys(data: bytes, source: str) -> tuple[Rules, dict[str, Keys]]:
     for track in rules.tracks:
         unit_ids, tier, trial_idx, image_id = columns[track.name]
         count = len(tier)
-        ids = as_ids(trial_idx, "trial indices", count), as_ids(image_id, "image ids", count)
-        keys[track.name] = Keys(track.session, unit_ids, tier, *ids)
+        ids = as_id_array(trial_idx, "trial indices", count), as_id_array(image_id, "image ids", count)
+        keys[track.name] = TrialIds(track.session, unit_ids, tier, *ids)
     return rules, keys

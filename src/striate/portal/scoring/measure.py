@@ -9,8 +9,8 @@ from striate.competition import LiveTruth
 from striate.competition.rules import LIVE
 from striate.metrics import Repeats, bootstrap, evaluate
 from striate.metrics.score_summary import summarise_scores
-from striate.submissions.alignment import match
-from striate.submissions.trial_table import Keys
+from striate.submissions.alignment import align
+from striate.submissions.trial_table import TrialIds
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Measured:
     draws: NDArray[np.float64]
 
 
-def measure(predictions: NDArray[np.float32], keys: Keys, live: LiveTruth, track: str) -> Measured:
+def measure(predictions: NDArray[np.float32], keys: TrialIds, live: LiveTruth, track: str) -> Measured:
     """Score predictions of the keys' trials and neurons on the live test.
 
     Parameters
@@ -48,7 +48,7 @@ def measure(predictions: NDArray[np.float32], keys: Keys, live: LiveTruth, track
     """
     truth, rules = live.truths[track], live.rules
     rows = truth.rows(LIVE)
-    own = match(keys, truth, LIVE).take(predictions)
+    own = align(keys, truth, LIVE).reorder(predictions)
     responses, repeats = truth.responses[rows], Repeats(truth.image_id[rows])
     found = evaluate(responses, own, repeats)
     ranking = rules.ranking

@@ -1,1 +1,1 @@
-"""Files of predictions: Parquet, and the CSVs of SENSORIUM 2022."""
+"""File formats of predictions and truths: native Parquet files, and the CSVs of SENSORIUM 2022."""

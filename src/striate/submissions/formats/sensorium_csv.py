@@ -1,4 +1,4 @@
-"""The CSVs of 2022: one file a tier, submissions and ground truth. They are standardised already and stay as they are."""
+"""The CSVs of SENSORIUM 2022, with one file for each tier of a submission or truth. Their values are already standardised."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from striate._internal.paths import expand_path
 from striate.benchmarks.tiers import tier_name
 from striate.errors import InputError, listed, option
 from striate.submissions.formats import parquet
-from striate.submissions.formats.sensorium_csv_file import Rows, columns_of, read_file, write_file
+from striate.submissions.formats.sensorium_csv_file import CsvRows, column_order, read_file, write_file
 from striate.submissions.ground_truth import Truth
 from striate.submissions.submission import Submission
-from striate.submissions.trial_table import OTHER_SUFFIXES, Ids, Table, naming
+from striate.submissions.trial_table import NON_TABLE_SUFFIXES, IdArray, TrialTable, prefix_errors
 
 SUBMISSION_FILES = {"test": "submission_file_live_test.csv", "final_test": "submission_file_final_test.csv"}
 TRUTH_FILES = {"test": "ground_truth_file_test.csv", "final_test": "ground_truth_file_final_test.csv"}
@@ -23,17 +23,17 @@ _PREDICTION, _RESPONSES = "prediction", "responses"
 
 
 def write(submission: Submission, path: Path | str, *, overwrite: bool = False) -> tuple[Path, ...]:
-    """Write a submission as the CSVs of 2022.
+    """Write a submission as CSVs of 2022.
 
     Parameters
     ----------
     submission
-        Of the tiers ``test``, ``final_test`` or both.
+        A submission of the tiers ``test``, ``final_test`` or both.
     path
-        A folder, which gets a file with the usual name for each tier, or a name that ends in ``.csv`` for the one tier
-        that there is.
+        Folder for one file per tier with the official names, or a path that ends in ``.csv`` for a submission with a single
+        tier.
     overwrite
-        Whether files that are there already may be replaced.
+        Whether to replace existing files.
 
     Returns
     -------
@@ -43,13 +43,23 @@ def write(submission: Submission, path: Path | str, *, overwrite: bool = False) 
     Raises
     ------
     InputError
-        If a file exists already, or a tier has no place in this form.
+        If a file exists and `overwrite` is False, or a tier has no official file name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from striate.submissions import Submission, sensorium_csv
+    >>> submission = Submission("27204-5-13", None, "image", [1, 2], ["test"], [7], [0], [[0.5, 1.0]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (path,) = sensorium_csv.write(submission, folder)
+    ...     print(path.read_text().splitlines()[1])
+    7,0,"[0.5, 1.0]","[1, 2]"
     """
     return _write(submission, expand_path(path), _PREDICTION, SUBMISSION_FILES, overwrite)
 
 
 def write_truth(truth: Truth, path: Path | str, *, overwrite: bool = False) -> tuple[Path, ...]:
-    """Write a truth as the ground-truth CSVs of 2022; as `write`."""
+    """Write a truth as ground-truth CSVs of 2022. Parameters and errors are those of `write`."""
     return _write(truth, expand_path(path), _RESPONSES, TRUTH_FILES, overwrite)
 
 
@@ -61,66 +71,73 @@ def read(
     track: str | None = None,
     protocol: str | None = None,
 ) -> Submission:
-    """Read a submission from CSVs of 2022, without trusting them.
+    """Read and check a submission from CSVs of 2022. They may come from an untrusted source.
 
     Parameters
     ----------
     path
-        A CSV, or a folder with one or both of the usual files.
+        A CSV, or a folder with one or both of the official file names.
     tier
-        The tier of a CSV whose name does not tell it; of a folder, the one tier to read.
+        Tier of a CSV whose name does not include the tier, or the only tier to read from a folder.
     session, track, protocol
-        What the CSV does not say, where it is known.
+        Values that a CSV does not include, if they are known.
+
+    Returns
+    -------
+    Submission
+        The predictions of all tiers that were read.
 
     Raises
     ------
     InputError
-        If a file is missing, damaged or of another form.
+        If a file is missing, is damaged or has another format.
     """
     rows = _read(expand_path(path), _PREDICTION, SUBMISSION_FILES, tier)
-    with naming(path):
+    with prefix_errors(path):
         return Submission(session, track, protocol, predictions=rows.pop("values"), **rows)
 
 
 def read_truth(path: Path | str, *, tier: str | None = None, session: str | None = None) -> Truth:
-    """Read a truth from ground-truth CSVs of 2022; as `read`."""
+    """Read a truth from ground-truth CSVs of 2022. Parameters and errors are those of `read`."""
     rows = _read(expand_path(path), _RESPONSES, TRUTH_FILES, tier)
-    with naming(path):
+    with prefix_errors(path):
         return Truth(session, responses=rows.pop("values"), **rows)
 
 
-def holds(folder: Path, files: dict[str, str]) -> bool:
-    """Whether a folder holds one of the usual files."""
+def has_files(folder: Path, files: dict[str, str]) -> bool:
+    """Return whether a folder contains at least one of these files."""
     return any((folder / name).is_file() for name in files.values())
 
 
-def _write(table: Table, path: Path, column: str, files: dict[str, str], overwrite: bool) -> tuple[Path, ...]:
+def _write(table: TrialTable, path: Path, column: str, files: dict[str, str], overwrite: bool) -> tuple[Path, ...]:
     if path.suffix.lower() == ".csv":
         if len(table.tiers) > 1:
             raise InputError(
                 f"A CSV of 2022 holds one tier, not {', '.join(table.tiers)}: name a folder instead of {path}."
             )
         targets = dict.fromkeys(table.tiers, path)
-    elif path.suffix.lower() in (*parquet.SUFFIXES, *OTHER_SUFFIXES):
-        raise InputError(f"{path} is the name of another kind of file: name a folder, or a .csv for a single tier.")
+    elif path.suffix.lower() in (*parquet.SUFFIXES, *NON_TABLE_SUFFIXES):
+        raise InputError(f"{path} has the suffix of another file type: give a folder, or a .csv for a single tier.")
     elif (path / "recipe.toml").exists():
-        raise InputError(f"{path} holds a run, not submissions: name another folder.")
+        raise InputError(f"{path} is the folder of a run, not of submissions: name another folder.")
     else:
-        homeless = [tier for tier in table.tiers if tier not in files]
-        if homeless:
-            raise InputError(f"The form of 2022 has no file for tier {homeless[0]!r}, only for {' and '.join(files)}.")
+        unsupported = [tier for tier in table.tiers if tier not in files]
+        if unsupported:
+            raise InputError(
+                f"The format of 2022 has no file for tier {unsupported[0]!r}, only for {' and '.join(files)}."
+            )
         targets = {tier: path / files[tier] for tier in table.tiers}
     for target in targets.values():
         refuse_existing(target, overwrite)
     for tier, target in targets.items():
-        some = table.rows(tier)
-        rows = Rows(table.trial_idx[some], table.image_id[some], table.unit_ids, table.values[some])
+        selected = table.rows(tier)
+        rows = CsvRows(table.trial_idx[selected], table.image_id[selected], table.unit_ids, table.values[selected])
         write_file(target, column, rows, overwrite=overwrite)
     return tuple(targets.values())
 
 
 def _read(path: Path, column: str, files: dict[str, str], tier: str | None) -> dict[str, Any]:
-    """Keys and values of all files, as the arguments of `Submission` and `Truth`."""
+    """Read ids and values from all files, as keyword arguments of `Submission` and `Truth`."""
     sources = _sources(path, files, None if tier is None else tier_name(tier))
     parts = [read_file(source, column) for source in sources.values()]
     unit_ids = parts[0].unit_ids
@@ -130,16 +147,16 @@ def _read(path: Path, column: str, files: dict[str, str], tier: str | None) -> d
     return {
         "unit_ids": unit_ids,
         "tier": np.repeat(list(sources), [len(part.trial_idx) for part in parts]),
-        "trial_idx": _joined([part.trial_idx for part in parts]),
-        "image_id": _joined([part.image_id for part in parts]),
+        "trial_idx": _concatenate([part.trial_idx for part in parts]),
+        "image_id": _concatenate([part.image_id for part in parts]),
         "values": parts[0].values if len(parts) == 1 else np.concatenate(values),
     }
 
 
-def _columns(part: Rows, unit_ids: NDArray[np.int64], source: Path) -> NDArray[np.intp] | slice:
+def _columns(part: CsvRows, unit_ids: NDArray[np.int64], source: Path) -> NDArray[np.intp] | slice:
     if np.array_equal(part.unit_ids, unit_ids):
         return slice(None)
-    columns = columns_of(part.unit_ids, unit_ids)
+    columns = column_order(part.unit_ids, unit_ids)
     if columns is None:
         differ = listed(np.setxor1d(part.unit_ids, unit_ids).tolist())
         raise InputError(
@@ -149,7 +166,7 @@ def _columns(part: Rows, unit_ids: NDArray[np.int64], source: Path) -> NDArray[n
 
 
 def _sources(path: Path, files: dict[str, str], tier: str | None) -> dict[str, Path]:
-    """The file of each tier."""
+    """Return the file of each tier."""
     if path.is_dir():
         wanted = files if tier is None else {t: name for t, name in files.items() if t == tier}
         found = {t: path / name for t, name in wanted.items() if (path / name).is_file()}
@@ -159,13 +176,14 @@ def _sources(path: Path, files: dict[str, str], tier: str | None) -> dict[str, P
     named = next((t for t, name in files.items() if path.name == name), None)
     if tier is None and named is None:
         raise InputError(
-            f"The name of {path} does not tell its tier: give the tier ({option('--tier test', 'tier=…')}), or call it {' or '.join(files.values())}."
+            f"The name of {path} does not tell its tier: give the tier ({option('--tier test', 'tier=…')}), or rename it to "
+            f"{' or '.join(files.values())}."
         )
     if None not in (tier, named) and tier != named:
-        raise InputError(f"{path} is by its name of tier {named!r}, and tier {tier!r} was asked for.")
+        raise InputError(f"{path} is the file of tier {named!r} by its name; give tier {named!r} or another file.")
     return {str(tier or named): path}
 
 
-def _joined(parts: list[Ids]) -> Ids:
+def _concatenate(parts: list[IdArray]) -> IdArray:
     same = len({part.dtype.kind for part in parts}) == 1
     return np.concatenate(parts if same else [part.astype(str) for part in parts])
