@@ -1,5 +1,6 @@
 __version__: str
 
+from . import benchmarks as benchmarks
 from . import catalog as catalog
 from . import competition as competition
 from . import data as data
@@ -15,6 +16,8 @@ from . import stimuli as stimuli
 from . import submissions as submissions
 from . import testing as testing
 from . import training as training
+from .benchmarks import BenchmarkSpec as BenchmarkSpec
+from .benchmarks import load_benchmark as load_benchmark
 from .catalog import open as open
 from .data import loaders as loaders
 from .errors import StriateError as StriateError

@@ -1,18 +1,19 @@
-"""Tracks and protocols: what a model was allowed to know. Boards never mix them."""
+"""Tracks and protocols of SENSORIUM 2022, for code that knows no benchmark. Boards never mix protocols."""
 
 import re
 
 from striate._internal.file_names import file_name_problem
+from striate.benchmarks.sensorium2022 import sensorium2022
+from striate.benchmarks.spec import BenchmarkSpec
 from striate.errors import InputError, nearest, quoted
 
 _TRACK = re.compile(r"^[a-z0-9][a-z0-9+._-]{0,59}$")
 
-TRACKS = ("sensorium", "sensorium+")
+_SPEC: BenchmarkSpec = sensorium2022()
 
-IMAGE = "image"
-IMAGE_BEHAVIOR = "image + behaviour"
-IMAGE_BEHAVIOR_PAST = "image + behaviour + past responses"  # the participant's own word; no file can prove it
-PROTOCOLS = (IMAGE, IMAGE_BEHAVIOR, IMAGE_BEHAVIOR_PAST)
+TRACKS = _SPEC.track_names
+PROTOCOLS = _SPEC.protocol_names
+IMAGE, IMAGE_BEHAVIOR, IMAGE_BEHAVIOR_PAST = PROTOCOLS  # the last is the participant's own word; no file can prove it
 
 
 def sees_image_alone(protocol: str | None) -> bool | None:

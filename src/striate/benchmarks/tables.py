@@ -1,0 +1,398 @@
+"""The tables of a benchmark's TOML file: stimulus, tiers, tracks, standardisation and so on, each validated by itself."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from striate._internal.file_names import file_name_problem
+from striate._internal.text_cleaning import Line, OptionalLine
+from striate.benchmarks.session_names import is_session
+from striate.errors import quoted
+
+Role = Literal["train", "validation", "test"]
+Board = Literal["live", "final"]
+Method = Literal["zscore", "std", "none"]
+ExtraInput = Literal["behavior", "pupil_center", "past_responses"]
+
+_TIER = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_TRACK = re.compile(r"[a-z0-9][a-z0-9+._-]{0,59}")
+_COMPONENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
+_PLACEHOLDERS = {"{number}": "[0-9]+", "{word}": "[A-Za-z0-9]+"}
+# A placeholder ends at a separator that it cannot match, so that matching takes linear time: benchmarks come from strangers.
+_SESSION_PATTERN = re.compile(r"(?:[A-Za-z0-9_-]|\{(?:number|word)\}(?=[_-]|$))+")
+
+
+def _as_tuple(value: object) -> object:
+    """Convert a list to a tuple, and refuse a single text, which would be taken for a list of letters."""
+    if isinstance(value, str):
+        raise ValueError(f'should be a list, such as ["{value}"]')
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _listed_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    if (doubled := next((value for value in values if values.count(value) > 1), None)) is not None:
+        raise ValueError(f"should list each name once, and {quoted(doubled)} is listed twice")
+    return values
+
+
+def _component_name(name: str) -> str:
+    if not _COMPONENT.fullmatch(name):
+        raise ValueError("should be lower-case letters, digits, '-' and '_'")
+    return name
+
+
+Names = Annotated[tuple[Line, ...], BeforeValidator(_as_tuple), AfterValidator(_listed_once), Field(max_length=256)]
+ComponentName = Annotated[str, AfterValidator(_component_name)]
+ComponentNames = Annotated[
+    tuple[ComponentName, ...], BeforeValidator(_as_tuple), AfterValidator(_listed_once), Field(max_length=64)
+]
+
+
+class Table(BaseModel):
+    """Base class of the tables: unknown keys are refused, and values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Stimulus(Table):
+    """What is shown: images of one or more channels.
+
+    Attributes
+    ----------
+    channels
+        Name of each channel, in the order of the arrays: ``["grey"]``, ``["uv", "green"]``, ``["red", "green", "blue"]``.
+    frames
+        Number of frames of a stimulus. 1 is an image; nothing else is supported yet.
+    height, width
+        Size of the images in pixels; left out if recordings differ in it.
+    range
+        Smallest and largest pixel value.
+
+    Examples
+    --------
+    >>> Stimulus(channels=["uv", "green"]).channels
+    ('uv', 'green')
+    """
+
+    channels: Annotated[Names, Field(min_length=1)] = ("grey",)
+    frames: int = 1
+    height: int | None = Field(default=None, ge=1, le=2**14)
+    width: int | None = Field(default=None, ge=1, le=2**14)
+    range: tuple[float, float] = (0.0, 255.0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.frames != 1:
+            raise ValueError(f"frames is {self.frames}, and only images are supported: set frames = 1")
+        if (self.height is None) != (self.width is None):
+            raise ValueError("height and width belong together: give both, or neither")
+        if self.range[0] >= self.range[1]:
+            raise ValueError(
+                f"range is {list(self.range)}: give the smallest value, then the largest, such as [0, 255]"
+            )
+        return self
+
+
+class Responses(Table):
+    """What is measured of the neurons.
+
+    Attributes
+    ----------
+    title
+        What the values are, for people.
+    minimum
+        Smallest possible value; left out if there is none.
+
+    Examples
+    --------
+    >>> Responses(title="spike counts", minimum=0).minimum
+    0.0
+    """
+
+    title: Line = "responses"
+    minimum: float | None = None
+
+
+class Behavior(Table):
+    """Behaviour variables.
+
+    Attributes
+    ----------
+    names
+        Name of each variable, in the order of the columns of the arrays; empty if none is recorded.
+
+    Examples
+    --------
+    >>> Behavior(names=["running speed"]).names
+    ('running speed',)
+    """
+
+    names: Names = ()
+
+
+class PupilCenter(Table):
+    """Eye position. Leave the table out if a benchmark has none.
+
+    Attributes
+    ----------
+    names
+        Names of its two components.
+
+    Examples
+    --------
+    >>> PupilCenter().names
+    ('horizontal', 'vertical')
+    """
+
+    names: Annotated[Names, Field(min_length=2, max_length=2)] = ("horizontal", "vertical")
+
+
+class Tier(Table):
+    """A tier: a set of trials with one purpose.
+
+    Attributes
+    ----------
+    name
+        Its name in recordings: lower-case letters, digits and ``_``.
+    role
+        ``"train"``: models are fitted to it. ``"validation"``: training stops by it. ``"test"``: models are scored on it.
+    board
+        Of a test tier: the board of a competition that it decides, ``"live"`` or ``"final"``; left out if none.
+    aliases
+        Other names that are accepted when typed, and never written.
+
+    Examples
+    --------
+    >>> Tier(name="test", role="test", board="live").board
+    'live'
+    """
+
+    name: str
+    role: Role
+    board: Board | None = None
+    aliases: Names = ()
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not _TIER.fullmatch(name) or file_name_problem(name):
+            raise ValueError("should be lower-case letters, digits and '_', such as 'test_novel'")
+        return name
+
+    @model_validator(mode="after")
+    def _boards_are_of_test_tiers(self) -> Self:
+        if self.board is not None and self.role != "test":
+            raise ValueError(
+                f"tier {self.name!r} has role {self.role!r}, and only test tiers have a board: leave board out"
+            )
+        return self
+
+
+class Protocol(Table):
+    """A protocol: what a model is allowed to know beside the image. Boards never mix protocols.
+
+    Attributes
+    ----------
+    name
+        Such as ``"image + behaviour"``.
+    inputs
+        Inputs beside the image: ``"behavior"``, ``"pupil_center"``, ``"past_responses"``.
+
+    Examples
+    --------
+    >>> Protocol(name="image").inputs
+    ()
+    """
+
+    name: Line
+    inputs: Annotated[tuple[ExtraInput, ...], BeforeValidator(_as_tuple), AfterValidator(_listed_once)] = ()
+
+
+STANDARD_PROTOCOLS = (
+    Protocol(name="image"),
+    Protocol(name="image + behaviour", inputs=("behavior", "pupil_center")),
+    Protocol(name="image + behaviour + past responses", inputs=("behavior", "pupil_center", "past_responses")),
+)
+
+
+class Track(Table):
+    """A track: what is withheld in all trials of its recordings, beside the responses of the test tiers.
+
+    Attributes
+    ----------
+    name
+        Lower-case letters, digits, ``+``, ``.``, ``_`` and ``-``, such as ``"sensorium+"``.
+    title
+        Name for people; the name if empty.
+    withhold
+        Variables that are withheld in all trials: ``"behavior"``, ``"pupil_center"``.
+    protocols
+        Names of the protocols that it allows.
+
+    Examples
+    --------
+    >>> Track(name="still", withhold=["behavior"], protocols=["image"]).withhold
+    ('behavior',)
+    """
+
+    name: str
+    title: OptionalLine = ""
+    withhold: Annotated[
+        tuple[Literal["behavior", "pupil_center"], ...], BeforeValidator(_as_tuple), AfterValidator(_listed_once)
+    ] = ()
+    protocols: Annotated[Names, Field(min_length=1)]
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not _TRACK.fullmatch(name) or file_name_problem(name):
+            raise ValueError("should be lower-case letters, digits, and + . _ - within, such as 'sensorium+'")
+        return name
+
+
+class Standardisation(Table):
+    """How raw values become the values that models and metrics use. Statistics are those of the training trials.
+
+    ``"zscore"`` subtracts the mean and divides by the standard deviation, ``"std"`` only divides, ``"none"`` keeps raw values.
+
+    Attributes
+    ----------
+    images
+        Method for images.
+    image_statistics
+        ``"scalar"``: one mean and standard deviation of all pixels; ``"per_channel"``: one of each channel.
+    responses
+        Method for responses; the mean is never subtracted.
+    response_floor
+        Lower bound of a neuron's standard deviation, as a fraction of the mean standard deviation of all neurons.
+    behavior
+        Method for behaviour.
+    pupil_center
+        Method for the eye position.
+
+    Examples
+    --------
+    >>> Standardisation(image_statistics="per_channel").images
+    'zscore'
+    """
+
+    images: Method = "zscore"
+    image_statistics: Literal["scalar", "per_channel"] = "scalar"
+    responses: Literal["std", "none"] = "std"
+    response_floor: float = Field(default=0.01, gt=0, le=1)
+    behavior: Method = "std"
+    pupil_center: Method = "zscore"
+
+
+class RankingRule(Table):
+    """Which metric ranks a board. The first rule that applies to a board and a track counts.
+
+    Attributes
+    ----------
+    metric
+        Name of the metric.
+    boards
+        Boards that the rule is for, ``"live"`` and ``"final"``; all if empty.
+    tracks
+        Names of the tracks that the rule is for; all if empty.
+
+    Examples
+    --------
+    >>> RankingRule(metric="feve", boards=["final"]).applies_to("live", None)
+    False
+    """
+
+    metric: ComponentName
+    boards: Annotated[tuple[Board, ...], BeforeValidator(_as_tuple), AfterValidator(_listed_once)] = ()
+    tracks: Names = ()
+
+    def applies_to(self, board: str | None, track: str | None) -> bool:
+        """Whether the rule is for a board and a track."""
+        return (not self.boards or board in self.boards) and (not self.tracks or track in self.tracks)
+
+
+class Metrics(Table):
+    """Metrics of the benchmark.
+
+    Attributes
+    ----------
+    names
+        Names of the metrics, as they are registered.
+    ranking
+        Which of them ranks; the first of `names` where no rule applies.
+
+    Examples
+    --------
+    >>> Metrics(names=["feve", "single_trial_correlation"]).ranking
+    ()
+    """
+
+    names: Annotated[ComponentNames, Field(min_length=1)] = (
+        "single_trial_correlation",
+        "correlation_to_average",
+        "feve",
+    )
+    ranking: Annotated[tuple[RankingRule, ...], BeforeValidator(_as_tuple), Field(max_length=64)] = ()
+
+
+class Sessions(Table):
+    """Names of sessions.
+
+    Attributes
+    ----------
+    pattern
+        What names look like: letters, digits, ``-`` and ``_``, with ``{number}`` for digits and ``{word}`` for letters and
+        digits. A placeholder is followed by ``-``, ``_`` or the end.
+    example
+        A name of this pattern, for messages.
+
+    Examples
+    --------
+    >>> sessions = Sessions(pattern="mouse_{word}", example="mouse_a")
+    >>> sessions.matches("mouse_b"), sessions.matches("rat_b")
+    (True, False)
+    """
+
+    pattern: str = Field(default="{word}", max_length=120)
+    example: str = "session1"
+
+    @field_validator("pattern")
+    @classmethod
+    def _simple(cls, pattern: str) -> str:
+        if not _SESSION_PATTERN.fullmatch(pattern):
+            raise ValueError(
+                "should be letters, digits, '-' and '_', with {number} and {word} before '-', '_' or the end, "
+                "such as 'mouse_{word}'"
+            )
+        return pattern
+
+    @model_validator(mode="after")
+    def _example_matches(self) -> Self:
+        if not self.matches(self.example):
+            raise ValueError(f"the example {quoted(self.example)} does not match the pattern {self.pattern!r}")
+        return self
+
+    def matches(self, name: str) -> bool:
+        """Whether a name matches the pattern."""
+        expression = re.escape(self.pattern)
+        for placeholder, characters in _PLACEHOLDERS.items():
+            expression = expression.replace(re.escape(placeholder), characters)
+        return is_session(name) and re.fullmatch(expression, name) is not None
+
+
+class SubmissionFormats(Table):
+    """Files that predictions are submitted in.
+
+    Attributes
+    ----------
+    formats
+        Names of the formats, as they are registered.
+
+    Examples
+    --------
+    >>> SubmissionFormats().formats
+    ('parquet',)
+    """
+
+    formats: Annotated[ComponentNames, Field(min_length=1)] = ("parquet",)
