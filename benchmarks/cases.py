@@ -78,11 +78,11 @@ def training_step(form: str, neurons: int = data.NEURONS) -> Work:
         from benchmarks.reference import step
 
         return partial(step, encoder, optimiser, images, responses)
-    from striate.training.losses import LOSSES, batch_weight
+    from striate.training.losses import batch_weight, poisson
 
     def step_() -> float:
         optimiser.zero_grad()
-        loss = LOSSES["poisson"](encoder.rates(images, "mouse"), responses) * batch_weight(6990, data.BATCH)
+        loss = poisson(encoder.rates(images, "mouse"), responses).sum() * batch_weight(6990, data.BATCH)
         loss = loss + encoder.regulariser("mouse")
         loss.backward()
         optimiser.step()

@@ -31,7 +31,7 @@ def striate_step(neurons: int, height: int, recordings: int) -> float:
     from striate.models import build_encoder
     from striate.models.kernels import freed_memory_kept
     from striate.training import load_recipe
-    from striate.training.losses import LOSSES
+    from striate.training.losses import poisson
 
     random = np.random.default_rng(0)
     sessions = {f"{i}-1-1": random.uniform(-1, 1, (neurons, 2)) for i in range(recordings)}
@@ -43,7 +43,7 @@ def striate_step(neurons: int, height: int, recordings: int) -> float:
     def step() -> None:
         optimiser.zero_grad()
         for session in sessions:
-            loss = LOSSES["poisson"](encoder.rates(images, session), responses) + encoder.regulariser(session)
+            loss = poisson(encoder.rates(images, session), responses).sum() + encoder.regulariser(session)
             loss.backward()
         optimiser.step()
 

@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
+
+from striate._internal.config_validation import field_markers
+from striate.registry import Component, Part, Registry
 
 DOCS = Path(__file__).parent
 NOTICE = "<!-- Written by docs/generate.py: change the code, then run `make docs`. -->"
@@ -28,6 +31,7 @@ RULE_CLASSES = {
     "missing-statistics": "Statistics",
 }
 
+_HEAD = ("| key | type | default | meaning |", "|---|---|---|---|")
 _SHOWN = "cnn-2022-behavior"
 
 
@@ -217,19 +221,7 @@ def recipes() -> str:
         "| key | type | default | meaning |",
         "|---|---|---|---|",
         *_rows(Recipe, ()),
-    ]
-    for table, model in _tables(Recipe, ()):
-        lines += [
-            "",
-            f"### [{table}]",
-            "",
-            _summary(model),
-            "",
-            "| key | type | default | meaning |",
-            "|---|---|---|---|",
-        ]
-        lines += list(_rows(model, tuple(table.split("."))))
-    lines += [
+        *_keys_of(Recipe, ()),
         "",
         "## The recipes that come with striate",
         "",
@@ -345,6 +337,7 @@ def portal_settings() -> str:
 def _tables(
     model: type[BaseModel], path: tuple[str, ...]
 ) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the tables below `path` that have keys, with the model that checks each."""
     for name, field in model.model_fields.items():
         inner = _model_in(field.annotation)
         if inner is not None:
@@ -353,11 +346,68 @@ def _tables(
             yield from _tables(inner, (*path, name))
 
 
-def _rows(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
-    schema = model.model_json_schema()
+def _components(
+    model: type[BaseModel], path: tuple[str, ...]
+) -> Iterator[tuple[str, Part, Component[Any]]]:
+    """Yield the components of striate that the tables below `path` choose by ``type``, with the table of each."""
+    for name, field in model.model_fields.items():
+        for part in field_markers(Part, field.annotation, field.metadata):
+            for each in part.registry:
+                component = part.registry[each]
+                if component.module.startswith("striate."):
+                    yield ".".join((*path, name)), part, component
+                    yield from _components(component.settings, (*path, name))
+        inner = _model_in(field.annotation)
+        if inner is not None:
+            yield from _components(inner, (*path, name))
+
+
+def _keys_of(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+    """Yield the section of each table of a model, and of each component that a table chooses."""
+    components = list(_components(model, path))
+    for table, inner in _tables(model, path):
+        above = tuple(table.split("."))
+        yield from ["", f"### [{table}]", "", _summary(inner), ""]
+        registry = next((p.registry for at, p, _ in components if at == table), None)
+        yield from [*_HEAD, *_rows(inner, above, registry=registry)]
+        for place, _, component in components:
+            if place != table:
+                continue
+            extra = _extra_keys(component.settings, inner)
+            if not extra:
+                continue
+            yield from ["", f'#### [{table}] type = "{component.name}"', ""]
+            yield from [_summary(component.settings), "", *_HEAD]
+            yield from _rows(component.settings, above, extra)
+            for deeper, nested in _tables(component.settings, above):
+                if deeper.removeprefix(f"{table}.") in extra:
+                    yield from ["", f"##### [{deeper}]", "", _summary(nested), ""]
+                    yield from [*_HEAD, *_rows(nested, tuple(deeper.split(".")))]
+
+
+def _extra_keys(model: type[BaseModel], base: type[BaseModel]) -> set[str]:
+    """Return the keys that a model has in addition to those of its base, or with another default or type."""
+    return {
+        name
+        for name, field in model.model_fields.items()
+        if name != "type"
+        and (
+            name not in base.model_fields
+            or (field.annotation, field.default)
+            != (base.model_fields[name].annotation, base.model_fields[name].default)
+        )
+    }
+
+
+def _rows(
+    model: type[BaseModel],
+    path: tuple[str, ...],
+    only: set[str] | None = None,
+    registry: Registry[Any] | None = None,
+) -> Iterator[str]:
     meanings = attributes(model)
     for name, field in model.model_fields.items():
-        if not _is_key(field):
+        if not _is_key(field) or (only is not None and name not in only):
             continue
         if _model_in(field.annotation) is not None:
             kind, default = (
@@ -366,12 +416,23 @@ def _rows(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
             )
         else:
             kind, default = (
-                schema_type(schema["properties"][name]),
+                schema_type(TypeAdapter(_whole_type(field)).json_schema()),
                 "required"
                 if field.is_required()
                 else _toml(field.get_default(call_default_factory=True)),
             )
+        if name == "type" and registry is not None:
+            own = [n for n in registry if registry[n].module.startswith("striate.")]
+            kind = f"{' or '.join(map(_toml, own))}, or one of a plugin"
+            default = _toml(registry.default) if registry.default else "required"
         yield f"| `{name}` | {_cell(kind)} | {default} | {_cell(meanings[name])} |"
+
+
+def _whole_type(field: FieldInfo) -> Any:
+    """Return the annotation of a field with its limits."""
+    if not field.metadata:
+        return field.annotation
+    return Annotated[field.annotation, *field.metadata]
 
 
 def _is_key(field: FieldInfo) -> bool:
@@ -395,8 +456,16 @@ def _summary(model: type[BaseModel]) -> str:
 
 
 def attributes(model: type[BaseModel]) -> dict[str, str]:
-    """The section "Attributes" of a NumPy docstring: text by name."""
-    section = re.split(r"\n\s*Attributes\n\s*-+\n", model.__doc__ or "")[1]
+    """The sections "Attributes" of a model's NumPy docstring and of those of its base classes: text by name."""
+    found: dict[str, str] = {}
+    for each in model.__mro__:
+        found = _attributes(each.__doc__ or "") | found
+    return found
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    parts = re.split(r"\n\s*Attributes\n\s*-+\n", docstring)
+    section = parts[1] if len(parts) > 1 else ""
     section = re.split(r"\n\s*(?:Raises|References|Notes|Examples)\n\s*-+\n", section)[
         0
     ]

@@ -139,6 +139,8 @@ class Registry(Generic[T]):
         The singular of `kind`.
     default
         Name of the component that settings without ``type`` mean; None if ``type`` is required.
+    settings_base
+        Reference (``module:name``) of the base class of the settings of all components; by default `Settings`.
 
     Examples
     --------
@@ -150,10 +152,13 @@ class Registry(Generic[T]):
     ('#ff0000', True)
     """
 
-    def __init__(self, kind: str, singular: str, default: str | None = None) -> None:
+    def __init__(
+        self, kind: str, singular: str, default: str | None = None, *, settings_base: str = f"{__name__}:Settings"
+    ) -> None:
         self.kind = kind
         self.singular = singular
         self.default = default
+        self._settings_base = settings_base
         self._components: dict[str, Component[T]] = {}
 
     def register(self, name: str, *, settings: type[Settings] | None = None) -> Callable[[T], T]:
@@ -213,7 +218,7 @@ class Registry(Generic[T]):
             self._load(name)
         return self._components[name]
 
-    def default_settings(self) -> Settings:
+    def default_settings(self) -> Any:  # of the base class of the kind
         """Return the settings of the default component."""
         assert self.default is not None
         return self[self.default].settings()
@@ -270,9 +275,13 @@ class Registry(Generic[T]):
 
     def _named_settings(self, name: str, settings: type[Settings] | None, value: T) -> type[Settings]:
         """Return the class of the settings, whose default of ``type`` is the name of the component."""
+        base: type[Settings] = import_object(self._settings_base)
         if settings is None:
-            return create_model(
-                f"{getattr(value, '__name__', 'Component')}Settings", __base__=Settings, type=(str, name)
+            return create_model(f"{getattr(value, '__name__', 'Component')}Settings", __base__=base, type=(str, name))
+        if not issubclass(settings, base):
+            raise InputError(
+                f"{settings.__name__}, the settings of {self.singular} {name!r}, are not derived from {base.__module__}.{base.__name__}: "
+                "derive them."
             )
         owner = _owners.setdefault(settings, (self.kind, name))
         if owner != (self.kind, name):
@@ -379,7 +388,9 @@ readouts: Registry[Any] = Registry("readouts", "readout", default="gaussian")  #
 shifters: Registry[Any] = Registry("shifters", "shifter", default="mlp")  # striate.models.Shifter
 modulators: Registry[Any] = Registry("modulators", "modulator")  # striate.models.Modulator
 nonlinearities: Registry[Any] = Registry("nonlinearities", "nonlinearity", default="elu")  # striate.models.Nonlinearity
-losses: Registry[Any] = Registry("losses", "loss", default="poisson")  # striate.training.losses
+losses: Registry[Any] = Registry(  # striate.training.losses
+    "losses", "loss", default="poisson", settings_base="striate.training.recipe:LossSettings"
+)
 optimisers: Registry[Any] = Registry("optimisers", "optimiser", default="adam")  # striate.training.optimisers
 schedules: Registry[Any] = Registry("schedules", "schedule", default="plateau")  # striate.training.schedules
 augmentations: Registry[Any] = Registry("augmentations", "augmentation")  # striate.data.augmentations

@@ -43,6 +43,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "model.shifter.layers": (2, {"model.shifter": True, "data.pupil_center": True}),
     "model.shifter.hidden_units": (3, {"model.shifter": True, "data.pupil_center": True}),
     "loss.type": ("squared_error", {}),
+    "loss.neuron_weights": ("weights.csv", {}),
     "initialisation.positions": ("retinotopy", {}),
     "initialisation.biases": ("mean", {}),
     "schedule.learning_rate": (0.001, {}),
@@ -76,6 +77,9 @@ def test_every_key_has_an_effect(key: str, tmp_path: Path, monkeypatch: pytest.M
         write(*arguments)
 
     monkeypatch.setattr(checkpoints, "write", counted)
+    monkeypatch.chdir(tmp_path)
+    table = RECORDING.neurons[["unit_id"]].assign(session=RECORDING.session, weight=range(len(RECORDING.neurons)))
+    table.to_csv("weights.csv", index=False)
 
     def outcome(name: str, settings: dict[str, Any]) -> list[Any]:
         nonlocal saved

@@ -21,6 +21,7 @@ from striate._internal.safe_parsing import parse_toml, read_limited
 from striate.data.config import DataSettings
 from striate.errors import InputError, describe_type, nearest
 from striate.models.config import ModelSettings
+from striate.registry import Part, Settings, losses
 from striate.training.config_overrides import Overrides, apply, parsed
 
 IMAGE = "image"
@@ -31,22 +32,27 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class LossSettings(_Settings):
+class LossSettings(Settings):
     """The loss that training minimises, in addition to the penalties of the model.
+
+    The settings of a loss of one's own derive from this class.
 
     Attributes
     ----------
     type
-        With predictions p and responses r: ``"poisson"`` is Σ (p − r log p), the negative Poisson log-likelihood up to
-        a constant; ``"squared_error"`` is Σ (p − r)² (2022: ``loss_function``).
+        Loss function. With predictions p and responses r: ``"poisson"`` is Σ (p − r log p), the negative Poisson
+        log-likelihood up to a constant; ``"squared_error"`` is Σ (p − r)² (2022: ``loss_function``).
+    neuron_weights
+        Path of a table (``.csv`` or ``.parquet``) with the columns ``session``, ``unit_id`` and ``weight``: the loss of each
+        neuron is multiplied by its weight. By default all neurons have weight 1.
 
     Examples
     --------
-    >>> LossSettings().type
-    'poisson'
+    >>> load_recipe({"loss": {"type": "squared_error"}}).loss.type
+    'squared_error'
     """
 
-    type: Literal["poisson", "squared_error"] = "poisson"
+    neuron_weights: Annotated[str, Field(min_length=1)] | None = None
 
 
 class InitialisationSettings(_Settings):
@@ -167,7 +173,7 @@ class Recipe(_Settings):
     description: str = ""
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
-    loss: LossSettings = LossSettings()
+    loss: Annotated[LossSettings, Part(losses)] = Field(default_factory=losses.default_settings)
     initialisation: InitialisationSettings = InitialisationSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     compute: ComputeSettings = ComputeSettings()

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 
 import striate
 from striate._internal.atomic_write import as_path
@@ -33,6 +34,8 @@ from striate.training.environment import shareable_command, shareable_platform
 from striate.training.exclusive import only_training
 from striate.training.initialisation import initialise
 from striate.training.input_statistics import RunInputs
+from striate.training.neuron_weights import NeuronWeights, hash_of
+from striate.training.neuron_weights import neuron_weights as load_neuron_weights
 from striate.training.recipe import IMAGE, Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.signals import Interruption, TrainingStopped
@@ -49,6 +52,7 @@ def train(
     out: str | Path,
     *,
     core: str | Path | Run | Encoder | None = None,
+    neuron_weights: Mapping[str, Any] | None = None,
     seed: int = 0,
     overrides: Overrides | None = None,
     device: str = "auto",
@@ -73,6 +77,9 @@ def train(
         Folder of the run. It must not exist, or must hold the same run, unfinished.
     core
         Run, folder of a run, or encoder whose core is reused and frozen, so that only new readouts are trained.
+    neuron_weights
+        Weight of each neuron in the loss: a mapping from each session to an array in the order of the recording's neurons, or to a
+        Series by unit id. By default those of the table that ``loss.neuron_weights`` of the recipe names, or 1.
     seed
         Seed of the initial weights, the order of trials and the positions that the readouts sample.
     overrides
@@ -117,10 +124,12 @@ def train(
         stack.enter_context(only_training())
         stack.enter_context(torch_defaults(gradients=True))
         Run.check_overwrite(folder, overwrite)
-        provenance = _provenance(validated, opened, seed, frozen_core)
+        data = loaders(opened, validated.data, tiers=("train", "validation"), seed=seed, device=target)
+        weights = load_neuron_weights(neuron_weights or validated.loss.neuron_weights, data)
+        validated = _without_folders(validated)
+        provenance = _provenance(validated, opened, seed, frozen_core, weights)
         if not overwrite:
             _check_same_run(folder, validated, provenance)
-        data = loaders(opened, validated.data, tiers=("train", "validation"), seed=seed, device=target)
         encoder = _encoder(validated, data, seed, frozen_core)
         inputs = RunInputs.from_loaders(data)
         encoder.image_ranges = {s: one.standardisation.image_range for s, one in data.items()}
@@ -129,7 +138,7 @@ def train(
         checkpoint = folder / files.CHECKPOINT
         if not checkpoint.exists():
             provenance["start"] = initialise(encoder, data, validated.initialisation, seed)
-        provenance = _record_attempt(folder, validated, provenance, data, target)
+        provenance = _record_attempt(folder, validated, provenance, data, weights, target)
         inputs.write(folder / files.INPUTS)
         displays = stack.enter_context(display(validated.schedule.max_epochs, progress))
         resumed = checkpoint.exists()
@@ -150,6 +159,7 @@ def train(
                 seed=seed,
                 fabric=fabric_for(validated, target),
                 checkpoint=checkpoint,
+                neuron_weights=weights,
                 callbacks=callbacks,
                 should_stop=lambda: interruption.received,
             )
@@ -239,7 +249,17 @@ def _check_recording(recording: Recording, recipe: Recipe) -> None:
         )
 
 
-def _provenance(recipe: Recipe, opened: list[Recording], seed: int, core: FrozenCore | None) -> dict[str, Any]:
+def _without_folders(recipe: Recipe) -> Recipe:
+    """Return the recipe with the name of the table of neuron weights instead of its path, which belongs to this machine."""
+    path = recipe.loss.neuron_weights
+    if path is None:
+        return recipe
+    return recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"neuron_weights": Path(path).name})})
+
+
+def _provenance(
+    recipe: Recipe, opened: list[Recording], seed: int, core: FrozenCore | None, weights: NeuronWeights | None
+) -> dict[str, Any]:
     """Collect what determines the result of a training in addition to the recipe."""
     return {
         "protocol": recipe.protocol,
@@ -255,6 +275,7 @@ def _provenance(recipe: Recipe, opened: list[Recording], seed: int, core: Frozen
         ],
         "data": collect_citations(opened),
         "core": core.provenance if core else None,
+        "neuron_weights": hash_of(weights),
     }
 
 
@@ -273,6 +294,8 @@ def _check_same_run(folder: Path, recipe: Recipe, provenance: Mapping[str, Any])
     cores = [(c or {}).get("sha256") for c in (existing.provenance.get("core"), provenance["core"])]
     if reason is None and cores[0] != cores[1]:
         reason = "it has another core"
+    if reason is None and existing.provenance.get("neuron_weights") != provenance["neuron_weights"]:
+        reason = "the weights of its neurons in the loss differ"
     if reason is not None:
         raise InputError(
             f"{folder} holds an unfinished run of something else: {reason}. Go on with what it began with, choose another "
@@ -292,7 +315,12 @@ def _encoder(recipe: Recipe, data: SessionLoaders, seed: int, core: FrozenCore |
 
 
 def _record_attempt(
-    folder: Path, recipe: Recipe, provenance: dict[str, Any], data: SessionLoaders, device: torch.device
+    folder: Path,
+    recipe: Recipe,
+    provenance: dict[str, Any],
+    data: SessionLoaders,
+    weights: NeuronWeights | None,
+    device: torch.device,
 ) -> dict[str, Any]:
     """Write the provenance of the run; a run that resumes appends another attempt."""
     attempt = {
@@ -313,19 +341,20 @@ def _record_attempt(
         provenance = {"start": existing.get("start", {}), **provenance}
     else:
         files.write_text(folder / files.RECIPE, recipe.to_toml())
-        tables = [_neuron_table(session, loaders) for session, loaders in data.items()]
+        tables = [_neuron_table(session, loaders, (weights or {}).get(session)) for session, loaders in data.items()]
         files.write_table(folder / files.NEURONS, pd.concat(tables, ignore_index=True))
     provenance = {"format": 1, "status": files.TRAINING, **provenance, "attempts": [*attempts, attempt]}
     files.write_json(folder / files.PROVENANCE, provenance)
     return provenance
 
 
-def _neuron_table(session: str, loaders: Loaders) -> pd.DataFrame:
+def _neuron_table(session: str, loaders: Loaders, weights: NDArray[np.float32] | None) -> pd.DataFrame:
     x, y, z = loaders.coordinates.T
     scale = loaders.standardisation.response_scale
-    return pd.DataFrame(
-        {"recording": session, "unit_id": loaders.unit_ids, "x": x, "y": y, "z": z, "response_scale": scale}
-    )
+    table = {"recording": session, "unit_id": loaders.unit_ids, "x": x, "y": y, "z": z, "response_scale": scale}
+    if weights is not None:
+        table["loss_weight"] = weights
+    return pd.DataFrame(table)
 
 
 def _finish(folder: Path, trainer: Trainer, provenance: Mapping[str, Any]) -> None:

@@ -17,10 +17,12 @@ from striate.errors import StriateError
 from striate.metrics import single_trial_correlation
 from striate.models import Encoder
 from striate.models.kernels import freed_memory_kept
+from striate.registry import losses
 from striate.training import checkpoints
 from striate.training.checkpoints import Tensors, TrainingState
 from striate.training.early_stopping import EarlyStopping, EpochDecision
-from striate.training.losses import LOSSES, batch_weight
+from striate.training.losses import batch_weight, total_loss
+from striate.training.neuron_weights import NeuronWeights
 from striate.training.recipe import Recipe
 from striate.training.signals import TrainingStopped
 
@@ -58,6 +60,8 @@ class Trainer:
         Lightning Fabric with the device and the precision.
     checkpoint
         Path of the checkpoint. If the file exists, training resumes from it.
+    neuron_weights
+        Weight of each neuron in the loss, by session; by default 1.
     callbacks
         Function of the training state that returns the callbacks, which are called after each step and each epoch.
     should_stop
@@ -73,6 +77,7 @@ class Trainer:
         seed: int,
         fabric: Fabric,
         checkpoint: Path,
+        neuron_weights: NeuronWeights | None = None,
         callbacks: Callable[[TrainingState], list[Callback]],
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -88,7 +93,10 @@ class Trainer:
         _, self._optimiser = fabric.setup(encoder, optimiser)
         self._adam = optimiser
         self._average = _ema_model(encoder, recipe.schedule.ema_decay)
-        self._loss = LOSSES[recipe.loss.type]
+        self._loss = losses.function(recipe.loss)
+        self._neuron_weights = {
+            session: torch.tensor(weights, device=fabric.device) for session, weights in (neuron_weights or {}).items()
+        }
         self._trials = {session: len(loaders.recording.trials) for session, loaders in data.items()}
         self._measured = {session: loaders.responses("validation") for session, loaders in data.items()}
         self.best: Tensors
@@ -156,7 +164,8 @@ class Trainer:
         total = torch.zeros((), device=self._fabric.device)
         for session, batch in batches.items():
             # one backward pass for each batch, so that only one batch is in memory; gradients accumulate
-            loss = self._loss(self._rates(batch, self.encoder), batch.measured_responses())
+            values = self._loss(self._rates(batch, self.encoder), batch.measured_responses())
+            loss = total_loss(values, self._neuron_weights.get(session))
             loss = loss * batch_weight(self._trials[session], len(batch)) + self.encoder.regulariser(session)
             self._fabric.backward(loss)
             total += loss.detach()
