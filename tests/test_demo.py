@@ -13,9 +13,9 @@ SMALL = DemoSettings(neurons=12, train=60, validation=20, test_images=5, repeats
 
 @pytest.mark.slow
 def test_the_better_models_are_better(tmp_path: Path) -> None:
-    said: list[str] = []
-    result = run_demo(tmp_path, say=said.append)
-    assert [c.name for c in result.contenders] == ["constant", "LN", "CNN"]
+    messages: list[str] = []
+    result = run_demo(tmp_path, log=messages.append)
+    assert [c.name for c in result.models] == ["constant", "LN", "CNN"]
     assert {d.tier for d in result.differences} == {"test", "final_test"}
     for difference in result.differences:
         for metric in ("single_trial_correlation", "correlation_to_average"):
@@ -24,7 +24,7 @@ def test_the_better_models_are_better(tmp_path: Path) -> None:
             assert resampled.interval.low > 0, (difference.better, difference.worse, difference.tier, metric)
     for tier in result.truth.tiers:
         oracle = result.reference.scorecard.tiers[tier].single_trial_correlation.mean
-        cnn = result.contenders[-1].scorecard.tiers[tier].single_trial_correlation.mean
+        cnn = result.models[-1].scorecard.tiers[tier].single_trial_correlation.mean
         assert oracle is not None
         assert cnn is not None
         assert oracle > cnn
@@ -34,7 +34,7 @@ def test_the_better_models_are_better(tmp_path: Path) -> None:
         "constant.parquet",
         "ln.parquet",
     ]
-    assert len(said) >= 6
+    assert len(messages) >= 6
 
 
 @pytest.mark.slow

@@ -113,5 +113,5 @@ def test_a_demonstration_that_was_killed_goes_on(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     again = run_demo(tmp_path / "killed", settings)
-    for first, second in zip(whole.contenders, again.contenders, strict=True):
+    for first, second in zip(whole.models, again.models, strict=True):
         assert np.array_equal(first.submission.predictions, second.submission.predictions)

@@ -44,13 +44,13 @@ def test_what_is_at_hand_is_computed(tmp_path: Path) -> None:
     claimed = PublishedResult("a test", "7-1-1", "test", {"single_trial_correlation": 0.5}, "nowhere", "its weights")
     outcome = reproduce(tmp_path, [of_another, weights], claimed)
     assert not outcome.missing
-    assert not outcome.reproduced
+    assert not outcome.succeeded
     found = outcome.scores["single_trial_correlation"]
     assert np.isfinite(found)
     true = PublishedResult(
         "a test", "7-1-1", "test", {"single_trial_correlation": round(found, 3)}, "here", "its weights"
     )
-    assert reproduce(tmp_path / f"{layout.archive_stem('7-1-1')}.zip", [weights], true).reproduced
+    assert reproduce(tmp_path / f"{layout.archive_stem('7-1-1')}.zip", [weights], true).succeeded
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 def test_the_published_weights_lack_the_readout_of_the_first_row(shared: Path) -> None:
     outcome = reproduce(None, sorted((shared / "published").glob("*.pth")))
     assert len(outcome.missing) == 2
-    assert not outcome.reproduced
+    assert not outcome.succeeded
     assert outcome.result == CNN_ALL_MICE
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from look import save
+from figure_style import save
 
 from striate.competition import (
     Vault,

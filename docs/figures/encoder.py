@@ -1,7 +1,18 @@
 """Draw the parts of an encoder: writes encoder.png."""
 
 import numpy as np
-from look import BLUE, GREEN, GREY, INK, ORANGE, arrow, box, canvas, look, save
+from figure_style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    arrow,
+    box,
+    canvas,
+    save,
+    use_plot_style,
+)
 from matplotlib.patches import Circle, Rectangle
 
 from striate.stimuli import gabor, natural_like
@@ -20,7 +31,7 @@ def feature_map(orientation: float) -> np.ndarray:
     return np.abs(np.roll(padded, (-7, -7), (0, 1)))
 
 
-with look():
+with use_plot_style():
     figure, axes = canvas(7.6, 3.5)
     shown = figure.add_axes((0.1 / 7.6, 1.75 / 3.5, 1.5 / 7.6, 0.84 / 3.5))
     shown.imshow(picture, cmap="gray")

@@ -1,6 +1,6 @@
 """Draw the rooms of striate in the one direction of imports: writes house.png."""
 
-from look import BLUE, GREY, arrow, box, canvas, look, save
+from figure_style import BLUE, GREY, arrow, box, canvas, save, use_plot_style
 
 ROOMS = (
     (
@@ -25,7 +25,7 @@ ROOMS = (
     ),
 )
 
-with look():
+with use_plot_style():
     figure, axes = canvas(9.5, 3.2)
     for row, rooms in enumerate(ROOMS):
         y = 2.3 - 1.05 * row

@@ -1,7 +1,7 @@
 """Draw what a model sees of a trial under each protocol: writes protocols.png."""
 
 import numpy as np
-from look import BLUE, GREEN, GREY, INK, ORANGE, canvas, look, save
+from figure_style import BLUE, GREEN, GREY, INK, ORANGE, canvas, save, use_plot_style
 
 from striate.stimuli import natural_like
 
@@ -26,7 +26,7 @@ pupil = 0.55 + 0.3 * np.sin(4 * time + 0.4) + 0.03 * rng.standard_normal(60)
 speed = np.clip(np.sin(7 * time) - 0.15, 0, None) * 0.8
 past = rng.gamma(0.6, 1.0, (14, 3))
 
-with look():
+with use_plot_style():
     figure, axes = canvas(7.6, 3.5)
     for x, heading in (
         (3.0, "the image"),

@@ -1,7 +1,17 @@
 """Draw one trial of a recording, and how trials are divided into tiers: writes recording.png."""
 
 import numpy as np
-from look import BLUE, GREEN, GREY, INK, ORANGE, PINK, canvas, look, save
+from figure_style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PINK,
+    canvas,
+    save,
+    use_plot_style,
+)
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -17,7 +27,7 @@ TIERS = (
     ("final_test", 3, 5, PINK),
 )
 
-with look():
+with use_plot_style():
     figure, axes = canvas(7.6, 3.7)
 
     def panel(x: float, y: float, width: float, height: float) -> Axes:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from look import BLUE, save
+from figure_style import BLUE, save
 
 import striate
 from striate.report.figures import training_curves

@@ -1,7 +1,7 @@
 """Draw what a neuron's responses to repeated images consist of: writes signal-and-noise.png."""
 
 import numpy as np
-from look import BLUE, GREY, ORANGE, look, save
+from figure_style import BLUE, GREY, ORANGE, save, use_plot_style
 from matplotlib.figure import Figure
 
 from striate import metrics
@@ -17,7 +17,7 @@ total = responses.var(ddof=1)
 fev = metrics.fraction_explainable_variance(responses[:, None], image_ids)[0]
 assert np.isclose(fev, (total - noise) / total)
 
-with look():
+with use_plot_style():
     figure = Figure(figsize=(7.6, 2.9))
     trials, bars = figure.subplots(1, 2, width_ratios=(2.1, 1))
     jitter = rng.uniform(-0.17, 0.17, len(image_ids))

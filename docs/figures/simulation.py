@@ -1,7 +1,7 @@
 """Draw what a simulated mouse sees, and with what: writes simulation.png."""
 
 import numpy as np
-from look import GREY, look, save
+from figure_style import GREY, save, use_plot_style
 from matplotlib.figure import Figure
 
 import striate
@@ -18,7 +18,7 @@ central = np.argsort(np.abs(truth.centers - np.array([128, 72])).max(axis=1))[:1
 by_complexity = central[np.argsort(truth.neurons["complexity"].to_numpy()[central])]
 chosen = by_complexity[[0, 3, -1]]
 
-with look():
+with use_plot_style():
     figure = Figure(figsize=(7.6, 3.1))
     above, below = figure.subplots(2, 3)
     for panel, kind, seed in zip(above, NATURAL_LIKE_KINDS, (11, 4, 20), strict=True):

@@ -1,4 +1,4 @@
-"""The demonstration: from simulated archives to scored submissions and a report, in a few minutes."""
+"""Demonstration of the whole workflow, from simulated recordings to scored submissions and a report, in a few minutes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,24 +16,34 @@ from striate.simulate import PopulationSettings, RecordingSettings, SimulatedTru
 from striate.submissions import Submission, Truth, validate
 from striate.training import Run, load_recipe, predict, train
 
-Say = Callable[[str], None]
-
 _TRACK: simulate.Track = "sensorium"
 _RECIPES = {"LN": "ln-small", "CNN": "cnn-small"}
 
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """How large the demonstration is; the defaults take a few minutes on two cores.
+    """Size of the demonstration. The default takes a few minutes on two cores.
 
     Attributes
     ----------
-    neurons, train, validation, test_images, repeats
-        Of each simulated recording; `test_images` is the number of live and of final test images.
+    neurons
+        Number of neurons of each simulated recording.
+    train, validation
+        Number of training and of validation trials of each recording.
+    test_images
+        Number of live test images, and of final test images.
+    repeats
+        Number of repeats of each test image.
     bootstrap
-        Resamples for the intervals.
+        Number of resamples for the confidence intervals.
     seed
-        Of everything. It is known, because a demonstration has nothing to hide; a real simulation draws its own.
+        Seed of the simulation and of training. It is public, because a demonstration has nothing to withhold. A competition
+        uses a secret seed.
+
+    Examples
+    --------
+    >>> DemoSettings(neurons=50).train
+    1500
     """
 
     neurons: int = 1000
@@ -47,109 +57,123 @@ class DemoSettings:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demonstration found.
+    """Result of the demonstration.
 
     Attributes
     ----------
     truth
         Measured responses of the withheld tiers.
-    contenders
-        Constant prediction, LN and CNN, in this order.
+    models
+        The constant prediction, the LN and the CNN, in this order.
     reference
-        The oracle: it knows the expected response to each image.
+        The oracle, which predicts the expected response to each image.
     differences
-        Paired differences between neighbours.
+        Paired differences between neighbours in `models`.
     report
-        The page that was written.
+        Path of the report.
     """
 
     truth: Truth
-    contenders: list[report.Contender]
-    reference: report.Contender
-    differences: list[report.Difference]
+    models: list[report.ScoredModel]
+    reference: report.ScoredModel
+    differences: list[report.PairedDifference]
     report: Path
 
 
 def run_demo(
-    out: Path, settings: DemoSettings | None = None, *, overwrite: bool = False, say: Say = lambda _text: None
+    out: Path,
+    settings: DemoSettings | None = None,
+    *,
+    overwrite: bool = False,
+    log: Callable[[str], None] = lambda _message: None,
 ) -> DemoResult:
-    """Simulate two recordings, train two models on both, predict what one withholds, score, and draw a report.
+    """Simulate two recordings, train two models on both, predict and score the withheld responses, and write a report.
+
+    A demonstration that was interrupted is resumed by calling the function again.
 
     Parameters
     ----------
     out
-        Folder for everything that is made: ``public/`` (the archives), ``truth/``, ``runs/``, ``submissions/``
-        and ``report.html``.
+        Folder of the results: ``public/`` (the archives), ``truth/``, ``runs/``, ``submissions/`` and ``report.html``.
     settings
-        How large it is.
+        Size of the demonstration.
     overwrite
-        Whether a demonstration that stands there may be replaced. One that was killed goes on by itself.
-    say
-        Told what is being done, a line at a time.
+        Whether to replace a finished demonstration in `out`.
+    log
+        Function called with a progress message before and after each step.
 
     Returns
     -------
     DemoResult
+        Scored models and the path of the report.
 
     Raises
     ------
     InputError
-        If a report stands in `out` already.
+        If `out` contains a report and `overwrite` is False.
+
+    Examples
+    --------
+    >>> result = run_demo(Path("demo"))  # doctest: +SKIP
+    >>> result.report  # doctest: +SKIP
+    PosixPath('demo/report.html')
     """
     plan = settings or DemoSettings()
     page = out / "report.html"
     refuse_existing(page, overwrite)
-    say("Simulating a competition recording (test responses withheld) and a pre-training recording …")
+    log("Simulating a competition recording (test responses withheld) and a pre-training recording …")
     competition, pretraining, truth_file = _simulate(out, plan)
     for path in (competition, pretraining):
         found = check(path)
         if not found.ok:
             raise StriateError(f"The simulated recording {path} is not valid: {found.with_severity('error')[0]}")
-        say(
+        log(
             f"  {path.name}: valid ({len(found.with_severity('warning'))} warnings, {len(found.with_severity('note'))} notes)"
         )
     recordings = [open_recording(competition), open_recording(pretraining)]
     target = recordings[0]
     runs = {}
     for name, recipe in _RECIPES.items():
-        say(f"Training the {name} on both recordings (recipe {recipe}) …")
-        runs[name] = _trained(recipe, recordings, out / "runs" / name.lower(), plan.seed, overwrite)
+        log(f"Training the {name} on both recordings (recipe {recipe}) …")
+        runs[name] = _train_or_resume(recipe, recordings, out / "runs" / name.lower(), plan.seed, overwrite)
         best = runs[name].provenance["best_validation_correlation"]
-        say(f"  {runs[name].provenance['epochs']} epochs, validation correlation {best:.3f}")
-    say("Predicting live and final test of the withheld recording; scoring against the truth …")
-    known = SimulatedTruth.read(truth_file)
-    truth = Truth.from_recording(known.reveal(target))
+        log(f"  {runs[name].provenance['epochs']} epochs, validation correlation {best:.3f}")
+    log("Predicting live and final test of the withheld recording; scoring against the truth …")
+    simulated_truth = SimulatedTruth.read(truth_file)
+    truth = Truth.from_recording(simulated_truth.reveal(target))
     submissions = {
-        "constant": _constant(target),
+        "constant": _constant_submission(target),
         **{name: Submission.from_predictions(predict(run, target), track=_TRACK) for name, run in runs.items()},
     }
-    contenders = []
+    models = []
     for name, submission in submissions.items():
         validate(submission, target)
         submission.write(out / "submissions" / f"{name.lower()}.parquet", overwrite=True)
-        contenders.append(report.contend(name, submission, truth, bootstrap=plan.bootstrap))
-    reference = report.contend("oracle", _oracle(known, target), truth, bootstrap=plan.bootstrap)
-    compared = report.differences(contenders, truth, resamples=plan.bootstrap)
-    say("Drawing the report …")
+        models.append(report.score_model(name, submission, truth, bootstrap=plan.bootstrap))
+    reference = report.score_model(
+        "oracle", _oracle_submission(simulated_truth, target), truth, bootstrap=plan.bootstrap
+    )
+    differences = report.paired_differences(models, truth, resamples=plan.bootstrap)
+    log("Drawing the report …")
     encoder = runs["CNN"].encoder()
     report.write_report(
-        report.Material(
+        report.ReportData(
             title="A simulated mouse, predicted",
             summary=[
                 "Two simulated recordings share their test images; the competition recording withholds its test responses. "
                 "A linear-nonlinear model (LN) and a convolutional network (CNN) were trained on both, predicted what is "
                 "withheld, and were scored against the truth.",
-                "The oracle knows the expected response to each image: no model that sees only the image can do better.",
+                "The oracle predicts the expected response to each image: no model that sees only the image can do better.",
             ],
             recording=target,
             truth=truth,
-            contenders=contenders,
-            differences=compared,
+            models=models,
+            differences=differences,
             reference=reference,
             histories={name: run.history for name, run in runs.items()},
             positions=encoder.receptive_field_pixels(target.session, target.image_shape),
             unit_ids=runs["CNN"].unit_ids(target.session),
-            true_positions=known.centers,
+            true_positions=simulated_truth.centers,
             provenance={
                 "command": "striate demo",
                 "recordings": ", ".join(f"{r.session} ({r.fingerprint[:12]})" for r in recordings),
@@ -161,11 +185,11 @@ def run_demo(
         page,
         overwrite=overwrite,
     )
-    return DemoResult(truth, contenders, reference, compared, page)
+    return DemoResult(truth, models, reference, differences, page)
 
 
 def _simulate(out: Path, plan: DemoSettings) -> tuple[Path, Path, Path]:
-    """Write both recordings and the truth about the withheld one; what an earlier, killed demonstration wrote is used."""
+    """Write both recordings and the truth of the withheld one, or reuse the files of an interrupted demonstration."""
     settings = RecordingSettings(
         train=plan.train,
         validation=plan.validation,
@@ -191,30 +215,30 @@ def _simulate(out: Path, plan: DemoSettings) -> tuple[Path, Path, Path]:
     return competition.recording_path, pretraining.recording_path, competition.truth_path
 
 
-def _trained(recipe: str, recordings: list[Recording], folder: Path, seed: int, overwrite: bool) -> Run:
-    """Train, go on with what was interrupted, or take what an interrupted demonstration had finished."""
+def _train_or_resume(recipe: str, recordings: list[Recording], folder: Path, seed: int, overwrite: bool) -> Run:
+    """Train a model, resume its training, or reuse the finished run of an interrupted demonstration."""
     try:
         return train(recipe, recordings, folder, seed=seed)
     except InputError:
         if overwrite:
             return train(recipe, recordings, folder, seed=seed, overwrite=True)
-        there = Run.open(folder)
-        learnt_from = [entry["fingerprint"] for entry in there.provenance["recordings"]]
-        same = there.recipe == load_recipe(recipe) and there.provenance["seed"] == seed
-        if there.finished and same and learnt_from == [recording.fingerprint for recording in recordings]:
-            return there
+        run = Run.open(folder)
+        fingerprints = [entry["fingerprint"] for entry in run.provenance["recordings"]]
+        same = run.recipe == load_recipe(recipe) and run.provenance["seed"] == seed
+        if run.finished and same and fingerprints == [recording.fingerprint for recording in recordings]:
+            return run
         raise
 
 
-def _constant(recording: Recording) -> Submission:
-    """Each neuron's mean training response, whatever is shown."""
+def _constant_submission(recording: Recording) -> Submission:
+    """Predict the mean training response of each neuron for every image."""
     mean = Standardisation.from_recording(recording).responses(recording.measured_responses("train")).mean(axis=0)
     count = sum(len(recording.rows(tier)) for tier in ("test", "final_test"))
     return Submission.from_array(recording, np.tile(mean, (count, 1)), protocol="image", track=_TRACK)
 
 
-def _oracle(known: SimulatedTruth, recording: Recording) -> Submission:
-    """Return the expected response to each image, for an observer who knows neither behaviour nor eye position."""
+def _oracle_submission(simulated_truth: SimulatedTruth, recording: Recording) -> Submission:
+    """Predict the expected response to each image, averaged over behaviour and eye position."""
     rows = np.concatenate([recording.rows(tier) for tier in ("test", "final_test")])
-    means = Standardisation.from_recording(recording).responses(expected_given_image(known, recording, rows))
+    means = Standardisation.from_recording(recording).responses(expected_given_image(simulated_truth, recording, rows))
     return Submission.from_array(recording, means, protocol="image", track=_TRACK)

@@ -1,4 +1,4 @@
-"""Published results, reproduced where the real recordings and weights are at hand."""
+"""Reproduction of published results from the original recordings and weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,20 +14,25 @@ TOLERANCE = 5e-4  # published numbers have three decimals
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """A score that was published, and what it takes to compute it again.
+    """Published scores of a model, with everything needed to compute them again.
 
     Attributes
     ----------
     name
-        What was scored.
+        Name of the model.
     session, tier
-        On which recording and tier.
+        Session and tier of the scored recording.
     scores
-        Metric → published mean over neurons.
+        Published mean over neurons of each metric.
     source
-        Where the numbers stand.
+        Publication of the scores.
     weights
-        What the weights are called by those who published them.
+        Description of the published weights.
+
+    Examples
+    --------
+    >>> CNN_ALL_MICE.session, CNN_ALL_MICE.scores["feve"]
+    ('21067-10-18', 0.452)
     """
 
     name: str
@@ -49,17 +54,22 @@ CNN_ALL_MICE = PublishedResult(
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of an attempt.
+class Reproduction:
+    """Comparison of published scores with the scores computed here.
 
     Attributes
     ----------
     result
-        What was to be reproduced.
+        The published result.
     missing
-        What is not at hand, a sentence each; empty if it could be computed.
+        A sentence about each missing file; empty if the scores were computed.
     scores
-        Metric → score computed here; empty if anything is missing.
+        Score of each metric, computed here; empty if a file is missing.
+
+    Examples
+    --------
+    >>> Reproduction(CNN_ALL_MICE, scores=CNN_ALL_MICE.scores).succeeded
+    True
     """
 
     result: PublishedResult
@@ -67,33 +77,43 @@ class Outcome:
     scores: dict[str, float] = field(default_factory=dict)
 
     @property
-    def reproduced(self) -> bool:
-        """Whether every published score was met to its last decimal."""
+    def succeeded(self) -> bool:
+        """Whether every score computed here agrees with the published one in all published decimals."""
         return bool(self.scores) and all(
             abs(self.scores[metric] - published) <= TOLERANCE for metric, published in self.result.scores.items()
         )
 
 
-def reproduce(recordings: Path | None, weights: Sequence[Path] = (), result: PublishedResult = CNN_ALL_MICE) -> Outcome:
-    """Compute a published result again, or say what it would take.
+def reproduce(
+    recordings: Path | None, weights: Sequence[Path] = (), result: PublishedResult = CNN_ALL_MICE
+) -> Reproduction:
+    """Compute a published result again, or list the files that are missing for it.
 
     Parameters
     ----------
     recordings
-        The recording's archive, or a folder that holds it under its official name; by default the fetched one.
+        Archive of the recording, or a folder that contains it under its official name. By default, the recording fetched with
+        ``striate fetch``.
     weights
-        Files with published weights (``.pth``); the first with a readout for the recording is used.
+        Files with published weights (``.pth``). The first one with a readout for the recording is used.
     result
-        Which result.
+        The published result.
 
     Returns
     -------
-    Outcome
+    Reproduction
+        Scores computed here, or the missing files.
 
     Raises
     ------
     InputError
-        If what is at hand cannot be read.
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> reproduction = reproduce(Path("no-such-folder"))
+    >>> reproduction.succeeded, len(reproduction.missing)
+    (False, 2)
     """
     from striate.models import published
 
@@ -106,17 +126,17 @@ def reproduce(recordings: Path | None, weights: Sequence[Path] = (), result: Pub
             f"(striate fetch {DATASET} {result.session})"
         )
     encoder = None
-    held = []
+    unsuitable = []
     for path in weights:
         candidate = published.load(path)
         if result.session in candidate.sessions:
             encoder = candidate
             break
-        held.append(f"{path.name} has a readout for {', '.join(candidate.sessions)} only")
+        unsuitable.append(f"{path.name} has a readout for {', '.join(candidate.sessions)} only")
     if encoder is None:
-        missing.append(f"{result.weights}: " + ("; ".join(held) if held else "no --weights given"))
+        missing.append(f"{result.weights}: " + ("; ".join(unsuitable) if unsuitable else "no --weights given"))
     if archive is None or encoder is None:
-        return Outcome(result, missing)
+        return Reproduction(result, missing)
 
     from striate import open as open_recording
     from striate.submissions import Submission, Truth, score
@@ -129,18 +149,18 @@ def reproduce(recordings: Path | None, weights: Sequence[Path] = (), result: Pub
     )
     card = score(submission, Truth.from_recording(recording, [result.tier]), bootstrap=0).tiers[result.tier]
     scores = {metric: getattr(card, metric).mean for metric in result.scores}
-    return Outcome(result, scores={metric: value for metric, value in scores.items() if value is not None})
+    return Reproduction(result, scores={metric: value for metric, value in scores.items() if value is not None})
 
 
-def _archive(place: Path | None, session: str) -> Path | None:
-    if place is None:
-        of = get_dataset(DATASET)
-        return find_fetched(of, of.file(session))
-    if not place.exists():
+def _archive(recordings: Path | None, session: str) -> Path | None:
+    if recordings is None:
+        dataset = get_dataset(DATASET)
+        return find_fetched(dataset, dataset.file(session))
+    if not recordings.exists():
         return None
-    if place.is_file():
-        return place
-    for path in sorted(place.iterdir()):
+    if recordings.is_file():
+        return recordings
+    for path in sorted(recordings.iterdir()):
         if layout.session_from_file_name(path.name) == session and (path.is_dir() or path.suffix.lower() == ".zip"):
             return path
     return None

@@ -96,7 +96,7 @@ def test_commands_take_names(source: Path) -> None:
 
 
 def test_terms_stay_with_what_is_made(source: Path, tmp_path: Path) -> None:
-    from striate.report import Material, write_report
+    from striate.report import ReportData, write_report
 
     striate.fetch("ours", accept_licence=True)
     recording = striate.open("ours/8-1-1")
@@ -104,7 +104,7 @@ def test_terms_stay_with_what_is_made(source: Path, tmp_path: Path) -> None:
     (entry,) = collect_citations([recording, by_hand, small_recording("6-1-1")])
     assert (entry["dataset"], entry["sessions"]) == ("ours", ["8-1-1", "7-1-1"])
     assert entry["licence"]["name"] == "CC BY 4.0"
-    write_report(Material("A report", [], recording), tmp_path / "report.html")
+    write_report(ReportData("A report", [], recording), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     for part in ("CC BY 4.0", "Name us, please.", "We (2026), Three mice"):
         assert part in page

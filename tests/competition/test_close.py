@@ -94,7 +94,7 @@ def test_boards_have_ceilings_and_say_too_few_images_as_the_live_board_does(play
     assert told.count("ceiling (image alone)</td>") == 4  # two tables a board, and nobody submitted to the third
     assert told.count("<small>too few images</small>") >= few
     assert "Too few images: an interval is wider" in told
-    assert told.count("Behaviour can lift a model above it") == 1
+    assert told.count("A model that sees behaviour can exceed it") == 1
     assert "normalised correlation" in told
 
 

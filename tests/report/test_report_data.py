@@ -17,7 +17,7 @@ from striate.cli.report import named
 from striate.data import Standardisation
 from striate.errors import InputError, WithheldError
 from striate.recordings import Recording
-from striate.report import gather, write_report
+from striate.report import collect_report_data, write_report
 from striate.submissions import Submission, Truth
 from striate.training import Run
 
@@ -54,22 +54,22 @@ def guess(recording: Recording, share: float) -> Submission:
 
 def test_models_are_set_in_order_whatever_order_they_are_given_in(mouse: Recording, place: Path) -> None:
     given = {"strong": place / "strong.parquet", "weak": guess(mouse, 0.2), "network": Run.open(place / "run")}
-    found = gather(mouse, given, bootstrap=20)
-    means = [each.scorecard.tiers["test"].correlation_to_average.mean for each in found.contenders]
+    found = collect_report_data(mouse, given, bootstrap=20)
+    means = [each.scorecard.tiers["test"].correlation_to_average.mean for each in found.models]
     assert means == sorted(means)
-    assert found.contenders[-1].name == "strong"
+    assert found.models[-1].name == "strong"
     assert found.positions is None, "nobody knows where a submission looks"
     assert list(found.histories) == ["network"]
     assert [(each.worse, each.better) for each in found.differences if each.tier == "test"] == [
-        (found.contenders[0].name, found.contenders[1].name),
-        (found.contenders[1].name, "strong"),
+        (found.models[0].name, found.models[1].name),
+        (found.models[1].name, "strong"),
     ]
-    assert "the strongest, strong, is looked at most closely" in found.summary[0]
-    assert list(found.provenance) == [each.name for each in found.contenders]
+    assert "show the best one, strong" in found.summary[0]
+    assert list(found.provenance) == [each.name for each in found.models]
 
 
 def test_of_a_run_that_is_the_strongest_it_is_shown_where_it_looks(mouse: Recording, place: Path) -> None:
-    found = gather(mouse, {"network": place / "run"}, bootstrap=0)
+    found = collect_report_data(mouse, {"network": place / "run"}, bootstrap=0)
     assert found.positions is not None
     assert found.positions.shape == (len(mouse.neurons), 2)
     assert found.unit_ids is not None
@@ -80,20 +80,22 @@ def test_of_a_run_that_is_the_strongest_it_is_shown_where_it_looks(mouse: Record
 def test_what_is_withheld_needs_a_truth(mouse: Recording, place: Path) -> None:
     withheld = small_recording(final_images=4, withhold=True)
     with pytest.raises(WithheldError):
-        gather(withheld, {"weak": place / "weak.parquet"}, bootstrap=0)
-    scored = gather(withheld, {"weak": place / "weak.parquet"}, truth=Truth.from_recording(mouse), bootstrap=0)
-    known = gather(mouse, {"weak": place / "weak.parquet"}, bootstrap=0)
-    assert scored.contenders[0].scorecard.tiers == known.contenders[0].scorecard.tiers
+        collect_report_data(withheld, {"weak": place / "weak.parquet"}, bootstrap=0)
+    scored = collect_report_data(
+        withheld, {"weak": place / "weak.parquet"}, truth=Truth.from_recording(mouse), bootstrap=0
+    )
+    known = collect_report_data(mouse, {"weak": place / "weak.parquet"}, bootstrap=0)
+    assert scored.models[0].scorecard.tiers == known.models[0].scorecard.tiers
 
 
 def test_what_does_not_fit_is_refused(mouse: Recording, place: Path) -> None:
     with pytest.raises(InputError, match="needs a model"):
-        gather(mouse, {})
+        collect_report_data(mouse, {})
     other = small_recording("8-1-1", final_images=4, seed=2)
-    with pytest.raises(InputError, match="answers recording 7-1-1, and the report is about 8-1-1"):
-        gather(other, {"weak": guess(mouse, 0.2)}, bootstrap=0)
+    with pytest.raises(InputError, match="for recording 7-1-1, but the report is about 8-1-1"):
+        collect_report_data(other, {"weak": guess(mouse, 0.2)}, bootstrap=0)
     with pytest.raises(InputError, match="was not trained on recording 8-1-1"):
-        gather(other, {"network": place / "run"}, bootstrap=0)
+        collect_report_data(other, {"network": place / "run"}, bootstrap=0)
 
 
 @pytest.mark.slow
@@ -162,8 +164,8 @@ def test_models_of_different_protocols_share_no_table_and_no_difference(
             ("e", 0.4, None),
         )
     }
-    found = gather(mouse, seeing, bootstrap=20)
-    assert [each.name for each in found.contenders] == ["c", "a", "d", "b", "e"]
+    found = collect_report_data(mouse, seeing, bootstrap=20)
+    assert [each.name for each in found.models] == ["c", "a", "d", "b", "e"]
     assert {(each.better, each.worse) for each in found.differences} == {("a", "c"), ("b", "d")}
     assert "not compared with each other" in found.summary[0]
     write_report(found, tmp_path / "report.html")
@@ -178,8 +180,8 @@ def test_models_of_different_protocols_share_no_table_and_no_difference(
         section = sections[f"Scores: live test, {protocol}"]
         rows = re.findall(r"<tr[^>]*><t[hd][^>]*>([a-e])</t", section)
         assert set(rows) == set(names)
-        assert ("Behaviour can lift" in section) is (protocol != "protocol image")
-        assert f"Scores beside their ceiling, {protocol}" in sections
+        assert ("sees behaviour can exceed" in section) is (protocol != "protocol image")
+        assert f"Scores against their ceiling, {protocol}" in sections
 
 
 def test_the_command_prints_a_table_for_each_protocol(mouse: Recording, place: Path, tmp_path: Path) -> None:

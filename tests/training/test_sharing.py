@@ -11,7 +11,7 @@ from tests.fixtures.recordings import small_recording
 from tests.training.small import small_recipe
 
 import striate
-from striate.report import gather, write_report
+from striate.report import collect_report_data, write_report
 from striate.submissions import Submission
 from striate.training import predict, train
 from striate.training.environment import shareable_command
@@ -52,7 +52,7 @@ def test_nothing_of_the_machine_is_in_what_is_shared(home: Path, monkeypatch: py
     second = train(small_recipe(schedule__max_epochs=1), recording, home / "new", core=first.folder, progress=False)
     Submission.from_predictions(predict(first, recording)).write(home / "mine.parquet")
     models = {"first": first, "second": second.folder, "mine": home / "mine.parquet"}
-    write_report(gather(recording, models, bootstrap=0), home / "report.html")
+    write_report(collect_report_data(recording, models, bootstrap=0), home / "report.html")
     for name in ("run", "new", "mine.parquet", "report.html"):
         written = contents(home / name)
         for secret in (HOST, PERSON, "secret-project", str(home)):

@@ -8,19 +8,19 @@ from rich.measure import Measurement
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from striate.report import Contender, Difference
+    from striate.report import PairedDifference, ScoredModel
 
 
 def print_comparisons(
-    console: Console, contenders: "Sequence[Contender]", differences: "Sequence[Difference]", tier: str
+    console: Console, models: "Sequence[ScoredModel]", differences: "Sequence[PairedDifference]", tier: str
 ) -> None:
     """Print a table for each protocol: scores on one tier with intervals, and the paired differences of neighbours.
 
     The metrics stand side by side where the console is wide enough, and otherwise below each other.
     """
-    from striate.report import by_protocol
+    from striate.report import group_by_protocol
 
-    for protocol, group in by_protocol(contenders).items():
+    for protocol, group in group_by_protocol(models).items():
         wide = _comparison(group, differences, tier, protocol)
         needed = Measurement.get(console, console.options.update_width(1000), wide).maximum
         console.print(wide if needed <= console.width else _tall(wide))
@@ -44,10 +44,17 @@ def _tall(wide: Table) -> Table:
 
 
 def _comparison(
-    group: "Sequence[Contender]", differences: "Sequence[Difference]", tier: str, protocol: str | None
+    group: "Sequence[ScoredModel]", differences: "Sequence[PairedDifference]", tier: str, protocol: str | None
 ) -> Table:
     from striate.metrics.score_summary import TOO_FEW_IMAGES
-    from striate.report import ceiling_note, ceiling_scores, metric_labels, protocol_title, score_rows, too_few
+    from striate.report import (
+        ceiling_description,
+        ceilings_with_intervals,
+        has_too_few_images,
+        metric_labels,
+        protocol_title,
+        scores_with_intervals,
+    )
 
     labels = metric_labels()
     table = Table(
@@ -57,17 +64,17 @@ def _comparison(
     table.add_column("model")
     for label in labels.values():
         table.add_column(label, justify="right")
-    for contender in group:
-        scores = score_rows([contender], tier)[contender.name]
-        reasons = {metric: getattr(contender.scorecard.tiers[tier], metric).reason for metric in labels}
-        table.add_row(contender.name, *(_cell(scores.get(metric), reason=reasons[metric]) for metric in labels))
-    ceiling = ceiling_scores(group, tier)
+    for model in group:
+        scores = scores_with_intervals([model], tier)[model.name]
+        reasons = {metric: getattr(model.scorecard.tiers[tier], metric).reason for metric in labels}
+        table.add_row(model.name, *(_cell(scores.get(metric), reason=reasons[metric]) for metric in labels))
+    ceiling = ceilings_with_intervals(group, tier)
     if ceiling:
         limits = (_cell(ceiling[metric]) if metric in ceiling else "1" for metric in labels)
         table.add_row("ceiling (image alone)", *limits)
-        table.caption, table.caption_justify = ceiling_note(protocol), "left"
+        table.caption, table.caption_justify = ceiling_description(protocol), "left"
     table.add_section()
-    names = {contender.name for contender in group}
+    names = {model.name for model in group}
     for difference in differences:
         if difference.tier == tier and {difference.better, difference.worse} <= names:
             cells = []
@@ -75,7 +82,7 @@ def _comparison(
                 resampled = getattr(difference.metrics, metric)
                 interval = resampled.interval
                 known = resampled.value is not None and interval is not None
-                few = TOO_FEW_IMAGES if too_few(group, difference, metric) else None
+                few = TOO_FEW_IMAGES if has_too_few_images(group, difference, metric) else None
                 ends = (resampled.value, interval.low, interval.high) if known and not few else None
                 cells.append(_cell(ends, "+", few))
             table.add_row(f"{difference.better} − {difference.worse} (paired)", *cells)

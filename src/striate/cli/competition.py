@@ -304,7 +304,7 @@ def close(
 
 def _board_table(board: "BoardResult", results: "Results") -> Table:
     from striate.metrics.score_summary import ceilings_by_metric
-    from striate.report import ceiling_note
+    from striate.report import ceiling_description
     from striate.submissions.scorecard import LABELS
 
     table = Table(title=f"{board.track}, {board.protocol}", title_justify="left", title_style="bold")
@@ -325,7 +325,7 @@ def _board_table(board: "BoardResult", results: "Results") -> Table:
     if board.rows and limit is not None:
         table.add_section()
         table.add_row("", "", "ceiling (image alone)", f"{limit:.4f}", "", "", "")
-        table.caption, table.caption_justify = ceiling_note(board.protocol), "left"
+        table.caption, table.caption_justify = ceiling_description(board.protocol), "left"
     return table
 
 

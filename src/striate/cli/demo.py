@@ -23,7 +23,7 @@ def demo(
     """
     from striate.demo import run_demo
 
-    result = run_demo(out, overwrite=overwrite, say=lambda text: console.print(text, markup=False, soft_wrap=True))
+    result = run_demo(out, overwrite=overwrite, log=lambda text: console.print(text, markup=False, soft_wrap=True))
     for tier in result.truth.tiers:
-        print_comparisons(console, [*result.contenders, result.reference], result.differences, tier)
+        print_comparisons(console, [*result.models, result.reference], result.differences, tier)
     console.print(f"Report: {result.report}", markup=False, soft_wrap=True)

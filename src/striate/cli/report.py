@@ -51,7 +51,7 @@ def report(
     refuse_existing(out, overwrite)
     given = named(models)
     import striate
-    from striate.report import gather, write_report
+    from striate.report import collect_report_data, write_report
     from striate.submissions import open_truth
     from striate.training import Run
 
@@ -62,10 +62,12 @@ def report(
         )
     recording = striate.open(archive)
     measured = _measured(recording, archive) if truth is None else open_truth(truth)
-    material = gather(recording, given, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device)
-    write_report(material, out, overwrite=overwrite)
+    data = collect_report_data(
+        recording, given, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device
+    )
+    write_report(data, out, overwrite=overwrite)
     for tier in measured.tiers:
-        print_comparisons(console, material.contenders, material.differences, tier)
+        print_comparisons(console, data.models, data.differences, tier)
     console.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 

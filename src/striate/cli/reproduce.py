@@ -23,22 +23,22 @@ def reproduce(
 
     Exit status 0 if every published score is met to its last decimal, 1 if one is not, 3 if something is missing.
     """
-    from striate.reproduce import reproduce as attempt
+    from striate.reproduce import reproduce as reproduce_result
     from striate.submissions.scorecard import LABELS
 
-    outcome = attempt(recordings, weights or [])
-    result = outcome.result
+    reproduction = reproduce_result(recordings, weights or [])
+    result = reproduction.result
     console.print(f"{result.name}, on {result.session}, tier {result.tier} (source: {result.source})", soft_wrap=True)
-    if outcome.missing:
+    if reproduction.missing:
         console.print("It cannot be computed here. Missing:")
-        for sentence in outcome.missing:
+        for sentence in reproduction.missing:
             console.print(f"  - {sentence}", markup=False, soft_wrap=True)
         raise typer.Exit(3)
     table = Table()
     for column in ("metric", "published", "here", "difference"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for metric, published in result.scores.items():
-        here = outcome.scores.get(metric)
+        here = reproduction.scores.get(metric)
         table.add_row(
             LABELS[metric],
             f"{published:.3f}",
@@ -46,6 +46,6 @@ def reproduce(
             "" if here is None else f"{here - published:+.4f}",
         )
     console.print(table)
-    console.print("reproduced" if outcome.reproduced else "not reproduced")
-    if not outcome.reproduced:
+    console.print("reproduced" if reproduction.succeeded else "not reproduced")
+    if not reproduction.succeeded:
         raise typer.Exit(1)

@@ -8,9 +8,9 @@ from striate.competition.in_force import Move
 from striate.competition.results import BoardResult, Results, RowResult
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.score_summary import TOO_FEW_IMAGES, ceilings_by_metric, is_too_few_images, missing_score_text
-from striate.report import ceiling_note
+from striate.report import ceiling_description
 from striate.report.html_page import Page, facts, image, table
-from striate.report.plot_style import COLOURS, GREY, INK, look
+from striate.report.plot_style import COLOURS, GREY, INK, use_plot_style
 from striate.submissions.scorecard import LABELS, IntervalScore
 
 _MOST_ROWS = 60
@@ -30,7 +30,7 @@ def board_figure(board: BoardResult, level: float) -> Figure:
         Of the intervals.
     """
     rows = [row for row in board.rows if row.score is not None][:_MOST_ROWS]
-    with look():
+    with use_plot_style():
         figure = Figure(figsize=(8.4, 0.36 * max(len(rows), 1) + 1.5))
         axes = figure.subplots()
         for place, row in enumerate(rows):
@@ -116,7 +116,7 @@ def page(results: Results) -> str:
 
 def _notes(board: BoardResult) -> str:
     """Say what the ceilings bound, and what too few images mean."""
-    said = [ceiling_note(board.protocol)] if _limits(board) else []
+    said = [ceiling_description(board.protocol)] if _limits(board) else []
     oracle = board.ceilings["jackknife_oracle"]
     said += [] if oracle is None else [f"The oracle predictor has a single-trial correlation of {oracle:.4f}."]
     said += (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from striate.competition.features import FEATURES
 from striate.competition.split import Balance
-from striate.report.plot_style import COLOURS, GREY, look
+from striate.report.plot_style import COLOURS, GREY, use_plot_style
 
 LIVE, FINAL = COLOURS[0], COLOURS[1]
 
@@ -26,7 +26,7 @@ def split_figure(of_track: Balance, ceilings: Mapping[str, NDArray[np.floating]]
     title
         Of the whole figure.
     """
-    with look():
+    with use_plot_style():
         figure = Figure(figsize=(11, 4.9))
         said = f"{100 * of_track.p:.0f} % of random splits differ at least as much over all features"
         figure.suptitle(f"{title}: {said}", x=0.01, ha="left", fontsize=11)

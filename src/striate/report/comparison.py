@@ -1,4 +1,4 @@
-"""Models side by side on one truth: scores with intervals, and whether the images tell them apart."""
+"""Comparison of models on one truth: scores with confidence intervals, and paired differences."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from striate.submissions.scorecard import LABELS
 
 
 @dataclass(frozen=True)
-class Contender:
-    """One model, or an oracle, and what it predicts.
+class ScoredModel:
+    """A model or an oracle, with its predictions and scores.
 
     Attributes
     ----------
     name
-        As tables and figures call it.
+        Name of the model in tables and figures.
     submission
-        Its predictions of every trial of the truth.
+        Predictions of every trial of the truth.
     scorecard
-        Its scores.
+        Scores of these predictions.
     """
 
     name: str
@@ -37,52 +37,90 @@ class Contender:
 
     @property
     def protocol(self) -> str | None:
-        """What the model sees; None where its submission does not say."""
+        """Protocol of the submission (what the model sees); None if it is not stated."""
         return self.submission.protocol
 
     def predictions(self, truth: Truth, tier: str) -> NDArray[np.float32]:
-        """Predictions of one tier in the order of the truth's rows and columns, (T, N)."""
+        """Return the predictions of one tier in the order of the rows and columns of the truth, of shape (T, N)."""
         return align(self.submission, truth, tier).reorder(self.submission.predictions)
 
 
-def contend(
+def score_model(
     name: str, submission: Submission, truth: Truth, *, bootstrap: int = DEFAULT_RESAMPLES, seed: int = 0
-) -> Contender:
-    """Score a submission, to be set beside others on the same truth."""
-    return Contender(name, submission, score(submission, truth, bootstrap=bootstrap, seed=seed))
+) -> ScoredModel:
+    """Score a submission, for comparison with others on the same truth.
+
+    Parameters
+    ----------
+    name
+        Name of the model in tables and figures.
+    submission
+        Predictions of every trial of the truth.
+    truth
+        Measured responses.
+    bootstrap, seed
+        Number of resamples for the confidence intervals, and their random seed.
+
+    Examples
+    --------
+    >>> from striate.report import score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0]])
+    >>> submission = Submission("27204-5-13", None, "image", [7], **trials, predictions=[[1.0], [1.0], [3.0]])
+    >>> score_model("CNN", submission, truth, bootstrap=0).protocol
+    'image'
+    """
+    return ScoredModel(name, submission, score(submission, truth, bootstrap=bootstrap, seed=seed))
 
 
-def by_protocol(contenders: Iterable[Contender]) -> dict[str | None, list[Contender]]:
-    """Group contenders by what they see, from the image alone upwards; models of different groups are never compared."""
-    grouped: dict[str | None, list[Contender]] = {}
-    for contender in contenders:
-        grouped.setdefault(contender.protocol, []).append(contender)
+def group_by_protocol(models: Iterable[ScoredModel]) -> dict[str | None, list[ScoredModel]]:
+    """Group models by protocol, in the order of `striate.submissions.PROTOCOLS`. Only models of one group are compared."""
+    grouped: dict[str | None, list[ScoredModel]] = {}
+    for model in models:
+        grouped.setdefault(model.protocol, []).append(model)
     order = [*PROTOCOLS, None]
     return dict(sorted(grouped.items(), key=lambda pair: order.index(pair[0])))
 
 
 def protocol_title(protocol: str | None) -> str:
-    """Return what tables call a protocol."""
+    """Return the name of a protocol in headings.
+
+    Examples
+    --------
+    >>> protocol_title("image"), protocol_title(None)
+    ('protocol image', 'protocol not stated')
+    """
     return "protocol not stated" if protocol is None else f"protocol {protocol}"
 
 
-def by_strength(contenders: Sequence[Contender]) -> list[Contender]:
-    """Order contenders by protocol, and within each from the weakest to the strongest.
+def sort_by_score(models: Sequence[ScoredModel]) -> list[ScoredModel]:
+    """Sort models by protocol, and within each protocol from the lowest to the highest score.
 
-    The strength is the correlation to average on the first tier, or the single-trial correlation where no image is repeated.
+    The score is the correlation to average on the first tier, or the single-trial correlation if no image is repeated.
     """
 
-    def strength(contender: Contender) -> float:
-        scores = next(iter(contender.scorecard.tiers.values()))
+    def ranking_score(model: ScoredModel) -> float:
+        scores = next(iter(model.scorecard.tiers.values()))
         means = (scores.correlation_to_average.mean, scores.single_trial_correlation.mean)
         return next((mean for mean in means if mean is not None), float("-inf"))
 
-    return [each for group in by_protocol(contenders).values() for each in sorted(group, key=strength)]
+    return [each for group in group_by_protocol(models).values() for each in sorted(group, key=ranking_score)]
 
 
 @dataclass(frozen=True)
-class Difference:
-    """How much better one contender is than another on one tier, from the same resamples of the images."""
+class PairedDifference:
+    """Difference between the scores of two models on one tier, from the same resamples of the images.
+
+    Attributes
+    ----------
+    better, worse
+        Names of the two models. The difference is ``better`` − ``worse``.
+    tier
+        Name of the tier.
+    metrics
+        Bootstrap estimates of the differences.
+    """
 
     better: str
     worse: str
@@ -90,22 +128,46 @@ class Difference:
     metrics: Bootstrap
 
 
-def differences(
-    contenders: Sequence[Contender], truth: Truth, *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0
-) -> list[Difference]:
-    """Compare each contender with the one before it of the same protocol, on every tier of the truth.
+def paired_differences(
+    models: Sequence[ScoredModel], truth: Truth, *, resamples: int = DEFAULT_RESAMPLES, seed: int = 0
+) -> list[PairedDifference]:
+    """Compare each model with the previous model of the same protocol, on every tier of the truth.
 
     Parameters
     ----------
-    contenders
-        From the weakest to the strongest, as the user orders them. Models of different protocols are not compared.
+    models
+        Models in the order of their scores, from the lowest to the highest. Models of different protocols are not compared.
     truth
-        What all predict.
+        Measured responses.
     resamples, seed
-        Of the paired bootstrap over images.
+        Number of resamples of the paired bootstrap over images, and its random seed.
+
+    Returns
+    -------
+    list of PairedDifference
+        One difference for each pair of neighbours and each tier.
+
+    Examples
+    --------
+    >>> from striate.report import paired_differences, score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0]])
+    >>> models = [
+    ...     score_model(
+    ...         name,
+    ...         Submission("27204-5-13", None, "image", [7], **trials, predictions=predictions),
+    ...         truth,
+    ...         bootstrap=0,
+    ...     )
+    ...     for name, predictions in (("constant", [[1.0], [1.0], [1.0]]), ("CNN", [[1.0], [1.0], [3.0]]))
+    ... ]
+    >>> (difference,) = paired_differences(models, truth, resamples=10)
+    >>> difference.better, difference.worse, round(difference.metrics.single_trial_correlation.value, 3)
+    ('CNN', 'constant', 0.971)
     """
-    found = []
-    pairs = [pair for group in by_protocol(contenders).values() for pair in pairwise(group)]
+    results = []
+    pairs = [pair for group in group_by_protocol(models).values() for pair in pairwise(group)]
     for tier in truth.tiers:
         rows = truth.rows(tier)
         responses, image_ids = truth.responses[rows], truth.image_id[rows]
@@ -118,51 +180,63 @@ def differences(
                 resamples=resamples,
                 seed=seed,
             )
-            found.append(Difference(better.name, worse.name, tier, paired))
-    return found
+            results.append(PairedDifference(better.name, worse.name, tier, paired))
+    return results
 
 
-def score_rows(contenders: Sequence[Contender], tier: str) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Mean and interval of each metric by contender and metric; what is not defined is left out."""
+def scores_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Return (mean, lower bound, upper bound) of each metric, by model and metric, without metrics that are not defined."""
     rows: dict[str, dict[str, tuple[float, float, float]]] = {}
-    for contender in contenders:
-        rows[contender.name] = {}
+    for model in models:
+        rows[model.name] = {}
         for metric in metric_labels():
-            result = getattr(contender.scorecard.tiers[tier], metric)
+            result = getattr(model.scorecard.tiers[tier], metric)
             if result.mean is not None:
                 interval = result.interval
                 low, high = (interval.low, interval.high) if interval else (result.mean, result.mean)
-                rows[contender.name][metric] = (result.mean, low, high)
+                rows[model.name][metric] = (result.mean, low, high)
     return rows
 
 
 def metric_labels() -> dict[str, str]:
-    """Return the metrics of a comparison and what tables call them."""
+    """Return the metrics of a comparison, with their names in tables.
+
+    Examples
+    --------
+    >>> metric_labels()["feve"]
+    'FEVE'
+    """
     return {metric: LABELS[metric] for metric in (*METRICS, *NORMALISED_METRICS)}
 
 
-def ceiling_scores(contenders: Sequence[Contender], tier: str) -> dict[str, tuple[float, float, float]]:
-    """Mean and interval of the ceiling of each metric, for models of the image alone; what is not defined is left out."""
-    scores = contenders[0].scorecard.tiers[tier]
-    found: dict[str, tuple[float, float, float]] = {}
+def ceilings_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[str, tuple[float, float, float]]:
+    """Return (mean, lower bound, upper bound) of the ceiling of each metric, without ceilings that are not defined."""
+    scores = models[0].scorecard.tiers[tier]
+    ceilings: dict[str, tuple[float, float, float]] = {}
     for metric, name in METRIC_CEILINGS.items():
         ceiling = getattr(scores, name)
         if ceiling.mean is not None:
             low, high = (ceiling.interval.low, ceiling.interval.high) if ceiling.interval else (ceiling.mean,) * 2
-            found[metric] = (ceiling.mean, low, high)
-    return found
+            ceilings[metric] = (ceiling.mean, low, high)
+    return ceilings
 
 
-def ceiling_note(protocol: str | None) -> str:
-    """Say what the ceilings bound, and that behaviour can lift a model above them where a protocol has it."""
-    note = "The ceiling is what a model of the image alone can expect: √FEV for single trials, CC_max for averages."
+def ceiling_description(protocol: str | None) -> str:
+    """Return a sentence that explains the ceilings for models of a protocol.
+
+    Examples
+    --------
+    >>> ceiling_description("image")
+    'The ceiling is the score expected of a perfect model of the image: √FEV for single trials, CC_max for averages.'
+    """
+    description = "The ceiling is the score expected of a perfect model of the image: √FEV for single trials, CC_max for averages."
     if not sees_image_alone(protocol):
-        note += " Behaviour can lift a model above it."
-    return note
+        description += " A model that sees behaviour can exceed it."
+    return description
 
 
-def too_few(contenders: Sequence[Contender], difference: "Difference", metric: str) -> bool:
-    """Whether one of two scores has too few images, so that their difference says nothing either."""
+def has_too_few_images(models: Sequence[ScoredModel], difference: "PairedDifference", metric: str) -> bool:
+    """Return whether one of the two scores of a difference has too few images, so that the difference is not reported."""
     pair = (difference.better, difference.worse)
-    scores = [getattr(c.scorecard.tiers[difference.tier], metric) for c in contenders if c.name in pair]
+    scores = [getattr(c.scorecard.tiers[difference.tier], metric) for c in models if c.name in pair]
     return any(is_too_few_images(score.reason) for score in scores)

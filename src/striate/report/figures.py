@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from striate.report.plot_style import COLOURS, GREY, INK, look, picture
+from striate.report.plot_style import COLOURS, GREY, INK, hide_axes, use_plot_style
 
 Array = NDArray[Any]
 
@@ -17,35 +17,35 @@ Array = NDArray[Any]
 def example_trials(
     images: Array, measured: Array, predicted: Array, repeats: Sequence[int], neurons: Array, name: str
 ) -> Figure:
-    """Draw a few images, and below each what some neurons answered on average and what a model predicts.
+    """Draw a few images, and below each the mean responses of some neurons and their predictions.
 
     Parameters
     ----------
     images : (I, H, W)
-        The images, grey values 0–255.
+        Images, with grey values 0–255.
     measured, predicted : (I, N)
-        Mean responses to each image, and predictions, standardised.
+        Standardised mean responses and mean predictions for each image.
     repeats
-        How often each image was shown.
+        Number of repeats of each image.
     neurons : (M,)
         Columns of the neurons to draw.
     name
-        What the model is called.
+        Name of the model.
     """
-    with look():
+    with use_plot_style():
         count = len(images)
         figure = Figure(figsize=(2.35 * count, 3.6))
         axes = figure.subplots(2, count, sharey="row", height_ratios=(1.1, 1), squeeze=False)
-        top = 1.4 * max(np.max(measured[:, neurons]), np.max(predicted[:, neurons]), 1e-6)  # the legend stands above
-        place = np.arange(len(neurons))
+        top = 1.4 * max(np.max(measured[:, neurons]), np.max(predicted[:, neurons]), 1e-6)  # leaves room for the legend
+        positions = np.arange(len(neurons))
         for column in range(count):
             shown = axes[0, column]
             shown.imshow(images[column], cmap="gray", vmin=0, vmax=255, aspect="equal")
             shown.set_title(f"shown {repeats[column]} times", color=GREY, fontsize=8)
-            picture(shown)
+            hide_axes(shown)
             bars = axes[1, column]
-            bars.bar(place, measured[column, neurons], color="#c9ced6", width=0.9, label="measured (mean)")
-            bars.plot(place, predicted[column, neurons], ".", color=COLOURS[1], ms=5, label=f"predicted ({name})")
+            bars.bar(positions, measured[column, neurons], color="#c9ced6", width=0.9, label="measured (mean)")
+            bars.plot(positions, predicted[column, neurons], ".", color=COLOURS[1], ms=5, label=f"predicted ({name})")
             bars.set_ylim(0, top)
             bars.set_xticks([])
             bars.set_xlabel(f"{len(neurons)} neurons")
@@ -55,16 +55,16 @@ def example_trials(
 
 
 def training_curves(histories: Mapping[str, pd.DataFrame], colours: Mapping[str, str]) -> Figure:
-    """Draw validation correlation over the epochs of each model; dots where the learning rate was reduced.
+    """Draw the validation correlation over epochs of each model, with dots at reductions of the learning rate.
 
     Parameters
     ----------
     histories
-        By model: a table with the columns ``epoch``, ``validation_correlation`` and ``learning_rate``.
+        Table with the columns ``epoch``, ``validation_correlation`` and ``learning_rate`` of each model, by its name.
     colours
-        By model.
+        Colour of each model, by its name.
     """
-    with look():
+    with use_plot_style():
         figure = Figure(figsize=(6.2, 3.0))
         axes = figure.subplots()
         for name, history in histories.items():
@@ -83,19 +83,19 @@ def training_curves(histories: Mapping[str, pd.DataFrame], colours: Mapping[str,
         return figure
 
 
-def predicted_and_measured(measured: Array, predicted: Array, scores: Array, unit_ids: Array) -> Figure:
-    """Draw mean measured responses over predictions, an image a dot, for neurons from the worst to the best.
+def measured_against_predicted(measured: Array, predicted: Array, scores: Array, unit_ids: Array) -> Figure:
+    """Draw mean responses against mean predictions, with a dot for each image, for five neurons from low to high scores.
 
     Parameters
     ----------
     measured, predicted : (I, N)
-        Mean responses to each image, and predictions, standardised.
+        Standardised mean responses and mean predictions for each image.
     scores : (N,)
-        Correlation to average.
+        Correlation to average of each neuron.
     unit_ids : (N,)
-        Unit ids.
+        Unit id of each neuron.
     """
-    with look():
+    with use_plot_style():
         ranks = np.argsort(scores)
         picks = [ranks[round(q * (len(ranks) - 1))] for q in (0.1, 0.35, 0.6, 0.85, 1.0)]
         labels = ("10th percentile", "35th", "60th", "85th", "best")
@@ -115,21 +115,23 @@ def predicted_and_measured(measured: Array, predicted: Array, scores: Array, uni
         return figure
 
 
-def scores_beside_ceiling(scores: Mapping[str, Array], ceiling: Array, tier: str, colours: Mapping[str, str]) -> Figure:
-    """Draw each neuron's single-trial correlation over its ceiling, a panel a model.
+def scores_against_ceiling(
+    scores: Mapping[str, Array], ceiling: Array, tier: str, colours: Mapping[str, str]
+) -> Figure:
+    """Draw the single-trial correlation of each neuron against its ceiling, in a panel for each model.
 
     Parameters
     ----------
     scores
-        By model: single-trial correlation, (N,).
+        Single-trial correlations (N,) of each model, by its name.
     ceiling : (N,)
-        Highest single-trial correlation that a model of the image alone can expect, √FEV.
+        Highest single-trial correlation expected of a model that sees only the image, √FEV.
     tier
-        What the tier is called.
+        Name of the tier in the axis label.
     colours
-        By model.
+        Colour of each model, by its name.
     """
-    with look():
+    with use_plot_style():
         figure = Figure(figsize=(3.3 * len(scores) + 0.4, 3.3))
         axes = np.atleast_1d(figure.subplots(1, len(scores), sharex=True, sharey=True))
         low = min(-0.1, float(np.nanmin([np.nanmin(s) for s in scores.values()])))
@@ -149,18 +151,18 @@ def scores_beside_ceiling(scores: Mapping[str, Array], ceiling: Array, tier: str
 
 
 def retinotopy(positions: Array, coordinates: Array, image_size: tuple[int, int]) -> Figure:
-    """Draw receptive-field positions on the screen, and on the cortex coloured by where on the screen they are.
+    """Draw receptive-field positions on the screen, and on the cortex with the screen position as colour.
 
     Parameters
     ----------
     positions : (N, 2)
-        Horizontal and vertical position of each receptive field in pixels of the screen's image.
+        Horizontal and vertical receptive-field position of each neuron, in pixels of the image.
     coordinates : (N, 2) or (N, 3)
-        Cortical position in µm.
+        Cortical position of each neuron in µm.
     image_size
-        Height and width of the screen's image in pixels.
+        Height and width of the image in pixels.
     """
-    with look():
+    with use_plot_style():
         height, width = image_size
         x, y = coordinates[:, 0], coordinates[:, 1]
         size = float(np.clip(400 / np.sqrt(len(x)), 2, 16))
@@ -184,15 +186,15 @@ def retinotopy(positions: Array, coordinates: Array, image_size: tuple[int, int]
         return figure
 
 
-def positions_beside_truth(learned: Array, true: Array) -> Figure:
-    """Draw learned over true receptive-field positions of a simulation, horizontal and vertical.
+def positions_against_truth(learned: Array, true: Array) -> Figure:
+    """Draw learned against true receptive-field positions of simulated neurons, horizontally and vertically.
 
     Parameters
     ----------
     learned, true : (N, 2)
-        Pixels of the screen's image.
+        Horizontal and vertical positions in pixels of the image.
     """
-    with look():
+    with use_plot_style():
         figure = Figure(figsize=(6.4, 3.0))
         for panel, component, name in zip(figure.subplots(1, 2), (0, 1), ("horizontal", "vertical"), strict=True):
             a, b = true[:, component], learned[:, component]
@@ -207,35 +209,35 @@ def positions_beside_truth(learned: Array, true: Array) -> Figure:
         return figure
 
 
-def scores_of_models(
+def model_scores(
     rows: Mapping[str, Mapping[str, tuple[float, float, float]]],
     metrics: Mapping[str, str],
     colours: Mapping[str, str],
 ) -> Figure:
-    """Draw the mean score of each model with its interval, a panel a metric.
+    """Draw the mean score of each model with its confidence interval, in a panel for each metric.
 
     Parameters
     ----------
     rows
-        By model, by metric: score, lower and upper end of its interval. A metric may be missing.
+        Mean, lower and upper bound of the interval of each metric, by model and metric. Metrics may be missing.
     metrics
-        By metric: its title.
+        Title of each metric, by its name.
     colours
-        By model.
+        Colour of each model, by its name.
     """
-    with look():
+    with use_plot_style():
         figure = Figure(figsize=(10, 0.45 * len(rows) + 1.1))
         names = list(rows)
         for index, (panel, metric) in enumerate(
             zip(np.atleast_1d(figure.subplots(1, len(metrics))), metrics, strict=True)
         ):
-            for place, name in enumerate(names):
+            for position, name in enumerate(names):
                 if metric not in rows[name]:
                     continue
                 value, low, high = rows[name][metric]
                 colour = colours[name]
-                panel.plot([low, high], [place, place], color=colour, lw=2.5, alpha=0.55, solid_capstyle="round")
-                panel.plot(value, place, "o", color=colour, ms=5.5)
+                panel.plot([low, high], [position, position], color=colour, lw=2.5, alpha=0.55, solid_capstyle="round")
+                panel.plot(value, position, "o", color=colour, ms=5.5)
             panel.set_yticks(range(len(names)), names if index == 0 else [""] * len(names))
             panel.tick_params(axis="y", length=0, labelcolor=INK, labelsize=9)
             panel.set_ylim(len(names) - 0.5, -0.5)

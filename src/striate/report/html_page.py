@@ -1,4 +1,4 @@
-"""A page that needs nothing but itself: styles and pictures are inside the file."""
+"""Self-contained HTML pages: styles and images are embedded in the file."""
 
 import base64
 import html
@@ -37,14 +37,14 @@ code { font-size: .88em; background: #eef1f4; padding: .1em .35em; border-radius
 
 @dataclass
 class Page:
-    """A report, section by section.
+    """An HTML page that is built section by section.
 
     Parameters
     ----------
     title
         Heading of the page.
     summary
-        Sentences below it, plain text.
+        Paragraphs of plain text below the heading.
     """
 
     title: str
@@ -52,12 +52,12 @@ class Page:
     _sections: list[str] = field(default_factory=list)
 
     def section(self, title: str, text: str, *parts: str) -> None:
-        """Add a section: a heading, a paragraph of plain text, and parts made by the functions below."""
+        """Add a section with a heading, a paragraph of plain text, and parts made by `image`, `table` or `facts`."""
         body = "".join(parts)
         self._sections.append(f"<section><h2>{html.escape(title)}</h2><p>{html.escape(text)}</p>{body}</section>")
 
     def render(self, footer: str) -> str:
-        """Return the whole page as HTML; `footer` is plain text."""
+        """Return the page as HTML, with a footer of plain text."""
         summary = "".join(f"<p>{html.escape(line)}</p>" for line in self.summary)
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -69,7 +69,7 @@ class Page:
 
 
 def image(figure: Figure, description: str) -> str:
-    """Turn a figure into a picture inside the page; `description` is read out to those who cannot see it."""
+    """Return an HTML element with the figure as an embedded PNG. `description` is its alternative text."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", metadata={"Software": None})
     data = base64.b64encode(stream.getvalue()).decode("ascii")
@@ -78,7 +78,7 @@ def image(figure: Figure, description: str) -> str:
 
 
 def table(header: list[str], rows: list[list[str]], best: int | None = None) -> str:
-    """Make a table of plain texts; a text of the form ``"a|b"`` shows b small behind a."""
+    """Return an HTML table of plain texts. A text ``"a|b"`` shows b in a small font after a. Row `best` is emphasised."""
 
     def cell(text: str) -> str:
         first, _, second = text.partition("|")
@@ -93,6 +93,6 @@ def table(header: list[str], rows: list[list[str]], best: int | None = None) -> 
 
 
 def facts(entries: dict[str, str]) -> str:
-    """Make a list of names and values, plain texts."""
+    """Return an HTML list of names and values, which are plain texts."""
     items = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in entries.items())
     return f"<dl>{items}</dl>"

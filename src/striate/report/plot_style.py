@@ -1,4 +1,4 @@
-"""One look for all figures: colours that people with colour-blindness can tell apart, and quiet axes."""
+"""Style of all figures: colours that are distinguishable with colour blindness, and unobtrusive axes."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -37,17 +37,17 @@ _SETTINGS: dict[str, Any] = {
 
 
 def palette(names: Iterable[str]) -> dict[str, str]:
-    """Give each model a colour, the same in all figures of a report."""
+    """Return a colour for each model, for use in all figures of a report."""
     return dict(zip(names, cycle(COLOURS), strict=False))
 
 
-def look() -> AbstractContextManager[None]:
-    """Draw with these settings inside the block."""
+def use_plot_style() -> AbstractContextManager[None]:
+    """Return a context manager that applies the style to figures drawn inside it."""
     return mpl.rc_context(_SETTINGS)  # type: ignore[arg-type]
 
 
-def picture(axes: Axes) -> None:
-    """Turn axes into a frame for a picture: no ticks, no spines."""
+def hide_axes(axes: Axes) -> None:
+    """Hide the ticks and spines of axes that show an image."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():

@@ -1,4 +1,4 @@
-"""The report: one self-contained page about how well models predict one recording."""
+"""The report: one self-contained HTML page about how well models predict a recording."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,61 +19,70 @@ from striate.metrics.score_summary import TOO_FEW_IMAGES
 from striate.recordings import Recording
 from striate.report import figures
 from striate.report.comparison import (
-    Contender,
-    Difference,
-    by_protocol,
-    ceiling_note,
-    ceiling_scores,
+    PairedDifference,
+    ScoredModel,
+    ceiling_description,
+    ceilings_with_intervals,
+    group_by_protocol,
+    has_too_few_images,
     metric_labels,
     protocol_title,
-    score_rows,
-    too_few,
+    scores_with_intervals,
 )
 from striate.report.html_page import Page, facts, image, table
 from striate.report.plot_style import palette
 from striate.submissions import Truth
 
-_EXAMPLES = 4  # images
-_NEURONS = 30  # in the example
+_EXAMPLE_IMAGES = 4
+_EXAMPLE_NEURONS = 30
 
 
 @dataclass
-class Material:
-    """What a report is made of.
+class ReportData:
+    """Contents of a report. Sections whose data are missing are left out.
 
     Attributes
     ----------
     title, summary
-        Heading of the page and the sentences below it.
+        Heading of the page, and the sentences below it.
     recording
-        What was predicted.
+        The predicted recording.
     truth
-        Measured responses of its test tiers; None where they are withheld, and then nothing is scored.
-    contenders
-        Models by protocol, in each from the weakest to the strongest; the last is looked at most closely.
+        Measured responses of its test tiers; None if they are withheld, so that no scores are shown.
+    models
+        Scored models, sorted as by `sort_by_score`. Figures of a single model show the last one.
     differences
-        Paired differences between neighbours among them.
+        Paired differences between neighbours in `models`.
     reference
-        An oracle, where the truth about the recording is known.
+        Oracle model; None unless the recording is simulated.
     histories
-        Training history by the name of the model.
+        Training history of each model, by its name.
     positions : (N, 2)
-        Learned receptive-field centres of the last contender, pixels of the recording's images.
+        Receptive-field centres learned by the last model, in pixels of the recording's images.
     unit_ids : (N,)
-        Unit id of each of them.
+        Unit id of each receptive field.
     true_positions : (N, 2)
-        True ones, where known.
+        True receptive-field centres in pixels; None unless the recording is simulated.
     provenance
-        Names and values to be shown at the end.
+        Names and values of the section "Provenance".
+
+    Examples
+    --------
+    >>> import striate
+    >>> recording = striate.simulate(
+    ...     neurons=5, train=10, validation=2, test_images=4, repeats=2, image_shape=(36, 64)
+    ... ).recording
+    >>> ReportData("My recording", ["No model yet."], recording).colours
+    {}
     """
 
     title: str
     summary: list[str]
     recording: Recording
     truth: Truth | None = None
-    contenders: Sequence[Contender] = ()
-    differences: Sequence[Difference] = ()
-    reference: Contender | None = None
+    models: Sequence[ScoredModel] = ()
+    differences: Sequence[PairedDifference] = ()
+    reference: ScoredModel | None = None
     histories: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     positions: NDArray[np.float64] | None = None
     unit_ids: NDArray[np.int64] | None = None
@@ -82,63 +91,85 @@ class Material:
 
     @property
     def colours(self) -> dict[str, str]:
-        """A colour for each contender, the reference and each history."""
-        names = [c.name for c in self.contenders] + ([self.reference.name] if self.reference else [])
+        """Colour of each model, the reference and each history, by name."""
+        names = [c.name for c in self.models] + ([self.reference.name] if self.reference else [])
         return palette(dict.fromkeys([*names, *self.histories]))
 
 
-def write_report(material: Material, path: Path | str, *, overwrite: bool = False) -> None:
-    """Draw everything that `material` allows, and write it as one HTML file.
+def write_report(data: ReportData, path: Path | str, *, overwrite: bool = False) -> None:
+    """Draw all sections for which there are data, and write them to one HTML file.
+
+    Parameters
+    ----------
+    data
+        Contents of the report.
+    path
+        HTML file to write.
+    overwrite
+        Whether to replace an existing file.
 
     Raises
     ------
     InputError
-        If the file exists already.
+        If the file exists and `overwrite` is False.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import striate
+    >>> recording = striate.simulate(
+    ...     neurons=5, train=10, validation=2, test_images=4, repeats=2, image_shape=(36, 64)
+    ... ).recording
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_report(ReportData("My recording", [], recording), Path(folder, "report.html"))
+    ...     "<h1>My recording</h1>" in Path(folder, "report.html").read_text()
+    True
     """
-    page = Page(material.title, material.summary)
-    _about_the_recording(page, material)
-    if material.truth is not None and material.contenders:
-        for tier in material.truth.tiers:
-            _scores(page, material, tier)
-        tier = material.truth.tiers[0]
-        _examples(page, material, material.truth, tier)
-    _training(page, material)
-    if material.truth is not None and material.contenders:
-        _neurons(page, material, material.truth, material.truth.tiers[0])
-    if material.positions is not None and material.unit_ids is not None:
-        _receptive_fields(page, material, material.positions, material.unit_ids)
-    _data(page, material)
-    if material.provenance:
-        page.section("Provenance", "What this report was made from.", facts(material.provenance))
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    with atomic_write(path, overwrite=overwrite) as aside:
-        aside.write_text(
-            page.render(f"Made by striate {__version__} (metrics version {METRICS_VERSION}) on {made}."),
+    page = Page(data.title, data.summary)
+    _recording(page, data)
+    if data.truth is not None and data.models:
+        for tier in data.truth.tiers:
+            _scores(page, data, tier)
+        tier = data.truth.tiers[0]
+        _examples(page, data, data.truth, tier)
+    _training(page, data)
+    if data.truth is not None and data.models:
+        _neurons(page, data, data.truth, data.truth.tiers[0])
+    if data.positions is not None and data.unit_ids is not None:
+        _receptive_fields(page, data, data.positions, data.unit_ids)
+    _data(page, data)
+    if data.provenance:
+        page.section("Provenance", "Runs and submissions of this report.", facts(data.provenance))
+    created = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    with atomic_write(path, overwrite=overwrite) as temporary:
+        temporary.write_text(
+            page.render(f"Made by striate {__version__} (metrics version {METRICS_VERSION}) on {created}."),
             encoding="utf-8",
         )
 
 
-def _training(page: Page, material: Material) -> None:
-    """Draw the training curves, a figure a protocol."""
-    protocols = {c.name: c.protocol for c in material.contenders}
+def _training(page: Page, data: ReportData) -> None:
+    """Draw the training curves, one figure for each protocol."""
+    protocols = {c.name: c.protocol for c in data.models}
     groups: dict[str | None, dict[str, pd.DataFrame]] = {}
-    for name, history in material.histories.items():
+    for name, history in data.histories.items():
         groups.setdefault(protocols.get(name), {})[name] = history
     text = "Single-trial correlation on the validation trials, pooled over all neurons, after each epoch."
     for protocol, histories in groups.items():
         title = "Training" + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
-        page.section(title, text, image(figures.training_curves(histories, material.colours), "training curves"))
+        page.section(title, text, image(figures.training_curves(histories, data.colours), "training curves"))
 
 
-def _about_the_recording(page: Page, material: Material) -> None:
-    recording = material.recording
+def _recording(page: Page, data: ReportData) -> None:
+    recording = data.recording
     height, width = recording.image_shape
     tiers = ", ".join(f"{t} {len(recording.rows(t)):,}" for t in recording.tiers)
     withheld = [f"responses of {tier}" for tier in sorted(recording.withheld_tiers)]
     withheld += ["behaviour"] * recording.behavior_withheld + ["eye position"] * recording.pupil_center_withheld
     page.section(
         "The recording",
-        "What was shown, and how much was measured.",
+        "Numbers of neurons and trials, and what the recording withholds.",
         facts(
             {
                 "session": recording.session,
@@ -152,78 +183,78 @@ def _about_the_recording(page: Page, material: Material) -> None:
     )
 
 
-def _data(page: Page, material: Material) -> None:
-    """Say whose data they are, on what terms they may be used, and what to cite."""
-    for entry in collect_citations([material.recording]):
+def _data(page: Page, data: ReportData) -> None:
+    """Show the licence, the terms of use and the citation of the dataset."""
+    for entry in collect_citations([data.recording]):
         licence, citation = entry["licence"], entry["citation"]
-        told = {"dataset": f"{entry['title']} ({entry['dataset']})"}
-        told["licence"] = " ".join(part for part in (licence["name"], licence["address"]) if part)
+        rows = {"dataset": f"{entry['title']} ({entry['dataset']})"}
+        rows["licence"] = " ".join(part for part in (licence["name"], licence["address"]) if part)
         if citation:
-            told["cite"] = citation["text"]
-        page.section("The data", licence["terms"].strip(), facts(told))
+            rows["cite"] = citation["text"]
+        page.section("The data", licence["terms"].strip(), facts(rows))
 
 
-def _scores(page: Page, material: Material, tier: str) -> None:
-    """Write a section for each protocol: models of different protocols are never in one table."""
-    everyone = [*material.contenders, *([material.reference] if material.reference else [])]
-    groups = by_protocol(everyone)
+def _scores(page: Page, data: ReportData, tier: str) -> None:
+    """Write a section for each protocol, because models of different protocols are not compared."""
+    models = [*data.models, *([data.reference] if data.reference else [])]
+    groups = group_by_protocol(models)
     for protocol, group in groups.items():
         title = f"Scores: {tier_title(tier)}" + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
-        _scores_of(page, material, tier, group, title)
+        _scores_of_protocol(page, data, tier, group, title)
 
 
-def _scores_of(page: Page, material: Material, tier: str, group: list[Contender], title: str) -> None:
+def _scores_of_protocol(page: Page, data: ReportData, tier: str, group: list[ScoredModel], title: str) -> None:
     labels = metric_labels()
-    rows = score_rows(group, tier)
+    rows = scores_with_intervals(group, tier)
     scored = group[0].scorecard.tiers[tier]
     body = [
         [name, *(_with_interval(rows[name].get(metric), group[i].scorecard, tier, metric) for metric in labels)]
         for i, name in enumerate(rows)
     ]
-    ceiling = ceiling_scores(group, tier)
+    ceiling = ceilings_with_intervals(group, tier)
     if ceiling:
-        cells = (_with_ends(ceiling[metric]) if metric in ceiling else "1" for metric in labels)
+        cells = (_cell(ceiling[metric]) if metric in ceiling else "1" for metric in labels)
         body.append(["ceiling (image alone)", *cells])
-    competing = [c for c in group if c is not material.reference]
+    ranked = [c for c in group if c is not data.reference]
     parts = [
-        table(["model", *labels.values()], body, best=len(competing) - 1 if competing else None),
-        image(figures.scores_of_models(rows, labels, material.colours), f"scores of {', '.join(rows)} on tier {tier}"),
+        table(["model", *labels.values()], body, best=len(ranked) - 1 if ranked else None),
+        image(figures.model_scores(rows, labels, data.colours), f"scores of {', '.join(rows)} on tier {tier}"),
     ]
     names = {c.name for c in group}
-    told_apart = [d for d in material.differences if d.tier == tier and {d.better, d.worse} <= names]
-    if told_apart:
-        differences = [_difference_row(d, list(labels), group) for d in told_apart]
-        parts.append(table(["paired difference", *labels.values()], differences))
+    differences = [d for d in data.differences if d.tier == tier and {d.better, d.worse} <= names]
+    if differences:
+        difference_rows = [_difference_row(d, list(labels), group) for d in differences]
+        parts.append(table(["paired difference", *labels.values()], difference_rows))
     text = (
-        f"{scored.trials:,} trials of {scored.images} images. In brackets: 95 % intervals from a bootstrap that draws images "
-        "with all their repeats. Paired differences use the same draws for both models: an interval without zero means "
-        f"that these images tell the two apart. {ceiling_note(group[0].protocol) if ceiling else ''}"
+        f"{scored.trials:,} trials of {scored.images} images. In brackets: 95 % confidence intervals from a bootstrap over "
+        "images, each with all its repeats. Paired differences use the same resamples for both models; the difference is "
+        f"significant if its interval excludes 0. {ceiling_description(group[0].protocol) if ceiling else ''}"
     )
     page.section(title, text, *parts)
 
 
 def tier_title(tier: str) -> str:
-    """What people call a tier."""
+    """Return the name of a tier in headings."""
     return {"test": "live test", "final_test": "final test"}.get(tier, tier)
 
 
 def _with_interval(entry: tuple[float, float, float] | None, card: Any, tier: str, metric: str) -> str:
     if entry is None:
         return f"–|{getattr(card.tiers[tier], metric).reason or 'not defined'}"
-    return _with_ends(entry)
+    return _cell(entry)
 
 
-def _with_ends(entry: tuple[float, float, float]) -> str:
+def _cell(entry: tuple[float, float, float]) -> str:
     value, low, high = entry
     return f"{value:.3f}|[{low:.3f}, {high:.3f}]"
 
 
-def _difference_row(difference: Difference, metrics: list[str], group: list[Contender]) -> list[str]:
+def _difference_row(difference: PairedDifference, metrics: list[str], group: list[ScoredModel]) -> list[str]:
     cells = [f"{difference.better} − {difference.worse}"]
     for metric in metrics:
         resampled = getattr(difference.metrics, metric)
         interval = resampled.interval
-        if too_few(group, difference, metric):
+        if has_too_few_images(group, difference, metric):
             cells.append(f"–|{TOO_FEW_IMAGES}")
         elif resampled.value is None or interval is None:
             cells.append("–")
@@ -232,80 +263,80 @@ def _difference_row(difference: Difference, metrics: list[str], group: list[Cont
     return cells
 
 
-def _averages(truth: Truth, contender: Contender, tier: str) -> tuple[Any, Any, Any, Any]:
-    """Mean responses and predictions of each image, the image ids and how often each was shown."""
+def _averages(truth: Truth, model: ScoredModel, tier: str) -> tuple[Any, Any, Any, Any]:
+    """Return mean responses and mean predictions of each image, the image ids and their numbers of repeats."""
     rows = truth.rows(tier)
     ids, index, counts = np.unique(truth.image_id[rows], return_inverse=True, return_counts=True)
     means = []
-    for values in (truth.responses[rows], contender.predictions(truth, tier)):
+    for values in (truth.responses[rows], model.predictions(truth, tier)):
         sums = np.zeros((len(ids), values.shape[1]))
         np.add.at(sums, index, values)
         means.append(sums / counts[:, None])
     return means[0], means[1], ids, counts
 
 
-def _examples(page: Page, material: Material, truth: Truth, tier: str) -> None:
-    model = material.contenders[-1]
+def _examples(page: Page, data: ReportData, truth: Truth, tier: str) -> None:
+    model = data.models[-1]
     measured, predicted, ids, counts = _averages(truth, model, tier)
     scores = np.array(model.scorecard.tiers[tier].correlation_to_average.per_neuron, dtype=float)
-    chosen = np.argsort(-np.nan_to_num(scores, nan=-1))[:_NEURONS]
-    step = min(3, max(1, (len(ids) - 1) // (_EXAMPLES - 1)))
-    spread = np.argsort(-measured[:, chosen].std(axis=1))[::step][:_EXAMPLES]
-    shown = []
-    for picture in spread:
-        row = int(np.flatnonzero((material.recording.trials["image_id"] == ids[picture]).to_numpy())[0])
-        shown.append(np.asarray(material.recording.images[row, 0]))
+    neurons = np.argsort(-np.nan_to_num(scores, nan=-1))[:_EXAMPLE_NEURONS]
+    step = min(3, max(1, (len(ids) - 1) // (_EXAMPLE_IMAGES - 1)))
+    examples = np.argsort(-measured[:, neurons].std(axis=1))[::step][:_EXAMPLE_IMAGES]
+    images = []
+    for example in examples:
+        row = int(np.flatnonzero((data.recording.trials["image_id"] == ids[example]).to_numpy())[0])
+        images.append(np.asarray(data.recording.images[row, 0]))
     figure = figures.example_trials(
-        np.stack(shown), measured[spread], predicted[spread], counts[spread].tolist(), chosen, model.name
+        np.stack(images), measured[examples], predicted[examples], counts[examples].tolist(), neurons, model.name
     )
     text = (
-        f"Images of the {tier_title(tier)}; bars: what the {len(chosen)} best predicted neurons answered on average over "
-        f"the repeats; dots: what the {model.name} predicts."
+        f"Images of the {tier_title(tier)}. Bars: mean responses of the {len(neurons)} best predicted neurons over the "
+        f"repeats. Dots: predictions of the {model.name}."
     )
     page.section("Example trials", text, image(figure, "images, mean responses and predictions"))
-    scatter = figures.predicted_and_measured(measured, predicted, np.nan_to_num(scores), truth.unit_ids)
+    scatter = figures.measured_against_predicted(measured, predicted, np.nan_to_num(scores), truth.unit_ids)
     text = (
-        f"Each dot is an image, as the {model.name} predicts it; neurons are ranked by their correlation to average. On the "
-        "dotted line predictions are exact."
+        f"Each dot is an image, with the prediction of the {model.name}. Neurons are ranked by their correlation to average. On "
+        "the dotted line, predictions are exact."
     )
-    page.section("Predicted against measured", text, image(scatter, "mean measured responses over predictions"))
+    page.section("Measured against predicted", text, image(scatter, "mean measured responses over predictions"))
 
 
-def _neurons(page: Page, material: Material, truth: Truth, tier: str) -> None:
-    models = [c for c in material.contenders if c.name in material.histories] or list(material.contenders)
-    groups = by_protocol(models)
+def _neurons(page: Page, data: ReportData, truth: Truth, tier: str) -> None:
+    models = [c for c in data.models if c.name in data.histories] or list(data.models)
+    groups = group_by_protocol(models)
     for protocol, group in groups.items():
         scores = {c.name: _per_neuron(c, tier, "single_trial_correlation") for c in group}
         ceiling = _per_neuron(group[0], tier, "single_trial_ceiling")
         if not np.isfinite(ceiling).any():
             return
-        figure = figures.scores_beside_ceiling(scores, ceiling, tier_title(tier), material.colours)
+        figure = figures.scores_against_ceiling(scores, ceiling, tier_title(tier), data.colours)
         text = (
-            "Each dot is a neuron. The ceiling is the single-trial correlation that a model of the image alone can expect at "
-            "most (√FEV); it is an estimate, so that single neurons may lie a little above it."
+            "Each dot is a neuron. The ceiling is the highest single-trial correlation expected of a model that sees only the "
+            "image (√FEV). It is an estimate, so that some neurons may lie slightly above it."
         )
         if not sees_image_alone(protocol):
-            text += " Behaviour can lift a model above it."
-        title = "Scores beside their ceiling" + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
+            text += " A model that sees behaviour can exceed it."
+        title = "Scores against their ceiling" + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
         page.section(title, text, image(figure, "single-trial correlation over its ceiling"))
 
 
-def _per_neuron(contender: Contender, tier: str, metric: str) -> NDArray[np.float64]:
-    return np.array(getattr(contender.scorecard.tiers[tier], metric).per_neuron, dtype=np.float64)
+def _per_neuron(model: ScoredModel, tier: str, metric: str) -> NDArray[np.float64]:
+    return np.array(getattr(model.scorecard.tiers[tier], metric).per_neuron, dtype=np.float64)
 
 
-def _receptive_fields(page: Page, material: Material, positions: NDArray[Any], unit_ids: NDArray[Any]) -> None:
-    recording = material.recording
+def _receptive_fields(page: Page, data: ReportData, positions: NDArray[Any], unit_ids: NDArray[Any]) -> None:
+    recording = data.recording
     columns = {int(unit): column for column, unit in enumerate(recording.unit_ids)}
     coordinates = recording.coordinates[[columns[int(unit)] for unit in unit_ids]]
     parts = [image(figures.retinotopy(positions, coordinates, recording.image_shape), "retinotopic map")]
     text = (
-        "Where the model looks for each neuron: its readout learned a map from the cortex to the screen, so neurons that lie "
-        "together look at the same place."
+        "Receptive-field centre of each neuron, as learned by the model. The readout learned a map from the cortex to the "
+        "screen, so that neighbouring neurons have neighbouring receptive fields."
     )
-    if material.true_positions is not None:
+    if data.true_positions is not None:
         parts.append(
-            image(figures.positions_beside_truth(positions, material.true_positions), "learned over true positions")
+            image(figures.positions_against_truth(positions, data.true_positions), "learned over true positions")
         )
-        text += " The recording is simulated, so the true centres are known."
+        text += " The recording is simulated, so that the true centres are known."
     page.section("Receptive fields and retinotopy", text, *parts)

@@ -1,4 +1,4 @@
-"""What a report shows of runs and submissions, gathered from them and set in order."""
+"""Collection of the data of a report from a recording, runs and submissions."""
 
 from __future__ import annotations
 
@@ -11,29 +11,42 @@ from striate.catalog import as_recording
 from striate.errors import InputError, describe_type
 from striate.metrics.bootstrap import DEFAULT_RESAMPLES
 from striate.recordings import Recording
-from striate.report.comparison import Contender, by_protocol, by_strength, contend, differences, protocol_title
-from striate.report.report import Material, tier_title
+from striate.report.comparison import (
+    ScoredModel,
+    group_by_protocol,
+    paired_differences,
+    protocol_title,
+    score_model,
+    sort_by_score,
+)
+from striate.report.report import ReportData, tier_title
 from striate.submissions import Submission, Truth, open_submission, open_truth
 
 Model: TypeAlias = "Run | Submission | Path | str"
 Models: TypeAlias = "Mapping[str, Model] | Iterable[Model] | Model"
 
-if TYPE_CHECKING:  # who reads pages, such as a portal, does not load PyTorch
+if TYPE_CHECKING:  # importing this package, as the portal does, must not load PyTorch
     from striate.training import Run
 
 
-# Endings of submission files. Anything else after a dot belongs to the name: "lr0.002-s0" is not a file of type ".002-s0".
-_ENDINGS = (".parquet", ".pq", ".csv")
+# Suffixes of submission files. Any other text after a dot is part of the name: "lr0.002-s0" has no suffix.
+_SUFFIXES = (".parquet", ".pq", ".csv")
 
 
 def model_name(path: Path) -> str:
-    """Return the name of a run or submission: the last part of its path, without the ending of a submission file."""
+    """Return the default name of a run or submission: the last part of its path, without the suffix of a submission file.
+
+    Examples
+    --------
+    >>> model_name(Path("submissions/cnn.parquet")), model_name(Path("runs/lr0.002-s0"))
+    ('cnn', 'lr0.002-s0')
+    """
     name = path.name or path.resolve().name or str(path)
-    ending = path.suffix.lower()
-    return name[: -len(ending)] if ending in _ENDINGS and not path.is_dir() else name
+    suffix = path.suffix.lower()
+    return name[: -len(suffix)] if suffix in _SUFFIXES and not path.is_dir() else name
 
 
-def gather(
+def collect_report_data(
     recording: Recording | Path | str,
     models: Models,
     *,
@@ -42,89 +55,104 @@ def gather(
     bootstrap: int = DEFAULT_RESAMPLES,
     seed: int = 0,
     device: str = "auto",
-) -> Material:
-    """Set models side by side on one recording: predict, score, compare, and find what else is known of them.
+) -> ReportData:
+    """Predict and score a recording with each model, and collect all data of a report.
 
     Parameters
     ----------
     recording
-        What is predicted, or its path or name.
+        The predicted recording, its path or its name.
     models
-        By the name that the report gives it: a finished run, which predicts now; or a submission; or the folder or file of
-        either. One model alone, or a list, is named by its folders and files.
+        Models by the names that the report gives them. A model is a finished run, which is used for prediction, a submission,
+        or the path of either. A single model, or a list of models, is named after its folders and files.
     truth
-        Measured responses of its test tiers, or what `open_truth` takes; those of the recording if not given.
+        Measured responses of the test tiers, or a path that `open_truth` accepts. By default those of the recording.
     title
         Heading of the report.
     bootstrap, seed
-        Resamples of the images for the intervals, and their seed.
+        Number of resamples for the confidence intervals, and their random seed.
     device
-        Where runs predict, as for `striate.predict`.
+        Device for prediction, as in `striate.predict`.
 
     Returns
     -------
-    Material
-        With the models by protocol, in each from the weakest to the strongest, for `write_report`.
+    ReportData
+        Data for `write_report`, with the models sorted by protocol and score.
 
     Raises
     ------
     InputError
-        If there is no model, one is neither a run nor a submission, is not finished, or does not answer this recording.
+        If there is no model, or one of them is neither a run nor a submission, is not finished, or is for another recording.
     striate.errors.WithheldError
-        If the recording withholds its responses, and no truth is given.
+        If the recording withholds its responses and `truth` is None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import striate
+    >>> recording = striate.simulate(
+    ...     neurons=5, train=10, validation=2, test_images=4, repeats=2, image_shape=(36, 64)
+    ... ).recording
+    >>> models = {
+    ...     f"constant {value}": striate.Submission.from_array(recording, np.full((8, 5), value), protocol="image")
+    ...     for value in (1, 2)
+    ... }
+    >>> data = striate.report.collect_report_data(recording, models, bootstrap=10)
+    >>> len(data.models), len(data.differences)
+    (2, 1)
     """
     recording = as_recording(recording)
-    models = _named(models)
+    models = _name_models(models)
     if not models:
         raise InputError("A report needs a model: give a run or a submission.")
     measured = (
         Truth.from_recording(recording) if truth is None else truth if isinstance(truth, Truth) else open_truth(truth)
     )
-    opened = {name: _opened(model) for name, model in models.items()}
+    opened = {name: _open(model) for name, model in models.items()}
     runs = {name: model for name, model in opened.items() if not isinstance(model, Submission)}
     for run in runs.values():
         run.require_finished()
-    ordered = by_strength(
+    ordered = sort_by_score(
         [
-            contend(name, _submission(model, recording, device), measured, bootstrap=bootstrap, seed=seed)
+            score_model(name, _submission(model, recording, device), measured, bootstrap=bootstrap, seed=seed)
             for name, model in opened.items()
         ]
     )
-    material = Material(
+    data = ReportData(
         title=title or f"{recording.session}, predicted",
-        summary=[_said(ordered, measured.tiers[0])],
+        summary=[_summary(ordered, measured.tiers[0])],
         recording=recording,
         truth=measured,
-        contenders=ordered,
-        differences=differences(ordered, measured, resamples=bootstrap, seed=seed) if bootstrap else (),
-        histories={contender.name: runs[contender.name].history for contender in ordered if contender.name in runs},
-        provenance={contender.name: _origin(models[contender.name], opened[contender.name]) for contender in ordered},
+        models=ordered,
+        differences=paired_differences(ordered, measured, resamples=bootstrap, seed=seed) if bootstrap else (),
+        histories={model.name: runs[model.name].history for model in ordered if model.name in runs},
+        provenance={model.name: _origin(models[model.name], opened[model.name]) for model in ordered},
     )
-    if (strongest := runs.get(ordered[-1].name)) is not None:
+    if (best := runs.get(ordered[-1].name)) is not None:
         session = recording.session
-        material.positions = strongest.encoder().receptive_field_pixels(session, recording.image_shape)
-        material.unit_ids = strongest.unit_ids(session)
-    return material
+        data.positions = best.encoder().receptive_field_pixels(session, recording.image_shape)
+        data.unit_ids = best.unit_ids(session)
+    return data
 
 
-def _named(models: Models) -> Mapping[str, Model]:
-    """Name models that were given without names."""
+def _name_models(models: Models) -> Mapping[str, Model]:
+    """Return models by name, named after their paths if they have no names."""
     if isinstance(models, Mapping):
         return models
-    alone = isinstance(models, str | os.PathLike | Submission) or hasattr(models, "provenance")
-    if not alone and not isinstance(models, Iterable):
+    is_single = isinstance(models, str | os.PathLike | Submission) or hasattr(models, "provenance")
+    if not is_single and not isinstance(models, Iterable):
         raise InputError(f"Expected runs and submissions, got {describe_type(models)}.")
-    named: dict[str, Model] = {}
-    for model in [models] if alone else models:  # type: ignore[union-attr]
-        place = getattr(model, "folder", model)
-        name = model_name(Path(place)) if isinstance(place, str | os.PathLike) else "submission"
-        if name in named:
-            raise InputError(f"Two models are called {name!r}: give a mapping from names to models.")
-        named[name] = model  # type: ignore[assignment]
-    return named
+    by_name: dict[str, Model] = {}
+    for model in [models] if is_single else models:  # type: ignore[union-attr]
+        path = getattr(model, "folder", model)
+        name = model_name(Path(path)) if isinstance(path, str | os.PathLike) else "submission"
+        if name in by_name:
+            raise InputError(f"Two models have the name {name!r}: give a mapping from names to models.")
+        by_name[name] = model  # type: ignore[assignment]
+    return by_name
 
 
-def _opened(model: Run | Submission | Path | str) -> Run | Submission:
+def _open(model: Run | Submission | Path | str) -> Run | Submission:
     from striate.training import Run
 
     if isinstance(model, Run | Submission):
@@ -138,7 +166,8 @@ def _submission(model: Run | Submission, recording: Recording, device: str) -> S
     if isinstance(model, Submission):
         if model.session not in (None, recording.session):
             raise InputError(
-                f"A submission answers recording {model.session}, and the report is about {recording.session}: give one for that."
+                f"A submission is for recording {model.session}, but the report is about {recording.session}: give a submission "
+                f"for {recording.session}."
             )
         return model
     from striate.training import predict
@@ -146,30 +175,30 @@ def _submission(model: Run | Submission, recording: Recording, device: str) -> S
     return Submission.from_predictions(predict(model, recording, device=device))
 
 
-def _said(ordered: list[Contender], tier: str) -> str:
+def _summary(ordered: list[ScoredModel], tier: str) -> str:
     count = len(ordered)
     if count == 1:
         return f"One model: {ordered[0].name}."
-    groups = by_protocol(ordered)
+    groups = group_by_protocol(ordered)
     if len(groups) > 1:
-        named = "; ".join(
+        names = "; ".join(
             f"{protocol_title(protocol)}: {', '.join(each.name for each in group)}"
             for protocol, group in groups.items()
         )
         return (
-            f"{count} models that see different things, which are not compared with each other ({named}). {ordered[-1].name} is "
-            "looked at most closely."
+            f"{count} models of different protocols, which are not compared with each other ({names}). Figures of a single model "
+            f"show {ordered[-1].name}."
         )
     return (
-        f"{count} models, from the weakest to the strongest by their correlation to average on the {tier_title(tier)}; the strongest, "
-        f"{ordered[-1].name}, is looked at most closely."
+        f"{count} models, sorted by their correlation to average on the {tier_title(tier)}. Figures of a single model show the best "
+        f"one, {ordered[-1].name}."
     )
 
 
-def _origin(given: Run | Submission | Path | str, model: Run | Submission) -> str:
+def _origin(source: Run | Submission | Path | str, model: Run | Submission) -> str:
     if isinstance(model, Submission):
-        where = f" {Path(given).name}" if isinstance(given, Path | str) else ""
-        return f"submission{where}; protocol {model.protocol or 'not stated'}"
+        file_name = f" {Path(source).name}" if isinstance(source, Path | str) else ""
+        return f"submission{file_name}; protocol {model.protocol or 'not stated'}"
     from striate.training.environment import folder_name
 
     facts = model.provenance

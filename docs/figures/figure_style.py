@@ -1,4 +1,4 @@
-"""What the figures of the documentation share: one look, and where they go."""
+"""Style of the figures in the documentation, and helpers that draw and save them."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from striate.report.plot_style import COLOURS, GREY, INK, look
+from striate.report.plot_style import COLOURS, GREY, INK, use_plot_style
 
 HERE = Path(__file__).parent
 BLUE, ORANGE, GREEN, PINK, YELLOW, SKY = COLOURS
@@ -26,8 +26,8 @@ __all__ = [
     "arrow",
     "box",
     "canvas",
-    "look",
     "save",
+    "use_plot_style",
 ]
 
 
