@@ -1,4 +1,4 @@
-"""Fixtures for every test: seeds, small recordings, a cache of its own, the shared material where it is at hand."""
+"""Fixtures of all tests: seeds, small recordings, and the shared material if it is available."""
 
 import os
 
@@ -6,7 +6,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does,
 
 import random
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,16 +33,6 @@ def seeded(request: pytest.FixtureRequest) -> None:
     np.random.seed(seed)  # noqa: NPY002 - for code that uses NumPy's global generator
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep the tests away from the user's cache and settings."""
-    cache = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STRIATE_CACHE", str(cache))
-        patch.setenv("STRIATE_SETTINGS", str(tmp_path_factory.mktemp("settings")))
-        yield cache
 
 
 @pytest.fixture

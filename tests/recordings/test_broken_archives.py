@@ -223,7 +223,7 @@ def test_refused_with_one_sentence(name: str, tmp_path: Path, own_cache: Path) -
 
 def test_a_damaged_member_names_its_file(tmp_path: Path) -> None:
     make, _, _ = CASES["array cut off"]
-    assert_one_sentence(run_in_process("info", make(tmp_path)), "data/images/1.npy", "header promises")
+    assert_one_sentence(run_in_process("info", make(tmp_path)), "data/images/1.npy", "header declares")
 
 
 def test_object_arrays_are_never_unpickled(tmp_path: Path) -> None:

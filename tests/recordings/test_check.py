@@ -322,7 +322,7 @@ def test_statistics_of_what_is_withheld_may_be_anything(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("tier", "advice"),
-    [("test", "Fine for training"), ("validation", "training needs it"), ("train", "training needs it")],
+    [("test", "Not needed for training"), ("validation", "training needs it"), ("train", "training needs it")],
 )
 def test_a_missing_tier_is_said_to_be_what_it_is_needed_for(tier: str, advice: str, tmp_path: Path) -> None:
     made = small_recording()

@@ -82,7 +82,7 @@ def test_what_is_converted_passes_the_check(tmp_path: Path) -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "responses turned over": ({"responses": np.ones((NEURONS, TRIALS))}, "rows are trials|Are the responses turned over|neurons has"),
+    "responses turned over": ({"responses": np.ones((NEURONS, TRIALS))}, "Rows of responses are trials"),
     "responses that are negative": ({"responses": -np.ones((TRIALS, NEURONS))}, "negative"),
     "responses that are not finite": ({"responses": np.full((TRIALS, NEURONS), np.nan)}, "not finite"),
     "responses in three dimensions": ({"responses": np.ones((TRIALS, NEURONS, 2))}, "2 dimensions"),
@@ -103,7 +103,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "coordinates of two columns": ({"neurons": {"coordinates": np.zeros((NEURONS, 2))}}, "x, y, z"),
     "positions that are not finite": ({"neurons": dict.fromkeys("xyz", np.full(NEURONS, np.nan))}, "finite"),
     "doubled unit ids": (
-        {"neurons": {"unit_id": np.ones(NEURONS, int), **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "stands twice",
+        {"neurons": {"unit_id": np.ones(NEURONS, int), **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "is not unique",
     ),
     "unit ids that are names": (
         {"neurons": {"unit_id": list("abcdefg"), **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "got 'a': leave the column out for 1 to 7",
@@ -115,7 +115,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "image ids that are not whole": ({"trials": {"image_id": np.arange(TRIALS) / 2}}, "whole numbers or text, got 0.5"),
     "trial indices that are missing": ({"trials": {"trial_idx": ["a"] * 59 + [None]}}, "trial_idx is missing in rows 59"),
     "an area that is missing": (
-        {"neurons": {"area": [None, *"bcdefg"], **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "'area' is missing in rows 0: give a word",
+        {"neurons": {"area": [None, *"bcdefg"], **dict.fromkeys("xyz", np.zeros(NEURONS))}}, "'area' is missing in rows 0: give text",
     ),
     "behaviour of two columns that is not finite": ({"behavior": np.full((TRIALS, 2), np.nan)}, "pupil dilation"),
     "behaviour of two columns": ({"behavior": np.zeros((TRIALS, 2))}, "pupil dilation"),
@@ -289,13 +289,13 @@ def test_what_a_recording_is_made_of_is_never_lost(tmp_path: Path) -> None:
     place = tmp_path / "all.npz"
     arguments = ("convert", place, "--session", "1-1-1", "--out", place, "--overwrite")
     assert_one_sentence(run_in_process(*arguments), "would be lost")
-    with pytest.raises(InputError, match="would be a folder, whatever"):
+    with pytest.raises(InputError, match="would be a folder in spite of its suffix"):
         striate.convert(**given, out=place, overwrite=True)
     assert place.read_bytes() == before
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
     recording = striate.convert(**given)
-    with pytest.raises(InputError, match="something else than a recording"):
+    with pytest.raises(InputError, match="something other than a recording"):
         striate.write(recording, tmp_path / "thesis", overwrite=True)
     assert (tmp_path / "thesis" / "chapter.txt").exists()
 
@@ -399,7 +399,7 @@ def test_labels_of_neurons_and_trials_are_matched() -> None:
     )
     with pytest.raises(InputError, match="no unit ids of the neurons"):
         striate.convert(**{**given, "neurons": neurons, "responses": responses.rename(columns={13: 14})})
-    with pytest.raises(InputError, match="rows of responses and of trials have other labels"):
+    with pytest.raises(InputError, match="rows of responses and of trials have different labels"):
         striate.convert(**{**given, "responses": responses.rename(index={100: 99})}, trials=trials)
 
 
@@ -489,7 +489,7 @@ def test_hdf5_links_are_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("link", "said"),
     [
-        (h5py.SoftLink("/nowhere"), "'trials/tier' as a link to what is not there"),
+        (h5py.SoftLink("/nowhere"), "'trials/tier' as a broken link"),
         (h5py.ExternalLink("other.h5", "/tier"), "'trials/tier' as a link into 'other.h5'"),
     ],
 )

@@ -117,7 +117,7 @@ def test_session_comes_from_the_neurons_then_the_name_then_the_caller(tmp_path: 
         striate.open(nameless)
     assert striate.open(nameless, session="4-5-6").session == "4-5-6"
     assert striate.open(nameless, session="4-5-7").session == "4-5-7"
-    with pytest.raises(InputError, match="tells the session"):
+    with pytest.raises(InputError, match="contains the session"):
         striate.open(nameless)
 
 

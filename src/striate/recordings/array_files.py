@@ -1,4 +1,4 @@
-"""Arrays and tables read from the files that labs keep them in: npy, npz, HDF5, MATLAB, CSV, Parquet."""
+"""Readers of arrays and tables in common file formats: npy, npz, HDF5, MATLAB, CSV, Parquet."""
 
 import os
 import warnings
@@ -20,14 +20,9 @@ from striate.recordings.hdf5_files import decode_text, read_hdf5
 
 Array = NDArray[Any]
 
-_LARGEST = 2**40  # bytes of all arrays in one file
-_TEXTS = (
-    "area",
-    "layer",
-    "tier",
-    "tiers",
-)  # columns that hold words, even if each is one that may mean a missing value
-_ONE_FILE = "one file of arrays (.npz, HDF5, or MATLAB 7.3)"
+_MAX_BYTES = 2**40  # total size of the arrays in one file
+_TEXT_COLUMNS = ("area", "layer", "tier", "tiers")  # columns of text, even if all values could mean a missing value
+_ARRAY_FILE = "one file of arrays (.npz, HDF5, or MATLAB 7.3)"
 
 
 def read_arrays(
@@ -38,12 +33,12 @@ def read_arrays(
     Parameters
     ----------
     path
-        ``.npz``, HDF5, or MATLAB 7.3 with the arrays ``images``, ``responses`` and, as names with a slash
-        (``neurons/x``, ``trials/tier``; groups in HDF5, structs in MATLAB), the columns of the tables; also
-        ``behavior``, ``pupil_center``.
+        ``.npz``, HDF5 or MATLAB 7.3 file with the arrays ``images`` and ``responses``, optionally ``behavior`` and
+        ``pupil_center``, and the columns of the tables as ``neurons/x``, ``trials/tier`` and so on (datasets in groups for
+        HDF5, fields of structs for MATLAB).
     image_axes, response_axes
-        As for `convert`, where the file does not tell the order of the axes. For a file of MATLAB, they name the
-        axes as ``size`` shows them in MATLAB.
+        Order of the axes, as for `convert`, if it cannot be inferred from the file. For a MATLAB file, the order is that of
+        ``size`` in MATLAB.
 
     Returns
     -------
@@ -53,7 +48,17 @@ def read_arrays(
     Raises
     ------
     InputError
-        If the file cannot be read, holds names that are not known, or may have its axes in more than one order.
+        If the file cannot be read, has unknown names, or the order of its axes is ambiguous.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     arrays = {"images": np.zeros((2, 4, 8)), "responses": np.zeros((2, 1)), "neurons/x": np.zeros(1)}
+    ...     np.savez(Path(folder, "mouse.npz"), **arrays)
+    ...     sorted(read_arrays(Path(folder, "mouse.npz")))
+    ['images', 'neurons', 'responses']
     """
     source = expand_path(path)
     if not source.exists():
@@ -61,7 +66,7 @@ def read_arrays(
     kind = detect_file_type(source)
     is_hdf5 = kind is not None and kind.name in ("hdf5", "matlab73")
     if kind is not None and kind.name not in ("hdf5", "matlab73", "npz", "zip", "damaged-zip", "npy", "text"):
-        raise wrong_file_type(source, _ONE_FILE, "give one of these")
+        raise wrong_file_type(source, _ARRAY_FILE, "give one of these")
     arrays, from_matlab = read_hdf5(source) if is_hdf5 else (_read_npz(source), False)
     arguments: dict[str, Any] = {}
     allowed = ("images", "responses", "behavior", "pupil_center", "neurons", "trials")
@@ -82,19 +87,19 @@ def read_arrays(
             raise InputError(f"{source} has no {name}: it needs images, responses and the columns neurons/x, /y, /z.")
     if from_matlab:
         _transpose_tables(arguments)
-    stated = {"image_axes": image_axes, "response_axes": response_axes}
-    arguments |= {name: axes for name, axes in stated.items() if axes is not None}
-    if is_hdf5 and None in stated.values():
+    explicit = {"image_axes": image_axes, "response_axes": response_axes}
+    arguments |= {name: axes for name, axes in explicit.items() if axes is not None}
+    if is_hdf5 and None in explicit.values():
         try:
-            guessed = infer_axes(arguments, from_matlab=from_matlab)
+            inferred = infer_axes(arguments, from_matlab=from_matlab)
         except InputError as error:
             raise InputError(f"{shortened(source, 80)}: {error}") from None
-        arguments = {**guessed, **arguments}
+        arguments = {**inferred, **arguments}
     return arguments
 
 
 def _transpose_tables(arguments: dict[str, Any]) -> None:
-    """Put trials and neurons first in the small arrays of MATLAB, where they are often the last axis."""
+    """Transpose small MATLAB arrays whose last axis is trials or neurons."""
     for name, width in (("behavior", 3), ("pupil_center", 2)):
         if name in arguments and arguments[name].ndim == 2:
             arguments[name] = _rows_first(arguments[name], width, name)
@@ -106,7 +111,7 @@ def _transpose_tables(arguments: dict[str, Any]) -> None:
 def _rows_first(values: Array, width: int, name: str) -> Array:
     if values.shape == (width, width):
         raise InputError(
-            f"{name} has shape {values.shape}, so it cannot be told which axis is which: save single columns."
+            f"{name} has shape {values.shape}, so the order of its axes is ambiguous: save single columns."
         )
     return values.T if values.shape[0] == width else values
 
@@ -117,7 +122,7 @@ def _read_npz(source: Path) -> dict[str, Array]:
             if file.read(len(NPY_SIGNATURE)) == NPY_SIGNATURE:
                 raise InputError(f"{source} holds a single array: give an .npz with images, responses and neurons.")
             file.seek(0)
-            arrays = npy_format.read_npz(file, _LARGEST)
+            arrays = npy_format.read_npz(file, _MAX_BYTES)
         return {name: decode_text(values) for name, values in arrays.items()}
     except (ValueError, OSError) as error:
         if isinstance(error, InputError) and str(error).startswith(str(source)):
@@ -129,12 +134,27 @@ def _read_npz(source: Path) -> dict[str, Array]:
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a table of neurons or trials from CSV, TSV or Parquet.
+    r"""Read a table of neurons or trials from CSV, TSV or Parquet.
+
+    Parameters
+    ----------
+    path
+        Path of the file. Tab-separated files need a name that ends in ``.tsv``.
 
     Raises
     ------
     InputError
-        If it cannot be read.
+        If the file is missing or cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "neurons.csv")
+    ...     _ = file.write_text("x,y,z,area\n1,2,3,V1\n")
+    ...     read_table(file)["area"].tolist()
+    ['V1']
     """
     source = expand_path(path)
     if not source.exists():
@@ -166,47 +186,63 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             f"{source} is no readable table ({shortened(error, 100)}): give CSV, TSV or Parquet with a header line, in UTF-8."
         ) from None
     names = header.iloc[0].str.strip()
-    if (doubled := names[names.duplicated() & (names != "")]).size:
-        raise InputError(f"{source} has two columns {doubled.iloc[0]!r}: rename one, or leave it out.")
-    if len(table.columns) == 1 and (found := next((s for s in ";\t|" if s in str(table.columns[0])), None)):
+    if (duplicates := names[names.duplicated() & (names != "")]).size:
+        raise InputError(f"{source} has two columns {duplicates.iloc[0]!r}: rename one, or leave it out.")
+    if len(table.columns) == 1 and (other := next((s for s in ";\t|" if s in str(table.columns[0])), None)):
         raise InputError(
-            f"{source} seems to be separated by {found!r}: save it with commas, or as TSV with a name that ends in .tsv."
+            f"{source} seems to be separated by {other!r}: save it with commas, or as TSV with a name that ends in .tsv."
         )
-    return _with_words(_without_empty_rows(table), texts)
+    return _restore_text(_drop_trailing_empty_rows(table), texts)
 
 
-def _without_empty_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the empty rows that spreadsheets append to a table."""
+def _drop_trailing_empty_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Drop the empty rows that spreadsheets append to a table."""
     filled = np.flatnonzero(table.notna().any(axis=1))
     return table.iloc[: filled[-1] + 1 if filled.size else 0]
 
 
-def _with_words(table: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
-    """Restore the words of columns of text, such as an area "NA", that pandas takes for missing values."""
-    for place, column in enumerate(table.columns):
-        words = texts.iloc[: len(table), place]
-        of_text = pd.api.types.is_string_dtype(table.iloc[:, place].dtype) or str(column).strip().casefold() in _TEXTS
-        if of_text and (missing := table.iloc[:, place].isna() & (words.str.strip() != "")).any():
-            table.isetitem(place, table.iloc[:, place].astype(object).mask(missing, words).tolist())
+def _restore_text(table: pd.DataFrame, texts: pd.DataFrame) -> pd.DataFrame:
+    """Restore values of text columns that pandas reads as missing, such as an area "NA"."""
+    for index, column in enumerate(table.columns):
+        words = texts.iloc[: len(table), index]
+        is_text = (
+            pd.api.types.is_string_dtype(table.iloc[:, index].dtype) or str(column).strip().casefold() in _TEXT_COLUMNS
+        )
+        if is_text and (missing := table.iloc[:, index].isna() & (words.str.strip() != "")).any():
+            table.isetitem(index, table.iloc[:, index].astype(object).mask(missing, words).tolist())
     return table
 
 
 def read_array(path: str | os.PathLike[str]) -> Array:
-    """Read one array from a ``.npy`` file, memory-mapped.
+    """Read one array from a ``.npy`` file as a read-only memory map.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
 
     Raises
     ------
     InputError
-        If it cannot be read, or holds pickled objects.
+        If the file is missing, cannot be read, or contains pickled objects.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(Path(folder, "responses.npy"), np.ones((2, 3)))
+    ...     read_array(Path(folder, "responses.npy")).shape
+    (2, 3)
     """
     source = expand_path(path)
     if not source.exists():
         raise InputError(f"There is no file {source}: give a .npy file.")
     kind = detect_file_type(source)
-    if kind is None or kind.name != "npy":  # NumPy would take it for a pickle, and advise to load that
+    if kind is None or kind.name != "npy":  # NumPy would suggest to load it as a pickle
         if kind is not None and kind.name in ("hdf5", "matlab73", "npz"):
             raise InputError(
-                f"{source} is {kind.description}, not a .npy array: give it alone, as the one file with everything."
+                f"{source} is {kind.description}, not a .npy array: give it alone, as one file with all arrays."
             )
         if kind is None or kind.name in ("empty", "table", "text"):
             raise InputError(

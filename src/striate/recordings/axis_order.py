@@ -1,4 +1,4 @@
-"""Which axis of an array is what: images and responses of a lab brought to trials first."""
+"""Axis order of images and responses: transposition to trials first, and inference from the shapes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,63 +11,77 @@ from striate.errors import InputError
 Array = NDArray[Any]
 
 IMAGE_AXES, RESPONSE_AXES = "THW", "TN"
-_MEANING = {"T": "trials or images", "H": "height", "W": "width", "N": "neurons"}
+_AXIS_NAMES = {"T": "trials or images", "H": "height", "W": "width", "N": "neurons"}
 
 
-def transpose_axes(array: Array, axes: str, wanted: str, name: str) -> Array:
-    """Return a view of an array with its axes in the order that is wanted.
+def transpose_axes(array: Array, axes: str, target_axes: str, name: str) -> Array:
+    """Return a view of an array with its axes in another order.
 
     Parameters
     ----------
     array
-        Of as many dimensions as `axes` has letters, or one more of length 1 (the channel of grey images).
+        Array with one dimension per letter of `axes`, and optionally one of length 1 (the channel of grey images).
     axes
-        A letter for each axis: a permutation of `wanted`.
-    wanted
-        ``"THW"`` for images (trials, height, width), ``"TN"`` for responses (trials, neurons).
+        Order of the axes of `array`, a permutation of `target_axes`.
+    target_axes
+        Order of the axes of the result: ``"THW"`` for images (trials, height, width), ``"TN"`` for responses (trials,
+        neurons).
     name
-        What the array is, for the message.
+        Name of the array for error messages.
 
     Raises
     ------
     InputError
-        If `axes` is no permutation of `wanted`, or the array has another number of dimensions.
+        If `axes` is not a permutation of `target_axes`, or the array has another number of dimensions.
+
+    Examples
+    --------
+    >>> transpose_axes(np.zeros((36, 64, 10)), "HWT", "THW", "images").shape
+    (10, 36, 64)
     """
     letters = axes.upper()
-    if sorted(letters) != sorted(wanted):
-        said = ", ".join(f"{letter} {_MEANING[letter]}" for letter in wanted)
-        raise InputError(f"The axes of {name} are {axes!r}: give the letters of {wanted} in their order ({said}).")
-    if letters == wanted:
-        return array
-    if array.ndim == len(wanted) + 1 and 1 in array.shape[1:]:
-        array = np.squeeze(array, axis=1 + array.shape[1:].index(1))
-    if array.ndim != len(wanted):
+    if sorted(letters) != sorted(target_axes):
+        meanings = ", ".join(f"{letter} {_AXIS_NAMES[letter]}" for letter in target_axes)
         raise InputError(
-            f"{name} has shape {array.shape}, and {axes} names {len(wanted)} axes: give one letter an axis."
+            f"The axes of {name} are {axes!r}: give the letters of {target_axes} in their order ({meanings})."
         )
-    return array.transpose([letters.index(letter) for letter in wanted])
+    if letters == target_axes:
+        return array
+    if array.ndim == len(target_axes) + 1 and 1 in array.shape[1:]:
+        array = np.squeeze(array, axis=1 + array.shape[1:].index(1))
+    if array.ndim != len(target_axes):
+        raise InputError(
+            f"{name} has shape {array.shape}, and {axes} names {len(target_axes)} axes: give one letter an axis."
+        )
+    return array.transpose([letters.index(letter) for letter in target_axes])
 
 
 def infer_axes(arrays: Mapping[str, Any], *, from_matlab: bool) -> dict[str, str]:
-    """Tell the axes of ``images`` and ``responses`` from how many trials, neurons and images there are.
+    """Infer the axis order of ``images`` and ``responses`` from the numbers of trials, neurons and images.
 
     Parameters
     ----------
     arrays
-        Arguments of `striate.convert`, as they were read from an HDF5 file; ``image_axes`` or ``response_axes`` among
-        them are taken as true.
+        Arguments of `striate.convert`, read from an HDF5 file. ``image_axes`` and ``response_axes`` are not changed if they
+        are given.
     from_matlab
-        Whether MATLAB wrote the file. There, trials are often the last axis; elsewhere they are the first.
+        Whether MATLAB wrote the file. The last axis of MATLAB arrays is often trials; other programs put trials first.
 
     Returns
     -------
     dict
-        ``image_axes`` and ``response_axes``, as `striate.convert` takes them.
+        ``image_axes`` and ``response_axes`` for `striate.convert`.
 
     Raises
     ------
     InputError
-        If two orders fit, or the images would be higher than wide, as they are where height and width were exchanged.
+        If more than one order fits, or images would be higher than wide, which suggests exchanged axes.
+
+    Examples
+    --------
+    >>> arrays = {"images": np.zeros((36, 64, 10)), "responses": np.zeros((5, 10)), "neurons": {"x": np.zeros(5)}}
+    >>> infer_axes(arrays, from_matlab=True)
+    {'response_axes': 'NT', 'image_axes': 'HWT'}
     """
     images, responses = (np.asarray(arrays[name]) for name in ("images", "responses"))
     response_axes = str(arrays.get("response_axes", RESPONSE_AXES)).upper()
@@ -75,8 +89,8 @@ def infer_axes(arrays: Mapping[str, Any], *, from_matlab: bool) -> dict[str, str
         neurons = _number_of_neurons(arrays["neurons"])
         if responses.shape == (neurons, neurons):
             raise InputError(
-                f"There are as many trials as neurons ({neurons}), so it cannot be told which axis of responses is which: "
-                "state it, response_axes='TN' (--response-axes TN) or NT."
+                f"There are as many trials as neurons ({neurons}), so the order of the axes of responses is ambiguous: "
+                "give it, response_axes='TN' (--response-axes TN) or NT."
             )
         if responses.shape[0] == neurons:
             response_axes = "NT"
@@ -91,19 +105,19 @@ def _image_axes(shape: tuple[int, ...], trials: int, arrays: Mapping[str, Any], 
     fitting = ["THW"]
     if from_matlab:
         fitting = [axes for axes in ("THW", "HWT") if shape[axes.index("T")] == trials]
-        if not fitting:  # each distinct image once: at least as many as the ids say
+        if not fitting:  # one image per id: at least as many images as the largest id requires
             ids = np.asarray(arrays.get("trials", {}).get("image_id", ()))
-            least = int(ids.max()) + 1 if ids.size and ids.dtype.kind in "iuf" else 1
-            fitting = [axes for axes in ("THW", "HWT") if shape[axes.index("T")] >= least]
+            minimum = int(ids.max()) + 1 if ids.size and ids.dtype.kind in "iuf" else 1
+            fitting = [axes for axes in ("THW", "HWT") if shape[axes.index("T")] >= minimum]
     if len(fitting) == 1:
         height, width = (shape[fitting[0].index(letter)] for letter in "HW")
         if height <= width:
             return fitting[0]
         problem = f"images would be {height} pixels high and {width} wide, as if height and width were exchanged"
     else:
-        problem = f"images have shape {shape}, and it cannot be told which axis is which"
+        problem = f"images have shape {shape}, and the order of their axes is ambiguous"
     raise InputError(
-        f"The {problem}: state the axes by a letter each, such as image_axes='HWT' (--image-axes HWT); T is trials or images, "
+        f"The {problem}: give the axes by a letter each, such as image_axes='HWT' (--image-axes HWT); T is trials or images, "
         "H height, W width."
     )
 
@@ -116,7 +130,7 @@ def _without_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _number_of_neurons(neurons: Mapping[str, Any]) -> int:
-    """Number of neurons by the columns of their table."""
+    """Number of neurons, from the columns of their table."""
     for values in map(np.asarray, neurons.values()):
         if values.ndim == 1 or (values.ndim == 2 and 1 in values.shape):
             return int(values.size)

@@ -1,4 +1,4 @@
-"""The check of a recording: everything that is read is held against the named rules."""
+"""Validation of recordings against named rules."""
 
 import os
 import tempfile
@@ -23,15 +23,15 @@ from striate.recordings.write import write
 
 
 def check(path: str | os.PathLike[str] | Recording) -> CheckReport:
-    """Hold a recording (zip or folder) against every rule of `striate.recordings.check_rules.RULES`.
+    """Check a recording against every rule of `striate.recordings.RULES`.
 
-    Nothing is packed; every file is read once.
+    Every file is read once, and nothing is packed.
 
     Parameters
     ----------
     path
-        Zip or folder in the official layout, or a recording: then the archive that it was opened from is checked, or, where it
-        has none, what `striate.write` makes of it, in a temporary folder.
+        Path of a zip or folder in the official layout, or a recording. For a recording, the archive from which it was opened
+        is checked; a recording in memory is written to a temporary folder and checked there.
 
     Returns
     -------
@@ -41,9 +41,18 @@ def check(path: str | os.PathLike[str] | Recording) -> CheckReport:
     Raises
     ------
     InputError
-        If there is nothing at `path`.
+        If `path` does not exist.
+
+    Examples
+    --------
+    >>> import striate
+    >>> simulation = striate.simulate(
+    ...     neurons=5, train=20, validation=5, test_images=4, repeats=3, image_shape=(18, 32), seed=1
+    ... )
+    >>> striate.check(simulation.recording).ok
+    True
     """
-    recording = getattr(path, "recording", path)  # what `striate.simulate` returns holds one
+    recording = getattr(path, "recording", path)  # the result of `striate.simulate` has a recording
     if isinstance(recording, Recording):
         return _check_recording(recording)
     if not isinstance(path, str | os.PathLike):
@@ -51,10 +60,8 @@ def check(path: str | os.PathLike[str] | Recording) -> CheckReport:
     source = as_path(path, "path")
     report = CheckReport(printable_text(source.name))
     if (source / MANIFEST).is_file():
-        message = "this is a packed store, which striate made itself from an archive."
-        report.findings.append(
-            make_finding("not-an-archive", source.name, message, "Check the archive that it came from.")
-        )
+        message = "this is a packed store, which striate made from an archive."
+        report.findings.append(make_finding("not-an-archive", source.name, message, "Check that archive."))
         return report
     try:
         archive = open_archive(source)
@@ -86,10 +93,10 @@ def _check_contents(archive: Archive) -> list[Finding]:
         findings += _check_session(archive, neurons)
     if trials is None or neurons is None:
         return findings
-    data = TrialReader(archive, len(trials), len(neurons))
-    findings += data.structure()
+    reader = TrialReader(archive, len(trials), len(neurons))
+    findings += reader.find_file_problems()
     with progress_bar(f"checking {archive.path.name}", len(layout.VARIABLES) * len(trials)) as advance:
-        scan = scan_trials(data, trials, advance)
+        scan = scan_trials(reader, trials, advance)
     findings += scan.findings
     findings += images.check(scan, trials)
     findings += responses.check(scan, trials, neurons)
@@ -99,12 +106,12 @@ def _check_contents(archive: Archive) -> list[Finding]:
 
 
 def _check_session(archive: Archive, neurons: pd.DataFrame) -> list[Finding]:
-    told, named = session_from_neurons(neurons), layout.session_from_file_name(archive.path.name)
-    if told and named and told != named:
-        message = f"the name says session {named}, `meta/neurons` says {told}; the latter is used."
+    from_table, from_name = session_from_neurons(neurons), layout.session_from_file_name(archive.path.name)
+    if from_table and from_name and from_table != from_name:
+        message = f"the name has session {from_name}, `meta/neurons` has {from_table}; the latter is used."
         return [make_finding("session-name", archive.path.name, message, "Rename the file, or open it with session=….")]
-    if not told and not named:
-        message = "neither `meta/neurons` nor the name tells the session."
+    if not from_table and not from_name:
+        message = "neither `meta/neurons` nor the name contains the session."
         fix = "Name it: striate.open(path, session='animal-session-scan')."
         return [make_finding("session-name", archive.path.name, message, fix)]
     return []

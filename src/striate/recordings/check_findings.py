@@ -1,4 +1,4 @@
-"""What a check finds: a named rule, the file, what is wrong there, and how to mend it."""
+"""Findings and reports of `striate.check`."""
 
 import json
 from collections.abc import Iterator
@@ -8,33 +8,46 @@ from enum import StrEnum
 from striate._internal import notebook_html
 from striate.errors import InputError
 
-_SHOWN = 50  # findings in a notebook
+_MAX_SHOWN = 50  # number of findings that a notebook shows
 
 
 class Severity(StrEnum):
-    """How much a finding matters."""
+    """Severity of a finding.
 
-    ERROR = "error"  # not a valid recording: results would be wrong, or it cannot be read
-    WARNING = "warning"  # readable, but look at it before you rely on it
-    NOTE = "note"  # true and harmless; good to know
+    Examples
+    --------
+    >>> from striate.recordings import Severity
+    >>> Severity.ERROR == "error"
+    True
+    """
+
+    ERROR = "error"  # the recording is invalid: it cannot be read, or results would be wrong
+    WARNING = "warning"  # the recording is readable, but possibly wrong
+    NOTE = "note"  # information about a valid property of the recording
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a rule found.
+    """One violation of a rule, or a note.
 
     Attributes
     ----------
     rule
-        Name of the rule, a key of `striate.recordings.check_rules.RULES`.
+        Name of the rule, a key of `striate.recordings.RULES`.
     severity
-        `Severity` of this finding.
+        Severity of this finding.
     file
-        Path inside the archive, or its name where the finding is about the whole.
+        Path inside the archive, or the name of the archive if the finding concerns all of it.
     message
         What was found, and what was expected.
-    mend
-        How to put it right; empty where nothing needs to be done.
+    fix
+        How to fix it; empty if nothing needs to be done.
+
+    Examples
+    --------
+    >>> from striate.recordings import Finding, Severity
+    >>> print(Finding("dtype", Severity.ERROR, "data/images/3.npy", "values are of type object.", "Save numbers."))
+    data/images/3.npy: values are of type object. Save numbers.
     """
 
     rule: str
@@ -48,17 +61,42 @@ class Finding:
 
 
 class UnreadableError(InputError):
-    """A file of a recording that cannot be read; carries the finding that says why, and may say which recording."""
+    """A file of a recording cannot be read.
+
+    Parameters
+    ----------
+    finding
+        Finding with the reason.
+    archive
+        Name of the archive, if the message must name it.
+    """
 
     def __init__(self, finding: Finding, archive: str = "") -> None:
-        place = f"{archive}: " if archive and archive != finding.file else ""
-        super().__init__(f"{place}{finding} [{finding.rule}]")
+        prefix = f"{archive}: " if archive and archive != finding.file else ""
+        super().__init__(f"{prefix}{finding} [{finding.rule}]")
         self.finding = finding
 
 
 @dataclass
 class CheckReport:
-    """All findings of one check, in the order in which they were found."""
+    """The findings of one check. Iterating over a report gives its findings.
+
+    Attributes
+    ----------
+    name
+        Name of the checked archive.
+    findings
+        All findings, by decreasing severity.
+
+    Examples
+    --------
+    >>> from striate.recordings import CheckReport, Finding, Severity
+    >>> report = CheckReport("mouse.zip", [Finding("dtype", Severity.ERROR, "data/images/3.npy", "no numbers.")])
+    >>> report
+    <CheckReport mouse.zip: not valid (1 error, 0 warnings, 0 notes)>
+    >>> report.ok, report.rules
+    (False, {'dtype'})
+    """
 
     name: str
     findings: list[Finding] = field(default_factory=list)
@@ -71,43 +109,43 @@ class CheckReport:
         return len(self.findings)
 
     def __bool__(self) -> bool:
-        return True  # also without findings
+        return True  # also if there are no findings
 
     def __repr__(self) -> str:
         return f"<CheckReport {self.name}: {self._verdict()}>"
 
     def _repr_html_(self) -> str:
-        rows = [(f.severity, f.rule, f.file, f"{f.message} {f.fix}".strip()) for f in self.findings[:_SHOWN]]
+        rows = [(f.severity, f.rule, f.file, f"{f.message} {f.fix}".strip()) for f in self.findings[:_MAX_SHOWN]]
         more = len(self.findings) - len(rows)
-        found = (
+        table = (
             notebook_html.table(("severity", "rule", "file", "finding"), rows, text_columns=4, wrapped=True)
             if rows
             else ""
         )
         rest = notebook_html.small_text(f"and {more} more: list(report) has all") if more else ""
-        return notebook_html.section(f"{self.name}: {self._verdict()}", found, rest)
+        return notebook_html.section(f"{self.name}: {self._verdict()}", table, rest)
 
     def _verdict(self) -> str:
         counts = {severity: len(self.with_severity(severity)) for severity in Severity}
-        said = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items())
-        return f"{'valid' if self.ok else 'not valid'} ({said})"
+        summary = ", ".join(f"{count} {severity}{'s' * (count != 1)}" for severity, count in counts.items())
+        return f"{'valid' if self.ok else 'not valid'} ({summary})"
 
     def with_severity(self, severity: Severity | str) -> list[Finding]:
-        """Findings of one severity."""
+        """Return the findings of one severity."""
         return [f for f in self.findings if f.severity == severity]
 
     @property
     def ok(self) -> bool:
-        """Whether there is no error."""
+        """Whether the report has no error."""
         return not self.with_severity(Severity.ERROR)
 
     @property
     def rules(self) -> set[str]:
-        """Names of the rules that found something."""
+        """Names of the rules with at least one finding."""
         return {f.rule for f in self.findings}
 
     def to_json(self) -> str:
-        """Render as JSON: ``name``, ``ok``, ``counts`` and the list of ``findings``."""
+        """Return the report as JSON with the keys ``name``, ``ok``, ``counts`` and ``findings``."""
         counts = {str(s): len(self.with_severity(s)) for s in Severity}
         document = {
             "name": self.name,

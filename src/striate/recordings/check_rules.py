@@ -1,4 +1,4 @@
-"""The named rules of ``striate check``, and what each demands of a recording."""
+"""The named rules of ``striate check``, with their severities and requirements."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,15 @@ from striate.recordings.check_findings import Finding, Severity
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: how severe a breach is, and what the rule demands."""
+    """One rule of ``striate check``.
+
+    Attributes
+    ----------
+    severity
+        Severity of a violation.
+    demand
+        Requirement for a valid recording, as a sentence.
+    """
 
     severity: Severity
     demand: str
@@ -61,7 +69,7 @@ RULES: dict[str, Rule] = {
     "image-in-training-and-validation": Rule(_W, "No image is shown both in training and in validation."),
     "ragged-repeats": Rule(_N, "Test images may be repeated unequally often."),
     "no-repeats": Rule(_W, "Test images are repeated, so that noise can be told from signal."),
-    # withholding
+    # withheld data
     "withheld-not-zero": Rule(_E, "Where a test tier is withheld, all its responses are zero."),
     "withheld-tier": Rule(_N, "A tier's responses are withheld: present, and all zero."),
     "withheld-training": Rule(_E, "Training and validation trials have responses."),
@@ -75,5 +83,24 @@ RULES: dict[str, Rule] = {
 
 
 def make_finding(rule: str, file: str, message: str, fix: str = "", severity: Severity | None = None) -> Finding:
-    """Make a finding of a named rule, with the rule's own severity unless another is given."""
+    """Make a finding of a named rule.
+
+    Parameters
+    ----------
+    rule
+        Name of the rule, a key of `RULES`.
+    file
+        Path inside the archive, or the name of the archive.
+    message
+        What was found, and what was expected.
+    fix
+        How to fix it.
+    severity
+        Severity of the finding (default: the severity of the rule).
+
+    Examples
+    --------
+    >>> make_finding("image-range", "data/images/3.npy", "1 trial has grey values outside 0–255.").severity
+    <Severity.WARNING: 'warning'>
+    """
     return Finding(rule, severity or RULES[rule].severity, printable_text(file), printable_text(message), fix)

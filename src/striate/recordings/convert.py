@@ -1,4 +1,4 @@
-"""A lab's own arrays made into a recording."""
+"""Conversion of a lab's own arrays to a recording."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from striate.recordings.write import write
 
 Array = NDArray[Any]
 
-_VALIDATION_SHARE = 0.1  # of the images that are shown once, where no tiers are given
+_VALIDATION_FRACTION = 0.1  # fraction of the images shown once, if no tiers are given
 
 
 def convert(
@@ -48,81 +48,95 @@ def convert(
     seed: int = 0,
     overwrite: bool = False,
 ) -> Recording:
-    """Make a recording of arrays, and optionally write it in the official layout.
+    """Make a recording from arrays, and optionally write it in the official layout.
 
     Parameters
     ----------
     session
-        Name of the recording, by the benchmark's custom ``animal-session-scan``, for example ``"12-3-1"``.
+        Name of the recording, in the benchmark ``animal-session-scan``, for example ``"12-3-1"``.
     images : (T, H, W), (T, 1, H, W) or (T, H, W, 1), or (I, H, W)
-        The image of each trial, grey values 0–255; or, where `trials` has ``image_id`` with the numbers
-        0 to I − 1, each distinct image once. I must differ from T then, unless the ids are 0 to T − 1 in order:
-        with as many images as trials it could not be told which is meant.
+        Image of each trial, grey values 0–255. If `trials` has ``image_id`` with the numbers 0 to I − 1, each distinct image
+        once. In this case I must differ from T, unless the ids are 0 to T − 1 in order, because the meaning of as many images
+        as trials would be ambiguous.
     responses : (T, N)
-        One row a trial, one column a neuron, in raw units, ≥ 0. The columns of a DataFrame that are unit ids are matched with
-        those of `neurons`, and labels of rows with those of `trials`.
+        Responses of each neuron in each trial, in raw units, ≥ 0. Columns of a DataFrame that are unit ids are matched with
+        those of `neurons`, and row labels with those of `trials`.
     neurons : DataFrame or dict of arrays, N rows
-        ``x``, ``y``, ``z`` in µm (or ``coordinates`` of shape (N, 3)); optionally ``unit_id`` (else 1 to N),
-        ``area``, ``layer`` and whatever else shall be kept.
+        Columns ``x``, ``y``, ``z`` in µm (or ``coordinates`` of shape (N, 3)), optionally ``unit_id`` (default: 1 to N),
+        ``area`` and ``layer``. Other columns are kept.
     trials : DataFrame or dict of arrays, T rows, optional
-        ``image_id`` (else trials with equal pixels get the same id), ``tier`` (else images that are shown
-        several times make the test tier, and a tenth of the others the validation tier, drawn by `seed`),
-        ``trial_idx`` (else 0 to T − 1, the order of the rows), and whatever else shall be kept.
+        Optional columns ``image_id`` (default: the same id for equal images), ``tier`` (default: ``test`` for images shown
+        more than once, ``validation`` for a random tenth of the others, else ``train``) and ``trial_idx`` (default: the
+        row number). Other columns are kept.
     behavior : (T, 3), optional
-        Pupil dilation, its derivative, running speed; zero ("withheld") where not given. A DataFrame or mapping with the
-        columns ``pupil_dilation``, ``pupil_dilation_derivative`` and ``running_speed`` may have them in any order.
+        Pupil dilation, its derivative, and running speed (default: zeros, which mean withheld). A DataFrame or mapping may
+        have the columns ``pupil_dilation``, ``pupil_dilation_derivative`` and ``running_speed`` in any order.
     pupil_center : (T, 2), optional
-        Horizontal and vertical eye position; zero ("withheld") where not given. A DataFrame or mapping with the columns
-        ``horizontal`` and ``vertical`` likewise.
+        Horizontal and vertical eye position (default: zeros, which mean withheld). A DataFrame or mapping may have the
+        columns ``horizontal`` and ``vertical`` in any order.
     image_axes, response_axes
-        The order of the axes of `images` and `responses`, where it is another: letters of trials or images (T),
-        height (H), width (W) and neurons (N), such as ``"HWT"`` and ``"NT"`` for arrays as MATLAB keeps them.
+        Order of the axes of `images` and `responses`, with the letters T (trials or images), H (height), W (width) and
+        N (neurons), for example ``"HWT"`` and ``"NT"`` for arrays of MATLAB.
     out
-        Zip (a name ending in ``.zip``) or folder to write to.
+        Path of a zip (a name that ends in ``.zip``) or folder to write.
     seed
-        For the choice of validation images, where no tiers are given.
+        Seed of the choice of validation images, if `trials` has no tiers.
     overwrite
-        Whether something at `out` may be replaced.
+        Whether to replace an existing file or folder at `out`.
 
     Returns
     -------
     Recording
-        Opened from `out` where that is given, else in memory.
+        Recording opened from `out`, or in memory if `out` is None.
 
     Raises
     ------
     InputError
-        If the arrays do not fit each other; the sentence names the two that disagree.
+        If arrays are invalid or do not fit each other; the message names them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import striate
+    >>> rng = np.random.default_rng(0)
+    >>> striate.convert(
+    ...     session="12-3-1",
+    ...     images=rng.integers(0, 256, (30, 18, 32)),
+    ...     responses=rng.gamma(2.0, 1.0, (30, 4)),
+    ...     neurons={"x": np.arange(4), "y": np.zeros(4), "z": np.zeros(4)},
+    ...     trials={"tier": ["train"] * 20 + ["validation"] * 4 + ["test"] * 6},
+    ... )
+    <Recording 12-3-1: 4 neurons, 30 trials (train 20, validation 4, test 6), 18×32>
     """
-    responses = _in_order_of_trials(responses, "responses", trials, get_unit_ids(neurons))
-    measured = _numbers(
+    responses = _align_with_trials(responses, "responses", trials, get_unit_ids(neurons))
+    response_array = _numeric_array(
         transpose_axes(as_array(responses, "responses"), response_axes, RESPONSE_AXES, "responses"), "responses", 2
     )
-    count, cells = measured.shape
-    _check_responses(measured)
-    cortex = neuron_table(neurons, cells, count)
-    table = trial_table(trials, count)
-    pictures, image_ids = _images(
-        transpose_axes(as_array(images, "images"), image_axes, IMAGE_AXES, "images"), table, count
+    count, neuron_count = response_array.shape
+    _check_responses(response_array)
+    neurons_table = neuron_table(neurons, neuron_count, count)
+    trials_table = trial_table(trials, count)
+    image_array, image_ids = _images(
+        transpose_axes(as_array(images, "images"), image_axes, IMAGE_AXES, "images"), trials_table, count
     )
-    table["image_id"] = image_ids
-    if "tier" not in table:
-        table["tier"] = _choose_tiers(np.asarray(table["image_id"]), seed)
-    if (empty := np.flatnonzero(table["tier"].isna())).size:
+    trials_table["image_id"] = image_ids
+    if "tier" not in trials_table:
+        trials_table["tier"] = _choose_tiers(np.asarray(trials_table["image_id"]), seed)
+    if (empty := np.flatnonzero(trials_table["tier"].isna())).size:
         raise InputError(
             f"trials' tier is missing in rows {listed(empty)}: give one of {', '.join(layout.TIERS)} for each trial."
         )
-    table["tier"] = [layout.tier_name(str(tier)) for tier in table["tier"]]
-    if "trial_idx" not in table:
-        table["trial_idx"] = np.arange(count)
+    trials_table["tier"] = [layout.tier_name(str(tier)) for tier in trials_table["tier"]]
+    if "trial_idx" not in trials_table:
+        trials_table["trial_idx"] = np.arange(count)
     recording = Recording(
         session,
-        cortex,
-        table,
-        pictures,
-        measured,
-        _companion(behavior, "behavior", count, BEHAVIOR, trials),
-        _companion(pupil_center, "pupil_center", count, PUPIL_CENTER, trials),
+        neurons_table,
+        trials_table,
+        image_array,
+        response_array,
+        _behavior_array(behavior, "behavior", count, BEHAVIOR, trials),
+        _behavior_array(pupil_center, "pupil_center", count, PUPIL_CENTER, trials),
     )
     if out is None:
         return recording
@@ -132,18 +146,18 @@ def convert(
 
 
 def _require_readable(archive: Path) -> None:
-    """Read the tables back from a written archive, so that one that cannot be opened is never left behind."""
+    """Read the tables from a written archive, so that an archive that cannot be opened is never kept."""
     with open_archive(archive) as opened:
         for finding in (*opened.findings, *read_tables(opened).findings):
             if finding.severity == Severity.ERROR:
                 raise UnreadableError(finding, archive.name)
 
 
-def _numbers(values: ArrayLike, name: str, dimensions: int) -> Array:
-    return _finite(_regular(values, name, dimensions), name)
+def _numeric_array(values: ArrayLike, name: str, dimensions: int) -> Array:
+    return _finite(_array_of_dimensions(values, name, dimensions), name)
 
 
-def _regular(values: ArrayLike, name: str, dimensions: int) -> Array:
+def _array_of_dimensions(values: ArrayLike, name: str, dimensions: int) -> Array:
     array = as_array(values, name)
     if array.ndim != dimensions:
         raise InputError(f"{name} has shape {array.shape}: give {dimensions} dimensions.")
@@ -170,25 +184,25 @@ def _check_responses(responses: Array) -> None:
 
 
 def _images(images: Array, trials: pd.DataFrame, count: int) -> tuple[Array, Array]:
-    """Images of all trials, (T, 1, H, W), and their ids."""
+    """Return the image of every trial, (T, 1, H, W), and its id."""
     array = _grey_images(images)
     if "image_id" not in trials:
         if len(array) != count:
             raise InputError(
                 f"there are {len(array)} images and {count} rows of responses: give one image a trial, or trials with image_id."
-                + (" Or are trials the last axis of images? Then state it: HWT." if array.shape[3] == count else "")
+                + (" If trials are the last axis of images, give image_axes: HWT." if array.shape[3] == count else "")
             )
         return array, _ids_by_pixels(array)
     ids = np.asarray(trials["image_id"])
-    number_images = ids.dtype.kind in "iu" and ids.min() >= 0 and ids.max() < len(array)
+    ids_are_indices = ids.dtype.kind in "iu" and ids.min() >= 0 and ids.max() < len(array)
     if len(array) != count:
-        if not number_images:
+        if not ids_are_indices:
             raise InputError(
                 f"image_id must number the {len(array)} images from 0 to {len(array) - 1}, because there are {len(array)} images "
                 f"and {count} trials: number them so, or give one image a trial."
             )
         return array[ids], ids
-    if number_images and not _are_of_trials(array, ids):
+    if ids_are_indices and not _is_one_image_per_trial(array, ids):
         raise InputError(
             f"there are as many images as trials ({count}), and image_id numbers them in another order, so row i may be the "
             "image of trial i or the image with id i: leave image_id out, or give images[image_id], one image a trial."
@@ -201,7 +215,7 @@ def _grey_images(array: Array) -> Array:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[1] != 1 and array.shape[3] == 1:  # channels last
         array = np.moveaxis(array, 3, 1)
-    array = _numbers(array, "images", 4)
+    array = _numeric_array(array, "images", 4)
     if array.shape[1] != 1:
         raise InputError(f"images have shape {array.shape}: give grey images, (trials, height, width).")
     if array.size and (array.min() < 0 or array.max() > 255):
@@ -213,13 +227,13 @@ def _grey_images(array: Array) -> Array:
     return array
 
 
-def _are_of_trials(images: Array, ids: Array) -> bool:
-    """Whether as many images as trials can only be one image a trial: in order of the ids, or equal where ids repeat."""
+def _is_one_image_per_trial(images: Array, ids: Array) -> bool:
+    """Whether as many images as trials are one image per trial: the ids are in order, or images with the same id are equal."""
     if np.array_equal(ids, np.arange(len(ids))):
         return True
     distinct, first, index = np.unique(ids, return_index=True, return_inverse=True)
     return len(distinct) < len(ids) and all(
-        np.array_equal(image, images[first[which]]) for image, which in zip(images, index, strict=True)
+        np.array_equal(image, images[first[position]]) for image, position in zip(images, index, strict=True)
     )
 
 
@@ -231,36 +245,38 @@ def _ids_by_pixels(images: Array) -> Array:
 def _choose_tiers(image_ids: Array, seed: int) -> Array:
     ids, index, counts = np.unique(image_ids, return_inverse=True, return_counts=True)
     once = np.flatnonzero(counts == 1)
-    tier_of_image = np.full(len(ids), "train", dtype="<U10")
-    tier_of_image[counts > 1] = "test"
+    tier_by_image = np.full(len(ids), "train", dtype="<U10")
+    tier_by_image[counts > 1] = "test"
     chosen = np.random.default_rng(validate_seed(seed)).permutation(once)[
-        : max(1, round(_VALIDATION_SHARE * len(once)))
+        : max(1, round(_VALIDATION_FRACTION * len(once)))
     ]
-    tier_of_image[chosen] = "validation"
-    return tier_of_image[index]
+    tier_by_image[chosen] = "validation"
+    return tier_by_image[index]
 
 
-def _in_order_of_trials(values: Any, what: str, trials: Any, unit_ids: list[Any] | None = None) -> Any:
-    """Rows (and columns) in the order of the trials (and neurons), where the labels of a DataFrame say that theirs is another."""
+def _align_with_trials(values: Any, name: str, trials: Any, unit_ids: list[Any] | None = None) -> Any:
+    """Reorder the rows (and columns) of a DataFrame by its labels to the order of the trials (and neurons)."""
     if not isinstance(values, pd.DataFrame):
         return values
     rows: list[Any] = []
     if isinstance(trials, pd.DataFrame):
-        validate_row_labels(values, trials, what)
+        validate_row_labels(values, trials, name)
         rows.append(trials.index)
     if isinstance(trials, pd.DataFrame | Mapping):
         rows += get_trial_ids(trials)
-    return reorder_by_labels(values, what, rows=rows, columns=unit_ids)
+    return reorder_by_labels(values, name, rows=rows, columns=unit_ids)
 
 
-def _companion(
+def _behavior_array(
     values: Any, name: str, count: int, components: Mapping[str, Sequence[str]], trials: Table | None
 ) -> Array:
     width = len(components)
     if values is None:
         return np.zeros((count, width), dtype=np.float32)
-    values = _in_order_of_trials(values, name, trials)
-    array = _regular(stack_components(name, values, components) if has_column_names(values) else values, name, 2)
+    values = _align_with_trials(values, name, trials)
+    array = _array_of_dimensions(
+        stack_components(name, values, components) if has_column_names(values) else values, name, 2
+    )
     if array.shape != (count, width):
         parts = ", ".join(layout.VARIABLES[name].components)
         raise InputError(f"{name} has shape {array.shape}: {count} trials need ({count}, {width}): {parts}.")

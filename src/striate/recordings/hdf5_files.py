@@ -1,4 +1,4 @@
-"""Arrays and texts read from HDF5 files, those of MATLAB included."""
+"""Readers of HDF5 files, including MATLAB files of version 7.3."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -12,7 +12,7 @@ from striate.errors import InputError, shortened
 
 Array = NDArray[Any]
 
-_MOST_PATHS = 10_000  # links to the same group, level upon level, make more than could ever be read
+_MAX_PATHS = 10_000  # nested links to the same group can make exponentially many paths
 _MATLAB_HEADER = b"MATLAB 7.3 MAT-file"
 _MATLAB_CLASS = "MATLAB_class"
 
@@ -23,20 +23,31 @@ def read_hdf5(source: Path) -> tuple[dict[str, Array], bool]:
     Parameters
     ----------
     source
-        An HDF5 file, or a MATLAB file of version 7.3, which is one.
+        Path of an HDF5 file or a MATLAB file of version 7.3.
 
     Returns
     -------
-    dict
-        Arrays by path; texts as Unicode strings. Those that MATLAB wrote have the order of axes that ``size`` shows in
-        MATLAB: HDF5 stores them the other way round.
-    bool
+    arrays : dict
+        Arrays by path, with text as Unicode strings. The axes of MATLAB arrays have the order of ``size`` in MATLAB, the
+        reverse of the order in HDF5.
+    from_matlab : bool
         Whether MATLAB wrote the file, by its header or the attribute ``MATLAB_class`` of a dataset.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or holds what is neither numbers nor text.
+        If the file cannot be read, or a dataset contains neither numbers nor text.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import h5py
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with h5py.File(Path(folder, "mouse.h5"), "w") as file:
+    ...         file["neurons/x"] = np.zeros(3)
+    ...     arrays, from_matlab = read_hdf5(Path(folder, "mouse.h5"))
+    >>> list(arrays), from_matlab
+    (['neurons/x'], False)
     """
     import h5py
 
@@ -56,63 +67,63 @@ def read_hdf5(source: Path) -> tuple[dict[str, Array], bool]:
 
 
 def iterate_datasets(file: Any) -> Iterator[tuple[str, Any]]:
-    """All datasets of an opened file, each under one of its paths; links into other files are not followed.
+    """Iterate over the datasets of an open file, each under one of its paths. Links into other files are not followed.
 
-    ``visititems`` also asks for the sizes of groups, and a damaged file in which their pages lead in a circle would never end it.
+    ``visititems`` is not used, because it reads the sizes of groups and never ends for damaged files with cyclic pages.
     """
     import h5py
 
-    seen: set[Any] = set()
-    left = [("", file)]
-    while left:
-        place, group = left.pop()
+    visited: set[Any] = set()
+    pending = [("", file)]
+    while pending:
+        prefix, group = pending.pop()
         for name in group:
             if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
                 continue
             item = group.get(name)
             try:
-                if item is None or item.id in seen:
+                if item is None or item.id in visited:
                     continue
-                seen.add(item.id)
-            except TypeError:  # so damaged that it cannot be told from others
+                visited.add(item.id)
+            except TypeError:  # damaged objects cannot be compared
                 continue
             if isinstance(item, h5py.Dataset):
-                yield f"{place}{name}", item
+                yield f"{prefix}{name}", item
             elif isinstance(item, h5py.Group):
-                left.append((f"{place}{name}/", item))
+                pending.append((f"{prefix}{name}/", item))
 
 
-def _datasets(group: Any, place: str, above: tuple[Any, ...], paths: Iterator[int]) -> Iterator[tuple[str, Any]]:
-    """All datasets by path, those behind links included: ``visititems`` would leave out all but one path to each."""
+def _datasets(group: Any, prefix: str, ancestors: tuple[Any, ...], paths: Iterator[int]) -> Iterator[tuple[str, Any]]:
+    """Iterate over all paths of datasets, including links. ``visititems`` would give only one path of each dataset."""
     import h5py
 
     for name in group:
-        path = f"{place}{name}"
-        if path.startswith("#"):  # "#refs#" holds the contents of MATLAB's cells
+        path = f"{prefix}{name}"
+        if path.startswith("#"):  # "#refs#" contains the cells of MATLAB
             continue
-        if next(paths) >= _MOST_PATHS:
+        if next(paths) >= _MAX_PATHS:
             raise InputError(
-                f"{shortened(group.file.filename, 80)} holds more than {_MOST_PATHS:,} datasets and groups, or links to them: give a file "
+                f"{shortened(group.file.filename, 80)} holds more than {_MAX_PATHS:,} datasets and groups, or links to them: give a file "
                 "with images, responses and the columns of neurons and trials alone."
             )
         link = group.get(name, getlink=True)
         if isinstance(link, h5py.ExternalLink):
             raise InputError(
-                f"{shortened(group.file.filename, 80)} holds {path!r} as a link into {link.filename!r}: copy what it names into this file."
+                f"{shortened(group.file.filename, 80)} holds {path!r} as a link into {link.filename!r}: copy the linked data into this file."
             )
         item = group.get(name)
         if item is None:
             raise InputError(
-                f"{shortened(group.file.filename, 80)} holds {path!r} as a link to what is not there: remove it, or mend it."
+                f"{shortened(group.file.filename, 80)} holds {path!r} as a broken link: remove or repair it."
             )
         if isinstance(item, h5py.Dataset):
             yield path, item
-        elif isinstance(item, h5py.Group) and item.id not in above:  # a link may lead back
-            yield from _datasets(item, f"{path}/", (*above, group.id), paths)
+        elif isinstance(item, h5py.Group) and item.id not in ancestors:  # a link may lead to an ancestor
+            yield from _datasets(item, f"{path}/", (*ancestors, group.id), paths)
 
 
 def decode_text(values: Any) -> Array:
-    """Return an array with byte strings and objects as Unicode strings."""
+    """Return an array with byte strings and objects converted to Unicode strings."""
     array = np.asarray(values)
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8")
@@ -141,12 +152,12 @@ def _refuse_unknown_filters(dataset: Any, where: str) -> None:
     import h5py
 
     filters = dataset.id.get_create_plist()
-    for place in range(filters.get_nfilters()):
-        number, _flags, _values, name = filters.get_filter(place)
+    for index in range(filters.get_nfilters()):
+        number, _flags, _values, name = filters.get_filter(index)
         if not h5py.h5z.filter_avail(number):
-            called = f"{number}, {name.decode(errors='replace')}" if name else f"{number}"
+            label = f"{number}, {name.decode(errors='replace')}" if name else f"{number}"
             raise InputError(
-                f"{where} compressed by a filter that is not installed here (number {called}): write the file again "
+                f"{where} compressed by a filter that is not installed here (number {label}): write the file again "
                 "with gzip, where the filter is installed."
             )
 

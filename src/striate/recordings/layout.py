@@ -1,4 +1,4 @@
-"""The official layout of a recording (SENSORIUM 2022): the one place that knows its paths, shapes and units."""
+"""The official layout of a recording (SENSORIUM 2022): paths, shapes and names."""
 
 import re
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from striate.benchmarks.tiers import tier_name as tier_name
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable of the trials: ``data/<name>/<trial>.npy``.
+    """One variable of the trials, stored as ``data/<name>/<trial>.npy``.
 
     Attributes
     ----------
     name
         Name of the variable and of its folder.
     components
-        Names of the components of its vector, or () where the length is not fixed by the layout.
+        Names of the components of the vector; empty if the layout does not fix its length.
     per_element
-        Whether ``meta/statistics`` holds one value per element (else one scalar for all).
+        Whether ``meta/statistics`` has one value per element, instead of one scalar.
     """
 
     name: str
@@ -37,7 +37,7 @@ PUPIL_CENTER = Variable("pupil_center", ("horizontal", "vertical"), per_element=
 VARIABLES = {v.name: v for v in (IMAGES, RESPONSES, BEHAVIOR, PUPIL_CENTER)}
 
 STATISTICS = ("mean", "std", "median", "min", "max")
-# `all` is what the evaluation reads; `stimulus_Frame` is written too because the tools of 2022 look for it.
+# The evaluation reads `all`; the tools of 2022 also need `stimulus_Frame`.
 STATISTICS_SETS = ("all", "stimulus_Frame")
 
 # file in meta/neurons -> column of Recording.neurons
@@ -51,7 +51,7 @@ NEURON_FIELDS = {
 }
 COORDINATES = "cell_motor_coordinates"  # (N, 3) µm -> columns x, y, z
 
-# file in meta/trials -> column of Recording.trials; other files keep their name
+# file in meta/trials -> column of Recording.trials; other files keep their names
 TRIAL_FIELDS = {"tiers": "tier", "frame_image_id": "image_id", "trial_idx": "trial_idx"}
 OTHER_KNOWN_TRIAL_FIELDS = ("frame_image_class", "frame_trial_ts")
 
@@ -63,7 +63,7 @@ REQUIRED_MEMBERS = (
     f"meta/neurons/{COORDINATES}.npy",
 )
 
-# What turns up in archives without belonging to the recording.
+# Files in archives that do not belong to the recording.
 IGNORED_FILES = re.compile(
     r"(^|/)(__MACOSX|\.DS_Store|\._[^/]*|Thumbs\.db|desktop\.ini|\.git|\.datalad|config\.json|change\.log|(?:README|LICENSE)(?![^/]*\.npy)[^/]*)(/|$)",
     re.IGNORECASE,
@@ -72,45 +72,75 @@ IGNORED_FILES = re.compile(
 _DATA_MEMBER = re.compile(r"^data/(?P<variable>[^/]+)/(?P<trial>0|[1-9][0-9]*)\.npy$")
 _FILE_STEM = re.compile(r"^static(?P<session>[0-9]+-[0-9]+-[0-9]+)-")
 
-# The tools of 2022 recognise an archive by `GrayImageNet` in its name; the hash is that of the original release.
+# The tools of 2022 need `GrayImageNet` in the name of an archive; the hash is that of the original release.
 _STEM = "static{session}-GrayImageNet-94c6ff995dac583098847cfecd43e7b6"
 
 
 def data_member(variable: str, trial: int) -> str:
-    """Path of one variable of one trial."""
+    """Return the path of one variable of one trial.
+
+    Examples
+    --------
+    >>> data_member("images", 17)
+    'data/images/17.npy'
+    """
     return f"data/{variable}/{trial}.npy"
 
 
 def parse_data_member(path: str) -> tuple[str, int] | None:
-    """Variable and trial of a path such as ``data/images/17.npy``; None if it is not one."""
+    """Return variable and trial of a path such as ``data/images/17.npy``, or None for other paths.
+
+    Examples
+    --------
+    >>> parse_data_member("data/images/17.npy")
+    ('images', 17)
+    """
     match = _DATA_MEMBER.match(path)
     return (match["variable"], int(match["trial"])) if match else None
 
 
-def statistics_member(variable: str, which: str, statistic: str) -> str:
-    """Path of one statistic, for example ``meta/statistics/images/all/mean.npy``."""
-    return f"meta/statistics/{variable}/{which}/{statistic}.npy"
+def statistics_member(variable: str, statistics_set: str, statistic: str) -> str:
+    """Return the path of one statistic.
+
+    Examples
+    --------
+    >>> statistics_member("images", "all", "mean")
+    'meta/statistics/images/all/mean.npy'
+    """
+    return f"meta/statistics/{variable}/{statistics_set}/{statistic}.npy"
 
 
 def standard_meta_members() -> list[str]:
-    """Members of ``meta`` that the tools of 2022 need, and that every written recording therefore has."""
+    """Return the members of ``meta`` that the tools of 2022 need, and that `striate.write` writes."""
     neurons = [f"meta/neurons/{name}.npy" for name in (*NEURON_FIELDS, COORDINATES)]
     trials = [f"meta/trials/{name}.npy" for name in (*TRIAL_FIELDS, "frame_image_class")]
     statistics = [
-        statistics_member(variable, which, statistic)
+        statistics_member(variable, statistics_set, statistic)
         for variable in VARIABLES
-        for which in STATISTICS_SETS
+        for statistics_set in STATISTICS_SETS
         for statistic in STATISTICS
     ]
     return neurons + trials + statistics
 
 
 def archive_stem(session: str) -> str:
-    """Name (without ``.zip``) that the tools of 2022 expect for the archive of a session."""
+    """Return the file name, without ``.zip``, that the tools of 2022 expect for a session.
+
+    Examples
+    --------
+    >>> archive_stem("27204-5-13")
+    'static27204-5-13-GrayImageNet-94c6ff995dac583098847cfecd43e7b6'
+    """
     return _STEM.format(session=valid_session(session))
 
 
 def session_from_file_name(name: str) -> str | None:
-    """Session in a file name such as ``static27204-5-13-GrayImageNet-….zip``; None if it holds none."""
+    """Return the session in the name of an archive, or None if the name has none.
+
+    Examples
+    --------
+    >>> session_from_file_name("static27204-5-13-GrayImageNet-94c6.zip")
+    '27204-5-13'
+    """
     match = _FILE_STEM.match(name)
     return match["session"] if match else None

@@ -1,4 +1,4 @@
-"""NumPy's file format, read from bytes that nobody vouches for."""
+"""Reader and writer of NumPy's file format, safe for untrusted files."""
 
 import functools
 import io
@@ -21,11 +21,11 @@ from striate.recordings.check_findings import UnreadableError
 from striate.recordings.check_rules import make_finding
 
 _MAGIC = b"\x93NUMPY"
-_LONGEST_HEADER = 10_000
-_MOST_AXES = 32  # that every version of NumPy can have
+_MAX_HEADER_LENGTH = 10_000
+_MAX_AXES = 32  # the limit of the oldest supported NumPy
 
-# All that parsing a damaged header was seen to raise.
-_DAMAGED = (
+# Exceptions that NumPy raises for damaged headers.
+_HEADER_ERRORS = (
     ValueError,
     SyntaxError,
     TypeError,
@@ -44,19 +44,24 @@ def parse(data: bytes, member: str) -> NDArray[Any]:
     Parameters
     ----------
     data
-        The whole file.
+        Content of the file.
     member
-        Its path, for messages.
+        Path of the file, for error messages.
 
     Returns
     -------
     ndarray
-        Read-only view of `data` in native byte order.
+        Array in native byte order; a read-only view of `data` if possible.
 
     Raises
     ------
     UnreadableError
-        If it is no array, is shorter or longer than its header says, or holds Python objects.
+        If the file is not an array, has another size than its header declares, or contains Python objects.
+
+    Examples
+    --------
+    >>> parse(dump(np.arange(3)), "data/responses/0.npy").tolist()
+    [0, 1, 2]
     """
     start, dtype, shape, fortran = _checked_header(data, member)
     count = _check_size(len(data), start, dtype, shape, member)
@@ -69,19 +74,21 @@ def parse(data: bytes, member: str) -> NDArray[Any]:
 
 
 def _check_text(array: NDArray[Any], member: str) -> None:
-    """Refuse texts that are not Unicode: surrogates, and numbers beyond the last character."""
+    """Refuse invalid Unicode: surrogates, and code points beyond the last character."""
     codes = np.ascontiguousarray(array).reshape(-1).view(np.uint32)
     if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
-        raise UnreadableError(make_finding("not-an-array", member, "a text in it is not Unicode.", "Write it again."))
+        raise UnreadableError(
+            make_finding("not-an-array", member, "it contains text that is not valid Unicode.", "Write it again.")
+        )
 
 
 def _checked_header(data: bytes, member: str) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
-    """Where the values begin, their type and shape, and whether the order is Fortran's."""
+    """Return the offset of the values, their dtype and shape, and whether they are in Fortran order."""
     if data[:6] != _MAGIC:
         raise UnreadableError(_not_an_array(data, member))
     try:
         start, dtype, shape, fortran = _header(data[: _header_length(data)])
-    except _DAMAGED as error:
+    except _HEADER_ERRORS as error:
         raise UnreadableError(
             make_finding(
                 "not-an-array", member, f"the array's header is damaged ({_first_line(error)}).", "Write it again."
@@ -100,55 +107,69 @@ def _checked_header(data: bytes, member: str) -> tuple[int, np.dtype[Any], tuple
 
 
 def _check_size(size: int, start: int, dtype: np.dtype[Any], shape: tuple[int, ...], member: str) -> int:
-    """Compare the size of a file with what its header says, and return the number of values."""
+    """Compare the size of a file with its header, and return the number of values."""
     count = math.prod(shape)
     expected = start + count * dtype.itemsize
     if size != expected:
         rule = "truncated-member" if size < expected else "oversized-member"
         raise UnreadableError(
-            make_finding(rule, member, f"the file has {size} bytes; its header promises {expected}.", "Write it again.")
+            make_finding(rule, member, f"the file has {size} bytes; its header declares {expected}.", "Write it again.")
         )
     if not dtype.itemsize:
-        raise UnreadableError(make_finding("not-an-array", member, "its values have no bytes.", "Write it again."))
+        raise UnreadableError(
+            make_finding("not-an-array", member, "its values have a size of 0 bytes.", "Write it again.")
+        )
     return count
 
 
 def memory_map(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Map a ``.npy`` file of numbers or texts into memory, read-only.
+    """Open a ``.npy`` file of numbers or text as a read-only memory map.
+
+    Parameters
+    ----------
+    path
+        Path of the file.
 
     Raises
     ------
     UnreadableError
-        If it is no array, has another size than its header says, or holds Python objects.
+        If the file is not an array, has another size than its header declares, or contains Python objects.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     file = Path(path)
     with file.open("rb") as opened:
-        head = opened.read(12 + _LONGEST_HEADER)
+        head = opened.read(12 + _MAX_HEADER_LENGTH)
         size = os.fstat(opened.fileno()).st_size
     start, dtype, shape, fortran = _checked_header(head, file.name)
     _check_size(size, start, dtype, shape, file.name)
-    if 0 in shape:  # nothing can be mapped
+    if 0 in shape:  # empty files cannot be mapped
         return np.empty(shape, dtype)
     return np.memmap(file, dtype, "r", start, shape, order="F" if fortran else "C")
 
 
-def read_npz(content: IO[bytes], largest: int) -> dict[str, NDArray[Any]]:
+def read_npz(content: IO[bytes], max_bytes: int) -> dict[str, NDArray[Any]]:
     """Read all arrays of an ``.npz`` file.
 
     Parameters
     ----------
     content
-        The opened file.
-    largest
-        Bytes that the arrays may have in all.
+        Open binary file.
+    max_bytes
+        Maximum total size of the arrays.
 
     Raises
     ------
     InputError
-        If it is no ``.npz``, an array is damaged or holds Python objects, or the arrays are larger than `largest`.
-        The sentence does not name the file.
+        If the file is not an ``.npz``, an array is damaged or contains Python objects, or the arrays exceed `max_bytes`. The
+        message does not name the file.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.savez(file, a=np.arange(3))
+    >>> read_npz(file, max_bytes=1000)["a"].tolist()
+    [0, 1, 2]
     """
     arrays: dict[str, NDArray[Any]] = {}
     try:
@@ -156,8 +177,8 @@ def read_npz(content: IO[bytes], largest: int) -> dict[str, NDArray[Any]]:
             members = archive.infolist()
             if any(m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for m in members):
                 raise InputError("It is compressed by a method that numpy.savez does not use.")
-            if sum(m.file_size for m in members) > largest:
-                raise InputError(f"It claims more than {largest:,} bytes.")
+            if sum(m.file_size for m in members) > max_bytes:
+                raise InputError(f"It claims more than {max_bytes:,} bytes.")
             for member in members:
                 with archive.open(member) as opened:
                     data = opened.read(member.file_size + 1)
@@ -170,25 +191,25 @@ def read_npz(content: IO[bytes], largest: int) -> dict[str, NDArray[Any]]:
 
 
 def _header_length(data: bytes) -> int:
-    """Length of magic, version, length field and header text; a header that is too long is cut short."""
+    """Length of magic string, version, length field and header text; at most `_MAX_HEADER_LENGTH` characters of the latter."""
     wide = data[6:7] != b"\x01"
     size = int.from_bytes(data[8:12], "little") if wide else int.from_bytes(data[8:10], "little")
-    return (12 if wide else 10) + min(size, _LONGEST_HEADER)
+    return (12 if wide else 10) + min(size, _MAX_HEADER_LENGTH)
 
 
-# Thousands of trials share one header: parse it once.
+# Thousands of trials have the same header, which is parsed once.
 @functools.lru_cache(maxsize=256)
 def _header(head: bytes) -> tuple[int, np.dtype[Any], tuple[int, ...], bool]:
     stream = io.BytesIO(head)
     major = npy_format.read_magic(stream)[0]
     if major == 1:
-        shape, fortran, dtype = npy_format.read_array_header_1_0(stream, max_header_size=_LONGEST_HEADER)
+        shape, fortran, dtype = npy_format.read_array_header_1_0(stream, max_header_size=_MAX_HEADER_LENGTH)
     elif major in (2, 3):
         # version 3 differs from 2 only in the encoding of field names, which plain arrays do not have
-        shape, fortran, dtype = npy_format.read_array_header_2_0(stream, max_header_size=_LONGEST_HEADER)
+        shape, fortran, dtype = npy_format.read_array_header_2_0(stream, max_header_size=_MAX_HEADER_LENGTH)
     else:
         raise ValueError(f"unknown version {major}")
-    if len(shape) > _MOST_AXES or not all(0 <= length < 2**63 for length in shape):
+    if len(shape) > _MAX_AXES or not all(0 <= length < 2**63 for length in shape):
         raise ValueError("impossible shape")
     return stream.tell(), dtype, shape, fortran
 
@@ -206,7 +227,13 @@ def _first_line(error: BaseException) -> str:
 
 
 def dump(array: NDArray[Any]) -> bytes:
-    """Bytes of a ``.npy`` file, the same for the same array (format version 1.0, C order)."""
+    r"""Return the bytes of a ``.npy`` file. Equal arrays give equal bytes (format version 1.0, C order).
+
+    Examples
+    --------
+    >>> dump(np.zeros(1))[:6]
+    b'\x93NUMPY'
+    """
     stream = io.BytesIO()
     npy_format.write_array(stream, np.ascontiguousarray(array).reshape(array.shape), version=(1, 0), allow_pickle=False)
     return stream.getvalue()

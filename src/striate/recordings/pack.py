@@ -1,4 +1,4 @@
-"""The packed store: one array a variable, in the smallest type that loses nothing, made once and memory-mapped."""
+"""Packed stores: one memory-mapped array per variable, in the smallest lossless data type."""
 
 import hashlib
 import json
@@ -30,8 +30,8 @@ from striate.recordings.trial_reader import TrialReader, narrowest_dtype
 SCHEMA_VERSION = 2
 MANIFEST = "recording.json"
 
-# From the smallest up. Responses and behaviour stay floats, because that is what they are computed with.
-_TYPES: dict[str, tuple[type[np.generic], ...]] = {
+# Data types by size. Responses and behaviour stay floats, because computations need floats.
+_DTYPES: dict[str, tuple[type[np.generic], ...]] = {
     "images": (np.uint8, np.float32, np.float64),
     "responses": (np.float32, np.float64),
     "behavior": (np.float32, np.float64),
@@ -40,7 +40,7 @@ _TYPES: dict[str, tuple[type[np.generic], ...]] = {
 
 
 class DamagedStoreError(StriateError):
-    """A packed store that is not whole (it is packed anew)."""
+    """A packed store is incomplete or damaged."""
 
 
 def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
@@ -49,38 +49,37 @@ def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
     Parameters
     ----------
     archive
-        The zip or folder to read. It is inflated by several threads straight into the packed arrays;
-        nothing is unpacked to disk.
+        Zip or folder to read. Several threads decompress it into the packed arrays; nothing is unpacked to disk.
     folder
-        An empty folder; ``recording.json`` is written last.
+        Empty folder to write to. ``recording.json`` is written last.
     session
-        Only says that the caller will name the session, so that the archive need not.
+        Session that the caller uses. If it is None, the archive must contain the session.
 
     Raises
     ------
     UnreadableError
-        At the first thing that makes the archive unreadable (``striate check`` lists all).
+        If the archive is unreadable, with the first reason (``striate check`` lists all).
     """
     tables = read_tables(archive)
     for finding in (*archive.findings, *tables.findings):
         if finding.severity == Severity.ERROR:
             raise UnreadableError(finding)
     neurons, trials = tables.neurons, tables.trials
-    assert neurons is not None  # a table is only missing where an error was found
+    assert neurons is not None  # a table is missing only if there is an error
     assert trials is not None
-    data = TrialReader(archive, len(trials), len(neurons))
-    for finding in data.structure():
+    reader = TrialReader(archive, len(trials), len(neurons))
+    for finding in reader.find_file_problems():
         if finding.severity == Severity.ERROR:
             raise UnreadableError(finding)
     arrays = {}
     with progress_bar(f"packing {archive.path.name}", 4 * len(trials)) as advance:
         for variable in layout.VARIABLES:
-            arrays[variable] = _pack_variable(data, variable, folder / f"{variable}.npy", advance)
-    told = session_from_neurons(neurons) or layout.session_from_file_name(archive.path.name)
-    if told is None and session is None:
-        raise UnreadableError(_no_session(archive.path))
+            arrays[variable] = _pack_variable(reader, variable, folder / f"{variable}.npy", advance)
+    archive_session = session_from_neurons(neurons) or layout.session_from_file_name(archive.path.name)
+    if archive_session is None and session is None:
+        raise UnreadableError(_missing_session_finding(archive.path))
     recording = Recording(
-        told or "unnamed",
+        archive_session or "unnamed",
         neurons,
         trials,
         arrays["images"],
@@ -89,16 +88,16 @@ def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
         arrays["pupil_center"],
         statistics=tables.statistics,
     )
-    _write_manifest(folder, recording, archive.path, told)
+    _write_manifest(folder, recording, archive.path, archive_session)
 
 
-def _pack_variable(data: TrialReader, variable: str, path: Path, advance: Advance) -> NDArray[Any]:
-    """Fill one array; where a trial does not fit the type, start again with the wider one that it needs."""
-    shape = (data.trials, *data.shape(variable))
+def _pack_variable(reader: TrialReader, variable: str, path: Path, advance: Advance) -> NDArray[Any]:
+    """Fill one array. If a trial needs a larger data type, start again with that type."""
+    shape = (reader.trials, *reader.shape(variable))
     level = 0
     while True:
-        packed = _new_array(path, _TYPES[variable][level], shape)
-        needed = _fill(data, variable, packed, level, advance)
+        packed = _new_array(path, _DTYPES[variable][level], shape)
+        needed = _fill(reader, variable, packed, level, advance)
         if needed == level:
             packed.flush()
             return packed
@@ -106,7 +105,7 @@ def _pack_variable(data: TrialReader, variable: str, path: Path, advance: Advanc
 
 
 def _new_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> np.memmap[Any, Any]:
-    """Make a ``.npy`` file whose room on the disk is reserved, and map it for writing."""
+    """Create a ``.npy`` file with reserved disk space, and memory-map it for writing."""
     with path.open("wb") as file:
         npy_format.write_array_header_1_0(
             file, npy_format.header_data_from_array_1_0(np.empty((0,), dtype)) | {"shape": shape}
@@ -116,28 +115,28 @@ def _new_array(path: Path, dtype: type[np.generic], shape: tuple[int, ...]) -> n
     return np.memmap(path, dtype, "r+", start, shape)
 
 
-def _fill(data: TrialReader, variable: str, packed: NDArray[Any], level: int, advance: Advance) -> int:
-    """Copy all trials into `packed`; returns the level of the type that they turn out to need."""
+def _fill(reader: TrialReader, variable: str, packed: NDArray[Any], level: int, advance: Advance) -> int:
+    """Copy all trials into `packed`, and return the level of the data type that they need."""
     needed = level
 
-    def keep(trial: int, values: NDArray[Any]) -> None:
+    def store(trial: int, values: NDArray[Any]) -> None:
         nonlocal needed
         if needed > level:
-            return  # this type is lost already; the rest is looked at with the next one
-        fits = narrowest_dtype(values, _TYPES[variable])
-        if fits > level:
-            needed = fits
+            return  # this pass has failed already
+        required = narrowest_dtype(values, _DTYPES[variable])
+        if required > level:
+            needed = required
         else:
             packed[trial] = values
 
-    if problems := data.for_each(variable, keep, advance):
+    if problems := reader.for_each(variable, store, advance):
         raise UnreadableError(problems[0])
     return needed
 
 
 def _write_manifest(folder: Path, recording: Recording, source: Path, session: str | None) -> None:
     for name, table in (("neurons", recording.neurons), ("trials", recording.trials)):
-        with (folder / f"{name}.parquet").open("wb") as file:  # PyArrow takes no paths that are not UTF-8
+        with (folder / f"{name}.parquet").open("wb") as file:  # PyArrow accepts only UTF-8 paths
             table.to_parquet(file)
     manifest = {
         "schema_version": SCHEMA_VERSION,
@@ -160,14 +159,23 @@ def _sha256(path: Path) -> str:
 
 
 def load(folder: Path, session: str | None = None, source: Path | None = None) -> Recording:
-    """Open a packed store; its arrays are memory-mapped and read-only.
+    """Open a packed store with read-only, memory-mapped arrays.
+
+    Parameters
+    ----------
+    folder
+        Folder of the packed store.
+    session
+        Session of the recording (default: the session in the store).
+    source
+        Archive that was packed (default: `folder`).
 
     Raises
     ------
     DamagedStoreError
-        If it is not whole.
+        If the store is incomplete or damaged.
     InputError
-        If it was written by a newer version of striate.
+        If a newer version of striate wrote the store, or the session is unknown.
     """
     if session is not None:
         layout.valid_session(session)
@@ -181,16 +189,16 @@ def load(folder: Path, session: str | None = None, source: Path | None = None) -
             if isinstance(error, ValidationError)
             else shortened(str(error).rstrip("."), 100)
         )
-        raise DamagedStoreError(f"The packed store {folder} is not whole ({reason}).") from error
+        raise DamagedStoreError(f"The packed store {folder} is incomplete or damaged ({reason}).") from error
     if manifest.schema_version > SCHEMA_VERSION:
         raise InputError(
             f"{folder} was packed by a newer striate (schema {manifest.schema_version}; this one reads {SCHEMA_VERSION}): upgrade, or open the archive itself."
         )
-    raise UnreadableError(_no_session(Path(manifest.source)))
+    raise UnreadableError(_missing_session_finding(Path(manifest.source)))
 
 
 class _Manifest(BaseModel):
-    """What ``recording.json`` says of a packed store."""
+    """Schema of ``recording.json`` in a packed store."""
 
     schema_version: Annotated[int, Field(strict=True, ge=1, le=10**6)]
     session: StrictStr | None
@@ -206,11 +214,11 @@ def _load(folder: Path, manifest: _Manifest, session: str, source: Path | None) 
         name: VariableStatistics(**{key: np.asarray(fields[key], np.float64) for key in layout.STATISTICS})
         for name, fields in manifest.stored_statistics.items()
     }
-    fix = "pack it again"
+    advice = "pack it again"
     return Recording(
         session,
-        read_table(folder / "neurons.parquet", fix),
-        read_table(folder / "trials.parquet", fix),
+        read_table(folder / "neurons.parquet", advice),
+        read_table(folder / "trials.parquet", advice),
         images,
         responses,
         behavior,
@@ -222,17 +230,17 @@ def _load(folder: Path, manifest: _Manifest, session: str, source: Path | None) 
     )
 
 
-def _no_session(path: Path) -> Finding:
+def _missing_session_finding(path: Path) -> Finding:
     return make_finding(
         "session-name",
         path.name,
-        "neither `meta/neurons` nor the file's name tells the session.",
+        "neither `meta/neurons` nor the file's name contains the session.",
         "Name it: striate.open(path, session='animal-session-scan').",
     )
 
 
 def session_from_neurons(neurons: pd.DataFrame) -> str | None:
-    """Session by animal, session and scan of the neurons; None where they are missing or differ."""
+    """Return the session from the animal, session and scan of the neurons; None if they are missing or differ."""
     parts = []
     for column in ("animal_id", "session", "scan_idx"):
         if column not in neurons or neurons[column].nunique() != 1:

@@ -1,4 +1,4 @@
-"""Where packed stores are kept, and which one belongs to an archive."""
+"""The cache of packed stores, and `striate.open`."""
 
 import hashlib
 import os
@@ -18,42 +18,56 @@ from striate.recordings.recording import Recording
 def open(path: str | os.PathLike[str], session: str | None = None) -> Recording:
     """Open a recording: a zip or folder in the official layout, or a packed store.
 
-    The first opening packs it once into the cache, with a progress bar; every later one is instant. An
-    archive that has changed since (its size, or the time of its last change) is packed anew.
+    The first call packs the archive into the cache, with a progress bar; later calls open the packed store immediately. An
+    archive whose size or modification time has changed is packed again.
 
     Parameters
     ----------
     path
-        Zip, folder, or packed store.
+        Path of the zip, folder or packed store.
     session
-        Name for the session, where the archive does not tell it or tells it wrongly.
+        Session of the recording, if the archive does not contain it or contains a wrong one.
 
     Returns
     -------
     Recording
-        With memory-mapped, read-only arrays.
+        Recording with read-only, memory-mapped arrays.
 
     Raises
     ------
     InputError
-        If there is no recording at `path` or it cannot be read; the sentence names the first reason.
-        ``striate check`` lists all.
+        If there is no recording at `path`, or it cannot be read. The message has the first reason; ``striate check`` lists
+        all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import striate
+    >>> simulation = striate.simulate(
+    ...     neurons=5, train=20, validation=5, test_images=4, repeats=1, image_shape=(18, 32), seed=1
+    ... )
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = striate.write(simulation.recording, Path(folder.name, "mouse.zip"))
+    >>> striate.open(path)
+    <Recording 90001-1-1: 5 neurons, 29 trials (train 20, validation 5, test 4), 18×32>
+    >>> folder.cleanup()
     """
     source = expand_path(path)
     if (source / packing.MANIFEST).is_file():
         try:
             return packing.load(source, session)
         except packing.DamagedStoreError as error:
-            raise InputError(f"{error} Delete it, and open the archive that it was made from.") from error
+            raise InputError(f"{error} Delete it, and open the archive from which it was made.") from error
     if session is not None:
         valid_session(session)
-    store = cache_folder() / "recordings" / _key(source)
+    store = cache_folder() / "recordings" / _store_name(source)
     if (store / packing.MANIFEST).exists():
         try:
             return packing.load(store, session, source)
         except packing.DamagedStoreError:
-            pass  # a disk that was full, or a file that was deleted: pack it anew
-    _make_cache(store.parent)
+            pass  # because of a full disk or a deleted file: pack it again
+    _create_cache(store.parent)
     damaged = store.exists()
     with (
         open_archive(source) as archive,
@@ -61,12 +75,12 @@ def open(path: str | os.PathLike[str], session: str | None = None) -> Recording:
     ):
         try:
             packing.pack(archive, folder, session)
-        except UnreadableError as error:  # of several archives, which one?
+        except UnreadableError as error:  # adds the name of the archive
             raise UnreadableError(error.finding, source.name) from None
     return packing.load(store, session, source)
 
 
-def _make_cache(folder: Path) -> None:
+def _create_cache(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
@@ -77,11 +91,11 @@ def _make_cache(folder: Path) -> None:
     raise InputError(f"The cache {folder} cannot be written ({reason}): set STRIATE_CACHE to a folder that can.")
 
 
-def _key(source: Path) -> str:
-    """Name of the store of an archive: changes when the archive does.
+def _store_name(source: Path) -> str:
+    """Return the name of an archive's store, which changes when the archive changes.
 
-    The zip's (or every file's) path, size and time of change stand for the content, because reading
-    all of it would cost as much as packing.
+    The name is a hash of the path, size and modification time of the zip (or of every file), because hashing the content
+    would take as long as packing.
     """
     digest = hashlib.sha256(os.fsencode(source.resolve()))
     for file in iterate_files(source) if source.is_dir() else [source]:
@@ -89,7 +103,7 @@ def _key(source: Path) -> str:
             status = file.stat()
         except OSError:
             continue
-        below = file.relative_to(source) if source.is_dir() else file.name
-        digest.update(os.fsencode(below) + f" {status.st_size} {status.st_mtime_ns}".encode())
+        relative = file.relative_to(source) if source.is_dir() else file.name
+        digest.update(os.fsencode(relative) + f" {status.st_size} {status.st_mtime_ns}".encode())
     label = source.name if source.is_dir() else source.stem
     return f"{os.fsdecode(os.fsencode(label)[:40])}-{digest.hexdigest()[:24]}"

@@ -1,4 +1,4 @@
-"""What a recording is: neurons, trials, and one array for each variable, trials first."""
+"""Recordings: tables of neurons and trials, and one array per variable with trials as the first axis."""
 
 import hashlib
 import os
@@ -19,41 +19,66 @@ from striate.recordings.statistics import RecordingStatistics, VariableStatistic
 
 Array = NDArray[Any]
 
-_GALLERY = 8  # images that a notebook shows
-_HASHED = 2**22  # values that are hashed at a time
+_GALLERY_SIZE = 8  # number of images that a notebook shows
+_HASH_BLOCK = 2**22  # number of values per hash
 
 
 class Recording:
-    """One recording session: what was shown, what the neurons answered, how the animal behaved.
+    """One recording session: images, neuronal responses and behaviour, by trial.
 
     Parameters
     ----------
     session
         Name of the session, ``animal-session-scan`` in the benchmark, for example ``"27204-5-13"``.
     neurons : DataFrame, N rows
-        Columns ``unit_id`` (unique integers), ``x``, ``y``, ``z`` (cortical position in µm), and where known
-        ``area``, ``layer``, ``animal_id``, ``session``, ``scan_idx`` (filled in where missing: ``"unknown"``,
-        and the parts of the session's name). Row n is column n of `responses`.
+        Columns ``unit_id`` (unique integers) and ``x``, ``y``, ``z`` (cortical position in µm), optionally ``area``,
+        ``layer``, ``animal_id``, ``session`` and ``scan_idx`` (default: ``"unknown"``, and the parts of the session). Row n
+        describes column n of `responses`.
     trials : DataFrame, T rows
-        Columns ``tier``, ``image_id``, ``trial_idx`` (integers, or strings where the order is withheld), and
-        whatever else ``meta/trials`` holds. Row t is trial t.
+        Columns ``tier``, ``image_id`` and ``trial_idx`` (integers, or strings if the order is withheld), and optionally
+        other fields of ``meta/trials``. Row t describes trial t.
     images : (T, 1, H, W)
-        The image shown in each trial, grey values 0–255.
+        Image of each trial, grey values 0–255.
     responses : (T, N)
-        Deconvolved calcium responses, raw units, ≥ 0. All zero where withheld.
+        Deconvolved calcium responses in raw units, ≥ 0; all zero if withheld.
     behavior : (T, 3)
-        Pupil dilation, its derivative, running speed. All zero where withheld.
+        Pupil dilation, its derivative, and running speed; all zero if withheld.
     pupil_center : (T, 2)
-        Horizontal and vertical eye position. All zero where withheld.
+        Horizontal and vertical eye position; all zero if withheld.
     statistics
-        Stored statistics by variable name; those that are missing are computed over the training trials.
+        Stored statistics by variable name. Missing statistics are computed over the training trials.
     source
-        The archive or folder that it was read from.
+        Path of the archive or folder from which the recording was read.
+    fingerprint
+        Known fingerprint (default: computed from the content).
+    withheld_tiers
+        Known withheld tiers (default: test tiers whose responses are all zero).
 
     Raises
     ------
     InputError
         If the numbers of trials or neurons disagree, a column is missing, or a tier is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import striate
+    >>> recording = striate.Recording(
+    ...     session="12-3-1",
+    ...     neurons=pd.DataFrame({"unit_id": [1, 2], "x": [0.0, 10.0], "y": [0.0, 0.0], "z": [200.0, 200.0]}),
+    ...     trials=pd.DataFrame({"tier": ["train", "test"], "image_id": [7, 8], "trial_idx": [0, 1]}),
+    ...     images=np.zeros((2, 1, 18, 32), np.uint8),
+    ...     responses=np.array([[1.0, 2.0], [0.0, 0.0]]),
+    ...     behavior=np.ones((2, 3)),
+    ...     pupil_center=np.ones((2, 2)),
+    ... )
+    >>> recording.tiers
+    ('train', 'test')
+    >>> recording.withheld_tiers
+    frozenset({'test'})
+    >>> recording.rows("train")
+    array([0])
     """
 
     def __init__(
@@ -72,8 +97,8 @@ class Recording:
         withheld_tiers: frozenset[str] | None = None,
     ) -> None:
         self.session = layout.valid_session(session)
-        self.neurons = _completed(neurons, self._default_neuron_fields())
-        self.trials = _completed(trials, {"frame_image_class": "unknown"})
+        self.neurons = _with_defaults(neurons, self._default_neuron_fields())
+        self.trials = _with_defaults(trials, {"frame_image_class": "unknown"})
         self.images = images
         self.responses = responses
         self.behavior = behavior
@@ -87,12 +112,12 @@ class Recording:
 
     def _default_neuron_fields(self) -> dict[str, str | int]:
         parts = self.session.split("-")
-        named = parts if len(parts) == 3 and all(p.isdecimal() for p in parts) else ["0", "0", "0"]
-        animal, session, scan = (int(part) for part in named)
+        numbers = parts if len(parts) == 3 and all(p.isdecimal() for p in parts) else ["0", "0", "0"]
+        animal, session, scan = (int(part) for part in numbers)
         return {"area": "unknown", "layer": "unknown", "animal_id": animal, "session": session, "scan_idx": scan}
 
     def _validate(self) -> None:
-        where = f"Recording {self.session}"
+        prefix = f"Recording {self.session}"
         for table, columns, name in (
             (self.neurons, ("unit_id", "x", "y", "z"), "neurons"),
             (self.trials, ("tier", "image_id", "trial_idx"), "trials"),
@@ -100,33 +125,33 @@ class Recording:
             missing = [c for c in columns if c not in table.columns]
             if missing:
                 raise InputError(
-                    f"{where}: the table of {name} has no column {', '.join(missing)}; it needs {columns}."
+                    f"{prefix}: the table of {name} has no column {', '.join(missing)}; it needs {columns}."
                 )
         count, neurons = len(self.trials), len(self.neurons)
         if self.images.ndim != 4 or self.images.shape[1] != 1:
-            raise InputError(f"{where}: images have shape {self.images.shape}; expected (trials, 1, height, width).")
+            raise InputError(f"{prefix}: images have shape {self.images.shape}; expected (trials, 1, height, width).")
         expected = {"responses": (count, neurons), "behavior": (count, 3), "pupil_center": (count, 2)}
         for name, shape in expected.items():
             if self.arrays[name].shape != shape:
                 raise InputError(
-                    f"{where}: {name} have shape {self.arrays[name].shape}; {count} trials and {neurons} neurons need {shape}."
+                    f"{prefix}: {name} have shape {self.arrays[name].shape}; {count} trials and {neurons} neurons need {shape}."
                 )
         if len(self.images) != count:
-            raise InputError(f"{where}: there are {len(self.images)} images for {count} trials; each trial needs one.")
+            raise InputError(f"{prefix}: there are {len(self.images)} images for {count} trials; each trial needs one.")
         for column, table in (("unit_id", self.neurons), ("trial_idx", self.trials)):
-            doubled = table[column][table[column].duplicated()]
-            if len(doubled):
-                raise InputError(f"{where}: {column} {doubled.iloc[0]} stands twice; each must be unique.")
+            duplicates = table[column][table[column].duplicated()]
+            if len(duplicates):
+                raise InputError(f"{prefix}: {column} {duplicates.iloc[0]} is not unique; each must occur once.")
         unknown = sorted(set(self.trials["tier"]) - set(layout.TIERS))
         if unknown:
-            raise InputError(f"{where}: unknown tier {unknown[0]!r}; allowed are {', '.join(layout.TIERS)}.")
+            raise InputError(f"{prefix}: unknown tier {unknown[0]!r}; allowed are {', '.join(layout.TIERS)}.")
 
     def __getattr__(self, name: str) -> Any:
         raise UnknownAttributeError("Recording", name, [*dir(type(self)), *self.__dict__])
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """The variables of the trials by name."""
+        """Arrays of all variables by name."""
         return {name: getattr(self, name) for name in layout.VARIABLES}
 
     @property
@@ -136,22 +161,31 @@ class Recording:
 
     @property
     def unit_ids(self) -> NDArray[np.int64]:
-        """Unit id of each neuron, shape (N,)."""
+        """Unit ids of the neurons, shape (N,)."""
         return self.neurons["unit_id"].to_numpy(dtype=np.int64)
 
     @property
     def coordinates(self) -> NDArray[np.float64]:
-        """Cortical position x, y, z of each neuron in µm, shape (N, 3)."""
+        """Cortical positions x, y, z of the neurons in µm, shape (N, 3)."""
         return self.neurons[["x", "y", "z"]].to_numpy(dtype=np.float64)
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """The tiers that the recording has, in the order of `layout.TIERS`."""
+        """Tiers of the recording, in the order train, validation, test, final_test."""
         present = set(self.trials["tier"])
         return tuple(t for t in layout.TIERS if t in present)
 
     def rows(self, tier: str) -> NDArray[np.int64]:
-        """Trials of one tier, as row numbers in ascending order.
+        """Return the row numbers of the trials of one tier in ascending order.
+
+        Parameters
+        ----------
+        tier
+            Name of the tier.
+
+        Returns
+        -------
+        (R,) int64
 
         Raises
         ------
@@ -168,7 +202,7 @@ class Recording:
 
     @property
     def withheld_tiers(self) -> frozenset[str]:
-        """Test tiers whose responses are withheld (present, and all zero)."""
+        """Test tiers whose responses are withheld, which means all zero."""
         if self._withheld_tiers is None:
             self._withheld_tiers = frozenset(
                 t for t in self.tiers if t in layout.TEST_TIERS and not self.responses[self.rows(t)].any()
@@ -177,21 +211,28 @@ class Recording:
 
     @cached_property
     def behavior_withheld(self) -> bool:
-        """Whether behaviour is withheld (present, and all zero)."""
+        """Whether behaviour is withheld, which means all zero."""
         return not self.behavior.any()
 
     @cached_property
     def pupil_center_withheld(self) -> bool:
-        """Whether the eye position is withheld (present, and all zero)."""
+        """Whether the eye position is withheld, which means all zero."""
         return not self.pupil_center.any()
 
     def measured_responses(self, tier: str) -> Array:
-        """Raw responses of one tier, shape (trials of the tier, N).
+        """Return the responses of one tier in raw units, shape (trials of the tier, N).
+
+        Parameters
+        ----------
+        tier
+            Name of the tier.
 
         Raises
         ------
         WithheldError
-            If the responses of that tier are withheld.
+            If the responses of the tier are withheld.
+        InputError
+            If the recording has no such tier.
         """
         name = layout.tier_name(tier)
         if name in self.withheld_tiers:
@@ -203,7 +244,7 @@ class Recording:
 
     @property
     def statistics(self) -> Mapping[str, VariableStatistics]:
-        """Statistics by variable: the stored ones as they are, else computed over the training trials (ddof 0)."""
+        """Statistics by variable: stored statistics, or statistics of the training trials (ddof 0) if none are stored."""
         if self._statistics is None:
             rows = np.flatnonzero((self.trials["tier"] == "train").to_numpy())
             self._statistics = RecordingStatistics(
@@ -216,7 +257,7 @@ class Recording:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the content: the same for the same recording, as zip, folder or arrays."""
+        """SHA-256 of the content, which is the same for a zip, a folder and arrays in memory."""
         if self._fingerprint is None:
             self._fingerprint = content_hash(self)
         return self._fingerprint
@@ -231,7 +272,7 @@ class Recording:
         withheld = [f"responses of {tier}" for tier in sorted(self.withheld_tiers)]
         withheld += ["behaviour"] * self.behavior_withheld + ["eye position"] * self.pupil_center_withheld
         areas = self.neurons["area"].value_counts()
-        about = notebook_html.key_value_table(
+        facts = notebook_html.key_value_table(
             {
                 "neurons": f"{len(self.neurons):,} ({', '.join(f'{area} {count:,}' for area, count in areas.head(4).items())})",
                 "images": f"{height} × {width} pixels",
@@ -239,40 +280,40 @@ class Recording:
                 "source": self.source.name if self.source else "memory",
             }
         )
-        rows, pictures, captions = [], [], []
+        rows, images, captions = [], [], []
         for tier in self.tiers:
-            of_tier = self.trials.loc[self.rows(tier), "image_id"]
-            repeats = of_tier.value_counts()
+            image_ids = self.trials.loc[self.rows(tier), "image_id"]
+            repeats = image_ids.value_counts()
             low, high = int(repeats.min()), int(repeats.max())
-            rows.append((tier, f"{len(of_tier):,}", f"{len(repeats):,}", low if low == high else f"{low}–{high}"))
-            for row in of_tier.drop_duplicates().index[: _GALLERY // len(self.tiers)]:
-                pictures.append(np.clip(self.images[row, 0], 0, 255).astype(np.uint8))
-                captions.append(f"{tier}, image {of_tier[row]}")
+            rows.append((tier, f"{len(image_ids):,}", f"{len(repeats):,}", low if low == high else f"{low}–{high}"))
+            for row in image_ids.drop_duplicates().index[: _GALLERY_SIZE // len(self.tiers)]:
+                images.append(np.clip(self.images[row, 0], 0, 255).astype(np.uint8))
+                captions.append(f"{tier}, image {image_ids[row]}")
         tiers = notebook_html.table(("tier", "trials", "images", "repeats"), rows)
         return notebook_html.section(
-            f"Recording {self.session}", about, tiers, notebook_html.image_gallery(pictures, captions)
+            f"Recording {self.session}", facts, tiers, notebook_html.image_gallery(images, captions)
         )
 
 
-def _completed(table: pd.DataFrame, defaults: Mapping[str, str | int]) -> pd.DataFrame:
-    """Copy a table, with the columns that the layout has and the table lacks, and rows numbered from 0."""
-    complete = table.reset_index(drop=True)
+def _with_defaults(table: pd.DataFrame, defaults: Mapping[str, str | int]) -> pd.DataFrame:
+    """Copy a table, add missing columns with default values, and number the rows from 0."""
+    completed = table.reset_index(drop=True)
     for column, value in defaults.items():
-        if column not in complete:
-            complete[column] = value
-    return complete
+        if column not in completed:
+            completed[column] = value
+    return completed
 
 
 def content_hash(recording: Recording) -> str:
-    """SHA-256 over the content of a recording, independent of how it is stored."""
+    """Return the SHA-256 of the content of a recording, independent of its storage."""
     digest = hashlib.sha256()
     for name, values in recording.arrays.items():
         digest.update(f"{name} {values.shape}".encode())
-        step = max(1, _HASHED // max(1, int(np.prod(values.shape[1:]))))
+        step = max(1, _HASH_BLOCK // max(1, int(np.prod(values.shape[1:]))))
         blocks = (values[start : start + step] for start in range(0, len(values), step))
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for of_block in pool.map(_block_hash, blocks):
-                digest.update(of_block)
+            for block_hash in pool.map(_block_hash, blocks):
+                digest.update(block_hash)
     for table in (recording.neurons, recording.trials):
         for column in sorted(table.columns):
             digest.update(column.encode(errors="surrogatepass"))
@@ -280,7 +321,7 @@ def content_hash(recording: Recording) -> str:
     for name, statistics in sorted(recording.statistics.items()):
         for field in layout.STATISTICS:
             digest.update(f"{name} {field}".encode())
-            with np.errstate(over="ignore"):  # single precision, as some archives store them
+            with np.errstate(over="ignore"):  # some archives store statistics in single precision
                 digest.update((np.asarray(getattr(statistics, field), dtype=np.float32) + 0.0).tobytes())
     return digest.hexdigest()
 
@@ -290,18 +331,18 @@ def _block_hash(block: Array) -> bytes:
 
 
 def _canonical(block: Array) -> Array:
-    """The same values in the narrowest of three types that loses nothing, whatever they are stored as."""
+    """Return the values in the narrowest lossless type of uint8, float32 and float64, independent of their dtype."""
     if block.dtype == np.uint8:
         return block
-    few = block.reshape(-1)[:4096]
-    for part in (few, block):  # a few values mostly suffice to rule the narrowest out
+    sample = block.reshape(-1)[:4096]
+    for part in (sample, block):  # a sample is mostly enough to rule out uint8
         if not np.array_equal(part, np.clip(np.rint(part), 0, 255)):
             break
     else:
         return block.astype(np.uint8)
-    with np.errstate(over="ignore"):  # what is too large is compared below, and kept in double precision
+    with np.errstate(over="ignore"):  # the comparison below detects overflow
         single = np.asarray(block, dtype=np.float32)
     lossless = block.dtype.kind == "f" and block.dtype.itemsize <= single.itemsize
     if not lossless and not np.array_equal(single, block, equal_nan=block.dtype.kind == "f"):
         single = np.asarray(block, dtype=np.float64)
-    return single + single.dtype.type(0)  # there is no negative zero
+    return single + single.dtype.type(0)  # replaces negative zero by zero

@@ -1,4 +1,4 @@
-"""Statistics of the variables of a recording, as ``meta/statistics`` stores them."""
+"""Statistics of the variables of a recording, as stored in ``meta/statistics``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,24 @@ from numpy.typing import NDArray
 from striate._internal import notebook_html
 from striate.recordings.layout import STATISTICS, VARIABLES
 
-_BLOCK = 32 * 2**20  # bytes of float64 that a block may take
+_BLOCK_SIZE = 32 * 2**20  # bytes of float64 per block
 
 
 @dataclass(frozen=True)
 class VariableStatistics:
     """Mean, standard deviation (ddof 0), median, minimum and maximum of one variable.
 
-    Scalars of shape () for images; one value per element, shape (N,), (3,) or (2,), for the others.
+    Statistics of images are scalars of shape (). Statistics of other variables have one value per element, shape (N,), (3,)
+    or (2,).
+
+    Examples
+    --------
+    >>> import striate
+    >>> simulation = striate.simulate(
+    ...     neurons=5, train=20, validation=5, test_images=4, repeats=1, image_shape=(18, 32), seed=1
+    ... )
+    >>> simulation.recording.statistics["responses"].std.shape
+    (5,)
     """
 
     mean: NDArray[np.floating]
@@ -26,29 +36,31 @@ class VariableStatistics:
     max: NDArray[np.floating]
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name} {notebook_html.summarise_values(getattr(self, name))}" for name in STATISTICS)
-        return f"<VariableStatistics of shape {np.shape(self.mean)}: {said}>"
+        summary = ", ".join(f"{name} {notebook_html.summarise_values(getattr(self, name))}" for name in STATISTICS)
+        return f"<VariableStatistics of shape {np.shape(self.mean)}: {summary}>"
 
 
 class RecordingStatistics(dict[str, VariableStatistics]):
-    """The statistics of the variables of a recording by name; a dictionary that is shown as a table."""
+    """Dictionary of the statistics of a recording by variable name, which notebooks show as a table."""
 
     def __repr__(self) -> str:
-        return "\n".join(["<RecordingStatistics", *(f"  {name}: {one!r}" for name, one in self.items()), ">"])
+        return "\n".join(
+            ["<RecordingStatistics", *(f"  {name}: {statistics!r}" for name, statistics in self.items()), ">"]
+        )
 
     def _repr_html_(self) -> str:
         rows = [
             (
                 name,
-                np.shape(one.mean) or "scalar",
-                *(notebook_html.summarise_values(getattr(one, field)) for field in STATISTICS),
+                np.shape(statistics.mean) or "scalar",
+                *(notebook_html.summarise_values(getattr(statistics, field)) for field in STATISTICS),
             )
-            for name, one in self.items()
+            for name, statistics in self.items()
         ]
         return notebook_html.section(
             "Statistics",
             notebook_html.table(("variable", "shape", *STATISTICS), rows, text_columns=2),
-            notebook_html.small_text("of more than three values, the smallest and the largest"),
+            notebook_html.small_text("more than three values: minimum and maximum"),
         )
 
 
@@ -62,26 +74,31 @@ def compute_statistics(
     name
         ``images``, ``responses``, ``behavior`` or ``pupil_center``.
     values : (T, ...)
-        The variable, trials first; may be memory-mapped, is read in blocks.
+        Values of the variable. A memory-mapped array is read in blocks.
     rows
-        The trials to count: by the benchmark's convention the training trials.
+        Row numbers of the trials to use; the benchmark uses the training trials.
 
     Returns
     -------
     VariableStatistics
-        In float64. All zero if there are no rows.
+        Statistics in float64; all zero if there are no rows.
+
+    Examples
+    --------
+    >>> compute_statistics("responses", np.array([[1.0], [3.0], [100.0]]), rows=[0, 1]).mean
+    array([2.])
     """
     index = np.sort(np.asarray(rows, dtype=np.int64))
     per_element = VARIABLES[name].per_element
     if index.size == 0:
         zero = np.zeros(values.shape[1:] if per_element else ())
         return VariableStatistics(zero, zero, zero, zero, zero)
-    return _of_elements(values, index) if per_element else _of_scalar(values, index)
+    return _statistics_per_element(values, index) if per_element else _scalar_statistics(values, index)
 
 
-def _of_elements(values: NDArray[np.generic], index: NDArray[np.int64]) -> VariableStatistics:
+def _statistics_per_element(values: NDArray[np.generic], index: NDArray[np.int64]) -> VariableStatistics:
     columns = values.shape[1]
-    width = max(1, _BLOCK // (8 * index.size))
+    width = max(1, _BLOCK_SIZE // (8 * index.size))
     parts = []
     for start in range(0, columns, width):
         block = values[:, start : start + width][index].astype(np.float64)
@@ -92,16 +109,16 @@ def _of_elements(values: NDArray[np.generic], index: NDArray[np.int64]) -> Varia
     return VariableStatistics(*(np.concatenate(p) for p in zip(*parts, strict=True)))
 
 
-def _of_scalar(values: NDArray[np.generic], index: NDArray[np.int64]) -> VariableStatistics:
-    """Two passes (mean, then variance) in blocks; the median from counts where values are whole numbers."""
+def _scalar_statistics(values: NDArray[np.generic], index: NDArray[np.int64]) -> VariableStatistics:
+    """Compute scalar statistics in two passes over blocks, or from a histogram for uint8."""
     per_row = int(np.prod(values.shape[1:]))
-    step = max(1, _BLOCK // (8 * max(per_row, 1)))
+    step = max(1, _BLOCK_SIZE // (8 * max(per_row, 1)))
     blocks = [index[i : i + step] for i in range(0, index.size, step)]
     if values.dtype == np.uint8:
         counts = np.zeros(256, dtype=np.int64)
         for rows in blocks:
             counts += np.bincount(values[rows].ravel(), minlength=256)
-        return _of_counts(counts)
+        return _statistics_from_counts(counts)
     total = index.size * per_row
     mean = sum(float(values[rows].sum(dtype=np.float64)) for rows in blocks) / total
     variance = sum(float(((values[rows].astype(np.float64) - mean) ** 2).sum()) for rows in blocks) / total
@@ -111,7 +128,7 @@ def _of_scalar(values: NDArray[np.generic], index: NDArray[np.int64]) -> Variabl
     return VariableStatistics(*(np.asarray(v, dtype=np.float64) for v in (mean, np.sqrt(variance), median, low, high)))
 
 
-def _of_counts(counts: NDArray[np.int64]) -> VariableStatistics:
+def _statistics_from_counts(counts: NDArray[np.int64]) -> VariableStatistics:
     levels = np.arange(counts.size, dtype=np.float64)
     total = int(counts.sum())
     mean = float(counts @ levels) / total

@@ -1,4 +1,4 @@
-"""The tables of a recording (its neurons, its trials, its stored statistics), read from the arrays of ``meta``."""
+"""Readers of the tables of a recording: neurons, trials, and stored statistics in ``meta``."""
 
 import re
 from dataclasses import dataclass, field
@@ -22,16 +22,16 @@ Array = NDArray[Any]
 
 @dataclass
 class Tables:
-    """What ``meta`` holds, as far as it could be read, and what was found on the way.
+    """The readable content of ``meta``, and findings about it.
 
     Attributes
     ----------
     neurons, trials
-        The two tables (see `Recording`); None where a needed field is missing or unreadable.
+        The two tables (see `Recording`); None if a required field is missing or unreadable.
     statistics
-        Stored statistics (the set ``all``) of those variables of which all five are there.
+        Stored statistics (the set ``all``) of the variables that have all five.
     findings
-        Everything that was wrong or noteworthy.
+        Findings about the files.
     """
 
     neurons: pd.DataFrame | None = None
@@ -41,7 +41,7 @@ class Tables:
 
 
 def read_tables(archive: Archive) -> Tables:
-    """Read neurons, trials and stored statistics of an archive; problems become findings."""
+    """Read neurons, trials and stored statistics of an archive. Problems are returned as findings."""
     tables = Tables()
     for member in layout.REQUIRED_MEMBERS:
         if member not in archive.members:
@@ -66,12 +66,12 @@ def read_tables(archive: Archive) -> Tables:
 
 
 def _fields(archive: Archive, folder: str, findings: list[Finding]) -> dict[str, str]:
-    """Member of each field of one table: ``{"tiers": "meta/trials/tiers.npy", …}``."""
+    """Return the member of each field of one table: ``{"tiers": "meta/trials/tiers.npy", …}``."""
     known = layout.NEURON_FIELDS if folder == "neurons" else layout.TRIAL_FIELDS
     pattern = re.compile(rf"meta/{folder}/([^/]+)\.npy")
     inside = [member for member in sorted(archive.members) if member.startswith(f"meta/{folder}/")]
     names = {member: decode_file_name(match[1]) for member in inside if (match := pattern.fullmatch(member))}
-    # what each column comes from: a file that the layout does not name must not replace it
+    # file of each column: a file that the layout does not name must not replace it
     owners = {column: f"{field}.npy" for field, column in known.items() if field in names.values()}
     if folder == "neurons":
         owners |= dict.fromkeys(("x", "y", "z"), f"{layout.COORDINATES}.npy")
@@ -89,13 +89,13 @@ def _fields(archive: Archive, folder: str, findings: list[Finding]) -> dict[str,
     return fields
 
 
-def _read_fields(archive: Archive, folder: str, needed: set[str], findings: list[Finding]) -> dict[str, Array]:
+def _read_fields(archive: Archive, folder: str, required: set[str], findings: list[Finding]) -> dict[str, Array]:
     fields: dict[str, Array] = {}
     for name, member in _fields(archive, folder, findings).items():
         try:
-            fields[name] = _plain(npy_format.parse(archive.read(member), member), member)
+            fields[name] = _to_text_or_numbers(npy_format.parse(archive.read(member), member), member)
         except UnreadableError as error:
-            if name in needed:
+            if name in required:
                 findings.append(error.finding)
             else:
                 message = f"the field is left out: {error.finding.message}"
@@ -103,8 +103,8 @@ def _read_fields(archive: Archive, folder: str, needed: set[str], findings: list
     return fields
 
 
-def _plain(array: Array, member: str) -> Array:
-    """Numbers as they are, strings as Unicode; anything else cannot be used."""
+def _to_text_or_numbers(array: Array, member: str) -> Array:
+    """Return numbers unchanged and strings as Unicode; refuse other types."""
     if array.dtype.kind == "f":
         return to_storable_dtype(array)
     if array.dtype.kind in "biuU":
@@ -121,18 +121,18 @@ def _plain(array: Array, member: str) -> Array:
 
 
 def _read_neurons(archive: Archive, findings: list[Finding]) -> pd.DataFrame | None:
-    needed = {"unit_ids", layout.COORDINATES}
-    fields = _read_fields(archive, "neurons", needed, findings)
-    if not needed <= fields.keys():
+    required = {"unit_ids", layout.COORDINATES}
+    fields = _read_fields(archive, "neurons", required, findings)
+    if not required <= fields.keys():
         return None
-    place = "meta/neurons/{}.npy".format
-    unit_ids = _whole_numbers(fields.pop("unit_ids"), place("unit_ids"), "unit-ids", "unit ids", findings)
+    member_path = "meta/neurons/{}.npy".format
+    unit_ids = _parse_ids(fields.pop("unit_ids"), member_path("unit_ids"), "unit-ids", "unit ids", findings)
     coordinates = fields.pop(layout.COORDINATES)
     if unit_ids is None:
         return None
     count = len(unit_ids)
-    _report_doubled(unit_ids, place("unit_ids"), "unit-ids", "unit id", findings)
-    member = place(layout.COORDINATES)
+    _report_duplicates(unit_ids, member_path("unit_ids"), "unit-ids", "unit id", findings)
+    member = member_path(layout.COORDINATES)
     if coordinates.shape != (count, 3) or coordinates.dtype.kind not in "iuf":
         message = f"shape {coordinates.shape} of {coordinates.dtype}; {count} neurons need numbers of shape ({count}, 3): x, y, z in µm."
         findings.append(make_finding("shape", member, message, "Write one row a neuron."))
@@ -151,7 +151,7 @@ def _read_neurons(archive: Archive, findings: list[Finding]) -> pd.DataFrame | N
     table: dict[str, Array] = {"unit_id": unit_ids, "x": x, "y": y, "z": z}
     for name, values in fields.items():
         column = layout.NEURON_FIELDS.get(name, name)
-        if _fits(values, count, place(name), "neurons", name in layout.NEURON_FIELDS, findings):
+        if _fits(values, count, member_path(name), "neurons", name in layout.NEURON_FIELDS, findings):
             table[column] = values
     _report_unknown(fields.keys() - layout.NEURON_FIELDS.keys(), "neurons", findings)
     return pd.DataFrame(table)
@@ -161,33 +161,33 @@ def _read_trials(archive: Archive, findings: list[Finding]) -> pd.DataFrame | No
     fields = _read_fields(archive, "trials", set(layout.TRIAL_FIELDS), findings)
     if not layout.TRIAL_FIELDS.keys() <= fields.keys():
         return None
-    place = "meta/trials/{}.npy".format
+    member_path = "meta/trials/{}.npy".format
     tiers = fields.pop("tiers")
     if tiers.ndim != 1 or tiers.dtype.kind != "U":
         message = f"shape {tiers.shape} of {tiers.dtype}; one string a trial is expected."
-        findings.append(make_finding("shape", place("tiers"), message, "Write a 1-d array of tier names."))
+        findings.append(make_finding("shape", member_path("tiers"), message, "Write a 1-d array of tier names."))
         return None
     count = len(tiers)
-    image_ids = _whole_numbers(
-        fields.pop("frame_image_id"), place("frame_image_id"), "dtype", "image ids", findings, or_strings=True
+    image_ids = _parse_ids(
+        fields.pop("frame_image_id"), member_path("frame_image_id"), "dtype", "image ids", findings, allow_strings=True
     )
-    trial_idx = _whole_numbers(
-        fields.pop("trial_idx"), place("trial_idx"), "trial-ids", "trial indices", findings, or_strings=True
+    trial_idx = _parse_ids(
+        fields.pop("trial_idx"), member_path("trial_idx"), "trial-ids", "trial indices", findings, allow_strings=True
     )
     if image_ids is None or trial_idx is None:
         return None
     lengths = {"tiers": count, "frame_image_id": len(image_ids), "trial_idx": len(trial_idx)}
     if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        summary = ", ".join(f"{name} {length}" for name, length in lengths.items())
         findings.append(
-            make_finding("table-length", "meta/trials", f"lengths differ: {said}.", "Each needs one entry a trial.")
+            make_finding("table-length", "meta/trials", f"lengths differ: {summary}.", "Each needs one entry a trial.")
         )
         return None
-    _report_doubled(trial_idx, place("trial_idx"), "trial-ids", "trial index", findings)
-    _report_tiers(tiers, place("tiers"), findings)
+    _report_duplicates(trial_idx, member_path("trial_idx"), "trial-ids", "trial index", findings)
+    _report_tiers(tiers, member_path("tiers"), findings)
     table: dict[str, Array] = {"tier": tiers, "image_id": image_ids, "trial_idx": trial_idx}
     for name, values in fields.items():
-        if _fits(values, count, place(name), "trials", name in layout.OTHER_KNOWN_TRIAL_FIELDS, findings):
+        if _fits(values, count, member_path(name), "trials", name in layout.OTHER_KNOWN_TRIAL_FIELDS, findings):
             table[name] = values
     _report_unknown(fields.keys() - set(layout.OTHER_KNOWN_TRIAL_FIELDS), "trials", findings)
     return pd.DataFrame(table)
@@ -200,41 +200,41 @@ def _report_tiers(tiers: Array, member: str, findings: list[Finding]) -> None:
         findings.append(make_finding("tiers", member, message, f"Rename the tier{alias}."))
     for tier in ("train", "validation", "test"):
         if tier not in tiers:
-            needed = (
+            requirement = (
                 "training needs it" if tier in layout.TRAINING_TIERS else "predicting a test tier and scoring need it"
             )
-            fine = "predicting a test tier" if tier in layout.TRAINING_TIERS else "training"
+            possible = "predicting a test tier" if tier in layout.TRAINING_TIERS else "training"
             message = f"no trial is of tier {tier!r}."
-            findings.append(make_finding("missing-tier", member, message, f"Fine for {fine}; {needed}."))
+            findings.append(make_finding("missing-tier", member, message, f"Not needed for {possible}; {requirement}."))
 
 
-def _whole_numbers(
-    values: Array, member: str, rule: str, what: str, findings: list[Finding], *, or_strings: bool = False
+def _parse_ids(
+    values: Array, member: str, rule: str, name: str, findings: list[Finding], *, allow_strings: bool = False
 ) -> Array | None:
-    """Ids as int64 (floats that are whole included), or as strings where those are allowed."""
+    """Return ids as int64 (also from whole floats), or as strings if `allow_strings`; None if they are invalid."""
     problem = None
     if values.ndim != 1:
-        problem = f"shape {values.shape}; {what} are a 1-d array."
+        problem = f"shape {values.shape}; {name} are a 1-d array."
     elif values.dtype.kind == "U":
-        if or_strings:
+        if allow_strings:
             return values
-        problem = f"{what} are strings; integers are expected."
+        problem = f"{name} are strings; integers are expected."
     else:
         try:
             return to_int64(values)
         except InputError as error:
-            problem = f"{what} are whole numbers; {error}."
+            problem = f"{name} are whole numbers; {error}."
     findings.append(make_finding(rule, member, problem, "Write one id each."))
     return None
 
 
-def _report_doubled(values: Array, member: str, rule: str, what: str, findings: list[Finding]) -> None:
+def _report_duplicates(values: Array, member: str, rule: str, name: str, findings: list[Finding]) -> None:
     unique, counts = np.unique(values, return_counts=True)
-    doubled = unique[counts > 1]
-    if len(doubled):
+    duplicates = unique[counts > 1]
+    if len(duplicates):
         findings.append(
             make_finding(
-                rule, member, f"{what} {listed(doubled.tolist())} stands more than once.", "Each must be unique."
+                rule, member, f"{name} {listed(duplicates.tolist())} occurs more than once.", "Each must be unique."
             )
         )
 
@@ -258,9 +258,9 @@ def _report_unknown(names: set[str], table: str, findings: list[Finding]) -> Non
 
 
 def _read_statistics(archive: Archive, tables: Tables) -> None:
-    """Read the set ``all``, which the evaluation uses; of other sets only that they are arrays matters."""
+    """Read the statistics of the set ``all``, which the evaluation uses."""
     shapes: dict[str, tuple[int, ...]] = {"images": (), "behavior": (3,), "pupil_center": (2,)}
-    if tables.neurons is not None:  # else it is not known how many values there should be
+    if tables.neurons is not None:  # otherwise the number of values is unknown
         shapes["responses"] = (len(tables.neurons),)
     for variable, shape in shapes.items():
         values: dict[str, Array] = {}

@@ -1,4 +1,4 @@
-"""The arrays of single trials, read one by one from an archive and brought to one shape."""
+"""Reader of the arrays of single trials in an archive."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,21 +18,21 @@ from striate.recordings.check_rules import make_finding
 Array = NDArray[Any]
 
 THREADS = min(8, cpu_count() or 1)
-_CHUNK = 64  # trials that a thread reads at a time
+_CHUNK_SIZE = 64  # number of trials that a thread reads at a time
 
 
 @dataclass
 class TrialReader:
-    """Reads each variable of each trial, and knows the shape that it must have.
+    """Reads each variable of each trial, and validates its shape.
 
     Attributes
     ----------
     archive
-        Where the files are.
+        Archive with the files.
     trials, neurons
-        How many there are by the tables.
+        Numbers of trials and neurons, from the tables.
     image_shape
-        (1, height, width) of the first image; all others must have it too. None if no image can be read.
+        Shape (1, height, width) of the first image, which all images must have. None if no image can be read.
     """
 
     archive: Archive
@@ -57,14 +57,14 @@ class TrialReader:
                     return
 
     def shape(self, variable: str) -> tuple[int, ...]:
-        """Shape of one trial of a variable."""
+        """Return the shape of one trial of a variable."""
         if variable == "images":
             return self.image_shape or (1, 0, 0)
         return {"responses": (self.neurons,), "behavior": (3,), "pupil_center": (2,)}[variable]
 
-    def structure(self) -> Iterator[Finding]:
-        """Missing, extra and unknown files of trials."""
-        seen: dict[str, set[int]] = {name: set() for name in layout.VARIABLES}
+    def find_file_problems(self) -> Iterator[Finding]:
+        """Report missing, extra and unknown files of trials."""
+        present: dict[str, set[int]] = {name: set() for name in layout.VARIABLES}
         unknown: dict[str, int] = {}
         for member in self.archive.members:
             parsed = layout.parse_data_member(member)
@@ -75,8 +75,8 @@ class TrialReader:
                     )
                 continue
             variable, trial = parsed
-            if variable in seen:
-                seen[variable].add(trial)
+            if variable in present:
+                present[variable].add(trial)
             else:
                 unknown[variable] = unknown.get(variable, 0) + 1
         for variable, files in unknown.items():
@@ -84,17 +84,17 @@ class TrialReader:
                 "unknown-variable", f"data/{variable}", f"{files} files of a variable that the layout does not name."
             )
         expected = set(range(self.trials))
-        for variable, trials in seen.items():
+        for variable, trials in present.items():
             if missing := sorted(expected - trials):
                 message = f"{len(missing)} of {self.trials} trials have no file: {listed(missing)}."
-                fix = "Add the files, or take the trials out of `meta/trials`."
+                fix = "Add the files, or remove the trials from `meta/trials`."
                 yield make_finding("missing-trial", layout.data_member(variable, missing[0]), message, fix)
             if extra := sorted(trials - expected):
                 message = f"{len(extra)} files of trials that `meta/trials` does not have ({self.trials} there): {listed(extra)}."
                 yield make_finding("extra-trial", layout.data_member(variable, extra[0]), message, "Remove them.")
 
     def read(self, variable: str, trial: int) -> Array:
-        """One variable of one trial, in the shape that `shape` gives.
+        """Return one variable of one trial, with the shape of `shape`.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class TrialReader:
         if array.dtype.kind not in "biuf":
             message = f"values are of type {array.dtype}; numbers are expected."
             raise UnreadableError(make_finding("dtype", member, message, "Save them as integers or floats."))
-        # some recordings were saved as (H, W) or (H, W, 1) for (1, H, W), and as (1, n) or (n, 1) for (n,)
+        # some recordings have (H, W) or (H, W, 1) for (1, H, W), and (1, n) or (n, 1) for (n,)
         others = (shape[1:], (*shape[1:], 1)) if variable == "images" else ((*shape, 1),)
         if array.shape in (shape, (1, *shape), *others):
             return array.reshape(shape)
@@ -117,49 +117,57 @@ class TrialReader:
         raise UnreadableError(make_finding("shape", member, message, "Save all trials in one shape."))
 
     def for_each(
-        self, variable: str, visit: Callable[[int, Array], None], done: Callable[[int], None]
+        self, variable: str, function: Callable[[int, Array], None], advance: Callable[[int], None]
     ) -> list[Finding]:
-        """Read one variable of all trials by several threads, and hand each to `visit`.
+        """Read one variable of all trials with several threads, and call a function for each trial.
 
         Parameters
         ----------
         variable
-            Its name.
-        visit
-            Called as ``visit(trial, values)``, from several threads, in no particular order.
-        done
-            Called with the number of trials that are finished, now and then.
+            Name of the variable.
+        function
+            Called as ``function(trial, values)``, from several threads and in any order.
+        advance
+            Called with the number of finished trials after each chunk of trials.
 
         Returns
         -------
         list of Finding
-            Why trials could not be read, in the order of the trials.
+            Findings of the trials that cannot be read, in the order of the trials.
         """
         problems: dict[int, Finding] = {}
 
         def read_chunk(start: int) -> None:
-            stop = min(start + _CHUNK, self.trials)
+            stop = min(start + _CHUNK_SIZE, self.trials)
             for trial in range(start, stop):
                 try:
                     values = self.read(variable, trial)
                 except UnreadableError as error:
                     problems[trial] = error.finding
                 else:
-                    visit(trial, values)
-            done(stop - start)
+                    function(trial, values)
+            advance(stop - start)
 
         with ThreadPoolExecutor(THREADS) as pool:
-            for _ in pool.map(read_chunk, range(0, self.trials, _CHUNK)):
+            for _ in pool.map(read_chunk, range(0, self.trials, _CHUNK_SIZE)):
                 pass
         return [problems[trial] for trial in sorted(problems)]
 
 
-def narrowest_dtype(values: Array, choices: tuple[type[np.generic], ...]) -> int:
-    """Index of the first type that holds all values without loss; the last one if none does."""
-    for index, dtype in enumerate(choices[:-1]):
+def narrowest_dtype(values: Array, dtypes: tuple[type[np.generic], ...]) -> int:
+    """Return the index of the first data type that stores all values without loss, or of the last data type.
+
+    Examples
+    --------
+    >>> narrowest_dtype(np.array([0.0, 255.0]), (np.uint8, np.float32))
+    0
+    >>> narrowest_dtype(np.array([0.5]), (np.uint8, np.float32))
+    1
+    """
+    for index, dtype in enumerate(dtypes[:-1]):
         if values.dtype == dtype:
             return index
         with np.errstate(invalid="ignore", over="ignore"):
             if np.array_equal(values.astype(dtype), values, equal_nan=values.dtype.kind == "f"):
                 return index
-    return len(choices) - 1
+    return len(dtypes) - 1

@@ -1,4 +1,4 @@
-"""Recordings written in the official layout: the same content gives the same bytes."""
+"""Writer of recordings in the official layout; equal recordings give equal bytes."""
 
 import os
 import zipfile
@@ -18,11 +18,11 @@ from striate.errors import InputError, describe_type, listed
 from striate.recordings import layout, npy_format
 from striate.recordings.recording import Recording
 
-# One moment for all members, since a clock would make equal recordings differ (and tell when each was made).
-_MOMENT = (1980, 1, 1, 0, 0, 0)
+# A fixed modification time, so that equal recordings give equal bytes and do not reveal when they were written.
+_MODIFICATION_TIME = (1980, 1, 1, 0, 0, 0)
 _COMPRESSION_LEVEL = 5
-# names that promise a file, where a folder would be written
-_OTHER_FILES = {
+# suffixes of other file formats, which are refused as names of folders
+_OTHER_SUFFIXES = (
     ".npz",
     ".npy",
     ".h5",
@@ -36,7 +36,7 @@ _OTHER_FILES = {
     ".tgz",
     ".7z",
     ".rar",
-}
+)
 
 
 def write(
@@ -46,33 +46,43 @@ def write(
     overwrite: bool = False,
     inspect: Callable[[Path], None] | None = None,
 ) -> Path:
-    """Write a recording as a zip or a folder in the official layout, as the tools of 2022 read it.
+    """Write a recording as a zip or folder in the official layout, which the tools of 2022 can read.
 
     Parameters
     ----------
     recording
-        What to write. Its stored statistics are written as they are; those it lacks are computed over
-        its training trials.
+        Recording to write. Stored statistics are written unchanged; missing ones are computed over the training trials.
     path
-        Where to: a name ending in ``.zip`` gives a zip, with one top folder named like the zip. An
-        existing folder that holds no recording gives a zip of the official name within it. Anything
-        else gives a folder.
+        A name that ends in ``.zip`` gives a zip with one top folder of the same name. An existing folder without a recording
+        gives a zip with the official name in this folder. Any other path gives a folder.
     overwrite
-        Whether something that exists at `path` may be replaced.
+        Whether to replace an existing file or folder at `path`.
     inspect
-        Called with the written zip or folder while it still has a temporary path. If it raises, nothing is
-        written to `path`.
+        Function that is called with the temporary path of the written zip or folder. If it raises, nothing is written to
+        `path`.
 
     Returns
     -------
     Path
-        The zip or folder that was written.
+        Path of the written zip or folder.
 
     Raises
     ------
     InputError
-        If something exists there already, the name ends like that of a file of another kind, it cannot be written, or a
-        column's name cannot be stored as the name of a file.
+        If the path exists, has the suffix of another file format or cannot be written, or the name of a column cannot be
+        the name of a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import striate
+    >>> simulation = striate.simulate(
+    ...     neurons=5, train=20, validation=5, test_images=4, repeats=1, image_shape=(18, 32), seed=1
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     striate.write(simulation.recording, Path(folder, "mouse.zip")).name
+    'mouse.zip'
     """
     recording = getattr(recording, "recording", recording)  # what `striate.simulate` returns holds one
     if not isinstance(recording, Recording):
@@ -81,18 +91,20 @@ def write(
     if target.is_dir() and not (target / "meta").exists() and target.suffix.lower() != ".zip" and not overwrite:
         target = target / f"{layout.archive_stem(recording.session)}.zip"
     if target.is_dir() and any(target.iterdir()) and not (target / "meta").exists():
-        raise InputError(f"{target} holds something else than a recording, which would be lost: choose another folder.")
-    if target.suffix.lower() in _OTHER_FILES and not target.is_dir():
         raise InputError(
-            f"{target} would be a folder, whatever {target.suffix} promises: give a name that ends in .zip, or one of a folder."
+            f"{target} contains something other than a recording, which would be lost: choose another folder."
+        )
+    if target.suffix.lower() in _OTHER_SUFFIXES and not target.is_dir():
+        raise InputError(
+            f"{target} would be a folder in spite of its suffix: give a name that ends in .zip, or the name of a folder."
         )
     tables = _tables(recording)
     with progress_bar(f"writing {recording.session}", 4 * len(recording.trials)) as advance:
         if target.suffix.lower() == ".zip":
-            with atomic_write(target, overwrite=overwrite) as aside:
-                _write_zip(aside, _top_folder(target, recording), _members(recording, tables), advance)
+            with atomic_write(target, overwrite=overwrite) as temporary:
+                _write_zip(temporary, _top_folder(target, recording), _members(recording, tables), advance)
                 if inspect is not None:
-                    inspect(aside)
+                    inspect(temporary)
         else:
             with atomic_write_folder(target, overwrite=overwrite) as folder:
                 _write_folder(folder, _members(recording, tables), advance)
@@ -110,7 +122,7 @@ def _write_folder(folder: Path, arrays: Iterator[tuple[str, NDArray[Any]]], adva
 
 
 def _top_folder(target: Path, recording: Recording) -> str:
-    """Name of the folder in a zip: that of the zip, unless it could not be read back."""
+    """Return the name of the top folder in a zip: the name of the zip, if it can be read back."""
     name = target.stem
     usable = file_name_problem(name, 255) is None and not layout.IGNORED_FILES.search(name)
     return name if usable else layout.archive_stem(recording.session)
@@ -119,7 +131,7 @@ def _top_folder(target: Path, recording: Recording) -> str:
 def _write_zip(path: Path, top: str, arrays: Iterator[tuple[str, NDArray[Any]]], advance: Advance) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive:
         for member, array in arrays:
-            info = zipfile.ZipInfo(f"{top}/{member}", _MOMENT)
+            info = zipfile.ZipInfo(f"{top}/{member}", _MODIFICATION_TIME)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3
             info.external_attr = 0o100644 << 16
@@ -128,7 +140,7 @@ def _write_zip(path: Path, top: str, arrays: Iterator[tuple[str, NDArray[Any]]],
 
 
 def members(recording: Recording) -> Iterator[tuple[str, NDArray[Any]]]:
-    """All members of a recording in the order in which they are written: path and array."""
+    """Iterate over the members of a recording (path and array) in the order in which they are written."""
     return _members(recording, _tables(recording))
 
 
@@ -140,7 +152,7 @@ def _members(recording: Recording, tables: Mapping[str, NDArray[Any]]) -> Iterat
 
 
 def _tables(recording: Recording) -> dict[str, NDArray[Any]]:
-    """All members of ``meta``: what can be refused is refused here, before anything is written."""
+    """Return all members of ``meta``. Invalid tables are refused here, before anything is written."""
     names = recording.neurons.columns
     if (
         index := next((i for i, c in enumerate(names) if find_name_clash([str(c), layout.COORDINATES])), None)
@@ -155,7 +167,7 @@ def _tables(recording: Recording) -> dict[str, NDArray[Any]]:
 
 
 def _fields(table: pd.DataFrame, name: str, known: Mapping[str, str]) -> dict[str, NDArray[Any]]:
-    """Member and values of each column of a table; two columns never share a member."""
+    """Return the values of each column of a table by member; refuse two columns with the same member."""
     field_of = {column: field for field, column in known.items()}
     columns = [str(column) for column in table.columns]
     files = [encode_file_name(field_of.get(column, column), f"column of {name}") for column in columns]
@@ -163,25 +175,25 @@ def _fields(table: pd.DataFrame, name: str, known: Mapping[str, str]) -> dict[st
         first, second = (columns[index] for index in clash)
         raise InputError(
             f"{name} has the columns {first!r} and {second!r}, which would be the same file "
-            f"(meta/{name}/{files[clash[0]]}.npy), at least where case does not count: rename one, or leave it out."
+            f"(meta/{name}/{files[clash[0]]}.npy), at least if case is ignored: rename one, or leave it out."
         )
     return {
-        f"meta/{name}/{file}.npy": _plain(table.iloc[:, index].to_numpy(), columns[index])
+        f"meta/{name}/{file}.npy": _to_storable_column(table.iloc[:, index].to_numpy(), columns[index])
         for index, file in enumerate(files)
     }
 
 
 def _statistics(recording: Recording) -> dict[str, NDArray[Any]]:
     return {
-        layout.statistics_member(variable, which, statistic): np.asarray(getattr(values, statistic))
+        layout.statistics_member(variable, statistics_set, statistic): np.asarray(getattr(values, statistic))
         for variable, values in recording.statistics.items()
-        for which in layout.STATISTICS_SETS
+        for statistics_set in layout.STATISTICS_SETS
         for statistic in layout.STATISTICS
     }
 
 
-def _plain(values: NDArray[Any], column: str) -> NDArray[Any]:
-    """A column as numbers or Unicode strings, which every reader can load without pickle."""
+def _to_storable_column(values: NDArray[Any], column: str) -> NDArray[Any]:
+    """Return a column as numbers or Unicode strings, which can be loaded without pickle."""
     if values.dtype.kind == "O" and all(isinstance(v, int | float | np.number) for v in values) and values.size:
         values = np.array(values.tolist())  # nullable columns of pandas
     if values.dtype.kind in "biufU":
@@ -189,7 +201,7 @@ def _plain(values: NDArray[Any], column: str) -> NDArray[Any]:
     if all(isinstance(v, str) for v in values):
         return np.array(values.tolist(), dtype=np.str_)
     if (empty := np.flatnonzero(pd.isna(values))).size:
-        raise InputError(f"Column {column!r} is missing in rows {listed(empty)}: give a word there, such as 'unknown'.")
+        raise InputError(f"Column {column!r} is missing in rows {listed(empty)}: give text there, such as 'unknown'.")
     kinds = dict.fromkeys(type(value).__name__ for value in values)
-    what = f"values of several types ({listed(kinds)})" if len(kinds) > 1 else f"{next(iter(kinds))} objects"
-    raise InputError(f"Column {column!r} holds {what}, which the layout cannot store: use numbers or strings.")
+    content = f"values of several types ({listed(kinds)})" if len(kinds) > 1 else f"{next(iter(kinds))} objects"
+    raise InputError(f"Column {column!r} holds {content}, which the layout cannot store: use numbers or strings.")

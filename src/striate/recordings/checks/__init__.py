@@ -1,1 +1,1 @@
-"""The parts of a check: a scan that reads every trial once, and the rules that look at what it saw."""
+"""Rules of `striate.check` about the data: one scan of all trials, and one module per group of rules."""

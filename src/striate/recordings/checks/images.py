@@ -1,4 +1,4 @@
-"""Rules about images: their ids, their repeats, and where the same one is shown twice."""
+"""Rules about image ids, repeats, and images that are shown in more than one tier."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from striate.recordings.checks.scan import TrialScan
 
 
 def check(scan: TrialScan, trials: pd.DataFrame) -> Iterator[Finding]:
-    """Hold image ids, images and repeats against the rules."""
+    """Check image ids, images and repeats."""
     shown = trials.assign(trial=np.arange(len(trials)), pixels=scan.image_hash)
     shown = shown[scan.image_hash != b""]
     yield from _ids_and_images(shown)
@@ -23,16 +23,16 @@ def check(scan: TrialScan, trials: pd.DataFrame) -> Iterator[Finding]:
 
 def _ids_and_images(shown: pd.DataFrame) -> Iterator[Finding]:
     images_of_id = shown.groupby("image_id")["pixels"].nunique()
-    several = images_of_id[images_of_id > 1].index.tolist()
-    if several:
-        first = int(shown.loc[shown["image_id"] == several[0], "trial"].iloc[0])
-        message = f"{len(several)} image ids stand for different images: {listed(several)}."
+    ambiguous = images_of_id[images_of_id > 1].index.tolist()
+    if ambiguous:
+        first = int(shown.loc[shown["image_id"] == ambiguous[0], "trial"].iloc[0])
+        message = f"{len(ambiguous)} image ids have different images: {listed(ambiguous)}."
         fix = "Give each image its own id in meta/trials/frame_image_id.npy."
         yield make_finding("one-image-one-id", layout.data_member("images", first), message, fix)
     ids_of_image = shown.groupby("pixels")["image_id"].unique()
-    doubled = ["/".join(map(str, ids)) for ids in ids_of_image if len(ids) > 1]
-    if doubled:
-        message = f"{len(doubled)} images are shown under more than one id: {listed(doubled)}."
+    duplicates = ["/".join(map(str, ids)) for ids in ids_of_image if len(ids) > 1]
+    if duplicates:
+        message = f"{len(duplicates)} images have more than one id: {listed(duplicates)}."
         yield make_finding("one-id-one-image", "meta/trials/frame_image_id.npy", message, "Give one image one id.")
 
 
@@ -48,7 +48,7 @@ def _across_tiers(shown: pd.DataFrame) -> Iterator[Finding]:
             f"{len(leaked)} images are shown both in a test tier and in training or validation: ids {listed(leaked)}."
         )
         yield make_finding(
-            "image-across-tiers", member, message, "Take them out of training, or scores will be inflated."
+            "image-across-tiers", member, message, "Remove them from training, or scores will be too high."
         )
     both = first_id[[training <= t for t in tiers_of_image]].tolist()
     if both:

@@ -1,4 +1,4 @@
-"""One pass over all trials: what the rules need to know of each, without keeping the arrays."""
+"""One pass over all trials, which collects the values that the rules need without keeping the arrays."""
 
 import hashlib
 import threading
@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 @dataclass
 class Moments:
-    """Sums over training trials, from which mean and standard deviation follow."""
+    """Sums over trials for the mean and the standard deviation."""
 
     shape: tuple[int, ...]
     count: int = 0
@@ -33,46 +33,48 @@ class Moments:
         self.squares = np.zeros(self.shape)
 
     def add(self, values: Array) -> None:
-        """Count one trial; images are summed over their pixels."""
-        wide = values.astype(np.float64)
+        """Add one trial; the values of images are averaged over pixels."""
+        values64 = values.astype(np.float64)
         if self.shape == ():
-            self.total += wide.mean()
-            self.squares += (wide**2).mean()
+            self.total += values64.mean()
+            self.squares += (values64**2).mean()
         else:
-            self.total += wide
-            self.squares += wide**2
+            self.total += values64
+            self.squares += values64**2
         self.count += 1
 
     @property
     def mean(self) -> Array:
-        """Mean over the counted trials."""
+        """Mean over the trials."""
         return np.asarray(self.total / max(self.count, 1))
 
     @property
     def std(self) -> Array:
-        """Population standard deviation over the counted trials."""
+        """Population standard deviation over the trials."""
         variance = self.squares / max(self.count, 1) - self.mean**2
         return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
 @dataclass
 class TrialScan:
-    """What was seen of each trial.
+    """Properties of all trials of a recording.
 
     Attributes
     ----------
     readable : dict of (T,) bool
-        By variable: whether the trial could be read.
+        Whether each trial can be read, by variable.
     zero : dict of (T,) bool
-        By variable: whether all its values are zero.
+        Whether all values of each trial are zero, by variable.
     image_hash : (T,) of bytes
-        Hash of each image's pixels; empty where it could not be read.
-    moments, all_moments
-        By variable: over training trials, and over all trials whose responses are not all zero.
+        Hash of the pixels of each image; empty if the image cannot be read.
+    moments
+        Moments over training trials, by variable.
+    all_moments
+        Moments over all trials whose responses are not all zero, by variable.
     active : (N,) bool
-        Neurons that responded in some training trial.
+        Neurons with a response in at least one training trial.
     findings
-        Trials that could not be read, or whose values are not allowed.
+        Findings about trials that cannot be read or have invalid values.
     """
 
     readable: dict[str, NDArray[np.bool_]]
@@ -84,11 +86,11 @@ class TrialScan:
     findings: list[Finding] = field(default_factory=list)
 
 
-def scan_trials(data: TrialReader, trials: pd.DataFrame, advance: Advance) -> TrialScan:
-    """Read every trial once."""
-    count = data.trials
+def scan_trials(reader: TrialReader, trials: pd.DataFrame, advance: Advance) -> TrialScan:
+    """Read every trial once, and return its properties."""
+    count = reader.trials
     shapes: dict[str, tuple[int, ...]] = {
-        name: data.shape(name) if name != "images" else () for name in layout.VARIABLES
+        name: reader.shape(name) if name != "images" else () for name in layout.VARIABLES
     }
     scan = TrialScan(
         readable={name: np.zeros(count, bool) for name in layout.VARIABLES},
@@ -96,20 +98,20 @@ def scan_trials(data: TrialReader, trials: pd.DataFrame, advance: Advance) -> Tr
         image_hash=np.full(count, b"", dtype=object),
         moments={name: Moments(shape) for name, shape in shapes.items()},
         all_moments={name: Moments(shape) for name, shape in shapes.items()},
-        active=np.zeros(data.neurons, bool),
+        active=np.zeros(reader.neurons, bool),
     )
     train = (trials["tier"] == "train").to_numpy()
     for name in ("responses", "images", "behavior", "pupil_center"):
-        _scan_variable(scan, data, name, train, advance)
+        _scan_variable(scan, reader, name, train, advance)
     return scan
 
 
-def _scan_variable(scan: TrialScan, data: TrialReader, name: str, train: NDArray[np.bool_], advance: Advance) -> None:
+def _scan_variable(scan: TrialScan, reader: TrialReader, name: str, train: NDArray[np.bool_], advance: Advance) -> None:
     problems: dict[str, list[int]] = {"non-finite": [], "negative-responses": [], "image-range": []}
     lock = threading.Lock()
     withheld = scan.zero["responses"]
 
-    def look(trial: int, values: Array) -> None:
+    def inspect(trial: int, values: Array) -> None:
         scan.readable[name][trial] = True
         scan.zero[name][trial] = not values.any()
         if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -130,30 +132,34 @@ def _scan_variable(scan: TrialScan, data: TrialReader, name: str, train: NDArray
             if name == "responses" and train[trial]:
                 scan.active[:] |= values > 0
 
-    scan.findings += _grouped(data.for_each(name, look, advance))
-    said = {
-        "non-finite": ("values that are not finite (NaN or infinity)", "Replace them, or take the trials out."),
+    scan.findings += _merge_findings(reader.for_each(name, inspect, advance))
+    descriptions = {
+        "non-finite": ("values that are not finite (NaN or infinity)", "Replace them, or remove the trials."),
         "negative-responses": ("negative responses", "Deconvolved responses are ≥ 0: clip them, or check the units."),
         "image-range": ("grey values outside 0–255", "Rescale the images to 0–255."),
     }
-    for rule, where in problems.items():
-        if where:
-            what, fix = said[rule]
-            where.sort()
-            trials = "1 trial has" if len(where) == 1 else f"{len(where)} trials have"
-            message = f"{trials} {what}: {listed(where)}."
-            scan.findings.append(make_finding(rule, layout.data_member(name, where[0]), message, fix))
+    for rule, rows in problems.items():
+        if rows:
+            description, fix = descriptions[rule]
+            rows.sort()
+            trials = "1 trial has" if len(rows) == 1 else f"{len(rows)} trials have"
+            message = f"{trials} {description}: {listed(rows)}."
+            scan.findings.append(make_finding(rule, layout.data_member(name, rows[0]), message, fix))
 
 
-def _grouped(findings: list[Finding]) -> list[Finding]:
-    """Say the same thing of many files once, but for missing files, which the structure names already."""
+def _merge_findings(findings: list[Finding]) -> list[Finding]:
+    """Merge findings of the same rule into one. Missing files are left out: `find_file_problems` reports them."""
     by_rule: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.rule != "missing-trial":
             by_rule.setdefault(finding.rule, []).append(finding)
-    grouped = []
+    merged = []
     for rule, same in by_rule.items():
         first = same[0]
-        more = f" So are {len(same) - 1} more files: {listed(f.file for f in same[1:])}." if len(same) > 1 else ""
-        grouped.append(make_finding(rule, first.file, first.message + more, first.fix))
-    return grouped
+        more = (
+            f" The same is true for {len(same) - 1} more files: {listed(f.file for f in same[1:])}."
+            if len(same) > 1
+            else ""
+        )
+        merged.append(make_finding(rule, first.file, first.message + more, first.fix))
+    return merged

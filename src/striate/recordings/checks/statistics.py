@@ -1,4 +1,4 @@
-"""Rules about stored statistics: the evaluation uses them as they are, so they should agree with the data."""
+"""Rules about stored statistics, which the evaluation uses and which should agree with the data."""
 
 from collections.abc import Iterator, Mapping
 
@@ -12,34 +12,34 @@ from striate.recordings.check_rules import make_finding
 from striate.recordings.checks.scan import Moments, TrialScan
 from striate.recordings.statistics import VariableStatistics
 
-_TOLERANCE = 1e-3  # relative to the standard deviation; single precision and n against n − 1 stay below it
+_TOLERANCE = 1e-3  # relative to the standard deviation; larger than rounding errors in single precision
 
 
 def check(scan: TrialScan, trials: pd.DataFrame, stored: Mapping[str, VariableStatistics]) -> Iterator[Finding]:
-    """Look for impossible values; compare stored mean and standard deviation with those of the training trials."""
+    """Check for invalid values, and compare stored means and standard deviations with those of the training trials."""
     for variable, statistics in stored.items():
-        if impossible := list(_impossible(variable, statistics, withheld=bool(scan.zero[variable].all()))):
-            yield from impossible
+        if invalid := list(_invalid_statistics(variable, statistics, withheld=bool(scan.zero[variable].all()))):
+            yield from invalid
             continue
         training = scan.moments[variable]
         if training.count == 0:
             continue
-        wrong = _disagreeing(statistics, training)
+        wrong = _find_disagreements(statistics, training)
         if not wrong.any():
             continue
         members = listed(np.flatnonzero(wrong)) if wrong.ndim else "the scalar"
         message = (
             f"mean or standard deviation disagree with the {training.count} training trials (elements: {members})."
         )
-        everything = scan.all_moments[variable]
-        if everything.count > training.count and not _disagreeing(statistics, everything).any():
-            message += f" They agree with all {everything.count} trials that have responses."
-        fix = "The evaluation uses the stored ones; rewrite the recording only if you do not compare with others."
+        all_trials = scan.all_moments[variable]
+        if all_trials.count > training.count and not _find_disagreements(statistics, all_trials).any():
+            message += f" They agree with all {all_trials.count} trials that have responses."
+        fix = "The evaluation uses the stored ones; write the recording again only if you do not compare your scores with others."
         yield make_finding("statistics-disagree", layout.statistics_member(variable, "all", "std"), message, fix)
 
 
-# What standardisation divides by and subtracts; the other statistics are only shown.
-_USED = {
+# Statistics that standardisation uses; the others are only shown.
+_USED_STATISTICS = {
     ("images", "mean"),
     ("images", "std"),
     ("responses", "std"),
@@ -49,8 +49,8 @@ _USED = {
 }
 
 
-def _impossible(variable: str, stored: VariableStatistics, *, withheld: bool) -> Iterator[Finding]:
-    """Find statistics that cannot be used; those of a withheld variable never are."""
+def _invalid_statistics(variable: str, stored: VariableStatistics, *, withheld: bool) -> Iterator[Finding]:
+    """Report invalid statistics, as an error if standardisation uses them."""
     for statistic in layout.STATISTICS:
         values = np.atleast_1d(getattr(stored, statistic))
         wrong, problem = np.flatnonzero(~np.isfinite(values)), "not finite"
@@ -61,16 +61,18 @@ def _impossible(variable: str, stored: VariableStatistics, *, withheld: bool) ->
         if wrong.size:
             message = f"the {statistic} is {problem} in {wrong.size} of {values.size} elements: {listed(wrong)}."
             fix = "Compute it over the training trials, or remove the file, and striate computes it."
-            severity = Severity.ERROR if (variable, statistic) in _USED and not withheld else Severity.WARNING
+            severity = (
+                Severity.ERROR if (variable, statistic) in _USED_STATISTICS and not withheld else Severity.WARNING
+            )
             yield make_finding(
                 "non-finite", layout.statistics_member(variable, "all", statistic), message, fix, severity
             )
 
 
-def _disagreeing(stored: VariableStatistics, moments: Moments) -> np.ndarray:
+def _find_disagreements(stored: VariableStatistics, moments: Moments) -> np.ndarray:
     scale = np.maximum(moments.std, 1e-6 * np.abs(moments.mean) + 1e-12)
     # ddof 1 instead of 0 is no disagreement
     tolerance = _TOLERANCE + 1.0 / max(moments.count, 1)
     same_mean = np.abs(stored.mean - moments.mean) <= tolerance * scale
     same_std = np.abs(stored.std - moments.std) <= tolerance * scale
-    return np.asarray(~(same_mean & same_std))  # what is not finite agrees with nothing
+    return np.asarray(~(same_mean & same_std))  # values that are not finite always disagree

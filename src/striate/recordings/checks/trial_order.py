@@ -1,4 +1,4 @@
-"""Rules about what tells the order of the trials where it is meant to be hidden."""
+"""Rules about fields that reveal the order of the trials of a competition recording."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from striate.recordings.checks.scan import TrialScan
 
 
 def check(scan: TrialScan, trials: pd.DataFrame) -> Iterator[Finding]:
-    """Look for trial order in a recording that withholds responses."""
+    """Check whether a recording that withholds responses reveals the order of its trials."""
     tiers = trials["tier"].to_numpy()
     withheld = any(
         (rows := tiers == tier).any() and scan.zero["responses"][rows].all() for tier in ("test", "final_test")
@@ -19,18 +19,18 @@ def check(scan: TrialScan, trials: pd.DataFrame) -> Iterator[Finding]:
     if not withheld:
         return
     if trials["trial_idx"].dtype.kind in "iu":
-        message = "responses are withheld, but the trial indices are integers, which tell the order of the trials."
-        yield make_finding("trial-order", "meta/trials/trial_idx.npy", message, "Replace them by keyed hashes.")
+        message = "responses are withheld, but the trial indices are integers, which reveal the order of the trials."
+        yield make_finding("trial-order", "meta/trials/trial_idx.npy", message, "Replace them with keyed hashes.")
     for name in trials.columns.drop(["tier", "image_id", "trial_idx"]):
-        if _tells_time(str(name), trials[name]):
-            message = "responses are withheld, but this field tells when each trial was shown."
+        if _reveals_time(str(name), trials[name]):
+            message = "responses are withheld, but this field reveals when each trial was shown."
             yield make_finding(
                 "trial-order", f"meta/trials/{name}.npy", message, "Leave the field out of the public archive."
             )
 
 
-def _tells_time(name: str, values: pd.Series) -> bool:
-    """Whether a field is a clock or a counter: distinct values in (nearly) every trial that can be sorted."""
+def _reveals_time(name: str, values: pd.Series) -> bool:
+    """Whether a field is a time or a counter: sortable values that differ between nearly all trials."""
     if any(word in name.lower() for word in ("_ts", "time", "stamp", "date")):
         return True
     return values.dtype.kind in "iuf" and values.nunique() > 0.9 * len(values) and len(np.unique(values)) > 10
