@@ -1,18 +1,16 @@
 """The description of a benchmark: validated whole, found by name or path, and SENSORIUM 2022 as ever."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fixtures.messages import assert_short
+from tests.fixtures.recordings import COLOUR_MICE
 
 from striate import registry
 from striate.benchmarks import BenchmarkSpec, load_benchmark, parse_benchmark, read_benchmark
 from striate.errors import InputError
-
-COLOUR_MICE = Path(__file__).parents[1] / "fixtures" / "colour_mice.toml"
 
 TIERS = [{"name": "a", "role": "train"}, {"name": "b", "role": "validation"}, {"name": "c", "role": "test"}]
 
@@ -85,6 +83,8 @@ def test_a_plugin_registers_a_benchmark() -> None:
         ({"stimulus": {"height": 3}}, "height and width belong together"),
         ({"stimulus": {"range": [1, 0]}}, "smallest value, then the largest"),
         ({"behavior": {"names": ["x", "x"]}}, "'x' is listed twice"),
+        ({"behavior": {"names": ["x"], "aliases": {"y": ["z"]}}}, "aliases are given for 'y'"),
+        ({"behavior": {"names": ["pupil"], "aliases": {"pupil": ["Pupil "]}}}, "must be unique"),
         ({"tiers": [{"name": "a", "role": "trian"}]}, r"tiers.role = .*should be 'train', 'validation' or 'test'"),
         ({"tiers": TIERS[:1]}, "0 tiers have role 'validation'"),
         ({"tiers": [*TIERS, {"name": "d", "role": "train"}]}, "2 tiers have role 'train'"),

@@ -189,6 +189,10 @@ def pickled_extra_field(files: Members) -> None:
     files["meta/trials/notes.npy"] = b"\x80\x04]."
 
 
+def no_benchmark(files: Members) -> None:
+    files["meta/benchmark.toml"] = b"name = 'plain'\nchannels = 2\n"
+
+
 FILE_BREACHES: dict[str, tuple[Callable[[Members], None], str]] = {
     "statistics-disagree": (wrong_statistics, "warning"),
     "missing-statistics": (no_statistics, "warning"),
@@ -199,6 +203,7 @@ FILE_BREACHES: dict[str, tuple[Callable[[Members], None], str]] = {
     "unrelated-file": (odd_file, "note"),
     "unreadable-field": (pickled_extra_field, "warning"),
     "doubled-field": (second_tier_field, "error"),
+    "benchmark": (no_benchmark, "error"),
 }
 
 

@@ -66,7 +66,7 @@ def text(content: str) -> str:
 
 
 def image_gallery(images: Iterable[Any], captions: Iterable[str], *, width: int = 150) -> str:
-    """Return grey images, uint8 arrays of shape (H, W), side by side; an empty string if Pillow is missing."""
+    """Return images, uint8 arrays of shape (H, W) or (H, W, 3), side by side; an empty string if Pillow is missing."""
     try:
         from PIL import Image
     except ImportError:

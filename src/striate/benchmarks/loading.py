@@ -59,7 +59,18 @@ def load_benchmark(benchmark: Benchmark | None = None) -> BenchmarkSpec:
         return _registered(text)
     if isinstance(benchmark, Mapping):
         return _validated(benchmark, "The benchmark")
-    return check_spec(benchmark)
+    return _with_own_name(check_spec(benchmark), "The benchmark")
+
+
+def is_default(spec: BenchmarkSpec) -> bool:
+    """Whether a benchmark is the one that archives without a description belong to, SENSORIUM 2022.
+
+    Examples
+    --------
+    >>> is_default(load_benchmark())
+    True
+    """
+    return spec.name == DEFAULT
 
 
 def read_benchmark(path: str | os.PathLike[str]) -> BenchmarkSpec:
@@ -108,7 +119,10 @@ def parse_benchmark(content: bytes | str, source: str = "The benchmark") -> Benc
 
 
 def _validated(tables: Mapping[str, Any], source: str) -> BenchmarkSpec:
-    spec = validate_settings(BenchmarkSpec, tables, source, kind="benchmark")
+    return _with_own_name(validate_settings(BenchmarkSpec, tables, source, kind="benchmark"), source)
+
+
+def _with_own_name(spec: BenchmarkSpec, source: str) -> BenchmarkSpec:
     if spec.name == DEFAULT and DEFAULT in benchmarks and spec != _registered(DEFAULT):
         raise InputError(
             f"{source}: the benchmark is called {DEFAULT!r}, but differs from that benchmark: give it a name of its own."

@@ -181,6 +181,18 @@ class BenchmarkSpec(Table):
         """Names of the components of each variable whose length the benchmark fixes, by variable."""
         return {"behavior": self.behavior_names, "pupil_center": self.pupil_center_names}
 
+    def component_aliases(self, variable: str) -> Mapping[str, tuple[str, ...]]:
+        """Return the other names of each component of behaviour or eye position.
+
+        Examples
+        --------
+        >>> from striate.benchmarks import load_benchmark
+        >>> load_benchmark("sensorium2022").component_aliases("pupil_center")["vertical"]
+        ('y', 'pupil_y')
+        """
+        table = self.behavior if variable == "behavior" else self.pupil_center
+        return {name: table.aliases.get(name, ()) for name in table.names} if table else {}
+
     @cached_property
     def variables(self) -> tuple[str, ...]:
         """Names of the variables that a recording has for each trial."""

@@ -1,14 +1,14 @@
 """The tables of a benchmark's TOML file: stimulus, tiers, tracks, standardisation and so on, each validated by itself."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from striate._internal.file_names import file_name_problem
 from striate._internal.text_cleaning import Line, OptionalLine
 from striate.benchmarks.session_names import is_session
-from striate.errors import quoted
+from striate.errors import nearest, quoted
 
 Role = Literal["train", "validation", "test"]
 Board = Literal["live", "final"]
@@ -40,6 +40,23 @@ def _component_name(name: str) -> str:
     if not _COMPONENT.fullmatch(name):
         raise ValueError("should be lower-case letters, digits, '-' and '_'")
     return name
+
+
+def _check_aliases(table: Any) -> Any:
+    for name in table.aliases:
+        if name not in table.names:
+            raise ValueError(f"aliases are given for {quoted(name)}, which is no name: {nearest(name, table.names)}")
+    names = [plain_name(name) for name in (*table.names, *(each for given in table.aliases.values() for each in given))]
+    if (doubled := next((name for name in names if names.count(name) > 1), None)) is not None:
+        raise ValueError(
+            f"two names or aliases are {quoted(doubled)}: each must be unique, whatever its case and spaces"
+        )
+    return table
+
+
+def plain_name(name: str) -> str:
+    """Return a name without what does not matter when a column is looked up: case, spaces, ``_`` and ``-``."""
+    return re.sub(r"[\s_-]+", "", name).lower()
 
 
 Names = Annotated[tuple[Line, ...], BeforeValidator(_as_tuple), AfterValidator(_listed_once), Field(max_length=256)]
@@ -93,6 +110,11 @@ class Stimulus(Table):
             )
         return self
 
+    @property
+    def value_name(self) -> str:
+        """What the pixel values are called in messages."""
+        return "grey values" if self.channels == ("grey",) else "pixel values"
+
 
 class Responses(Table):
     """What is measured of the neurons.
@@ -121,14 +143,19 @@ class Behavior(Table):
     ----------
     names
         Name of each variable, in the order of the columns of the arrays; empty if none is recorded.
+    aliases
+        Other names of variables, which the columns of a lab's tables may have. Case, spaces, ``_`` and ``-`` do not matter.
 
     Examples
     --------
-    >>> Behavior(names=["running speed"]).names
+    >>> Behavior(names=["running speed"], aliases={"running speed": ["treadmill"]}).names
     ('running speed',)
     """
 
     names: Names = ()
+    aliases: dict[str, Names] = {}
+
+    _named = model_validator(mode="after")(_check_aliases)
 
 
 class PupilCenter(Table):
@@ -138,6 +165,8 @@ class PupilCenter(Table):
     ----------
     names
         Names of its two components.
+    aliases
+        Other names of the components, as for behaviour.
 
     Examples
     --------
@@ -146,6 +175,9 @@ class PupilCenter(Table):
     """
 
     names: Annotated[Names, Field(min_length=2, max_length=2)] = ("horizontal", "vertical")
+    aliases: dict[str, Names] = {}
+
+    _named = model_validator(mode="after")(_check_aliases)
 
 
 class Tier(Table):

@@ -4,10 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
-import pandas as pd
-
 from striate._internal.atomic_write import as_path
 from striate._internal.progress_bars import progress_bar
+from striate.benchmarks import is_default
 from striate.errors import InputError, describe_type, printable_text
 from striate.recordings import layout
 from striate.recordings.archive import Archive, open_archive
@@ -15,9 +14,9 @@ from striate.recordings.check_findings import CheckReport, Finding, Severity, Un
 from striate.recordings.check_rules import make_finding
 from striate.recordings.checks import images, responses, statistics, trial_order
 from striate.recordings.checks.scan import scan_trials
-from striate.recordings.pack import MANIFEST, session_from_neurons
+from striate.recordings.pack import MANIFEST, session_from_neurons, session_of_archive
 from striate.recordings.recording import Recording
-from striate.recordings.tables import read_tables
+from striate.recordings.tables import Tables, read_tables
 from striate.recordings.trial_reader import TrialReader
 from striate.recordings.write import write
 
@@ -80,7 +79,7 @@ def _check_recording(recording: Recording) -> CheckReport:
     if recording.source is not None and recording.source.exists():
         return check(recording.source)
     with tempfile.TemporaryDirectory(prefix="striate-check-") as folder:
-        return check(write(recording, Path(folder) / f"{layout.archive_stem(recording.session)}"))
+        return check(write(recording, Path(folder) / layout.archive_stem(recording.session, recording.benchmark)))
 
 
 def _check_contents(archive: Archive) -> list[Finding]:
@@ -90,23 +89,27 @@ def _check_contents(archive: Archive) -> list[Finding]:
     findings = tables.findings
     neurons, trials = tables.neurons, tables.trials
     if neurons is not None:
-        findings += _check_session(archive, neurons)
+        findings += _check_session(archive, tables)
     if trials is None or neurons is None:
         return findings
-    reader = TrialReader(archive, len(trials), len(neurons))
+    benchmark = tables.benchmark
+    reader = TrialReader(archive, len(trials), len(neurons), benchmark)
     findings += reader.find_file_problems()
-    with progress_bar(f"checking {archive.path.name}", len(layout.VARIABLES) * len(trials)) as advance:
+    with progress_bar(f"checking {archive.path.name}", len(benchmark.variables) * len(trials)) as advance:
         scan = scan_trials(reader, trials, advance)
     findings += scan.findings
-    findings += images.check(scan, trials)
-    findings += responses.check(scan, trials, neurons)
-    findings += trial_order.check(scan, trials)
+    findings += images.check(scan, trials, benchmark)
+    findings += responses.check(scan, trials, neurons, benchmark)
+    findings += trial_order.check(scan, trials, benchmark)
     findings += statistics.check(scan, trials, tables.statistics)
     return findings
 
 
-def _check_session(archive: Archive, neurons: pd.DataFrame) -> list[Finding]:
-    from_table, from_name = session_from_neurons(neurons), layout.session_from_file_name(archive.path.name)
+def _check_session(archive: Archive, tables: Tables) -> list[Finding]:
+    if not is_default(tables.benchmark):
+        return _check_stated_session(archive, tables)
+    assert tables.neurons is not None
+    from_table, from_name = session_from_neurons(tables.neurons), layout.session_from_file_name(archive.path.name)
     if from_table and from_name and from_table != from_name:
         message = f"the name has session {from_name}, `meta/neurons` has {from_table}; the latter is used."
         return [make_finding("session-name", archive.path.name, message, "Rename the file, or open it with session=….")]
@@ -114,4 +117,19 @@ def _check_session(archive: Archive, neurons: pd.DataFrame) -> list[Finding]:
         message = "neither `meta/neurons` nor the name contains the session."
         fix = "Name it: striate.open(path, session='animal-session-scan')."
         return [make_finding("session-name", archive.path.name, message, fix)]
+    return []
+
+
+def _check_stated_session(archive: Archive, tables: Tables) -> list[Finding]:
+    """Check the session of a recording of another benchmark than SENSORIUM 2022."""
+    session, sessions = session_of_archive(archive, tables), tables.benchmark.sessions
+    if session is None:
+        message = f"neither `{layout.SESSION_MEMBER}` nor the name contains the session."
+        fix = f"Name it: striate.open(path, session='{sessions.example}')."
+        return [make_finding("session-name", archive.path.name, message, fix)]
+    if not sessions.matches(session):
+        message = (
+            f"session {session} does not match the pattern of benchmark {tables.benchmark.name}, {sessions.pattern}."
+        )
+        return [make_finding("session-name", layout.SESSION_MEMBER, message, f"Name it like {sessions.example}.")]
     return []

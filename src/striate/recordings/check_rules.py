@@ -42,6 +42,7 @@ RULES: dict[str, Rule] = {
     "dtype": Rule(_E, "Numbers are integers or floats, names are strings."),
     "shape": Rule(_E, "Each array has the shape that the layout demands."),
     # tables
+    "benchmark": Rule(_E, "`meta/benchmark.toml`, if present, describes a benchmark."),
     "missing-file": Rule(_E, "All files that are required to read a recording exist."),
     "missing-field": Rule(_W, "All files that the tools of 2022 need exist."),
     "doubled-field": Rule(_E, "No field of a table is in two files."),
@@ -52,15 +53,17 @@ RULES: dict[str, Rule] = {
     "trial-ids": Rule(_E, "Trial indices are unique integers or strings."),
     "coordinates": Rule(_E, "Cortical positions are finite."),
     "session-name": Rule(_W, "The file's name and the neurons' animal, session and scan agree."),
-    "tiers": Rule(_E, "Each trial's tier is train, validation, test or final_test."),
+    "tiers": Rule(
+        _E, "Each trial's tier is one of the benchmark; in SENSORIUM 2022 train, validation, test or final_test."
+    ),
     "missing-tier": Rule(_W, "There are training, validation and test trials."),
     # trials
     "missing-trial": Rule(_E, "Each trial of the table has one file of each variable."),
     "extra-trial": Rule(_E, "No file belongs to a trial that is not in the table."),
     "unknown-variable": Rule(_N, "Variables that the layout does not name are ignored."),
     "non-finite": Rule(_E, "All values are finite, and stored standard deviations are valid divisors."),
-    "negative-responses": Rule(_E, "Responses are ≥ 0."),
-    "image-range": Rule(_W, "Grey values are between 0 and 255."),
+    "negative-responses": Rule(_E, "Responses are at least the benchmark's minimum, 0 in SENSORIUM 2022."),
+    "image-range": Rule(_W, "Pixel values are within the benchmark's range, 0 to 255 in SENSORIUM 2022."),
     "silent-neurons": Rule(_W, "Each neuron responds in at least one training trial."),
     # images and repeats
     "one-image-one-id": Rule(_E, "Trials with the same image id show the same image."),

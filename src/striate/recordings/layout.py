@@ -1,8 +1,9 @@
-"""The official layout of a recording (SENSORIUM 2022): paths, shapes and names."""
+"""The layout of a recording, that of SENSORIUM 2022: paths and names."""
 
 import re
 from dataclasses import dataclass
 
+from striate.benchmarks import BenchmarkSpec, is_default, load_benchmark
 from striate.benchmarks.session_names import is_session as is_session
 from striate.benchmarks.session_names import valid_session as valid_session
 from striate.benchmarks.tiers import TEST_TIERS as TEST_TIERS
@@ -32,8 +33,9 @@ class Variable:
 
 IMAGES = Variable("images", (), per_element=False)
 RESPONSES = Variable("responses", (), per_element=True)
-BEHAVIOR = Variable("behavior", ("pupil dilation", "derivative of pupil dilation", "running speed"), per_element=True)
-PUPIL_CENTER = Variable("pupil_center", ("horizontal", "vertical"), per_element=True)
+# the components of SENSORIUM 2022, for code that knows no recording
+BEHAVIOR = Variable("behavior", load_benchmark().behavior_names, per_element=True)
+PUPIL_CENTER = Variable("pupil_center", load_benchmark().pupil_center_names, per_element=True)
 VARIABLES = {v.name: v for v in (IMAGES, RESPONSES, BEHAVIOR, PUPIL_CENTER)}
 
 STATISTICS = ("mean", "std", "median", "min", "max")
@@ -62,6 +64,10 @@ REQUIRED_MEMBERS = (
     "meta/neurons/unit_ids.npy",
     f"meta/neurons/{COORDINATES}.npy",
 )
+
+# In archives of other benchmarks than SENSORIUM 2022: the description of the benchmark, and the name of the session.
+BENCHMARK_MEMBER = "meta/benchmark.toml"
+SESSION_MEMBER = "meta/session.toml"
 
 # Files in archives that do not belong to the recording.
 IGNORED_FILES = re.compile(
@@ -110,28 +116,36 @@ def statistics_member(variable: str, statistics_set: str, statistic: str) -> str
     return f"meta/statistics/{variable}/{statistics_set}/{statistic}.npy"
 
 
-def standard_meta_members() -> list[str]:
-    """Return the members of ``meta`` that the tools of 2022 need, and that `striate.write` writes."""
-    neurons = [f"meta/neurons/{name}.npy" for name in (*NEURON_FIELDS, COORDINATES)]
+def statistics_sets(benchmark: BenchmarkSpec) -> tuple[str, ...]:
+    """Return the names of the sets of statistics that `striate.write` writes for a benchmark."""
+    return STATISTICS_SETS if is_default(benchmark) else STATISTICS_SETS[:1]
+
+
+def standard_meta_members(benchmark: BenchmarkSpec | None = None) -> list[str]:
+    """Return the members of ``meta`` that `striate.write` writes; those of SENSORIUM 2022 are needed by the tools of 2022."""
+    benchmark = benchmark or load_benchmark()
+    neuron_fields = tuple(NEURON_FIELDS) if is_default(benchmark) else ("unit_ids", "area", "layer")
+    neurons = [f"meta/neurons/{name}.npy" for name in (*neuron_fields, COORDINATES)]
     trials = [f"meta/trials/{name}.npy" for name in (*TRIAL_FIELDS, "frame_image_class")]
     statistics = [
         statistics_member(variable, statistics_set, statistic)
-        for variable in VARIABLES
-        for statistics_set in STATISTICS_SETS
+        for variable in benchmark.variables
+        for statistics_set in statistics_sets(benchmark)
         for statistic in STATISTICS
     ]
     return neurons + trials + statistics
 
 
-def archive_stem(session: str) -> str:
-    """Return the file name, without ``.zip``, that the tools of 2022 expect for a session.
+def archive_stem(session: str, benchmark: BenchmarkSpec | None = None) -> str:
+    """Return the file name, without ``.zip``, of the archive of a session; by default the one that the tools of 2022 expect.
 
     Examples
     --------
     >>> archive_stem("27204-5-13")
     'static27204-5-13-GrayImageNet-94c6ff995dac583098847cfecd43e7b6'
     """
-    return _STEM.format(session=valid_session(session))
+    official = benchmark is None or is_default(benchmark)
+    return _STEM.format(session=valid_session(session)) if official else valid_session(session)
 
 
 def session_from_file_name(name: str) -> str | None:

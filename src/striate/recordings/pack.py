@@ -16,6 +16,7 @@ from striate._internal.atomic_write import reserve_disk_space
 from striate._internal.parquet_files import read_table
 from striate._internal.progress_bars import Advance, progress_bar
 from striate._internal.safe_parsing import describe_first_error, parse_json_object, read_limited
+from striate.benchmarks import is_default, load_benchmark, parse_benchmark
 from striate.errors import InputError, StriateError, printable_text, shortened
 from striate.recordings import layout
 from striate.recordings import npy_format as npy
@@ -24,7 +25,7 @@ from striate.recordings.check_findings import Finding, Severity, UnreadableError
 from striate.recordings.check_rules import make_finding
 from striate.recordings.recording import Recording
 from striate.recordings.statistics import VariableStatistics
-from striate.recordings.tables import read_tables
+from striate.recordings.tables import Tables, read_tables
 from striate.recordings.trial_reader import TrialReader, narrowest_dtype
 
 SCHEMA_VERSION = 2
@@ -67,15 +68,15 @@ def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
     neurons, trials = tables.neurons, tables.trials
     assert neurons is not None  # a table is missing only if there is an error
     assert trials is not None
-    reader = TrialReader(archive, len(trials), len(neurons))
+    reader = TrialReader(archive, len(trials), len(neurons), tables.benchmark)
     for finding in reader.find_file_problems():
         if finding.severity == Severity.ERROR:
             raise UnreadableError(finding)
     arrays = {}
-    with progress_bar(f"packing {archive.path.name}", 4 * len(trials)) as advance:
-        for variable in layout.VARIABLES:
+    with progress_bar(f"packing {archive.path.name}", len(tables.benchmark.variables) * len(trials)) as advance:
+        for variable in tables.benchmark.variables:
             arrays[variable] = _pack_variable(reader, variable, folder / f"{variable}.npy", advance)
-    archive_session = session_from_neurons(neurons) or layout.session_from_file_name(archive.path.name)
+    archive_session = session_of_archive(archive, tables)
     if archive_session is None and session is None:
         raise UnreadableError(_missing_session_finding(archive.path))
     recording = Recording(
@@ -84,9 +85,10 @@ def pack(archive: Archive, folder: Path, session: str | None = None) -> None:
         trials,
         arrays["images"],
         arrays["responses"],
-        arrays["behavior"],
-        arrays["pupil_center"],
+        arrays.get("behavior"),
+        arrays.get("pupil_center"),
         statistics=tables.statistics,
+        benchmark=tables.benchmark,
     )
     _write_manifest(folder, recording, archive.path, archive_session)
 
@@ -142,6 +144,7 @@ def _write_manifest(folder: Path, recording: Recording, source: Path, session: s
         "schema_version": SCHEMA_VERSION,
         "session": session,
         "source": printable_text(source.name),
+        "benchmark": None if is_default(recording.benchmark) else recording.benchmark.to_toml(),
         "source_sha256": _sha256(source) if source.is_file() else None,
         "fingerprint": recording.fingerprint,
         "withheld_tiers": sorted(recording.withheld_tiers),
@@ -205,11 +208,13 @@ class _Manifest(BaseModel):
     source: StrictStr
     fingerprint: StrictStr
     withheld_tiers: list[StrictStr]
+    benchmark: StrictStr | None = None
     stored_statistics: dict[str, dict[str, Any]]
 
 
 def _load(folder: Path, manifest: _Manifest, session: str, source: Path | None) -> Recording:
-    images, responses, behavior, pupil_center = (npy.memory_map(folder / f"{name}.npy") for name in layout.VARIABLES)
+    benchmark = load_benchmark() if manifest.benchmark is None else parse_benchmark(manifest.benchmark)
+    arrays = {name: npy.memory_map(folder / f"{name}.npy") for name in benchmark.variables}
     statistics = {
         name: VariableStatistics(**{key: np.asarray(fields[key], np.float64) for key in layout.STATISTICS})
         for name, fields in manifest.stored_statistics.items()
@@ -219,14 +224,15 @@ def _load(folder: Path, manifest: _Manifest, session: str, source: Path | None) 
         session,
         read_table(folder / "neurons.parquet", advice),
         read_table(folder / "trials.parquet", advice),
-        images,
-        responses,
-        behavior,
-        pupil_center,
+        arrays["images"],
+        arrays["responses"],
+        arrays.get("behavior"),
+        arrays.get("pupil_center"),
         statistics=statistics,
         source=source or folder,
         fingerprint=manifest.fingerprint,
         withheld_tiers=frozenset(manifest.withheld_tiers),
+        benchmark=benchmark,
     )
 
 
@@ -237,6 +243,15 @@ def _missing_session_finding(path: Path) -> Finding:
         "neither `meta/neurons` nor the file's name contains the session.",
         "Name it: striate.open(path, session='animal-session-scan').",
     )
+
+
+def session_of_archive(archive: Archive, tables: Tables) -> str | None:
+    """Return the session that an archive states, or that follows from its table of neurons or the name of the file."""
+    if not is_default(tables.benchmark):
+        stem = archive.path.name.removesuffix(".zip")
+        return tables.session or (stem if tables.benchmark.sessions.matches(stem) else None)
+    of_neurons = None if tables.neurons is None else session_from_neurons(tables.neurons)
+    return of_neurons or layout.session_from_file_name(archive.path.name)
 
 
 def session_from_neurons(neurons: pd.DataFrame) -> str | None:

@@ -13,8 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate._internal import notebook_html
+from striate.benchmarks import Benchmark, BenchmarkSpec, is_default, load_benchmark
 from striate.errors import InputError, UnknownAttributeError, WithheldError
 from striate.recordings import layout
+from striate.recordings.pictures import picture
 from striate.recordings.statistics import RecordingStatistics, VariableStatistics, compute_statistics
 
 Array = NDArray[Any]
@@ -29,7 +31,7 @@ class Recording:
     Parameters
     ----------
     session
-        Name of the session, ``animal-session-scan`` in the benchmark, for example ``"27204-5-13"``.
+        Name of the session, ``animal-session-scan`` in SENSORIUM 2022, for example ``"27204-5-13"``.
     neurons : DataFrame, N rows
         Columns ``unit_id`` (unique integers) and ``x``, ``y``, ``z`` (cortical position in µm), optionally ``area``,
         ``layer``, ``animal_id``, ``session`` and ``scan_idx`` (default: ``"unknown"``, and the parts of the session). Row n
@@ -37,14 +39,15 @@ class Recording:
     trials : DataFrame, T rows
         Columns ``tier``, ``image_id`` and ``trial_idx`` (integers, or strings if the order is withheld), and optionally
         other fields of ``meta/trials``. Row t describes trial t.
-    images : (T, 1, H, W)
-        Image of each trial, grey values 0–255.
+    images : (T, C, H, W)
+        Image of each trial, with the channels of the benchmark. SENSORIUM 2022 has one, with grey values 0–255.
     responses : (T, N)
-        Deconvolved calcium responses in raw units, ≥ 0; all zero if withheld.
-    behavior : (T, 3)
-        Pupil dilation, its derivative, and running speed; all zero if withheld.
-    pupil_center : (T, 2)
-        Horizontal and vertical eye position; all zero if withheld.
+        Responses in raw units; all zero if withheld. Those of SENSORIUM 2022 are deconvolved calcium responses, ≥ 0.
+    behavior : (T, K), optional
+        Behaviour variables of the benchmark; all zero if withheld or left out. Those of SENSORIUM 2022 are pupil dilation,
+        its derivative, and running speed.
+    pupil_center : (T, 2), optional
+        Horizontal and vertical eye position; all zero if withheld or left out; (T, 0) if the benchmark has none.
     statistics
         Stored statistics by variable name. Missing statistics are computed over the training trials.
     source
@@ -53,11 +56,14 @@ class Recording:
         Known fingerprint (default: computed from the content).
     withheld_tiers
         Known withheld tiers (default: test tiers whose responses are all zero).
+    benchmark
+        Benchmark of the recording: name, path of a TOML file, or description (default: SENSORIUM 2022).
 
     Raises
     ------
     InputError
-        If the numbers of trials or neurons disagree, a column is missing, or a tier is unknown.
+        If the numbers of trials or neurons disagree, a column is missing, a tier is unknown, or an array does not have the
+        shape that the benchmark requires.
 
     Examples
     --------
@@ -88,21 +94,23 @@ class Recording:
         trials: pd.DataFrame,
         images: Array,
         responses: Array,
-        behavior: Array,
-        pupil_center: Array,
+        behavior: Array | None = None,
+        pupil_center: Array | None = None,
         statistics: Mapping[str, VariableStatistics] | None = None,
         *,
         source: Path | None = None,
         fingerprint: str | None = None,
         withheld_tiers: frozenset[str] | None = None,
+        benchmark: Benchmark | None = None,
     ) -> None:
+        self.benchmark: BenchmarkSpec = load_benchmark(benchmark)
         self.session = layout.valid_session(session)
         self.neurons = _with_defaults(neurons, self._default_neuron_fields())
         self.trials = _with_defaults(trials, {"frame_image_class": "unknown"})
         self.images = images
         self.responses = responses
-        self.behavior = behavior
-        self.pupil_center = pupil_center
+        self.behavior = self._given_or_zero("behavior", behavior)
+        self.pupil_center = self._given_or_zero("pupil_center", pupil_center)
         self.source = source
         self.stored_statistics: dict[str, VariableStatistics] = dict(statistics or {})
         self._statistics: RecordingStatistics | None = None
@@ -110,7 +118,13 @@ class Recording:
         self._withheld_tiers = withheld_tiers
         self._validate()
 
+    def _given_or_zero(self, variable: str, values: Array | None) -> Array:
+        components = len(self.benchmark.components[variable])
+        return np.zeros((len(self.trials), components), dtype=np.float32) if values is None else values
+
     def _default_neuron_fields(self) -> dict[str, str | int]:
+        if not is_default(self.benchmark):
+            return {"area": "unknown", "layer": "unknown"}
         parts = self.session.split("-")
         numbers = parts if len(parts) == 3 and all(p.isdecimal() for p in parts) else ["0", "0", "0"]
         animal, session, scan = (int(part) for part in numbers)
@@ -128,13 +142,24 @@ class Recording:
                     f"{prefix}: the table of {name} has no column {', '.join(missing)}; it needs {columns}."
                 )
         count, neurons = len(self.trials), len(self.neurons)
-        if self.images.ndim != 4 or self.images.shape[1] != 1:
-            raise InputError(f"{prefix}: images have shape {self.images.shape}; expected (trials, 1, height, width).")
-        expected = {"responses": (count, neurons), "behavior": (count, 3), "pupil_center": (count, 2)}
+        stimulus, channels = self.benchmark.stimulus, self.benchmark.image_channels
+        if self.images.ndim != 4 or self.images.shape[1] != channels:
+            raise InputError(
+                f"{prefix}: images have shape {self.images.shape}; expected (trials, {channels}, height, width)."
+            )
+        if stimulus.height is not None and self.image_shape != (stimulus.height, stimulus.width):
+            height, width = self.image_shape
+            raise InputError(
+                f"{prefix}: images have {height}×{width} pixels; those of benchmark {self.benchmark.name} have "
+                f"{stimulus.height}×{stimulus.width}."
+            )
+        expected = {"responses": (count, neurons)}
+        expected |= {name: (count, len(components)) for name, components in self.benchmark.components.items()}
         for name, shape in expected.items():
-            if self.arrays[name].shape != shape:
+            values: Array = getattr(self, name)
+            if values.shape != shape:
                 raise InputError(
-                    f"{prefix}: {name} have shape {self.arrays[name].shape}; {count} trials and {neurons} neurons need {shape}."
+                    f"{prefix}: {name} have shape {values.shape}; {count} trials and {neurons} neurons need {shape}."
                 )
         if len(self.images) != count:
             raise InputError(f"{prefix}: there are {len(self.images)} images for {count} trials; each trial needs one.")
@@ -142,17 +167,18 @@ class Recording:
             duplicates = table[column][table[column].duplicated()]
             if len(duplicates):
                 raise InputError(f"{prefix}: {column} {duplicates.iloc[0]} is not unique; each must occur once.")
-        unknown = sorted(set(self.trials["tier"]) - set(layout.TIERS))
+        tiers = self.benchmark.tier_order
+        unknown = sorted(set(self.trials["tier"]) - set(tiers))
         if unknown:
-            raise InputError(f"{prefix}: unknown tier {unknown[0]!r}; allowed are {', '.join(layout.TIERS)}.")
+            raise InputError(f"{prefix}: unknown tier {unknown[0]!r}; allowed are {', '.join(tiers)}.")
 
     def __getattr__(self, name: str) -> Any:
         raise UnknownAttributeError("Recording", name, [*dir(type(self)), *self.__dict__])
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """Arrays of all variables by name."""
-        return {name: getattr(self, name) for name in layout.VARIABLES}
+        """Arrays of all variables of the benchmark by name."""
+        return {name: getattr(self, name) for name in self.benchmark.variables}
 
     @property
     def image_shape(self) -> tuple[int, int]:
@@ -173,7 +199,7 @@ class Recording:
     def tiers(self) -> tuple[str, ...]:
         """Tiers of the recording, in the order train, validation, test, final_test."""
         present = set(self.trials["tier"])
-        return tuple(t for t in layout.TIERS if t in present)
+        return tuple(t for t in self.benchmark.tier_order if t in present)
 
     def rows(self, tier: str) -> NDArray[np.int64]:
         """Return the row numbers of the trials of one tier in ascending order.
@@ -192,7 +218,7 @@ class Recording:
         InputError
             If the recording has no such tier.
         """
-        name = layout.tier_name(tier)
+        name = self.benchmark.tier_name(tier)
         rows = np.flatnonzero((self.trials["tier"] == name).to_numpy())
         if rows.size == 0:
             raise InputError(
@@ -205,19 +231,19 @@ class Recording:
         """Test tiers whose responses are withheld, which means all zero."""
         if self._withheld_tiers is None:
             self._withheld_tiers = frozenset(
-                t for t in self.tiers if t in layout.TEST_TIERS and not self.responses[self.rows(t)].any()
+                t for t in self.tiers if t in self.benchmark.test_tiers and not self.responses[self.rows(t)].any()
             )
         return self._withheld_tiers
 
     @cached_property
     def behavior_withheld(self) -> bool:
         """Whether behaviour is withheld, which means all zero."""
-        return not self.behavior.any()
+        return self.behavior.shape[1] > 0 and not self.behavior.any()
 
     @cached_property
     def pupil_center_withheld(self) -> bool:
         """Whether the eye position is withheld, which means all zero."""
-        return not self.pupil_center.any()
+        return self.pupil_center.shape[1] > 0 and not self.pupil_center.any()
 
     def measured_responses(self, tier: str) -> Array:
         """Return the responses of one tier in raw units, shape (trials of the tier, N).
@@ -234,7 +260,7 @@ class Recording:
         InputError
             If the recording has no such tier.
         """
-        name = layout.tier_name(tier)
+        name = self.benchmark.tier_name(tier)
         if name in self.withheld_tiers:
             raise WithheldError(
                 f"The responses of tier {name!r} of {self.session} are withheld (all zero in the archive): "
@@ -246,10 +272,10 @@ class Recording:
     def statistics(self) -> Mapping[str, VariableStatistics]:
         """Statistics by variable: stored statistics, or statistics of the training trials (ddof 0) if none are stored."""
         if self._statistics is None:
-            rows = np.flatnonzero((self.trials["tier"] == "train").to_numpy())
+            rows = np.flatnonzero((self.trials["tier"] == self.benchmark.training_tier).to_numpy())
             self._statistics = RecordingStatistics(
                 {
-                    name: self.stored_statistics.get(name) or compute_statistics(name, values, rows)
+                    name: self.stored_statistics.get(name) or compute_statistics(name, values, rows, self.benchmark)
                     for name, values in self.arrays.items()
                 }
             )
@@ -262,20 +288,47 @@ class Recording:
             self._fingerprint = content_hash(self)
         return self._fingerprint
 
+    def with_benchmark(self, benchmark: Benchmark) -> "Recording":
+        """Return the same trials and neurons as a recording of another benchmark; statistics are computed anew.
+
+        Raises
+        ------
+        InputError
+            If there is no such benchmark, or the recording does not fit it.
+        """
+        spec = load_benchmark(benchmark)
+        if spec == self.benchmark:
+            return self
+        arrays = {name: values for name, values in self.arrays.items() if name in spec.variables}
+        return Recording(
+            self.session,
+            self.neurons,
+            self.trials,
+            self.images,
+            self.responses,
+            arrays.get("behavior"),
+            arrays.get("pupil_center"),
+            benchmark=spec,
+        )
+
     def __repr__(self) -> str:
-        height, width = self.image_shape
         tiers = ", ".join(f"{t} {(self.trials['tier'] == t).sum()}" for t in self.tiers)
-        return f"<Recording {self.session}: {len(self.neurons)} neurons, {len(self.trials)} trials ({tiers}), {height}×{width}>"
+        return f"<Recording {self.session}: {len(self.neurons)} neurons, {len(self.trials)} trials ({tiers}), {self._size()}>"
+
+    def _size(self, times: str = "×") -> str:
+        """Height and width of the images, and the names of their channels if there are several."""
+        height, width = self.image_shape
+        channels = self.benchmark.stimulus.channels
+        return f"{height}{times}{width}" + (f" ({', '.join(channels)})" if len(channels) > 1 else "")
 
     def _repr_html_(self) -> str:
-        height, width = self.image_shape
         withheld = [f"responses of {tier}" for tier in sorted(self.withheld_tiers)]
         withheld += ["behaviour"] * self.behavior_withheld + ["eye position"] * self.pupil_center_withheld
         areas = self.neurons["area"].value_counts()
         facts = notebook_html.key_value_table(
             {
                 "neurons": f"{len(self.neurons):,} ({', '.join(f'{area} {count:,}' for area, count in areas.head(4).items())})",
-                "images": f"{height} × {width} pixels",
+                "images": f"{self._size(' × ')} pixels",
                 "withheld": ", ".join(withheld) or "nothing",
                 "source": self.source.name if self.source else "memory",
             }
@@ -287,7 +340,7 @@ class Recording:
             low, high = int(repeats.min()), int(repeats.max())
             rows.append((tier, f"{len(image_ids):,}", f"{len(repeats):,}", low if low == high else f"{low}–{high}"))
             for row in image_ids.drop_duplicates().index[: _GALLERY_SIZE // len(self.tiers)]:
-                images.append(np.clip(self.images[row, 0], 0, 255).astype(np.uint8))
+                images.append(picture(self.images[row], self.benchmark.stimulus))
                 captions.append(f"{tier}, image {image_ids[row]}")
         tiers = notebook_html.table(("tier", "trials", "images", "repeats"), rows)
         return notebook_html.section(
@@ -318,6 +371,8 @@ def content_hash(recording: Recording) -> str:
         for column in sorted(table.columns):
             digest.update(column.encode(errors="surrogatepass"))
             digest.update("\x1f".join(map(str, table[column].tolist())).encode(errors="surrogatepass"))
+    if not is_default(recording.benchmark):
+        digest.update(f"benchmark {recording.benchmark.sha256}".encode())
     for name, statistics in sorted(recording.statistics.items()):
         for field in layout.STATISTICS:
             digest.update(f"{name} {field}".encode())

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate._internal import notebook_html
+from striate.benchmarks import BenchmarkSpec, load_benchmark
 from striate.recordings.layout import STATISTICS, VARIABLES
 
 _BLOCK_SIZE = 32 * 2**20  # bytes of float64 per block
@@ -16,7 +17,7 @@ _BLOCK_SIZE = 32 * 2**20  # bytes of float64 per block
 class VariableStatistics:
     """Mean, standard deviation (ddof 0), median, minimum and maximum of one variable.
 
-    Statistics of images are scalars of shape (). Statistics of other variables have one value per element, shape (N,), (3,)
+    Statistics of images are scalars of shape (), or of each channel, shape (C,). Statistics of other variables have one value per element, shape (N,), (3,)
     or (2,).
 
     Examples
@@ -65,7 +66,10 @@ class RecordingStatistics(dict[str, VariableStatistics]):
 
 
 def compute_statistics(
-    name: str, values: NDArray[np.generic], rows: Sequence[int] | NDArray[np.integer]
+    name: str,
+    values: NDArray[np.generic],
+    rows: Sequence[int] | NDArray[np.integer],
+    benchmark: BenchmarkSpec | None = None,
 ) -> VariableStatistics:
     """Compute the statistics of one variable over some trials.
 
@@ -76,7 +80,9 @@ def compute_statistics(
     values : (T, ...)
         Values of the variable. A memory-mapped array is read in blocks.
     rows
-        Row numbers of the trials to use; the benchmark uses the training trials.
+        Row numbers of the trials to use, by convention the training trials.
+    benchmark
+        Benchmark, which determines whether images have one value or one for each channel (default: SENSORIUM 2022).
 
     Returns
     -------
@@ -89,11 +95,29 @@ def compute_statistics(
     array([2.])
     """
     index = np.sort(np.asarray(rows, dtype=np.int64))
-    per_element = VARIABLES[name].per_element
+    shape = statistics_shape(name, values.shape, benchmark or load_benchmark())
     if index.size == 0:
-        zero = np.zeros(values.shape[1:] if per_element else ())
+        zero = np.zeros(shape)
         return VariableStatistics(zero, zero, zero, zero, zero)
-    return _statistics_per_element(values, index) if per_element else _scalar_statistics(values, index)
+    if VARIABLES[name].per_element:
+        return _statistics_per_element(values, index)
+    if shape == ():
+        return _scalar_statistics(values, index)
+    channels = [_scalar_statistics(values[:, channel], index) for channel in range(values.shape[1])]
+    return VariableStatistics(*(np.stack([getattr(one, field) for one in channels]) for field in STATISTICS))
+
+
+def statistics_shape(name: str, shape: tuple[int, ...], benchmark: BenchmarkSpec) -> tuple[int, ...]:
+    """Return the shape of each statistic of a variable, from the shape of its array (trials first).
+
+    Examples
+    --------
+    >>> statistics_shape("responses", (100, 5), load_benchmark())
+    (5,)
+    """
+    if VARIABLES[name].per_element:
+        return shape[1:]
+    return shape[1:2] if benchmark.standardisation.image_statistics == "per_channel" else ()
 
 
 def _statistics_per_element(values: NDArray[np.generic], index: NDArray[np.int64]) -> VariableStatistics:

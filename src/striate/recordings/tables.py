@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from striate._internal.arrays import to_int64, to_storable_dtype
 from striate._internal.file_names import decode_file_name
+from striate._internal.safe_parsing import parse_toml
+from striate.benchmarks import BenchmarkSpec, load_benchmark, parse_benchmark
+from striate.benchmarks.loading import LARGEST_FILE
 from striate.errors import InputError, listed
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive
 from striate.recordings.check_findings import Finding, Severity, UnreadableError
 from striate.recordings.check_rules import make_finding
-from striate.recordings.statistics import VariableStatistics
+from striate.recordings.statistics import VariableStatistics, statistics_shape
 
 Array = NDArray[Any]
 
@@ -30,6 +33,10 @@ class Tables:
         The two tables (see `Recording`); None if a required field is missing or unreadable.
     statistics
         Stored statistics (the set ``all``) of the variables that have all five.
+    benchmark
+        Benchmark of the recording; SENSORIUM 2022 if the archive describes none.
+    session
+        Name of the session, if the archive states it.
     findings
         Findings about the files.
     """
@@ -37,12 +44,16 @@ class Tables:
     neurons: pd.DataFrame | None = None
     trials: pd.DataFrame | None = None
     statistics: dict[str, VariableStatistics] = field(default_factory=dict)
+    benchmark: BenchmarkSpec = field(default_factory=load_benchmark)
+    session: str | None = None
     findings: list[Finding] = field(default_factory=list)
 
 
 def read_tables(archive: Archive) -> Tables:
     """Read neurons, trials and stored statistics of an archive. Problems are returned as findings."""
     tables = Tables()
+    if layout.BENCHMARK_MEMBER in archive.members and not _read_description(archive, tables):
+        return tables  # nothing else can be told without it
     for member in layout.REQUIRED_MEMBERS:
         if member not in archive.members:
             tables.findings.append(
@@ -51,7 +62,7 @@ def read_tables(archive: Archive) -> Tables:
                 )
             )
     present = {member.lower() for member in archive.members}  # the case of `stimulus_Frame` varies
-    for member in layout.standard_meta_members():
+    for member in layout.standard_meta_members(tables.benchmark):
         if member.lower() not in present and member not in layout.REQUIRED_MEMBERS:
             rule = "missing-statistics" if member.startswith("meta/statistics/") else "missing-field"
             tables.findings.append(
@@ -60,9 +71,34 @@ def read_tables(archive: Archive) -> Tables:
                 )
             )
     tables.neurons = _read_neurons(archive, tables.findings)
-    tables.trials = _read_trials(archive, tables.findings)
+    tables.trials = _read_trials(archive, tables.benchmark, tables.findings)
     _read_statistics(archive, tables)
     return tables
+
+
+def _read_description(archive: Archive, tables: Tables) -> bool:
+    """Read the benchmark and the name of the session; False if the benchmark cannot be read."""
+    member = layout.BENCHMARK_MEMBER
+    try:
+        tables.benchmark = parse_benchmark(_read_text(archive, member), member)
+        member = layout.SESSION_MEMBER
+        if member in archive.members:
+            table = parse_toml(_read_text(archive, member), member)
+            tables.session = layout.valid_session(table.get("session"))
+    except UnreadableError as error:
+        tables.findings.append(error.finding)
+    except InputError as error:
+        message = str(error).removeprefix(f"{member}: ").removeprefix(f"{member} ")
+        tables.findings.append(make_finding("benchmark", member, message, "Write the recording again."))
+    return not tables.findings
+
+
+def _read_text(archive: Archive, member: str) -> bytes:
+    size = archive.members[member].size
+    if size > LARGEST_FILE:
+        message = f"{size} bytes; at most {LARGEST_FILE} are read."
+        raise UnreadableError(make_finding("oversized-member", member, message, "Write the recording again."))
+    return archive.read(member)
 
 
 def _fields(archive: Archive, folder: str, findings: list[Finding]) -> dict[str, str]:
@@ -157,7 +193,7 @@ def _read_neurons(archive: Archive, findings: list[Finding]) -> pd.DataFrame | N
     return pd.DataFrame(table)
 
 
-def _read_trials(archive: Archive, findings: list[Finding]) -> pd.DataFrame | None:
+def _read_trials(archive: Archive, benchmark: BenchmarkSpec, findings: list[Finding]) -> pd.DataFrame | None:
     fields = _read_fields(archive, "trials", set(layout.TRIAL_FIELDS), findings)
     if not layout.TRIAL_FIELDS.keys() <= fields.keys():
         return None
@@ -184,7 +220,7 @@ def _read_trials(archive: Archive, findings: list[Finding]) -> pd.DataFrame | No
         )
         return None
     _report_duplicates(trial_idx, member_path("trial_idx"), "trial-ids", "trial index", findings)
-    _report_tiers(tiers, member_path("tiers"), findings)
+    _report_tiers(tiers, benchmark, member_path("tiers"), findings)
     table: dict[str, Array] = {"tier": tiers, "image_id": image_ids, "trial_idx": trial_idx}
     for name, values in fields.items():
         if _fits(values, count, member_path(name), "trials", name in layout.OTHER_KNOWN_TRIAL_FIELDS, findings):
@@ -193,17 +229,19 @@ def _read_trials(archive: Archive, findings: list[Finding]) -> pd.DataFrame | No
     return pd.DataFrame(table)
 
 
-def _report_tiers(tiers: Array, member: str, findings: list[Finding]) -> None:
-    for tier in sorted(set(tiers.tolist()) - set(layout.TIERS)):
-        message = f"{int((tiers == tier).sum())} trials are of tier {tier!r}; allowed are {', '.join(layout.TIERS)}."
-        alias = " (`live_test` is called `test`)" if tier == "live_test" else ""
+def _report_tiers(tiers: Array, benchmark: BenchmarkSpec, member: str, findings: list[Finding]) -> None:
+    known = benchmark.tier_order
+    name_of = {alias: tier.name for tier in benchmark.tiers for alias in tier.aliases}
+    for tier in sorted(set(tiers.tolist()) - set(known)):
+        message = f"{int((tiers == tier).sum())} trials are of tier {tier!r}; allowed are {', '.join(known)}."
+        alias = f" (`{tier}` is called `{name_of[tier]}`)" if tier in name_of else ""
         findings.append(make_finding("tiers", member, message, f"Rename the tier{alias}."))
-    for tier in ("train", "validation", "test"):
+    test = benchmark.board_tier("live") or next(iter(benchmark.test_tiers), None)
+    for tier in (*benchmark.training_tiers, *([test] if test else [])):
         if tier not in tiers:
-            requirement = (
-                "training needs it" if tier in layout.TRAINING_TIERS else "predicting a test tier and scoring need it"
-            )
-            possible = "predicting a test tier" if tier in layout.TRAINING_TIERS else "training"
+            trains = tier in benchmark.training_tiers
+            requirement = "training needs it" if trains else "predicting a test tier and scoring need it"
+            possible = "predicting a test tier" if trains else "training"
             message = f"no trial is of tier {tier!r}."
             findings.append(make_finding("missing-tier", member, message, f"Not needed for {possible}; {requirement}."))
 
@@ -259,7 +297,9 @@ def _report_unknown(names: set[str], table: str, findings: list[Finding]) -> Non
 
 def _read_statistics(archive: Archive, tables: Tables) -> None:
     """Read the statistics of the set ``all``, which the evaluation uses."""
-    shapes: dict[str, tuple[int, ...]] = {"images": (), "behavior": (3,), "pupil_center": (2,)}
+    benchmark = tables.benchmark
+    shapes = {"images": statistics_shape("images", (0, benchmark.image_channels), benchmark)}
+    shapes |= {name: (len(components),) for name, components in benchmark.components.items() if components}
     if tables.neurons is not None:  # otherwise the number of values is unknown
         shapes["responses"] = (len(tables.neurons),)
     for variable, shape in shapes.items():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.benchmarks import BenchmarkSpec
 from striate.errors import listed
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive
@@ -31,16 +32,23 @@ class TrialReader:
         Archive with the files.
     trials, neurons
         Numbers of trials and neurons, from the tables.
+    benchmark
+        Benchmark of the recording.
     image_shape
-        Shape (1, height, width) of the first image, which all images must have. None if no image can be read.
+        Shape (channels, height, width) of the first image, which all images must have. None if no image can be read.
     """
 
     archive: Archive
     trials: int
     neurons: int
+    benchmark: BenchmarkSpec
     image_shape: tuple[int, int, int] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        stimulus, channels = self.benchmark.stimulus, self.benchmark.image_channels
+        if stimulus.height is not None and stimulus.width is not None:
+            self.image_shape = (channels, stimulus.height, stimulus.width)
+            return
         for trial in range(self.trials):
             member = layout.data_member("images", trial)
             if member in self.archive.members:
@@ -48,23 +56,23 @@ class TrialReader:
                     shape = npy_format.parse(self.archive.read(member), member).shape
                 except UnreadableError:
                     continue
-                if len(shape) == 2:
+                if len(shape) == 2 and channels == 1:
                     shape = (1, *shape)
-                elif len(shape) == 3 and shape[0] != 1 and shape[2] == 1:  # channels last
+                elif len(shape) == 3 and channels == 1 and shape[0] != 1 and shape[2] == 1:  # channels last
                     shape = (1, shape[0], shape[1])
-                if len(shape) == 3 and shape[0] == 1 and min(shape) > 0:
-                    self.image_shape = (1, shape[1], shape[2])
+                if len(shape) == 3 and shape[0] == channels and min(shape) > 0:
+                    self.image_shape = (channels, shape[1], shape[2])
                     return
 
     def shape(self, variable: str) -> tuple[int, ...]:
         """Return the shape of one trial of a variable."""
         if variable == "images":
-            return self.image_shape or (1, 0, 0)
-        return {"responses": (self.neurons,), "behavior": (3,), "pupil_center": (2,)}[variable]
+            return self.image_shape or (self.benchmark.image_channels, 0, 0)
+        return (self.neurons,) if variable == "responses" else (len(self.benchmark.components[variable]),)
 
     def find_file_problems(self) -> Iterator[Finding]:
         """Report missing, extra and unknown files of trials."""
-        present: dict[str, set[int]] = {name: set() for name in layout.VARIABLES}
+        present: dict[str, set[int]] = {name: set() for name in self.benchmark.variables}
         unknown: dict[str, int] = {}
         for member in self.archive.members:
             parsed = layout.parse_data_member(member)
@@ -110,7 +118,9 @@ class TrialReader:
             message = f"values are of type {array.dtype}; numbers are expected."
             raise UnreadableError(make_finding("dtype", member, message, "Save them as integers or floats."))
         # some recordings have (H, W) or (H, W, 1) for (1, H, W), and (1, n) or (n, 1) for (n,)
-        others = (shape[1:], (*shape[1:], 1)) if variable == "images" else ((*shape, 1),)
+        others: tuple[tuple[int, ...], ...] = ((*shape, 1),)
+        if variable == "images":
+            others = (shape[1:], (*shape[1:], 1)) if shape[0] == 1 else ()
         if array.shape in (shape, (1, *shape), *others):
             return array.reshape(shape)
         message = f"shape {array.shape}; {shape} is expected."

@@ -4,19 +4,23 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import tomli_w
 from numpy.typing import NDArray
 
 from striate._internal.arrays import to_storable_dtype
 from striate._internal.atomic_write import as_path, atomic_write, atomic_write_folder
 from striate._internal.file_names import encode_file_name, file_name_problem, find_name_clash
 from striate._internal.progress_bars import Advance, progress_bar
+from striate.benchmarks import Benchmark, is_default
 from striate.errors import InputError, describe_type, listed
 from striate.recordings import layout, npy_format
 from striate.recordings.recording import Recording
+
+Content: TypeAlias = NDArray[Any] | str
 
 # A fixed modification time, so that equal recordings give equal bytes and do not reveal when they were written.
 _MODIFICATION_TIME = (1980, 1, 1, 0, 0, 0)
@@ -45,8 +49,9 @@ def write(
     *,
     overwrite: bool = False,
     inspect: Callable[[Path], None] | None = None,
+    benchmark: Benchmark | None = None,
 ) -> Path:
-    """Write a recording as a zip or folder in the official layout, which the tools of 2022 can read.
+    """Write a recording as a zip or folder. The tools of 2022 can read recordings of SENSORIUM 2022.
 
     Parameters
     ----------
@@ -60,6 +65,9 @@ def write(
     inspect
         Function that is called with the temporary path of the written zip or folder. If it raises, nothing is written to
         `path`.
+    benchmark
+        Benchmark to write the recording for: name, path of a TOML file, or description (default: the recording's own). The
+        archive contains the complete description, except for SENSORIUM 2022.
 
     Returns
     -------
@@ -87,9 +95,11 @@ def write(
     recording = getattr(recording, "recording", recording)  # what `striate.simulate` returns holds one
     if not isinstance(recording, Recording):
         raise InputError(f"Expected a recording, got {describe_type(recording)}: striate.open opens one.")
+    if benchmark is not None:
+        recording = recording.with_benchmark(benchmark)
     target = as_path(path, "path")
     if target.is_dir() and not (target / "meta").exists() and target.suffix.lower() != ".zip" and not overwrite:
-        target = target / f"{layout.archive_stem(recording.session)}.zip"
+        target = target / f"{layout.archive_stem(recording.session, recording.benchmark)}.zip"
     if target.is_dir() and any(target.iterdir()) and not (target / "meta").exists():
         raise InputError(
             f"{target} contains something other than a recording, which would be lost: choose another folder."
@@ -99,7 +109,7 @@ def write(
             f"{target} would be a folder in spite of its suffix: give a name that ends in .zip, or the name of a folder."
         )
     tables = _tables(recording)
-    with progress_bar(f"writing {recording.session}", 4 * len(recording.trials)) as advance:
+    with progress_bar(f"writing {recording.session}", len(recording.arrays) * len(recording.trials)) as advance:
         if target.suffix.lower() == ".zip":
             with atomic_write(target, overwrite=overwrite) as temporary:
                 _write_zip(temporary, _top_folder(target, recording), _members(recording, tables), advance)
@@ -113,42 +123,49 @@ def write(
     return target
 
 
-def _write_folder(folder: Path, arrays: Iterator[tuple[str, NDArray[Any]]], advance: Advance) -> None:
-    for member, array in arrays:
+def _write_folder(folder: Path, contents: Iterator[tuple[str, Content]], advance: Advance) -> None:
+    for member, content in contents:
         file = folder / member
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(npy_format.dump(array))
+        file.write_bytes(_as_bytes(content))
         advance(1)
+
+
+def _as_bytes(content: Content) -> bytes:
+    return content.encode() if isinstance(content, str) else npy_format.dump(content)
 
 
 def _top_folder(target: Path, recording: Recording) -> str:
     """Return the name of the top folder in a zip: the name of the zip, if it can be read back."""
     name = target.stem
     usable = file_name_problem(name, 255) is None and not layout.IGNORED_FILES.search(name)
-    return name if usable else layout.archive_stem(recording.session)
+    return name if usable else layout.archive_stem(recording.session, recording.benchmark)
 
 
-def _write_zip(path: Path, top: str, arrays: Iterator[tuple[str, NDArray[Any]]], advance: Advance) -> None:
+def _write_zip(path: Path, top: str, contents: Iterator[tuple[str, Content]], advance: Advance) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive:
-        for member, array in arrays:
+        for member, content in contents:
             info = zipfile.ZipInfo(f"{top}/{member}", _MODIFICATION_TIME)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.create_system = 3
             info.external_attr = 0o100644 << 16
-            archive.writestr(info, npy_format.dump(array))
+            archive.writestr(info, _as_bytes(content))
             advance(1)
 
 
-def members(recording: Recording) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Iterate over the members of a recording (path and array) in the order in which they are written."""
+def members(recording: Recording) -> Iterator[tuple[str, Content]]:
+    """Iterate over the members of a recording (path, and array or text) in the order in which they are written."""
     return _members(recording, _tables(recording))
 
 
-def _members(recording: Recording, tables: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
+def _members(recording: Recording, tables: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, Content]]:
     for name, values in sorted(recording.arrays.items()):
         for trial in range(len(values)):
             yield layout.data_member(name, trial), np.asarray(values[trial])
     yield from sorted(tables.items())
+    if not is_default(recording.benchmark):
+        yield layout.BENCHMARK_MEMBER, recording.benchmark.to_toml()
+        yield layout.SESSION_MEMBER, tomli_w.dumps({"session": recording.session})
 
 
 def _tables(recording: Recording) -> dict[str, NDArray[Any]]:
@@ -187,7 +204,7 @@ def _statistics(recording: Recording) -> dict[str, NDArray[Any]]:
     return {
         layout.statistics_member(variable, statistics_set, statistic): np.asarray(getattr(values, statistic))
         for variable, values in recording.statistics.items()
-        for statistics_set in layout.STATISTICS_SETS
+        for statistics_set in layout.statistics_sets(recording.benchmark)
         for statistic in layout.STATISTICS
     }
 

@@ -44,12 +44,17 @@ class RecordingConformance:
     def test_arrays_have_one_row_a_trial(self, tmp_path: Path) -> None:
         """Images, responses, behaviour and eye position agree with the tables of trials and neurons."""
         recording = self._recording(tmp_path)
-        trials, neurons = len(recording.trials), len(recording.neurons)
+        trials, neurons, spec = len(recording.trials), len(recording.neurons), recording.benchmark
         height, width = recording.image_shape
-        assert recording.images.shape == (trials, 1, height, width)
+        assert recording.images.shape == (trials, spec.image_channels, height, width)
         assert recording.responses.shape == (trials, neurons)
-        assert recording.behavior.shape == (trials, 3)
-        assert recording.pupil_center.shape == (trials, 2)
+        assert recording.behavior.shape == (trials, len(spec.behavior_names))
+        assert recording.pupil_center.shape == (trials, len(spec.pupil_center_names))
+
+    def test_the_session_is_one_of_the_benchmark(self, tmp_path: Path) -> None:
+        """The name of the session matches the benchmark's pattern."""
+        recording = self._recording(tmp_path)
+        assert recording.benchmark.valid_session(recording.session) == recording.session
 
     def test_ids_are_unique(self, tmp_path: Path) -> None:
         """No unit id and no trial index stands twice."""
@@ -60,9 +65,9 @@ class RecordingConformance:
     def test_tiers_are_known_and_do_not_share_images(self, tmp_path: Path) -> None:
         """Each trial has a known tier; test images are in no other tier."""
         recording = self._recording(tmp_path)
-        assert set(recording.tiers) <= set(layout.TIERS)
+        assert set(recording.trials["tier"]) <= set(recording.benchmark.tier_order)
         of_tier = {t: set(recording.trials["image_id"][recording.rows(t)]) for t in recording.tiers}
-        for tier in layout.TEST_TIERS:
+        for tier in recording.benchmark.test_tiers:
             for other in recording.tiers:
                 if other != tier and tier in of_tier:
                     assert not of_tier[tier] & of_tier[other], f"images of {tier} are also in {other}"
@@ -75,13 +80,15 @@ class RecordingConformance:
                 assert np.array_equal(recording.images[rows[0]], recording.images[row])
 
     def test_values_are_allowed(self, tmp_path: Path) -> None:
-        """Responses are finite and not negative; grey values lie in 0–255."""
+        """All values are finite; responses and pixel values lie in the range of the benchmark."""
         recording = self._recording(tmp_path)
+        low, high = recording.benchmark.stimulus.range
+        minimum = recording.benchmark.responses.minimum
         for values in (recording.responses, recording.behavior, recording.pupil_center):
             assert np.isfinite(values).all()
-        assert (recording.responses >= 0).all()
-        assert float(recording.images.min()) >= 0
-        assert float(recording.images.max()) <= 255
+        assert minimum is None or (recording.responses >= minimum).all()
+        assert float(recording.images.min()) >= low
+        assert float(recording.images.max()) <= high
 
     def test_statistics_are_finite_and_ordered(self, tmp_path: Path) -> None:
         """Minimum ≤ mean ≤ maximum, standard deviation ≥ 0."""
@@ -96,7 +103,7 @@ class RecordingConformance:
     def test_written_again_it_is_the_same(self, tmp_path: Path) -> None:
         """Writing and opening gives the same content, and writing twice the same bytes."""
         recording = self._recording(tmp_path)
-        name = f"{layout.archive_stem(recording.session)}.zip"
+        name = f"{layout.archive_stem(recording.session, recording.benchmark)}.zip"
         first = write(recording, tmp_path / "first" / name)
         second = write(open_recording(first), tmp_path / "second" / name)
         assert open_recording(first).fingerprint == recording.fingerprint

@@ -1,6 +1,7 @@
 """Every reader of striate as a function of the bytes of one file, a module for each room."""
 
 from tests.fuzz.targets import (
+    benchmarks,
     competition,
     fetch,
     loading,
@@ -16,5 +17,5 @@ from tests.fuzz.targets.target import Target
 
 __all__ = ["TARGETS", "Target"]
 
-_ROOMS = (recordings, tables, simulate, fetch, loading, models, training, submissions, competition, portal)
+_ROOMS = (benchmarks, recordings, tables, simulate, fetch, loading, models, training, submissions, competition, portal)
 TARGETS: dict[str, Target] = {name: target for room in _ROOMS for name, target in room.TARGETS.items()}

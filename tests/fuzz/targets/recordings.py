@@ -23,7 +23,7 @@ def archives() -> list[bytes]:
     return [bytes_of(lambda path: striate.write(recording(), path), "a.zip")]  # type: ignore[arg-type]
 
 
-def _check_zip(path: Path) -> None:
+def check_zip(path: Path) -> None:
     import striate
 
     striate.check(path)
@@ -55,7 +55,7 @@ def _member(name: str) -> Target:
         files[name] = path.read_bytes()
         archive = path.with_name("static7-1-1-x.zip")
         write_zip(archive, files)
-        _check_zip(archive)
+        check_zip(archive)
 
     def seeds() -> list[bytes]:
         from tests.fixtures.archives import members_of
@@ -160,7 +160,7 @@ def _folder(path: Path) -> None:
 
 
 TARGETS: dict[str, Target] = {
-    "recording": Target(_check_zip, "static7-1-1-x.zip", archives),
+    "recording": Target(check_zip, "static7-1-1-x.zip", archives),
     "npy": Target(_parse_npy, "a.npy", npy),
     "tiers": _member("meta/trials/tiers.npy"),
     "trial-indices": _member("meta/trials/trial_idx.npy"),

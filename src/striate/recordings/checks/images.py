@@ -1,10 +1,12 @@
 """Rules about image ids, repeats, and images that are shown in more than one tier."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from striate.benchmarks import BenchmarkSpec
 from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.check_findings import Finding
@@ -12,13 +14,13 @@ from striate.recordings.check_rules import make_finding
 from striate.recordings.checks.scan import TrialScan
 
 
-def check(scan: TrialScan, trials: pd.DataFrame) -> Iterator[Finding]:
+def check(scan: TrialScan, trials: pd.DataFrame, benchmark: BenchmarkSpec) -> Iterator[Finding]:
     """Check image ids, images and repeats."""
     shown = trials.assign(trial=np.arange(len(trials)), pixels=scan.image_hash)
     shown = shown[scan.image_hash != b""]
     yield from _ids_and_images(shown)
-    yield from _across_tiers(shown)
-    yield from _repeats(trials)
+    yield from _across_tiers(shown, benchmark)
+    yield from _repeats(trials, benchmark)
 
 
 def _ids_and_images(shown: pd.DataFrame) -> Iterator[Finding]:
@@ -36,12 +38,12 @@ def _ids_and_images(shown: pd.DataFrame) -> Iterator[Finding]:
         yield make_finding("one-id-one-image", "meta/trials/frame_image_id.npy", message, "Give one image one id.")
 
 
-def _across_tiers(shown: pd.DataFrame) -> Iterator[Finding]:
+def _across_tiers(shown: pd.DataFrame, benchmark: BenchmarkSpec) -> Iterator[Finding]:
     member = "meta/trials/tiers.npy"
     tiers_of_image = shown.groupby("pixels")["tier"].agg(set)
     first_id = shown.groupby("pixels")["image_id"].first()
-    tests = set(layout.TEST_TIERS)
-    training = set(layout.TRAINING_TIERS)
+    tests = set(benchmark.test_tiers)
+    training = set(benchmark.training_tiers)
     leaked = first_id[[bool(t & tests) and bool(t & training) for t in tiers_of_image]].tolist()
     if leaked:
         message = (
@@ -56,16 +58,16 @@ def _across_tiers(shown: pd.DataFrame) -> Iterator[Finding]:
         yield make_finding(
             "image-in-training-and-validation", member, message, "Keep all trials of an image in one tier."
         )
-    live_and_final = first_id[[tests <= t for t in tiers_of_image]].tolist()
-    if live_and_final:
-        message = (
-            f"{len(live_and_final)} images are shown both in test and in final_test: ids {listed(live_and_final)}."
-        )
+    for first, second in combinations(benchmark.test_tiers, 2):
+        shared = first_id[[{first, second} <= t for t in tiers_of_image]].tolist()
+        if not shared:
+            continue
+        message = f"{len(shared)} images are shown both in {first} and in {second}: ids {listed(shared)}."
         yield make_finding("image-across-tiers", member, message, "Keep all trials of an image in one tier.")
 
 
-def _repeats(trials: pd.DataFrame) -> Iterator[Finding]:
-    for tier in layout.TEST_TIERS:
+def _repeats(trials: pd.DataFrame, benchmark: BenchmarkSpec) -> Iterator[Finding]:
+    for tier in benchmark.test_tiers:
         counts = trials.loc[trials["tier"] == tier, "image_id"].value_counts()
         if counts.empty:
             continue

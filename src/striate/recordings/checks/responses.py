@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from striate.benchmarks import BenchmarkSpec
 from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.check_findings import Finding, Severity
@@ -15,18 +16,18 @@ from striate.recordings.checks.scan import TrialScan
 _MIN_NEURONS = 50
 
 
-def check(scan: TrialScan, trials: pd.DataFrame, neurons: pd.DataFrame) -> Iterator[Finding]:
+def check(scan: TrialScan, trials: pd.DataFrame, neurons: pd.DataFrame, benchmark: BenchmarkSpec) -> Iterator[Finding]:
     """Check withheld tiers, training responses and behaviour."""
     tiers = trials["tier"].to_numpy()
     readable = scan.readable["responses"]
     silent = scan.zero["responses"]
     order_hidden = trials["trial_idx"].dtype.kind not in "iu"
-    for tier in layout.TIERS:
+    for tier in benchmark.tier_order:
         rows = np.flatnonzero((tiers == tier) & readable)
         if rows.size == 0:
             continue
         zero = rows[silent[rows]]
-        if tier in layout.TEST_TIERS:
+        if tier in benchmark.test_tiers:
             yield from _check_test_tier(tier, rows, zero, order_hidden, len(neurons))
         elif zero.size == rows.size or (zero.size and len(neurons) >= _MIN_NEURONS):
             message = (
@@ -37,7 +38,7 @@ def check(scan: TrialScan, trials: pd.DataFrame, neurons: pd.DataFrame) -> Itera
             yield make_finding(
                 "withheld-training", layout.data_member("responses", int(zero[0])), message, fix, severity
             )
-    if (train := (tiers == "train") & readable).any() and not silent[train].all():
+    if (train := (tiers == benchmark.training_tier) & readable).any() and not silent[train].all():
         silent_neurons = np.flatnonzero(~scan.active)
         if silent_neurons.size:
             units = neurons["unit_id"].to_numpy()[silent_neurons]
@@ -46,8 +47,12 @@ def check(scan: TrialScan, trials: pd.DataFrame, neurons: pd.DataFrame) -> Itera
             yield make_finding(
                 "silent-neurons", "data/responses", message, "They cannot be predicted; consider leaving them out."
             )
-    yield from _check_zero_trials(scan, "behavior", "zeroed-behavior", "behaviour")
-    yield from _check_zero_trials(scan, "pupil_center", "zeroed-pupil-center", "eye position")
+    for variable, rule, name in (
+        ("behavior", "zeroed-behavior", "behaviour"),
+        ("pupil_center", "zeroed-pupil-center", "eye position"),
+    ):
+        if variable in benchmark.variables:
+            yield from _check_zero_trials(scan, variable, rule, name)
 
 
 def _check_test_tier(

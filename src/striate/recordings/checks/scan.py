@@ -14,6 +14,7 @@ from striate.errors import listed
 from striate.recordings import layout
 from striate.recordings.check_findings import Finding
 from striate.recordings.check_rules import make_finding
+from striate.recordings.statistics import statistics_shape
 from striate.recordings.trial_reader import TrialReader
 
 Array = NDArray[Any]
@@ -33,11 +34,14 @@ class Moments:
         self.squares = np.zeros(self.shape)
 
     def add(self, values: Array) -> None:
-        """Add one trial; the values of images are averaged over pixels."""
+        """Add one trial; the values of images are averaged over pixels, of all channels together or of each channel."""
         values64 = values.astype(np.float64)
         if self.shape == ():
             self.total += values64.mean()
             self.squares += (values64**2).mean()
+        elif values64.ndim > len(self.shape):
+            self.total += values64.mean((-2, -1))
+            self.squares += (values64**2).mean((-2, -1))
         else:
             self.total += values64
             self.squares += values64**2
@@ -89,24 +93,25 @@ class TrialScan:
 def scan_trials(reader: TrialReader, trials: pd.DataFrame, advance: Advance) -> TrialScan:
     """Read every trial once, and return its properties."""
     count = reader.trials
-    shapes: dict[str, tuple[int, ...]] = {
-        name: reader.shape(name) if name != "images" else () for name in layout.VARIABLES
-    }
+    benchmark = reader.benchmark
+    variables = benchmark.variables
+    shapes = {name: statistics_shape(name, (count, *reader.shape(name)), benchmark) for name in variables}
     scan = TrialScan(
-        readable={name: np.zeros(count, bool) for name in layout.VARIABLES},
-        zero={name: np.zeros(count, bool) for name in layout.VARIABLES},
+        readable={name: np.zeros(count, bool) for name in variables},
+        zero={name: np.zeros(count, bool) for name in variables},
         image_hash=np.full(count, b"", dtype=object),
         moments={name: Moments(shape) for name, shape in shapes.items()},
         all_moments={name: Moments(shape) for name, shape in shapes.items()},
         active=np.zeros(reader.neurons, bool),
     )
-    train = (trials["tier"] == "train").to_numpy()
-    for name in ("responses", "images", "behavior", "pupil_center"):
+    train = (trials["tier"] == benchmark.training_tier).to_numpy()
+    for name in sorted(variables, key=lambda name: name != "responses"):  # the others ask which responses are withheld
         _scan_variable(scan, reader, name, train, advance)
     return scan
 
 
 def _scan_variable(scan: TrialScan, reader: TrialReader, name: str, train: NDArray[np.bool_], advance: Advance) -> None:
+    stimulus, minimum = reader.benchmark.stimulus, reader.benchmark.responses.minimum
     problems: dict[str, list[int]] = {"non-finite": [], "negative-responses": [], "image-range": []}
     lock = threading.Lock()
     withheld = scan.zero["responses"]
@@ -120,9 +125,9 @@ def _scan_variable(scan: TrialScan, reader: TrialReader, name: str, train: NDArr
         if name == "images":
             canonical = values.astype(np.float64) if values.dtype.kind == "f" else values.astype(np.int64)
             scan.image_hash[trial] = hashlib.blake2b((canonical + 0.0).tobytes(), digest_size=16).digest()
-            if canonical.min() < 0 or canonical.max() > 255:
+            if canonical.min() < stimulus.range[0] or canonical.max() > stimulus.range[1]:
                 problems["image-range"].append(trial)
-        elif name == "responses" and (values < 0).any():
+        elif name == "responses" and minimum is not None and (values < minimum).any():
             problems["negative-responses"].append(trial)
         with lock:
             if train[trial]:
@@ -130,13 +135,19 @@ def _scan_variable(scan: TrialScan, reader: TrialReader, name: str, train: NDArr
             if not withheld[trial]:
                 scan.all_moments[name].add(values)
             if name == "responses" and train[trial]:
-                scan.active[:] |= values > 0
+                scan.active[:] |= values != 0
 
     scan.findings += _merge_findings(reader.for_each(name, inspect, advance))
     descriptions = {
         "non-finite": ("values that are not finite (NaN or infinity)", "Replace them, or remove the trials."),
-        "negative-responses": ("negative responses", "Deconvolved responses are ≥ 0: clip them, or check the units."),
-        "image-range": ("grey values outside 0–255", "Rescale the images to 0–255."),
+        "negative-responses": (
+            f"responses below {minimum:g}" if minimum else "negative responses",
+            f"{reader.benchmark.responses.title.capitalize()} are ≥ {minimum or 0:g}: clip them, or check the units.",
+        ),
+        "image-range": (
+            f"{stimulus.value_name} outside {stimulus.range[0]:g}–{stimulus.range[1]:g}",
+            f"Rescale the images to {stimulus.range[0]:g}–{stimulus.range[1]:g}.",
+        ),
     }
     for rule, rows in problems.items():
         if rows:

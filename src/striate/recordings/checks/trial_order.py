@@ -5,16 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from striate.benchmarks import BenchmarkSpec
 from striate.recordings.check_findings import Finding
 from striate.recordings.check_rules import make_finding
 from striate.recordings.checks.scan import TrialScan
 
 
-def check(scan: TrialScan, trials: pd.DataFrame) -> Iterator[Finding]:
+def check(scan: TrialScan, trials: pd.DataFrame, benchmark: BenchmarkSpec) -> Iterator[Finding]:
     """Check whether a recording that withholds responses reveals the order of its trials."""
     tiers = trials["tier"].to_numpy()
     withheld = any(
-        (rows := tiers == tier).any() and scan.zero["responses"][rows].all() for tier in ("test", "final_test")
+        (rows := tiers == tier).any() and scan.zero["responses"][rows].all() for tier in benchmark.test_tiers
     )
     if not withheld:
         return
