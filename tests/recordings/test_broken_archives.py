@@ -1,4 +1,4 @@
-"""Archives that nobody should trust: each is refused with one sentence, and leaves nothing behind."""
+"""Broken and malicious archives are refused in one sentence, and no files are left."""
 
 import io
 import os
@@ -75,7 +75,7 @@ def flip_in_a_member(data: bytearray) -> None:
 
 
 def declare_more(data: bytearray) -> None:
-    """The central directory promises 1 GB for one image."""
+    """The central directory declares 1 GB for one image."""
     place = data.index(b"PK\x01\x02")
     data[place + 24 : place + 28] = struct.pack("<I", 2**30)
 
@@ -196,7 +196,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, bool]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_refused_with_one_sentence(name: str, tmp_path: Path, own_cache: Path) -> None:
+def test_broken_archive_is_refused_in_one_sentence(name: str, tmp_path: Path, own_cache: Path) -> None:
     make, rule, opens = CASES[name]
     path = make(tmp_path)
     before = sorted(os.walk(tmp_path))
@@ -213,7 +213,7 @@ def test_refused_with_one_sentence(name: str, tmp_path: Path, own_cache: Path) -
         assert not report.ok
         found = next(f for f in report if f.rule == rule)
         assert found.file
-        assert found.fix, "an error says how to mend it"
+        assert found.fix, "an error says how to fix it"
         checked = run_in_process("check", path)
         assert checked.status == 1
         assert rule in checked.out
@@ -221,7 +221,7 @@ def test_refused_with_one_sentence(name: str, tmp_path: Path, own_cache: Path) -
     assert sorted(os.walk(tmp_path)) == before, "the archive's folder is left as it was"
 
 
-def test_a_damaged_member_names_its_file(tmp_path: Path) -> None:
+def test_message_names_the_damaged_file(tmp_path: Path) -> None:
     make, _, _ = CASES["array cut off"]
     assert_one_sentence(run_in_process("info", make(tmp_path)), "data/images/1.npy", "header declares")
 
@@ -236,13 +236,13 @@ def test_object_arrays_are_never_unpickled(tmp_path: Path) -> None:
     assert not (tmp_path / "exploded").exists()
 
 
-def test_of_several_archives_the_broken_one_is_named(tmp_path: Path) -> None:
+def test_message_names_the_broken_archive(tmp_path: Path) -> None:
     archive = with_bytes("data/images/3.npy", b"no array")(tmp_path)
     with pytest.raises(InputError, match=f"^{archive.name}: data/images/3.npy: "):
         striate.open(archive)
 
 
-def test_every_header_is_parsed_or_refused() -> None:
+def test_any_header_is_parsed_or_refused() -> None:
     """Random damage to the first 200 bytes of an array file never escapes as another exception."""
     from striate.recordings.check_findings import UnreadableError
     from striate.recordings.npy_format import parse

@@ -1,4 +1,4 @@
-"""Each rule finds what it is for, and a sound recording has no finding above a note."""
+"""Each rule finds its violations, and valid recordings have only notes."""
 
 import json
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from striate.recordings import RULES, Recording, check, write
 WIDE = {"neurons": 60, "training": 12, "validation": 3, "test_images": 2, "repeats": 3, "final_images": 2}
 
 
-def test_a_sound_recording_has_only_notes(tmp_path: Path, recording: Recording) -> None:
+def test_valid_recording_has_only_notes(tmp_path: Path, recording: Recording) -> None:
     report = check(write(recording, tmp_path / "static7-1-1-x.zip"))
     assert report.rules == {"ragged-repeats"}
 
 
-def test_a_competition_recording_has_only_notes(tmp_path: Path) -> None:
+def test_competition_recording_has_only_notes(tmp_path: Path) -> None:
     made = small_recording("8-1-1", final_images=4, withhold=True, without_behavior=True)
     made.trials["trial_idx"] = [f"{i:032x}" for i in made.trials["trial_idx"]]
     report = check(write(made, tmp_path / "static8-1-1-x.zip"))
@@ -140,7 +140,7 @@ BREACHES: dict[str, list[tuple[Callable[[Recording], None], str]]] = {
 @pytest.mark.parametrize(
     ("rule", "breach", "severity"), [(rule, *case) for rule, cases in BREACHES.items() for case in cases]
 )
-def test_a_breach_is_found(rule: str, breach: Callable[[Recording], None], severity: str, tmp_path: Path) -> None:
+def test_violation_is_found(rule: str, breach: Callable[[Recording], None], severity: str, tmp_path: Path) -> None:
     made = small_recording(**WIDE)  # type: ignore[arg-type]
     breach(made)
     report = check(write(made, tmp_path / "static7-1-1-x.zip"))
@@ -208,7 +208,7 @@ FILE_BREACHES: dict[str, tuple[Callable[[Members], None], str]] = {
 
 
 @pytest.mark.parametrize("rule", FILE_BREACHES)
-def test_a_breach_in_the_files_is_found(rule: str, tmp_path: Path) -> None:
+def test_violation_in_files_is_found(rule: str, tmp_path: Path) -> None:
     change, severity = FILE_BREACHES[rule]
     files = members_of(small_recording())
     change(files)
@@ -219,7 +219,7 @@ def test_a_breach_in_the_files_is_found(rule: str, tmp_path: Path) -> None:
     assert report.ok == (severity != "error")
 
 
-def test_statistics_over_all_trials_are_named_as_such(tmp_path: Path) -> None:
+def test_statistics_over_all_trials_are_recognised(tmp_path: Path) -> None:
     made = small_recording(training=40, test_images=10, repeats=8)
     made.responses[made.rows("test")] *= 3
     files = members_of(made)
@@ -249,7 +249,7 @@ def test_overlapping_members_are_found(tmp_path: Path) -> None:
     assert "overlapping-members" in check(path).rules
 
 
-def test_the_command_prints_tables_or_json(tmp_path: Path, recording: Recording) -> None:
+def test_command_prints_text_or_json(tmp_path: Path, recording: Recording) -> None:
     path = write(recording, tmp_path / "static7-1-1-x.zip")
     outcome = run_in_process("check", path, "--json")
     assert outcome.status == 0
@@ -263,7 +263,7 @@ def test_the_command_prints_tables_or_json(tmp_path: Path, recording: Recording)
 
 
 @pytest.mark.slow
-def test_archives_of_others_have_only_true_findings(shared: Path) -> None:
+def test_shared_archives_have_the_expected_findings(shared: Path) -> None:
     expected = {
         "90001-1-1": {"ragged-repeats"},
         "90002-1-1": {"ragged-repeats", "withheld-tier", "zeroed-behavior", "zeroed-pupil-center"},
@@ -275,14 +275,14 @@ def test_archives_of_others_have_only_true_findings(shared: Path) -> None:
         assert report.rules == rules
 
 
-def test_the_rules_are_listed_without_an_archive() -> None:
+def test_rules_are_listed_without_an_archive() -> None:
     listed = run_in_process("check", "--rules")
     assert listed.status == 0
     assert all(rule in listed.out for rule in RULES)
     assert run_in_process("check").status == 1
 
 
-def test_a_folder_of_archives_says_which_to_give(tmp_path: Path, recording: Recording) -> None:
+def test_folder_of_archives_is_refused_with_a_hint(tmp_path: Path, recording: Recording) -> None:
     write(recording, tmp_path / "static7-1-1-x.zip")
     (finding,) = [one for one in check(tmp_path) if one.rule == "no-recording"]
     assert "holds 1 zip: static7-1-1-x.zip" in finding.message
@@ -291,7 +291,7 @@ def test_a_folder_of_archives_says_which_to_give(tmp_path: Path, recording: Reco
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
 @pytest.mark.parametrize("variable", ["images", "responses", "behavior", "pupil_center"])
-def test_check_and_training_agree_about_stored_deviations(variable: str, value: float, tmp_path: Path) -> None:
+def test_check_and_training_agree_on_stored_standard_deviations(variable: str, value: float, tmp_path: Path) -> None:
     files = members_of(small_recording())
     name = f"meta/statistics/{variable}/all/std.npy"
     std = array_of(files, name)
@@ -308,7 +308,7 @@ def test_check_and_training_agree_about_stored_deviations(variable: str, value: 
             standardisation.pupil_center(opened.pupil_center)
 
 
-def test_deviations_that_are_all_zero_are_found_before_training_refuses_them(tmp_path: Path) -> None:
+def test_zero_standard_deviations_are_found(tmp_path: Path) -> None:
     files = members_of(small_recording())
     name = "meta/statistics/responses/all/std.npy"
     replace(files, name, np.zeros_like(array_of(files, name)))
@@ -316,7 +316,7 @@ def test_deviations_that_are_all_zero_are_found_before_training_refuses_them(tmp
     assert finding.file == name
 
 
-def test_statistics_of_what_is_withheld_may_be_anything(tmp_path: Path) -> None:
+def test_statistics_of_withheld_variables_are_not_checked(tmp_path: Path) -> None:
     files = members_of(small_recording(without_behavior=True))
     for statistic in ("mean", "std"):
         replace(files, f"meta/statistics/behavior/all/{statistic}.npy", np.full(3, np.nan))
@@ -329,7 +329,7 @@ def test_statistics_of_what_is_withheld_may_be_anything(tmp_path: Path) -> None:
     ("tier", "advice"),
     [("test", "Not needed for training"), ("validation", "training needs it"), ("train", "training needs it")],
 )
-def test_a_missing_tier_is_said_to_be_what_it_is_needed_for(tier: str, advice: str, tmp_path: Path) -> None:
+def test_finding_of_a_missing_tier_says_what_needs_it(tier: str, advice: str, tmp_path: Path) -> None:
     made = small_recording()
     made.trials.loc[made.rows(tier), "tier"] = "final_test"
     (finding,) = (f for f in check(write(made, tmp_path / "static7-1-1-x.zip")) if f.rule == "missing-tier")
@@ -347,7 +347,7 @@ def test_a_missing_tier_is_said_to_be_what_it_is_needed_for(tier: str, advice: s
         ("trials/frame_image_id", np.full(66, 1e300)),
     ],
 )
-def test_ids_that_would_change_in_64_bits_are_refused(field: str, values: Any, tmp_path: Path) -> None:
+def test_ids_that_do_not_fit_int64_are_refused(field: str, values: Any, tmp_path: Path) -> None:
     files = members_of(small_recording())
     replace(files, f"meta/{field}.npy", values)
     path = write_zip(tmp_path / "static7-1-1-x.zip", files)
@@ -357,7 +357,7 @@ def test_ids_that_would_change_in_64_bits_are_refused(field: str, values: Any, t
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
-def test_fields_of_unusual_floats_are_read(dtype: type, tmp_path: Path) -> None:
+def test_fields_of_any_float_type_are_read(dtype: type, tmp_path: Path) -> None:
     files = members_of(small_recording())
     replace(files, "meta/neurons/depth.npy", np.arange(12).astype(dtype))
     replace(files, "meta/trials/depth.npy", np.arange(66).astype(dtype))

@@ -1,4 +1,4 @@
-"""The suite passes for recordings of ours and of others, and fails for what is none."""
+"""The conformance suite passes for valid recordings and fails for invalid ones."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class TestArchivesOfOthers(RecordingConformance):
         return self.found
 
 
-def test_the_suite_fails_for_a_recording_with_shared_images(tmp_path: Path) -> None:
+def test_suite_fails_for_images_shared_between_tiers(tmp_path: Path) -> None:
     recording = small_recording()
     test, train = recording.rows("test")[0], recording.rows("train")[0]
     recording.images[train] = recording.images[test]

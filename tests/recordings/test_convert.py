@@ -1,4 +1,4 @@
-"""A lab's own arrays become a recording, or are refused with the two things that disagree."""
+"""Arrays of a lab are converted to a recording, or refused with a message that names the problem."""
 
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,17 @@ TRIALS, NEURONS, IMAGES = 60, 7, 40
 
 def arrays() -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (IMAGES, 12, 20), dtype=np.uint8)
+    distinct_images = rng.integers(0, 256, (IMAGES, 12, 20), dtype=np.uint8)
     shown = np.concatenate([np.arange(IMAGES), np.repeat(np.arange(4), 5)])
     return {
         "session": "12-3-1",
-        "images": pictures[shown],
+        "images": distinct_images[shown],
         "responses": rng.exponential(1, (TRIALS, NEURONS)),
         "neurons": {"x": rng.normal(size=NEURONS), "y": rng.normal(size=NEURONS), "z": rng.normal(size=NEURONS)},
     }
 
 
-def test_tiers_ids_and_order_are_made_where_they_are_not_given() -> None:
+def test_default_tiers_ids_and_order() -> None:
     recording = striate.convert(**arrays())
     assert recording.session == "12-3-1"
     assert recording.trials["image_id"].nunique() == IMAGES
@@ -41,23 +41,26 @@ def test_tiers_ids_and_order_are_made_where_they_are_not_given() -> None:
     assert set(again.rows("validation")) != set(recording.rows("validation"))
 
 
-def test_distinct_images_with_the_ids_of_trials() -> None:
-    given = arrays()
+def test_distinct_images_are_indexed_by_image_id() -> None:
+    arguments = arrays()
     shown = np.concatenate([np.arange(IMAGES), np.repeat(np.arange(4), 5)])
-    pictures = given["images"][:IMAGES]
-    recording = striate.convert(**{**given, "images": pictures}, trials={"image_id": shown})
-    assert np.array_equal(recording.images[:, 0], pictures[shown])
+    distinct_images = arguments["images"][:IMAGES]
+    recording = striate.convert(**{**arguments, "images": distinct_images}, trials={"image_id": shown})
+    assert np.array_equal(recording.images[:, 0], distinct_images[shown])
 
 
-def test_everything_given_is_kept(tmp_path: Path) -> None:
-    given = arrays()
+def test_all_columns_are_kept(tmp_path: Path) -> None:
+    arguments = arrays()
     tiers = np.array(["train"] * 30 + ["validation"] * 10 + ["live_test"] * 20)
     behavior, pupil = (
         np.random.default_rng(1).normal(size=(TRIALS, 3)),
         np.random.default_rng(2).normal(size=(TRIALS, 2)),
     )
     recording = striate.convert(
-        **{**given, "neurons": pd.DataFrame(given["neurons"]).assign(area="LM", depth_group=np.arange(NEURONS))},
+        **{
+            **arguments,
+            "neurons": pd.DataFrame(arguments["neurons"]).assign(area="LM", depth_group=np.arange(NEURONS)),
+        },
         trials=pd.DataFrame(
             {"tier": tiers, "image_id": np.arange(TRIALS), "trial_idx": np.arange(TRIALS)[::-1], "block": 1}
         ),
@@ -71,10 +74,10 @@ def test_everything_given_is_kept(tmp_path: Path) -> None:
     assert recording.neurons["depth_group"].tolist() == list(range(NEURONS))
     assert set(recording.trials["block"]) == {1}
     assert np.array_equal(recording.behavior, behavior)
-    assert np.array_equal(recording.responses, given["responses"])
+    assert np.array_equal(recording.responses, arguments["responses"])
 
 
-def test_what_is_converted_passes_the_check(tmp_path: Path) -> None:
+def test_converted_recording_passes_the_check(tmp_path: Path) -> None:
     striate.convert(**arrays(), out=tmp_path / "static12-3-1-x.zip")
     report = check(tmp_path / "static12-3-1-x.zip")
     assert report.ok
@@ -82,7 +85,7 @@ def test_what_is_converted_passes_the_check(tmp_path: Path) -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "responses turned over": ({"responses": np.ones((NEURONS, TRIALS))}, "Rows of responses are trials"),
+    "transposed responses": ({"responses": np.ones((NEURONS, TRIALS))}, "Rows of responses are trials"),
     "responses that are negative": ({"responses": -np.ones((TRIALS, NEURONS))}, "negative"),
     "responses that are not finite": ({"responses": np.full((TRIALS, NEURONS), np.nan)}, "not finite"),
     "responses in three dimensions": ({"responses": np.ones((TRIALS, NEURONS, 2))}, "2 dimensions"),
@@ -169,80 +172,80 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_does_not_fit_is_refused(name: str, tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused(name: str, tmp_path: Path) -> None:
     change, message = BAD[name]
     with pytest.raises(InputError, match=message):
         striate.convert(**{**arrays(), **change}, out=tmp_path / "mouse.zip")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ids_that_are_whole_floats_or_text_are_taken() -> None:
-    given = arrays()
-    given["neurons"]["unit_id"] = np.arange(NEURONS) + 5.0
-    recording = striate.convert(**given, trials={"image_id": [f"picture {row}" for row in range(TRIALS)]})
+def test_ids_may_be_whole_floats_or_text() -> None:
+    arguments = arrays()
+    arguments["neurons"]["unit_id"] = np.arange(NEURONS) + 5.0
+    recording = striate.convert(**arguments, trials={"image_id": [f"picture {row}" for row in range(TRIALS)]})
     assert recording.unit_ids.tolist() == list(range(5, 5 + NEURONS))
     assert recording.trials["image_id"].iloc[3] == "picture 3"
 
 
-def test_object_ids_and_nullable_columns_are_taken(tmp_path: Path) -> None:
-    given = arrays()
+def test_ids_may_be_objects_or_nullable_columns(tmp_path: Path) -> None:
+    arguments = arrays()
     ids = [np.int64(5), 6, 7.0, np.float32(8), 9, 10, 11]
-    neurons = pd.DataFrame({**given["neurons"], "unit_id": pd.Series(ids, dtype=object)})
+    neurons = pd.DataFrame({**arguments["neurons"], "unit_id": pd.Series(ids, dtype=object)})
     neurons["depth"] = pd.array(range(NEURONS), dtype="Int64")
     trials = pd.DataFrame({"image_id": pd.Series([*range(TRIALS)], dtype=object)})
-    given = {**given, "neurons": neurons, "trials": trials, "out": tmp_path / "a.zip"}
-    given["images"] = np.random.default_rng(0).integers(0, 256, (TRIALS, 12, 20, 1), dtype=np.uint8)
-    given["responses"] = given["responses"].astype(np.longdouble).tolist()
-    recording = striate.convert(**given)
+    arguments = {**arguments, "neurons": neurons, "trials": trials, "out": tmp_path / "a.zip"}
+    arguments["images"] = np.random.default_rng(0).integers(0, 256, (TRIALS, 12, 20, 1), dtype=np.uint8)
+    arguments["responses"] = arguments["responses"].astype(np.longdouble).tolist()
+    recording = striate.convert(**arguments)
     assert recording.unit_ids.tolist() == list(range(5, 12))
     assert recording.neurons["depth"].tolist() == list(range(NEURONS))
-    assert np.array_equal(recording.images[:, 0], given["images"][..., 0])
+    assert np.array_equal(recording.images[:, 0], arguments["images"][..., 0])
 
 
-def test_names_of_columns_may_have_capitals_and_spaces() -> None:
-    given = arrays()
-    neurons = {name.upper(): values for name, values in given["neurons"].items()}
+def test_column_names_ignore_case_and_spaces() -> None:
+    arguments = arrays()
+    neurons = {name.upper(): values for name, values in arguments["neurons"].items()}
     tiers = ["train"] * 30 + ["validation"] * 30
-    recording = striate.convert(**{**given, "neurons": neurons}, trials={" Tier ": tiers})
+    recording = striate.convert(**{**arguments, "neurons": neurons}, trials={" Tier ": tiers})
     assert recording.trials["tier"].tolist() == tiers
 
 
 def test_as_many_images_as_trials() -> None:
-    given = arrays()
+    arguments = arrays()
     shown = np.concatenate([np.arange(IMAGES), np.repeat(np.arange(4), 5)])
     labels = 5000 + np.random.default_rng(0).permutation(IMAGES)[shown]
     for ids in (shown, labels, [f"picture {i}" for i in shown]):
-        recording = striate.convert(**given, trials={"image_id": ids})
-        assert np.array_equal(recording.images[:, 0], given["images"])
+        recording = striate.convert(**arguments, trials={"image_id": ids})
+        assert np.array_equal(recording.images[:, 0], arguments["images"])
 
 
 @pytest.mark.parametrize(
     ("header", "message"), [("x,y,z,area,area", "two columns 'area'"), ("x,y,z, x", "two columns 'x'")]
 )
-def test_a_table_that_names_a_column_twice(header: str, message: str, tmp_path: Path) -> None:
+def test_duplicate_columns_are_refused(header: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "neurons.csv").write_text(f"{header}\n" + ",".join("1" * len(header.split(","))) + "\n")
     with pytest.raises(InputError, match=message):
         read_table(tmp_path / "neurons.csv")
 
 
-def test_the_command_reads_npz_hdf5_and_single_files(tmp_path: Path) -> None:
-    given = arrays()
-    columns = {f"neurons/{name}": values for name, values in given["neurons"].items()}
-    np.savez(tmp_path / "a.npz", images=given["images"], responses=given["responses"], **columns)
+def test_command_reads_npz_hdf5_and_single_files(tmp_path: Path) -> None:
+    arguments = arrays()
+    columns = {f"neurons/{name}": values for name, values in arguments["neurons"].items()}
+    np.savez(tmp_path / "a.npz", images=arguments["images"], responses=arguments["responses"], **columns)
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["images"], file["responses"] = given["images"], given["responses"]
+        file["images"], file["responses"] = arguments["images"], arguments["responses"]
         for name, values in columns.items():
             file[name] = values
         file["trials/tier"] = ["train"] * 30 + ["validation"] * 30
-    np.save(tmp_path / "images.npy", given["images"])
-    np.save(tmp_path / "responses.npy", given["responses"])
-    pd.DataFrame(given["neurons"]).to_csv(tmp_path / "neurons.csv", index=False)
+    np.save(tmp_path / "images.npy", arguments["images"])
+    np.save(tmp_path / "responses.npy", arguments["responses"])
+    pd.DataFrame(arguments["neurons"]).to_csv(tmp_path / "neurons.csv", index=False)
     single = ("--images", tmp_path / "images.npy", "--responses", tmp_path / "responses.npy", "--neurons", tmp_path / "neurons.csv")  # fmt: skip
     for number, source in enumerate(((tmp_path / "a.npz",), (tmp_path / "a.h5",), single)):
         out = tmp_path / f"{number}.zip"
         outcome = run_in_process("convert", *source, "--session", "12-3-1", "--out", out)
         assert outcome.status == 0, outcome
-        assert np.allclose(striate.open(out).responses, given["responses"])
+        assert np.allclose(striate.open(out).responses, arguments["responses"])
     assert striate.open(tmp_path / "1.zip").tiers == ("train", "validation")
     assert_one_sentence(
         run_in_process("convert", tmp_path / "a.npz", "--session", "12-3-1", "--out", tmp_path / "0.zip"),
@@ -260,20 +263,20 @@ def unreadable(folder: Path) -> dict[str, Path]:
     np.savez(files["pickle.npz"], images=np.array([{}], dtype=object))
     with files["single.npz"].open("wb") as handle:
         np.save(handle, np.zeros(3))
-    np.savez(files["unknown.npz"], pictures=np.zeros(3))
+    np.savez(files["unknown.npz"], distinct_images=np.zeros(3))
     np.savez(files["few.npz"], images=np.zeros((3, 4, 5)))
     return {**files, "absent.npz": folder / "absent.npz"}
 
 
-def test_the_command_refuses_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_command_refuses_unreadable_files(tmp_path: Path) -> None:
     for name, path in unreadable(tmp_path).items():
         out = tmp_path / "out.zip"
         assert_one_sentence(run_in_process("convert", path, "--session", "1-1-1", "--out", out), name)
         assert not out.exists()
-    assert_one_sentence(run_in_process("convert", "--session", "1-1-1", "--out", tmp_path / "out.zip"), "not given")
+    assert_one_sentence(run_in_process("convert", "--session", "1-1-1", "--out", tmp_path / "out.zip"), "not arguments")
 
 
-def test_a_table_is_no_array(tmp_path: Path) -> None:
+def test_read_array_refuses_tables(tmp_path: Path) -> None:
     (tmp_path / "behavior.csv").write_text("pupil,running\n1,2\n")
     (tmp_path / "empty.npy").touch()
     for name in ("behavior.csv", "empty.npy"):
@@ -282,42 +285,42 @@ def test_a_table_is_no_array(tmp_path: Path) -> None:
         assert "pickle" not in str(refusal.value)
 
 
-def test_what_a_recording_is_made_of_is_never_lost(tmp_path: Path) -> None:
-    given = arrays()
-    np.savez(tmp_path / "all.npz", images=given["images"], responses=given["responses"], **given["neurons"])
+def test_input_files_are_never_overwritten(tmp_path: Path) -> None:
+    arguments = arrays()
+    np.savez(tmp_path / "all.npz", images=arguments["images"], responses=arguments["responses"], **arguments["neurons"])
     before = (tmp_path / "all.npz").read_bytes()
     place = tmp_path / "all.npz"
     arguments = ("convert", place, "--session", "1-1-1", "--out", place, "--overwrite")
     assert_one_sentence(run_in_process(*arguments), "would be lost")
     with pytest.raises(InputError, match="would be a folder in spite of its suffix"):
-        striate.convert(**given, out=place, overwrite=True)
+        striate.convert(**arguments, out=place, overwrite=True)
     assert place.read_bytes() == before
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
-    recording = striate.convert(**given)
+    recording = striate.convert(**arguments)
     with pytest.raises(InputError, match="something other than a recording"):
         striate.write(recording, tmp_path / "thesis", overwrite=True)
     assert (tmp_path / "thesis" / "chapter.txt").exists()
 
 
-def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
+def test_negative_seed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must not be negative, got -1"):
         striate.convert(**arrays(), seed=-1)
 
 
-def test_a_table_with_semicolons_is_called_that(tmp_path: Path) -> None:
+def test_wrong_separator_is_named(tmp_path: Path) -> None:
     (tmp_path / "neurons.csv").write_text("x;y;z\n1;2;3\n")
     with pytest.raises(InputError, match="seems to be separated by ';'"):
         read_table(tmp_path / "neurons.csv")
 
 
 @pytest.mark.parametrize("out", ["mouse.zip", "mouse"])
-def test_a_column_named_like_a_path_stays_inside_out(tmp_path: Path, out: str) -> None:
-    given = arrays()
-    np.save(tmp_path / "images.npy", given["images"])
-    np.save(tmp_path / "responses.npy", given["responses"])
+def test_column_named_like_a_path_stays_in_the_output_folder(tmp_path: Path, out: str) -> None:
+    arguments = arrays()
+    np.save(tmp_path / "images.npy", arguments["images"])
+    np.save(tmp_path / "responses.npy", arguments["responses"])
     names = ("../../../../evil", "/tmp/evil", "dF/F", "C:evil", "..", "a\\b", "README")
-    neurons = pd.DataFrame({**given["neurons"], **{name: range(NEURONS) for name in names}})
+    neurons = pd.DataFrame({**arguments["neurons"], **{name: range(NEURONS) for name in names}})
     neurons.to_csv(tmp_path / "neurons.csv", index=False)
     place = tmp_path / "deep" / "inside"
     sources = [f"--{name}={tmp_path / name}.npy" for name in ("images", "responses")]
@@ -331,12 +334,16 @@ def test_a_column_named_like_a_path_stays_inside_out(tmp_path: Path, out: str) -
     assert set(names) <= set(striate.open(place / out).neurons.columns)
 
 
-def test_the_command_leaves_nothing_that_is_not_valid(tmp_path: Path) -> None:
-    given = arrays()
-    columns = {f"neurons/{name}": values for name, values in given["neurons"].items()}
+def test_command_writes_no_invalid_recording(tmp_path: Path) -> None:
+    arguments = arrays()
+    columns = {f"neurons/{name}": values for name, values in arguments["neurons"].items()}
     tiers = ["train"] * 30 + ["test"] * 30  # the same images in both
     np.savez(
-        tmp_path / "a.npz", images=given["images"], responses=given["responses"], **columns, **{"trials/tier": tiers}
+        tmp_path / "a.npz",
+        images=arguments["images"],
+        responses=arguments["responses"],
+        **columns,
+        **{"trials/tier": tiers},
     )
     outcome = run_in_process("convert", tmp_path / "a.npz", "--session", "12-3-1", "--out", tmp_path / "out.zip")
     assert outcome.status == 1
@@ -358,10 +365,10 @@ def measured_states() -> pd.DataFrame:
     )
 
 
-def test_states_of_tables_are_taken_by_the_names_of_their_columns() -> None:
+def test_behavior_columns_are_selected_by_name() -> None:
     states = measured_states()
-    for given in (states, {name: states[name].to_numpy() for name in states}):
-        recording = striate.convert(**arrays(), behavior=given, pupil_center=given)
+    for arguments in (states, {name: states[name].to_numpy() for name in states}):
+        recording = striate.convert(**arrays(), behavior=arguments, pupil_center=arguments)
         ordered = ["pupil_dilation", "pupil_dilation_derivative", "running_speed"]
         np.testing.assert_array_equal(recording.behavior, states[ordered])
         np.testing.assert_array_equal(recording.pupil_center, states[["horizontal", "vertical"]])
@@ -372,16 +379,16 @@ def test_states_of_tables_are_taken_by_the_names_of_their_columns() -> None:
 
 
 def test_labels_of_neurons_and_trials_are_matched() -> None:
-    given = arrays()
-    neurons = pd.DataFrame(given["neurons"]).assign(unit_id=[13, 5, 8, 21, 3, 2, 1])
+    arguments = arrays()
+    neurons = pd.DataFrame(arguments["neurons"]).assign(unit_id=[13, 5, 8, 21, 3, 2, 1])
     trials = pd.DataFrame({"trial_idx": np.arange(TRIALS)}, index=np.arange(TRIALS) + 100)
-    responses = pd.DataFrame(given["responses"], columns=neurons["unit_id"], index=trials.index)
-    expected = striate.convert(**{**given, "neurons": neurons})
+    responses = pd.DataFrame(arguments["responses"], columns=neurons["unit_id"], index=trials.index)
+    expected = striate.convert(**{**arguments, "neurons": neurons})
     shuffled = responses.sample(frac=1, axis=0, random_state=0).sample(frac=1, axis=1, random_state=0)
     states = measured_states().set_index(trials.index)
     for columns in (shuffled.columns, shuffled.columns.astype(str)):
         recording = striate.convert(
-            **{**given, "neurons": neurons, "responses": shuffled.set_axis(columns, axis="columns")},
+            **{**arguments, "neurons": neurons, "responses": shuffled.set_axis(columns, axis="columns")},
             trials=trials,
             behavior=states.sample(frac=1, random_state=1),
         )
@@ -389,36 +396,38 @@ def test_labels_of_neurons_and_trials_are_matched() -> None:
         np.testing.assert_array_equal(recording.behavior[:, 2], states["running_speed"])
     by_trial = responses.set_axis(np.arange(TRIALS) * 3).sample(frac=1, random_state=2)
     numbered = {"trial_idx": np.arange(TRIALS) * 3}
-    recording = striate.convert(**{**given, "neurons": neurons, "responses": by_trial}, trials=numbered)
+    recording = striate.convert(**{**arguments, "neurons": neurons, "responses": by_trial}, trials=numbered)
     np.testing.assert_array_equal(recording.responses, expected.responses)
     named = responses.set_axis(
         [f"cell {number}" for number in range(NEURONS)], axis="columns"
     )  # no unit ids: as they stand
     np.testing.assert_array_equal(
-        striate.convert(**{**given, "neurons": neurons, "responses": named}).responses, given["responses"]
+        striate.convert(**{**arguments, "neurons": neurons, "responses": named}).responses, arguments["responses"]
     )
     with pytest.raises(InputError, match="no unit ids of the neurons"):
-        striate.convert(**{**given, "neurons": neurons, "responses": responses.rename(columns={13: 14})})
+        striate.convert(**{**arguments, "neurons": neurons, "responses": responses.rename(columns={13: 14})})
     with pytest.raises(InputError, match="rows of responses and of trials have different labels"):
-        striate.convert(**{**given, "responses": responses.rename(index={100: 99})}, trials=trials)
+        striate.convert(**{**arguments, "responses": responses.rename(index={100: 99})}, trials=trials)
 
 
 def test_ids_may_be_the_index_of_a_table() -> None:
-    given = arrays()
-    neurons = pd.DataFrame(given["neurons"], index=pd.Index([13, 5, 8, 21, 3, 2, 1], name="Unit_ID"))
+    arguments = arrays()
+    neurons = pd.DataFrame(arguments["neurons"], index=pd.Index([13, 5, 8, 21, 3, 2, 1], name="Unit_ID"))
     trials = pd.DataFrame({"shown_at": 0.0}, index=pd.RangeIndex(7, 7 + TRIALS, name="trial_idx"))
-    recording = striate.convert(**{**given, "neurons": neurons}, trials=trials)
+    recording = striate.convert(**{**arguments, "neurons": neurons}, trials=trials)
     assert recording.unit_ids.tolist() == [13, 5, 8, 21, 3, 2, 1]
     assert recording.trials["trial_idx"].tolist() == list(range(7, 7 + TRIALS))
     with pytest.raises(InputError, match="columns of 2 levels"):
-        striate.convert(**given, trials=trials.set_axis(pd.MultiIndex.from_tuples([("a", "shown_at")]), axis="columns"))
+        striate.convert(
+            **arguments, trials=trials.set_axis(pd.MultiIndex.from_tuples([("a", "shown_at")]), axis="columns")
+        )
 
 
-def test_bytes_are_texts_and_missing_tiers_are_named() -> None:
+def test_bytes_are_decoded_and_missing_tiers_are_refused() -> None:
     tiers = np.array(["train"] * 30 + ["validation"] * 10 + ["test"] * 20)
     ids = np.arange(TRIALS)
-    for given in (tiers.astype("S"), [tier.encode() for tier in tiers]):
-        recording = striate.convert(**arrays(), trials={"tier": given, "image_id": ids})
+    for arguments in (tiers.astype("S"), [tier.encode() for tier in tiers]):
+        recording = striate.convert(**arrays(), trials={"tier": arguments, "image_id": ids})
         assert recording.trials["tier"].tolist() == tiers.tolist()
     with pytest.raises(InputError, match="tier is missing in rows 2"):
         striate.convert(**arrays(), trials={"tier": [*tiers[:2], None, *tiers[3:]], "image_id": ids})
@@ -427,7 +436,7 @@ def test_bytes_are_texts_and_missing_tiers_are_named() -> None:
         striate.convert(**arrays(), trials=mixed, out="never.zip")
 
 
-def test_tensors_without_values_are_refused() -> None:
+def test_meta_tensors_are_refused() -> None:
     torch = pytest.importorskip("torch")
     with pytest.raises(InputError, match="holds no values"):
         striate.convert(**{**arrays(), "responses": torch.zeros((TRIALS, NEURONS), device="meta")})
@@ -435,9 +444,9 @@ def test_tensors_without_values_are_refused() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_responses_beyond_single_precision_are_kept(tmp_path: Path) -> None:
-    given = arrays()
-    recording = striate.convert(**{**given, "responses": given["responses"] * 1e39}, out=tmp_path / "mouse.zip")
-    np.testing.assert_array_equal(recording.responses, given["responses"] * 1e39)
+    arguments = arrays()
+    recording = striate.convert(**{**arguments, "responses": arguments["responses"] * 1e39}, out=tmp_path / "mouse.zip")
+    np.testing.assert_array_equal(recording.responses, arguments["responses"] * 1e39)
 
 
 def test_rows_of_csv_are_never_shifted(tmp_path: Path) -> None:
@@ -452,7 +461,7 @@ def test_rows_of_csv_are_never_shifted(tmp_path: Path) -> None:
     assert read_table(table).to_numpy().tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
-def test_words_that_may_mean_a_missing_value_are_kept(tmp_path: Path) -> None:
+def test_text_that_could_mean_a_missing_value_is_kept(tmp_path: Path) -> None:
     table = tmp_path / "neurons.csv"
     table.write_text("x,area,layer,depth\n1,NA,None,NA\n2,V1,null,3\n3,,NA,\n")
     read = read_table(table)
@@ -463,12 +472,12 @@ def test_words_that_may_mean_a_missing_value_are_kept(tmp_path: Path) -> None:
 
 
 def hdf5(path: Path, **more: Any) -> Path:
-    given = arrays()
+    arguments = arrays()
     with h5py.File(path, "w") as file:
         for name in ("images", "responses"):
-            file[name] = given[name]
+            file[name] = arguments[name]
         for axis in "xyz":
-            file[f"neurons/{axis}"] = given["neurons"][axis]
+            file[f"neurons/{axis}"] = arguments["neurons"][axis]
         for name, values in more.items():
             file[name.replace("__", "/")] = values
     return path
@@ -487,18 +496,18 @@ def test_hdf5_links_are_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("link", "said"),
+    ("link", "message"),
     [
         (h5py.SoftLink("/nowhere"), "'trials/tier' as a broken link"),
         (h5py.ExternalLink("other.h5", "/tier"), "'trials/tier' as a link into 'other.h5'"),
     ],
 )
-def test_hdf5_links_that_lead_nowhere_are_named(tmp_path: Path, link: Any, said: str) -> None:
-    with pytest.raises(InputError, match=said):  # without tiers, others would be drawn
+def test_broken_hdf5_links_are_named(tmp_path: Path, link: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):  # without tiers, others would be drawn
         read_arrays(hdf5(tmp_path / "lab.h5", trials__tier=link))
 
 
-def test_hdf5_enumerations_are_words(tmp_path: Path) -> None:
+def test_hdf5_enumerations_are_read_as_text(tmp_path: Path) -> None:
     path = hdf5(tmp_path / "lab.h5")
     with h5py.File(path, "a") as file:
         kind = h5py.enum_dtype({"pyramidal": 0, "interneuron": 1}, basetype="i1")
@@ -509,7 +518,7 @@ def test_hdf5_enumerations_are_words(tmp_path: Path) -> None:
     assert neurons["red"].tolist() == [True, True, *[False] * (NEURONS - 2)]
 
 
-def test_hdf5_values_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+def test_unreadable_hdf5_datasets_are_named(tmp_path: Path) -> None:
     def with_filter(file: h5py.File) -> None:
         plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plan.set_chunk((TRIALS, 3))
@@ -524,9 +533,9 @@ def test_hdf5_values_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         "without values": lambda file: file.create_dataset("trials/c", data=h5py.Empty("f")),
         "number 32001": with_filter,
     }
-    for said, add in cases.items():
+    for message, add in cases.items():
         path = hdf5(tmp_path / "lab.h5")
         with h5py.File(path, "a") as file:
             add(file)
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             read_arrays(path)

@@ -1,4 +1,4 @@
-"""A disk that is too small for a packed recording: one sentence, nothing left, and the process lives."""
+"""A disk that is too small for a packed recording is reported in one sentence, without a crash or left files."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def left(cache: Path) -> list[str]:
     return [str(path) for path in (cache / "recordings").glob("*")] + [str(p) for p in cache.rglob("*.partial")]
 
 
-def test_a_file_that_may_not_be_as_large(tmp_path: Path) -> None:
+def test_file_size_limit(tmp_path: Path) -> None:
     striate.write(small_recording(training=200), tmp_path / "a.zip")
     done = opened(tmp_path / "a.zip", tmp_path / "cache", limit=100_000)
     assert (done.returncode, done.stderr) == (1, "")
@@ -61,7 +61,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
+def test_full_disk(tmp_path: Path, small_disk: Path) -> None:
     striate.write(small_recording(training=200), tmp_path / "a.zip")
     done = opened(tmp_path / "a.zip", small_disk)
     assert (done.returncode, done.stderr) == (1, "")

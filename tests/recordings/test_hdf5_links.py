@@ -1,4 +1,4 @@
-"""HDF5 files whose links lead in circles, elsewhere, or to the same place by very many paths."""
+"""HDF5 files with cyclic links, external links, and very many paths."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from striate.recordings.array_files import read_arrays
 from striate.recordings.hdf5_files import iterate_datasets
 
 
-def test_every_dataset_is_met_once_and_links_into_other_files_are_not_followed(tmp_path: Path) -> None:
+def test_datasets_are_iterated_once_without_external_links(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["a/b/values"] = np.arange(3.0)
         file["a/b/again"] = file["a/b/values"]
@@ -29,7 +29,7 @@ def test_every_dataset_is_met_once_and_links_into_other_files_are_not_followed(t
     assert (first.tolist(), second.tolist()) == ([0, 1], [0.0, 1.0, 2.0])
 
 
-def test_a_file_of_very_many_paths_is_refused(tmp_path: Path) -> None:
+def test_too_many_paths_are_refused(tmp_path: Path) -> None:
     """Each of 40 groups has two links to the next: 2⁴⁰ paths in some kilobytes."""
     with h5py.File(tmp_path / "a.h5", "w") as file:
         last = file.create_group("last")

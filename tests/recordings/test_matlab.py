@@ -1,4 +1,4 @@
-"""Arrays of MATLAB arrive with the axes that they had there, or are refused where it cannot be told which is which."""
+"""MATLAB arrays are read with their axis order, or refused if it is ambiguous."""
 
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def test_trials_first_and_trials_last_in_matlab(tmp_path: Path, trials_first: bo
     assert recording.trials["block"].tolist() == list(range(TRIALS))
 
 
-def test_a_bank_of_images_in_matlab(tmp_path: Path) -> None:
+def test_distinct_images_in_matlab(tmp_path: Path) -> None:
     made = arrays()
     ids = np.arange(TRIALS) % 20
     variables = {
@@ -95,7 +95,7 @@ def test_a_bank_of_images_in_matlab(tmp_path: Path) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.tuples(st.integers(4, 7), st.integers(2, 7), st.integers(2, 7), st.integers(2, 7)), st.booleans())
-def test_images_of_matlab_are_right_or_refused(
+def test_matlab_axes_are_inferred_or_refused(
     tmp_path_factory: pytest.TempPathFactory, sizes: tuple[int, int, int, int], trials_first: bool
 ) -> None:
     trials, neurons, height, width = sizes
@@ -119,7 +119,7 @@ def test_images_of_matlab_are_right_or_refused(
     assert np.array_equal(recording.responses, made["responses"])
 
 
-def test_height_and_width_exchanged_are_refused_unless_stated(tmp_path: Path) -> None:
+def test_exchanged_height_and_width_are_refused_unless_given(tmp_path: Path) -> None:
     made = arrays()
     with h5py.File(tmp_path / "a.h5", "w") as file:  # as h5write of MATLAB stores H × W × T, without a mark of its own
         file["images"] = np.moveaxis(made["images"], 2, 1)
@@ -133,7 +133,7 @@ def test_height_and_width_exchanged_are_refused_unless_stated(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("axes", ["HWT", "THW", "WTH", "hwt"])
-def test_axes_that_are_stated(axes: str) -> None:
+def test_given_axes(axes: str) -> None:
     made = arrays()
     order = ["THW".index(letter) for letter in axes.upper()]
     recording = striate.convert(
@@ -149,12 +149,12 @@ def test_axes_that_are_stated(axes: str) -> None:
 
 
 @pytest.mark.parametrize("axes", ["", "TH", "HWTC", "NHW", "TTT"])
-def test_axes_that_are_none(axes: str) -> None:
+def test_invalid_axes_are_refused(axes: str) -> None:
     with pytest.raises(InputError, match=r"give the letters of THW.*T trials or images"):
         transpose_axes(np.zeros((2, 3, 4)), axes, "THW", "images")
 
 
-def test_cells_that_hold_no_words_are_refused(tmp_path: Path) -> None:
+def test_cells_without_text_are_refused(tmp_path: Path) -> None:
     path = write_matlab(tmp_path / "a.mat", {"images": ["a", "b"]})
     with h5py.File(path, "r+") as file:
         del file["#refs#/images0"].attrs["MATLAB_class"]

@@ -1,4 +1,4 @@
-"""Recordings under paths that are unusual but valid: bytes that are no UTF-8, long names, links, Windows zips."""
+"""Recordings under unusual paths: names that are not UTF-8, long names, links, Windows zips."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ no_utf8 = pytest.mark.skipif(sys.platform != "linux", reason="names of files are
 
 @no_utf8
 @pytest.mark.parametrize("name", [b"a\xff.zip", b"folder\xfe"])
-def test_a_path_that_is_no_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes) -> None:
+def test_path_that_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes) -> None:
     folder = tmp_path / os.fsdecode(b"data\xff")
     monkeypatch.setenv("STRIATE_CACHE", str(folder / "cache"))
     made = small_recording()
@@ -39,7 +39,7 @@ def test_a_path_that_is_no_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 @no_utf8
-def test_files_of_predictions_under_such_a_path(tmp_path: Path) -> None:
+def test_prediction_files_under_a_path_that_is_not_utf8(tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"out\xff")
     _, submission, _ = example()
     submission.write(folder / os.fsdecode(b"p\xff.parquet"))
@@ -60,7 +60,7 @@ def test_long_names(tmp_path: Path, length: int) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+def test_too_long_name_is_refused(tmp_path: Path) -> None:
     for writer in (atomic_write, atomic_write_folder):
         with pytest.raises(InputError, match="more than 255 bytes"), writer(tmp_path / ("x" * 256)) as aside:
             (aside / "file" if aside.is_dir() else aside).write_bytes(b"x")
@@ -70,7 +70,7 @@ def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("linked", ["data", "data/images", "meta", "meta/neurons"])
-def test_folders_that_are_links(tmp_path: Path, linked: str) -> None:
+def test_linked_folders(tmp_path: Path, linked: str) -> None:
     made = small_recording()
     path = write(made, tmp_path / "here" / "recording")
     (tmp_path / "elsewhere").mkdir()
@@ -81,7 +81,7 @@ def test_folders_that_are_links(tmp_path: Path, linked: str) -> None:
     assert striate.open(path).fingerprint == made.fingerprint
 
 
-def test_a_change_behind_a_link_is_noticed(tmp_path: Path) -> None:
+def test_change_of_a_linked_file_is_detected(tmp_path: Path) -> None:
     path = write(small_recording(), tmp_path / "here" / "recording")
     (path / "data" / "images").rename(tmp_path / "images")
     (path / "data" / "images").symlink_to(tmp_path / "images")
@@ -92,7 +92,7 @@ def test_a_change_behind_a_link_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("some", [True, False])
-def test_a_zip_with_the_separators_of_windows(tmp_path: Path, some: bool) -> None:
+def test_zip_with_windows_separators(tmp_path: Path, some: bool) -> None:
     made = small_recording()
     path = tmp_path / "static7-1-1-x.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -106,7 +106,7 @@ def test_a_zip_with_the_separators_of_windows(tmp_path: Path, some: bool) -> Non
 
 
 @pytest.mark.parametrize("name", ["..\\evil.npy", "C:\\evil.npy", "\\evil.npy", "data\\..\\..\\evil.npy"])
-def test_separators_of_windows_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
+def test_windows_path_traversal_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "static7-1-1-x.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for member, content in {**members_of(small_recording()), name: b"x"}.items():
@@ -114,17 +114,17 @@ def test_separators_of_windows_that_lead_out_are_refused(tmp_path: Path, name: s
     assert "path-traversal" in check(path).rules
 
 
-def test_windows_names_of_the_shared_cases(shared: Path) -> None:
+def test_shared_cases_with_windows_separators(shared: Path) -> None:
     assert len(striate.open(shared / "cases" / "windows-names.zip").neurons) > 0
 
 
 @pytest.mark.parametrize("name", ["...zip", "README.zip", "a\\b.zip", "a\nb.zip", " .zip"])
-def test_a_zip_of_any_name_can_be_opened(tmp_path: Path, name: str) -> None:
+def test_zip_of_any_name_can_be_opened(tmp_path: Path, name: str) -> None:
     made = small_recording(neurons=3, training=4, validation=2, test_images=1, repeats=2)
     assert striate.open(write(made, tmp_path / name)).fingerprint == made.fingerprint
 
 
-def test_a_folder_that_holds_no_recording_is_not_searched_to_the_bottom(tmp_path: Path) -> None:
+def test_folder_without_recording_is_not_searched_recursively(tmp_path: Path) -> None:
     """It may be a home folder, or a whole disk."""
     (tmp_path / "projects" / "one").mkdir(parents=True)
     for name in ("a.txt", "projects/b.txt", "projects/one/deep.txt"):

@@ -1,4 +1,4 @@
-"""Opening a recording: every quirk of the archives that are around gives the same recording."""
+"""Variants of archives open as the same recording."""
 
 import zipfile
 from pathlib import Path
@@ -19,7 +19,7 @@ def same(first: Recording, second: Recording) -> bool:
     return first.fingerprint == second.fingerprint
 
 
-def test_zip_and_folder_give_the_content(tmp_path: Path, recording: Recording) -> None:
+def test_zip_and_folder_have_the_same_content(tmp_path: Path, recording: Recording) -> None:
     files = members_of(recording)
     for opened in (
         striate.open(write_zip(tmp_path / f"{TOP}.zip", files)),
@@ -36,15 +36,15 @@ def test_zip_and_folder_give_the_content(tmp_path: Path, recording: Recording) -
         assert opened.neurons[pandas_columns].equals(recording.neurons)
 
 
-def test_junk_is_ignored(tmp_path: Path, recording: Recording) -> None:
-    path = write_zip(tmp_path / "junk.zip", members_of(recording))
+def test_unrelated_files_are_ignored(tmp_path: Path, recording: Recording) -> None:
+    path = write_zip(tmp_path / "unrelated.zip", members_of(recording))
     with zipfile.ZipFile(path, "a") as archive:
         for name in ("__MACOSX/._0.npy", f"{TOP}/.DS_Store", "config.json", "change.log", f"{TOP}/data/images/._0.npy"):
-            archive.writestr(name, b"junk")
+            archive.writestr(name, b"unrelated")
     assert same(striate.open(path), recording)
 
 
-def test_shapes_and_types_that_were_saved_otherwise(tmp_path: Path, recording: Recording) -> None:
+def test_alternative_shapes_and_types(tmp_path: Path, recording: Recording) -> None:
     files = members_of(recording)
     for trial in range(len(recording.trials)):
         for name, change in (
@@ -63,7 +63,7 @@ def test_shapes_and_types_that_were_saved_otherwise(tmp_path: Path, recording: R
     assert opened.responses.dtype == np.float32
 
 
-def test_a_value_that_needs_a_wider_type_keeps_it(tmp_path: Path, recording: Recording) -> None:
+def test_values_that_need_a_wider_type_keep_their_precision(tmp_path: Path, recording: Recording) -> None:
     files = members_of(recording)
     image = array_of(files, "data/images/50.npy").astype(np.float64)
     image[0, 0, 0] = 1 / 3
@@ -74,7 +74,7 @@ def test_a_value_that_needs_a_wider_type_keeps_it(tmp_path: Path, recording: Rec
     assert np.array_equal(opened.images[:50], recording.images[:50])
 
 
-def test_statistics_are_those_stored_and_computed_only_where_absent(tmp_path: Path, recording: Recording) -> None:
+def test_stored_statistics_are_used_and_missing_ones_computed(tmp_path: Path, recording: Recording) -> None:
     files = members_of(recording)
     stored = array_of(files, "meta/statistics/responses/all/std.npy") * 3
     replace(files, "meta/statistics/responses/all/std.npy", stored)
@@ -91,7 +91,7 @@ def test_statistics_are_those_stored_and_computed_only_where_absent(tmp_path: Pa
     assert np.isclose(float(opened.statistics["images"].median), np.median(train))
 
 
-def test_unknown_fields_are_kept_and_pickled_ones_left_out(tmp_path: Path, recording: Recording) -> None:
+def test_unknown_fields_are_kept_and_pickled_fields_dropped(tmp_path: Path, recording: Recording) -> None:
     files = members_of(recording)
     replace(files, "meta/trials/frame_trial_ts.npy", [f"Timestamp('2021-06-01 10:20:{i:02}')" for i in range(66)])
     replace(files, "meta/neurons/gcamp.npy", np.arange(12))
@@ -106,7 +106,7 @@ def test_unknown_fields_are_kept_and_pickled_ones_left_out(tmp_path: Path, recor
     assert "notes" not in opened.trials
 
 
-def test_session_comes_from_the_neurons_then_the_name_then_the_caller(tmp_path: Path, recording: Recording) -> None:
+def test_source_of_the_session(tmp_path: Path, recording: Recording) -> None:
     files = members_of(recording)
     assert striate.open(write_zip(tmp_path / "static9-9-9-x.zip", files)).session == "7-1-1"
     for field in ("animal_ids", "sessions", "scan_idx"):
@@ -121,7 +121,7 @@ def test_session_comes_from_the_neurons_then_the_name_then_the_caller(tmp_path: 
         striate.open(nameless)
 
 
-def test_rows_and_withholding(tmp_path: Path, competition_recording: Recording) -> None:
+def test_rows_and_withheld_tiers(tmp_path: Path, competition_recording: Recording) -> None:
     opened = striate.open(write(competition_recording, tmp_path / "recording.zip"))
     assert opened.tiers == ("train", "validation", "test", "final_test")
     assert opened.withheld_tiers == {"test", "final_test"}
@@ -137,7 +137,7 @@ def test_rows_and_withholding(tmp_path: Path, competition_recording: Recording) 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(recordings())
-def test_whatever_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, recording: Recording) -> None:
+def test_written_recordings_are_read_back(tmp_path_factory: pytest.TempPathFactory, recording: Recording) -> None:
     folder = tmp_path_factory.mktemp("written")
     opened = striate.open(write(recording, folder / "a.zip"))
     again = striate.open(write(recording, folder / "b"))
@@ -149,7 +149,7 @@ def test_whatever_is_written_is_read_back(tmp_path_factory: pytest.TempPathFacto
             assert np.array_equal(other.statistics[name].std, statistics.std)
 
 
-def test_fingerprint_tells_recordings_apart(recording: Recording) -> None:
+def test_fingerprint_depends_on_content(recording: Recording) -> None:
     changed = small_recording()
     assert changed.fingerprint == recording.fingerprint
     changed = small_recording()
@@ -160,7 +160,7 @@ def test_fingerprint_tells_recordings_apart(recording: Recording) -> None:
     assert changed.fingerprint != recording.fingerprint
 
 
-def test_an_archive_of_others(shared: Path) -> None:
+def test_shared_archive(shared: Path) -> None:
     (path,) = (shared / "archives").glob("static90001-*.zip")
     opened = striate.open(path)
     with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""Packing once, whatever happens meanwhile."""
+"""Archives are packed once, also after damage, concurrent opening and kills."""
 
 import os
 import random
@@ -23,7 +23,7 @@ def stores(cache: Path) -> list[Path]:
     return sorted((cache / "recordings").iterdir())
 
 
-def test_packed_once_and_again_when_the_archive_changes(own_cache: Path, tmp_path: Path, recording: Recording) -> None:
+def test_archive_is_packed_again_after_a_change(own_cache: Path, tmp_path: Path, recording: Recording) -> None:
     path = write(recording, tmp_path / "a.zip")
     striate.open(path)
     (store,) = stores(own_cache)
@@ -35,14 +35,14 @@ def test_packed_once_and_again_when_the_archive_changes(own_cache: Path, tmp_pat
     assert striate.open(path).fingerprint == other.fingerprint
 
 
-def test_a_packed_store_is_a_recording_too(own_cache: Path, tmp_path: Path, recording: Recording) -> None:
+def test_packed_store_can_be_opened(own_cache: Path, tmp_path: Path, recording: Recording) -> None:
     striate.open(write(recording, tmp_path / "a.zip"))
     (store,) = stores(own_cache)
     assert striate.open(store).fingerprint == recording.fingerprint
 
 
 @pytest.mark.parametrize("damage", ["cut", "delete", "empty", "garbage"])
-def test_a_damaged_store_is_packed_anew(own_cache: Path, tmp_path: Path, recording: Recording, damage: str) -> None:
+def test_damaged_store_is_packed_again(own_cache: Path, tmp_path: Path, recording: Recording, damage: str) -> None:
     path = write(recording, tmp_path / "a.zip")
     striate.open(path)
     (store,) = stores(own_cache)
@@ -59,7 +59,7 @@ def test_a_damaged_store_is_packed_anew(own_cache: Path, tmp_path: Path, recordi
     assert np.array_equal(opened.responses, recording.responses)
 
 
-def test_arrays_cannot_be_changed(own_cache: Path, tmp_path: Path, recording: Recording) -> None:
+def test_arrays_are_read_only(own_cache: Path, tmp_path: Path, recording: Recording) -> None:
     opened = striate.open(write(recording, tmp_path / "a.zip"))
     with pytest.raises(ValueError, match="read-only"):
         opened.responses[0, 0] = 1
@@ -70,7 +70,7 @@ def _fingerprint(path: Path) -> str:
 
 
 @pytest.mark.slow
-def test_packing_twice_at_the_same_time(own_cache: Path, tmp_path: Path) -> None:
+def test_concurrent_packing(own_cache: Path, tmp_path: Path) -> None:
     recording = small_recording(training=300)
     path = write(recording, tmp_path / "a.zip")
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
@@ -100,7 +100,7 @@ def test_killed_while_packing(own_cache: Path, tmp_path: Path) -> None:
     assert killed >= 3
 
 
-def test_a_cache_that_cannot_be_written(tmp_path: Path, recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_only_cache_is_refused(tmp_path: Path, recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(recording, tmp_path / "a.zip")
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("STRIATE_CACHE", str(tmp_path / "file"))

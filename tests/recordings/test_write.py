@@ -1,4 +1,4 @@
-"""Writing: the same content gives the same bytes, whole or not at all, and all that the tools of 2022 need."""
+"""Written recordings are deterministic, complete, and have all files that the tools of 2022 need."""
 
 import zipfile
 from pathlib import Path
@@ -19,7 +19,7 @@ from striate.recordings.archive import open_archive
 from striate.recordings.tables import read_tables
 
 
-def test_same_content_same_bytes(tmp_path: Path) -> None:
+def test_same_content_gives_same_bytes(tmp_path: Path) -> None:
     first = write(small_recording(), tmp_path / "a" / "x.zip")
     second = write(small_recording(), tmp_path / "b" / "x.zip")
     assert first.read_bytes() == second.read_bytes()
@@ -44,7 +44,7 @@ def test_official_name_top_folder_and_members(tmp_path: Path, recording: Recordi
     assert {f"data/{v}/{t}.npy" for v in layout.VARIABLES for t in range(66)} <= below
 
 
-def test_types_are_those_that_the_tools_of_2022_compute_with(recording: Recording) -> None:
+def test_types_are_those_of_the_tools_of_2022(recording: Recording) -> None:
     import io
 
     files = members_of(recording)
@@ -63,7 +63,7 @@ def test_types_are_those_that_the_tools_of_2022_compute_with(recording: Recordin
     assert np.load(io.BytesIO(files["meta/trials/tiers.npy"])).dtype.kind == "U"
 
 
-def test_nothing_is_overwritten_unless_asked(tmp_path: Path, recording: Recording) -> None:
+def test_existing_files_are_refused(tmp_path: Path, recording: Recording) -> None:
     path = write(recording, tmp_path / "a.zip")
     before = path.read_bytes()
     with pytest.raises(InputError, match="exists already"):
@@ -78,7 +78,7 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path, recording: Recordin
     assert striate.open(folder).fingerprint == small_recording(seed=9).fingerprint
 
 
-def test_a_failure_leaves_nothing(tmp_path: Path, recording: Recording) -> None:
+def test_failed_write_leaves_no_files(tmp_path: Path, recording: Recording) -> None:
     recording.trials["frame_image_class"] = [object()] * len(recording.trials)
     for name in ("a.zip", "b"):
         with pytest.raises(InputError, match="frame_image_class"):
@@ -97,7 +97,7 @@ def test_stored_statistics_are_kept(tmp_path: Path, recording: Recording) -> Non
     assert np.array_equal(again.statistics["responses"].std, statistics["responses"].std)
 
 
-def test_the_ending_of_a_zip_may_be_in_capitals(tmp_path: Path, recording: Recording) -> None:
+def test_zip_suffix_may_be_upper_case(tmp_path: Path, recording: Recording) -> None:
     assert zipfile.is_zipfile(write(recording, tmp_path / "lr0.5.ZIP"))
     assert write(recording, tmp_path / "v1.5").is_dir(), "a dot in the name of a folder is no ending"
     assert striate.open(tmp_path / "lr0.5.ZIP").fingerprint == striate.open(tmp_path / "v1.5").fingerprint
@@ -105,7 +105,7 @@ def test_the_ending_of_a_zip_may_be_in_capitals(tmp_path: Path, recording: Recor
 
 @given(st.dictionaries(st.text(min_size=1, max_size=12), st.floats(allow_nan=False), max_size=4))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_column_is_read_back_or_refused(
+def test_any_column_is_read_back_or_refused(
     tmp_path_factory: pytest.TempPathFactory, columns: dict[str, float]
 ) -> None:
     made = small_recording(neurons=2, training=2, validation=0, test_images=1, repeats=2, shape=(2, 2))
@@ -138,7 +138,7 @@ def test_every_column_is_read_back_or_refused(
     ],
 )
 @pytest.mark.parametrize("target", ["a.zip", "folder"])
-def test_columns_that_cannot_be_files_are_refused(
+def test_columns_that_cannot_be_file_names_are_refused(
     tmp_path: Path, recording: Recording, table: str, columns: dict[str, object], message: str, target: str
 ) -> None:
     for name, value in columns.items():
@@ -148,7 +148,7 @@ def test_columns_that_cannot_be_files_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_an_inspection_refuses_is_not_written(tmp_path: Path, recording: Recording) -> None:
+def test_recording_refused_by_inspect_is_not_written(tmp_path: Path, recording: Recording) -> None:
     def refuse(written: Path) -> None:
         assert check(written).ok
         raise InputError("no")
@@ -159,7 +159,7 @@ def test_what_an_inspection_refuses_is_not_written(tmp_path: Path, recording: Re
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_column_that_begins_like_a_readme_is_kept(tmp_path: Path, recording: Recording) -> None:
+def test_column_that_begins_with_readme_is_kept(tmp_path: Path, recording: Recording) -> None:
     recording.trials["licence_plate"] = 1
     recording.trials["readme"] = 2
     recording.trials["License"] = 3
@@ -167,7 +167,7 @@ def test_a_column_that_begins_like_a_readme_is_kept(tmp_path: Path, recording: R
 
 
 @pytest.mark.parametrize("name", ["mouse.npz", "mouse.tar.gz", "mouse.H5", "mouse.mat"])
-def test_names_of_other_files_do_not_become_folders(recording: Recording, tmp_path: Path, name: str) -> None:
+def test_suffixes_of_other_formats_are_refused(recording: Recording, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"would be a folder.*ends in \.zip"):
         striate.write(recording, tmp_path / name)
     assert not (tmp_path / name).exists()

@@ -62,7 +62,7 @@ def test_a_german_page_says_what_was_written_down_in_english(unprepared: World, 
     path = f"/data/recordings/{TRACK}/"
     english, german = (browser.get(path, headers=headers).content.decode() for headers in ({}, GERMAN))
     for page, said in (
-        (english, ("raw units", "grey value<", "note</strong>", "A tier&#x27;s responses are withheld")),
+        (english, ("raw units", "grey value<", "note</strong>", "The responses of a tier are withheld")),
         (german, ("Rohwerte", "Grauwert<", "Hinweis</strong>", "Die Antworten eines Teils")),
     ):
         for each in said:
