@@ -60,7 +60,7 @@ def test_an_interrupted_training_says_how_to_go_on(
     monkeypatch.setattr("striate.training.train", interrupted)
     stopped = run_in_process("train", place / "quick.toml", place / "archive.zip", "--out", tmp_path / "run")
     assert (stopped.status, stopped.err) == (130, "interrupted\n")
-    assert "the same command goes on" in stopped.out
+    assert "Run the same command again to resume" in stopped.out
 
 
 def test_settings_seed_and_several_archives(place: Path, tmp_path: Path) -> None:

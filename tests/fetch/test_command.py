@@ -57,7 +57,7 @@ def test_the_plan_is_said_first_and_the_result_alone_is_printed(tmp_path: Path) 
     plan = outcome.err[: outcome.err.index(f"from {here.address}")]
     for part in ("Our three files", "to fetch: 3 files, 180 kB", "the disk has", "CC BY 4.0", "We (2026)", "to"):
         assert part in plan.replace("181 kB", "180 kB")
-    assert "0.zip is whole" in outcome.err
+    assert "0.zip is complete" in outcome.err
 
 
 def test_selections(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_second_run_has_nothing_to_do(tmp_path: Path) -> None:
         second = fetch("ours")
         assert here.requests == []
     assert second.out == first.out
-    assert "All of it is in" in second.err
+    assert "All files are in" in second.err
 
 
 def test_an_outage_has_a_status_of_its_own(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_offline_says_what_is_missing(tmp_path: Path) -> None:
         (["ours", "--track", "sensorum"], 1, "did you mean 'sensorium'"),
         (["ours", "--mirror", "ftp://example.org/", "--accept-licence"], 1, "kind that cannot be fetched from"),
         (["ours", "--mirror", "nowhere", "--accept-licence"], 1, "neither a folder nor"),
-        (["ours", "--accept-hash", "12", "--accept-licence"], 1, "is no SHA-256"),
+        (["ours", "--accept-hash", "12", "--accept-licence"], 1, "is not a SHA-256"),
         (["ours", "--at-once", "0"], 2, "at-once"),
         (["ours", "--mouse", "one"], 2, "mouse"),
         (["ours"], 1, "have not been accepted"),
@@ -219,7 +219,7 @@ def test_at_a_terminal_the_terms_are_shown_and_asked_for(typed: bytes, agreed: b
     assert "Name us." in said
     assert "https://example.org/by" in said
     assert status == (0 if agreed else 1)
-    assert "in all" in said if agreed else "nothing was fetched" in said
+    assert "total" in said if agreed else "nothing was fetched" in said
 
 
 @pytest.mark.slow

@@ -184,7 +184,7 @@ def test_broken_manifests(case: str, tmp_path: Path) -> None:
         (["http://127.0.0.1:9/data/"], "does not list its files"),
         (["{host}b.zip"], "answers 404"),
         (["{zip}"], "give the folder that holds it"),
-        (["{full}", "--file", "a.txt"], "of a folder all files are taken"),
+        (["{full}", "--file", "a.txt"], "all files of a folder are added"),
         (["{unpacked}"], "is an unpacked recording"),
         (["{unpacked}/.."], "is an unpacked recording"),
         (["{host}missing.json"], "answers 404"),

@@ -13,7 +13,7 @@ from tests.fixtures.recordings import small_recording
 from tests.training.small import TABLES
 
 import striate
-from striate.cli.report import named
+from striate.cli.report import parse_models
 from striate.data import Standardisation
 from striate.errors import InputError, WithheldError
 from striate.recordings import Recording
@@ -137,7 +137,7 @@ def test_the_command_refuses_in_one_sentence(place: Path, tmp_path: Path) -> Non
     ],
 )
 def test_names_keep_what_stands_behind_a_dot(paths: list[str], names: list[str]) -> None:
-    assert list(named(paths)) == names
+    assert list(parse_models(paths)) == names
 
 
 def test_a_report_of_folders_with_dots(place: Path, tmp_path: Path) -> None:
@@ -218,5 +218,5 @@ def test_the_tables_of_a_report_fit_80_columns(place: Path, tmp_path: Path, monk
 
 def test_a_recording_that_was_forgotten_is_asked_for(place: Path) -> None:
     done = run_in_process("report", place / "weak.parquet", place / "run", "--out", place / "forgotten.html")
-    assert_one_sentence(done, "is a run, and no recording is given")
+    assert_one_sentence(done, "is a run, but must be a recording")
     assert not (place / "forgotten.html").exists()

@@ -1,4 +1,4 @@
-"""The command line: one module a group of commands; it parses and prints, and decides nothing."""
+"""The command line: one module for each group of commands. It parses arguments and prints results; all work is done elsewhere."""
 
 from striate.cli.app import app, main
 

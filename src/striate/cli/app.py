@@ -1,4 +1,4 @@
-"""The program ``striate``: its commands, and how their errors reach the user."""
+"""The program ``striate``: registration of its commands, error messages, exit statuses and signals."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from rich.console import Console
 
 from striate import __version__
 from striate._internal.progress_bars import is_terminal
-from striate.cli.encoding import make_printable, open_closed_streams
+from striate.cli.standard_streams import make_printable, open_closed_streams
 from striate.errors import InputError, StriateError, command_line
 
 _HELP = ["-h", "--help"]
@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": _HELP},
 )
 
-# Panels of the help, in this order.
+# Panels of the help text, in this order.
 DATA = "Data"
 MODELS = "Models"
 SCORES = "Scores and submissions"
@@ -37,36 +37,36 @@ COMPETITIONS = "Competitions and portals"
 EXAMPLES = "Examples"
 _PANELS = (DATA, MODELS, SCORES, COMPETITIONS, EXAMPLES)
 
-# Each module adds its commands to `app`; none imports a heavy library before a command runs.
+# Each module adds its commands to `app`. No module imports a heavy library before a command runs.
 _GROUPS = (
     "catalog",
     "fetch",
     "recordings",
     "simulate",
     "training",
-    "scores",
+    "submissions",
     "report",
     "submit",
     "competition",
-    "deciding",
+    "competition_notices",
     "serve",
-    "organise",
+    "serve_admin",
     "data",
     "demo",
     "reproduce",
 )
 
-# Threads that wait for work sleep instead of spinning: spinning wins 5 % on an idle machine, and makes two trainings that
-# share one take a third longer. OpenMP reads this when PyTorch is first imported, which no module here has done yet.
+# Idle OpenMP threads sleep instead of spinning. Spinning is 5 % faster on an idle machine, but a third slower for two trainings on
+# the same machine. OpenMP reads this variable when PyTorch is first imported, which happens later.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# for scripts a sentence is a line; at a terminal it breaks between words
+# Scripts get one line per message; on a terminal, messages are wrapped between words.
 errors = Console(stderr=True, highlight=False, soft_wrap=not is_terminal())
 
 
-_INTERRUPTED = 130  # the status that Typer makes of Ctrl-C
+_INTERRUPTED = 130  # exit status of Typer after Ctrl-C
 
-_NO_MEMORY = ("allocate memory", "out of memory")
+_OUT_OF_MEMORY_TEXTS = ("allocate memory", "out of memory")
 _TOO_LITTLE_MEMORY = (
     "There is too little memory. Training needs less with smaller batches (--set data.batch_size=…), with smaller images "
     "(data.image_size), and with data.cache_gib=0, which keeps no prepared images."
@@ -74,27 +74,27 @@ _TOO_LITTLE_MEMORY = (
 
 
 def program() -> Any:
-    """Return the program with all its commands, its help made fit for a terminal.
+    """Return the program with all its commands, and with help texts formatted for a terminal.
 
-    Flags, which take no value, show no type; paragraphs break where the terminal ends, not where a docstring did.
+    Flags, which take no value, show no type. Paragraphs are wrapped at the width of the terminal.
     """
     load_commands()
     command: Any = typer.main.get_command(app)
-    command.commands = dict(sorted(command.commands.items(), key=lambda item: _place(item[1])))
-    waiting: list[Any] = [command]
-    while waiting:
-        each = waiting.pop()
+    command.commands = dict(sorted(command.commands.items(), key=lambda item: _sort_key(item[1])))
+    remaining: list[Any] = [command]
+    while remaining:
+        each = remaining.pop()
         for parameter in each.get_params(typer.Context(each, help_option_names=_HELP)):
             if getattr(parameter, "is_flag", False) and parameter.metavar is None:
                 parameter.metavar = ""
         paragraphs = (each.help or "").replace("``", "`").split("\n\n")
         each.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs) or None
-        waiting += getattr(each, "commands", {}).values()
+        remaining += getattr(each, "commands", {}).values()
     return command
 
 
-def _place(command: Any) -> tuple[int, bool, int]:
-    """Place of a command in the help, whichever module was imported first: by panel, groups last, by module."""
+def _sort_key(command: Any) -> tuple[int, bool, int]:
+    """Return the sort key of a command in the help text: by panel, groups last, then by module in the order of `_GROUPS`."""
     is_group, one = hasattr(command, "commands"), command
     while hasattr(one, "commands"):
         one = next(iter(one.commands.values()))
@@ -116,20 +116,20 @@ def _options(
 
 
 def load_commands() -> None:
-    """Import every module of commands, so that `app` has them all."""
+    """Import all modules with commands, which registers the commands in `app`."""
     for group in _GROUPS:
         import_module(f"striate.cli.{group}")
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP arrived: commands clean up as they do after Ctrl-C."""
+    """Raised on SIGTERM or SIGHUP, so that commands clean up as after Ctrl-C."""
 
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[list[signal.Signals]]:
-    """Let SIGTERM and SIGHUP raise `Terminated` within the block, so that nothing half written is left; yields what arrived.
+    """Raise `Terminated` on SIGTERM and SIGHUP within the block, so that no partial files remain; yield the received signals.
 
-    Signals that are ignored (as under ``nohup``) or handled already are left alone.
+    Signals that are already ignored (as under ``nohup``) or handled are not changed.
     """
     received: list[signal.Signals] = []
 
@@ -151,9 +151,9 @@ def _terminable() -> Iterator[list[signal.Signals]]:
 
 
 def main() -> None:
-    """Run the command line; an error is one sentence on standard error and exit status 1, or 2 where the call was wrong.
+    """Run the command line. An error prints one sentence on standard error; the exit status is 1, or 2 for a usage error.
 
-    Ctrl-C ends it with status 130, SIGTERM with 143, SIGHUP with 129.
+    The exit status is 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP.
     """
     open_closed_streams()
     make_printable()
@@ -162,46 +162,46 @@ def main() -> None:
 
 
 def _end_interrupted(received: list[signal.Signals]) -> NoReturn:
-    said = f"stopped by {received[0].name}" if received else "interrupted"
+    message = f"stopped by {received[0].name}" if received else "interrupted"
     with contextlib.suppress(OSError):  # the terminal is closed
-        errors.print(said)
+        errors.print(message)
     sys.exit(128 + received[0] if received else _INTERRUPTED)
 
 
 def _run(received: list[signal.Signals]) -> None:
     command = program()
     try:
-        if "" in sys.argv[1:]:  # as a path it would mean the current folder
-            raise InputError("An argument is empty; perhaps a variable of the shell is not set.")
+        if "" in sys.argv[1:]:  # an empty path would mean the current folder
+            raise InputError("An argument is empty; perhaps a shell variable is not set.")
         status = command(standalone_mode=False)
         if status == _INTERRUPTED:
             _end_interrupted(received)
         sys.exit(status)
     except typer.TyperException as error:
-        if said := error.format_message():  # without any argument, the help is what was said
+        if message := error.format_message():  # empty if the help text was printed instead
             context = getattr(error, "ctx", None)
             command = context.command_path if context else app.info.name
-            stop = "" if said[-1] in ".?!" else "."
-            errors.print(f"[bold red]error:[/] {_plain(said)}{stop} See {command} -h.")
+            stop = "" if message[-1] in ".?!" else "."
+            errors.print(f"[bold red]error:[/] {_escape_markup(message)}{stop} See {command} -h.")
         sys.exit(2)
     except StriateError as error:
-        errors.print(f"[bold red]error:[/] {_plain(str(error))}")
+        errors.print(f"[bold red]error:[/] {_escape_markup(str(error))}")
         sys.exit(error.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         _end_interrupted(received)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except OSError as error:  # a full disk, a folder without permission
-        place = f"{error.filename}: " if error.filename else ""
-        errors.print(f"[bold red]error:[/] {_plain(place + (error.strerror or str(error)))}.")
+    except OSError as error:  # for example a full disk, or a missing permission
+        path = f"{error.filename}: " if error.filename else ""
+        errors.print(f"[bold red]error:[/] {_escape_markup(path + (error.strerror or str(error)))}.")
         sys.exit(1)
-    except (MemoryError, RuntimeError) as error:  # PyTorch raises the second
-        if not isinstance(error, MemoryError) and not any(said in str(error) for said in _NO_MEMORY):
+    except (MemoryError, RuntimeError) as error:  # PyTorch raises RuntimeError
+        if not isinstance(error, MemoryError) and not any(text in str(error) for text in _OUT_OF_MEMORY_TEXTS):
             raise
         errors.print(f"[bold red]error:[/] {_TOO_LITTLE_MEMORY}")
         sys.exit(1)
 
 
-def _plain(text: str) -> str:
+def _escape_markup(text: str) -> str:
     return text.replace("[", r"\[")

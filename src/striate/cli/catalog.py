@@ -1,4 +1,4 @@
-"""Commands about known datasets: ``catalog list``, ``catalog show``, ``catalog add`` and ``catalog remove``."""
+"""The commands ``catalog list``, ``catalog show``, ``catalog add`` and ``catalog remove``."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from striate.cli.app import DATA, app
 
 console = Console(highlight=False)
 _ROWS = 40  # of a table, at most
-catalog = typer.Typer(help="The datasets that striate knows.", no_args_is_help=True)
+catalog = typer.Typer(help="The catalogue of datasets that can be fetched by name.", no_args_is_help=True)
 app.add_typer(catalog, name="catalog", rich_help_panel=DATA)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -22,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 @catalog.command("list")
 def list_(as_json: Json = False) -> None:
-    """List the datasets that striate knows."""
+    """List the datasets of the catalogue."""
     from striate.catalog import get_dataset, list_datasets
 
     found = [get_dataset(name) for name in list_datasets()]
@@ -30,7 +30,7 @@ def list_(as_json: Json = False) -> None:
         print(json.dumps([each.model_dump(mode="json") for each in found], indent=2))
         return
     table = Table(title="Datasets", title_justify="left")
-    for column in ("name", "what", "files", "licence"):
+    for column in ("name", "title", "files", "licence"):
         table.add_column(column)
     for each in found:
         table.add_row(each.name, each.title, str(len(each.files)), each.licence.name)
@@ -41,7 +41,7 @@ def list_(as_json: Json = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="Name of the dataset.", show_default=False)], as_json: Json = False
 ) -> None:
-    """Show the files, tracks, terms and citation of a dataset."""
+    """Show the files, terms and citation of a dataset."""
     from striate.catalog import get_dataset
     from striate.catalog.local_files import known_folders
 
@@ -62,7 +62,7 @@ def show(
         console.print(f"… and {len(found.files) - _ROWS:,} more files")
     citation = found.citation
     facts = {
-        "what": found.description,
+        "about": found.description,
         "page": found.homepage,
         "from": ", ".join(found.addresses),
         "licence": " ".join(part for part in (found.licence.name, found.licence.address) if part),
@@ -85,32 +85,36 @@ def add(
     source: Annotated[
         str,
         typer.Argument(
-            help="A folder with the files; a manifest (.toml, .json) as a file or an address, such as a portal gives it; or "
-            "the address that names of files are added to (with --file).",
+            help="A folder with the files; the path or address of a manifest (.toml, .json), which a portal provides; or the "
+            "base address of the files given with --file.",
             show_default=False,
         ),
     ],
-    name: Annotated[str | None, typer.Option(help="What to call it; from the source by default.")] = None,
-    title: Annotated[str | None, typer.Option(help="One line for people.")] = None,
-    file: Annotated[list[str] | None, typer.Option(help="Name of a file below an address; may be given again.")] = None,
-    address: Annotated[
-        list[str] | None, typer.Option(help="Where others can have the files of a folder; may be given again.")
+    name: Annotated[str | None, typer.Option(help="Name of the dataset. Default: derived from the source.")] = None,
+    title: Annotated[str | None, typer.Option(help="Title of the dataset, in one line.")] = None,
+    file: Annotated[
+        list[str] | None, typer.Option(help="Name of a file, relative to the base address; repeatable.")
     ] = None,
-    licence: Annotated[str | None, typer.Option(help="Its name, such as CC BY 4.0.")] = None,
-    licence_address: Annotated[str | None, typer.Option(help="Where its full text stands.")] = None,
-    terms: Annotated[str | None, typer.Option(help="What it asks of a user, in short.")] = None,
-    citation: Annotated[str | None, typer.Option(help="What to cite.")] = None,
-    citation_address: Annotated[str | None, typer.Option(help="Where that stands.")] = None,
-    homepage: Annotated[str | None, typer.Option(help="Where its owners describe it.")] = None,
+    address: Annotated[
+        list[str] | None, typer.Option(help="Address from which others can fetch the files of a folder; repeatable.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Name of the licence, such as CC BY 4.0.")] = None,
+    licence_address: Annotated[str | None, typer.Option(help="Address of the full text of the licence.")] = None,
+    terms: Annotated[str | None, typer.Option(help="Summary of the terms of use.")] = None,
+    citation: Annotated[str | None, typer.Option(help="Publication to cite.")] = None,
+    citation_address: Annotated[str | None, typer.Option(help="Address of that publication.")] = None,
+    homepage: Annotated[str | None, typer.Option(help="Address of the dataset's web page.")] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="File with a token for the host, where its terms must be accepted first; it is kept."),
+        typer.Option(
+            help="File with an access token, for a host that requires its terms to be accepted; it is stored."
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the entry of that name.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing entry of that name.")] = False,
 ) -> None:
-    """Add a dataset of your own, so that it can be fetched and its recordings open by name.
+    """Add a dataset of your own to the catalogue, so that it can be fetched and its recordings opened by name.
 
-    A token can also be given in the environment, as STRIATE_TOKEN.
+    An access token can also be given in the environment variable STRIATE_TOKEN.
     """
     import os
 
@@ -121,7 +125,7 @@ def add(
     from striate.fetch.describe_dataset import DatasetDetails, add_to_catalogue, describe_folder, normalise_address
     from striate.fetch.describe_manifest import describe_address, parse_manifest
 
-    about = DatasetDetails(
+    details = DatasetDetails(
         name=name,
         title=title,
         homepage=homepage,
@@ -131,41 +135,41 @@ def add(
         citation=citation,
         citation_address=citation_address,
     )
-    place = expand_path(source)
+    path = expand_path(source)
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
-    if file and (place.exists() or "://" not in source):
-        raise InputError("--file names files below an address; of a folder all files are taken.")
-    if place.is_dir():
-        with progress_bar(f"reading {place}", sum(path.is_file() for path in place.rglob("*"))) as advance:
+    if file and (path.exists() or "://" not in source):
+        raise InputError("--file is only for a base address; all files of a folder are added.")
+    if path.is_dir():
+        with progress_bar(f"reading {path}", sum(p.is_file() for p in path.rglob("*"))) as advance:
             found = describe_folder(
-                place, about, [normalise_address(each) for each in address or ()], lambda _: advance(1)
+                path, details, [normalise_address(each) for each in address or ()], lambda _: advance(1)
             )
-    elif place.is_file():
-        if place.suffix.lower() == ".zip":
-            raise InputError(f"{place} is one file of a dataset: give the folder that holds it, {place.parent}.")
-        found = parse_manifest(read_limited(place), source, about)
+    elif path.is_file():
+        if path.suffix.lower() == ".zip":
+            raise InputError(f"{path} is one file of a dataset: give its folder, {path.parent}.")
+        found = parse_manifest(read_limited(path), source, details)
     elif "://" in source:
         if token:
             save_token(source, token.strip())
-        found = describe_address(source, about, file or ())
+        found = describe_address(source, details, file or ())
     else:
         raise InputError(
             f"{source} does not exist; give a folder, a manifest, or an address that begins with https://."
         )
-    path = add_to_catalogue(found, overwrite=overwrite)
+    entry = add_to_catalogue(found, overwrite=overwrite)
     files = f"{len(found.files)} file{'' if len(found.files) == 1 else 's'}"
     recordings = sum(each.session is not None for each in found.files)
     console.print(f"added {found.name}: {files}, {recordings} of them recordings", markup=False, soft_wrap=True)
     if not recordings:
-        console.print("(no session is known of any: such files are fetched, but nothing opens by name)")
+        console.print("(none of the files has a session name, so that they can be fetched, but not opened by name)")
     console.print(
-        f"wrote {path} (edit it to add mice and roles); now: striate fetch {found.name}", markup=False, soft_wrap=True
+        f"wrote {entry} (edit it to add mice and roles); now: striate fetch {found.name}", markup=False, soft_wrap=True
     )
 
 
 @catalog.command("remove")
 def remove(name: Annotated[str, typer.Argument(help="Name of a dataset of your own.", show_default=False)]) -> None:
-    """Remove a dataset of your own from the catalogue; what was fetched of it stays on the disk."""
+    """Remove a dataset of your own from the catalogue. Fetched files are kept."""
     from striate.fetch.describe_dataset import remove_from_catalogue
 
     console.print(f"removed {remove_from_catalogue(name)}", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Commands about competitions, from ``competition new`` to ``verify``, but for those of `striate.cli.deciding`."""
+"""The commands ``competition new``, ``build``, ``audit``, ``commit``, ``receipt``, ``score``, ``close`` and ``verify``."""
 
 import json
 from datetime import UTC, datetime
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False)
 competition = typer.Typer(
-    help="Make a competition of full recordings, run it, and find the winner.", no_args_is_help=True
+    help="Build a competition from complete recordings, run it, and determine the winners.", no_args_is_help=True
 )
 app.add_typer(competition, name="competition", rich_help_panel=COMPETITIONS)
 
-Folder = Annotated[Path, typer.Argument(help="Folder of the competition, as it is published.", show_default=False)]
-VaultPath = Annotated[Path, typer.Option(help="The vault that was built with it.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(help="Public folder of the competition.", show_default=False)]
+VaultPath = Annotated[Path, typer.Option(help="Vault of the competition.", show_default=False)]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
-        help="File whose first line is the passphrase of the vault. Without it STRIATE_PASSPHRASE counts, or you are asked."
+        help="File whose first line is the passphrase of the vault. Default: STRIATE_PASSPHRASE, or a prompt."
     ),
 ]
 At = Annotated[
     str | None,
     typer.Option(
-        help="Let this happen at another moment, such as 2026-03-01T12:00:00Z: for rehearsals, and for what came by another way.",
+        help="Use this time instead of the current one, such as 2026-03-01T12:00:00Z: for rehearsals, and for submissions received in another way.",
         show_default=False,
     ),
 ]
 Store = Annotated[
-    Path, typer.Option(help="Folder where submissions are kept, outside of the competition's.", show_default=False)
+    Path, typer.Option(help="Folder that stores submissions, outside of the competition folder.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
@@ -49,17 +49,18 @@ _COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 def new(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("competition.toml"),
     template: Annotated[
-        str, typer.Option(help="sensorium2022: two tracks, five recordings for pre-training; own: one recording.")
+        str, typer.Option(help="sensorium2022: two tracks and five pre-training recordings; own: one recording.")
     ] = "sensorium2022",
     session: Annotated[
-        str | None, typer.Option(help="With --template own: the recording, such as 501-1-3.", show_default=False)
+        str | None,
+        typer.Option(help="With --template own: session of the recording, such as 501-1-3.", show_default=False),
     ] = None,
     starts: Annotated[
         str | None, typer.Option(help="First day, such as 2026-03-01; today if not given.", show_default=False)
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a commented competition.toml to begin with."""
+    """Write a commented competition.toml as a starting point."""
     from striate._internal.atomic_write import atomic_write
     from striate.competition import template as rules_template
 
@@ -72,28 +73,35 @@ def new(
 @competition.command("build")
 def build(
     rules: Annotated[Path, typer.Argument(help="The competition.toml.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder to publish; made anew.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Public folder to create.", show_default=False)],
     secrets: Annotated[
-        Path, typer.Option(help="Folder for live truth, vault and evidence, outside of --out.", show_default=False)
+        Path,
+        typer.Option(
+            help="Folder for the live truth, the vault and figures of the split, outside of --out.", show_default=False
+        ),
     ],
     recordings: Annotated[
         list[str] | None,
-        typer.Argument(help="All recordings that the rules name, in full: zips or folders.", show_default=False),
+        typer.Argument(
+            help="All recordings named in the rules, without withheld data: zips or folders.", show_default=False
+        ),
     ] = None,
     simulate: Annotated[
-        bool, typer.Option("--simulate", help="Simulate the recordings, from 128 random bits.")
+        bool, typer.Option("--simulate", help="Simulate the recordings, with a seed of 128 random bits.")
     ] = False,
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="With --simulate: a setting of the simulation, such as neurons=100.", metavar="<key=value>"
+            "--set",
+            help="With --simulate: setting of the simulation, such as neurons=100; repeatable.",
+            metavar="<key=value>",
         ),
     ] = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Build a competition: withhold, hide, and keep apart what is secret.
+    """Build the public folder, the live truth and the vault of a competition from complete recordings.
 
-    Nothing is written unless rules and recordings fit each other. Then: striate competition audit.
+    Nothing is written if the rules and the recordings do not match. The next step is striate competition audit.
     """
     from striate.competition import build as build_competition
     from striate.competition import read_rules, simulated
@@ -128,18 +136,17 @@ def build(
 
 @competition.command("audit")
 def audit(
-    folder: Annotated[
-        Path, typer.Argument(help="Folder of a competition, as it is published; or one archive.", show_default=False)
-    ],
+    folder: Annotated[Path, typer.Argument(help="Public folder of a competition, or one archive.", show_default=False)],
     vault: Annotated[
-        Path | None, typer.Option(help="The vault: look for what is withheld, too.", show_default=False)
+        Path | None,
+        typer.Option(help="Vault of the competition, to search for its withheld data, too.", show_default=False),
     ] = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hunt for leaks in public files, as an outsider would; with the vault as one who knows what to look for.
+    """Search public files for leaks of withheld data: without the vault as an outsider could, with the vault for the data itself.
 
-    Ends with status 1 where there is a finding above a note.
+    The exit status is 1 if there is a warning or an error.
     """
     from striate.competition import audit as audit_competition
 
@@ -171,7 +178,7 @@ def _print_finding(finding: "Finding") -> None:
 
 @competition.command("commit")
 def commit(folder: Folder, vault: VaultPath, passphrase_file: PassphraseFile = None, at: At = None) -> None:
-    """Publish what everything secret is committed to, before the start."""
+    """Write hashes of all secret files (the commitment) to the public folder, before the competition starts."""
     from striate.competition import commit as commit_to
     from striate.competition.commitment import FILE
     from striate.competition.manifest import sha256_of
@@ -189,20 +196,23 @@ def receipt(
     submission: Annotated[
         Path | None, typer.Argument(help="A native submission (Parquet).", show_default=False)
     ] = None,
-    team: Annotated[str, typer.Option(help="Whose it is.", show_default=False)] = "",
+    team: Annotated[str, typer.Option(help="Name of the team.", show_default=False)] = "",
     store: Annotated[
         Path | None,
-        typer.Option(help="Folder where submissions are kept, outside of the competition's.", show_default=False),
+        typer.Option(help="Folder that stores submissions, outside of the competition folder.", show_default=False),
     ] = None,
     choose: Annotated[
         int | None,
-        typer.Option(help="Instead of submitting: the receipt that shall count in the end.", show_default=False),
+        typer.Option(
+            help="Instead of submitting: number of the receipt whose submission counts in the final ranking.",
+            show_default=False,
+        ),
     ] = None,
-    baseline: Annotated[bool, typer.Option("--baseline", help="The team is a baseline of the rules.")] = False,
+    baseline: Annotated[bool, typer.Option("--baseline", help="The team is a baseline named in the rules.")] = False,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a submission, or the choice of one, and give a receipt: a link of the published chain."""
+    """Record a submission, or the choice of one for the final ranking, and print its receipt in the public chain of receipts."""
     from striate.competition import choose as choose_submission
     from striate.competition import submit
     from striate.errors import InputError
@@ -228,15 +238,16 @@ def receipt(
 
 @competition.command("score")
 def score(
-    submission: Annotated[Path, typer.Argument(help="A submission.", show_default=False)],
-    live_truth: Annotated[Path, typer.Argument(help="The live truth.", show_default=False)],
+    submission: Annotated[Path, typer.Argument(help="Submission file.", show_default=False)],
+    live_truth: Annotated[Path, typer.Argument(help="Live truth of the competition.", show_default=False)],
     bootstrap: Annotated[
-        int | None, typer.Option(help="Resamples of the images; as the rules say if not given.", show_default=False)
+        int | None,
+        typer.Option(help="Number of resamples of the images. Default: that of the rules.", show_default=False),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the scorecard as JSON.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a submission against the live truth, and nothing else."""
+    """Score a submission against the live truth, without recording it."""
     from striate.competition import score_live
     from striate.competition.manifest import require_new
     from striate.metrics.score_summary import missing_score_text
@@ -268,18 +279,18 @@ def close(
     folder: Folder,
     vault: VaultPath,
     store: Store,
-    out: Annotated[Path, typer.Option(help="Folder for the results; made anew.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder to create for the results.", show_default=False)],
     release: Annotated[
         bool,
         typer.Option(
-            "--release", help="Put truths, keys and seed into the results, so that anyone can compute them again."
+            "--release", help="Include truths, keys and seed in the results, so that anyone can reproduce them."
         ),
     ] = False,
     passphrase_file: PassphraseFile = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score the final test, rank every board, and name the winners, with the evidence."""
+    """Score the final test, rank the teams of every board, and write the winners and the evidence."""
     from striate.competition import close as close_competition
 
     results = close_competition(folder, read_vault(vault, passphrase_file), store, out, at=_moment(at), release=release)
@@ -347,21 +358,21 @@ def verify(
     results: Annotated[Path | None, typer.Option(help="Folder of the results.", show_default=False)] = None,
     truths: Annotated[
         Path | None,
-        typer.Option(help="Folder of the released truths, if they are not in the results.", show_default=False),
+        typer.Option(help="Folder of the released truths, if they are not part of the results.", show_default=False),
     ] = None,
     receipt_: Annotated[
         list[Path] | None,
-        typer.Option("--receipt", help="A receipt that you were given (a file of JSON).", show_default=False),
+        typer.Option("--receipt", help="JSON file of a receipt that you received; repeatable.", show_default=False),
     ] = None,
     head: Annotated[
-        str | None, typer.Option(help="A head of the chain that you have seen.", show_default=False)
+        str | None, typer.Option(help="Digest of the chain that you noted earlier.", show_default=False)
     ] = None,
     store: Annotated[
-        Path | None, typer.Option(help="Where submissions are kept (the organiser's).", show_default=False)
+        Path | None, typer.Option(help="For organisers: folder that stores submissions.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify that nothing was changed since the commitment, and that the results follow; status 1 if not."""
+    """Verify that nothing has changed since the commitment, and that the results are correct. The exit status is 1 if not."""
     from striate._internal.safe_parsing import read_limited
     from striate.competition import verify as verify_competition
     from striate.competition.receipts import parsed

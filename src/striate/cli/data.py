@@ -1,4 +1,4 @@
-"""The commands ``data``: what organisers do with the data that a portal hosts."""
+"""The command ``data push``, which publishes data on a portal."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from striate.cli.app import COMPETITIONS, app
 from striate.cli.competition import PassphraseFile, read_vault
 from striate.cli.serve import Allow, NewFiles, Note
 
-data = typer.Typer(no_args_is_help=True, help="The data that a portal hosts: publish new versions of them.")
+data = typer.Typer(no_args_is_help=True, help="Publish the data that a portal hosts.")
 app.add_typer(data, name="data", rich_help_panel=COMPETITIONS)
 console = Console(highlight=False)
 
@@ -25,14 +25,14 @@ def push(
     token_file: Annotated[
         Path | None,
         typer.Option(
-            help="File with an organiser's token for the portal; kept for later. Without it STRIATE_TOKEN counts, or the one kept."
+            help="File with an organiser's access token for the portal, which is stored. Default: STRIATE_TOKEN, or the stored token."
         ),
     ] = None,
     allow: Allow = None,
     vault: Annotated[
         Path | None,
         typer.Option(
-            help="The competition's vault: all files are searched for what it knows to be withheld. It stays here.",
+            help="Vault of the competition. All files are searched for its withheld data before they are sent; the vault is not sent.",
             show_default=False,
         ),
     ] = None,
@@ -40,10 +40,10 @@ def push(
 ) -> None:
     """Publish a folder as a new version of a portal's data.
 
-    Only what the portal does not have is sent. After a broken connection, a kill or maintenance, give the same command again: it goes
-    on where it was. Nothing is visible before all of it is there.
+    Only files that the portal does not have are sent. To resume after an interruption, run the same command again. The version
+    becomes visible when it is complete.
 
-    Exit status 1: refused. 75: the portal is down or under maintenance; try again.
+    The exit status is 1 if the data are refused, and 75 if the portal is down or under maintenance; try again later.
     """
     from striate.fetch.auth_tokens import read_token, save_token
     from striate.portal.pushing import Publisher
@@ -59,6 +59,6 @@ def push(
         listener=lambda said: console.print(said, style="dim"),
     )
     if not pushed.new:
-        console.print("These files, under the same terms, are a version already.")
+        console.print("A version with the same files and the same terms exists already.")
     console.print(f"version {pushed.number}, sha256 {pushed.sha256}", soft_wrap=True)
     console.print(pushed.page, markup=False, soft_wrap=True)

@@ -7,19 +7,19 @@ import typer
 from rich.console import Console
 
 from striate.cli.app import EXAMPLES, app
-from striate.cli.comparison import print_comparisons
+from striate.cli.report import print_comparisons
 
 console = Console(highlight=False)
 
 
 @app.command("demo", rich_help_panel=EXAMPLES)
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Folder for all files of the demonstration.")] = Path("demo"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demonstration.")] = False,
 ) -> None:
-    """Simulate recordings, train two models, predict what is withheld, score it, and draw a report.
+    """Simulate recordings, train two models, predict and score the withheld responses, and write a report.
 
-    Takes a few minutes on two cores, and needs nothing from the network.
+    The command takes a few minutes on two cores and does not use the network.
     """
     from striate.demo import run_demo
 

@@ -1,4 +1,4 @@
-"""Commands about recordings: ``info``, ``check``, ``convert``, ``cache``."""
+"""The commands ``info``, ``check``, ``convert`` and ``cache``."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 
 @app.command("info", rich_help_panel=DATA)
 def info(archive: ArchivePath, as_json: AsJson = False) -> None:
-    """Show what a recording holds: neurons, trials by tier, repeats, values, what is withheld."""
+    """Show the neurons, trials, repeats and statistics of a recording, and what it withholds."""
     import striate
 
     recording = striate.open(archive)
@@ -69,8 +69,8 @@ def _print_info(recording: "Recording") -> None:
     x, y, z = recording.coordinates.T
     overview = Table(title=f"Recording {recording.session}", show_header=False, title_justify="left")
     overview.add_row("neurons", f"{facts['neurons']:,}")
-    for what in ("areas", "layers"):
-        overview.add_row(what, ", ".join(f"{name} {count:,}" for name, count in facts[what].items()))
+    for field in ("areas", "layers"):
+        overview.add_row(field, ", ".join(f"{name} {count:,}" for name, count in facts[field].items()))
     if len(x):
         overview.add_row("cortical field", f"{_span(x)} × {_span(y)} × {_span(z)} µm")
     height, width = recording.image_shape
@@ -78,7 +78,7 @@ def _print_info(recording: "Recording") -> None:
     overview.add_row(
         "trial order", "withheld (trial_idx is hashed)" if facts["order_withheld"] else "known (trial_idx)"
     )
-    overview.add_row("fingerprint", f"{facts['fingerprint'][:16]} (the same for the same content)")
+    overview.add_row("fingerprint", f"{facts['fingerprint'][:16]} (equal for equal contents)")
     console.print(overview)
 
     trials = Table(title="Trials", title_justify="left")
@@ -92,9 +92,9 @@ def _print_info(recording: "Recording") -> None:
         )
     console.print(trials)
 
-    values = Table(title="Values (statistics that the evaluation uses)", title_justify="left")
-    for column in ("variable", "component", "mean", "std", "min", "max", "from"):
-        values.add_column(column, justify="left" if column in ("variable", "component", "from") else "right")
+    values = Table(title="Statistics used for standardisation", title_justify="left")
+    for column in ("variable", "component", "mean", "std", "min", "max", "source"):
+        values.add_column(column, justify="left" if column in ("variable", "component", "source") else "right")
     for name, variable in layout.VARIABLES.items():
         statistics = recording.statistics[name]
         source = facts["statistics"][name]
@@ -107,7 +107,7 @@ def _print_info(recording: "Recording") -> None:
                 values.add_row(name if index == 0 else "", component, *row_values, source if index == 0 else "")
         else:
             over = "median neuron" if name == "responses" else "all pixels"
-            row_values = [f"{_middle(getattr(statistics, s)):.4g}" for s in ("mean", "std", "min", "max")]
+            row_values = [f"{_median(getattr(statistics, s)):.4g}" for s in ("mean", "std", "min", "max")]
             values.add_row(name, over, *row_values, source)
     console.print(values)
 
@@ -116,7 +116,7 @@ def _span(values: Any) -> str:
     return f"{values.max() - values.min():.0f}"
 
 
-def _middle(values: Any) -> float:
+def _median(values: Any) -> float:
     import numpy as np
 
     return float(np.median(values)) if np.size(values) else float("nan")
@@ -128,11 +128,11 @@ def check(
         Path | None, typer.Argument(help="Zip or folder in the SENSORIUM 2022 layout.", show_default=False)
     ] = None,
     as_json: AsJson = False,
-    rules: Annotated[bool, typer.Option("--rules", help="List all rules; an archive may be left out.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="List all rules; the archive is then optional.")] = False,
 ) -> None:
-    """Check a recording against every rule; exit status 1 if there is an error.
+    """Check a recording against all rules. The exit status is 1 if there is an error.
 
-    Errors make a recording invalid; warnings deserve a look; notes are true and harmless.
+    Errors make a recording invalid. Warnings should be reviewed. Notes are harmless facts.
     """
     from striate.catalog import locate
     from striate.errors import InputError
@@ -178,28 +178,37 @@ def _print_report(report: "CheckReport") -> None:
 @app.command("convert", rich_help_panel=DATA)
 def convert(
     out: Annotated[Path, typer.Option(help="Zip (a name ending in .zip) or folder to write.", show_default=False)],
-    session: Annotated[str, typer.Option(help="Name: animal-session-scan, such as 12-3-1.", show_default=False)],
+    session: Annotated[
+        str, typer.Option(help="Session name, animal-session-scan, such as 12-3-1.", show_default=False)
+    ],
     arrays: Annotated[
-        Path | None, typer.Argument(help="One .npz, HDF5 or MATLAB 7.3 file with everything.", show_default=False)
+        Path | None, typer.Argument(help="One .npz, HDF5 or MATLAB 7.3 file with all arrays.", show_default=False)
     ] = None,
-    images: Annotated[Path | None, typer.Option(help=".npy, (trials, height, width), grey values 0–255.")] = None,
-    responses: Annotated[Path | None, typer.Option(help=".npy, (trials, neurons), ≥ 0.")] = None,
-    neurons: Annotated[Path | None, typer.Option(help="Table (CSV, TSV, Parquet) with x, y, z in µm.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help=".npy file of shape (trials, height, width), grey values 0–255.")
+    ] = None,
+    responses: Annotated[Path | None, typer.Option(help=".npy file of shape (trials, neurons), ≥ 0.")] = None,
+    neurons: Annotated[
+        Path | None, typer.Option(help="Table of neurons (CSV, TSV or Parquet) with x, y, z in µm.")
+    ] = None,
     trials: Annotated[
-        Path | None, typer.Option(help="Table with image_id, tier, trial_idx; each may be left out.")
+        Path | None, typer.Option(help="Table of trials with the optional columns image_id, tier and trial_idx.")
     ] = None,
-    behavior: Annotated[Path | None, typer.Option(help=".npy, (trials, 3): pupil, its derivative, speed.")] = None,
-    pupil_center: Annotated[Path | None, typer.Option(help=".npy, (trials, 2): eye position.")] = None,
+    behavior: Annotated[
+        Path | None,
+        typer.Option(help=".npy file of shape (trials, 3): pupil dilation, its derivative, running speed."),
+    ] = None,
+    pupil_center: Annotated[Path | None, typer.Option(help=".npy file of shape (trials, 2): eye position.")] = None,
     image_axes: Annotated[
         str | None, typer.Option(help="Order of the axes of images, such as HWT (trials last).", metavar="THW")
     ] = None,
     response_axes: Annotated[
         str | None, typer.Option(help="Order of the axes of responses: TN, or NT (trials last).", metavar="TN")
     ] = None,
-    seed: Annotated[int, typer.Option(help="For the choice of validation images.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --out.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of the choice of validation images.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files at --out.")] = False,
 ) -> None:
-    """Make a recording in the official layout of a lab's own arrays, and check it.
+    """Convert arrays of your own to a recording in the official layout, and check it.
 
     Nothing is written if the recording has an error.
     """
@@ -210,11 +219,11 @@ def convert(
 
     inputs = (arrays, images, responses, neurons, trials, behavior, pupil_center)
     if any(path is not None and path.exists() and out.exists() and path.samefile(out) for path in inputs):
-        raise InputError(f"{out} is what the recording would be made of, and would be lost: choose another --out.")
+        raise InputError(f"{out} is an input file, which would be overwritten: choose another --out.")
     axes = {"image_axes": image_axes, "response_axes": response_axes}
-    given: dict[str, Any] = {name: order for name, order in axes.items() if order is not None}
+    inputs_by_name: dict[str, Any] = {name: order for name, order in axes.items() if order is not None}
     if arrays:
-        given |= array_files.read_arrays(arrays, **given)
+        inputs_by_name |= array_files.read_arrays(arrays, **inputs_by_name)
     for name, path in (
         ("images", images),
         ("responses", responses),
@@ -222,21 +231,21 @@ def convert(
         ("pupil_center", pupil_center),
     ):
         if path is not None:
-            given[name] = array_files.read_array(path)
+            inputs_by_name[name] = array_files.read_array(path)
     for name, path in (("neurons", neurons), ("trials", trials)):
         if path is not None:
-            given[name] = array_files.read_table(path)
-    if missing := [name for name in ("images", "responses", "neurons") if name not in given]:
+            inputs_by_name[name] = array_files.read_table(path)
+    if missing := [name for name in ("images", "responses", "neurons") if name not in inputs_by_name]:
         raise InputError(
-            f"{', '.join(missing)} not given: name them by --{missing[0]} …, or give one .npz or HDF5 file."
+            f"{', '.join(missing)} not given: give --{missing[0]} FILE, or one .npz or HDF5 file with all arrays."
         )
-    recording = convert_arrays(session=session, seed=seed, **given)
+    recording = convert_arrays(session=session, seed=seed, **inputs_by_name)
 
     def require_valid(written: Path) -> None:
         report = check_recording(written)
         _print_report(report)
         if not report.ok:
-            console.print(f"wrote nothing to {out}: mend the errors above first", markup=False, soft_wrap=True)
+            console.print(f"wrote nothing to {out}: correct the errors above first", markup=False, soft_wrap=True)
             raise typer.Exit(1)
 
     target = write(recording, out, overwrite=overwrite, inspect=require_valid)
@@ -249,7 +258,7 @@ def convert(
 def cache(
     clear: Annotated[bool, typer.Option("--clear", help="Delete all packed recordings.")] = False,
 ) -> None:
-    """Show where packed recordings are kept and how large they are (``STRIATE_CACHE`` moves the place)."""
+    """Show the folder and the sizes of packed recordings. The environment variable ``STRIATE_CACHE`` sets the folder."""
     from striate._internal.paths import cache_folder
 
     folder = cache_folder() / "recordings"

@@ -1,19 +1,22 @@
-"""The command ``report``."""
+"""The command ``report``, and tables that compare models."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from striate.cli.app import SCORES, app
-from striate.cli.comparison import print_comparisons
-from striate.cli.scores import Resamples, ResamplingSeed, require_resamples
+from striate.cli.submissions import Resamples, ResamplingSeed, require_resamples
 from striate.cli.training import Device, Overwrite
 from striate.errors import InputError, WithheldError, shortened
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
+    from striate.report import PairedDifference, ScoredModel
     from striate.submissions import Truth
 
 console = Console(highlight=False)
@@ -24,18 +27,18 @@ def report(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Runs (folders that striate train wrote) and submissions; NAME=PATH gives one another name in the report.",
+            help="Runs (folders written by striate train) and submissions. NAME=PATH sets the name of a model in the report.",
             show_default=False,
         ),
     ],
     archive: Annotated[
-        Path, typer.Argument(help="Zip, folder or name of the recording that they predict.", show_default=False)
+        Path, typer.Argument(help="Zip, folder or name of the predicted recording.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option(help="The page to write, one HTML file.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     truth: Annotated[
         Path | None,
         typer.Option(
-            help="Measured responses, where the archive withholds them: as for striate score.", show_default=False
+            help="Measured responses, if the archive withholds them; as for striate score.", show_default=False
         ),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the report.", show_default=False)] = None,
@@ -44,12 +47,12 @@ def report(
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Set models side by side on one recording: scores with intervals, whether the images tell them apart, example trials, receptive fields."""
+    """Compare models on one recording in an HTML report: scores with intervals, paired differences, example trials, receptive fields."""
     from striate._internal.atomic_write import refuse_existing
 
     require_resamples(bootstrap)
     refuse_existing(out, overwrite)
-    given = named(models)
+    paths = parse_models(models)
     import striate
     from striate.report import collect_report_data, write_report
     from striate.submissions import open_truth
@@ -57,13 +60,13 @@ def report(
 
     if Run.is_run_folder(archive):
         raise InputError(
-            f"The last argument, {shortened(archive, 100)}, is a run, and no recording is given: name the recording after the "
+            f"The last argument, {shortened(archive, 100)}, is a run, but must be a recording: give the recording after the "
             "models, as in striate report RUN RUN RECORDING."
         )
     recording = striate.open(archive)
-    measured = _measured(recording, archive) if truth is None else open_truth(truth)
+    measured = _recorded_truth(recording, archive) if truth is None else open_truth(truth)
     data = collect_report_data(
-        recording, given, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device
+        recording, paths, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device
     )
     write_report(data, out, overwrite=overwrite)
     for tier in measured.tiers:
@@ -71,35 +74,121 @@ def report(
     console.print(f"wrote {out}", markup=False, soft_wrap=True)
 
 
-def named(models: list[str]) -> dict[str, Path]:
-    """Map names to paths: the name given as NAME=PATH, or else `model_name` of the path.
+def parse_models(arguments: list[str]) -> dict[str, Path]:
+    """Return the path of each model, by its name: the one given as NAME=PATH, or else `model_name` of the path.
 
     Raises
     ------
     InputError
-        If two have the same name.
+        If two models have the same name.
     """
     from striate.report import model_name
 
-    found: dict[str, Path] = {}
-    for each in models:
-        name, is_named, path = each.partition("=")
-        if not is_named or not name or Path(each).exists():
-            name, path = model_name(Path(each)), each
-        if name in found:
+    paths: dict[str, Path] = {}
+    for argument in arguments:
+        name, has_name, path = argument.partition("=")
+        if not has_name or not name or Path(argument).exists():
+            name, path = model_name(Path(argument)), argument
+        if name in paths:
             raise InputError(
-                f"Two models are called {name!r} ({found[name]} and {path}): give one another name, NAME=PATH."
+                f"Two models have the name {name!r} ({paths[name]} and {path}): rename one of them with NAME=PATH."
             )
-        found[name] = Path(path)
-    return found
+        paths[name] = Path(path)
+    return paths
 
 
-def _measured(recording: "Recording", archive: Path) -> "Truth":
+def _recorded_truth(recording: "Recording", archive: Path) -> "Truth":
     from striate.submissions import Truth
 
     try:
         return Truth.from_recording(recording)
     except WithheldError:
         raise InputError(
-            f"{archive} withholds its test responses, so that nothing can be scored: give them with --truth FILE, if you have them."
+            f"{archive} withholds its test responses, so that nothing can be scored: give them with --truth FILE if you have them."
         ) from None
+
+
+def print_comparisons(
+    console: Console, models: "Sequence[ScoredModel]", differences: "Sequence[PairedDifference]", tier: str
+) -> None:
+    """Print a table for each protocol: scores on one tier with intervals, and the paired differences of neighbours.
+
+    The metrics are columns if the console is wide enough, and rows otherwise.
+    """
+    from striate.report import group_by_protocol
+
+    for protocol, group in group_by_protocol(models).items():
+        wide = _comparison(group, differences, tier, protocol)
+        needed = Measurement.get(console, console.options.update_width(1000), wide).maximum
+        console.print(wide if needed <= console.width else _tall(wide))
+
+
+def _tall(wide: Table) -> Table:
+    """Rearrange a table such that each metric is a section, with a row for each model."""
+    names, *metrics = wide.columns
+    table = Table(title=wide.title, title_justify="left", caption=wide.caption, caption_justify="left")
+    for label in ("model", "score", "95 % interval"):
+        is_name = label == "model"
+        table.add_column(label, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
+    for metric in metrics:
+        table.add_row(f"[bold]{metric.header}[/]")
+        for name, cell in zip(names.cells, metric.cells, strict=True):
+            value, _, interval = str(cell).partition(" \\[")
+            table.add_row(f"  {name}", value if interval else str(cell), f"\\[{interval}" if interval else "")
+        table.add_section()
+    return table
+
+
+def _comparison(
+    group: "Sequence[ScoredModel]", differences: "Sequence[PairedDifference]", tier: str, protocol: str | None
+) -> Table:
+    from striate.metrics.score_summary import TOO_FEW_IMAGES
+    from striate.report import (
+        ceiling_description,
+        ceilings_with_intervals,
+        has_too_few_images,
+        metric_labels,
+        protocol_title,
+        scores_with_intervals,
+    )
+
+    labels = metric_labels()
+    table = Table(
+        title=f"Tier {tier}, {protocol_title(protocol)}: mean over neurons \\[95 % interval over images]",
+        title_justify="left",
+    )
+    table.add_column("model")
+    for label in labels.values():
+        table.add_column(label, justify="right")
+    for model in group:
+        scores = scores_with_intervals([model], tier)[model.name]
+        reasons = {metric: getattr(model.scorecard.tiers[tier], metric).reason for metric in labels}
+        table.add_row(model.name, *(_cell(scores.get(metric), reason=reasons[metric]) for metric in labels))
+    ceiling = ceilings_with_intervals(group, tier)
+    if ceiling:
+        limits = (_cell(ceiling[metric]) if metric in ceiling else "1" for metric in labels)
+        table.add_row("ceiling (image alone)", *limits)
+        table.caption, table.caption_justify = ceiling_description(protocol), "left"
+    table.add_section()
+    names = {model.name for model in group}
+    for difference in differences:
+        if difference.tier == tier and {difference.better, difference.worse} <= names:
+            cells = []
+            for metric in labels:
+                resampled = getattr(difference.metrics, metric)
+                interval = resampled.interval
+                known = resampled.value is not None and interval is not None
+                few = TOO_FEW_IMAGES if has_too_few_images(group, difference, metric) else None
+                ends = (resampled.value, interval.low, interval.high) if known and not few else None
+                cells.append(_cell(ends, "+", few))
+            table.add_row(f"{difference.better} − {difference.worse} (paired)", *cells)
+    return table
+
+
+def _cell(entry: tuple[float, float, float] | None, sign: str = "", reason: str | None = None) -> str:
+    from striate.metrics.score_summary import TOO_FEW_IMAGES, is_too_few_images
+
+    if entry is None:
+        return TOO_FEW_IMAGES if is_too_few_images(reason) else "not defined"
+    value, low, high = entry
+    return f"{value:{sign}.3f} \\[{low:{sign}.3f}, {high:{sign}.3f}]"

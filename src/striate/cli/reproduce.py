@@ -15,13 +15,14 @@ console = Console(highlight=False)
 @app.command("reproduce", rich_help_panel=EXAMPLES)
 def reproduce(
     recordings: Annotated[
-        Path | None, typer.Option(help="Folder with the recordings of 2022, or the archive; default: the fetched one.")
+        Path | None,
+        typer.Option(help="Folder with the recordings of 2022, or the archive. Default: the fetched recording."),
     ] = None,
-    weights: Annotated[list[Path] | None, typer.Option(help="Published weights (.pth); may be given again.")] = None,
+    weights: Annotated[list[Path] | None, typer.Option(help="Published weights (.pth); repeatable.")] = None,
 ) -> None:
-    """Compute a published result of SENSORIUM 2022 again, or say what is missing for it.
+    """Compute a published result of SENSORIUM 2022 again, or list the files that are missing for it.
 
-    Exit status 0 if every published score is met to its last decimal, 1 if one is not, 3 if something is missing.
+    The exit status is 0 if all scores agree with the published ones in all decimals, 1 if not, and 3 if a file is missing.
     """
     from striate.reproduce import reproduce as reproduce_result
     from striate.submissions.scorecard import LABELS

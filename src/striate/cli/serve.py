@@ -1,4 +1,4 @@
-"""Commands of the portal: ``serve`` and its parts."""
+"""The command ``serve`` and its subcommands, which run a portal; those for maintenance are in `striate.cli.serve_admin`."""
 
 import sys
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ class _WithDefault(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; say in a sentence where the database refuses."""
+        """Run a command, and turn a database error into a one-sentence message."""
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -45,31 +45,34 @@ serve_app = typer.Typer(
 )
 app.add_typer(serve_app, name="serve", rich_help_panel=COMPETITIONS)
 
-Folder = Annotated[Path, typer.Argument(help="Folder of the competition, as it is published.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(help="Public folder of the competition.", show_default=False)]
 Data = Annotated[
     Path | None,
     typer.Option(
-        help="The portal's own folder; NAME-portal beside the competition's if not given.", show_default=False
+        help="Folder for the data of the portal. Default: NAME-portal beside the competition folder.",
+        show_default=False,
     ),
 ]
 LiveTruthPath = Annotated[
     Path | None,
     typer.Option(
         envvar="STRIATE_LIVE_TRUTH",
-        help="The live truth that was built with the competition; only the worker is told where it is. NAME-live-truth.npz "
-        "beside the competition's folder if not given.",
+        help="Live truth of the competition, which only the worker reads. Default: NAME-live-truth.npz beside the competition "
+        "folder.",
         show_default=False,
     ),
 ]
-Host = Annotated[str, typer.Option(help="Address to listen on; others than this machine's need a proxy that encrypts.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen on. Any other address than that of this machine needs a proxy with TLS.")
+]
 Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
 NewFiles = Annotated[Path, typer.Argument(help="Folder with all files of the new version.", show_default=False)]
-Note = Annotated[str, typer.Option(help="What is new in it, for those who use the data.", show_default=False)]
+Note = Annotated[str, typer.Option(help="Description of the changes, for users of the data.", show_default=False)]
 Allow = Annotated[
     list[str] | None,
     typer.Option(
-        help="Path below the folder, of a file that holds no withheld responses, however it looks; again for each. The portal "
-        "writes that into its audit log.",
+        help="Path, relative to the folder, of a file to accept although it looks as if it contains withheld responses; repeatable. "
+        "The portal records this in its audit log.",
         show_default=False,
     ),
 ]
@@ -84,11 +87,11 @@ def everything(
     port: Port = 8000,
     browser: Annotated[
         bool | None,
-        typer.Option(help="Open the page in a browser; by default if started from a terminal.", show_default=False),
+        typer.Option(help="Open the portal in a browser. Default: if started from a terminal.", show_default=False),
     ] = None,
 ) -> None:
-    """Start the portal on this machine: web process and worker, until Ctrl-C."""
-    place = place_of(folder, data)
+    """Run the portal on this machine, with a web process and a worker, until Ctrl-C."""
+    place = portal_paths(folder, data)
     file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
     _require_file(file)
     from striate.portal.running.serve import serve, web, worker
@@ -107,8 +110,8 @@ def everything(
 
 @serve_app.command("web")
 def web_only(folder: Folder, data: Data = None, host: Host = "127.0.0.1", port: Port = 8000) -> None:
-    """Start the web process alone; it is told nothing of the truth."""
-    place = place_of(folder, data)
+    """Run only the web process, which does not read the live truth."""
+    place = portal_paths(folder, data)
     from striate.portal.running.serve import serve, web
 
     processes = [web(place, host, port)]
@@ -119,8 +122,8 @@ def web_only(folder: Folder, data: Data = None, host: Host = "127.0.0.1", port: 
 
 @serve_app.command("worker")
 def worker_only(folder: Folder, live_truth: LiveTruthPath = None, data: Data = None) -> None:
-    """Start a worker alone: one more, or on another machine (with DATABASE_URL)."""
-    place = place_of(folder, data)
+    """Run only a worker: an additional one, or one on another machine (with DATABASE_URL)."""
+    place = portal_paths(folder, data)
     file = live_truth or place.competition.with_name(f"{place.competition.name}-live-truth.npz")
     _require_file(file)
     _prepare(place, file)
@@ -132,11 +135,11 @@ def worker_only(folder: Folder, live_truth: LiveTruthPath = None, data: Data = N
 @serve_app.command("password")
 def password(
     folder: Folder,
-    username: Annotated[str, typer.Argument(help="Whose.")] = "admin",
+    username: Annotated[str, typer.Argument(help="Username of the account.")] = "admin",
     data: Data = None,
 ) -> None:
-    """Give an account a new random password, and show it once."""
-    place = place_of(folder, data)
+    """Set a new random password for an account, and print it."""
+    place = portal_paths(folder, data)
     _open(place)
     from striate.portal.running.prepare import new_password
 
@@ -146,16 +149,19 @@ def password(
 @serve_app.command("account")
 def account(
     folder: Folder,
-    username: Annotated[str, typer.Argument(help="What the person signs in with.", show_default=False)],
-    email: Annotated[str, typer.Option(help="The person's address.", show_default=False)],
-    team: Annotated[str, typer.Option(help="The person's team; made if there is none.", show_default=False)],
+    username: Annotated[str, typer.Argument(help="Username for signing in.", show_default=False)],
+    email: Annotated[str, typer.Option(help="E-mail address.", show_default=False)],
+    team: Annotated[str, typer.Option(help="Name of the team, which is created if necessary.", show_default=False)],
     token_file: Annotated[
-        Path | None, typer.Option(help="Write a token for programs there, for this user alone.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Write an access token of the account to this file, readable only by you.", show_default=False
+        ),
     ] = None,
     data: Data = None,
 ) -> None:
-    """Make an admitted account with a team, and show its password once: for rehearsals, and where no mail is sent."""
-    place = place_of(folder, data)
+    """Create an approved account with a team, and print its password: for rehearsals, and for portals that send no mail."""
+    place = portal_paths(folder, data)
     _open(place)
     from striate._internal.atomic_write import atomic_write
     from striate.portal.running.prepare import new_account
@@ -177,14 +183,15 @@ def account(
 def publish(
     folder: Folder,
     results: Annotated[
-        Path, typer.Argument(help="Folder that `striate competition close` wrote, elsewhere.", show_default=False)
+        Path,
+        typer.Argument(help="Folder written by `striate competition close`, on another machine.", show_default=False),
     ],
     data: Data = None,
 ) -> None:
-    """Publish the results of a competition that was closed: from then on there are final boards."""
+    """Publish the results of a closed competition as final leaderboards."""
     from datetime import UTC, datetime
 
-    place = place_of(folder, data)
+    place = portal_paths(folder, data)
     _open(place)
     from striate.portal.boards.publish import publish as publish_results
 
@@ -200,8 +207,8 @@ def snapshot(
     allow: Allow = None,
     data: Data = None,
 ) -> None:
-    """Publish a folder of this machine as a new version of the data; `striate data push` does it from elsewhere."""
-    place = place_of(folder, data)
+    """Publish a folder on this machine as a new version of the data. From another machine, use `striate data push`."""
+    place = portal_paths(folder, data)
     _open(place)
     from striate.portal.hosting.in_place import publish_folder
 
@@ -215,8 +222,8 @@ def clear(
     days: Annotated[
         float | None,
         typer.Option(
-            help="Days for which no push has named what is removed; STRIATE_PORTAL_PUSH_DAYS (7) if not given. 0 removes what pushes on "
-            "their way have brought, too: they send it again.",
+            help="Age in days of the unfinished uploads to remove. Default: STRIATE_PORTAL_PUSH_DAYS (7). With 0, the files of current "
+            "uploads are removed, too, and are sent again.",
             min=0,
             max=3650,
             show_default=False,
@@ -224,12 +231,12 @@ def clear(
     ] = None,
     data: Data = None,
 ) -> None:
-    """Remove what pushes of data have brought that were given up. The worker does so by itself; no version loses anything."""
+    """Remove the files of abandoned data uploads. The worker does so regularly. Published versions are not changed."""
     from datetime import timedelta
 
     from striate._internal.progress_bars import format_size
 
-    place = place_of(folder, data)
+    place = portal_paths(folder, data)
     _open(place)
     from striate.portal.hosting import arriving
 
@@ -253,8 +260,8 @@ def _refuse_database_error(error: Exception) -> None:
         ) from None
 
 
-def place_of(folder: Path, data: Path | None) -> "Place":
-    """Where a portal lies; refused with a sentence where what a portal needs is not installed."""
+def portal_paths(folder: Path, data: Path | None) -> "Place":
+    """Return the paths of a portal; raise `InputError` if packages that a portal needs are not installed."""
     from importlib.util import find_spec
 
     from striate.errors import InputError
@@ -283,7 +290,7 @@ def _prepare(place: "Place", live_truth: Path | None = None) -> None:
 
 
 def _open(place: "Place") -> None:
-    """Open a portal that is there, and may be running: its tables are not changed under it. Where none is, it is made."""
+    """Open an existing portal, which may be running, without changing its tables, or create a new one."""
     from striate.portal.running.prepare import is_there, open_portal
 
     if is_there(place):

@@ -1,4 +1,4 @@
-"""The command ``simulate``: recordings of mice whose truth is known."""
+"""The command ``simulate``: recordings of simulated neurons with a known ground truth."""
 
 import json
 import re
@@ -20,11 +20,11 @@ console = Console(highlight=False)
 
 _FULL_SIZE = {"neurons": 7776, "train": 4490, "validation": 500, "test_images": 100, "final_images": 100}
 
-_BENCHMARK, _SIZE, _NEURONS, _FILES = "Which recordings", "Size of each", "Neurons", "Files and secrets"
+_BENCHMARK, _SIZE, _NEURONS, _FILES = "Recordings", "Size of each recording", "Neurons", "Files and secrets"
 
 
 class Competition(StrEnum):
-    """Which competition scans there are."""
+    """Choice of competition recordings."""
 
     NONE = "none"
     SENSORIUM = "sensorium"
@@ -36,17 +36,17 @@ def _size(help_text: str) -> Any:
     return typer.Option(help=help_text, rich_help_panel=_SIZE, show_default=False)
 
 
-def _kind(help_text: str) -> Any:
+def _neuron_setting(help_text: str) -> Any:
     return typer.Option(help=help_text, rich_help_panel=_NEURONS, show_default=False)
 
 
 @app.command("simulate", rich_help_panel=DATA)
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder for the recordings; it may be published.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="Folder for the recordings, which can be published.", show_default=False)],
     pretraining: Annotated[
         int | None,
         typer.Option(
-            help="Number of pre-training scans (1, or none where there are competition scans).",
+            help="Number of pre-training recordings. Default: 1, or 0 with competition recordings.",
             rich_help_panel=_BENCHMARK,
             show_default=False,
         ),
@@ -54,7 +54,8 @@ def simulate(
     competition: Annotated[
         Competition,
         typer.Option(
-            help="Competition scans, with final test images: sensorium withholds behaviour and eye position too.",
+            help="Competition recordings, which have final test images. Those of track sensorium withhold behaviour and eye "
+            "position, too.",
             rich_help_panel=_BENCHMARK,
         ),
     ] = Competition.NONE,
@@ -62,30 +63,38 @@ def simulate(
         bool,
         typer.Option(
             "--full-size",
-            help="As large as a real mouse: 7,776 neurons, 4,490 training and 500 validation trials, 100 live and "
-            "100 final test images. The options below still change each.",
+            help="Use the size of a real recording: 7,776 neurons, 4,490 training and 500 validation trials, 100 live and "
+            "100 final test images. The options below override these numbers.",
             rich_help_panel=_SIZE,
         ),
     ] = False,
-    neurons: Annotated[int | None, _size("Neurons of each mouse (1000).")] = None,
-    train: Annotated[int | None, _size("Training trials, each with its own image (1400).")] = None,
-    validation: Annotated[int | None, _size("Validation trials, each with its own image (200).")] = None,
-    test_images: Annotated[int | None, _size("Live test images, the same for all mice (40).")] = None,
-    final_images: Annotated[int | None, _size("Final test images of competition scans (40).")] = None,
-    repeats: Annotated[int | None, _size("Repeats of each test image; a few are lost (10).")] = None,
+    neurons: Annotated[int | None, _size("Number of neurons (1000).")] = None,
+    train: Annotated[int | None, _size("Number of training trials, each with another image (1400).")] = None,
+    validation: Annotated[int | None, _size("Number of validation trials, each with another image (200).")] = None,
+    test_images: Annotated[int | None, _size("Number of live test images, the same in all recordings (40).")] = None,
+    final_images: Annotated[int | None, _size("Number of final test images of competition recordings (40).")] = None,
+    repeats: Annotated[
+        int | None, _size("Number of repeats of each test image, a few of which are dropped at random (10).")
+    ] = None,
     image_shape: Annotated[str | None, _size("Height and width of the images in pixels (144x256).")] = None,
-    complex_fraction: Annotated[float | None, _kind("Fraction of complex cells (0.35).")] = None,
-    reliability: Annotated[float | None, _kind("Mean fraction of explainable variance (0.22).")] = None,
-    reliability_spread: Annotated[float | None, _kind("Its standard deviation over neurons (0.16).")] = None,
-    normalization: Annotated[float | None, _kind("Strength of normalisation by local contrast (1).")] = None,
-    behavior_gain: Annotated[float | None, _kind("Strength of the gain by pupil and running (0.3).")] = None,
+    complex_fraction: Annotated[float | None, _neuron_setting("Fraction of complex cells (0.35).")] = None,
+    reliability: Annotated[float | None, _neuron_setting("Mean fraction of explainable variance (0.22).")] = None,
+    reliability_spread: Annotated[
+        float | None, _neuron_setting("Standard deviation of the fraction of explainable variance over neurons (0.16).")
+    ] = None,
+    normalization: Annotated[float | None, _neuron_setting("Strength of normalisation by local contrast (1).")] = None,
+    behavior_gain: Annotated[
+        float | None, _neuron_setting("Strength of the gain by pupil dilation and running (0.3).")
+    ] = None,
     eye_shift: Annotated[
-        float | None, _kind("Pixels that receptive fields move for a standard deviation of eye position (1.5).")
+        float | None,
+        _neuron_setting("Shift of receptive fields, in pixels, for one standard deviation of eye position (1.5)."),
     ] = None,
     truth: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the truth: expected responses, receptive fields, what is withheld, the seed. Never in OUT.",
+            help="Folder for the ground truth: expected responses, receptive fields, withheld data and the seed. It must be outside "
+            "of OUT.",
             rich_help_panel=_FILES,
             show_default=False,
         ),
@@ -94,37 +103,39 @@ def simulate(
         bool,
         typer.Option(
             "--withhold/--no-withhold",
-            help="Whether competition scans withhold test responses and the order of trials.",
+            help="Withhold the test responses and the trial order of competition recordings.",
             rich_help_panel=_FILES,
         ),
     ] = True,
     seed: Annotated[
         int | None,
         typer.Option(
-            help="Secret whole number: the same gives the same bytes. Leave it out for a real competition: "
-            "128 random bits are drawn, and kept with the truth only.",
+            help="Secret random seed, an integer. The same seed gives identical files. Omit it for a real competition: 128 random "
+            "bits are then drawn, and stored with the ground truth only.",
             rich_help_panel=_FILES,
             show_default=False,
         ),
     ] = None,
     first_animal: Annotated[
-        int, typer.Option(help="Number of the first mouse; sessions are <animal>-1-1.", rich_help_panel=_FILES)
+        int,
+        typer.Option(help="Number of the first animal. The sessions are named <animal>-1-1.", rich_help_panel=_FILES),
     ] = 90001,
     folders: Annotated[
-        bool, typer.Option("--folders/--zip", help="Write folders of files, or zips.", rich_help_panel=_FILES)
+        bool, typer.Option("--folders/--zip", help="Write folders of files, or zip archives.", rich_help_panel=_FILES)
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace recordings and truth that exist.", rich_help_panel=_FILES)
+        bool, typer.Option("--overwrite", help="Replace existing recordings and truths.", rich_help_panel=_FILES)
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Simulate recordings of mouse V1 whose truth is known, in the official layout.
+    """Simulate recordings of mouse V1 with a known ground truth, in the official layout.
 
-    One pre-training scan:  striate simulate mouse/ --neurons 300
+    One pre-training recording:  striate simulate mouse/ --neurons 300
 
     A whole benchmark:  striate simulate public/ --truth secret/ --pretraining 5 --competition both
 
-    The second table says what an oracle, which knows the truth, scores on the live test: no model can expect more.
+    The second table shows the scores of an oracle, which predicts the expected responses, on the live test. No model can be
+    expected to exceed them.
     """
     from striate.simulate import TRACKS, PopulationSettings, write_benchmark
 
@@ -135,7 +146,7 @@ def simulate(
         Competition.BOTH: TRACKS,
     }
     size = dict(_FULL_SIZE) if full_size else {}
-    cells = _given(
+    population = _override(
         {"neurons": size.pop("neurons", None)},
         neurons=neurons,
         complex_fraction=complex_fraction,
@@ -146,20 +157,20 @@ def simulate(
         eye_shift=eye_shift,
     )
     settings = _settings(
-        _given(
+        _override(
             size,
             train=train,
             validation=validation,
             test_images=test_images,
             final_images=final_images,
             repeats=repeats,
-            image_shape=_shape(image_shape),
+            image_shape=_parse_shape(image_shape),
             withhold=withhold,
         )
     )
     if pretraining is None:
         pretraining = 0 if tracks[competition] else 1
-    _refuse_scoring_truths(truth, pretraining, tracks[competition], first_animal, withhold, overwrite)
+    _refuse_existing_truths(truth, pretraining, tracks[competition], first_animal, withhold, overwrite)
     written = write_benchmark(
         out,
         truth=truth,
@@ -167,7 +178,7 @@ def simulate(
         overwrite=overwrite,
         pretraining=pretraining,
         competition=tracks[competition],
-        neurons=PopulationSettings(**cells),
+        neurons=PopulationSettings(**population),
         settings=settings,
         seed=seed,
         first_animal=first_animal,
@@ -181,10 +192,10 @@ def simulate(
         _warn_of_short_seed(seed)
 
 
-def _given(defaults: dict[str, Any], **typed: Any) -> dict[str, Any]:
-    """Defaults, replaced by what the user typed; without those that are left to the room."""
-    both = {**defaults, **{name: value for name, value in typed.items() if value is not None}}
-    return {name: value for name, value in both.items() if value is not None}
+def _override(defaults: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """Return the defaults, replaced by options that the user gave, without values that are None."""
+    merged = {**defaults, **{name: value for name, value in options.items() if value is not None}}
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _settings(values: dict[str, Any]) -> "RecordingSettings":
@@ -193,14 +204,14 @@ def _settings(values: dict[str, Any]) -> "RecordingSettings":
     return RecordingSettings(**values)
 
 
-def _shape(typed: str | None) -> tuple[int, int] | None:
+def _parse_shape(text: str | None) -> tuple[int, int] | None:
     from striate.errors import InputError
 
-    if typed is None:
+    if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,5})[x×,](\d{1,5})", typed.strip())
+    match = re.fullmatch(r"(\d{1,5})[x×,](\d{1,5})", text.strip())
     if not match:
-        raise InputError(f"The image shape is {typed!r}: give height x width in pixels, like 144x256.")
+        raise InputError(f"The image shape is {text!r}: give height x width in pixels, like 144x256.")
     return int(match[1]), int(match[2])
 
 
@@ -208,7 +219,7 @@ def _scoring_truth(truth: Path, session: str) -> Path:
     return expand_path(truth) / f"{session}-truth.parquet"
 
 
-def _refuse_scoring_truths(
+def _refuse_existing_truths(
     truth: Path | None,
     pretraining: int,
     tracks: "tuple[Track, ...]",
@@ -216,7 +227,7 @@ def _refuse_scoring_truths(
     withhold: bool,
     overwrite: bool,
 ) -> None:
-    """Refuse to write over a truth before anything is simulated."""
+    """Raise `InputError` if a truth exists already, before anything is simulated."""
     from striate._internal.atomic_write import refuse_existing
     from striate.simulate.multi_session import plan_recordings
 
@@ -227,7 +238,7 @@ def _refuse_scoring_truths(
 
 
 def _write_scoring_truth(one: "SimulationFiles", overwrite: bool) -> Path | None:
-    """Write what ``striate score`` takes, beside the truth about a recording that withholds responses."""
+    """Write the truth file for ``striate score``, if the recording withholds responses."""
     from striate.submissions import Truth
 
     recording = one.simulation.recording
@@ -264,11 +275,11 @@ def _facts(one: "SimulationFiles", scoring: Path | None) -> dict[str, Any]:
 
 def _print(rows: list[dict[str, Any]]) -> None:
     trials = ("train", "validation", "test", "final_test")
-    table = Table(title="Simulated recordings: number of neurons, and of trials by tier", title_justify="left")
+    table = Table(title="Simulated recordings: numbers of neurons and trials", title_justify="left")
     for name in ("session", "role", "neurons", *trials):
         table.add_column(name, justify="left" if name in ("session", "role") else "right")
-    oracle = Table(title="What an oracle scores on the live test", title_justify="left")
-    for name in ("session", "single trial", "… knowing the behaviour", "to average"):
+    oracle = Table(title="Scores of an oracle on the live test", title_justify="left")
+    for name in ("session", "single trial", "… with behaviour", "to average"):
         oracle.add_column(name, justify="left" if name == "session" else "right")
     for row in rows:
         role = row["track"] or "pre-training"
@@ -284,14 +295,14 @@ def _print(rows: list[dict[str, Any]]) -> None:
             oracle.add_row(row["session"], *(f"{score:.3f}" for score in scores))
     console.print(table)
     if any(row["track"] and not row["withheld"] for row in rows):
-        console.print("The competition scans are in full: nothing is withheld.")
+        console.print("The competition recordings are complete: nothing is withheld.")
     if oracle.row_count:
         console.print(oracle)
     for row in rows:
         print(row["recording"])
     truths = [row[kind] for row in rows for kind in ("truth", "scoring_truth") if row[kind]]
     if truths:
-        print("Truth, to be kept secret:", *truths, sep="\n")
+        print("Ground truth (keep it secret):", *truths, sep="\n")
     for row in rows:
         if row["scoring_truth"]:
             print(f"Score a submission for {row['session']}:  striate score SUBMISSION {row['scoring_truth']}")
@@ -302,6 +313,6 @@ def _warn_of_short_seed(seed: int | None) -> None:
 
     if seed is not None and Seed(seed).guessable:
         errors.print(
-            "[bold yellow]warning:[/] who guesses this short seed can compute everything that is withheld: "
-            "leave --seed out for a real competition."
+            "[bold yellow]warning:[/] anybody who guesses this short seed can compute all withheld data: "
+            "omit --seed for a real competition."
         )

@@ -23,26 +23,29 @@ def submit(
     token_file: Annotated[
         Path | None,
         typer.Option(
-            help="File with your token for the portal; kept for later. Without it STRIATE_TOKEN counts, or the one kept."
+            help="File with your access token for the portal, which is stored. Default: STRIATE_TOKEN, or the stored token."
         ),
     ] = None,
     session: Annotated[
-        str | None, typer.Option(help="Of CSVs: the recording, like 27204-5-13.", show_default=False)
+        str | None, typer.Option(help="For CSVs: session of the recording, such as 27204-5-13.", show_default=False)
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="Of CSVs: image, or image + behaviour.", show_default=False)
+        str | None, typer.Option(help="For CSVs: image, or image + behaviour.", show_default=False)
     ] = None,
-    note: Annotated[str, typer.Option(help="For you and your team: what is new in it.", show_default=False)] = "",
-    baseline: Annotated[str, typer.Option(help="Of organisers: the baseline that it is.", show_default=False)] = "",
+    note: Annotated[str, typer.Option(help="Note for your team about what is new.", show_default=False)] = "",
+    baseline: Annotated[
+        str, typer.Option(help="For organisers: name of the baseline that this submission is.", show_default=False)
+    ] = "",
     card: Annotated[
-        Path | None, typer.Option(help="Method card (TOML): what is told about the method.", show_default=False)
+        Path | None, typer.Option(help="Method card (TOML) that describes the method.", show_default=False)
     ] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the score.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the portal's answer as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the response of the portal as JSON.")] = False,
 ) -> None:
-    """Send a submission to a portal: checked here first, resumed after a broken connection, scored there.
+    """Send a submission to a portal, which scores it. It is checked first, and the upload resumes after a broken connection.
 
-    Exit status 1: refused, here or there, and it counts towards no limit. 75: the portal is down or under maintenance; try again.
+    The exit status is 1 if the submission is refused (it then counts towards no limit), and 75 if the portal is down or under
+    maintenance; try again later.
     """
     from striate.errors import InputError
     from striate.fetch import OutageError
@@ -50,20 +53,20 @@ def submit(
     from striate.portal.client import Portal
     from striate.portal.entries.card import read_card
 
-    told = read_card(card) if card else None
+    method_card = read_card(card) if card else None
     token = read_token(token_file) if token_file else os.environ.get("STRIATE_TOKEN")
     if token:
         save_token(to, token.strip())
-    tell = (lambda _: None) if as_json else (lambda state: console.print(state, style="dim"))
+    listener = (lambda _: None) if as_json else (lambda state: console.print(state, style="dim"))
     sent = Portal(to, said=lambda text: print(text, file=sys.stderr)).send(
         submission,
         session=session,
         protocol=protocol,
         note=note,
         baseline=baseline,
-        card=told,
+        card=method_card,
         wait=wait,
-        listener=tell,
+        listener=listener,
     )
     state = sent.state
     if as_json:

@@ -1,4 +1,4 @@
-"""Commands about training: ``recipes``, ``train``, ``predict``."""
+"""The commands ``recipes``, ``train`` and ``predict``."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,12 +12,12 @@ from striate.cli.app import MODELS, app
 
 console = Console(highlight=False)
 
-Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --out.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files at --out.")]
 
 
 class Format(StrEnum):
-    """Form of a submission."""
+    """File format of a submission."""
 
     NATIVE = "native"
     CSV_2022 = "2022"
@@ -25,16 +25,16 @@ class Format(StrEnum):
 
 @app.command("recipes", rich_help_panel=MODELS)
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Show this one in full.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(help="Recipe to print in full.", show_default=False)] = None,
 ) -> None:
-    """List the recipes that come with striate, or show one (to copy and change it)."""
+    """List the recipes that are part of striate, or print one of them, to copy and change it."""
     from striate.training import load_recipe, recipe_names, recipe_text
 
     if name is not None:
         print(recipe_text(name), end="")
         return
     table = Table(title="Recipes", title_justify="left")
-    for column in ("name", "protocol", "what"):
+    for column in ("name", "protocol", "description"):
         table.add_column(column)
     for each in recipe_names():
         recipe = load_recipe(each)
@@ -48,31 +48,35 @@ def train(
     archives: Annotated[
         list[Path],
         typer.Argument(
-            help="Recordings: zips, folders, or names (sensorium2022/pre-training); one core learns from all."
+            help="Recordings: zips, folders, or names (sensorium2022/pre-training). One core is trained on all of them."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run.", show_default=False)],
     core: Annotated[
-        Path | None, typer.Option(help="An earlier run: take its core, frozen, and train new readouts only.")
+        Path | None,
+        typer.Option(help="Folder of an earlier run. Its core is used frozen, and only readouts are trained."),
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting: data.batch_size=64.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a setting of the recipe, such as data.batch_size=64; repeatable."
+        ),
     ] = None,
     seed: Annotated[
         int,
         typer.Option(
-            help="Decides initial weights, order of trials, and what the readouts draw; same seed, same weights."
+            help="Random seed of initial weights, order of trials and readout positions. The same seed gives the same weights."
         ),
     ] = 0,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Train an encoder; after an interruption the same command goes on where it was.
+    """Train an encoder. To resume after an interruption, run the same command again.
 
-    The run's folder gets recipe.toml, weights.safetensors, history.parquet, provenance.json and events for TensorBoard.
+    The folder of the run contains recipe.toml, weights.safetensors, history.parquet, provenance.json and TensorBoard events.
 
-    Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 (which SLURM can send before the end of a job) write a checkpoint first. Exit status 128
-    plus the number of the signal: 130 after Ctrl-C, 143 after SIGTERM.
+    Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 (which SLURM can send before the end of a job) write a checkpoint before the command ends.
+    The exit status is then 128 plus the number of the signal: 130 after Ctrl-C, 143 after SIGTERM.
     """
     from striate.catalog import locate_all
     from striate.training import Run, load_recipe
@@ -89,10 +93,10 @@ def train(
     try:
         run = train_encoder(plan, recordings, out, core=core, seed=seed, device=device, overwrite=overwrite)
     except KeyboardInterrupt as interrupt:
-        if said := getattr(interrupt, "__notes__", ()):  # a checkpoint was written for the signal
-            console.print(said[0], markup=False, soft_wrap=True)
+        if notes := getattr(interrupt, "__notes__", ()):  # a checkpoint was written for the signal
+            console.print(notes[0], markup=False, soft_wrap=True)
         elif (out / CHECKPOINT).exists():
-            console.print("Stopped; the same command goes on from the last checkpoint.")
+            console.print("Stopped. Run the same command again to resume from the last checkpoint.")
         raise
     facts = run.provenance
     console.print(
@@ -108,22 +112,22 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
     archive: Annotated[Path, typer.Argument(help="Zip, folder or name of the recording.", show_default=False)],
     out: Annotated[
-        Path, typer.Option(help="File to write; with --format 2022 a folder, or a .csv.", show_default=False)
+        Path, typer.Option(help="File to write; with --format 2022, a folder or a .csv.", show_default=False)
     ],
     tiers: Annotated[
-        list[str] | None, typer.Option("--tier", help="Tier to predict; may be repeated. Default: test and final_test.")
+        list[str] | None, typer.Option("--tier", help="Tier to predict; repeatable. Default: test and final_test.")
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="native (Parquet) or 2022 (CSV).")] = Format.NATIVE,
     track: Annotated[
         str | None,
         typer.Option(
-            help="Name of the track, such as sensorium+. It is written into the file, and changes nothing else."
+            help="Name of the track, such as sensorium+. It is written to the file, and does not change the predictions."
         ),
     ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Predict the responses of a recording with a trained run, as a submission."""
+    """Predict the responses of a recording with a trained run, and write them as a submission."""
     import striate
     from striate._internal.atomic_write import refuse_existing
     from striate.submissions import Submission, track_name
@@ -133,11 +137,11 @@ def predict(
 
     opened = Run.open(run)
     opened.require_finished()
-    named = None if track is None else track_name(track)
+    track = None if track is None else track_name(track)
     if form is Format.NATIVE:
         refuse_existing(out, overwrite)
     predictions = predict_responses(opened, striate.open(archive), tiers, device=device)
-    submission = Submission.from_predictions(predictions, track=named)
+    submission = Submission.from_predictions(predictions, track=track)
     written: tuple[Path, ...] = (out,)
     if form is Format.NATIVE:
         submission.write(out, overwrite=overwrite)

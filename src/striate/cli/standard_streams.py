@@ -1,4 +1,4 @@
-"""Print to terminals and files whose encoding lacks characters, such as ASCII or Latin-1: nothing is lost, and nothing fails."""
+"""Standard streams: replacement of closed streams, and output in encodings such as ASCII that lack some characters."""
 
 import codecs
 import os
@@ -6,8 +6,8 @@ import sys
 
 HANDLER = "striate.escape"
 
-# Typographic characters of tables and sentences that ASCII can express; what users wrote themselves is escaped.
-_PLAIN = {
+# ASCII replacements of typographic characters in tables and messages. All other characters are escaped.
+_ASCII = {
     "–": "-",
     "—": "-",
     "−": "-",
@@ -20,31 +20,31 @@ _PLAIN = {
     "“": '"',
     "”": '"',
 }
-_PLAIN |= {"‘": "'", "’": "'", "·": "*", "•": "*"}
+_ASCII |= {"‘": "'", "’": "'", "·": "*", "•": "*"}
 
 
 def escape(error: UnicodeError) -> tuple[str, int]:
-    r"""Replace what an encoding lacks: an error handler as `codecs.register_error` takes it.
+    r"""Replace characters that an encoding lacks; an error handler for `codecs.register_error`.
 
-    In JSON every character becomes ``\uXXXX``, which any reader of JSON turns back into the same character; elsewhere
-    the typographic ones become plain.
+    In JSON, each such character becomes ``\uXXXX``, which a JSON parser decodes to the same character. In other text,
+    typographic characters are replaced by ASCII.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    plain = {} if error.object.lstrip()[:1] in ("{", "[") else _PLAIN
+    replacements = {} if error.object.lstrip()[:1] in ("{", "[") else _ASCII
     missing = error.object[error.start : error.end]
-    return "".join(plain.get(character) or _escaped(character) for character in missing), error.end
+    return "".join(replacements.get(character) or _unicode_escape(character) for character in missing), error.end
 
 
-def _escaped(character: str) -> str:
+def _unicode_escape(character: str) -> str:
     code = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{code[at : at + 4]}" for at in range(0, len(code), 4))
 
 
 def open_closed_streams() -> None:
-    """Connect standard streams that are closed, as ``2>&-`` and some services leave them, to the null device.
+    """Connect closed standard streams, as after ``2>&-`` or in some services, to the null device.
 
-    Otherwise the next file that is opened gets the number of the stream, and messages would be written into it.
+    Otherwise the next opened file would get the file descriptor of the stream, and messages would be written into it.
     """
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
@@ -54,13 +54,13 @@ def open_closed_streams() -> None:
             if null != number:
                 os.dup2(null, number)
                 os.close(null)
-            os.set_inheritable(number, True)  # programs that are started get it, too
+            os.set_inheritable(number, True)  # child processes inherit it
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - open to the end
 
 
 def make_printable() -> None:
-    """Let standard output and standard error print any text."""
+    """Make standard output and standard error accept any text."""
     codecs.register_error(HANDLER, escape)
     for stream in (sys.stdout, sys.stderr):
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:

@@ -1,4 +1,4 @@
-"""Commands about submissions: ``score``, ``submission check``, ``submission reformat``."""
+"""The commands ``score``, ``submission check`` and ``submission reformat``."""
 
 import json
 from pathlib import Path
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False)
 
-_FEWEST_RESAMPLES = 20
+_MIN_RESAMPLES = 20
 
-submission_app = typer.Typer(
-    no_args_is_help=True, help="Check submissions, and rewrite them in the other form of file."
-)
+submission_app = typer.Typer(no_args_is_help=True, help="Check submissions, and convert them to the other file format.")
 app.add_typer(submission_app, name="submission", rich_help_panel=SCORES)
 
 SubmissionPath = Annotated[
@@ -29,11 +27,13 @@ SubmissionPath = Annotated[
 ]
 Tier = Annotated[
     str | None,
-    typer.Option(help="This tier only: test (the live test) or final_test.", show_default=False),
+    typer.Option(help="Only this tier: test (the live test) or final_test.", show_default=False),
 ]
-Resamples = Annotated[int, typer.Option(help="Resamples of the images for the intervals; 0 for none.")]
-ResamplingSeed = Annotated[int, typer.Option(help="Seed of the resamples.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands there already.")]
+Resamples = Annotated[
+    int, typer.Option(help="Number of resamples of the images for the confidence intervals; 0 for no intervals.")
+]
+ResamplingSeed = Annotated[int, typer.Option(help="Random seed of the resamples.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
 
 @app.command("score", rich_help_panel=SCORES)
@@ -46,14 +46,16 @@ def score(
             show_default=False,
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="Write the scorecard, with each neuron, as JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the scorecard, with the scores of each neuron, to this JSON file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
     bootstrap: Resamples = 1000,
     seed: ResamplingSeed = 0,
     tier: Tier = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Score a submission: single-trial correlation, correlation to average, FEVE, with intervals and the ceilings of a model of the image."""
+    """Score a submission: single-trial correlation, correlation to average and FEVE, with confidence intervals and ceilings."""
     from striate._internal.atomic_write import refuse_existing
     from striate.submissions import score as score_submission
 
@@ -70,17 +72,17 @@ def score(
 
 
 def require_resamples(bootstrap: int) -> None:
-    """Raise `InputError` for so few resamples that an interval would say nothing."""
-    if 0 < bootstrap < _FEWEST_RESAMPLES:
+    """Raise `InputError` if there are too few resamples for a confidence interval."""
+    if 0 < bootstrap < _MIN_RESAMPLES:
         raise InputError(
-            f"An interval from {bootstrap} resample{'s' * (bootstrap > 1)} says nothing: give --bootstrap at least "
-            f"{_FEWEST_RESAMPLES}, usually 1000, or 0 for none."
+            f"{bootstrap} resample{'s are' if bootstrap > 1 else ' is'} too few for a confidence interval: give --bootstrap at "
+            f"least {_MIN_RESAMPLES}, usually 1000, or 0 for no intervals."
         )
 
 
 def _print_scorecard(card: "Scorecard") -> None:
-    said = [f"{name} {value}" for name in ("session", "track", "protocol") if (value := getattr(card, name))]
-    print(" · ".join([*said, f"{len(card.unit_ids)} neurons", f"metrics version {card.metrics_version}"]))
+    facts = [f"{name} {value}" for name in ("session", "track", "protocol") if (value := getattr(card, name))]
+    print(" · ".join([*facts, f"{len(card.unit_ids)} neurons", f"metrics version {card.metrics_version}"]))
     for tier, scores in card.tiers.items():
         console.print(_table(tier, scores, card.protocol))
 
@@ -104,32 +106,34 @@ def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
         for name in names:
             table.add_row(LABELS[name], *_cells(getattr(scores, name)))
         table.add_section()
-    table.caption, table.caption_justify = _explained(scores, protocol), "left"
+    table.caption, table.caption_justify = _explanation(scores, protocol), "left"
     return table
 
 
-def _explained(scores: "TierScores", protocol: str | None) -> str:
-    """Return what is not defined and why, what the ceilings bound, and which neurons count."""
+def _explanation(scores: "TierScores", protocol: str | None) -> str:
+    """Explain missing scores, the ceilings, and which neurons are included."""
     from striate.benchmarks.protocols import sees_image_alone
     from striate.metrics.score_summary import missing_score_text
     from striate.submissions.scorecard import LABELS, QUANTITIES
 
-    named = {name: getattr(scores, name) for name in QUANTITIES}
-    said = [f"{LABELS[name]}: {missing_score_text(one.reason)}" for name, one in named.items() if one.mean is None]
+    by_name = {name: getattr(scores, name) for name in QUANTITIES}
+    lines = [
+        f"{LABELS[name]}: {missing_score_text(score.reason)}" for name, score in by_name.items() if score.mean is None
+    ]
     if scores.single_trial_ceiling.mean is not None:
-        said.append("ceilings: what a model of the image alone can expect at most (√FEV; CC_max)")
+        lines.append("ceilings: the highest score expected of a model that sees only the image (√FEV; CC_max)")
         if not sees_image_alone(protocol):
-            said.append("behaviour can lift a model above the ceilings of the image")
+            lines.append("a model that sees behaviour can exceed these ceilings")
     if scores.cc_norm.mean is not None:
-        said.append("normalised correlation (CC_norm): correlation to average / its ceiling")
+        lines.append("normalised correlation (CC_norm): correlation to average / its ceiling")
     if scores.jackknife_oracle.mean is not None:
-        said.append("oracle predictor (jackknife oracle): single trials, predicted by the other repeats of their image")
+        lines.append("oracle predictor (jackknife oracle): correlation of trials with the other repeats of their image")
     if scores.split_half.mean is not None and scores.split_half.mean >= 0:
         limit = scores.split_half.mean**0.5
-        said.append(f"split-half reliability: its root, {limit:.3f}, limits the correlation to average, too")
+        lines.append(f"split-half reliability: its root, {limit:.3f}, is another estimate of the ceiling to average")
     if scores.feve.neurons:
-        said.append(f"FEVE: the {scores.feve.neurons} neurons whose explainable variance is at least 15 %")
-    return "\n".join(said)
+        lines.append(f"FEVE: mean over the {scores.feve.neurons} neurons with an explainable variance of at least 15 %")
+    return "\n".join(lines)
 
 
 def _cells(score: "Score") -> tuple[str, str, str]:
@@ -145,11 +149,11 @@ def _cells(score: "Score") -> tuple[str, str, str]:
 def validate(
     submission: SubmissionPath,
     archive: Annotated[
-        Path, typer.Argument(help="Zip, folder or name of the recording that it answers.", show_default=False)
+        Path, typer.Argument(help="Zip, folder or name of the predicted recording.", show_default=False)
     ],
     tier: Tier = None,
 ) -> None:
-    """Check a submission against the archive that it answers, before it is sent."""
+    """Check that a submission predicts every test trial and neuron of a recording, before it is sent."""
     import striate
     from striate.submissions import validate as validate_submission
 
@@ -163,10 +167,12 @@ def validate(
 def convert(
     source: SubmissionPath,
     target: Annotated[
-        Path, typer.Argument(help="A folder or .csv for the form of 2022, a .parquet for the native one.")
+        Path, typer.Argument(help="Folder or .csv for the format of 2022, .parquet for the native format.")
     ],
-    tier: Annotated[str | None, typer.Option(help="Tier of a CSV whose name does not tell it.")] = None,
-    session: Annotated[str | None, typer.Option(help="Session that a CSV is about, like 27204-5-13.")] = None,
+    tier: Annotated[
+        str | None, typer.Option(help="Tier of a CSV whose file name does not include the tier: test or final_test.")
+    ] = None,
+    session: Annotated[str | None, typer.Option(help="Session of the recording of a CSV, such as 27204-5-13.")] = None,
     track: Annotated[str | None, typer.Option(help="Track of a CSV: sensorium or sensorium+.")] = None,
     protocol: Annotated[
         str | None,
@@ -174,7 +180,7 @@ def convert(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Turn a native submission into the CSVs of 2022, or those into a native submission."""
+    """Convert a native submission to the CSVs of 2022, or these CSVs to a native submission."""
     from striate.submissions import convert as convert_submission
 
     written = convert_submission(

@@ -14,7 +14,7 @@ from tests.fixtures.command import striate as run
 from tests.fixtures.recordings import small_recording
 
 import striate
-from striate.cli.encoding import HANDLER, escape, make_printable
+from striate.cli.standard_streams import HANDLER, escape, make_printable
 from striate.submissions import Submission
 
 

@@ -47,7 +47,7 @@ def test_a_deadline_is_extended_a_team_disqualified_and_everybody_sees_it(striat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("amend", "--phase", "live", "--why", "x"), "Give a new begin (--starts), a new end (--ends), or both."),
+        (("amend", "--phase", "live", "--why", "x"), "Give a new start (--starts), a new end (--ends), or both."),
         (("amend", "--phase", "live", "--why", "x", "--ends", "soon"), "'soon' is no moment"),
         (("amend", "--phase", "live", "--why", "x", "--ends", "2026-03-02"), "choose a moment that lies ahead"),
         (("amend", "--phase", "liv", "--why", "x", "--ends", "2026-07-02"), "did you mean 'live'"),

@@ -1,4 +1,4 @@
-"""Commands for what an organiser decides while a competition runs: ``competition amend``, ``disqualify``, ``in-force``."""
+"""The commands ``competition amend``, ``disqualify`` and ``in-force``: decisions of organisers during a competition."""
 
 import json
 from datetime import datetime
@@ -10,32 +10,32 @@ from rich.table import Table
 
 from striate.cli.competition import AsJson, At, Folder, _moment, _say, competition, console
 
-Why = Annotated[str, typer.Option(help="The reason, which everybody can read.", show_default=False)]
+Why = Annotated[str, typer.Option(help="Reason, which is published.", show_default=False)]
 
 
 @competition.command("amend")
 def amend(
     folder: Folder,
-    phase: Annotated[str, typer.Option(help="The phase that changes.", show_default=False)],
+    phase: Annotated[str, typer.Option(help="Name of the phase to change.", show_default=False)],
     why: Why,
     starts: Annotated[
-        str | None, typer.Option(help="Its new begin, such as 2026-05-01 or 2026-05-01T12:00:00Z.", show_default=False)
+        str | None,
+        typer.Option(help="New start of the phase, such as 2026-05-01 or 2026-05-01T12:00:00Z.", show_default=False),
     ] = None,
-    ends: Annotated[
-        str | None, typer.Option(help="Its new end, which is no longer part of it.", show_default=False)
-    ] = None,
+    ends: Annotated[str | None, typer.Option(help="New end of the phase (exclusive).", show_default=False)] = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Move the begin or the end of a phase, by a notice in the published chain of receipts.
+    """Move the start or the end of a phase, by a notice in the public chain of receipts.
 
-    What has passed cannot be moved, nor anything after submissions are over. A phase that adjoins keeps its boundary with this one.
+    Times in the past cannot be moved, and no time can be moved after the last phase with submissions. The boundary of an adjacent
+    phase moves, too.
     """
     from striate.competition import amend as amend_phase
     from striate.errors import InputError
 
     if starts is None and ends is None:
-        raise InputError("Give a new begin (--starts), a new end (--ends), or both.")
+        raise InputError("Give a new start (--starts), a new end (--ends), or both.")
     moved = {name: _moment(given) for name, given in (("starts", starts), ("ends", ends)) if given is not None}
     made = amend_phase(folder, phase, **moved, why=why, at=_moment(at))
     if as_json:
@@ -50,15 +50,15 @@ def amend(
 @competition.command("disqualify")
 def disqualify(
     folder: Folder,
-    team: Annotated[str, typer.Option(help="Its name, as in its receipts.", show_default=False)],
+    team: Annotated[str, typer.Option(help="Name of the team, as in its receipts.", show_default=False)],
     why: Why,
-    reinstate: Annotated[bool, typer.Option("--reinstate", help="Take it back instead.")] = False,
+    reinstate: Annotated[bool, typer.Option("--reinstate", help="Reinstate a disqualified team.")] = False,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Leave a team out of the ranking, by a notice in the published chain of receipts; its receipts stay.
+    """Exclude a team from the ranking, by a notice in the public chain of receipts. Its receipts are kept.
 
-    It can submit no more. This can be done until the close, and after submissions are over, too.
+    The team cannot submit any more. Teams can be disqualified until the competition is closed.
     """
     from striate.competition import disqualify as disqualify_team
     from striate.competition import reinstate as reinstate_team
@@ -76,7 +76,7 @@ def disqualify(
 
 @competition.command("in-force")
 def in_force(folder: Folder, as_json: AsJson = False) -> None:
-    """Show the phases as they are now, what was moved, and which teams are disqualified."""
+    """Show the current phases, their changes, and the disqualified teams."""
     from striate.competition import InForce, Receipts, read_rules
     from striate.competition.receipts import require_whole
 

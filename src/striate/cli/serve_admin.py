@@ -1,4 +1,4 @@
-"""Commands of ``serve`` for organisers: copies of everything, the audit log, scoring again."""
+"""The commands ``serve backup``, ``restore``, ``export``, ``audit`` and ``rescore``, for organisers."""
 
 import sys
 from pathlib import Path
@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from striate.cli.serve import Data, Folder, place_of, serve_app
+from striate.cli.serve import Data, Folder, portal_paths, serve_app
 
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
-        help="File whose first line is the passphrase of the backup. Without it STRIATE_PASSPHRASE counts, or you are asked."
+        help="File whose first line is the passphrase of the backup. Default: STRIATE_PASSPHRASE, or a prompt."
     ),
 ]
-Out = Annotated[Path, typer.Option(help="Where to write it.", show_default=False)]
+Out = Annotated[Path, typer.Option(help="File or folder to write.", show_default=False)]
 
 
 @serve_app.command("backup")
@@ -24,13 +24,13 @@ def backup(
     seal: Annotated[bool, typer.Option(help="Encrypt it with a passphrase.")] = False,
     passphrase_file: PassphraseFile = None,
     with_live_truth: Annotated[
-        Path | None, typer.Option(help="The live truth, to be in it, too; it is sealed then.", show_default=False)
+        Path | None, typer.Option(help="Include this live truth; the backup is then encrypted.", show_default=False)
     ] = None,
-    without_data: Annotated[bool, typer.Option("--without-data", help="Leave hosted data out.")] = False,
+    without_data: Annotated[bool, typer.Option("--without-data", help="Do not include hosted data.")] = False,
     data: Data = None,
 ) -> None:
-    """Copy everything into one file while the portal runs: database, submissions, results, secret key."""
-    place = place_of(folder, data)
+    """Back up the database, submissions, results, hosted data and secret key to one file, while the portal runs."""
+    place = portal_paths(folder, data)
     from striate.portal.running.prepare import open_portal
 
     open_portal(place)
@@ -52,15 +52,16 @@ def backup(
 @serve_app.command("restore")
 def restore(
     folder: Folder,
-    file: Annotated[Path, typer.Argument(help="The backup.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="File of the backup.", show_default=False)],
     passphrase_file: PassphraseFile = None,
     live_truth: Annotated[
-        Path | None, typer.Option(help="Where to write the live truth, if the backup holds it.", show_default=False)
+        Path | None,
+        typer.Option(help="File to write the live truth to, if the backup contains it.", show_default=False),
     ] = None,
     data: Data = None,
 ) -> None:
-    """Bring a backup back to where nothing is; also to another kind of database (DATABASE_URL)."""
-    place = place_of(folder, data)
+    """Restore a backup to an empty folder and database, which can be of another type (DATABASE_URL)."""
+    place = portal_paths(folder, data)
     from striate.portal.organising.restore import is_sealed
     from striate.portal.organising.restore import restore as bring_back
 
@@ -77,11 +78,11 @@ def restore(
 def export(
     folder: Folder,
     out: Out,
-    without_files: Annotated[bool, typer.Option("--without-files", help="Leave submitted files out.")] = False,
+    without_files: Annotated[bool, typer.Option("--without-files", help="Do not include submitted files.")] = False,
     data: Data = None,
 ) -> None:
-    """Write everything into a folder, to be read without the portal: tables, files, receipts, boards, audit log."""
-    place = place_of(folder, data)
+    """Export tables, files, receipts, leaderboards and audit log to a folder that can be read without the portal."""
+    place = portal_paths(folder, data)
     from striate.portal.running.prepare import open_portal
 
     open_portal(place)
@@ -96,11 +97,13 @@ def export(
 @serve_app.command("audit")
 def audit_log(
     folder: Folder,
-    out: Annotated[Path | None, typer.Option(help="Write it there, as lines of JSON.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the log to this file, as lines of JSON.", show_default=False)
+    ] = None,
     data: Data = None,
 ) -> None:
-    """Verify that the audit log is whole, and write it down."""
-    place = place_of(folder, data)
+    """Verify that the audit log is complete, and optionally export it."""
+    place = portal_paths(folder, data)
     from striate.portal.running.prepare import open_portal
 
     open_portal(place)
@@ -119,11 +122,11 @@ def audit_log(
 @serve_app.command("rescore")
 def rescore(
     folder: Folder,
-    track: Annotated[str, typer.Option(help="Of one track alone.", show_default=False)] = "",
+    track: Annotated[str, typer.Option(help="Only submissions of this track.", show_default=False)] = "",
     data: Data = None,
 ) -> None:
-    """Queue every submission that this version of striate has not scored; boards change at once when all are done."""
-    place = place_of(folder, data)
+    """Queue all submissions without a score from this version of striate. The leaderboards change once all of them are scored."""
+    place = portal_paths(folder, data)
     from striate.portal.running.prepare import open_portal
 
     open_portal(place)

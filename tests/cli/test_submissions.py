@@ -85,8 +85,8 @@ def test_feve_that_is_not_defined_says_why(tmp_path, capsys, monkeypatch):
     [
         (("score", "s.parquet", "nowhere"), "nowhere does not exist"),
         (("score", "nowhere", "t.parquet"), "nowhere does not exist"),
-        (("score", "t.parquet", "t.parquet"), "is a truth, and a submission is needed"),
-        (("score", "s.parquet", "s.parquet"), "is a submission, and a truth is needed"),
+        (("score", "t.parquet", "t.parquet"), "is a truth; give a submission"),
+        (("score", "s.parquet", "s.parquet"), "is a submission; give a truth"),
         (("score", "static7-1-1.zip", "t.parquet"), "is no submission"),
         (("score", "s.parquet", "t.parquet", "--tier", "tset"), "no tier 'tset'"),
         (("score", "s.parquet", "t.parquet", "--tier", "validation"), "no trials of tier 'validation'"),
@@ -133,12 +133,12 @@ def test_what_the_noise_allows_is_said(files, capsys, monkeypatch):
     _, out, _ = run(capsys, monkeypatch, "score", files / "s.parquet", files / "t.parquet", "--bootstrap", "0")
     out = " ".join(out.split())
     card = score(files / "s.parquet", files / "t.parquet", bootstrap=0).tiers["test"]
-    assert f"its root, {card.split_half.mean**0.5:.3f}, limits the correlation to average" in out
-    assert f"the {card.feve.neurons} neurons whose explainable variance is at least 15 %" in out
+    assert f"its root, {card.split_half.mean**0.5:.3f}, is another estimate of the ceiling to average" in out
+    assert f"the {card.feve.neurons} neurons with an explainable variance of at least 15 %" in out
 
 
 def test_the_ceilings_bound_a_model_of_the_image_alone(files, capsys, monkeypatch):
-    known = "behaviour can lift a model above"
+    known = "a model that sees behaviour can exceed"
     for protocol, warned in (("image", False), ("image + behaviour", True)):
         behaviour = Submission.read(files / "s.parquet")
         replace(behaviour, protocol=protocol, track=None).write(files / "p.parquet", overwrite=True)
