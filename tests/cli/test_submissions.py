@@ -171,9 +171,9 @@ def test_a_submission_of_another_recording_is_called_that(files, capsys, monkeyp
     ("arguments", "words"),
     [
         (("score", "s.parquet", "t.parquet", "--seed", "-1"), "must not be negative, got -1"),
-        (("score", "s.parquet", "t.parquet", "--bootstrap", "1"), "usually 1000, or 0 for none"),
+        (("score", "s.parquet", "t.parquet", "--bootstrap", "1"), "usually 1000, or 0 for no intervals"),
         (("submission", "reformat", "nothing", "b"), "does not exist"),
-        (("submission", "reformat", "s.parquet", "b.txt"), "another kind of file"),
+        (("submission", "reformat", "s.parquet", "b.txt"), "the suffix of another file type"),
         (("submission", "reformat", "s.parquet", "run"), "is the folder of a run"),
         (("submission", "check", "s.parquet", ""), "An argument is empty"),
     ],

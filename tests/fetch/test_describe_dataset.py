@@ -183,7 +183,7 @@ def test_broken_manifests(case: str, tmp_path: Path) -> None:
         (["http://127.0.0.1:9/m.json"], "cannot be reached"),
         (["http://127.0.0.1:9/data/"], "does not list its files"),
         (["{host}b.zip"], "answers 404"),
-        (["{zip}"], "give the folder that holds it"),
+        (["{zip}"], "give its folder"),
         (["{full}", "--file", "a.txt"], "all files of a folder are added"),
         (["{unpacked}"], "is an unpacked recording"),
         (["{unpacked}/.."], "is an unpacked recording"),
@@ -238,4 +238,4 @@ def test_an_entry_can_be_removed(folder: Path) -> None:
 def test_a_folder_without_recordings_is_said(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("a")
-    assert "nothing opens by name" in add(tmp_path / "notes").out
+    assert "but not opened by name" in add(tmp_path / "notes").out
