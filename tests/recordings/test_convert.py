@@ -263,7 +263,7 @@ def unreadable(folder: Path) -> dict[str, Path]:
     np.savez(files["pickle.npz"], images=np.array([{}], dtype=object))
     with files["single.npz"].open("wb") as handle:
         np.save(handle, np.zeros(3))
-    np.savez(files["unknown.npz"], distinct_images=np.zeros(3))
+    np.savez(files["unknown.npz"], pictures=np.zeros(3))
     np.savez(files["few.npz"], images=np.zeros((3, 4, 5)))
     return {**files, "absent.npz": folder / "absent.npz"}
 
@@ -273,7 +273,7 @@ def test_command_refuses_unreadable_files(tmp_path: Path) -> None:
         out = tmp_path / "out.zip"
         assert_one_sentence(run_in_process("convert", path, "--session", "1-1-1", "--out", out), name)
         assert not out.exists()
-    assert_one_sentence(run_in_process("convert", "--session", "1-1-1", "--out", tmp_path / "out.zip"), "not arguments")
+    assert_one_sentence(run_in_process("convert", "--session", "1-1-1", "--out", tmp_path / "out.zip"), "not given")
 
 
 def test_read_array_refuses_tables(tmp_path: Path) -> None:
@@ -290,8 +290,8 @@ def test_input_files_are_never_overwritten(tmp_path: Path) -> None:
     np.savez(tmp_path / "all.npz", images=arguments["images"], responses=arguments["responses"], **arguments["neurons"])
     before = (tmp_path / "all.npz").read_bytes()
     place = tmp_path / "all.npz"
-    arguments = ("convert", place, "--session", "1-1-1", "--out", place, "--overwrite")
-    assert_one_sentence(run_in_process(*arguments), "would be lost")
+    command = ("convert", place, "--session", "1-1-1", "--out", place, "--overwrite")
+    assert_one_sentence(run_in_process(*command), "would be lost")
     with pytest.raises(InputError, match="would be a folder in spite of its suffix"):
         striate.convert(**arguments, out=place, overwrite=True)
     assert place.read_bytes() == before
@@ -367,8 +367,8 @@ def measured_states() -> pd.DataFrame:
 
 def test_behavior_columns_are_selected_by_name() -> None:
     states = measured_states()
-    for arguments in (states, {name: states[name].to_numpy() for name in states}):
-        recording = striate.convert(**arrays(), behavior=arguments, pupil_center=arguments)
+    for values in (states, {name: states[name].to_numpy() for name in states}):
+        recording = striate.convert(**arrays(), behavior=values, pupil_center=values)
         ordered = ["pupil_dilation", "pupil_dilation_derivative", "running_speed"]
         np.testing.assert_array_equal(recording.behavior, states[ordered])
         np.testing.assert_array_equal(recording.pupil_center, states[["horizontal", "vertical"]])
@@ -426,8 +426,8 @@ def test_ids_may_be_the_index_of_a_table() -> None:
 def test_bytes_are_decoded_and_missing_tiers_are_refused() -> None:
     tiers = np.array(["train"] * 30 + ["validation"] * 10 + ["test"] * 20)
     ids = np.arange(TRIALS)
-    for arguments in (tiers.astype("S"), [tier.encode() for tier in tiers]):
-        recording = striate.convert(**arrays(), trials={"tier": arguments, "image_id": ids})
+    for values in (tiers.astype("S"), [tier.encode() for tier in tiers]):
+        recording = striate.convert(**arrays(), trials={"tier": values, "image_id": ids})
         assert recording.trials["tier"].tolist() == tiers.tolist()
     with pytest.raises(InputError, match="tier is missing in rows 2"):
         striate.convert(**arrays(), trials={"tier": [*tiers[:2], None, *tiers[3:]], "image_id": ids})
