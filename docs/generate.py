@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -365,9 +366,11 @@ def _components(
 def _keys_of(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
     """Yield the section of each table of a model, and of each component that a table chooses."""
     components = list(_components(model, path))
-    for table, inner in _tables(model, path):
-        above = tuple(table.split("."))
-        yield from ["", f"### [{table}]", "", _summary(inner), ""]
+    for inner, same in groupby(_tables(model, path), key=lambda each: each[1]):
+        tables = [table for table, _ in same]
+        table, above = tables[0], tuple(tables[0].split("."))
+        heading = ", ".join(f"[{each}]" for each in tables)
+        yield from ["", f"### {heading}", "", _summary(inner), ""]
         registry = next((p.registry for at, p, _ in components if at == table), None)
         yield from [*_HEAD, *_rows(inner, above, registry=registry)]
         for place, _, component in components:
@@ -379,10 +382,6 @@ def _keys_of(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
             yield from ["", f'#### [{table}] type = "{component.name}"', ""]
             yield from [_summary(component.settings), "", *_HEAD]
             yield from _rows(component.settings, above, extra)
-            for deeper, nested in _tables(component.settings, above):
-                if deeper.removeprefix(f"{table}.") in extra:
-                    yield from ["", f"##### [{deeper}]", "", _summary(nested), ""]
-                    yield from [*_HEAD, *_rows(nested, tuple(deeper.split(".")))]
 
 
 def _extra_keys(model: type[BaseModel], base: type[BaseModel]) -> set[str]:
@@ -452,7 +451,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _summary(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+    text = (model.__doc__ or "").strip().split("\n\n")[0]
+    return " ".join(text.split()).replace("``", "`")
 
 
 def attributes(model: type[BaseModel]) -> dict[str, str]:

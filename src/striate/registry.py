@@ -391,8 +391,12 @@ nonlinearities: Registry[Any] = Registry("nonlinearities", "nonlinearity", defau
 losses: Registry[Any] = Registry(  # striate.training.losses
     "losses", "loss", default="poisson", settings_base="striate.training.recipe:LossSettings"
 )
-optimisers: Registry[Any] = Registry("optimisers", "optimiser", default="adam")  # striate.training.optimisers
-schedules: Registry[Any] = Registry("schedules", "schedule", default="plateau")  # striate.training.schedules
+optimisers: Registry[Any] = Registry(  # striate.training.optimisers
+    "optimisers", "optimiser", default="adam", settings_base="striate.training.recipe:OptimiserSettings"
+)
+schedules: Registry[Any] = Registry(  # striate.training.Schedule
+    "schedules", "schedule", default="plateau", settings_base="striate.training.recipe:ScheduleSettings"
+)
 augmentations: Registry[Any] = Registry("augmentations", "augmentation")  # striate.data.augmentations
 callbacks: Registry[Any] = Registry("callbacks", "callback")  # striate.training.Callback
 metrics: Registry[Any] = Registry("metrics", "metric")  # striate.metrics.registered

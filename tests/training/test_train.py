@@ -244,7 +244,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError, match="not a whole safetensors file"):
         train(small_recipe(), small_recording(), tmp_path / "run")
     weights_ = {"encoder/core.layers.0.norm.bias": torch.zeros(99)}
-    write_tensors(path, weights_, {"format": "striate-checkpoint-1", "training": {}}, overwrite=True)
+    write_tensors(path, weights_, {"format": "striate-checkpoint-2", "training": {}}, overwrite=True)
     with pytest.raises(InputError, match="not a checkpoint of this run"):
         train(small_recipe(), small_recording(), tmp_path / "run")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from striate._internal import notebook_html
@@ -36,6 +36,8 @@ class Batch:
         Standardised behaviour; None if it is not an input.
     pupil_center : (B, 2) float32, or None
         Standardised eye position; None if it is not an input.
+    neurons : (M,) int64, or None
+        Indices of the neurons that a model predicts; None for all. Responses are those of all neurons.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class Batch:
     responses: Tensor | None = None
     behavior: Tensor | None = None
     pupil_center: Tensor | None = None
+    neurons: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
@@ -98,7 +101,8 @@ class Batch:
 
     def to(self, device: torch.device | str | int, *, non_blocking: bool = False) -> Batch:
         """Return the batch with its tensors on a device."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        moved = self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return moved if self.neurons is None else replace(moved, neurons=self.neurons.to(device))
 
     def pin_memory(self) -> Batch:
         """Return a copy of the batch in page-locked memory, for asynchronous copies to a GPU."""
@@ -109,10 +113,16 @@ class Batch:
         return self._map(lambda tensor: tensor[positions])
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
+        """Return the batch with a function of each tensor whose first axis are the trials."""
         responses, behavior, pupil_center = (
             None if tensor is None else function(tensor)
             for tensor in (self.responses, self.behavior, self.pupil_center)
         )
-        return Batch(
-            self.session, self.tier, function(self.rows), function(self.images), responses, behavior, pupil_center
+        return replace(
+            self,
+            rows=function(self.rows),
+            images=function(self.images),
+            responses=responses,
+            behavior=behavior,
+            pupil_center=pupil_center,
         )

@@ -1,3 +1,4 @@
+from .callbacks import Callback as Callback
 from .predict import Predictions as Predictions
 from .predict import predict as predict
 from .recipe import Recipe as Recipe
@@ -5,4 +6,6 @@ from .recipe import load_recipe as load_recipe
 from .recipe import recipe_names as recipe_names
 from .recipe import recipe_text as recipe_text
 from .run import Run as Run
+from .schedules import Schedule as Schedule
 from .train import train as train
+from .trainer import Trainer as Trainer

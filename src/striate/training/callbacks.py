@@ -1,202 +1,184 @@
-"""Callbacks that show the progress of training: progress bars, log lines, and TensorBoard events."""
+"""Callbacks: what happens during a training besides the training itself.
 
-import contextlib
-import itertools
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+History file, progress display, TensorBoard and early stopping are callbacks like those of a user. Give your own to
+``striate.train(..., callbacks=[MyCallback()])``. One that is registered by ``@striate.registry.callbacks.register("name")`` is
+also chosen by name: ``striate train --log name``, ``striate.train(..., log=["name"])``.
+"""
 
-from striate._internal.progress_bars import NotebookBar, is_notebook, is_quiet, is_terminal, print_to_stderr
-from striate.training.early_stopping import EarlyStopping
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from striate.errors import InputError, describe_type
+from striate.registry import callbacks
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
+    from pathlib import Path
+
+    from striate.training.trainer import Trainer
 
 
-class Display(Protocol):
-    """Callback that shows the progress of training to the user."""
+class Callback:
+    """Base class of callbacks. Each method gets the `Trainer` and may read everything of it.
 
-    def begin(self, epoch: int, resumed: str | None) -> None:
-        """Start after `epoch` completed epochs; `resumed` is the message of a training that resumes, else None."""
+    Parameters of the methods:
 
-    def on_step(self, step: int, steps: int, loss: float) -> None:
-        """Show the progress within an epoch."""
+    trainer
+        The training: ``trainer.encoder``, ``optimiser``, ``schedule``, ``early_stopping``, ``history`` (rows of the history file),
+        ``epoch`` (completed epochs), ``step`` and ``steps`` (completed and all steps of the epoch), ``loss`` (mean of the epoch so
+        far), ``learning_rate``, ``validation_correlation``, ``recipe``, ``data``, ``folder``, ``resumed``; and the methods
+        ``validate()``, ``keep_best()``, ``restore_best()`` and ``stop()``. What `on_epoch` adds to ``trainer.history[-1]`` becomes
+        a column of the history file.
 
-    def on_epoch(self, row: dict[str, Any], early_stopping: EarlyStopping) -> None:
-        """Show the results of an epoch."""
-
-
-class _ProgressBar(ABC):
-    """Base class of the progress bars for terminals and notebooks."""
-
-    def __init__(self, max_epochs: int) -> None:
-        self._max_epochs = max_epochs
-        self._epoch = 0
-        self._text = ""
-
-    def begin(self, epoch: int, resumed: str | None) -> None:
-        """Start after `epoch` completed epochs."""
-        self._epoch = epoch
-
-    def on_step(self, step: int, steps: int, loss: float) -> None:
-        """Show the progress within an epoch."""
-        completed, total = self._epoch * steps + step, self._max_epochs * steps
-        self._draw(completed, total, f"epoch {self._epoch + 1} loss {loss:.4g}{self._text}")
-
-    def on_epoch(self, row: dict[str, Any], early_stopping: EarlyStopping) -> None:
-        """Show the results of an epoch."""
-        self._epoch = int(row["epoch"])
-        correlation = f"validation {row['validation_correlation']:.4f} best {early_stopping.best:.4f}"
-        self._text = f" {correlation} rate {early_stopping.learning_rate:.3g}"
-
-    @abstractmethod
-    def _draw(self, completed: int, total: int, text: str) -> None:
-        """Draw the bar: `completed` of `total` steps, with a text beside it."""
-
-
-class TerminalProgressBar(_ProgressBar):
-    """Progress bar on a terminal: loss, validation correlation, learning rate, and an upper bound of the remaining time."""
-
-    def __init__(self, bar: "Bar", max_epochs: int) -> None:
-        super().__init__(max_epochs)
-        self._bar = bar
-        self._task = bar.add_task("", total=None, text="first epoch")
-
-    def begin(self, epoch: int, resumed: str | None) -> None:
-        """Start after `epoch` completed epochs."""
-        super().begin(epoch, resumed)
-        if resumed:
-            self._bar.console.print(resumed, markup=False, highlight=False, soft_wrap=True)
-
-    def _draw(self, completed: int, total: int, text: str) -> None:
-        self._bar.update(self._task, total=total, completed=completed, text=text)
-
-
-class NotebookProgressBar(_ProgressBar):
-    """Progress bar in the output of a notebook cell; the results of the last epoch stay there when training ends."""
-
-    def __init__(self, max_epochs: int) -> None:
-        super().__init__(max_epochs)
-        self._bar = NotebookBar()
-        self._prefix = ""
-        self._last = ""
-
-    def begin(self, epoch: int, resumed: str | None) -> None:
-        """Start after `epoch` completed epochs."""
-        super().begin(epoch, resumed)
-        self._prefix = f"{resumed} " if resumed else ""
-
-    def on_epoch(self, row: dict[str, Any], early_stopping: EarlyStopping) -> None:
-        """Show the results of an epoch."""
-        super().on_epoch(row, early_stopping)
-        self._last = f"{self._prefix}epoch {self._epoch}:{self._text}"
-
-    def end(self) -> None:
-        """Replace the bar by the results of the last epoch."""
-        self._bar.end(self._last)
-
-    def _draw(self, completed: int, total: int, text: str) -> None:
-        self._bar.total = total
-        self._bar.show(completed, self._prefix + text)
-
-
-class EpochLog:
-    """Writes one line for each epoch to standard error, for log files and job schedulers."""
-
-    def begin(self, epoch: int, resumed: str | None) -> None:
-        """Write the message of a training that resumes."""
-        if resumed:
-            print_to_stderr(resumed)
-
-    def on_step(self, step: int, steps: int, loss: float) -> None:
-        """Ignore steps; only epochs are logged."""
-
-    def on_epoch(self, row: dict[str, Any], early_stopping: EarlyStopping) -> None:
-        """Write the line of an epoch."""
-        print_to_stderr(
-            f"epoch {row['epoch']}: loss {row['loss']:.6g}, validation {row['validation_correlation']:.4f} "
-            f"(best {early_stopping.best:.4f} in epoch {early_stopping.best_epoch}), rate {row['learning_rate']:.3g}, "
-            f"{row['seconds']:.1f} s"
-        )
-
-
-@contextlib.contextmanager
-def display(max_epochs: int, enabled: bool) -> Iterator[list[Display]]:
-    """Choose the display: a progress bar on a terminal or in a notebook, else log lines.
-
-    Yields an empty list if `enabled` is false or the environment variable ``STRIATE_QUIET`` is set.
+    Examples
+    --------
+    >>> class PrintLoss(Callback):
+    ...     def on_epoch(self, trainer):
+    ...         print(trainer.epoch, trainer.loss)
+    >>> run = striate.train("cnn-small", recording, "runs/1", callbacks=[PrintLoss()])  # doctest: +SKIP
     """
-    if not enabled or is_quiet():
-        yield []
-    elif is_terminal():
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        # an upper bound: early stopping may end training before max_epochs
-        columns = (BarColumn(bar_width=6), TextColumn("{task.fields[text]}"), TextColumn("≤"), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            yield [TerminalProgressBar(bar, max_epochs)]
-    elif is_notebook():
-        cell = NotebookProgressBar(max_epochs)
-        try:
-            yield [cell]
-        finally:
-            cell.end()
-    else:
-        yield [EpochLog()]
+    def on_start(self, trainer: Trainer) -> None:
+        """Called once, after the untrained model has been validated or a checkpoint has been loaded (``trainer.resumed``)."""
+
+    def on_step(self, trainer: Trainer) -> None:
+        """Called after each update of the weights."""
+
+    def on_epoch(self, trainer: Trainer) -> None:
+        """Called after the validation that follows each epoch.
+
+        The checkpoint of the epoch is written afterwards. So after a kill within this method, it is called for this epoch again.
+        """
+
+    def on_end(self, trainer: Trainer) -> None:
+        """Called when training ends: it has finished (``trainer.finished``), was stopped by a signal, or has failed."""
+
+    def state(self) -> Mapping[str, Any]:
+        """Return values for `load_state`, as in JSON. They are saved in each checkpoint."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore the values that `state` returned; called before `on_start` when a training resumes."""
 
 
-class TensorBoard:
-    """Writes the history as TensorBoard events.
+class StatefulCallback(Callback):
+    """Base class of callbacks whose public attributes, all of them numbers, are their state.
+
+    Examples
+    --------
+    >>> class Count(StatefulCallback):
+    ...     def __init__(self):
+    ...         self.epochs = 0
+    ...     def on_epoch(self, trainer):
+    ...         self.epochs += 1
+    >>> Count().state()
+    {'epochs': 0}
+    """
+
+    def state(self) -> dict[str, Any]:
+        """Return all public attributes but the settings."""
+        return {name: value for name, value in vars(self).items() if name != "settings" and not name.startswith("_")}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore the attributes.
+
+        Raises
+        ------
+        ValueError
+            If the state has other attributes, or one is not a number.
+        """
+        own = self.state()
+        if set(state) != set(own):
+            raise ValueError(f"the state of {type(self).__name__} has other counters")
+        for name, value in state.items():
+            if not isinstance(value, int | float) or (isinstance(own[name], int) and not isinstance(value, int)):
+                raise ValueError(f"{name} of {type(self).__name__} is {value!r}")
+            setattr(self, name, value)
+
+
+class HistoryFile(Callback):
+    """Keeps the history file of the run up to date.
 
     Parameters
     ----------
-    folder
-        Folder of the event files.
-    first_epoch
-        First epoch to be written. Events of this and later epochs from an interrupted run are discarded.
+    path
+        Path of the Parquet file.
     """
 
-    def __init__(self, folder: Path, first_epoch: int) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-        from tensorboard.summary.writer.record_writer import RecordWriter
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-        self._event = Event
-        self._file = _new_event_file(folder)
-        self._writer = RecordWriter(self._file)
-        first = first_epoch if first_epoch > 1 else None
-        self._write(file_version="brain.Event:2")
-        if first is not None:  # makes TensorBoard discard later events of earlier files
-            self._write(step=first, session_log=SessionLog(status=SessionLog.START))
-        self._file.flush()
+    def on_start(self, trainer: Trainer) -> None:
+        """Write the epochs so far."""
+        self._write(trainer)
 
-    def on_step(self, step: int, steps: int, loss: float) -> None:
-        """Ignore steps; events are written once per epoch."""
+    def on_epoch(self, trainer: Trainer) -> None:
+        """Write all epochs."""
+        self._write(trainer)
 
-    def on_epoch(self, row: dict[str, Any], early_stopping: EarlyStopping) -> None:
-        """Write the events of an epoch."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
+    def _write(self, trainer: Trainer) -> None:
+        import pandas as pd
 
-        values = {name: row[name] for name in ("loss", "validation_correlation", "learning_rate", "seconds")}
-        values["best_validation_correlation"] = early_stopping.best
-        shown = [Summary.Value(tag=name, simple_value=float(value)) for name, value in values.items()]
-        self._write(step=int(row["epoch"]), summary=Summary(value=shown))
-        self._file.flush()
+        from striate.training.run import write_table
 
-    def close(self) -> None:
-        """Finish the event file."""
-        self._file.close()
-
-    def _write(self, **content: Any) -> None:
-        self._writer.write(self._event(wall_time=time.time(), **content).SerializeToString())
+        write_table(self._path, pd.DataFrame(trainer.history))
 
 
-def _new_event_file(folder: Path) -> BinaryIO:
-    """Open a new event file; unlike that of PyTorch's writer, its name does not contain the host name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count():
-        with contextlib.suppress(FileExistsError):
-            return (folder / f"events.out.tfevents.{int(time.time()):010d}.striate.{number}").open("xb")
-    raise AssertionError
+def callbacks_by_name(names: Iterable[str | Mapping[str, Any]] | str | None) -> list[Callback]:
+    """Make registered callbacks.
+
+    Parameters
+    ----------
+    names
+        Names such as ``"wandb"``, or tables of settings such as ``{"type": "wandb", "project": "v1"}``.
+
+    Raises
+    ------
+    InputError
+        If there is no such callback, or a setting is not allowed.
+
+    Examples
+    --------
+    >>> callbacks_by_name(["mlflow"])[0].settings.experiment
+    'striate'
+    """
+    from pydantic import ValidationError
+
+    from striate._internal.safe_parsing import describe_first_error
+
+    made = []
+    for each in [names] if isinstance(names, str | Mapping) else names or ():
+        table = {"type": each} if isinstance(each, str) else each
+        try:
+            settings = callbacks.settings(table)
+        except ValidationError as error:
+            raise InputError(f"The callback {dict(table)!r} cannot be made: {describe_first_error(error)}.") from error
+        component = callbacks[settings.type]
+        made.append(component.value(settings) if component.has_settings else component.value())
+    return checked_callbacks(made)
+
+
+def checked_callbacks(given: Iterable[Callback]) -> list[Callback]:
+    """Return callbacks as a list.
+
+    Raises
+    ------
+    InputError
+        If one is not derived from `Callback`.
+
+    Examples
+    --------
+    >>> checked_callbacks([print])
+    Traceback (most recent call last):
+    ...
+    striate.errors.InputError: A callback is builtin_function_or_method; expected an object of a class derived from ...
+    """
+    made: list[Any] = list(given) if hasattr(given, "__iter__") else [given]
+    for each in made:
+        if not isinstance(each, Callback):
+            what = f"the class {each.__name__}" if isinstance(each, type) else describe_type(each)
+            raise InputError(
+                f"A callback is {what}; expected an object of a class derived from striate.training.Callback, such as [MyCallback()]."
+            )
+    return made

@@ -1,42 +1,29 @@
-"""Early stopping: when to reduce the learning rate, restore the best weights, and stop training."""
+"""Early stopping: which epoch was the best, and when training ends."""
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from striate.training.callbacks import StatefulCallback
 from striate.training.recipe import ScheduleSettings
 
-
-@dataclass(frozen=True)
-class EpochDecision:
-    """What the trainer does after the validation of an epoch.
-
-    Attributes
-    ----------
-    improved
-        Whether the weights are the best so far and are kept.
-    restore
-        Whether the trainer restores the best weights.
-    finished
-        Whether training ends. The best weights are its result.
-    """
-
-    improved: bool
-    restore: bool
-    finished: bool
+if TYPE_CHECKING:
+    from striate.training.trainer import Trainer
 
 
-@dataclass
-class EarlyStopping:
-    """Decides from the validation correlation of each epoch how training continues.
+class EarlyStopping(StatefulCallback):
+    """Keeps the best weights, and ends training when the validation correlation does not improve any more.
 
-    The untrained model is the first best model. `patience` consecutive epochs without improvement are a plateau: the best
-    weights are restored, and plateau number `max_plateaus` ends training. The learning rate is counted separately: it is
-    reduced after `lr_patience` consecutive epochs without improvement, whether or not weights were restored in between.
+    The untrained model is the first best model. `patience` consecutive epochs without improvement are a plateau, and plateau
+    number `max_plateaus` ends training. What happens at earlier plateaus is up to the schedule.
 
-    Attributes
+    Parameters
     ----------
     settings
         Settings of the recipe.
+
+    Attributes
+    ----------
     best
         Highest validation correlation so far.
     best_epoch
@@ -44,83 +31,76 @@ class EarlyStopping:
     epoch
         Number of completed epochs.
     bad_epochs
-        Number of epochs since the last improvement or plateau.
+        Number of epochs since the last improvement, plateau or restart.
     plateaus
         Number of plateaus so far.
-    lr_bad_epochs
-        Number of epochs since the last improvement or reduction of the learning rate.
-    lr_reductions
-        Number of reductions of the learning rate so far.
+    improved
+        Whether the last epoch improved.
+    plateau
+        Whether the last epoch completed a plateau.
 
     Examples
     --------
-    >>> early_stopping = EarlyStopping(ScheduleSettings(patience=1, max_plateaus=1), best=0.1)
-    >>> early_stopping.complete_epoch(0.2)
-    EpochDecision(improved=True, restore=False, finished=False)
-    >>> early_stopping.complete_epoch(0.15)
-    EpochDecision(improved=False, restore=True, finished=True)
+    >>> early_stopping = EarlyStopping(ScheduleSettings(patience=1, max_plateaus=1))
+    >>> early_stopping.start(0.1)
+    >>> early_stopping.update(0.2)
+    >>> early_stopping.improved, early_stopping.finished
+    (True, False)
+    >>> early_stopping.update(0.15)
+    >>> early_stopping.improved, early_stopping.plateau, early_stopping.finished, early_stopping.best
+    (False, True, True, 0.2)
     """
 
-    settings: ScheduleSettings
-    best: float
-    best_epoch: int = 0
-    epoch: int = 0
-    bad_epochs: int = 0
-    plateaus: int = 0
-    lr_bad_epochs: int = 0
-    lr_reductions: int = 0
-
-    @property
-    def learning_rate(self) -> float:
-        """Learning rate of the next epoch."""
-        return self.settings.learning_rate * self.settings.lr_decay_factor**self.lr_reductions
+    def __init__(self, settings: ScheduleSettings) -> None:
+        self.settings = settings
+        self.best = float("-inf")
+        self.best_epoch = 0
+        self.epoch = 0
+        self.bad_epochs = 0
+        self.plateaus = 0
+        self.improved = False
+        self.plateau = False
 
     @property
     def finished(self) -> bool:
-        """Whether training has ended."""
+        """Whether training ends."""
         return self.plateaus >= self.settings.max_plateaus or self.epoch >= self.settings.max_epochs
 
-    def complete_epoch(self, validation: float) -> EpochDecision:
+    def start(self, validation: float) -> None:
+        """Record the validation correlation of the untrained model."""
+        self.best = validation
+
+    def update(self, validation: float) -> None:
         """Record the validation correlation after an epoch.
 
         Parameters
         ----------
         validation
             Mean single-trial correlation on the validation trials, with the model in evaluation mode.
-
-        Returns
-        -------
-        EpochDecision
-            Whether the epoch improved, whether to restore the best weights, and whether training ends.
         """
         self.epoch += 1
-        improved = validation > self.best + self.settings.min_delta
-        if improved:
-            self.best, self.best_epoch, self.bad_epochs, self.lr_bad_epochs = validation, self.epoch, 0, 0
-            return EpochDecision(improved=True, restore=False, finished=self.finished)
+        self.improved = validation > self.best + self.settings.min_delta
         self.bad_epochs += 1
-        self.lr_bad_epochs += 1
-        plateau = self.bad_epochs == self.settings.patience
-        if plateau:
+        self.plateau = not self.improved and self.bad_epochs == self.settings.patience
+        if self.improved:
+            self.best, self.best_epoch, self.bad_epochs = validation, self.epoch, 0
+        elif self.plateau:
             self.plateaus, self.bad_epochs = self.plateaus + 1, 0
-        if self.lr_bad_epochs == self.settings.lr_patience and not self.finished:
-            self.lr_reductions, self.lr_bad_epochs = self.lr_reductions + 1, 0
-        return EpochDecision(improved=False, restore=plateau or self.finished, finished=self.finished)
 
-    def state(self) -> dict[str, Any]:
-        """Return all counters, without the settings, as JSON values."""
-        state = asdict(self)
-        del state["settings"]
-        return state
+    def restart(self) -> None:
+        """Count epochs without improvement from 0 again."""
+        self.bad_epochs = 0
 
-    @classmethod
-    def from_state(cls, settings: ScheduleSettings, state: dict[str, Any]) -> "EarlyStopping":
-        """Restore the counters that `state` returned.
+    def on_start(self, trainer: Trainer) -> None:
+        """Keep the untrained model as the first best model."""
+        if not trainer.resumed:
+            self.start(trainer.validation_correlation)
+            trainer.keep_best()
 
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If `state` lacks a counter, or a counter is not a number.
-        """
-        counters = {f.name: int(state[f.name]) for f in fields(cls) if f.name not in ("settings", "best")}
-        return cls(settings, float(state["best"]), **counters)
+    def on_epoch(self, trainer: Trainer) -> None:
+        """Keep the weights of an epoch that improved, and end training."""
+        self.update(trainer.validation_correlation)
+        if self.improved:
+            trainer.keep_best()
+        if self.finished:
+            trainer.stop()

@@ -21,7 +21,7 @@ from striate._internal.safe_parsing import parse_toml, read_limited
 from striate.data.config import DataSettings
 from striate.errors import InputError, describe_type, nearest
 from striate.models.config import ModelSettings
-from striate.registry import Part, Settings, losses
+from striate.registry import Part, Settings, losses, optimisers, schedules
 from striate.training.config_overrides import Overrides, apply, parsed
 
 IMAGE = "image"
@@ -78,24 +78,86 @@ class InitialisationSettings(_Settings):
     biases: Literal["zero", "mean"] = "zero"
 
 
-class ScheduleSettings(_Settings):
-    """Number of epochs, learning rate and early stopping.
+class ParameterGroupSettings(_Settings):
+    """How the optimiser treats one part of an encoder.
 
     Attributes
     ----------
+    learning_rate_factor
+        Factor by which the learning rate of the part differs from that of the schedule.
+    weight_decay
+        Weight decay of the part; by default that of the optimiser. Only optimisers with weight decay allow it.
+
+    Examples
+    --------
+    >>> ParameterGroupSettings(weight_decay=0.1).learning_rate_factor
+    1.0
+    """
+
+    learning_rate_factor: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+
+
+class OptimiserSettings(Settings):
+    """The optimiser, which updates the weights with the gradients of the loss.
+
+    The settings of an optimiser of one's own derive from this class.
+
+    Attributes
+    ----------
+    type
+        Optimiser: ``"adam"``; ``"adamw"``, Adam with decoupled weight decay; or ``"schedule_free_adamw"``, AdamW that averages the
+        weights instead of reducing the learning rate.
+    clip_norm
+        Largest norm of the gradient of all weights together. Larger gradients are scaled to this norm. 0 does not limit it.
+    accumulate_steps
+        Number of batches of each recording whose gradients are summed for one update. The update is that of one batch that is
+        this many times larger, but for batch normalisation, whose statistics are those of each batch.
+    core, readout, shifter, modulators
+        Settings of the parts of the encoder: tables such as ``[optimiser.core]``. In a module of one's own, these are the
+        parameters whose names begin with ``core.``, ``readout.`` or ``readouts.``, and so on.
+
+    Examples
+    --------
+    >>> settings = load_recipe({"optimiser": {"core": {"learning_rate_factor": 0.1}}}).optimiser
+    >>> settings.type, settings.core.learning_rate_factor
+    ('adam', 0.1)
+    """
+
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0
+    accumulate_steps: Annotated[int, Field(ge=1, le=10_000)] = 1
+    core: ParameterGroupSettings = ParameterGroupSettings()
+    readout: ParameterGroupSettings = ParameterGroupSettings()
+    shifter: ParameterGroupSettings = ParameterGroupSettings()
+    modulators: ParameterGroupSettings = ParameterGroupSettings()
+
+    @model_validator(mode="after")
+    def _refuse_weight_decay_without_effect(self) -> Self:
+        for name in ("core", "readout", "shifter", "modulators"):
+            if getattr(self, name).weight_decay is not None and "weight_decay" not in type(self).model_fields:
+                raise ValueError(
+                    f"the optimiser {self.type!r} has no weight decay, so {name}.weight_decay has no effect; use 'adamw'"
+                )
+        return self
+
+
+class ScheduleSettings(Settings):
+    """The learning-rate schedule, the number of epochs, and early stopping.
+
+    Early stopping counts epochs without improvement of the validation correlation. The best weights are the result of
+    training. The settings of a schedule of one's own derive from this class.
+
+    Attributes
+    ----------
+    type
+        Learning rate: ``"plateau"`` reduces it when the validation correlation does not improve; ``"cosine"`` lets it rise and
+        fall; ``"step"`` reduces it after fixed periods; ``"constant"`` keeps it.
     learning_rate
-        Initial learning rate of Adam (2022: ``lr_init``).
+        Initial or highest learning rate (2022: ``lr_init``).
     patience
-        Number of consecutive epochs without improvement that count as a plateau. After a plateau, training
-        continues from the best weights (2022: ``patience``).
+        Number of consecutive epochs without improvement that count as a plateau (2022: ``patience``).
     max_plateaus
         Training ends with this plateau (2022: ``lr_decay_steps``).
-    lr_patience
-        Number of consecutive epochs without improvement after which the learning rate is reduced. If it equals
-        ``patience``, the learning rate is reduced at every plateau. If it is ``patience + 1``, as in the 2022 tools,
-        the best weights are trained for one epoch at the old learning rate before it is reduced.
-    lr_decay_factor
-        Factor by which each reduction multiplies the learning rate (2022: ``lr_decay_factor``).
     min_delta
         Smallest increase of the validation correlation that counts as an improvement (2022: ``tolerance``).
     max_epochs
@@ -107,22 +169,20 @@ class ScheduleSettings(_Settings):
 
     Examples
     --------
-    >>> ScheduleSettings(max_epochs=10).learning_rate
+    >>> load_recipe({"schedule": {"max_epochs": 10}}).schedule.learning_rate
     0.009
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.009
     patience: Annotated[int, Field(ge=1)] = 5
     max_plateaus: Annotated[int, Field(ge=1, le=1000)] = 4
-    lr_patience: Annotated[int, Field(ge=1)] = 6
-    lr_decay_factor: Annotated[float, Field(gt=0, lt=1)] = 0.3
     min_delta: Annotated[float, Field(ge=0, lt=1)] = 1e-6
     max_epochs: Annotated[int, Field(ge=1)] = 200
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class ComputeSettings(_Settings):
-    """Numerical precision and frequency of checkpoints.
+    """Numerical precision, frequency of checkpoints, and limits of memory.
 
     Attributes
     ----------
@@ -132,6 +192,9 @@ class ComputeSettings(_Settings):
     checkpoint_minutes
         Longest time, in minutes, between two checkpoints within an epoch. A checkpoint is always written at the end of
         an epoch.
+    neurons_per_step
+        Number of neurons, drawn at random for each batch, that the loss is computed for; 0 means all. It limits time and
+        memory for recordings with very many neurons.
 
     Examples
     --------
@@ -141,6 +204,7 @@ class ComputeSettings(_Settings):
 
     precision: Literal["float32", "bfloat16"] = "float32"
     checkpoint_minutes: Annotated[float, Field(gt=0)] = 5.0
+    neurons_per_step: Annotated[int, Field(ge=0)] = 0
 
 
 class Recipe(_Settings):
@@ -158,10 +222,12 @@ class Recipe(_Settings):
         Loss function.
     initialisation
         Initial values of parameters that can be estimated from the recordings.
+    optimiser
+        Optimiser of the weights.
     schedule
-        Number of epochs, learning rate and early stopping.
+        Learning rate, number of epochs and early stopping.
     compute
-        Numerical precision and checkpoints.
+        Numerical precision, checkpoints, and limits of memory.
 
     Examples
     --------
@@ -175,7 +241,8 @@ class Recipe(_Settings):
     model: ModelSettings = ModelSettings()
     loss: Annotated[LossSettings, Part(losses)] = Field(default_factory=losses.default_settings)
     initialisation: InitialisationSettings = InitialisationSettings()
-    schedule: ScheduleSettings = ScheduleSettings()
+    optimiser: Annotated[OptimiserSettings, Part(optimisers)] = Field(default_factory=optimisers.default_settings)
+    schedule: Annotated[ScheduleSettings, Part(schedules)] = Field(default_factory=schedules.default_settings)
     compute: ComputeSettings = ComputeSettings()
 
     @model_validator(mode="after")

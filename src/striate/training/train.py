@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,24 +26,21 @@ from striate.errors import InputError, StriateError, option, validate_seed
 from striate.models import Encoder, build_encoder, save
 from striate.recordings import Recording
 from striate.training import run as files
-from striate.training.callbacks import TensorBoard, display
-from striate.training.checkpoints import TrainingState
+from striate.training.callbacks import Callback, HistoryFile, callbacks_by_name, checked_callbacks
 from striate.training.config_overrides import Overrides
-from striate.training.early_stopping import EarlyStopping
 from striate.training.environment import shareable_command, shareable_platform
 from striate.training.exclusive import only_training
 from striate.training.initialisation import initialise
 from striate.training.input_statistics import RunInputs
 from striate.training.neuron_weights import NeuronWeights, hash_of
 from striate.training.neuron_weights import neuron_weights as load_neuron_weights
+from striate.training.progress import progress_display
 from striate.training.recipe import IMAGE, Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.signals import Interruption, TrainingStopped
-from striate.training.trainer import Callback, Trainer, initial_seed
+from striate.training.tensorboard import TensorBoard
+from striate.training.trainer import Trainer, initial_seed
 from striate.training.transfer import FrozenCore
-
-if TYPE_CHECKING:
-    from striate.training.trainer import Row
 
 
 def train(
@@ -55,6 +52,8 @@ def train(
     neuron_weights: Mapping[str, Any] | None = None,
     seed: int = 0,
     overrides: Overrides | None = None,
+    callbacks: Iterable[Callback] = (),
+    log: Iterable[str | Mapping[str, Any]] | str = (),
     device: str = "auto",
     overwrite: bool = False,
     progress: bool = True,
@@ -85,6 +84,11 @@ def train(
     overrides
         Settings of the recipe to change: a mapping such as ``{"data.batch_size": 64}``, or strings such as
         ``"data.batch_size=64"``.
+    callbacks
+        Objects derived from `Callback`, which are called at each step and epoch.
+    log
+        Registered callbacks by name, such as ``["wandb"]`` or ``["mlflow"]``, or with their settings:
+        ``[{"type": "wandb", "project": "v1"}]``.
     device
         ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
     overwrite
@@ -115,6 +119,7 @@ def train(
     opened = _open_recordings(recordings, validated)
     validate_seed(seed)
     target = resolve_device(device)
+    extra = [*callbacks_by_name(log), *checked_callbacks(callbacks)]
     frozen_core = FrozenCore.from_source(core)
     folder = as_path(out, "out")
     Run.check_overwrite(folder, overwrite)
@@ -140,16 +145,6 @@ def train(
             provenance["start"] = initialise(encoder, data, validated.initialisation, seed)
         provenance = _record_attempt(folder, validated, provenance, data, weights, target)
         inputs.write(folder / files.INPUTS)
-        displays = stack.enter_context(display(validated.schedule.max_epochs, progress))
-        resumed = checkpoint.exists()
-
-        def callbacks(state: TrainingState) -> list[Callback]:
-            events = TensorBoard(folder / files.TENSORBOARD, len(state.history))
-            stack.callback(events.close)
-            for shown in displays:
-                shown.begin(len(state.history) - 1, _resume_message(folder, state) if resumed else None)
-            return [_HistoryFile(folder, state), events, *displays]
-
         stack.enter_context(interruption.deferred())
         try:
             trainer = Trainer(
@@ -160,7 +155,12 @@ def train(
                 fabric=fabric_for(validated, target),
                 checkpoint=checkpoint,
                 neuron_weights=weights,
-                callbacks=callbacks,
+                callbacks=[
+                    *extra,
+                    HistoryFile(folder / files.HISTORY),
+                    TensorBoard(folder / files.TENSORBOARD),
+                    *progress_display(progress),
+                ],
                 should_stop=lambda: interruption.received,
             )
             trainer.run()
@@ -193,30 +193,6 @@ def fabric_for(recipe: Recipe, device: torch.device) -> Fabric:
     precision: Any = "bf16-mixed" if recipe.compute.precision == "bfloat16" else "32-true"
     devices: Any = [device.index or 0] if device.type == "cuda" else 1
     return Fabric(accelerator=device.type, devices=devices, precision=precision)
-
-
-def _resume_message(folder: Path, state: TrainingState) -> str:
-    epochs = len(state.history) - 1
-    steps = f" and {state.step} steps of the next" if state.step else ""
-    return f"Resuming {folder} after {epochs} epoch{'s' * (epochs != 1)}{steps}."
-
-
-class _HistoryFile:
-    """Callback that keeps the history file of the run up to date."""
-
-    def __init__(self, folder: Path, state: TrainingState) -> None:
-        self._path = folder / files.HISTORY
-        self._state = state
-        self.write()
-
-    def write(self) -> None:
-        files.write_table(self._path, pd.DataFrame(self._state.history))
-
-    def on_step(self, step: int, steps: int, loss: float) -> None:
-        pass
-
-    def on_epoch(self, row: Row, early_stopping: EarlyStopping) -> None:
-        self.write()
 
 
 def _open_recordings(recordings: Any, recipe: Recipe) -> list[Recording]:
@@ -359,14 +335,14 @@ def _neuron_table(session: str, loaders: Loaders, weights: NDArray[np.float32] |
 
 def _finish(folder: Path, trainer: Trainer, provenance: Mapping[str, Any]) -> None:
     """Write the weights, mark the run as finished, and delete the checkpoint, in this order."""
+    assert isinstance(trainer.encoder, Encoder)
     save(trainer.encoder, folder / files.WEIGHTS, overwrite=True)
-    early_stopping = trainer.early_stopping
     results = {
         "status": files.FINISHED,
         "finished": _now(),
-        "epochs": early_stopping.epoch,
-        "best_epoch": early_stopping.best_epoch,
-        "best_validation_correlation": early_stopping.best,
+        "epochs": trainer.epoch,
+        "best_epoch": trainer.early_stopping.best_epoch,
+        "best_validation_correlation": trainer.early_stopping.best,
     }
     files.write_json(folder / files.PROVENANCE, {**provenance, **results})
     (folder / files.CHECKPOINT).unlink(missing_ok=True)

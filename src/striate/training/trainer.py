@@ -1,57 +1,56 @@
-"""The training loop: epochs, validation, early stopping, checkpoints."""
+"""The training loop: steps, epochs, validation, checkpoints."""
+
+from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from striate.data import Batch, SessionLoaders
-from striate.errors import StriateError
+from striate.errors import InputError, StriateError
 from striate.metrics import single_trial_correlation
-from striate.models import Encoder
 from striate.models.kernels import freed_memory_kept
-from striate.registry import losses
+from striate.registry import losses, schedules
 from striate.training import checkpoints
+from striate.training.callbacks import Callback
 from striate.training.checkpoints import Tensors, TrainingState
-from striate.training.early_stopping import EarlyStopping, EpochDecision
+from striate.training.early_stopping import EarlyStopping
 from striate.training.losses import batch_weight, total_loss
 from striate.training.neuron_weights import NeuronWeights
+from striate.training.optimisers import build_optimiser, evaluation_weights, restart, set_learning_rate
 from striate.training.recipe import Recipe
+from striate.training.schedules import Schedule
 from striate.training.signals import TrainingStopped
 
 Row = dict[str, Any]
-
-
-class Callback(Protocol):
-    """Receives the progress of a training."""
-
-    def on_step(self, step: int, steps: int, loss: float) -> None:
-        """Handle the end of a step: `step` of the `steps` of the epoch are completed, with mean loss `loss`."""
-
-    def on_epoch(self, row: Row, early_stopping: EarlyStopping) -> None:
-        """Handle the end of an epoch; `row` is its row of the history."""
+Round = dict[str, Batch]  # one batch of each recording
 
 
 class Trainer:
     """Trains one encoder on one or several recordings.
 
-    A step takes one batch of each recording, sums their losses and updates the weights once. Each step seeds the random
-    number generators with the seed of the run, the epoch and the step. A training that resumes from a checkpoint
-    therefore draws the same random numbers as one that was never interrupted, and the global generators are not changed.
+    A step takes one batch of each recording (or several, if gradients are accumulated), sums their losses, and updates the
+    weights once. Random numbers are drawn anew for each batch, with a seed that follows from the seed of the run, the epoch,
+    the number of the batch and the recording. So the result depends neither on interruptions nor on the order of work, and the
+    global generators are not changed.
 
     Parameters
     ----------
     recipe
-        Settings of the loss, the schedule and the precision.
+        Settings of the loss, the optimiser, the schedule and the precision.
     encoder
-        Encoder to train; it is changed in place.
+        Encoder to train, or any other module from a `Batch` to rates (B, N). It is changed in place.
     data
         Loaders of the recordings, with tiers ``train`` and ``validation``.
     seed
@@ -63,35 +62,69 @@ class Trainer:
     neuron_weights
         Weight of each neuron in the loss, by session; by default 1.
     callbacks
-        Function of the training state that returns the callbacks, which are called after each step and each epoch.
+        Callbacks that follow early stopping and the schedule.
     should_stop
-        Function that is called after each batch; training stops if it returns True.
+        Function that is called after each step; training stops if it returns True.
+
+    Attributes
+    ----------
+    early_stopping, schedule, callbacks
+        The callbacks, of which early stopping and the schedule are the first.
+    optimiser
+        Optimiser of the weights.
+    epoch
+        Number of completed epochs.
+    step, steps
+        Number of completed steps, and of all steps, of the current epoch.
+    loss
+        Mean loss of the steps of this epoch so far; in `Callback.on_epoch`, of the whole epoch.
+    learning_rate
+        Learning rate of the last step.
+    validation_correlation
+        Mean single-trial correlation on the validation trials, of the last validation.
+    history
+        Rows of the history: a dict for each epoch; epoch 0 is the untrained model.
+    best
+        Weights of the best epoch, by name.
+    resumed
+        Whether the training went on from a checkpoint.
+    finished
+        Whether training has ended.
     """
 
     def __init__(
         self,
         recipe: Recipe,
-        encoder: Encoder,
+        encoder: nn.Module,
         data: SessionLoaders,
         *,
         seed: int,
         fabric: Fabric,
         checkpoint: Path,
         neuron_weights: NeuronWeights | None = None,
-        callbacks: Callable[[TrainingState], list[Callback]],
+        callbacks: Iterable[Callback] = (),
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.recipe = recipe
         self.encoder = encoder
         self.data = data
         self.seed = seed
+        self.folder = checkpoint.parent
         self.checkpoint = checkpoint
-        self._should_stop = should_stop
-        parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
-        optimiser = torch.optim.Adam(parameters, lr=recipe.schedule.learning_rate)
+        self.optimiser = build_optimiser(recipe.optimiser, encoder, recipe.schedule.learning_rate)
+        self.schedule: Schedule = schedules.build(recipe.schedule)
+        self.early_stopping = EarlyStopping(recipe.schedule)
+        self.callbacks: list[Callback] = [self.early_stopping, self.schedule, *callbacks]
+        self.steps = -(-len(data.cycle("train")) // recipe.optimiser.accumulate_steps)
+        self.loss = float("nan")
+        self.learning_rate = self.schedule.learning_rate(0, 0, self.steps)
+        self.validation_correlation = float("nan")
+        self.best: Tensors = {}
+        self.resumed = checkpoint.exists()
+        self._state = TrainingState()
         self._fabric = fabric
-        _, self._optimiser = fabric.setup(encoder, optimiser)
-        self._adam = optimiser
+        self._should_stop = should_stop
+        _, self._wrapped_optimiser = fabric.setup(encoder, self.optimiser)
         self._average = _ema_model(encoder, recipe.schedule.ema_decay)
         self._loss = losses.function(recipe.loss)
         self._neuron_weights = {
@@ -99,147 +132,220 @@ class Trainer:
         }
         self._trials = {session: len(loaders.recording.trials) for session, loaders in data.items()}
         self._measured = {session: loaders.responses("validation") for session, loaders in data.items()}
-        self.best: Tensors
-        self.state = TrainingState()
-        if checkpoint.exists():
-            self.best, self.state = checkpoints.read(checkpoint, encoder, self._average, optimiser)
-            self.early_stopping = EarlyStopping.from_state(recipe.schedule, self.state.early_stopping)
-        else:
-            self._validate_untrained()
-        self._callbacks = callbacks(self.state)
+
+    @property
+    def epoch(self) -> int:
+        """Number of completed epochs."""
+        return self._state.epoch
+
+    @property
+    def step(self) -> int:
+        """Number of completed steps of the current epoch."""
+        return self._state.step
+
+    @property
+    def history(self) -> list[Row]:
+        """One row for each completed epoch."""
+        return self._state.history
+
+    @property
+    def finished(self) -> bool:
+        """Whether training has ended."""
+        return self._state.finished
 
     def run(self) -> None:
-        """Train until early stopping ends training, and load the best weights into the encoder.
+        """Train until a callback ends the training, and load the best weights into the encoder.
 
         Raises
         ------
         TrainingStopped
-            If `should_stop` returned True. A checkpoint has been written then.
+            If `should_stop` returned True. A checkpoint has been written then, unless training had not begun.
         """
-        with freed_memory_kept():
-            while not self.early_stopping.finished:
-                self._train_epoch()
-                self._complete_epoch()
-        self.encoder.load_state_dict(self.best)
-        self.encoder.eval()
+        try:
+            self._start()
+            with freed_memory_kept():
+                while not self.finished:
+                    self._train_epoch()
+                    self._complete_epoch()
+            self.encoder.load_state_dict(self.best)
+            self.encoder.eval()
+        except TrainingStopped as stopped:
+            if stopped.resumable:
+                self.save_checkpoint()
+            raise
+        finally:
+            for callback in self.callbacks:
+                callback.on_end(self)
 
-    def _validate_untrained(self) -> None:
-        """Validate the untrained model, which is the first best model."""
-        started = time.monotonic()
-        self.best = _copy_weights(self._evaluated_encoder)
-        correlation = self.validate()
-        self.early_stopping = EarlyStopping(self.recipe.schedule, best=correlation)
-        row = {"epoch": 0, "loss": float("nan"), "validation_correlation": correlation, "improved": True}
-        rate = self.early_stopping.learning_rate
-        row |= {"restored": False, "learning_rate": rate, "seconds": time.monotonic() - started}
-        self.state.history.append(row)
-        self._save()
+    def stop(self) -> None:
+        """End training after this epoch."""
+        self._state.finished = True
+
+    def _start(self) -> None:
+        """Resume from the checkpoint, or validate the untrained model, which is the first best model."""
+        if self.resumed:
+            self._load_checkpoint()
+        else:
+            started = time.monotonic()
+            self.validation_correlation = self.validate()
+            self._add_row(seconds=time.monotonic() - started)
+        for callback in self.callbacks:
+            callback.on_start(self)
+        if not self.resumed:
+            self.save_checkpoint()
 
     def _train_epoch(self) -> None:
-        epoch, state = self.early_stopping.epoch, self.state
-        for group in self._adam.param_groups:
-            group["lr"] = self.early_stopping.learning_rate
-        cycle = self.data.cycle("train", epoch=epoch)
-        steps = len(cycle)
-        seconds_before, started = state.seconds, time.monotonic()
+        state, seconds_before, started = self._state, self._state.seconds, time.monotonic()
         saved = started
         self.encoder.train()
         with _isolated_random_state(self._fabric.device):
-            for step, batches in enumerate(cycle):
+            rounds = self.data.cycle("train", epoch=self.epoch)
+            for step, batches in enumerate(_groups(rounds, self.recipe.optimiser.accumulate_steps)):
                 if step < state.step:  # trained before the interruption
                     continue
-                torch.manual_seed(_seed(self.seed, epoch, step))
+                self.learning_rate = self.schedule.learning_rate(self.epoch, step, self.steps)
+                set_learning_rate(self.optimiser, self.learning_rate)
                 state.loss += self._step(batches)
                 state.step = step + 1
                 state.seconds = seconds_before + time.monotonic() - started
-                for callback in self._callbacks:
-                    callback.on_step(state.step, steps, state.loss / state.step)
+                self.loss = state.loss / state.step
+                for callback in self.callbacks:
+                    callback.on_step(self)
                 if time.monotonic() - saved > 60 * self.recipe.compute.checkpoint_minutes:
-                    self._save()
+                    self.save_checkpoint()
                     saved = time.monotonic()
                 self._stop_if_requested()
 
-    def _step(self, batches: dict[str, Batch]) -> float:
-        self._optimiser.zero_grad()
+    def _step(self, rounds: Sequence[Round]) -> float:
+        """Update the weights once, and return the loss."""
+        self._wrapped_optimiser.zero_grad()
         total = torch.zeros((), device=self._fabric.device)
-        for session, batch in batches.items():
-            # one backward pass for each batch, so that only one batch is in memory; gradients accumulate
-            values = self._loss(self._rates(batch, self.encoder), batch.measured_responses())
-            loss = total_loss(values, self._neuron_weights.get(session))
-            loss = loss * batch_weight(self._trials[session], len(batch)) + self.encoder.regulariser(session)
-            self._fabric.backward(loss)
-            total += loss.detach()
-        self._optimiser.step()
+        trials = {session: sum(len(batches[session]) for batches in rounds) for session in self.data}
+        first = self.step * self.recipe.optimiser.accumulate_steps  # number of the first round in the epoch
+        for number, batches in enumerate(rounds, start=first):
+            for index, (session, batch) in enumerate(batches.items()):
+                # one backward pass for each batch, so that only one batch is in memory; gradients accumulate
+                key = (self.seed, self.epoch, number, *([index] if index else []))
+                loss = self._batch_loss(batch, key) * batch_weight(self._trials[session], trials[session])
+                if (penalty := self._penalty(session)) is not None:
+                    loss = loss + (penalty if len(rounds) == 1 else penalty / len(rounds))
+                self._fabric.backward(loss)
+                total += loss.detach()
+        if self.recipe.optimiser.clip_norm:
+            nn.utils.clip_grad_norm_(self.encoder.parameters(), self.recipe.optimiser.clip_norm)
+        self._wrapped_optimiser.step()
         if self._average is not None:
             self._average.update_parameters(self.encoder)
         value = float(total)
         if not np.isfinite(value):
             raise StriateError(
-                f"Training diverged: the loss became {value} in epoch {self.early_stopping.epoch + 1}. Use a lower "
+                f"Training diverged: the loss became {value} in epoch {self.epoch + 1}. Use a lower "
                 "schedule.learning_rate, and check the recordings for outliers (striate check)."
             )
         return value
 
-    @property
-    def _evaluated_encoder(self) -> Encoder:
-        """Encoder that is validated and kept if it is the best: the trained one, or its moving average."""
-        if self._average is None:
-            return self.encoder
-        average = self._average.module
-        assert isinstance(average, Encoder)
-        return average
+    def _batch_loss(self, batch: Batch, key: tuple[int, ...]) -> Tensor:
+        """Return the loss of a batch, without weight and penalties; `key` decides all random numbers."""
+        responses, weights = batch.measured_responses(), self._neuron_weights.get(batch.session)
+        neurons, scale = responses.shape[1], 1.0
+        drawn = self.recipe.compute.neurons_per_step
+        if 0 < drawn < neurons:
+            generator = torch.Generator().manual_seed(_seed(*key, "neurons"))
+            chosen = torch.randperm(neurons, generator=generator)[:drawn].sort().values.to(responses.device)
+            batch, responses, scale = replace(batch, neurons=chosen), responses[:, chosen], neurons / drawn
+            weights = None if weights is None else weights[chosen]
+        torch.manual_seed(_seed(*key))
+        loss = total_loss(self._loss(self._rates(batch, self.encoder), responses), weights)
+        return loss if scale == 1.0 else loss * scale
 
-    def _rates(self, batch: Batch, encoder: Encoder) -> Tensor:
+    def _penalty(self, session: str) -> Tensor | None:
+        regulariser = getattr(self.encoder, "regulariser", None)
+        return regulariser(session) if callable(regulariser) else None
+
+    def _rates(self, batch: Batch, encoder: nn.Module) -> Tensor:
         """Predict the responses to a batch in the precision of the recipe, and convert them to float32."""
         with self._fabric.autocast():
-            rates: Tensor = encoder(batch)
-        return rates.float()
+            rates: Any = encoder(batch)
+        everyone = len(self._measured[batch.session][0])
+        wanted = everyone if batch.neurons is None else len(batch.neurons)
+        shape = tuple(rates.shape) if isinstance(rates, Tensor) else type(rates).__name__
+        if shape == (len(batch), everyone) != (len(batch), wanted):  # a module that does not know batch.neurons
+            rates = rates[:, batch.neurons]
+        elif shape != (len(batch), wanted):
+            raise InputError(
+                f"The module returned rates of shape {shape} for recording {batch.session}; a batch of {len(batch)} trials and {wanted} "
+                f"neurons needs {(len(batch), wanted)}."
+            )
+        result: Tensor = rates.float()
+        return result
 
     def validate(self) -> float:
         """Return the mean single-trial correlation of all neurons of all recordings; undefined correlations count as 0."""
-        evaluated = self._evaluated_encoder
-        evaluated.eval()
         correlations = []
-        with torch.inference_mode():
+        with self._evaluated_encoder() as encoder, torch.inference_mode():
             for session, loaders in self.data.items():
                 predicted = []
                 for batch in loaders.prediction("validation"):
-                    predicted.append(self._rates(batch, evaluated).cpu().numpy())
+                    predicted.append(self._rates(batch, encoder).cpu().numpy())
                     self._stop_if_requested()
                 correlations.append(single_trial_correlation(self._measured[session], np.concatenate(predicted)))
         return float(np.nan_to_num(np.concatenate(correlations)).mean())
 
-    def _complete_epoch(self) -> None:
-        started, rate, state = time.monotonic(), self.early_stopping.learning_rate, self.state
-        correlation = self.validate()
-        decision = self.early_stopping.complete_epoch(correlation)
-        self._apply(decision)
-        row = {"epoch": self.early_stopping.epoch, "loss": state.loss / state.step}
-        row |= {"validation_correlation": correlation, "improved": decision.improved, "restored": decision.restore}
-        row |= {"learning_rate": rate, "seconds": state.seconds + time.monotonic() - started}
-        state.history.append(row)
-        state.step, state.loss, state.seconds = 0, 0.0, 0.0
-        self._save()
-        for callback in self._callbacks:
-            callback.on_epoch(row, self.early_stopping)
+    @contextmanager
+    def _evaluated_encoder(self) -> Iterator[nn.Module]:
+        """Encoder that is validated and kept if it is the best, in evaluation mode: the trained one, or its moving average."""
+        if self._average is not None:
+            yield self._average.module.eval()
+        else:
+            with evaluation_weights(self.optimiser):
+                yield self.encoder.eval()
 
-    def _apply(self, decision: EpochDecision) -> None:
-        if decision.improved:
-            self.best = _copy_weights(self._evaluated_encoder)
-        elif decision.restore:
-            for encoder in {self.encoder, self._evaluated_encoder}:
-                encoder.load_state_dict(self.best)
+    def _complete_epoch(self) -> None:
+        started, state = time.monotonic(), self._state
+        self.validation_correlation = self.validate()
+        self.loss = state.loss / state.step
+        self.learning_rate = self.schedule.learning_rate(self.epoch, self.steps - 1, self.steps)
+        state.epoch += 1
+        self._add_row(seconds=state.seconds + time.monotonic() - started)
+        state.step, state.loss, state.seconds = 0, 0.0, 0.0
+        for callback in self.callbacks:
+            callback.on_epoch(self)
+        self.save_checkpoint()
+
+    def _add_row(self, seconds: float) -> None:
+        row = {"epoch": self.epoch, "loss": self.loss, "validation_correlation": self.validation_correlation}
+        row |= {"improved": False, "restored": False, "learning_rate": self.learning_rate, "seconds": seconds}
+        self.history.append(row)
+
+    def keep_best(self) -> None:
+        """Keep the evaluated weights as the best."""
+        with self._evaluated_encoder() as encoder:
+            self.best = {name: value.detach().clone() for name, value in encoder.state_dict().items()}
+        self.history[-1]["improved"] = True
+
+    def restore_best(self) -> None:
+        """Go on from the best weights."""
+        self.encoder.load_state_dict(self.best)
+        if self._average is not None:
+            self._average.module.load_state_dict(self.best)
+        restart(self.optimiser)
+        self.history[-1]["restored"] = True
 
     def _stop_if_requested(self) -> None:
         if self._should_stop():
-            resumable = self.checkpoint.exists()  # without a checkpoint, training has not begun
-            if resumable:
-                self._save()
-            raise TrainingStopped(resumable)
+            raise TrainingStopped(resumable=self.checkpoint.exists())  # without a checkpoint, training has not begun
 
-    def _save(self) -> None:
-        self.state.early_stopping = self.early_stopping.state()
-        checkpoints.write(self.checkpoint, self.encoder, self._average, self.best, self._adam, self.state)
+    def save_checkpoint(self) -> None:
+        """Write a checkpoint, from which training can resume."""
+        self._state.callbacks = {name: dict(each.state()) for name, each in _named(self.callbacks)}
+        checkpoints.write(self.checkpoint, self.encoder, self._average, self.best, self.optimiser, self._state)
+
+    def _load_checkpoint(self) -> None:
+        self.best, self._state = checkpoints.read(self.checkpoint, self.encoder, self._average, self.optimiser)
+        self.validation_correlation = self.history[-1]["validation_correlation"]
+        for name, callback in _named(self.callbacks):
+            if (state := self._state.callbacks.get(name)) is not None:
+                callback.load_state(state)
 
 
 def initial_seed(seed: int) -> int:
@@ -248,9 +354,25 @@ def initial_seed(seed: int) -> int:
 
 
 def _seed(*parts: int | str) -> int:
-    """Return a seed that is derived from the seed of the run, an epoch and a step."""
+    """Return a seed that is derived from the seed of the run, an epoch, a batch and a recording."""
     digest = hashlib.sha256(" ".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
+
+
+def _groups(rounds: Iterable[Round], size: int) -> Iterator[list[Round]]:
+    """Yield lists of `size` rounds; the last list may be shorter."""
+    iterator = iter(rounds)
+    while group := list(islice(iterator, size)):
+        yield group
+
+
+def _named(callbacks: Iterable[Callback]) -> Iterator[tuple[str, Callback]]:
+    """Yield each callback with a name for its state: its class, and a number from the second of a class on."""
+    count: dict[str, int] = {}
+    for callback in callbacks:
+        name = f"{type(callback).__module__}.{type(callback).__qualname__}"
+        count[name] = count.get(name, 0) + 1
+        yield (name if count[name] == 1 else f"{name} {count[name]}"), callback
 
 
 def _isolated_random_state(device: torch.device) -> Any:
@@ -258,13 +380,9 @@ def _isolated_random_state(device: torch.device) -> Any:
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
-def _ema_model(encoder: Encoder, decay: float) -> AveragedModel | None:
+def _ema_model(encoder: nn.Module, decay: float) -> AveragedModel | None:
     """Make the exponential moving average of an encoder; None if `decay` is 0."""
     if decay == 0:
         return None
     rule = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
     return AveragedModel(encoder, multi_avg_fn=rule, use_buffers=True)
-
-
-def _copy_weights(encoder: Encoder) -> Tensors:
-    return {name: value.detach().clone() for name, value in encoder.state_dict().items()}
