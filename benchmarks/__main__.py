@@ -1,4 +1,4 @@
-"""Measure: ``python -m benchmarks [case ...]``. Prints a table and writes JSON."""
+"""Compare striate with reference implementations: ``python -m benchmarks [case ...]``. Prints a table and writes JSON."""
 
 import argparse
 import json
@@ -12,15 +12,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-FORMS = ("reference", "striate")
+IMPLEMENTATIONS = ("reference", "striate")
 
 
-def measure(name: str, form: str) -> dict[str, Any]:
-    """Time one form of one case in this process."""
+def measure(name: str, implementation: str) -> dict[str, Any]:
+    """Time one implementation of one case in this process."""
     from benchmarks.cases import CASES
 
     case = CASES[name]
-    work = case.prepare(form)
+    work = case.prepare(implementation)
     if case.repeats:
         work()
     seconds = []
@@ -28,71 +28,71 @@ def measure(name: str, form: str) -> dict[str, Any]:
         start = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - start)
-    who = resource.RUSAGE_CHILDREN if name == "score-csv" else resource.RUSAGE_SELF
-    return {"seconds": seconds, "peak_mb": resource.getrusage(who).ru_maxrss / 1024}
+    scope = resource.RUSAGE_CHILDREN if name == "score-csv" else resource.RUSAGE_SELF
+    return {"seconds": seconds, "peak_mb": resource.getrusage(scope).ru_maxrss / 1024}
 
 
 def compare(name: str, pairs: int) -> dict[str, Any]:
-    """Time both forms in turn, each time in new processes, and take medians."""
+    """Time both implementations alternately, each in a new process, and return medians."""
     from benchmarks.cases import CASES
 
     case = CASES[name]
-    found: dict[str, list[dict[str, Any]]] = {form: [] for form in FORMS}
+    runs: dict[str, list[dict[str, Any]]] = {implementation: [] for implementation in IMPLEMENTATIONS}
     for _ in range(pairs):
-        for form in FORMS:
-            command = [sys.executable, "-m", "benchmarks", "--one", name, form]
+        for implementation in IMPLEMENTATIONS:
+            command = [sys.executable, "-m", "benchmarks", "--one", name, implementation]
             out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            found[form].append(json.loads(out.splitlines()[-1]))
-    row: dict[str, Any] = {"case": name, "what": case.what}
-    for form in FORMS:
-        row[form] = statistics.median(s for one in found[form] for s in one["seconds"])
-        row[f"{form}_peak_mb"] = round(max(one["peak_mb"] for one in found[form]))
+            runs[implementation].append(json.loads(out.splitlines()[-1]))
+    row: dict[str, Any] = {"case": name, "title": case.title}
+    for implementation in IMPLEMENTATIONS:
+        row[implementation] = statistics.median(s for run in runs[implementation] for s in run["seconds"])
+        row[f"{implementation}_peak_mb"] = round(max(run["peak_mb"] for run in runs[implementation]))
     row["ratio"] = row["reference"] / row["striate"]
     row["target"], row["limit"] = case.target, case.limit
-    row["runs"] = found
+    row["runs"] = runs
     return row
 
 
-def show(rows: list[dict[str, Any]]) -> str:
-    """Draw the table, in Markdown."""
-    lines = ["| work | plain reference | striate | ratio | target | peak memory |", "|---|--:|--:|--:|--:|--:|"]
+def markdown_table(rows: list[dict[str, Any]]) -> str:
+    """Return the results as a Markdown table."""
+    lines = ["| work | reference | striate | ratio | target | peak memory |", "|---|--:|--:|--:|--:|--:|"]
     for row in rows:
         target = f"≥ {row['target']:g}×" if row["target"] else ""
         if row["limit"]:
             target += f"{' and ' if target else ''}≤ {row['limit']:g} s"
         memory = f"{row['reference_peak_mb']:,} → {row['striate_peak_mb']:,} MB"
         times = f"{row['reference']:.3g} s | {row['striate']:.3g} s | {row['ratio']:.1f}×"
-        lines.append(f"| {row['what']} | {times} | {target or '–'} | {memory} |")
+        lines.append(f"| {row['title']} | {times} | {target or '–'} | {memory} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Measure the cases arguments on the command line."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", "2")
     from benchmarks.cases import CASES
     from benchmarks.data import mouse
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; all by default")
-    parser.add_argument("--pairs", type=int, default=1, help="times that both forms are run in turn")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"), help="where to write JSON")
-    parser.add_argument("--one", nargs=2, metavar=("CASE", "FORM"), help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        print(json.dumps(measure(*given.one)))
+    parser.add_argument("cases", nargs="*", help=f"cases to measure: {', '.join(CASES)}; all by default")
+    parser.add_argument("--pairs", type=int, default=1, help="number of runs of each implementation")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"), help="JSON file to write")
+    parser.add_argument("--one", nargs=2, metavar=("CASE", "IMPLEMENTATION"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(*arguments.one)))
         return
-    if unknown := [name for name in given.cases if name not in CASES]:
-        parser.error(f"there is no case {unknown[0]!r}; there are {', '.join(CASES)}")
+    if unknown := [name for name in arguments.cases if name not in CASES]:
+        parser.error(f"unknown case {unknown[0]!r}; the cases are {', '.join(CASES)}")
     mouse()
     rows = []
-    for name in given.cases or CASES:
+    for name in arguments.cases or CASES:
         print(f"measuring {name} ...", file=sys.stderr)
-        rows.append(compare(name, given.pairs))
+        rows.append(compare(name, arguments.pairs))
     machine = {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
-    given.out.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
-    print(show(rows))
-    print(f"\nwrote {given.out}", file=sys.stderr)
+    arguments.out.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
+    print(markdown_table(rows))
+    print(f"\nwrote {arguments.out}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Time to accuracy: from an archive to the validation correlation that the existing tools reach in the end.
+"""Time to accuracy: time from an archive to the final validation correlation of the existing tools.
 
-``python -m benchmarks.accuracy``: on recording 90001-1-1 with behaviour. The reference time is the number of epochs that
-the existing tools took, from their curve, times the seconds that an epoch of the plain form takes here.
+``python -m benchmarks.accuracy`` uses recording 90001-1-1 with behaviour. The reference time is the number of epochs of the existing
+tools, from their learning curve, times the seconds per epoch of the reference implementation on this machine.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 RECIPES = ("cnn-behavior", "cnn-2022-behavior")
-_EPOCHS = 3  # of the plain form, to know how long one takes; the first warms up
+_EPOCHS = 3  # timed epochs of the reference implementation; the first is a warm-up
 
 
-def seconds_of_a_plain_epoch(archive: Path) -> float:
-    """Train the plain form for a few epochs, validation included."""
+def reference_epoch_seconds(archive: Path) -> float:
+    """Return the median time of an epoch of the reference implementation, including validation."""
     import numpy as np
     import torch
 
@@ -44,14 +44,14 @@ def seconds_of_a_plain_epoch(archive: Path) -> float:
                 for batch in trials.batches("validation")
             ]
         predicted, measured = (torch.cat(part).numpy() for part in zip(*pairs, strict=True))
-        with np.errstate(invalid="ignore"):  # a neuron may be predicted the same in all trials
+        with np.errstate(invalid="ignore"):  # predictions of a neuron may be constant
             np.mean([np.corrcoef(p, r)[0, 1] for p, r in zip(predicted.T, measured.T, strict=True)])
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[1:])
 
 
-def seconds_to(archive: Path, recipe: str, goal: float, seed: int) -> dict[str, Any]:
-    """Train to the end, and say when the goal was reached: opening, preparing and starting included."""
+def measure_training(archive: Path, recipe: str, goal: float, seed: int) -> dict[str, Any]:
+    """Train a model, and return the time and the epoch at which it reached the goal, including opening and preprocessing."""
     import striate
 
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ def seconds_to(archive: Path, recipe: str, goal: float, seed: int) -> dict[str, 
 
 
 def main() -> None:
-    """Measure, print, write JSON."""
+    """Measure, print the results and write them as JSON."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from benchmarks.data import shared
 
@@ -82,31 +82,35 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--recipes", nargs="*", default=RECIPES[:1])
     parser.add_argument("--out", type=Path, default=Path("benchmarks/accuracy.json"))
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     folder = shared()
     if folder is None:
-        parser.error("this needs recording 90001-1-1: say in STRIATE_SHARED where its folder archives/ is")
+        parser.error("recording 90001-1-1 is missing: set STRIATE_SHARED to the parent of its folder archives/")
     archive = next(folder.glob("static90001-1-1*.zip"))
-    theirs = json.loads((folder / "90001-1-1-existing-tools.json").read_text())
-    goal = float(theirs["final_validation"])
-    epoch = seconds_of_a_plain_epoch(archive)
-    reference = epoch * int(theirs["epochs"])
-    print(f"plain form: {epoch:.2f} s an epoch × {theirs['epochs']} epochs = {reference:.0f} s to {goal:.3f}")
+    existing = json.loads((folder / "90001-1-1-existing-tools.json").read_text())
+    goal = float(existing["final_validation"])
+    epoch = reference_epoch_seconds(archive)
+    reference = epoch * int(existing["epochs"])
+    print(
+        f"reference implementation: {epoch:.2f} s per epoch × {existing['epochs']} epochs = {reference:.0f} s to {goal:.3f}"
+    )
     rows = []
-    for recipe in given.recipes:
-        for seed in range(given.seeds):
-            row = seconds_to(archive, recipe, goal, seed)
+    for recipe in arguments.recipes:
+        for seed in range(arguments.seeds):
+            row = measure_training(archive, recipe, goal, seed)
             rows.append(row)
             if row["seconds_to_goal"] is None:
                 print(f"{recipe}, seed {seed}: not reached; best {row['validation']:.3f} after {row['seconds']:.0f} s")
                 continue
             ratio = reference / row["seconds_to_goal"]
             print(
-                f"{recipe}, seed {seed}: {row['seconds_to_goal']:.0f} s ({row['epochs_to_goal']} epochs), {ratio:.1f}× less; "
-                f"in the end {row['validation']:.3f} after {row['seconds']:.0f} s"
+                f"{recipe}, seed {seed}: {row['seconds_to_goal']:.0f} s ({row['epochs_to_goal']} epochs), {ratio:.1f}× faster; "
+                f"best {row['validation']:.3f} after {row['seconds']:.0f} s"
             )
             sys.stdout.flush()
-    given.out.write_text(json.dumps({"plain_epoch": epoch, "reference": reference, "rows": rows}, indent=1) + "\n")
+    arguments.out.write_text(
+        json.dumps({"reference_epoch": epoch, "reference": reference, "rows": rows}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

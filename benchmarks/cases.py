@@ -1,7 +1,7 @@
-"""What is measured: each case prepares the same work in two forms, and each form is a function to be timed.
+"""Benchmark cases: each prepares the same work for two implementations, and returns a function to be timed.
 
-A case's function takes the form, "reference" or "striate", and returns what is to be timed. It runs in a process of its
-own, so that neither form meets the other's memory or threads.
+The function of a case takes the name of the implementation, "reference" or "striate". It runs in a separate process, so that the
+implementations share neither memory nor threads.
 """
 
 import os
@@ -17,29 +17,31 @@ import numpy as np
 from benchmarks import data
 
 Work = Callable[[], Any]
-_kept = ExitStack()  # until the process ends
+_resources = ExitStack()  # open until the process ends
 
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison.
+    """A comparison of two implementations of the same work.
 
     Attributes
     ----------
-    name, what
-        For the command line, for the table.
+    name
+        Name on the command line.
+    title
+        Description in the table.
     prepare
-        Form → the work.
+        Function that takes the name of an implementation, and returns the work to be timed.
     repeats
-        Times that each process does the work, after once to warm up (0: the first is timed as it is).
+        Number of timed repeats in each process, after one warm-up; 0 times a single run without warm-up.
     target
-        How many times faster than the reference it shall be.
+        Smallest acceptable ratio of the times of reference and striate.
     limit
-        Seconds that it shall take at most on two cores; None for no such limit.
+        Largest acceptable time of striate in seconds on two cores; None for no limit.
     """
 
     name: str
-    what: str
+    title: str
     prepare: Callable[[str], Work]
     repeats: int
     target: float | None = None
@@ -50,11 +52,11 @@ def _cortex(neurons: int) -> Any:
     return np.random.default_rng(0).uniform(-1, 1, (neurons, 2)).astype(np.float32)
 
 
-def _encoder(form: str, neurons: int, planes: int = 1) -> Any:
+def _encoder(implementation: str, neurons: int, planes: int = 1) -> Any:
     import torch
 
     torch.manual_seed(0)
-    if form == "reference":
+    if implementation == "reference":
         from benchmarks.reference import Encoder
 
         return Encoder(_cortex(neurons), planes)
@@ -62,19 +64,19 @@ def _encoder(form: str, neurons: int, planes: int = 1) -> Any:
     from striate.models.kernels import freed_memory_kept
     from striate.training import load_recipe
 
-    _kept.enter_context(freed_memory_kept())  # as in striate.train and striate.predict
+    _resources.enter_context(freed_memory_kept())  # as in striate.train and striate.predict
     recipe = load_recipe("cnn-2022" if planes == 1 else "cnn-2022-behavior")
     return build_encoder(recipe.model, {"mouse": _cortex(neurons)}, (planes, 36, 64))
 
 
-def training_step(form: str, neurons: int = data.NEURONS) -> Work:
-    """One step of training: forward, backward, Adam."""
+def training_step(implementation: str, neurons: int = data.NEURONS) -> Work:
+    """Return a training step: forward pass, backward pass and Adam update."""
     import torch
 
-    encoder = _encoder(form, neurons).train()
+    encoder = _encoder(implementation, neurons).train()
     optimiser = torch.optim.Adam(encoder.parameters(), lr=0.001)
     images, responses = torch.randn(data.BATCH, 1, 36, 64), torch.rand(data.BATCH, neurons)
-    if form == "reference":
+    if implementation == "reference":
         from benchmarks.reference import step
 
         return partial(step, encoder, optimiser, images, responses)
@@ -91,29 +93,29 @@ def training_step(form: str, neurons: int = data.NEURONS) -> Work:
     return step_
 
 
-def inference(form: str) -> Work:
-    """Rates of one batch, in evaluation mode."""
+def inference(implementation: str) -> Work:
+    """Return the prediction of one batch in evaluation mode."""
     import torch
 
-    encoder = _encoder(form, data.NEURONS).eval()
+    encoder = _encoder(implementation, data.NEURONS).eval()
     images = torch.randn(data.BATCH, 1, 36, 64)
 
     @torch.inference_mode()
     def predict() -> Any:
-        return encoder(images) if form == "reference" else encoder.rates(images, "mouse")
+        return encoder(images) if implementation == "reference" else encoder.rates(images, "mouse")
 
     return predict
 
 
-def readout(form: str) -> Work:
-    """The readout alone, forward and backward."""
+def readout(implementation: str) -> Work:
+    """Return the forward and backward pass of the readout."""
     import torch
     from torch.nn import functional as F
 
     from striate.models.kernels import sample_and_project
 
     maps = torch.randn(128, 64, 28, 56)
-    if form == "striate":
+    if implementation == "striate":
         maps = maps.contiguous(memory_format=torch.channels_last)
     maps.requires_grad_()
     positions = (0.4 * torch.randn(128, data.NEURONS, 2)).clamp(-1, 1).requires_grad_()
@@ -122,7 +124,7 @@ def readout(form: str) -> Work:
     def run() -> None:
         for tensor in (maps, positions, features):
             tensor.grad = None
-        if form == "reference":
+        if implementation == "reference":
             sampled = F.grid_sample(maps, positions[:, :, None], align_corners=True)[..., 0]
             value = (sampled * features.T).sum(1) + bias
         else:
@@ -132,16 +134,16 @@ def readout(form: str) -> Work:
     return run
 
 
-def first_epoch(form: str) -> Work:
-    """From the archive to the end of the first epoch of batches."""
+def first_epoch(implementation: str) -> Work:
+    """Return opening an archive and reading the batches of the first epoch."""
     archive = data.mouse()
     place = data.scratch("first-epoch")
     shutil.rmtree(place)
-    os.sync()  # or the disk would still be busy with what the other form wrote
+    os.sync()  # the disk must not be busy with files of the other implementation
     os.environ["STRIATE_CACHE"] = str(place / "cache")
 
     def run() -> int:
-        if form == "reference":
+        if implementation == "reference":
             from benchmarks.reference import Trials
 
             return sum(len(batch["images"]) for batch in Trials(archive, place / "files").batches())
@@ -152,15 +154,15 @@ def first_epoch(form: str) -> Work:
         )
         return sum(len(batch) for batch in loaders.train)
 
-    import striate.data  # noqa: F401 - so that no import is timed, in either form
+    import striate.data  # noqa: F401 - so that imports are not timed
 
     return run
 
 
-def later_epoch(form: str) -> Work:
-    """An epoch of batches after the first."""
+def later_epoch(implementation: str) -> Work:
+    """Return reading the batches of a later epoch."""
     archive = data.mouse()
-    if form == "reference":
+    if implementation == "reference":
         from benchmarks.reference import Trials
 
         trials = Trials(archive, data.scratch("later-epoch") / "files")
@@ -174,7 +176,7 @@ def later_epoch(form: str) -> Work:
 
 
 def _tables() -> tuple[Any, Any, Any]:
-    """A submission and a truth of 1,000 trials of 100 images, in all forms, written once."""
+    """Return a submission and a truth of 1,000 trials of 100 images, and their folder with files in all formats."""
     from striate.submissions import Submission, Truth
     from striate.submissions.formats import sensorium_csv
 
@@ -201,8 +203,8 @@ def _tables() -> tuple[Any, Any, Any]:
     return folder, submission, truth
 
 
-def score_csv(form: str) -> Work:
-    """Read a submission and a truth of 2022 and score them, imports included."""
+def score_csv(implementation: str) -> Work:
+    """Return reading and scoring CSVs of 2022 in a new process, including imports."""
     folder, _, _ = _tables()
     submission, truth = folder / "submission_file_live_test.csv", folder / "ground_truth_file_test.csv"
     import subprocess
@@ -210,27 +212,27 @@ def score_csv(form: str) -> Work:
 
     code = f"from benchmarks.reference import score_csv; from pathlib import Path; score_csv(Path({str(submission)!r}), Path({str(truth)!r}))"
     command = [sys.executable, "-c", code]
-    if form == "striate":
+    if implementation == "striate":
         command = [sys.executable, "-m", "striate", "score", str(submission), str(truth), "--bootstrap", "0", "--json"]
     return lambda: subprocess.run(command, check=True, capture_output=True)
 
 
-def score_native(form: str) -> Work:
-    """Read a native submission and truth and score them, in a process that runs already."""
+def score_native(implementation: str) -> Work:
+    """Return reading and scoring native files in a running process."""
     folder, _, _ = _tables()
-    if form == "reference":
-        from benchmarks.reference import score_csv as plain
+    if implementation == "reference":
+        from benchmarks.reference import score_csv as reference_score
 
-        return partial(plain, folder / "submission_file_live_test.csv", folder / "ground_truth_file_test.csv")
+        return partial(reference_score, folder / "submission_file_live_test.csv", folder / "ground_truth_file_test.csv")
     from striate.submissions import score
 
     return partial(score, folder / "submission.parquet", folder / "truth.parquet", bootstrap=0)
 
 
-def write_submission(form: str) -> Work:
-    """Write a submission: natively, and as a table of 2022 by the reference."""
+def write_submission(implementation: str) -> Work:
+    """Return writing a submission: a native file by striate, a CSV of 2022 by the reference."""
     folder, submission, _ = _tables()
-    if form == "reference":
+    if implementation == "reference":
         from benchmarks.reference import write_csv
 
         arguments = (submission.trial_idx.tolist(), submission.image_id.tolist(), submission.predictions, "prediction")
@@ -238,35 +240,35 @@ def write_submission(form: str) -> Work:
     return partial(submission.write, folder / "again.parquet", overwrite=True)
 
 
-def fetch(form: str) -> Work:
-    """Fetch four files of 256 MB from a server on this machine, verified: curl and sha256sum are the plain form."""
+def fetch(implementation: str) -> Work:
+    """Return fetching and verifying four files of 256 MB from a local server; the reference is curl and sha256sum."""
     import subprocess
     import sys
 
     folder = data.scratch("fetch")
     files, address, settings = data.served_files(folder)
-    if form == "reference":
+    if implementation == "reference":
         to = folder / "plain"
         to.mkdir(exist_ok=True)
         parts = [part for name in files for part in ("-o", to / name, f"{address}{name}")]
         curl = ["curl", "--silent", "--fail", *map(str, parts)]
         check = ["sha256sum", "--check", "--quiet", str(folder / "files" / "SHA256SUMS")]
 
-        def plain() -> None:
+        def run_reference() -> None:
             shutil.rmtree(to)
             to.mkdir()
             subprocess.run(curl, check=True)
             subprocess.run(check, check=True, cwd=to)
 
-        return plain
+        return run_reference
     to = folder / "fetched"
     command = [sys.executable, "-m", "striate", "fetch", "served", "--to", str(to), "--accept-licence", "--quiet"]
 
-    def ours() -> None:
+    def run_striate() -> None:
         shutil.rmtree(to, ignore_errors=True)
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "STRIATE_SETTINGS": settings})
 
-    return ours
+    return run_striate
 
 
 CASES = {

@@ -1,4 +1,4 @@
-"""What is measured: a simulated recording of the size of a real mouse, made once and kept."""
+"""Data of the benchmarks: a simulated recording with the size of a real one, which is created once and cached."""
 
 import atexit
 import os
@@ -13,13 +13,13 @@ import tomli_w
 
 from benchmarks.ports import free_port
 
-PLACE = Path(os.environ.get("STRIATE_BENCHMARKS", Path(__file__).parent / "data"))
+DATA_FOLDER = Path(os.environ.get("STRIATE_BENCHMARKS", Path(__file__).parent / "data"))
 NEURONS, TRAIN, BATCH = 7776, 4490, 128
 
 
 def mouse() -> Path:
-    """Archive of 7,776 neurons and 6,990 trials of 144 × 256; simulated if it is not there (two minutes)."""
-    folder = PLACE / "mouse"
+    """Return an archive of 7,776 neurons and 6,990 trials of 144 × 256 pixels, which is simulated if missing (two minutes)."""
+    folder = DATA_FOLDER / "mouse"
     found = list(folder.glob("*.zip"))
     if not found:
         command = [sys.executable, "-m", "striate", "simulate", folder, "--full-size", "--competition", "sensorium+"]
@@ -31,8 +31,8 @@ def mouse() -> Path:
 
 
 def scratch(name: str) -> Path:
-    """A folder for what a benchmark writes."""
-    folder = PLACE / "scratch" / name
+    """Return a folder for temporary files of a benchmark."""
+    folder = DATA_FOLDER / "scratch" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -43,28 +43,28 @@ def served_files(folder: Path) -> tuple[list[str], str, str]:
     Returns
     -------
     (list of str, str, str)
-        Their names, the address, and a folder of settings in whose catalogue they are the dataset ``served``.
+        File names, address of the server, and a settings folder whose catalogue has the files as dataset ``served``.
     """
-    place = folder / "files"
+    files = folder / "files"
     names = [f"{number}.bin" for number in range(4)]
-    if not (place / "SHA256SUMS").exists():
-        place.mkdir(parents=True, exist_ok=True)
+    if not (files / "SHA256SUMS").exists():
+        files.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(names):
             block = random.Random(number).randbytes(2**20)
-            with (place / name).open("wb") as file:
+            with (files / name).open("wb") as file:
                 for index in range(256):
                     file.write(index.to_bytes(4) + block[4:])
-        sums = subprocess.run(["sha256sum", *names], cwd=place, check=True, capture_output=True, text=True).stdout
-        (place / "SHA256SUMS").write_text(sums)
+        sums = subprocess.run(["sha256sum", *names], cwd=files, check=True, capture_output=True, text=True).stdout
+        (files / "SHA256SUMS").write_text(sums)
     port = free_port()
     server = subprocess.Popen(
-        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(place)],
+        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(files)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     atexit.register(server.terminate)
     address = f"http://127.0.0.1:{port}/"
-    sums = dict(reversed(line.split()) for line in (place / "SHA256SUMS").read_text().splitlines())
+    sums = dict(reversed(line.split()) for line in (files / "SHA256SUMS").read_text().splitlines())
     entry = {
         "name": "served",
         "title": "Files of a server on this machine",
@@ -89,6 +89,6 @@ def _wait_for(port: int) -> None:
 
 
 def shared() -> Path | None:
-    """Folder of the archives of others, if it is at hand."""
+    """Return the folder of archives that are not part of the repository; None if it does not exist."""
     folder = Path(os.environ.get("STRIATE_SHARED", "../shared")) / "archives"
     return folder if folder.is_dir() else None

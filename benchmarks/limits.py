@@ -1,8 +1,8 @@
-"""Where the time of a step goes, and how far it is from what the machine allows: ``python -m benchmarks.limits``.
+"""Roofline analysis of a training step: ``python -m benchmarks.limits``.
 
-Operations and bytes are counted from the shapes; the rates (a large matrix product, a copy from memory to memory) are
-measured in the same run. The limit of a part is the longer of its operations at the matrix rate and its bytes at the
-memory rate. Bytes are those that have to move if every map is read and written once.
+The numbers of operations and bytes follow from the shapes; the rates (a large matrix product, a memory copy) are measured in the same
+run. The lower bound of the time of a part is the maximum of its operations at the matrix rate and its bytes at the memory rate, if
+every map is read and written once.
 """
 
 import json
@@ -15,8 +15,8 @@ BATCH, NEURONS, CHANNELS, HEIGHT, WIDTH = 128, 7776, 64, 28, 56
 _MAP = 4 * BATCH * CHANNELS * HEIGHT * WIDTH  # bytes of one feature map of a batch
 
 
-def rates() -> dict[str, float]:
-    """Matrix products in GFLOP/s, and copying in GB/s (read and write counted)."""
+def measure_rates() -> dict[str, float]:
+    """Measure matrix products in GFLOP/s, and copying in GB/s (reads plus writes)."""
     import torch
 
     a, b = torch.randn(4096, 4096), torch.randn(4096, 4096)
@@ -27,13 +27,13 @@ def rates() -> dict[str, float]:
     }
 
 
-def counted() -> dict[str, tuple[float, float]]:
-    """GFLOP and GB of each part of a step, forward."""
-    places = BATCH * HEIGHT * WIDTH
-    first = 2 * places * CHANNELS * 81
-    pointwise, depthwise = 2 * places * CHANNELS * CHANNELS, 2 * places * CHANNELS * 49
+def count_operations() -> dict[str, tuple[float, float]]:
+    """Return the GFLOP and GB of each part of a training step."""
+    positions = BATCH * HEIGHT * WIDTH
+    first = 2 * positions * CHANNELS * 81
+    pointwise, depthwise = 2 * positions * CHANNELS * CHANNELS, 2 * positions * CHANNELS * 49
     core = first + 3 * (2 * pointwise + depthwise)
-    # each convolution, normalisation (twice: statistics, then values) and nonlinearity reads and writes a map
+    # each convolution, normalisation (two passes: statistics and values) and nonlinearity reads and writes a map
     core_bytes = _MAP * (1 + 3 * 6 + 4 * (3 + 2))
     readout = BATCH * NEURONS * CHANNELS * 10
     readout_bytes = _MAP + 4 * (BATCH * NEURONS * 3 + NEURONS * CHANNELS)
@@ -45,8 +45,8 @@ def counted() -> dict[str, tuple[float, float]]:
     }
 
 
-def measured() -> dict[str, float]:
-    """Seconds of the same parts."""
+def measure_parts() -> dict[str, float]:
+    """Measure the seconds of the same parts."""
     import torch
 
     from benchmarks.cases import _encoder
@@ -75,17 +75,17 @@ def measured() -> dict[str, float]:
         sample_and_project(maps, positions, features, bias).sum().backward()
 
     works = (core_forward, core_both, readout_forward, readout_both)
-    return {name: median(work, 7) for name, work in zip(counted(), works, strict=True)}
+    return {name: median(work, 7) for name, work in zip(count_operations(), works, strict=True)}
 
 
 def main() -> None:
-    """Measure, print, write JSON."""
+    """Measure, print the results and write them as JSON."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    machine, seconds = rates(), measured()
+    machine, seconds = measure_rates(), measure_parts()
     print(f"matrix products {machine['gflops']:.0f} GFLOP/s, memory {machine['gbytes']:.0f} GB/s\n")
-    print("| part | GFLOP | GB | at the limit | measured | of the limit |\n|---|--:|--:|--:|--:|--:|")
+    print("| part | GFLOP | GB | lower bound | measured | efficiency |\n|---|--:|--:|--:|--:|--:|")
     rows = {}
-    for name, (gflop, gbytes) in counted().items():
+    for name, (gflop, gbytes) in count_operations().items():
         limit = max(gflop / machine["gflops"], gbytes / machine["gbytes"])
         rows[name] = {"gflop": gflop, "gbytes": gbytes, "limit": limit, "measured": seconds[name]}
         share = limit / seconds[name]

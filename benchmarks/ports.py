@@ -1,40 +1,40 @@
-"""Ports for servers that are tried out on this machine."""
+"""Free ports for servers that tests and benchmarks start on this machine."""
 
 import random
 import socket
 from pathlib import Path
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_USUAL = 32000  # where the system does not say from which port on it takes its own
-_CHOICE = 12000  # ports to draw from
+_DEFAULT_FIRST = 32000  # start of the ephemeral port range if the system does not tell it
+_CANDIDATES = 12000  # number of ports to draw from
 _TRIES = 1000
-_own = random.Random()  # a seed that a test sets would give processes side by side the same ports
+_random = random.Random()  # independent of seeds set by tests, with which parallel processes would get the same ports
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on, and that nobody is given by chance while its server is being restarted.
+    """Return a free port outside of the ephemeral port range, so that the system does not assign it while a server restarts.
 
     Raises
     ------
     RuntimeError
-        If none is found.
+        If no free port is found.
     """
-    end = _first_given_by_chance()
+    end = _first_ephemeral_port()
     for _ in range(_TRIES):
-        port = _own.randrange(end - _CHOICE, end)
+        port = _random.randrange(end - _CANDIDATES, end)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
             return port
-    raise RuntimeError(f"no free port was found from {end - _CHOICE} to {end - 1}")
+    raise RuntimeError(f"no free port was found from {end - _CANDIDATES} to {end - 1}")
 
 
-def _first_given_by_chance() -> int:
-    """The first of the ports that the system gives to connections, and to servers that ask for any port."""
+def _first_ephemeral_port() -> int:
+    """Return the first port of the ephemeral range, from which the system assigns ports to connections."""
     try:
         first = int(_RANGE.read_text().split()[0])
     except (OSError, ValueError, IndexError):
-        return _USUAL
-    return first if first > 2 * _CHOICE else _USUAL  # below are the ports that services have by custom
+        return _DEFAULT_FIRST
+    return first if first > 2 * _CANDIDATES else _DEFAULT_FIRST  # lower ports belong to well-known services

@@ -1,7 +1,7 @@
-"""The reference: the same work in the plain way that existing tools do it, written anew.
+"""Reference implementation: the same work in the straightforward way of the existing tools, rewritten for this comparison.
 
-Eager PyTorch in the default memory layout, a readout that samples into a (batch, channels, neurons) tensor, files
-read and rescaled one trial after another, and tables whose cells are Python lists as text.
+It uses eager PyTorch in the default memory layout, a readout that samples into a (batch, channels, neurons) tensor, files that are read
+and rescaled one trial at a time, and tables whose cells are Python lists as text.
 """
 
 import ast
@@ -21,7 +21,7 @@ from torch.utils.data import default_collate
 
 
 class Core(nn.Sequential):
-    """Images → feature maps: the CNN of 2022."""
+    """Core of the CNN of 2022: images to feature maps."""
 
     def __init__(self, planes: int) -> None:
         first = [nn.Conv2d(planes, 64, 9, bias=False), nn.BatchNorm2d(64, momentum=0.9), nn.ELU()]
@@ -41,7 +41,7 @@ class Core(nn.Sequential):
 
 
 class Readout(nn.Module):
-    """Feature maps → responses: all features of all neurons are sampled, then weighted and summed."""
+    """Readout that samples all features of all neurons before it computes weighted sums."""
 
     def __init__(self, cortical: NDArray[np.float32]) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Readout(nn.Module):
         self.bias = nn.Parameter(torch.zeros(neurons))
 
     def forward(self, maps: Tensor, shift: Tensor | None = None) -> Tensor:
-        """Sum of each neuron's weighted features, (B, N)."""
+        """Return the weighted sum of the features of each neuron, (B, N)."""
         grid = self.network(self.cortical).expand(len(maps), -1, -1)
         if self.training:
             noise = torch.randn_like(grid)
@@ -66,7 +66,7 @@ class Readout(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Core, readout and, where there is behaviour, shifter."""
+    """Core, readout and, if there is behaviour, shifter."""
 
     def __init__(self, cortical: NDArray[np.float32], planes: int) -> None:
         super().__init__()
@@ -76,16 +76,16 @@ class Encoder(nn.Module):
         self.shifter = nn.Sequential(*shifter) if planes > 1 else None
 
     def forward(self, images: Tensor, pupil_center: Tensor | None = None) -> Tensor:
-        """Rates, (B, N)."""
+        """Return rates, (B, N)."""
         shift = self.shifter(pupil_center) if self.shifter is not None and pupil_center is not None else None
         return F.elu(self.readout(self.core(images), shift)) + 1
 
     def regulariser(self) -> Tensor:
-        """Roughness of the first layer, l1_weight of the features."""
+        """Return the Laplacian penalty of the first layer plus the L1 penalty of the readout features."""
         weight = next(self.core.parameters())
         kernel = weight.new_tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
-        rough = F.conv2d(weight.reshape(-1, 1, *weight.shape[2:]), kernel[None, None], padding=1)
-        return 6.3831 * rough.square().sum() / weight.square().sum() + 0.0076 * self.readout.features.abs().sum()
+        laplacian = F.conv2d(weight.reshape(-1, 1, *weight.shape[2:]), kernel[None, None], padding=1)
+        return 6.3831 * laplacian.square().sum() / weight.square().sum() + 0.0076 * self.readout.features.abs().sum()
 
 
 def step(
@@ -96,7 +96,7 @@ def step(
     pupil_center: Tensor | None = None,
     trials: int = 6990,
 ) -> float:
-    """One step of training with the official objective."""
+    """Do a training step with the official objective, and return the loss."""
     optimiser.zero_grad()
     rates = encoder(images, pupil_center)
     loss = (rates - responses * torch.log(rates + 1e-8)).sum() * (trials / len(images)) ** 0.5
@@ -107,9 +107,9 @@ def step(
 
 
 class Trials:
-    """The trials of a zip, unpacked to a folder.
+    """Trials of a zip archive, which is unpacked to a folder.
 
-    The files of a trial are read when it is first asked for, and kept; it is rescaled and standardised every time.
+    The files of a trial are read on first access and cached; the image is rescaled and standardised on every access.
     """
 
     VARIABLES = ("images", "responses", "behavior", "pupil_center")
@@ -127,36 +127,36 @@ class Trials:
             }
             for name in self.VARIABLES
         }
-        self.kept: dict[int, dict[str, NDArray[np.generic]]] = {}
+        self.cache: dict[int, dict[str, NDArray[np.generic]]] = {}
 
     def __getitem__(self, trial: int) -> dict[str, Tensor]:
-        """The standardised variables of one trial."""
-        if trial not in self.kept:
-            self.kept[trial] = {n: np.load(self.root / "data" / n / f"{trial}.npy") for n in self.VARIABLES}
-        raw, of = self.kept[trial], self.statistics
-        image = (raw["images"] - of["images"]["mean"].item()) / of["images"]["std"].item()
-        behavior = (raw["behavior"] / of["behavior"]["std"]).ravel()
-        pupil = (raw["pupil_center"] - of["pupil_center"]["mean"]) / of["pupil_center"]["std"]
+        """Return the standardised variables of one trial."""
+        if trial not in self.cache:
+            self.cache[trial] = {n: np.load(self.root / "data" / n / f"{trial}.npy") for n in self.VARIABLES}
+        raw, statistics = self.cache[trial], self.statistics
+        image = (raw["images"] - statistics["images"]["mean"].item()) / statistics["images"]["std"].item()
+        behavior = (raw["behavior"] / statistics["behavior"]["std"]).ravel()
+        pupil = (raw["pupil_center"] - statistics["pupil_center"]["mean"]) / statistics["pupil_center"]["std"]
         planes = np.ones((3, *image.shape[1:])) * behavior[:, None, None]
-        # the behaviours join the image before it is rescaled, as in the baselines of 2022
+        # behaviour planes are added before rescaling, as in the baselines of 2022
         stacked = np.concatenate([image, planes])
         small = (4, 36, 64)
-        plain = {
+        values = {
             "images": resize(stacked, small, order=1, mode="reflect", preserve_range=True, anti_aliasing=False),
-            "responses": (raw["responses"] / of["responses"]["std"]).ravel(),
+            "responses": (raw["responses"] / statistics["responses"]["std"]).ravel(),
             "pupil_center": pupil.ravel(),
         }
-        return {name: torch.from_numpy(values.astype(np.float32)) for name, values in plain.items()}
+        return {name: torch.from_numpy(array.astype(np.float32)) for name, array in values.items()}
 
     def batches(self, tier: str = "train", size: int = 128) -> Iterator[dict[str, Tensor]]:
-        """The batches of an epoch, shuffled."""
+        """Yield the shuffled batches of an epoch."""
         rows = np.random.default_rng(0).permutation(np.flatnonzero(self.tiers == tier))
         for start in range(0, len(rows), size):
             yield default_collate([self[int(row)] for row in rows[start : start + size]])
 
 
 def write_csv(path: Path, trial_idx: list[str], image_ids: list[int], values: NDArray[np.float32], column: str) -> None:
-    """A table of 2022: a row a trial, whose cells are lists as text."""
+    """Write a CSV of 2022, with a row for each trial and lists as text."""
     neurons = list(range(1, values.shape[1] + 1))
     rows = {
         "trial_indices": trial_idx,
@@ -168,7 +168,7 @@ def write_csv(path: Path, trial_idx: list[str], image_ids: list[int], values: ND
 
 
 def score_csv(submission: Path, truth: Path) -> dict[str, float]:
-    """Read both tables, cell by cell, and compute the three metrics, neuron by neuron."""
+    """Read both tables cell by cell, and compute the three metrics neuron by neuron."""
     tables = [pd.read_csv(path) for path in (submission, truth)]
     predictions = np.array([ast.literal_eval(cell) for cell in tables[0]["prediction"]])
     responses = np.array([ast.literal_eval(cell) for cell in tables[1]["responses"]])

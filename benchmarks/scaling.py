@@ -1,7 +1,7 @@
-"""How cost grows: ``python -m benchmarks.scaling``. Draws docs/figures/scaling.png and writes JSON.
+"""Scaling of the cost of training: ``python -m benchmarks.scaling``. Draws docs/figures/scaling.png and writes JSON.
 
-A step of training against the number of neurons, the size of the images and the number of recordings that are trained
-jointly; an epoch of batches against the number of trials.
+Measures a training step against the number of neurons, the image size and the number of jointly trained recordings, and an epoch of
+batches against the number of trials.
 """
 
 import argparse
@@ -20,12 +20,12 @@ NEURONS = (500, 1000, 2000, 4000, 8000, 16_000, 32_000, 50_000)
 HEIGHTS = (18, 36, 72)
 RECORDINGS = (1, 2, 4, 7)
 TRIALS = (500, 1000, 2000, 4490)
-_REFERENCE_NEURONS = 16_000  # more of them need more memory than a laptop has
+_REFERENCE_NEURONS = 16_000  # more neurons need more memory than a laptop has
 _REPEATS = 3
 
 
 def striate_step(neurons: int, height: int, recordings: int) -> float:
-    """Seconds of one step, a batch of 128 of each recording."""
+    """Measure the seconds of a training step with a batch of 128 trials of each recording."""
     import torch
 
     from striate.models import build_encoder
@@ -52,7 +52,7 @@ def striate_step(neurons: int, height: int, recordings: int) -> float:
 
 
 def epoch_of_batches(trials: int) -> float:
-    """Seconds of a later epoch of batches."""
+    """Measure the seconds of a later epoch of batches."""
     import striate
     from benchmarks.data import mouse
 
@@ -62,8 +62,8 @@ def epoch_of_batches(trials: int) -> float:
     return median(lambda: sum(len(batch) for batch in loaders.train), _REPEATS)
 
 
-def draw(found: dict[str, Any], path: Path) -> None:
-    """Draw all of it."""
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Draw the four panels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.6, 5.6), layout="constrained")
@@ -74,44 +74,48 @@ def draw(found: dict[str, Any], path: Path) -> None:
         ("recordings", "recordings trained jointly (2,000 neurons each)", "one step of training"),
         ("trials", "training trials", "an epoch of batches"),
     )
-    for place, (name, label, work) in zip(axes, panels, strict=True):
-        for form, colour in (("plain", "#9a9a9a"), ("striate", "#2f6db5")):
-            points = found[name].get(form)
+    for panel, (name, label, work) in zip(axes, panels, strict=True):
+        for implementation, colour in (("reference", "#9a9a9a"), ("striate", "#2f6db5")):
+            points = results[name].get(implementation)
             if points:
                 x, y = np.array([float(k) for k in points]), np.array(list(points.values()))
-                place.plot(x, y, "o-", color=colour, label=f"{form} form" if form == "plain" else form)
-        place.set_xscale("log", base=2)
-        place.set_xticks([float(k) for k in found[name]["striate"]], [f"{int(k):,}" for k in found[name]["striate"]])
-        place.minorticks_off()
-        place.set_ylim(bottom=0)
-        place.set_xlabel(label)
-        place.set_ylabel(f"{work} (s)")
-        place.spines[["top", "right"]].set_visible(False)
+                panel.plot(x, y, "o-", color=colour, label=implementation)
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(
+            [float(k) for k in results[name]["striate"]], [f"{int(k):,}" for k in results[name]["striate"]]
+        )
+        panel.minorticks_off()
+        panel.set_ylim(bottom=0)
+        panel.set_xlabel(label)
+        panel.set_ylabel(f"{work} (s)")
+        panel.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False)
     axes[0].tick_params(axis="x", rotation=45)
     figure.savefig(path, dpi=150)
 
 
 def main() -> None:
-    """Measure, draw, write JSON."""
+    """Measure, draw the figure and write the results as JSON."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
     parser.add_argument("--figure", type=Path, default=Path("docs/figures/scaling.png"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/scaling.json"))
-    given = parser.parse_args()
-    found: dict[str, Any] = {
+    arguments = parser.parse_args()
+    results: dict[str, Any] = {
         "neurons": {
             "striate": {n: striate_step(n, 36, 1) for n in NEURONS},
-            "plain": {n: median(training_step("reference", n), _REPEATS) for n in NEURONS if n <= _REFERENCE_NEURONS},
+            "reference": {
+                n: median(training_step("reference", n), _REPEATS) for n in NEURONS if n <= _REFERENCE_NEURONS
+            },
         },
         "heights": {"striate": {h: striate_step(2000, h, 1) for h in HEIGHTS}},
         "recordings": {"striate": {r: striate_step(2000, 36, r) for r in RECORDINGS}},
         "trials": {"striate": {t: epoch_of_batches(t) for t in TRIALS}},
     }
-    given.out.write_text(json.dumps(found, indent=1) + "\n")
-    draw(found, given.figure)
-    print(json.dumps(found, indent=1))
-    print(f"wrote {given.figure} and {given.out}", file=sys.stderr)
+    arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+    draw(results, arguments.figure)
+    print(json.dumps(results, indent=1))
+    print(f"wrote {arguments.figure} and {arguments.out}", file=sys.stderr)
 
 
 if __name__ == "__main__":

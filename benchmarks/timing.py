@@ -1,4 +1,4 @@
-"""Time a piece of work."""
+"""Timing of functions."""
 
 import statistics
 import time
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def median(work: Callable[[], Any], repeats: int) -> float:
-    """Seconds of the work, the median over repeats after once to warm up."""
+    """Return the median time of calls of `work` in seconds, after one warm-up call."""
     work()
     seconds = []
     for _ in range(repeats):

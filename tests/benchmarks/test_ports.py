@@ -16,15 +16,15 @@ def test_a_port_is_free_and_not_one_that_the_system_gives_to_others() -> None:
         any_port.bind(("127.0.0.1", 0))
         given = any_port.getsockname()[1]
     for port in found:
-        assert 1024 < port < ports._first_given_by_chance() <= given
+        assert 1024 < port < ports._first_ephemeral_port() <= given
         with socket.socket() as server:
             server.bind(("127.0.0.1", port))
 
 
 def test_a_port_that_is_taken_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
     first = ports.free_port()
-    monkeypatch.setattr(ports, "_CHOICE", 1)
-    monkeypatch.setattr(ports, "_first_given_by_chance", lambda: first + 1)
+    monkeypatch.setattr(ports, "_CANDIDATES", 1)
+    monkeypatch.setattr(ports, "_first_ephemeral_port", lambda: first + 1)
     assert ports.free_port() == first
     with socket.socket() as server:
         server.bind(("127.0.0.1", first))
