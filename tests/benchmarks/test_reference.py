@@ -112,4 +112,4 @@ def test_the_scores_are_the_same(tmp_path: Path) -> None:
 
 def test_every_case_names_an_aim_or_is_a_part_of_one() -> None:
     assert {"step", "inference", "first-epoch", "later-epoch", "score-csv", "write-submission"} <= set(cases.CASES)
-    assert all(case.what for case in cases.CASES.values())
+    assert all(case.title for case in cases.CASES.values())
