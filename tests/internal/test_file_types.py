@@ -128,7 +128,7 @@ def test_every_reader_says_what_a_file_is(wrong: tuple[Path, str]) -> None:
         assert "allow_pickle" not in said
         assert "unsafe" not in said
         assert_short(refusal.value, path)
-    (finding,) = check(path).of("error")
+    (finding,) = check(path).with_severity("error")
     assert kind.description in finding.message
     assert finding.fix.lower().startswith(kind.advice[:20].lower())
 
