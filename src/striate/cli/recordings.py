@@ -33,8 +33,6 @@ def info(archive: ArchivePath, as_json: AsJson = False) -> None:
 
 
 def _facts(recording: "Recording") -> dict[str, Any]:
-    from striate.recordings import layout
-
     tiers = {}
     for tier in recording.tiers:
         repeats = recording.trials.loc[recording.trials["tier"] == tier, "image_id"].value_counts()
@@ -46,10 +44,12 @@ def _facts(recording: "Recording") -> dict[str, Any]:
         }
     return {
         "session": recording.session,
+        "benchmark": recording.benchmark.name,
         "neurons": len(recording.neurons),
         "areas": recording.neurons["area"].value_counts().to_dict(),
         "layers": recording.neurons["layer"].value_counts().to_dict(),
         "trials": len(recording.trials),
+        "channels": list(recording.benchmark.stimulus.channels),
         "image_shape": list(recording.image_shape),
         "tiers": tiers,
         "behavior_withheld": recording.behavior_withheld,
@@ -57,24 +57,23 @@ def _facts(recording: "Recording") -> dict[str, Any]:
         "order_withheld": recording.trials["trial_idx"].dtype.kind not in "iu",
         "trial_fields": list(recording.trials.columns),
         "neuron_fields": list(recording.neurons.columns),
-        "statistics": {v: "stored" if v in recording.stored_statistics else "computed" for v in layout.VARIABLES},
+        "statistics": {v: "stored" if v in recording.stored_statistics else "computed" for v in recording.arrays},
         "fingerprint": recording.fingerprint,
     }
 
 
 def _print_info(recording: "Recording") -> None:
-    from striate.recordings import layout
-
     facts = _facts(recording)
     x, y, z = recording.coordinates.T
     overview = Table(title=f"Recording {recording.session}", show_header=False, title_justify="left")
+    overview.add_row("benchmark", facts["benchmark"])
     overview.add_row("neurons", f"{facts['neurons']:,}")
     for field in ("areas", "layers"):
         overview.add_row(field, ", ".join(f"{name} {count:,}" for name, count in facts[field].items()))
     if len(x):
         overview.add_row("cortical field", f"{_span(x)} × {_span(y)} × {_span(z)} µm")
     height, width = recording.image_shape
-    overview.add_row("images", f"{height} × {width} pixels")
+    overview.add_row("images", f"{height} × {width} pixels, {', '.join(facts['channels'])}")
     overview.add_row(
         "trial order", "withheld (trial_idx is hashed)" if facts["order_withheld"] else "known (trial_idx)"
     )
@@ -95,14 +94,14 @@ def _print_info(recording: "Recording") -> None:
     values = Table(title="Statistics used for standardisation", title_justify="left")
     for column in ("variable", "component", "mean", "std", "min", "max", "source"):
         values.add_column(column, justify="left" if column in ("variable", "component", "source") else "right")
-    for name, variable in layout.VARIABLES.items():
-        statistics = recording.statistics[name]
+    components = {**recording.benchmark.components, "images": recording.benchmark.stimulus.channels}
+    for name, statistics in recording.statistics.items():
         source = facts["statistics"][name]
         withheld = {"behavior": recording.behavior_withheld, "pupil_center": recording.pupil_center_withheld}.get(name)
         if withheld:
             values.add_row(name, "withheld", "", "", "", "", source)
-        elif variable.components:
-            for index, component in enumerate(variable.components):
+        elif name in components and statistics.mean.ndim:
+            for index, component in enumerate(components[name]):
                 row_values = [f"{getattr(statistics, s)[index]:.4g}" for s in ("mean", "std", "min", "max")]
                 values.add_row(name if index == 0 else "", component, *row_values, source if index == 0 else "")
         else:
@@ -179,15 +178,17 @@ def _print_report(report: "CheckReport") -> None:
 def convert(
     out: Annotated[Path, typer.Option(help="Zip (a name ending in .zip) or folder to write.", show_default=False)],
     session: Annotated[
-        str, typer.Option(help="Session name, animal-session-scan, such as 12-3-1.", show_default=False)
+        str,
+        typer.Option(help="Session name, in SENSORIUM 2022 animal-session-scan, such as 12-3-1.", show_default=False),
     ],
     arrays: Annotated[
         Path | None, typer.Argument(help="One .npz, HDF5 or MATLAB 7.3 file with all arrays.", show_default=False)
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help=".npy file of shape (trials, height, width), grey values 0–255.")
+        Path | None,
+        typer.Option(help=".npy file of shape (trials, height, width) or (trials, channels, height, width)."),
     ] = None,
-    responses: Annotated[Path | None, typer.Option(help=".npy file of shape (trials, neurons), ≥ 0.")] = None,
+    responses: Annotated[Path | None, typer.Option(help=".npy file of shape (trials, neurons).")] = None,
     neurons: Annotated[
         Path | None, typer.Option(help="Table of neurons (CSV, TSV or Parquet) with x, y, z in µm.")
     ] = None,
@@ -196,7 +197,7 @@ def convert(
     ] = None,
     behavior: Annotated[
         Path | None,
-        typer.Option(help=".npy file of shape (trials, 3): pupil dilation, its derivative, running speed."),
+        typer.Option(help=".npy file of shape (trials, behaviour variables)."),
     ] = None,
     pupil_center: Annotated[Path | None, typer.Option(help=".npy file of shape (trials, 2): eye position.")] = None,
     image_axes: Annotated[
@@ -205,6 +206,9 @@ def convert(
     response_axes: Annotated[
         str | None, typer.Option(help="Order of the axes of responses: TN, or NT (trials last).", metavar="TN")
     ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Name of a benchmark, or path of its TOML file (default: sensorium2022).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of the choice of validation images.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files at --out.")] = False,
 ) -> None:
@@ -212,18 +216,20 @@ def convert(
 
     Nothing is written if the recording has an error.
     """
+    from striate.benchmarks import load_benchmark
     from striate.errors import InputError
     from striate.recordings import array_files, write
     from striate.recordings import check as check_recording
     from striate.recordings import convert as convert_arrays
 
+    spec = load_benchmark(benchmark)
     inputs = (arrays, images, responses, neurons, trials, behavior, pupil_center)
     if any(path is not None and path.exists() and out.exists() and path.samefile(out) for path in inputs):
         raise InputError(f"{out} is an input file, which would be overwritten: choose another --out.")
     axes = {"image_axes": image_axes, "response_axes": response_axes}
     inputs_by_name: dict[str, Any] = {name: order for name, order in axes.items() if order is not None}
     if arrays:
-        inputs_by_name |= array_files.read_arrays(arrays, **inputs_by_name)
+        inputs_by_name |= array_files.read_arrays(arrays, benchmark=spec, **inputs_by_name)
     for name, path in (
         ("images", images),
         ("responses", responses),
@@ -239,7 +245,7 @@ def convert(
         raise InputError(
             f"{', '.join(missing)} not given: give --{missing[0]} FILE, or one .npz or HDF5 file with all arrays."
         )
-    recording = convert_arrays(session=session, seed=seed, **inputs_by_name)
+    recording = convert_arrays(session=session, seed=seed, benchmark=spec, **inputs_by_name)
 
     def require_valid(written: Path) -> None:
         report = check_recording(written)

@@ -1,10 +1,11 @@
-"""Standardisation of raw values, as the evaluation of SENSORIUM 2022 requires it."""
+"""Standardisation of raw values, as the benchmark of a recording requires it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,21 +14,32 @@ from striate.catalog import as_recording
 from striate.errors import InputError
 
 if TYPE_CHECKING:
+    from striate.benchmarks import BenchmarkSpec
     from striate.recordings import Recording
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-# Lower bound of a neuron's standard deviation, as a fraction of the mean standard deviation.
-_SMALLEST_SCALE = 0.01
+
+class HasMeanAndStd(Protocol):
+    """Statistics of one variable, in raw units."""
+
+    @property
+    def mean(self) -> Any:
+        """Mean of each component."""
+
+    @property
+    def std(self) -> Any:
+        """Standard deviation of each component."""
 
 
 @dataclass(frozen=True, eq=False)
 class Standardisation:
     """Converts raw values of one recording to the standardised values that models and metrics use.
 
-    The statistics are those that the recording stores (set ``all``), or those of its training trials if it stores none. Each
-    method takes raw values of any shape that broadcasts, computes in float64 and returns an array of type `dtype`.
+    The benchmark chooses the method for each variable (see `striate.benchmarks.tables.Standardisation`). The statistics are
+    those that the recording stores (set ``all``), or those of its training trials if it stores none. Each method takes raw
+    values of any shape that broadcasts, computes in float64 and returns an array of type `dtype`.
 
     Attributes
     ----------
@@ -35,12 +47,16 @@ class Standardisation:
         Session of the recording.
     response_scale : (N,)
         Divisor of each neuron's responses, in raw units; never zero.
-    image_mean, image_std
-        Mean and standard deviation of the grey values, scalars.
-    behavior_std : (3,)
-        Standard deviation of pupil dilation, its derivative and running speed.
+    image_mean, image_std : () or (C,)
+        Mean that is subtracted from pixel values, and standard deviation that divides them; of all channels, or of each.
+    behavior_std : (K,)
+        Divisor of each behaviour variable.
     pupil_center_mean, pupil_center_std : (2,)
-        Mean and standard deviation of the horizontal and vertical eye position.
+        Mean and divisor of the horizontal and vertical eye position.
+    behavior_mean : (K,), or None
+        Mean that is subtracted from behaviour; None if behaviour is not centred.
+    value_range
+        Smallest and largest raw pixel value.
 
     References
     ----------
@@ -59,11 +75,13 @@ class Standardisation:
 
     session: str
     response_scale: Floats
-    image_mean: float
-    image_std: float
+    image_mean: Floats | float
+    image_std: Floats | float
     behavior_std: Floats
     pupil_center_mean: Floats
     pupil_center_std: Floats
+    behavior_mean: Floats | None = None
+    value_range: tuple[float, float] = (0.0, 255.0)
 
     @classmethod
     def from_recording(cls, recording: Recording | str | os.PathLike[str]) -> Standardisation:
@@ -81,25 +99,60 @@ class Standardisation:
             zero (a recording without training trials that stores no statistics, for example).
         """
         recording = as_recording(recording)
-        statistics = recording.statistics
-        images, pupil_center = statistics["images"], statistics["pupil_center"]
-        session = recording.session
-        mean, std = (_finite(f"{session}: images", value).item() for value in (images.mean, images.std))
+        session, statistics = recording.session, recording.statistics
+        for name in ("mean", "std"):
+            _finite(f"{session}: images", getattr(statistics["images"], name))
+        scale = _response_scale(session, statistics["responses"].std, recording.benchmark)
+        return cls.from_statistics(session, recording.benchmark, statistics, scale)
+
+    @classmethod
+    def from_statistics(
+        cls,
+        session: str,
+        benchmark: BenchmarkSpec,
+        statistics: Mapping[str, HasMeanAndStd],
+        response_scale: Floats,
+    ) -> Standardisation:
+        """Make a standardisation from statistics of the inputs.
+
+        Parameters
+        ----------
+        session
+            Session of the recording.
+        benchmark
+            Benchmark, which chooses the method for each variable.
+        statistics
+            Objects with ``mean`` and ``std``, by variable. Variables that are left out are not used.
+        response_scale : (N,)
+            Divisor of each neuron's responses.
+        """
+        methods, components = benchmark.standardisation, benchmark.components
+        image_mean, image_std = _centre_and_scale(statistics["images"], methods.images)
+        one = image_mean.size == 1  # for all channels
+        centres, scales = {}, {}
+        for name, method in (("behavior", methods.behavior), ("pupil_center", methods.pupil_center)):
+            unused = np.zeros(len(components[name]))
+            centres[name], scales[name] = (
+                _centre_and_scale(statistics[name], method) if name in statistics else (unused, unused)
+            )
         return cls(
             session=session,
-            response_scale=_response_scale(session, statistics["responses"].std),
-            image_mean=mean,
-            image_std=std,
-            behavior_std=np.asarray(statistics["behavior"].std, dtype=np.float64).reshape(-1),
-            pupil_center_mean=np.asarray(pupil_center.mean, dtype=np.float64).reshape(-1),
-            pupil_center_std=np.asarray(pupil_center.std, dtype=np.float64).reshape(-1),
+            response_scale=response_scale,
+            image_mean=image_mean.item() if one else image_mean,
+            image_std=image_std.item() if one else image_std,
+            behavior_std=scales["behavior"],
+            pupil_center_mean=centres["pupil_center"],
+            pupil_center_std=scales["pupil_center"],
+            behavior_mean=centres["behavior"] if methods.behavior == "zscore" else None,
+            value_range=benchmark.stimulus.range,
         )
 
     @property
     def image_range(self) -> tuple[float, float]:
-        """Standardised grey values of black (0) and white (255)."""
-        black, white = self.images(np.array([0.0, 255.0]), np.float64)
-        return float(black), float(white)
+        """Smallest and largest standardised pixel value: that of black and that of white."""
+        shape = (1, *np.shape(self.image_mean), 1, 1) if np.ndim(self.image_mean) else ()
+        low, high = (self.images(np.full(shape, value), np.float64) for value in self.value_range)
+        return float(low.min()), float(high.max())
 
     def for_neurons(self, columns: NDArray[np.integer]) -> Standardisation:
         """Return the standardisation of the neurons in the given columns.
@@ -113,18 +166,27 @@ class Standardisation:
         return _scaled(raw, None, self.response_scale, dtype)
 
     def images(self, raw: Array, dtype: DTypeLike = np.float32) -> Array:
-        """Standardise grey values: ``(x − mean) / std``, any shape."""
-        return _scaled(raw, np.asarray(self.image_mean), np.asarray(self.image_std), dtype)
+        """Standardise pixel values: ``(x − mean) / std``.
+
+        Any shape is allowed if mean and standard deviation are scalars, and (..., C, height, width) if there is one for each
+        channel.
+        """
+        mean, std = (np.asarray(value) for value in (self.image_mean, self.image_std))
+        if mean.ndim:
+            mean, std = mean[:, None, None], std[:, None, None]
+        return _scaled(raw, mean, std, dtype)
 
     def behavior(self, raw: Array, dtype: DTypeLike = np.float32) -> Array:
-        """Standardise behaviour: ``b / std``, not centred; 0 where std is 0; shape (..., 3).
+        """Standardise behaviour: ``b / std``, centred only if the benchmark says so; 0 where std is 0; shape (..., K).
 
         Raises
         ------
         InputError
             If the stored statistics of behaviour are not finite.
         """
-        return _scaled(raw, None, _finite(f"{self.session}: behavior", self.behavior_std), dtype)
+        name = f"{self.session}: behavior"
+        mean = None if self.behavior_mean is None else _finite(name, self.behavior_mean)
+        return _scaled(raw, mean, _finite(name, self.behavior_std), dtype)
 
     def pupil_center(self, raw: Array, dtype: DTypeLike = np.float32) -> Array:
         """Standardise eye position: ``(p − mean) / std``; 0 where std is 0; shape (..., 2).
@@ -138,10 +200,20 @@ class Standardisation:
         return _scaled(raw, _finite(name, self.pupil_center_mean), _finite(name, self.pupil_center_std), dtype)
 
 
-def _response_scale(session: str, stored: Array) -> Floats:
-    """Return the standard deviations, with 1 % of their mean as the lower bound."""
+def _centre_and_scale(statistics: HasMeanAndStd, method: str) -> tuple[Floats, Floats]:
+    """Return what is subtracted from a variable, and what divides it."""
+    mean, std = (np.asarray(value, dtype=np.float64).reshape(-1) for value in (statistics.mean, statistics.std))
+    if method == "none":
+        return np.zeros_like(mean), np.ones_like(std)
+    return (mean if method == "zscore" else np.zeros_like(mean)), std
+
+
+def _response_scale(session: str, stored: Array, benchmark: BenchmarkSpec) -> Floats:
+    """Return the standard deviations, with a fraction of their mean as the lower bound."""
     std = _finite(f"{session}: responses", stored).reshape(-1)
-    smallest = _SMALLEST_SCALE * std.mean() if std.size else 0.0
+    if benchmark.standardisation.responses == "none":
+        return np.ones_like(std)
+    smallest = benchmark.standardisation.response_floor * std.mean() if std.size else 0.0
     if std.size and smallest <= 0:
         raise InputError(
             f"{session}: the standard deviation of the responses is 0 for every neuron, so that they cannot be "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from striate._internal.file_types import NPY_SIGNATURE, detect_file_type, wrong_file_type
 from striate._internal.parquet_files import read_table as read_parquet
 from striate._internal.paths import expand_path
+from striate.benchmarks import Benchmark, BenchmarkSpec, load_benchmark
 from striate.errors import InputError, nearest, shortened
 from striate.recordings import npy_format
 from striate.recordings.axis_order import infer_axes
@@ -26,7 +27,11 @@ _ARRAY_FILE = "one file of arrays (.npz, HDF5, or MATLAB 7.3)"
 
 
 def read_arrays(
-    path: str | os.PathLike[str], *, image_axes: str | None = None, response_axes: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    image_axes: str | None = None,
+    response_axes: str | None = None,
+    benchmark: Benchmark | None = None,
 ) -> dict[str, Any]:
     """Read the arguments of `convert` from one file of arrays.
 
@@ -39,6 +44,8 @@ def read_arrays(
     image_axes, response_axes
         Order of the axes, as for `convert`, if it cannot be inferred from the file. For a MATLAB file, the order is that of
         ``size`` in MATLAB.
+    benchmark
+        Benchmark of the arrays, as for `convert`.
 
     Returns
     -------
@@ -60,7 +67,7 @@ def read_arrays(
     ...     sorted(read_arrays(Path(folder, "mouse.npz")))
     ['images', 'neurons', 'responses']
     """
-    source = expand_path(path)
+    source, spec = expand_path(path), load_benchmark(benchmark)
     if not source.exists():
         raise InputError(f"There is no file {source}: give an .npz or HDF5 file of arrays.")
     kind = detect_file_type(source)
@@ -86,23 +93,23 @@ def read_arrays(
         if name not in arguments:
             raise InputError(f"{source} has no {name}: it needs images, responses and the columns neurons/x, /y, /z.")
     if from_matlab:
-        _transpose_tables(arguments)
+        _transpose_tables(arguments, spec)
     explicit = {"image_axes": image_axes, "response_axes": response_axes}
     arguments |= {name: axes for name, axes in explicit.items() if axes is not None}
     if is_hdf5 and None in explicit.values():
         try:
-            inferred = infer_axes(arguments, from_matlab=from_matlab)
+            inferred = infer_axes(arguments, from_matlab=from_matlab, channels=spec.image_channels)
         except InputError as error:
             raise InputError(f"{shortened(source, 80)}: {error}") from None
         arguments = {**inferred, **arguments}
     return arguments
 
 
-def _transpose_tables(arguments: dict[str, Any]) -> None:
+def _transpose_tables(arguments: dict[str, Any], benchmark: BenchmarkSpec) -> None:
     """Transpose small MATLAB arrays whose last axis is trials or neurons."""
-    for name, width in (("behavior", 3), ("pupil_center", 2)):
+    for name, components in benchmark.components.items():
         if name in arguments and arguments[name].ndim == 2:
-            arguments[name] = _rows_first(arguments[name], width, name)
+            arguments[name] = _rows_first(arguments[name], len(components), name)
     for column, values in arguments["neurons"].items():
         if values.ndim == 2 and 1 not in values.shape and 3 in values.shape:
             arguments["neurons"][column] = _rows_first(values, 3, f"neurons/{column}")

@@ -11,7 +11,8 @@ from striate.errors import InputError
 Array = NDArray[Any]
 
 IMAGE_AXES, RESPONSE_AXES = "THW", "TN"
-_AXIS_NAMES = {"T": "trials or images", "H": "height", "W": "width", "N": "neurons"}
+CHANNEL_IMAGE_AXES = "TCHW"  # of images with several channels
+_AXIS_NAMES = {"T": "trials or images", "C": "channels", "H": "height", "W": "width", "N": "neurons"}
 
 
 def transpose_axes(array: Array, axes: str, target_axes: str, name: str) -> Array:
@@ -24,8 +25,8 @@ def transpose_axes(array: Array, axes: str, target_axes: str, name: str) -> Arra
     axes
         Order of the axes of `array`, a permutation of `target_axes`.
     target_axes
-        Order of the axes of the result: ``"THW"`` for images (trials, height, width), ``"TN"`` for responses (trials,
-        neurons).
+        Order of the axes of the result: ``"THW"`` for images (trials, height, width), ``"TCHW"`` for images with several
+        channels, ``"TN"`` for responses (trials, neurons).
     name
         Name of the array for error messages.
 
@@ -56,7 +57,7 @@ def transpose_axes(array: Array, axes: str, target_axes: str, name: str) -> Arra
     return array.transpose([letters.index(letter) for letter in target_axes])
 
 
-def infer_axes(arrays: Mapping[str, Any], *, from_matlab: bool) -> dict[str, str]:
+def infer_axes(arrays: Mapping[str, Any], *, from_matlab: bool, channels: int = 1) -> dict[str, str]:
     """Infer the axis order of ``images`` and ``responses`` from the numbers of trials, neurons and images.
 
     Parameters
@@ -66,6 +67,8 @@ def infer_axes(arrays: Mapping[str, Any], *, from_matlab: bool) -> dict[str, str
         are given.
     from_matlab
         Whether MATLAB wrote the file. The last axis of MATLAB arrays is often trials; other programs put trials first.
+    channels
+        Number of channels of the images.
 
     Returns
     -------
@@ -97,18 +100,30 @@ def infer_axes(arrays: Mapping[str, Any], *, from_matlab: bool) -> dict[str, str
     axes = {"response_axes": response_axes}
     if images.ndim in (3, 4) and "image_axes" not in arrays:
         trials = responses.shape[max(response_axes.find("T"), 0)] if responses.ndim == 2 else 0
-        axes["image_axes"] = _image_axes(_without_channel(images.shape), trials, arrays, from_matlab=from_matlab)
+        shape = _without_channel(images.shape) if channels == 1 else images.shape
+        candidates = _candidate_axes(shape, channels, from_matlab=from_matlab)
+        axes["image_axes"] = _image_axes(shape, candidates, trials, arrays, from_matlab=from_matlab)
     return axes
 
 
-def _image_axes(shape: tuple[int, ...], trials: int, arrays: Mapping[str, Any], *, from_matlab: bool) -> str:
-    fitting = ["THW"]
+def _candidate_axes(shape: tuple[int, ...], channels: int, *, from_matlab: bool) -> list[str]:
+    """Return the usual orders of the axes of images, as far as they agree with the number of channels."""
+    if channels == 1:
+        return ["THW", "HWT"] if from_matlab else ["THW"]
+    usual = ["TCHW", "THWC", *(["HWCT", "CHWT", "HWTC"] if from_matlab else [])]
+    return [axes for axes in usual if len(shape) == 4 and shape[axes.index("C")] == channels]
+
+
+def _image_axes(
+    shape: tuple[int, ...], candidates: list[str], trials: int, arrays: Mapping[str, Any], *, from_matlab: bool
+) -> str:
+    fitting = candidates
     if from_matlab:
-        fitting = [axes for axes in ("THW", "HWT") if shape[axes.index("T")] == trials]
+        fitting = [axes for axes in candidates if shape[axes.index("T")] == trials]
         if not fitting:  # one image per id: at least as many images as the largest id requires
             ids = np.asarray(arrays.get("trials", {}).get("image_id", ()))
             minimum = int(ids.max()) + 1 if ids.size and ids.dtype.kind in "iuf" else 1
-            fitting = [axes for axes in ("THW", "HWT") if shape[axes.index("T")] >= minimum]
+            fitting = [axes for axes in candidates if shape[axes.index("T")] >= minimum]
     if len(fitting) == 1:
         height, width = (shape[fitting[0].index(letter)] for letter in "HW")
         if height <= width:

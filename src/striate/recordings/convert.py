@@ -1,7 +1,7 @@
 """Conversion of a lab's own arrays to a recording."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from striate._internal.arrays import as_array
+from striate.benchmarks import Benchmark, BenchmarkSpec, load_benchmark
 from striate.errors import InputError, listed, validate_seed
-from striate.recordings import layout
 from striate.recordings.archive import open_archive
-from striate.recordings.axis_order import IMAGE_AXES, RESPONSE_AXES, transpose_axes
+from striate.recordings.axis_order import CHANNEL_IMAGE_AXES, IMAGE_AXES, RESPONSE_AXES, transpose_axes
 from striate.recordings.check_findings import Severity, UnreadableError
 from striate.recordings.lab_tables import Table, get_trial_ids, get_unit_ids, neuron_table, trial_table
 from striate.recordings.recording import Recording
 from striate.recordings.table_labels import (
-    BEHAVIOR,
-    PUPIL_CENTER,
     has_column_names,
     reorder_by_labels,
     stack_components,
@@ -42,47 +40,51 @@ def convert(
     trials: Table | None = None,
     behavior: ArrayLike | None = None,
     pupil_center: ArrayLike | None = None,
-    image_axes: str = IMAGE_AXES,
+    image_axes: str | None = None,
     response_axes: str = RESPONSE_AXES,
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    benchmark: Benchmark | None = None,
 ) -> Recording:
     """Make a recording from arrays, and optionally write it in the official layout.
 
     Parameters
     ----------
     session
-        Name of the recording, in the benchmark ``animal-session-scan``, for example ``"12-3-1"``.
+        Name of the recording, in SENSORIUM 2022 ``animal-session-scan``, for example ``"12-3-1"``.
     images : (T, H, W), (T, 1, H, W) or (T, H, W, 1), or (I, H, W)
-        Image of each trial, grey values 0–255. If `trials` has ``image_id`` with the numbers 0 to I − 1, each distinct image
+        Image of each trial, grey values 0–255; (T, C, H, W) or (T, H, W, C) if the benchmark has several channels. If `trials` has ``image_id`` with the numbers 0 to I − 1, each distinct image
         once. In this case I must differ from T, unless the ids are 0 to T − 1 in order, because the meaning of as many images
         as trials would be ambiguous.
     responses : (T, N)
-        Responses of each neuron in each trial, in raw units, ≥ 0. Columns of a DataFrame that are unit ids are matched with
+        Responses of each neuron in each trial, in raw units (≥ 0 in SENSORIUM 2022). Columns of a DataFrame that are unit ids are matched with
         those of `neurons`, and row labels with those of `trials`.
     neurons : DataFrame or dict of arrays, N rows
         Columns ``x``, ``y``, ``z`` in µm (or ``coordinates`` of shape (N, 3)), optionally ``unit_id`` (default: 1 to N),
         ``area`` and ``layer``. Other columns are kept.
     trials : DataFrame or dict of arrays, T rows, optional
-        Optional columns ``image_id`` (default: the same id for equal images), ``tier`` (default: ``test`` for images shown
-        more than once, ``validation`` for a random tenth of the others, else ``train``) and ``trial_idx`` (default: the
-        row number). Other columns are kept.
-    behavior : (T, 3), optional
-        Pupil dilation, its derivative, and running speed (default: zeros, which mean withheld). A DataFrame or mapping may
-        have the columns ``pupil_dilation``, ``pupil_dilation_derivative`` and ``running_speed`` in any order.
+        Optional columns ``image_id`` (default: the same id for equal images), ``tier`` (default: the first test tier for
+        images shown more than once, the validation tier for a random tenth of the others, else the training tier) and
+        ``trial_idx`` (default: the row number). Other columns are kept.
+    behavior : (T, K), optional
+        Behaviour variables of the benchmark (default: zeros, which mean withheld). A DataFrame or mapping may have them in any
+        order, by the names that the benchmark gives them: in SENSORIUM 2022 ``pupil dilation``,
+        ``derivative of pupil dilation`` and ``running speed``. Case, spaces, ``_`` and ``-`` do not matter.
     pupil_center : (T, 2), optional
         Horizontal and vertical eye position (default: zeros, which mean withheld). A DataFrame or mapping may have the
         columns ``horizontal`` and ``vertical`` in any order.
     image_axes, response_axes
-        Order of the axes of `images` and `responses`, with the letters T (trials or images), H (height), W (width) and
-        N (neurons), for example ``"HWT"`` and ``"NT"`` for arrays of MATLAB.
+        Order of the axes of `images` and `responses`, with the letters T (trials or images), C (channels, if there are
+        several), H (height), W (width) and N (neurons), for example ``"HWT"`` and ``"NT"`` for arrays of MATLAB.
     out
         Path of a zip (a name that ends in ``.zip``) or folder to write.
     seed
         Seed of the choice of validation images, if `trials` has no tiers.
     overwrite
         Whether to replace an existing file or folder at `out`.
+    benchmark
+        Benchmark of the recording: name, path of a TOML file, or description (default: SENSORIUM 2022).
 
     Returns
     -------
@@ -108,25 +110,30 @@ def convert(
     ... )
     <Recording 12-3-1: 4 neurons, 30 trials (train 20, validation 4, test 6), 18×32>
     """
+    spec = load_benchmark(benchmark)
     responses = _align_with_trials(responses, "responses", trials, get_unit_ids(neurons))
     response_array = _numeric_array(
         transpose_axes(as_array(responses, "responses"), response_axes, RESPONSE_AXES, "responses"), "responses", 2
     )
     count, neuron_count = response_array.shape
-    _check_responses(response_array)
+    _check_responses(response_array, spec)
     neurons_table = neuron_table(neurons, neuron_count, count)
     trials_table = trial_table(trials, count)
+    target_axes = IMAGE_AXES if spec.image_channels == 1 else CHANNEL_IMAGE_AXES
     image_array, image_ids = _images(
-        transpose_axes(as_array(images, "images"), image_axes, IMAGE_AXES, "images"), trials_table, count
+        transpose_axes(as_array(images, "images"), image_axes or target_axes, target_axes, "images"),
+        trials_table,
+        count,
+        spec,
     )
     trials_table["image_id"] = image_ids
     if "tier" not in trials_table:
-        trials_table["tier"] = _choose_tiers(np.asarray(trials_table["image_id"]), seed)
+        trials_table["tier"] = _choose_tiers(np.asarray(trials_table["image_id"]), seed, spec)
     if (empty := np.flatnonzero(trials_table["tier"].isna())).size:
         raise InputError(
-            f"trials' tier is missing in rows {listed(empty)}: give one of {', '.join(layout.TIERS)} for each trial."
+            f"trials' tier is missing in rows {listed(empty)}: give one of {', '.join(spec.tier_order)} for each trial."
         )
-    trials_table["tier"] = [layout.tier_name(str(tier)) for tier in trials_table["tier"]]
+    trials_table["tier"] = [spec.tier_name(str(tier)) for tier in trials_table["tier"]]
     if "trial_idx" not in trials_table:
         trials_table["trial_idx"] = np.arange(count)
     recording = Recording(
@@ -135,8 +142,9 @@ def convert(
         trials_table,
         image_array,
         response_array,
-        _behavior_array(behavior, "behavior", count, BEHAVIOR, trials),
-        _behavior_array(pupil_center, "pupil_center", count, PUPIL_CENTER, trials),
+        _behavior_array(behavior, "behavior", count, spec, trials),
+        _behavior_array(pupil_center, "pupil_center", count, spec, trials),
+        benchmark=spec,
     )
     if out is None:
         return recording
@@ -175,22 +183,25 @@ def _finite(array: Array, name: str) -> Array:
     return array
 
 
-def _check_responses(responses: Array) -> None:
-    if (responses < 0).any():
-        rows = np.flatnonzero((responses < 0).any(axis=1))
+def _check_responses(responses: Array, benchmark: BenchmarkSpec) -> None:
+    minimum = benchmark.responses.minimum
+    if minimum is not None and (responses < minimum).any():
+        rows = np.flatnonzero((responses < minimum).any(axis=1))
+        problem = f"below {minimum:g}" if minimum else "negative"
         raise InputError(
-            f"responses are negative in {len(rows)} trials (rows {listed(rows)}): give deconvolved responses or rates, which are ≥ 0."
+            f"responses are {problem} in {len(rows)} trials (rows {listed(rows)}): give {benchmark.responses.title} or rates, "
+            f"which are ≥ {minimum:g}."
         )
 
 
-def _images(images: Array, trials: pd.DataFrame, count: int) -> tuple[Array, Array]:
-    """Return the image of every trial, (T, 1, H, W), and its id."""
-    array = _grey_images(images)
+def _images(images: Array, trials: pd.DataFrame, count: int, benchmark: BenchmarkSpec) -> tuple[Array, Array]:
+    """Return the image of every trial, (T, C, H, W), and its id."""
+    array = _image_array(images, benchmark)
     if "image_id" not in trials:
         if len(array) != count:
             raise InputError(
                 f"there are {len(array)} images and {count} rows of responses: give one image a trial, or trials with image_id."
-                + (" If trials are the last axis of images, give image_axes: HWT." if array.shape[3] == count else "")
+                + (" If trials are the last axis of images, give image_axes: HWT." if images.shape[-1] == count else "")
             )
         return array, _ids_by_pixels(array)
     ids = np.asarray(trials["image_id"])
@@ -210,19 +221,29 @@ def _images(images: Array, trials: pd.DataFrame, count: int) -> tuple[Array, Arr
     return array, ids
 
 
-def _grey_images(array: Array) -> Array:
-    if array.ndim == 3:
+def _image_array(array: Array, benchmark: BenchmarkSpec) -> Array:
+    """Return images as (T, C, H, W), and refuse other channels and values than those of the benchmark."""
+    stimulus, channels = benchmark.stimulus, benchmark.image_channels
+    if array.ndim == 3 and channels == 1:
         array = array[:, None]
-    elif array.ndim == 4 and array.shape[1] != 1 and array.shape[3] == 1:  # channels last
+    elif array.ndim == 4 and array.shape[1] != channels and array.shape[3] == channels:  # channels last
         array = np.moveaxis(array, 3, 1)
     array = _numeric_array(array, "images", 4)
-    if array.shape[1] != 1:
-        raise InputError(f"images have shape {array.shape}: give grey images, (trials, height, width).")
-    if array.size and (array.min() < 0 or array.max() > 255):
-        raise InputError(f"images hold values from {array.min()} to {array.max()}: give grey values of 0–255.")
-    if array.size and array.dtype.kind == "f" and 0 < array.max() <= 1:
+    if array.shape[1] != channels:
+        wanted = (
+            "grey images, (trials, height, width)"
+            if channels == 1
+            else f"(trials, {channels}, height, width), with the channels {', '.join(stimulus.channels)}"
+        )
+        raise InputError(f"images have shape {array.shape}: give {wanted}.")
+    low, high = stimulus.range
+    values = f"{stimulus.value_name} of {low:g}–{high:g}"
+    if array.size and (array.min() < low or array.max() > high):
+        raise InputError(f"images hold values from {array.min()} to {array.max()}: give {values}.")
+    if array.size and array.dtype.kind == "f" and low == 0 and high >= 2 and 0 < array.max() <= 1:
         raise InputError(
-            f"images hold values from {array.min()} to {array.max()}: multiply by 255, grey values are 0–255."
+            f"images hold values from {array.min()} to {array.max()}: multiply by {high:g}, {stimulus.value_name} are "
+            f"{low:g}–{high:g}."
         )
     return array
 
@@ -242,16 +263,16 @@ def _ids_by_pixels(images: Array) -> Array:
     return np.array([ids.setdefault(image.tobytes(), len(ids)) for image in images], dtype=np.int64)
 
 
-def _choose_tiers(image_ids: Array, seed: int) -> Array:
+def _choose_tiers(image_ids: Array, seed: int, benchmark: BenchmarkSpec) -> Array:
     ids, index, counts = np.unique(image_ids, return_inverse=True, return_counts=True)
     once = np.flatnonzero(counts == 1)
-    tier_by_image = np.full(len(ids), "train", dtype="<U10")
-    tier_by_image[counts > 1] = "test"
+    tier_by_image = np.full(len(ids), benchmark.training_tier, dtype=object)
+    tier_by_image[counts > 1] = next(iter(benchmark.test_tiers), benchmark.training_tier)
     chosen = np.random.default_rng(validate_seed(seed)).permutation(once)[
         : max(1, round(_VALIDATION_FRACTION * len(once)))
     ]
-    tier_by_image[chosen] = "validation"
-    return tier_by_image[index]
+    tier_by_image[chosen] = benchmark.validation_tier
+    return tier_by_image[index].astype(str)
 
 
 def _align_with_trials(values: Any, name: str, trials: Any, unit_ids: list[Any] | None = None) -> Any:
@@ -267,17 +288,19 @@ def _align_with_trials(values: Any, name: str, trials: Any, unit_ids: list[Any] 
     return reorder_by_labels(values, name, rows=rows, columns=unit_ids)
 
 
-def _behavior_array(
-    values: Any, name: str, count: int, components: Mapping[str, Sequence[str]], trials: Table | None
-) -> Array:
+def _behavior_array(values: Any, name: str, count: int, benchmark: BenchmarkSpec, trials: Table | None) -> Array | None:
+    components = benchmark.components[name]
     width = len(components)
     if values is None:
-        return np.zeros((count, width), dtype=np.float32)
+        return None
+    if not width:
+        raise InputError(f"Benchmark {benchmark.name} has no {name}: leave it out.")
     values = _align_with_trials(values, name, trials)
     array = _array_of_dimensions(
-        stack_components(name, values, components) if has_column_names(values) else values, name, 2
+        stack_components(name, values, benchmark) if has_column_names(values) else values, name, 2
     )
     if array.shape != (count, width):
-        parts = ", ".join(layout.VARIABLES[name].components)
-        raise InputError(f"{name} has shape {array.shape}: {count} trials need ({count}, {width}): {parts}.")
+        raise InputError(
+            f"{name} has shape {array.shape}: {count} trials need ({count}, {width}): {', '.join(components)}."
+        )
     return _finite(array, name)

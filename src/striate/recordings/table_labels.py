@@ -1,6 +1,5 @@
 """Matching of rows and columns of tables by their labels instead of their positions."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,15 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate._internal.arrays import as_array
+from striate.benchmarks import BenchmarkSpec
+from striate.benchmarks.tables import plain_name
 from striate.errors import InputError, listed, nearest
-
-# component -> alternative names, compared without case, spaces and underscores
-BEHAVIOR: Mapping[str, Sequence[str]] = {
-    "pupil_dilation": ("pupil dilation", "dilation", "pupil", "pupil size"),
-    "pupil_dilation_derivative": ("derivative of pupil dilation", "derivative", "pupil derivative", "d_pupil"),
-    "running_speed": ("running speed", "running", "speed", "treadmill"),
-}
-PUPIL_CENTER: Mapping[str, Sequence[str]] = {"horizontal": ("x", "pupil_x"), "vertical": ("y", "pupil_y")}
 
 
 def has_column_names(values: Any) -> bool:
@@ -33,23 +26,23 @@ def has_column_names(values: Any) -> bool:
     return isinstance(values, Mapping)
 
 
-def stack_components(name: str, values: Any, components: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
+def stack_components(name: str, values: Any, benchmark: BenchmarkSpec) -> NDArray[np.float64]:
     """Stack the components of behaviour or eye position from a table or mapping by their names.
 
     Parameters
     ----------
     name
-        Name of the variable for error messages, such as ``"behavior"``.
+        Name of the variable, ``"behavior"`` or ``"pupil_center"``.
     values
         DataFrame, Series, or mapping from names to numbers or columns of equal length. It may have the components of both
         behaviour and eye position.
-    components
-        Components with their alternative names: `BEHAVIOR` or `PUPIL_CENTER`.
+    benchmark
+        Benchmark, which names the components. Alternative names are allowed, and case, spaces, ``_`` and ``-`` are ignored.
 
     Returns
     -------
     (T, K)
-        One column per component, in the order of `components`.
+        One column per component, in the order of the benchmark.
 
     Raises
     ------
@@ -58,14 +51,16 @@ def stack_components(name: str, values: Any, components: Mapping[str, Sequence[s
 
     Examples
     --------
-    >>> stack_components("pupil_center", {"y": [1.0, 2.0], "x": [3.0, 4.0]}, PUPIL_CENTER).tolist()
+    >>> from striate.benchmarks import load_benchmark
+    >>> stack_components("pupil_center", {"y": [1.0, 2.0], "x": [3.0, 4.0]}, load_benchmark()).tolist()
     [[3.0, 1.0], [4.0, 2.0]]
     """
-    own = _normalised_names(components)
-    known = own | _normalised_names(BEHAVIOR) | _normalised_names(PUPIL_CENTER)
+    components = benchmark.components[name]
+    names = {variable: _normalised_names(benchmark.component_aliases(variable)) for variable in benchmark.components}
+    own, known = names[name], {each for of_variable in names.values() for each in of_variable}
     columns: dict[str, NDArray[Any]] = {}
     for key in values.keys():  # noqa: SIM118 - iterating over a Series gives its values
-        normalised = _normalise_name(str(key))
+        normalised = plain_name(str(key))
         if normalised not in known:
             raise InputError(f"{name} has no component {key!r}: {nearest(str(key), components)}.")
         if normalised in own:
@@ -83,12 +78,8 @@ def stack_components(name: str, values: Any, components: Mapping[str, Sequence[s
         ) from error
 
 
-def _normalise_name(key: str) -> str:
-    return re.sub(r"[\s_-]+", "", key).lower()
-
-
 def _normalised_names(components: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    return {_normalise_name(name): component for component, names in components.items() for name in (component, *names)}
+    return {plain_name(name): component for component, names in components.items() for name in (component, *names)}
 
 
 def index_as_columns(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:

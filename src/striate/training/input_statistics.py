@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from striate._internal.atomic_write import atomic_write
 from striate._internal.safe_parsing import parse_model, read_limited
+from striate.benchmarks import BenchmarkSpec, is_default, load_benchmark
 from striate.data.standardisation import Standardisation
 from striate.errors import InputError
 
@@ -21,28 +23,19 @@ if TYPE_CHECKING:
 
 _LARGEST_FILE = 2**24  # bytes
 
-_Behavior = Annotated[tuple[float, ...], Field(min_length=3, max_length=3)]
-_Position = Annotated[tuple[float, ...], Field(min_length=2, max_length=2)]
+_Components = Annotated[tuple[float, ...], Field(max_length=256)]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class BehaviorStatistics(_Strict):
-    """Statistics of pupil dilation, its derivative and running speed, in raw units."""
+class ComponentStatistics(_Strict):
+    """Statistics of each component of a variable, in raw units."""
 
-    mean: _Behavior
-    std: _Behavior
-    median: _Behavior
-
-
-class PupilStatistics(_Strict):
-    """Statistics of the horizontal and vertical eye position, in raw units."""
-
-    mean: _Position
-    std: _Position
-    median: _Position
+    mean: _Components
+    std: _Components
+    median: _Components
 
 
 class SessionInputs(_Strict):
@@ -53,41 +46,57 @@ class SessionInputs(_Strict):
     image_shape
         Height and width of the recorded images in pixels.
     image_mean, image_std
-        Mean and standard deviation of the grey values.
+        Mean and standard deviation of the pixel values: one of each channel, or one of all.
     behavior, pupil_center
         Statistics of behaviour and eye position; None if the model does not use them.
+    benchmark
+        Benchmark of the recording; None for SENSORIUM 2022.
     """
 
     image_shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
-    image_mean: float
-    image_std: Annotated[float, Field(ge=0)]
-    behavior: BehaviorStatistics | None
-    pupil_center: PupilStatistics | None
+    image_mean: float | _Components
+    image_std: Annotated[float, Field(ge=0)] | _Components
+    behavior: ComponentStatistics | None
+    pupil_center: ComponentStatistics | None
+    benchmark: BenchmarkSpec | None = None
+
+    @model_validator(mode="after")
+    def _components_are_those_of_the_benchmark(self) -> Self:
+        channels = self.spec.image_channels
+        shapes = {np.shape(self.image_mean), np.shape(self.image_std)}
+        if shapes not in ({()}, {(channels,)}):
+            raise ValueError(f"image_mean and image_std need one value, or one for each of {channels} channels")
+        for name, components in self.spec.components.items():
+            statistics: ComponentStatistics | None = getattr(self, name)
+            if statistics and {len(statistics.mean), len(statistics.std), len(statistics.median)} != {len(components)}:
+                raise ValueError(f"{name} has {len(components)} components, and their statistics have another number")
+        return self
+
+    @property
+    def spec(self) -> BenchmarkSpec:
+        """Benchmark of the recording."""
+        return self.benchmark or load_benchmark()
 
     @classmethod
     def from_recording(cls, recording: Recording, *, behavior: bool, pupil_center: bool) -> SessionInputs:
         """Collect the statistics of a recording that the inputs of the model need."""
-        standardisation, statistics = Standardisation.from_recording(recording), recording.statistics
+        statistics = recording.statistics
+        images = _summary(statistics["images"])
+        single = np.ndim(statistics["images"].mean) == 0 or len(images["mean"]) == 1
         return cls(
             image_shape=recording.image_shape,
-            image_mean=standardisation.image_mean,
-            image_std=standardisation.image_std,
-            behavior=BehaviorStatistics(**_summary(statistics["behavior"])) if behavior else None,
-            pupil_center=PupilStatistics(**_summary(statistics["pupil_center"])) if pupil_center else None,
+            image_mean=images["mean"][0] if single else tuple(images["mean"]),
+            image_std=images["std"][0] if single else tuple(images["std"]),
+            behavior=ComponentStatistics(**_summary(statistics["behavior"])) if behavior else None,
+            pupil_center=ComponentStatistics(**_summary(statistics["pupil_center"])) if pupil_center else None,
+            benchmark=None if is_default(recording.benchmark) else recording.benchmark,
         )
 
     def standardisation(self, session: str, response_scale: NDArray[np.float64]) -> Standardisation:
         """Return the standardisation that the model was trained with."""
-        behavior, pupil = self.behavior, self.pupil_center
-        return Standardisation(
-            session=session,
-            response_scale=response_scale,
-            image_mean=self.image_mean,
-            image_std=self.image_std,
-            behavior_std=np.array(behavior.std if behavior else (0.0, 0.0, 0.0)),
-            pupil_center_mean=np.array(pupil.mean if pupil else (0.0, 0.0)),
-            pupil_center_std=np.array(pupil.std if pupil else (0.0, 0.0)),
-        )
+        statistics: dict[str, Any] = {"images": SimpleNamespace(mean=self.image_mean, std=self.image_std)}
+        statistics |= {name: getattr(self, name) for name in self.spec.components if getattr(self, name) is not None}
+        return Standardisation.from_statistics(session, self.spec, statistics, response_scale)
 
 
 class RunInputs(_Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,11 @@ from striate.data.config import ORIGINAL
 from striate.data.raw_images import RawImages, model_images, screen_sized
 from striate.errors import InputError, listed, nearest
 from striate.models.kernels import freed_memory_kept
-from striate.recordings.table_labels import BEHAVIOR, PUPIL_CENTER, stack_components
+from striate.recordings.table_labels import stack_components
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
-    from striate.training.input_statistics import BehaviorStatistics, PupilStatistics
+    from striate.training.input_statistics import ComponentStatistics, SessionInputs
     from striate.training.run import Run
 
 UNITS = ("standardised", "raw")
@@ -49,10 +49,10 @@ def respond(
         raise InputError(f"batch_size is {batch_size!r}; give a whole number ≥ 1.")
     session = _session(run, recording)
     inputs = run.inputs(session)
-    given = RawImages(images)
+    given = RawImages(images, inputs.spec.stimulus)
     standardisation = run.standardisation(session)
-    behavior_values = _state("behavior", behavior, inputs.behavior, BEHAVIOR, len(given), session)
-    pupil = _state("pupil_center", pupil_center, inputs.pupil_center, PUPIL_CENTER, len(given), session)
+    behavior_values = _state("behavior", behavior, inputs, len(given), session)
+    pupil = _state("pupil_center", pupil_center, inputs, len(given), session)
     if behavior_values is not None:
         behavior_values = standardisation.behavior(behavior_values)
     if pupil is not None:
@@ -83,14 +83,14 @@ def respond(
 def _batches(
     images: RawImages, screen: tuple[int, int], size: tuple[int, int], count: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield batches of images, (B, 1, H, W). All images of a batch have the size of the screen or that of the input."""
+    """Yield batches of images, (B, C, H, W). All images of a batch have the size of the screen or that of the input."""
     named = zip(images.names, images, strict=True)
     while chunk := list(islice(named, count)):
         fitting = [screen_sized(image, screen, size, name) for name, image in chunk]
         start = 0
         for end in range(1, len(fitting) + 1):
             if end == len(fitting) or fitting[end].shape != fitting[start].shape:
-                yield np.stack(fitting[start:end])[:, None].astype(np.float32)
+                yield np.stack(fitting[start:end]).astype(np.float32)
                 start = end
 
 
@@ -110,15 +110,10 @@ def _session(run: Run, recording: Any) -> str:
     return str(session)
 
 
-def _state(
-    name: str,
-    given: Any,
-    statistics: BehaviorStatistics | PupilStatistics | None,
-    components: Mapping[str, Sequence[str]],
-    count: int,
-    session: str,
-) -> NDArray[np.float64] | None:
+def _state(name: str, given: Any, inputs: SessionInputs, count: int, session: str) -> NDArray[np.float64] | None:
     """Return the raw values of behaviour or eye position for each image, (T, K); None if the model does not use them."""
+    statistics: ComponentStatistics | None = getattr(inputs, name)
+    components = inputs.spec.components[name]
     what = f"({', '.join(components)})"
     if statistics is None:
         if given is not None:
@@ -136,7 +131,7 @@ def _state(
             )
         values = np.array([getattr(statistics, given)])
     elif isinstance(given, Mapping | pd.DataFrame | pd.Series):
-        values = stack_components(name, given, components)
+        values = stack_components(name, given, inputs.spec)
     else:
         values = np.atleast_2d(as_array(given, name).astype(np.float64))
     if values.ndim != 2 or values.shape[1] != len(components) or len(values) not in (1, count):
