@@ -3,13 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fixtures.archives import Members, members_of, write_folder, write_zip
+from tests.fixtures.command import run_in_process
 from tests.fixtures.recordings import COLOUR_MICE, colour_recording, small_recording
+from tests.recordings.test_matlab import write_matlab
 
+import striate
 from striate.benchmarks import BenchmarkSpec, load_benchmark
 from striate.errors import InputError
 from striate.recordings import Recording, check, write
@@ -141,3 +146,94 @@ def test_an_image_of_two_test_tiers_is_found(tmp_path: Path) -> None:
     recording.images[second] = recording.images[first]
     messages = [one.message for one in check(write(recording, tmp_path / "x")) if one.rule == "image-across-tiers"]
     assert any("both in seen and in gratings" in message for message in messages)
+
+
+ARGUMENTS: dict[str, Any] = {
+    "session": "mouse_b",
+    "neurons": {axis: np.arange(4.0) for axis in "xyz"},
+    "benchmark": COLOUR_MICE,
+}
+
+
+def colour_arrays(trials: int = 30) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    return {
+        "images": rng.integers(0, 256, (trials, 2, 32, 48), dtype=np.uint8),
+        "responses": rng.gamma(2.0, 1.0, (trials, 4)),
+        "behavior": rng.normal(0, 1, (trials, 5)),
+        "pupil_center": rng.normal(0, 1, (trials, 2)),
+    }
+
+
+def test_arrays_of_several_channels_become_a_recording(tmp_path: Path) -> None:
+    arrays = colour_arrays()
+    tiers = np.repeat(["fit", "stop", "public", "gratings"], [18, 4, 4, 4])
+    recording = striate.convert(**ARGUMENTS, **arrays, trials={"tier": tiers}, out=tmp_path / "b.zip")
+    assert recording.session == "mouse_b"
+    assert recording.tiers == ("fit", "stop", "seen", "gratings")
+    assert np.array_equal(recording.images, arrays["images"])
+    last = striate.convert(**ARGUMENTS, **{**arrays, "images": np.moveaxis(arrays["images"], 1, 3)})
+    stated = striate.convert(
+        **ARGUMENTS, **{**arrays, "images": arrays["images"].transpose(2, 3, 1, 0)}, image_axes="HWCT"
+    )
+    assert np.array_equal(last.images, arrays["images"])
+    assert np.array_equal(stated.images, arrays["images"])
+    assert last.tiers == ("fit", "stop")
+    assert check(last).ok
+
+
+def test_behaviour_is_found_by_the_names_of_the_benchmark() -> None:
+    arrays = colour_arrays()
+    names = load_benchmark(COLOUR_MICE).behavior_names
+    table = pd.DataFrame(arrays.pop("behavior"), columns=list(names)).rename(columns={"running speed": "Running_Speed"})
+    recording = striate.convert(**ARGUMENTS, **arrays, behavior=table[table.columns[::-1]])
+    assert np.array_equal(recording.behavior, table.to_numpy())
+    with pytest.raises(InputError, match=r"behavior lacks licking: it needs pupil dilation, running speed, whisking"):
+        striate.convert(**ARGUMENTS, **arrays, behavior=table.drop(columns="licking"))
+    with pytest.raises(InputError, match="did you mean 'licking'"):
+        striate.convert(**ARGUMENTS, **arrays, behavior=table.rename(columns={"licking": "liking"}))
+
+
+@pytest.mark.parametrize("matlab", [False, True])
+def test_arrays_of_several_channels_are_read_from_hdf5(matlab: bool, tmp_path: Path) -> None:
+    arrays = colour_arrays()
+    tables = {**{f"neurons/{axis}": np.arange(4.0) for axis in "xyz"}}
+    if matlab:
+        turned = {
+            "images": arrays["images"].transpose(2, 3, 1, 0),
+            "responses": arrays["responses"].T,
+            "behavior": arrays["behavior"].T,
+            "pupil_center": arrays["pupil_center"].T,
+        }
+        path = write_matlab(tmp_path / "a.mat", {**turned, **tables})
+    else:
+        path = tmp_path / "a.h5"
+        with h5py.File(path, "w") as file:
+            for name, values in ({**arrays, **tables}).items():
+                file[name] = values
+    done = run_in_process(
+        "convert", str(path), "--session", "mouse_b", "--benchmark", str(COLOUR_MICE), "--out", str(tmp_path / "b.zip")
+    )
+    assert done.status == 0, done
+    recording = open_recording(tmp_path / "b.zip")
+    assert recording.benchmark.name == "colour-mice"
+    for name, values in arrays.items():
+        np.testing.assert_allclose(recording.arrays[name], values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": np.zeros((30, 32, 48))}, r"give \(trials, 2, height, width\), with the channels uv, green"),
+        ({"images": np.zeros((30, 2, 20, 20))}, "those of benchmark colour-mice have 32×48"),
+        ({"images": np.full((30, 2, 32, 48), 300)}, "give pixel values of 0–255"),
+        ({"images": np.full((30, 2, 32, 48), 0.5)}, "multiply by 255, pixel values"),
+        ({"responses": np.full((30, 4), -1.0)}, "give spike counts or rates, which are ≥ 0"),
+        ({"behavior": np.zeros((30, 3))}, r"behavior has shape .* need \(30, 5\): pupil dilation, running speed"),
+        ({"trials": {"tier": ["train"] * 30}}, "There is no tier 'train': .*fit, stop, seen"),
+        ({"image_axes": "THW"}, "give the letters of TCHW"),
+    ],
+)
+def test_arrays_that_do_not_fit_the_benchmark_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        striate.convert(**{**ARGUMENTS, **colour_arrays(), **change})

@@ -228,14 +228,14 @@ def _image_array(array: Array, benchmark: BenchmarkSpec) -> Array:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[1] != channels and array.shape[3] == channels:  # channels last
         array = np.moveaxis(array, 3, 1)
-    array = _numeric_array(array, "images", 4)
-    if array.shape[1] != channels:
+    if array.ndim != 4 or array.shape[1] != channels:
         wanted = (
             "grey images, (trials, height, width)"
             if channels == 1
             else f"(trials, {channels}, height, width), with the channels {', '.join(stimulus.channels)}"
         )
         raise InputError(f"images have shape {array.shape}: give {wanted}.")
+    array = _finite(array, "images")
     low, high = stimulus.range
     values = f"{stimulus.value_name} of {low:g}–{high:g}"
     if array.size and (array.min() < low or array.max() > high):
