@@ -49,7 +49,12 @@ test: setup lint types ## Lint, types, the fast tests, and the examples of docst
 	@echo "== fast tests, two at a time"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile --doctest-modules --ignore=src/striate/portal tests src/striate
 
-test-slow: setup ## The slow tests, property tests with a new SEED, and the portal's tests on PostgreSQL and S3.
+$(VENV)/.log-installed: $(INSTALLED)
+	@echo "== setting up what the tests of Weights & Biases and MLflow need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[log]'
+	@touch $@
+
+test-slow: setup $(VENV)/.log-installed ## The slow tests, property tests with a new SEED, and the portal's tests on PostgreSQL and S3.
 	@echo "== slow tests, two at a time; property tests with seed $(SEED) (to repeat: make test-slow SEED=$(SEED))"
 	@$(BIN)/python -m pytest -q -m "slow or hypothesis" -n 2 --hypothesis-profile=explore --hypothesis-seed=$(SEED)
 	@echo "== the portal's fast tests again, on PostgreSQL and S3"

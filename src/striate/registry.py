@@ -200,6 +200,10 @@ class Registry(Generic[T]):
         """Return the names of all components, those of entry points that are not loaded included."""
         return tuple(sorted({*self._components, *_entry_points(self.kind)}))
 
+    def loaded(self) -> tuple[Component[T], ...]:
+        """Return the components whose modules have been imported, by name."""
+        return tuple(component for _, component in sorted(self._components.items()))
+
     def __contains__(self, name: object) -> bool:
         return name in self.names()
 

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from striate import __version__
 from striate._internal.progress_bars import is_terminal
+from striate.cli.plugins import OPTION, load_plugins, plugin_components
 from striate.cli.standard_streams import make_printable, open_closed_streams
 from striate.errors import InputError, StriateError, command_line
 
@@ -79,6 +80,7 @@ def program() -> Any:
     Flags, which take no value, show no type. Paragraphs are wrapped at the width of the terminal.
     """
     load_commands()
+    plugins = _describe_plugins()
     command: Any = typer.main.get_command(app)
     command.commands = dict(sorted(command.commands.items(), key=lambda item: _sort_key(item[1])))
     remaining: list[Any] = [command]
@@ -89,8 +91,17 @@ def program() -> Any:
                 parameter.metavar = ""
         paragraphs = (each.help or "").replace("``", "`").split("\n\n")
         each.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs) or None
+        each.epilog = plugins
         remaining += getattr(each, "commands", {}).values()
     return command
+
+
+def _describe_plugins() -> str | None:
+    """Return a sentence for help texts that names the components of loaded plugins; None if there are none."""
+    if "striate.registry" not in sys.modules:  # no plugin has been loaded
+        return None
+    components = [f"{kind} {component.name}" for kind, component in plugin_components()]
+    return f"From plugins: {', '.join(components)}." if components else None
 
 
 def _sort_key(command: Any) -> tuple[int, bool, int]:
@@ -111,6 +122,12 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    plugin: list[str] = typer.Option(
+        [],
+        OPTION,
+        metavar="FILE.py",
+        help="Load a Python file or module that registers components. Any command takes it.",
+    ),
 ) -> None:
     pass
 
@@ -169,11 +186,11 @@ def _end_interrupted(received: list[signal.Signals]) -> NoReturn:
 
 
 def _run(received: list[signal.Signals]) -> None:
-    command = program()
     try:
         if "" in sys.argv[1:]:  # an empty path would mean the current folder
             raise InputError("An argument is empty; perhaps a shell variable is not set.")
-        status = command(standalone_mode=False)
+        arguments = load_plugins(sys.argv[1:])
+        status = program()(args=arguments, standalone_mode=False)
         if status == _INTERRUPTED:
             _end_interrupted(received)
         sys.exit(status)

@@ -26,10 +26,17 @@ class Format(StrEnum):
 @app.command("recipes", rich_help_panel=MODELS)
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Recipe to print in full.", show_default=False)] = None,
+    components: Annotated[
+        bool,
+        typer.Option("--components", help="List what recipes and commands choose by name, such as losses and cores."),
+    ] = False,
 ) -> None:
     """List the recipes that are part of striate, or print one of them, to copy and change it."""
     from striate.training import load_recipe, recipe_names, recipe_text
 
+    if components:
+        _print_components()
+        return
     if name is not None:
         print(recipe_text(name), end="")
         return
@@ -39,6 +46,20 @@ def recipes(
     for each in recipe_names():
         recipe = load_recipe(each)
         table.add_row(each, recipe.protocol, recipe.description)
+    console.print(table)
+
+
+def _print_components() -> None:
+    from striate.registry import REGISTRIES
+
+    table = Table(title="Components", title_justify="left")
+    for column in ("kind", "name", "from", "description"):
+        table.add_column(column)
+    for registry in REGISTRIES.values():
+        for name in registry:
+            component = registry[name]
+            source = component.source
+            table.add_row(registry.singular, name, source.package or source.module, component.summary)
     console.print(table)
 
 
@@ -68,6 +89,12 @@ def train(
             help="Random seed of initial weights, order of trials and readout positions. The same seed gives the same weights."
         ),
     ] = 0,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Also log to wandb (Weights & Biases), mlflow, or a callback of a plugin; repeatable."
+        ),
+    ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
@@ -91,7 +118,9 @@ def train(
 
     recordings = [striate.open(archive) for archive in locate_all(archives)]
     try:
-        run = train_encoder(plan, recordings, out, core=core, seed=seed, device=device, overwrite=overwrite)
+        run = train_encoder(
+            plan, recordings, out, core=core, seed=seed, log=log or (), device=device, overwrite=overwrite
+        )
     except KeyboardInterrupt as interrupt:
         if notes := getattr(interrupt, "__notes__", ()):  # a checkpoint was written for the signal
             console.print(notes[0], markup=False, soft_wrap=True)
