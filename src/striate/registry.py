@@ -27,13 +27,15 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationInfo, create_model
+from pydantic import BaseModel, ConfigDict, SerializationInfo, create_model
 from pydantic_core import core_schema, to_json
 
 from striate._internal.config_validation import SettingsChoice, field_markers
@@ -44,6 +46,7 @@ T = TypeVar("T")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _PREFIX = "striate_plugin_"  # of the modules that are made of plugin files
 _LARGEST_FILE = 2**22  # bytes of a plugin file
+_installed_only: ContextVar[bool] = ContextVar("installed_only", default=False)
 _owners: dict[type[Settings], tuple[str, str]] = {}  # kind and name of the component that settings belong to
 
 
@@ -169,7 +172,8 @@ class Registry(Generic[T]):
         name
             Name of the component: lower-case letters, digits, ``-`` and ``_``.
         settings
-            Class of its settings, derived from `Settings`, for this component only. By default there are none.
+            Class of its settings, for this component only. It derives from `Settings`, or from the attribute `settings_base` of
+            the registered class if there is one. By default there are no settings.
 
         Raises
         ------
@@ -181,13 +185,14 @@ class Registry(Generic[T]):
             raise InputError(
                 f"{quoted(name)} cannot name a {self.singular}: use lower-case letters, digits, '-' and '_', such as 'my-{self.singular}'."
             )
-        if settings is not None and not _is_settings_class(settings):
-            raise InputError(
-                f"The settings of {self.singular} {name!r} are {describe_type(settings)}; expected a class derived from "
-                "striate.registry.Settings."
-            )
 
         def decorate(value: T) -> T:
+            base = getattr(value, "settings_base", Settings)
+            if settings is not None and base not in getattr(settings, "__mro__", ()):
+                raise InputError(
+                    f"The settings of {self.singular} {name!r} are {describe_type(settings)}; expected a class derived from "
+                    f"{base.__module__}.{base.__name__}."
+                )
             module = str(getattr(value, "__module__", None) or "__main__")
             self._check_name_is_free(name, value, module)
             own = self._named_settings(name, settings, value)
@@ -364,11 +369,13 @@ class Part(SettingsChoice):
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         """Return the schema that validates and serialises the settings of the chosen component."""
         return core_schema.with_info_plain_validator_function(
-            self._validate, serialization=core_schema.plain_serializer_function_ser_schema(_dump, info_arg=True)
+            lambda value, info: self.validate(value, strict_json=info.mode == "json"),
+            serialization=core_schema.plain_serializer_function_ser_schema(_dump, info_arg=True),
         )
 
-    def _validate(self, value: Any, info: ValidationInfo) -> Settings:
-        return self.registry.settings(value, strict_json=info.mode == "json")
+    def validate(self, value: Any, *, strict_json: bool = False) -> Settings:
+        """Validate the settings of a component; see `Registry.settings`."""
+        return self.registry.settings(value, strict_json=strict_json)
 
     def settings_class(self, value: object) -> type[Settings] | None:
         """Return the class of the settings that a table chooses; None if it chooses none that exists."""
@@ -454,7 +461,13 @@ def load_plugin(plugin: str | Path) -> ModuleType:
     'striate.models.readouts.gaussian'
     """
     text = str(plugin)
-    if text.endswith(".py") or "/" in text or isinstance(plugin, Path):
+    is_file = text.endswith(".py") or "/" in text or isinstance(plugin, Path)
+    if _installed_only.get() and (is_file or (text not in sys.modules and _package_of(text) is None)):
+        raise InputError(
+            f"The plugin {quoted(text)} is needed, which belongs to no installed package: install its package, or load it first "
+            f"({option('--plugin', 'striate.load_plugin')})."
+        )
+    if is_file:
         return _load_file(expand_path(plugin))
     try:
         return importlib.import_module(text)
@@ -466,6 +479,20 @@ def load_plugin(plugin: str | Path) -> ModuleType:
         raise InputError(f"The plugin {text} cannot be loaded ({_reason(error)}).") from error
     except Exception as error:  # code of others may raise anything
         raise InputError(f"The plugin {text} cannot be loaded ({_reason(error)}).") from error
+
+
+@contextmanager
+def installed_plugins_only() -> Iterator[None]:
+    """Refuse to import modules that do not belong to an installed package, within the ``with`` block.
+
+    Files from others, such as runs and weights, name the plugins that they need. Opening them must not execute code that lies
+    beside them. Modules that have been imported already are allowed.
+    """
+    token = _installed_only.set(True)
+    try:
+        yield
+    finally:
+        _installed_only.reset(token)
 
 
 def import_object(reference: str) -> Any:
@@ -588,10 +615,6 @@ def _package_of(module: str) -> str | None:
     if top == "striate":
         return "striate"
     return next(iter(_packages().get(top, ())), None)
-
-
-def _is_settings_class(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, Settings)
 
 
 def _qualified(value: object) -> str:

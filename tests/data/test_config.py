@@ -30,6 +30,7 @@ UNITS = small_recording().unit_ids.tolist()
 
 # key -> (settings with it, settings that differ in that key alone, what it changes)
 EFFECTS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[Loaders], Any]]] = {
+    "behavior_planes": ({"behavior": True}, {"behavior": True, "behavior_planes": False}, lambda x: x.input_shape),
     "behavior": ({"behavior": True}, {}, lambda x: (x.input_shape, first(x).behavior is None)),
     "pupil_center": ({"pupil_center": True}, {}, lambda x: first(x).pupil_center is None),
     "image_size": ({"image_size": (9, 16)}, {}, lambda x: first(x).images.shape),

@@ -5,18 +5,20 @@ import pytest
 import torch
 
 from striate.errors import InputError
-from striate.models import CoreSettings
+from striate.models import ConvolutionalSettings, ModelInputs
 from striate.models.cores import ConvolutionalCore
 
 
 def core(shape: tuple[int, int, int] = (1, 18, 32), **settings: object) -> ConvolutionalCore:
     torch.manual_seed(0)
-    return ConvolutionalCore(CoreSettings.model_validate({"channels": 6, "layers": 3} | settings), shape)
+    return ConvolutionalCore(
+        ConvolutionalSettings.model_validate({"channels": 6, "layers": 3} | settings), ModelInputs(shape)
+    )
 
 
 def test_the_cores_of_2022_have_their_sizes() -> None:
-    cnn = ConvolutionalCore(CoreSettings(), (4, 36, 64))
-    assert cnn.map_shape == (28, 56)
+    cnn = ConvolutionalCore(ConvolutionalSettings(), ModelInputs((4, 36, 64)))
+    assert cnn.geometry.shape == (28, 56)
     assert cnn(torch.zeros(2, 4, 36, 64)).shape == (2, 64, 28, 56)
     first, hidden, norm = 4 * 64 * 81, 64 * 64 * 2 + 64 * 49, 2 * 64
     assert sum(p.numel() for p in cnn.parameters()) == first + 3 * hidden + 4 * norm
@@ -69,7 +71,7 @@ def test_kinds_of_convolution(separable: bool) -> None:
 
 
 def test_the_initial_weights_are_xavier_normal() -> None:
-    model = ConvolutionalCore(CoreSettings(), (1, 36, 64))
+    model = ConvolutionalCore(ConvolutionalSettings(), ModelInputs((1, 36, 64)))
     for module in model.modules():
         if isinstance(module, torch.nn.Conv2d):
             fan_in, fan_out = (module.weight[0].numel(), module.weight.shape[0] * module.weight[0, 0].numel())

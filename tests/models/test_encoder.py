@@ -9,7 +9,7 @@ from tests.fixtures.recordings import small_recording
 
 from striate.data import loaders
 from striate.errors import InputError
-from striate.models import Encoder, ModelSettings, build_encoder, published
+from striate.models import Encoder, EncoderSettings, build_encoder, published
 from striate.models import encoder as encoder_module
 from striate.models.kernels import use_backend
 
@@ -20,7 +20,7 @@ NEURONS = {"1-1-1": np.random.default_rng(0).normal(size=(6, 3)), "2-1-1": np.ra
 def encoder(shifter: bool = False, planes: int = 1, neurons: dict[str, np.ndarray] | None = None) -> Encoder:
     torch.manual_seed(0)
     return build_encoder(
-        ModelSettings.model_validate(SMALL | {"shifter": shifter}), neurons or NEURONS, (planes, 36, 64)
+        EncoderSettings.model_validate(SMALL | {"shifter": shifter}), neurons or NEURONS, (planes, 36, 64)
     )
 
 
@@ -70,7 +70,9 @@ def test_a_batch_carries_all_that_it_needs() -> None:
     data = loaders(recording, behavior=True, pupil_center=True, image_size="original", batch_size=8)
     torch.manual_seed(0)
     model = build_encoder(
-        ModelSettings.model_validate(SMALL | {"shifter": True}), {recording.session: data.coordinates}, data.input_shape
+        EncoderSettings.model_validate(SMALL | {"shifter": True}),
+        {recording.session: data.coordinates},
+        data.input_shape,
     ).eval()
     batch = next(iter(data.train))
     assert torch.equal(model(batch), model.rates(batch.images, batch.session, batch.pupil_center))
@@ -100,7 +102,7 @@ def test_a_shifter_needs_the_eye() -> None:
 
 def test_no_recordings_make_no_encoder() -> None:
     with pytest.raises(InputError, match="at least one recording"):
-        build_encoder(ModelSettings(), {}, (1, 36, 64))
+        build_encoder(EncoderSettings(), {}, (1, 36, 64))
 
 
 def test_the_penalty_is_that_of_one_recording() -> None:
@@ -136,7 +138,7 @@ def test_transfer_takes_the_core_and_freezes_it() -> None:
 
 def test_pixels_of_receptive_fields_are_where_the_image_matters() -> None:
     """A core of one layer that copies the middle of its kernel: each neuron sees the pixels about its position."""
-    settings = ModelSettings.model_validate({"core": {"layers": 1, "channels": 1, "nonlinear": False}})
+    settings = EncoderSettings.model_validate({"core": {"layers": 1, "channels": 1, "nonlinear": False}})
     torch.manual_seed(3)
     model = build_encoder(settings, {"1-1-1": np.random.default_rng(3).normal(size=(8, 2))}, (1, 36, 64)).eval()
     with torch.no_grad():

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from striate.errors import InputError
-from striate.models import ReadoutSettings, ShifterSettings
+from striate.models import FeatureMaps, GaussianSettings, MapGeometry, MLPShifter, MLPShifterSettings
 from striate.models.readouts import GaussianReadout, cortical_positions, gaussian
-from striate.models.shifters.mlp import Shifter
 
 COORDINATES = hnp.arrays(
     np.float64, st.tuples(st.integers(2, 20), st.sampled_from([2, 3])), elements=st.floats(-1000, 1000, width=16)
@@ -52,7 +51,9 @@ def test_unusable_coordinates(coordinates: object, says: str) -> None:
 def readout(neurons: int = 40, channels: int = 3, **settings_: float) -> GaussianReadout:
     torch.manual_seed(0)
     coordinates = np.random.default_rng(0).normal(size=(neurons, 2))
-    return GaussianReadout(ReadoutSettings.model_validate(settings_), cortical_positions(coordinates), channels)
+    return GaussianReadout(
+        GaussianSettings.model_validate(settings_), coordinates, FeatureMaps(channels, MapGeometry.identity(5, 7))
+    )
 
 
 def test_initial_values() -> None:
@@ -113,7 +114,7 @@ def test_a_shift_moves_the_positions_of_its_image(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(("layers", "hidden"), [(3, 5), (1, 5), (2, 9)])
 def test_shifter(layers: int, hidden: int) -> None:
-    shifter = Shifter(ShifterSettings(layers=layers, hidden_units=hidden))
+    shifter = MLPShifter(MLPShifterSettings(layers=layers, hidden_units=hidden))
     assert sum(p.numel() for p in shifter.parameters()) == {3: 15 + 30 + 12, 1: 6, 2: 27 + 20}[layers]
     assert len(shifter.layers) == layers
     shift = shifter(100 * torch.randn(7, 2))

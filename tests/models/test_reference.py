@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.models import Encoder, ModelSettings, build_encoder
+from striate.models import Encoder, EncoderSettings, build_encoder
 from striate.models.readouts import gaussian
 from striate.training.losses import batch_weight, poisson
 
@@ -44,7 +44,7 @@ def penalty(model: Encoder) -> Tensor:
 
 def test_a_step_of_training_is_the_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    settings = ModelSettings.model_validate({"core": {"channels": 8}, "shifter": True})
+    settings = EncoderSettings.model_validate({"core": {"channels": 8}, "shifter": True})
     model = build_encoder(settings, {"m": np.random.default_rng(0).normal(size=(NEURONS, 3))}, (4, 36, 64)).train()
     reference = copy.deepcopy(model).double()
     images, pupil_center = torch.randn(BATCH, 4, 36, 64), torch.randn(BATCH, 2)

@@ -19,14 +19,14 @@ from tests.fixtures.limits import memory_limit
 from tests.fixtures.messages import assert_short
 
 from striate.errors import InputError
-from striate.models import Encoder, ModelSettings, build_encoder, load, published, save
+from striate.models import Encoder, EncoderSettings, build_encoder, load, published, save
 
 SESSION = "5-1-1"
 
 
 def small_encoder() -> Encoder:
     torch.manual_seed(1)
-    settings = ModelSettings.model_validate({"core": {"channels": 3, "layers": 2}, "shifter": True})
+    settings = EncoderSettings.model_validate({"core": {"channels": 3, "layers": 2}, "shifter": True})
     return build_encoder(settings, {SESSION: np.random.default_rng(0).normal(size=(5, 2))}, (1, 36, 64))
 
 
@@ -279,7 +279,7 @@ def rewritten(change: Callable[[dict[str, torch.Tensor], dict[str, Any]], None])
         with safe_open(path, framework="pt") as file:
             header = json.loads(file.metadata()["striate"])
         tensors = load_file(path)
-        change(tensors, header["encoder"])
+        change(tensors, header["model"])
         save_file(tensors, path, metadata={"striate": json.dumps(header)})
 
     return make
@@ -297,10 +297,10 @@ OWN: dict[str, tuple[Callable[[Path], None], str]] = {
     "a huge header": (bytes_(b"\xff" * 8 + b"{}"), "not a whole safetensors file"),
     "cut": (cut, "not a whole safetensors file"),
     "a pickle": (content(published_state()), "not a whole safetensors file"),
-    "other tensors": (lambda path: save_file({"a": torch.zeros(2)}, path), "holds no encoder of striate"),
+    "other tensors": (lambda path: save_file({"a": torch.zeros(2)}, path), "holds no model of striate"),
     "no description": (
-        lambda path: save_file({"a": torch.zeros(2)}, path, metadata={"striate": '{"format": "striate-encoder-1"}'}),
-        "description of the encoder is damaged",
+        lambda path: save_file({"a": torch.zeros(2)}, path, metadata={"striate": '{"format": "striate-model-2"}'}),
+        "description of the model is damaged",
     ),
     "a header that is no JSON": (
         lambda path: save_file({"a": torch.zeros(2)}, path, metadata={"striate": "{"}),
@@ -312,9 +312,9 @@ OWN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "tensor missing": (rewritten(lambda t, d: t.pop("core.layers.0.norm.bias", None)), "lacks core.layers.0.norm.bias"),
     "tensor too many": (rewritten(lambda t, d: t.update(extra=torch.zeros(1))), "holds extra"),
-    "another shape": (rewritten(lambda t, d: d["neurons"].update({SESSION: 6})), "has shape"),
+    "another shape": (rewritten(lambda t, d: d["inputs"]["neurons"].update({SESSION: 6})), "has shape"),
     "a hundred million neurons": (
-        rewritten(lambda t, d: d["neurons"].update({SESSION: 10**8})),
+        rewritten(lambda t, d: d["inputs"]["neurons"].update({SESSION: 10**8})),
         r"has shape \(5.*\); expected \(100000000",
     ),
     "as many channels as a core can have": (
@@ -322,21 +322,21 @@ OWN: dict[str, tuple[Callable[[Path], None], str]] = {
         "lacks core.layers.1",
     ),
     "infinitely many neurons": (
-        rewritten(lambda t, d: d["neurons"].update({SESSION: float("inf")})),
+        rewritten(lambda t, d: d["inputs"]["neurons"].update({SESSION: float("inf")})),
         "is damaged .*neurons.5-1-1",
     ),
-    "half a neuron": (rewritten(lambda t, d: d["neurons"].update({SESSION: 5.5})), "is damaged"),
-    "a surrogate in a name": (rewritten(lambda t, d: d["neurons"].update({"\ud800": 5})), "not Unicode"),
+    "half a neuron": (rewritten(lambda t, d: d["inputs"]["neurons"].update({SESSION: 5.5})), "is damaged"),
+    "a surrogate in a name": (rewritten(lambda t, d: d["inputs"]["neurons"].update({"\ud800": 5})), "not Unicode"),
     "nested too deep": (
         lambda path: save_file(
-            {"a": torch.zeros(2)}, path, metadata={"striate": '{"encoder":' * 5000 + "1" + "}" * 5000}
+            {"a": torch.zeros(2)}, path, metadata={"striate": '{"model":' * 5000 + "1" + "}" * 5000}
         ),
         "nested more than",
     ),
-    "unknown setting": (rewritten(lambda t, d: d["settings"].update(depth=3)), "description of the encoder is damaged"),
-    "negative size": (rewritten(lambda t, d: d.update(input_shape=[1, -36, 64])), "is damaged"),
-    "image too small": (rewritten(lambda t, d: d.update(input_shape=[1, 4, 4])), "is damaged"),
-    "no neurons": (rewritten(lambda t, d: d.update(neurons=[])), "is damaged"),
+    "unknown setting": (rewritten(lambda t, d: d["settings"].update(depth=3)), "description of the model is damaged"),
+    "negative size": (rewritten(lambda t, d: d["inputs"].update(image_shape=[1, -36, 64])), "is damaged"),
+    "image too small": (rewritten(lambda t, d: d["inputs"].update(image_shape=[1, 4, 4])), "larger than the images"),
+    "no neurons": (rewritten(lambda t, d: d["inputs"].update(neurons=[])), "is damaged"),
     "nan": (
         rewritten(lambda t, d: t.update({"core.layers.0.norm.bias": torch.full((3,), float("nan"))})),
         "NaN or infinity",

@@ -52,8 +52,10 @@ class DataSettings(BaseModel):
     Attributes
     ----------
     behavior
-        Whether to include the three standardised behaviour variables in each batch and append them to the image as
-        constant channels, so that the input has 4 channels (2022: ``include_behavior``).
+        Whether to include the standardised behaviour variables in each batch (2022: ``include_behavior``).
+    behavior_planes
+        Whether to append these variables to the image as constant channels. With ``false``, only models whose core or
+        modulators take behaviour use them.
     pupil_center
         Whether to include the standardised eye position in each batch (2022: ``include_eye_position``).
     image_size
@@ -92,6 +94,7 @@ class DataSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     behavior: bool = False
+    behavior_planes: bool = True
     pupil_center: bool = False
     image_size: _ImageSize = (36, 64)
     areas: _Names | None = None

@@ -67,6 +67,10 @@ class Loaders(Mapping[str, TrialLoader]):
         Cortical coordinates x, y, z of each selected neuron, in µm.
     input_shape
         Channels, height and width of the inputs.
+    behavior_size
+        Number of behaviour variables in a batch; 0 if behaviour is not an input.
+    behavior_planes
+        How many channels of the inputs, the last ones, are constant planes of behaviour.
 
     Examples
     --------
@@ -83,6 +87,8 @@ class Loaders(Mapping[str, TrialLoader]):
         self.unit_ids: NDArray[np.int64] = recording.unit_ids[self._prepared.columns]
         self.coordinates: NDArray[np.float64] = recording.coordinates[self._prepared.columns]
         self.input_shape = self._prepared.input_shape
+        self.behavior_size = self._prepared.behavior_size
+        self.behavior_planes = self._prepared.behavior_planes
         self._rows = {
             tier: select_training_rows(recording, settings) if tier == "train" else recording.rows(tier)
             for tier in options.tiers or recording.tiers
@@ -264,6 +270,16 @@ class SessionLoaders(Mapping[str, Loaders]):
                 "see them all."
             )
         return next(iter(shapes.values()))
+
+    @property
+    def behavior_size(self) -> int:
+        """Number of behaviour variables in a batch; 0 if behaviour is not an input."""
+        return next(iter(self.values())).behavior_size
+
+    @property
+    def behavior_planes(self) -> int:
+        """How many channels of the inputs, the last ones, are constant planes of behaviour."""
+        return next(iter(self.values())).behavior_planes
 
     @property
     def coordinates(self) -> dict[str, NDArray[np.float64]]:

@@ -70,6 +70,7 @@ class PreparedRecording:
         self.columns = select_neurons(recording, settings)
         self.image_size = _image_size(recording, settings)
         self._device = device
+        self._append_behavior = settings.behavior_planes
         self._standardisation = standardisation = Standardisation.from_recording(recording)
         self._selected_standardisation = standardisation.for_neurons(self.columns)
         self._every_neuron = np.array_equal(self.columns, np.arange(len(recording.neurons)))
@@ -92,8 +93,17 @@ class PreparedRecording:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the input."""
-        channels = 1 if self._behavior is None else 1 + self._behavior.shape[1]
-        return channels, *self.image_size
+        return 1 + self.behavior_planes, *self.image_size
+
+    @property
+    def behavior_size(self) -> int:
+        """Number of behaviour variables in a batch; 0 if behaviour is not an input."""
+        return 0 if self._behavior is None else int(self._behavior.shape[1])
+
+    @property
+    def behavior_planes(self) -> int:
+        """Number of constant channels of behaviour, which follow the channels of the image."""
+        return self.behavior_size if self._append_behavior else 0
 
     def cache_images(self, image_ids: pd.Series[Any], rows: Rows, budget: Budget) -> None:
         """Prepare and cache the images of the given trials, if the memory limit allows it.
@@ -149,7 +159,7 @@ class PreparedRecording:
         behavior, pupil_center = (
             None if values is None else _gather(values, rows) for values in (self._behavior, self._pupil_center)
         )
-        if behavior is not None:
+        if behavior is not None and self._append_behavior:
             images = _append_channels(images, behavior[:, :, None, None].expand(-1, -1, *self.image_size))
         return images, behavior, pupil_center
 

@@ -1,110 +1,23 @@
-"""Settings of an encoder: the ``[model]`` table of a recipe.
+"""Settings of models: the ``[model]`` table of a recipe."""
 
-Descriptions of keys end in the name that the SENSORIUM 2022 tools (the packages sensorium and neuralpredictors) give them.
-"""
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
-from typing import Annotated, Any
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from striate import registry
+from striate.errors import InputError
+from striate.registry import Part, Settings
 
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
-
-
-class CoreSettings(_Settings):
-    """Settings of the convolutional core that all recordings share.
-
-    Attributes
-    ----------
-    layers
-        Number of convolutional layers. The first layer is an ordinary convolution without padding; the other layers
-        keep the size of the feature maps (2022: ``layers``).
-    channels
-        Number of feature maps of every layer (2022: ``hidden_channels``).
-    input_kernel_size
-        Height and width, in pixels of the rescaled image, of the kernels of the first layer (2022: ``input_kern``).
-    hidden_kernel_size
-        Height and width, in pixels of the feature map, of the kernels of all later layers; an odd number (2022:
-        ``hidden_kern``).
-    nonlinear
-        Whether an ELU follows each layer. ``false`` makes the core linear, as in the LN baseline (2022: the
-        opposite of ``linear``).
-    depth_separable
-        Whether each layer after the first is factorised into a pointwise, a depthwise and a pointwise convolution
-        (2022: ``depth_separable``).
-    batch_norm_momentum
-        Weight of the current batch in the running mean and variance of batch normalisation (2022: ``momentum``).
-    laplace_weight
-        Weight of the Laplace penalty, which makes the kernels of the first layer smooth (2022: ``gamma_input``).
-
-    Examples
-    --------
-    >>> CoreSettings(layers=2, channels=16).hidden_kernel_size
-    7
-    """
-
-    layers: Annotated[int, Field(ge=1, le=32)] = 4
-    channels: Annotated[int, Field(ge=1, le=4096)] = 64
-    input_kernel_size: Annotated[int, Field(ge=1)] = 9
-    hidden_kernel_size: Annotated[int, Field(ge=1)] = 7
-    nonlinear: bool = True
-    depth_separable: bool = True
-    batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.9
-    laplace_weight: Annotated[float, Field(ge=0)] = 6.3831
-
-    @model_validator(mode="after")
-    def _check_hidden_kernel_size(self) -> "CoreSettings":
-        if self.hidden_kernel_size % 2 == 0:
-            raise ValueError(
-                f"hidden_kernel_size = {self.hidden_kernel_size} is even; the map keeps its size only with an odd one"
-            )
-        return self
+if TYPE_CHECKING:
+    from striate.data import DataSettings
 
 
-class ReadoutSettings(_Settings):
-    """Settings of the Gaussian readout that each recording has.
+class ModelSettings(Settings):
+    """Base class of the settings of a model."""
 
-    Attributes
-    ----------
-    position_hidden_units
-        Number of hidden units of the network that predicts the position of a neuron's receptive field in the feature
-        maps from the neuron's position in cortex (2022: ``hidden_features`` in ``grid_mean_predictor``).
-    init_sigma
-        The entries of each neuron's Σ, the square root of the covariance of its sampling distribution, are initialised
-        uniformly between ``-init_sigma`` and ``init_sigma`` (2022: ``init_sigma``).
-    l1_weight
-        Weight of the L1 penalty on the neurons' feature weights (2022: ``gamma_readout``).
-
-    Examples
-    --------
-    >>> ReadoutSettings(l1_weight=0.02).init_sigma
-    0.1
-    """
-
-    position_hidden_units: Annotated[int, Field(ge=1, le=4096)] = 30
-    init_sigma: Annotated[float, Field(ge=0, le=1)] = 0.1
-    l1_weight: Annotated[float, Field(ge=0)] = 0.0076
-
-
-class ShifterSettings(_Settings):
-    """Settings of the shifter that each recording has: it shifts all receptive fields with the position of the pupil.
-
-    Attributes
-    ----------
-    layers
-        Number of linear layers; a hyperbolic tangent follows each (2022: ``shift_layers``).
-    hidden_units
-        Number of units of each hidden layer (2022: ``hidden_channels_shifter``).
-
-    Examples
-    --------
-    >>> ShifterSettings(hidden_units=10).layers
-    3
-    """
-
-    layers: Annotated[int, Field(ge=1, le=16)] = 3
-    hidden_units: Annotated[int, Field(ge=1, le=1024)] = 5
+    def check_data(self, data: "DataSettings") -> None:
+        """Raise `InputError` if the model cannot take the inputs that the ``[data]`` table gives; called for each recipe."""
 
 
 def _table_or_none(value: Any) -> Any:
@@ -114,27 +27,121 @@ def _table_or_none(value: Any) -> Any:
     return {} if value is True else value
 
 
-class ModelSettings(_Settings):
-    """Settings of an encoder: a core, a readout for each recording and, where eye position is used, a shifter.
+class EncoderSettings(ModelSettings):
+    """Settings of an encoder: core → readout → modulators and output nonlinearity, and a shifter where eye position is used.
+
+    Each table has the key ``type``, which chooses the component, and the settings of that component.
 
     Attributes
     ----------
     core
-        Settings of the core.
+        Core that all recordings share; by default ``"convolutional"``.
     readout
-        Settings of the readouts.
+        Readout of each recording; by default ``"gaussian"``.
+    nonlinearity
+        Function from the drive of a neuron to its rate; by default ``"elu"``.
+    modulators
+        Changes of the responses of each recording by behaviour, in this order; by default none.
     shifter
-        Settings of the shifters. In a recipe, ``false`` means no shifter and ``true`` a shifter with default settings
+        Shifter of each recording. In a recipe, ``false`` means no shifter and ``true`` the default one, ``"mlp"``
         (2022: ``shifter``).
 
     Examples
     --------
-    >>> ModelSettings(core={"channels": 16}, shifter=True).shifter
-    ShifterSettings(layers=3, hidden_units=5)
+    >>> settings = EncoderSettings(core={"channels": 16}, shifter=True, modulators=[{"type": "gain"}])
+    >>> settings.core.type, settings.core.channels, settings.modulators[0].type
+    ('convolutional', 16, 'gain')
+    >>> settings.shifter
+    MLPShifterSettings(type='mlp', layers=3, hidden_units=5)
     """
 
-    core: CoreSettings = CoreSettings()
-    readout: ReadoutSettings = ReadoutSettings()
+    core: Annotated[Settings, Part(registry.cores)] = Field(default_factory=registry.cores.default_settings)
+    readout: Annotated[Settings, Part(registry.readouts)] = Field(default_factory=registry.readouts.default_settings)
+    nonlinearity: Annotated[Settings, Part(registry.nonlinearities)] = Field(
+        default_factory=registry.nonlinearities.default_settings
+    )
+    modulators: tuple[Annotated[Settings, Part(registry.modulators)], ...] = ()
     shifter: Annotated[
-        ShifterSettings | None, BeforeValidator(_table_or_none), PlainSerializer(lambda s: False if s is None else s)
+        Annotated[Settings, Part(registry.shifters)] | None,
+        BeforeValidator(_table_or_none),
+        PlainSerializer(lambda s: False if s is None else s.model_dump()),
     ] = None
+
+    @property
+    def uses_behavior(self) -> bool:
+        """Whether the core or a modulator takes behaviour."""
+        return bool(self.modulators) or bool(getattr(self.core, "uses_behavior", False))
+
+    def check_data(self, data: "DataSettings") -> None:
+        """Check that the inputs that the encoder uses are loaded, and that no input is loaded in vain.
+
+        Raises
+        ------
+        InputError
+            If they are not, or if the images are too small for the core.
+        """
+        if self.shifter is not None and not data.pupil_center:
+            raise InputError(
+                "model.shifter moves receptive fields with the eye, but data.pupil_center is false: set "
+                "data.pupil_center = true, or model.shifter = false."
+            )
+        if self.shifter is None and data.pupil_center:
+            raise InputError(
+                "data.pupil_center = true has no effect without a shifter: add the table [model.shifter], or set "
+                "data.pupil_center = false."
+            )
+        if self.uses_behavior and not data.behavior:
+            user = (
+                f"[[model.modulators]] {self.modulators[0].type!r}"
+                if self.modulators
+                else f"The core {self.core.type!r}"
+            )
+            raise InputError(f"{user} uses behaviour, but data.behavior is false: set data.behavior = true.")
+        if data.behavior and not data.behavior_planes and not self.uses_behavior:
+            raise InputError(
+                "data.behavior = true has no effect: nothing in [model] uses it, and data.behavior_planes is false. Add a table "
+                "[[model.modulators]], or set data.behavior_planes = true."
+            )
+        check_image_size = getattr(self.core, "check_image_size", None)
+        if check_image_size is not None and not isinstance(data.image_size, str):
+            check_image_size(*data.image_size)
+
+
+class ImportedModelSettings(ModelSettings):
+    """Settings of a model of one's own, ``type = "my_lab.models:Net"``: all other keys are passed to the class.
+
+    Examples
+    --------
+    >>> ImportedModelSettings(type="my_lab.models:Net", width=64).arguments
+    {'width': 64}
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for the class."""
+        return dict(self.model_extra or {})
+
+
+class ModelPart(Part):
+    """Makes a field hold the settings of a registered model, or of a class that is named ``module:Class``."""
+
+    def __init__(self) -> None:
+        super().__init__(registry.models)
+
+    def validate(self, value: Any, *, strict_json: bool = False) -> Settings:
+        """Validate the settings; see `striate.registry.Registry.settings`."""
+        if isinstance(value, ImportedModelSettings):
+            return value
+        if _is_imported(value):
+            return ImportedModelSettings.model_validate(value)
+        return super().validate(value, strict_json=strict_json)
+
+    def settings_class(self, value: object) -> type[Settings] | None:
+        """Return the class of the settings that a table chooses; None if it chooses none that exists."""
+        return ImportedModelSettings if _is_imported(value) else super().settings_class(value)
+
+
+def _is_imported(value: object) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("type"), str) and ":" in value["type"]

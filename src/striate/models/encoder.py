@@ -1,22 +1,24 @@
-"""The encoder: a core that all recordings share, and a readout and an optional shifter for each recording."""
+"""The encoder: a core that all recordings share; a readout, and optional modulators and a shifter, for each recording."""
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from striate._internal.torch_defaults import torch_defaults
 from striate.errors import InputError, describe_type, nearest, option
-from striate.models.config import ModelSettings
-from striate.models.cores import ConvolutionalCore
+from striate.models.config import EncoderSettings
+from striate.models.cores.base import Core
+from striate.models.inputs import ModelInputs
 from striate.models.kernels import current_backend
-from striate.models.readouts import GaussianReadout, cortical_positions
-from striate.models.shifters.mlp import Shifter
+from striate.models.modulators.base import Modulator
+from striate.models.readouts.base import FeatureMaps, Readout, valid_coordinates
+from striate.registry import cores, models, modulators, nonlinearities, readouts, shifters
 
 if TYPE_CHECKING:
     from striate.data import Batch
@@ -27,19 +29,21 @@ _MAX_RANGE_FACTOR = 4  # limit, as a multiple of the standardised grey value of 
 _CACHE_BYTES = 13 * 2**20  # size of one layer's feature maps that stays in the cache of a CPU
 
 
+@models.register("encoder", settings=EncoderSettings)
 class Encoder(nn.Module):
-    """Predicts the responses of the neurons of one or several recordings from images.
+    """Predicts the responses of the neurons of one or several recordings from images and behaviour.
 
-    Made by `build_encoder`, `striate.models.load` or `striate.models.published.load`.
+    Core → readout → modulators and output nonlinearity; a shifter moves the receptive fields with the eye. Made by
+    `build_encoder`, `striate.models.load` or `striate.models.published.load`.
 
     Parameters
     ----------
     settings
-        Settings of the core, the readouts and the shifters.
+        Settings of the components.
+    inputs
+        Shapes of the inputs, and the neurons of each recording.
     core
-        Core that all recordings share.
-    positions : session → (N, 2)
-        Cortical positions of the neurons of each recording, from `cortical_positions`.
+        Core to use instead of a new one.
 
     Attributes
     ----------
@@ -50,24 +54,35 @@ class Encoder(nn.Module):
     Examples
     --------
     >>> neurons = {"mouse": [[0, 0], [10, 0], [0, 10]]}  # cortical coordinates
-    >>> encoder = build_encoder(ModelSettings(), neurons, (1, 36, 64)).eval()
+    >>> encoder = build_encoder(EncoderSettings(), neurons, (1, 36, 64)).eval()
     >>> encoder(torch.zeros(2, 1, 36, 64)).shape
     torch.Size([2, 3])
     """
 
-    def __init__(
-        self, settings: ModelSettings, core: ConvolutionalCore, positions: Mapping[str, NDArray[np.float32]]
-    ) -> None:
+    def __init__(self, settings: EncoderSettings, inputs: ModelInputs, core: Core | None = None) -> None:
         super().__init__()
         self.settings = settings
-        self.core = core
+        self.inputs = inputs
+        self.core: Core = cores.build(settings.core, inputs) if core is None else core
         self.image_ranges: dict[str, tuple[float, float]] = {}
         self.readouts = nn.ModuleDict()
         self.shifters = nn.ModuleDict()
-        for session, session_positions in positions.items():
-            self.readouts[PREFIX + session] = GaussianReadout(settings.readout, session_positions, core.channels)
+        self.modulators = nn.ModuleDict()
+        self.nonlinearity = nonlinearities.build(settings.nonlinearity)
+        maps = FeatureMaps(self.core.channels, self.core.geometry)
+        for session, coordinates in inputs.coordinates.items():
+            readout: Readout = readouts.build(settings.readout, coordinates, maps)
+            self.readouts[PREFIX + session] = readout
             if settings.shifter is not None:
-                self.shifters[PREFIX + session] = Shifter(settings.shifter)
+                if not readout.uses_shift:
+                    raise InputError(
+                        f"The readout {settings.readout.type!r} cannot be shifted with the eye: set model.shifter = false."
+                    )
+                self.shifters[PREFIX + session] = shifters.build(settings.shifter)
+            if settings.modulators:
+                self.modulators[PREFIX + session] = nn.ModuleList(
+                    modulators.build(each, inputs, readout.neurons) for each in settings.modulators
+                )
 
     @property
     def sessions(self) -> tuple[str, ...]:
@@ -77,18 +92,23 @@ class Encoder(nn.Module):
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the input."""
-        return self.core.input_shape
+        return self.inputs.image_shape
 
     @property
     def uses_pupil_center(self) -> bool:
         """Whether the encoder has shifters, which need the eye position."""
         return self.settings.shifter is not None
 
+    @property
+    def uses_behavior(self) -> bool:
+        """Whether the core or a modulator needs behaviour. Constant planes of behaviour are part of the images."""
+        return self.settings.uses_behavior
+
     def neurons(self, session: str) -> int:
         """Return the number of neurons of a recording."""
-        return len(self.readout(session).bias)
+        return self.readout(session).neurons
 
-    def readout(self, session: str) -> GaussianReadout:
+    def readout(self, session: str) -> Readout:
         """Return the readout of a recording.
 
         Raises
@@ -102,9 +122,7 @@ class Encoder(nn.Module):
                 f"The encoder has no readout for recording {session!r}: {nearest(session, self.sessions)}. "
                 f"Train one for it on this encoder's core ({option('--core', 'core=…')})."
             )
-        module = self.readouts[key]
-        assert isinstance(module, GaussianReadout)
-        return module
+        return cast("Readout", self.readouts[key])
 
     def forward(self, batch: "Batch | Tensor") -> Tensor:
         """Predict the responses to a batch.
@@ -118,7 +136,7 @@ class Encoder(nn.Module):
         Returns
         -------
         Tensor, (B, N)
-            Predicted rates ≥ 0, in standardised units.
+            Predicted rates ≥ 0, in standardised units; of the neurons ``batch.neurons`` if the batch selects neurons.
 
         Raises
         ------
@@ -134,30 +152,48 @@ class Encoder(nn.Module):
             return self.rates(batch, self.sessions[0])
         if not hasattr(batch, "images"):
             raise InputError(f"Expected a batch, or standardised images as a tensor; got {describe_type(batch)}.")
-        return self.rates(batch.images, batch.session, batch.pupil_center if self.uses_pupil_center else None)
+        return self.rates(
+            batch.images,
+            batch.session,
+            batch.pupil_center if self.uses_pupil_center else None,
+            behavior=batch.behavior if self.uses_behavior else None,
+            neurons=batch.neurons,
+        )
 
-    def rates(self, images: Tensor, session: str, pupil_center: Tensor | None = None) -> Tensor:
+    def rates(
+        self,
+        images: Tensor,
+        session: str,
+        pupil_center: Tensor | None = None,
+        *,
+        behavior: Tensor | None = None,
+        neurons: Tensor | None = None,
+    ) -> Tensor:
         """Predict the responses of the neurons of a recording.
 
         Parameters
         ----------
         images : (B, C, height, width)
-            Standardised images and further input channels. They are converted to the data type of the weights.
+            Standardised images and constant planes of behaviour. They are converted to the data type of the weights.
         session
             Session of the recording.
         pupil_center : (B, 2), optional
             Standardised eye position. Required by encoders with shifters, ignored by others.
+        behavior : (B, K), optional
+            Standardised behaviour. Required by encoders that use it beside the images, ignored by others.
+        neurons : (M,), optional
+            Indices of the neurons to predict; all by default.
 
         Returns
         -------
-        Tensor, (B, N)
+        Tensor, (B, M)
             Predicted rates ≥ 0, in standardised units.
 
         Raises
         ------
         InputError
             If the images have another shape or are not standardised, the recording is unknown, or a needed
-            `pupil_center` is missing.
+            `pupil_center` or `behavior` is missing.
         """
         readout = self.readout(session)
         _require_tensor("images", images)
@@ -166,26 +202,62 @@ class Encoder(nn.Module):
                 f"Images have shape {tuple(images.shape)}; this encoder needs (batch, {_shape(self.input_shape)})."
             )
         if not len(images):
-            return images.new_zeros((0, self.neurons(session)))
+            return images.new_zeros((0, readout.neurons if neurons is None else len(neurons)))
         if not self.training:
             self._check_standardised(images, session)
-        images = _to_dtype(images, readout.features.dtype)
+        images = self._to_dtype(images)
         shift = None
         if self.uses_pupil_center:
-            if pupil_center is None:
-                raise InputError(
-                    "This encoder shifts its receptive fields with the eye: it needs pupil_center, (batch, 2), standardised."
-                )
-            _require_tensor("pupil_center", pupil_center)
-            if tuple(pupil_center.shape) != (len(images), 2):
-                raise InputError(f"pupil_center has shape {tuple(pupil_center.shape)}; expected ({len(images)}, 2).")
-            shift = self.shifters[PREFIX + session](_to_dtype(pupil_center, readout.features.dtype))
-        positions = readout.positions(len(images), shift)
-        number = self._micro_batch_size(images)
-        parts = torch.split(images, number)
-        position_parts = torch.split(positions, number) if positions.ndim == 3 else [positions] * len(parts)
-        rates = [F.elu(readout.read(self.core(part), at)) + 1 for part, at in zip(parts, position_parts, strict=True)]
-        return rates[0] if len(rates) == 1 else torch.cat(rates)
+            eye = self._state("pupil_center", pupil_center, len(images), 2, "shifts its receptive fields with the eye")
+            shift = self.shifters[PREFIX + session](eye)
+        state = None
+        if self.uses_behavior:
+            size = self.inputs.behavior_size
+            state = self._state("behavior", behavior, len(images), size, "uses behaviour")
+        size = self._micro_batch_size(images)
+        drives = [
+            readout(self._maps(part, part_state), part_shift, neurons)
+            for part, part_state, part_shift in _micro_batches(images, state, shift, size)
+        ]
+        return self._modulated(drives[0] if len(drives) == 1 else torch.cat(drives), session, state, neurons)
+
+    def _maps(self, images: Tensor, behavior: Tensor | None) -> Tensor:
+        maps: Tensor = self.core(images, behavior) if self._core_uses_behavior else self.core(images)
+        return maps
+
+    @property
+    def _core_uses_behavior(self) -> bool:
+        return bool(self.core.settings.uses_behavior)
+
+    def _modulated(self, drive: Tensor, session: str, behavior: Tensor | None, neurons: Tensor | None) -> Tensor:
+        """Apply the modulators and the output nonlinearity to the drive of the neurons, (B, M)."""
+        if not self.settings.modulators:
+            rates: Tensor = self.nonlinearity(drive)
+            return rates
+        assert behavior is not None
+        chain = [cast("Modulator", each) for each in cast("nn.ModuleList", self.modulators[PREFIX + session])]
+        for modulator in chain:
+            drive = modulator.modulate_drive(drive, behavior, neurons)
+        rates = self.nonlinearity(drive)
+        for modulator in chain:
+            rates = modulator.modulate_rates(rates, behavior, neurons)
+        return rates
+
+    def _state(self, name: str, values: Tensor | None, images: int, size: int, reason: str) -> Tensor:
+        """Return eye position or behaviour in the data type of the weights, or raise `InputError`."""
+        if values is None:
+            raise InputError(f"This encoder {reason}: it needs {name}, (batch, {size}), standardised.")
+        _require_tensor(name, values)
+        if tuple(values.shape) != (images, size):
+            raise InputError(f"{name} has shape {tuple(values.shape)}; expected ({images}, {size}).")
+        return self._to_dtype(values)
+
+    def _to_dtype(self, values: Tensor) -> Tensor:
+        """Convert floats to the data type of the weights, unless autocast is enabled."""
+        weight = next((p for p in self.parameters() if p.is_floating_point()), None)
+        if weight is None or values.dtype == weight.dtype or torch.is_autocast_enabled(values.device.type):
+            return values
+        return values.to(weight.dtype)
 
     def _check_standardised(self, images: Tensor, session: str) -> None:
         """Raise `InputError` if the grey values of images are too large to be standardised.
@@ -197,7 +269,7 @@ class Encoder(nn.Module):
         known = self.image_ranges.get(session)
         limit = _MAX_STANDARDISED if known is None else _MAX_RANGE_FACTOR * max(1.0, *map(abs, known))
         try:
-            largest = float(images.detach()[:, 0].abs().max())
+            largest = float(images.detach()[:, : self.inputs.channels].abs().max())
         except RuntimeError:  # transformations such as vmap do not allow access to values
             return
         if largest > limit:
@@ -212,22 +284,26 @@ class Encoder(nn.Module):
         whole = max(1, len(images))
         if self.training or torch.is_grad_enabled() or images.device.type != "cpu" or current_backend() == "reference":
             return whole
-        height, width = self.core.map_shape
+        height, width = self.core.geometry.shape
         return min(whole, max(1, _CACHE_BYTES // (self.core.channels * height * width * images.element_size())))
 
     def regulariser(self, session: str) -> Tensor:
-        """Return the sum of the penalties of the core and of the readout of a recording, a scalar."""
-        return self.core.regulariser() + self.readout(session).regulariser()
+        """Return the sum of the penalties of the core, and of the readout and modulators of a recording, a scalar."""
+        penalty = self.core.regulariser() + self.readout(session).regulariser()
+        if self.settings.modulators:
+            for modulator in cast("nn.ModuleList", self.modulators[PREFIX + session]):
+                penalty = penalty + cast("Modulator", modulator).regulariser()
+        return penalty
 
-    def transfer(self, neurons: Mapping[str, ArrayLike], settings: ModelSettings | None = None) -> "Encoder":
+    def transfer(self, neurons: Mapping[str, ArrayLike], settings: EncoderSettings | None = None) -> "Encoder":
         """Return an encoder for other recordings with a frozen copy of this encoder's core.
 
         Parameters
         ----------
         neurons : session → (N, 2 or 3)
-            Cortical coordinates of the neurons of each recording. All readouts and shifters are new.
+            Cortical coordinates of the neurons of each recording. Everything but the core is new.
         settings
-            Settings of the new readouts and shifters; by default those of this encoder. The settings of the core are ignored.
+            Settings of the new components; by default those of this encoder. The settings of the core are ignored.
 
         Returns
         -------
@@ -237,7 +313,9 @@ class Encoder(nn.Module):
         core = copy.deepcopy(self.core)
         core.freeze()
         new = (settings or self.settings).model_copy(update={"core": self.settings.core})
-        return Encoder(new, core, {s: cortical_positions(c) for s, c in neurons.items()})
+        own = self.inputs
+        inputs = ModelInputs(own.image_shape, _coordinates(neurons), own.behavior_size, own.behavior_planes)
+        return Encoder(new, inputs, core)
 
     @torch.no_grad()
     @torch_defaults()
@@ -246,8 +324,18 @@ class Encoder(nn.Module):
 
         Columns: horizontal and vertical position. −1 is the centre of the first column (row) of the map, 1 that of the last.
         The shift is zero.
+
+        Raises
+        ------
+        InputError
+            If the neurons of the readout have no position.
         """
-        return self.readout(session).mean_positions().cpu().numpy().astype(np.float64)
+        positions = self.readout(session).mean_positions()
+        if positions is None:
+            raise InputError(
+                f"The neurons of the readout {self.settings.readout.type!r} have no position in the image."
+            )
+        return positions.cpu().numpy().astype(np.float64)
 
     def receptive_field_pixels(self, session: str, screen: tuple[int, int] = (144, 256)) -> NDArray[np.float64]:
         """Return the centre of each neuron's receptive field on the screen, shape (N, 2): column and row, in pixels.
@@ -258,29 +346,33 @@ class Encoder(nn.Module):
             Session of the recording.
         screen
             Height and width of the recorded images in pixels. Centres of pixels are whole numbers.
+
+        Raises
+        ------
+        InputError
+            If the neurons of the readout have no position.
         """
-        positions = self.receptive_field_positions(session)
-        margin = (self.core.settings.input_kernel_size - 1) / 2  # the first layer has no padding
-        pixels = np.empty_like(positions)
-        for axis in (0, 1):
-            size, seen, shown = self.core.map_shape[1 - axis], self.input_shape[2 - axis], screen[1 - axis]
-            seen_at = (positions[:, axis] + 1) / 2 * (size - 1) + margin
-            pixels[:, axis] = (seen_at + 0.5) * shown / seen - 0.5
-        return pixels
+        pixels = self.core.geometry.to_pixels(self.receptive_field_positions(session))
+        scale = np.array([screen[1] / self.input_shape[2], screen[0] / self.input_shape[1]])
+        return np.asarray((pixels + 0.5) * scale - 0.5, dtype=np.float64)
 
 
 @torch_defaults()
-def build_encoder(settings: ModelSettings, neurons: Mapping[str, ArrayLike], input_shape: Sequence[int]) -> Encoder:
+def build_encoder(
+    settings: EncoderSettings, neurons: Mapping[str, ArrayLike], input_shape: Sequence[int], *, behavior_size: int = 0
+) -> Encoder:
     """Make an untrained encoder. Initial weights are drawn from PyTorch's global random number generator.
 
     Parameters
     ----------
     settings
-        Settings of the core, the readouts and the shifters.
+        Settings of the components.
     neurons : session → (N, 2 or 3)
         Cortical coordinates of the neurons of each recording, in any unit.
     input_shape : (C, height, width)
-        Channels, height and width of the input.
+        Channels, height and width of the input, constant planes of behaviour included.
+    behavior_size
+        Number of behaviour variables, for cores and modulators that use behaviour.
 
     Returns
     -------
@@ -295,15 +387,29 @@ def build_encoder(settings: ModelSettings, neurons: Mapping[str, ArrayLike], inp
     Examples
     --------
     >>> neurons = {"mouse": [[0, 0], [10, 0], [0, 10]]}  # cortical coordinates
-    >>> encoder = build_encoder(ModelSettings(), neurons, (1, 36, 64))
-    >>> encoder.neurons("mouse"), encoder.core.map_shape
+    >>> encoder = build_encoder(EncoderSettings(), neurons, (1, 36, 64))
+    >>> encoder.neurons("mouse"), encoder.core.geometry.shape
     (3, (28, 56))
     """
+    channels, height, width = (int(n) for n in input_shape)
+    return Encoder(settings, ModelInputs((channels, height, width), _coordinates(neurons), behavior_size))
+
+
+def _coordinates(neurons: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
+    """Validate the cortical coordinates of each recording."""
     if not neurons:
         raise InputError("An encoder needs the neurons of at least one recording.")
-    planes, height, width = (int(n) for n in input_shape)
-    positions = {session: cortical_positions(values) for session, values in neurons.items()}
-    return Encoder(settings, ConvolutionalCore(settings.core, (planes, height, width)), positions)
+    return {session: valid_coordinates(values) for session, values in neurons.items()}
+
+
+def _micro_batches(
+    images: Tensor, behavior: Tensor | None, shift: Tensor | None, size: int
+) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
+    """Split images, behaviour and shift into micro-batches."""
+    parts = torch.split(images, size)
+    behaviors = repeat(None) if behavior is None else torch.split(behavior, size)
+    shifts = repeat(None) if shift is None else torch.split(shift, size)
+    return zip(parts, behaviors, shifts, strict=False)  # repeat has no end
 
 
 def _require_tensor(name: str, given: object) -> None:
@@ -314,13 +420,6 @@ def _require_tensor(name: str, given: object) -> None:
     if not given.is_floating_point():
         hint = "run.respond(images) takes raw images" if name == "images" else f"{name}.float() makes one"
         raise InputError(f"{name} has type {given.dtype}; expected standardised floats ({hint}).")
-
-
-def _to_dtype(given: Tensor, dtype: torch.dtype) -> Tensor:
-    """Convert floats to the data type of the weights, unless autocast is enabled."""
-    if given.dtype == dtype or torch.is_autocast_enabled(given.device.type):
-        return given
-    return given.to(dtype)
 
 
 def _shape(shape: Sequence[int]) -> str:

@@ -18,9 +18,13 @@ from torch import Tensor
 from striate._internal.paths import expand_path
 from striate._internal.zip_files import open_zip
 from striate.errors import InputError, listed, quoted, shortened
-from striate.models.config import CoreSettings, ModelSettings, ReadoutSettings, ShifterSettings
+from striate.models.config import EncoderSettings
+from striate.models.cores.convolutional import ConvolutionalSettings
 from striate.models.encoder import PREFIX, Encoder
-from striate.models.serialisation import check_tensor, empty_encoder, meta_state_dict
+from striate.models.inputs import ModelInputs
+from striate.models.readouts.gaussian import GaussianSettings
+from striate.models.serialisation import check_tensor, empty_model, meta_state_dict, zero_coordinates
+from striate.models.shifters.mlp import MLPShifterSettings
 
 State = Mapping[str, Tensor]
 
@@ -71,9 +75,11 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
     state = _tensors(path)
     neurons = _neurons(state, path)
     settings = _settings(state, nonlinear, next(iter(neurons)), path)
-    input_shape = (state[_FIRST].shape[1], *image_shape)
+    planes = state[_FIRST].shape[1]
+    behavior = planes - 1  # the images of 2022 are grey; further channels are planes of behaviour
+    inputs = ModelInputs((planes, *image_shape), zero_coordinates(neurons), behavior, behavior)
     try:
-        own = meta_state_dict(settings, input_shape, neurons)
+        own = meta_state_dict(settings, inputs)
     except (ValueError, RuntimeError) as error:
         raise InputError(f"{path} is not a 2022 baseline ({shortened(str(error).splitlines()[0], 100)}).") from error
     published = {ours: _published_name(ours) for ours in own}
@@ -82,7 +88,8 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
     if missing := [name for name in published.values() if name not in state]:
         raise InputError(f"{path} lacks {listed(missing)}; it is not whole, or not a 2022 baseline.")
     tensors = {n: _convert_axes(state[published[n]], v, f"{path}: {published[n]}") for n, v in own.items()}
-    encoder = empty_encoder(settings, input_shape, neurons)
+    encoder = empty_model(settings, inputs)
+    assert isinstance(encoder, Encoder)
     encoder.load_state_dict(tensors)
     return encoder.eval()
 
@@ -181,7 +188,7 @@ def _neurons(state: State, path: Path | str) -> dict[str, int]:
     return {session: _shape(state, f"readout.{session}.source_grid", 2, path)[0] for session in sessions}
 
 
-def _settings(state: State, nonlinear: bool, session: str, path: Path | str) -> ModelSettings:
+def _settings(state: State, nonlinear: bool, session: str, path: Path | str) -> EncoderSettings:
     """Infer the settings from the names and shapes of the tensors."""
     channels, _, kernel, _ = _shape(state, _FIRST, 4, path)
     layers = 1 + max(int(m[1]) for name in state if (m := re.match(r"core\.features\.layer(\d{1,3})\.", name)))
@@ -197,7 +204,7 @@ def _settings(state: State, nonlinear: bool, session: str, path: Path | str) -> 
         units = _shape(state, f"shifter.{session}.mlp.0.weight", 2, path)[0]
         shifter = {"layers": max(indices) // 2 + 1, "hidden_units": units}
     try:
-        core = CoreSettings(
+        core = ConvolutionalSettings(
             layers=layers,
             channels=channels,
             input_kernel_size=kernel,
@@ -205,8 +212,10 @@ def _settings(state: State, nonlinear: bool, session: str, path: Path | str) -> 
             nonlinear=nonlinear,
             depth_separable=separable,
         )
-        readout = ReadoutSettings(position_hidden_units=position_hidden_units)
-        return ModelSettings(core=core, readout=readout, shifter=ShifterSettings(**shifter) if shifter else None)
+        readout = GaussianSettings(position_hidden_units=position_hidden_units)
+        return EncoderSettings(
+            core=core, readout=readout, shifter=MLPShifterSettings.model_validate(shifter) if shifter else None
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path} is not a 2022 baseline ({first['msg'].removeprefix('Value error, ')}).") from error

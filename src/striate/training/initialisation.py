@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from striate._internal.progress_bars import progress_bar
 from striate.data import Loaders, SessionLoaders
-from striate.models import Encoder
-from striate.models.readouts import GaussianReadout
+from striate.errors import InputError
+from striate.models import Encoder, MapGeometry, Nonlinearity, Readout
+from striate.models.readouts import cortical_positions
 from striate.training.recipe import InitialisationSettings
 from striate.training.retinotopy_estimation import estimate_retinotopy
 
 # larger numbers take longer and hardly change the estimate
 _TRIALS, _NEURONS = 4000, 2000
-_BORDER = 0.95  # the position network ends with a hyperbolic tangent, which never reaches 1
 
 
 def initialise(encoder: Encoder, data: SessionLoaders, settings: InitialisationSettings, seed: int) -> dict[str, Any]:
@@ -44,22 +44,22 @@ def initialise(encoder: Encoder, data: SessionLoaders, settings: InitialisationS
         for session, loaders in data.items():
             readout = encoder.readout(session)
             if settings.positions == "retinotopy":
-                facts[session] = _set_positions(readout, loaders, encoder.core.map_shape, seed)
+                facts[session] = _set_positions(readout, loaders, encoder.core.geometry, seed)
             if settings.biases == "mean":
-                _set_biases(readout, loaders.responses("train").mean(axis=0))
+                _set_biases(readout, encoder.nonlinearity, loaders.responses("train").mean(axis=0))
             advance(1)
     return facts
 
 
-def _set_positions(readout: GaussianReadout, loaders: Loaders, map_shape: tuple[int, int], seed: int) -> dict[str, Any]:
-    cortical = readout.cortical_positions.cpu().numpy()
+def _set_positions(readout: Readout, loaders: Loaders, geometry: MapGeometry, seed: int) -> dict[str, Any]:
+    cortical = cortical_positions(loaders.coordinates)
     neurons = _evenly_spaced(len(cortical), _NEURONS)
     dataset = loaders.train.dataset
     batches = [dataset[part] for part in np.array_split(_evenly_spaced(len(dataset), _TRIALS), 32) if part.size]
     images = torch.cat([batch.images[:, 0].cpu() for batch in batches])
     responses = np.concatenate([batch.measured_responses().cpu().numpy()[:, neurons] for batch in batches])
-    found = estimate_retinotopy(images, responses, cortical[neurons], map_shape, seed)
-    _fit_positions(readout, found.positions(cortical))
+    found = estimate_retinotopy(images, responses, cortical[neurons], geometry, seed)
+    readout.set_positions(found.positions(cortical))
     return {
         "matrix": found.matrix.round(4).tolist(),
         "offset": found.offset.round(4).tolist(),
@@ -68,28 +68,14 @@ def _set_positions(readout: GaussianReadout, loaders: Loaders, map_shape: tuple[
     }
 
 
-def _fit_positions(readout: GaussianReadout, positions: NDArray[np.float64]) -> None:
-    """Fit the position network to the given positions."""
-    network = readout.position_network
-    device = readout.cortical_positions.device
-    target = torch.as_tensor(positions, dtype=torch.float32, device=device).clamp(-_BORDER, _BORDER).atanh()
-    optimiser = torch.optim.LBFGS(network.parameters(), max_iter=200, line_search_fn="strong_wolfe")
-
-    def error() -> float:
-        optimiser.zero_grad()
-        value = (network(readout.cortical_positions) - target).square().mean()
-        value.backward()
-        return float(value.detach())
-
-    optimiser.step(error)  # type: ignore[no-untyped-call]
-    optimiser.zero_grad()
-
-
-def _set_biases(readout: GaussianReadout, mean: NDArray[np.float32]) -> None:
-    """Set the biases to the inverse of ELU + 1 at each neuron's mean response."""
-    rate = torch.as_tensor(mean).clamp(min=1e-3)
+def _set_biases(readout: Readout, nonlinearity: Nonlinearity, mean: NDArray[np.float32]) -> None:
+    """Set the biases so that, without the contribution of the features, each neuron's rate is its mean response."""
+    if readout.bias is None:
+        raise InputError(
+            f'The readout {readout.settings.type!r} has no biases to initialise: set initialisation.biases = "zero".'
+        )
     with torch.no_grad():
-        readout.bias.copy_(torch.where(rate > 1, rate - 1, rate.log()))
+        readout.bias.copy_(nonlinearity.inverse(torch.as_tensor(mean).clamp(min=1e-3)))
 
 
 def _evenly_spaced(count: int, most: int) -> NDArray[np.int64]:

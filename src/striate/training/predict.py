@@ -156,8 +156,13 @@ def _settings(model: Run | Encoder | Predictor, data: DataSettings | Mapping[str
     if isinstance(model, Run):
         return model.recipe.data
     if isinstance(model, Encoder):
-        planes, height, width = model.input_shape
-        return DataSettings(behavior=planes > 1, pupil_center=model.uses_pupil_center, image_size=(height, width))
+        inputs = model.inputs
+        return DataSettings(
+            behavior=inputs.behavior_size > 0,
+            behavior_planes=inputs.behavior_planes > 0 or not inputs.behavior_size,
+            pupil_center=model.uses_pupil_center,
+            image_size=inputs.image_shape[1:],
+        )
     return DataSettings()
 
 

@@ -20,8 +20,8 @@ from striate._internal.renamed_settings import renamed_setting_hint
 from striate._internal.safe_parsing import parse_toml, read_limited
 from striate.data.config import DataSettings
 from striate.errors import InputError, describe_type, nearest
-from striate.models.config import ModelSettings
-from striate.registry import Part, Settings, losses, optimisers, schedules
+from striate.models.config import ModelPart, ModelSettings
+from striate.registry import Part, Settings, losses, models, optimisers, schedules
 from striate.training.config_overrides import Overrides, apply, parsed
 
 IMAGE = "image"
@@ -238,7 +238,7 @@ class Recipe(_Settings):
 
     description: str = ""
     data: DataSettings = DataSettings()
-    model: ModelSettings = ModelSettings()
+    model: Annotated[Settings, ModelPart()] = Field(default_factory=models.default_settings)
     loss: Annotated[LossSettings, Part(losses)] = Field(default_factory=losses.default_settings)
     initialisation: InitialisationSettings = InitialisationSettings()
     optimiser: Annotated[OptimiserSettings, Part(optimisers)] = Field(default_factory=optimisers.default_settings)
@@ -247,22 +247,8 @@ class Recipe(_Settings):
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
-        if self.model.shifter is not None and not self.data.pupil_center:
-            raise InputError(
-                "model.shifter moves receptive fields with the eye, but data.pupil_center is false: set "
-                "data.pupil_center = true, or model.shifter = false."
-            )
-        if self.model.shifter is None and self.data.pupil_center:
-            raise InputError(
-                "data.pupil_center = true has no effect without a shifter: add the table [model.shifter], or set "
-                "data.pupil_center = false."
-            )
-        kernel, size = self.model.core.input_kernel_size, self.data.image_size
-        if not isinstance(size, str) and kernel > min(size):
-            raise InputError(
-                f"model.core.input_kernel_size = {kernel} is larger than the images, data.image_size = {list(size)}: use at "
-                f"most {min(size)}."
-            )
+        if isinstance(self.model, ModelSettings):
+            self.model.check_data(self.data)
         return self
 
     @property

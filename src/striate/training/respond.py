@@ -67,11 +67,13 @@ def respond(
         for raw in _batches(given, inputs.image_shape, size, batch_size or run.recipe.data.batch_size):
             rows = slice(start, start + len(raw))
             batch = model_images(raw, size, standardisation)
-            if behavior_values is not None:
-                behavior_channels = torch.from_numpy(behavior_values[rows])[:, :, None, None].expand(-1, -1, *size)
+            state = None if behavior_values is None else torch.from_numpy(behavior_values[rows])
+            if state is not None and run.recipe.data.behavior_planes:
+                behavior_channels = state[:, :, None, None].expand(-1, -1, *size)
                 batch = torch.cat([batch, behavior_channels], dim=1)
             eye = None if pupil is None else torch.from_numpy(pupil[rows]).to(target)
-            rates[rows] = encoder.rates(batch.to(target), session, eye).cpu().float().numpy()
+            state = None if state is None else state.to(target)
+            rates[rows] = encoder.rates(batch.to(target), session, eye, behavior=state).cpu().float().numpy()
             start += len(raw)
             advance(len(raw))
     if units == "raw":

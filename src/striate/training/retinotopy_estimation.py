@@ -6,6 +6,7 @@ a single neuron are too noisy: each neuron's responses are correlated with brigh
 random search finds the affine map that maximises the mean squared correlation at the neurons' positions.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+
+from striate.models import MapGeometry
 
 _SCALES = (1 / 64, 1 / 32)  # scales of brightness and contrast, as fractions of the image width
 _ROUNDS, _CANDIDATES, _KEPT = (
@@ -53,7 +56,7 @@ def estimate_retinotopy(
     images: Tensor,
     responses: NDArray[np.float32],
     cortical: NDArray[np.float32],
-    map_shape: tuple[int, int],
+    geometry: MapGeometry,
     seed: int,
 ) -> Retinotopy:
     """Estimate the affine map from cortex to the feature maps.
@@ -66,8 +69,8 @@ def estimate_retinotopy(
         Responses to the training images.
     cortical : (N, 2)
         Cortical positions of the neurons, from `cortical_positions`.
-    map_shape
-        Height and width of the feature maps, which cover the centre of the image.
+    geometry
+        Where the locations of the feature maps look in the image.
     seed
         Seed of the random search.
 
@@ -76,7 +79,8 @@ def estimate_retinotopy(
     Retinotopy
         The affine map and its evidence.
     """
-    evidence = _evidence(images, responses, map_shape)
+    rows, columns = (_covered_pixels(geometry, axis, images.shape[axis - 2]) for axis in (0, 1))
+    evidence = _evidence(images, responses, rows, columns)
     random = np.random.default_rng(seed)
     found = random.normal(0, 0.3, (_FIRST, 6))
     found[:, :2] = random.uniform(-0.9, 0.9, (_FIRST, 2))
@@ -88,7 +92,9 @@ def estimate_retinotopy(
         scores = _scores(evidence, cortical, found)
     best = found[np.argmax(scores)][None]
     elsewhere = _scores(evidence, cortical[random.permutation(len(cortical))], best)
-    return Retinotopy(best[0, 2:].reshape(2, 2), best[0, :2], float(scores.max()), float(elsewhere[0]))
+    scale, shift = _to_map(geometry, rows, columns)
+    matrix, offset = best[0, 2:].reshape(2, 2) * scale[:, None], best[0, :2] * scale + shift
+    return Retinotopy(matrix, offset, float(scores.max()), float(elsewhere[0]))
 
 
 def _scores(
@@ -109,28 +115,37 @@ def _scores(
     return total
 
 
-def _evidence(images: Tensor, responses: NDArray[np.float32], map_shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the evidence of each neuron at each position of the map, (N, height, width)."""
+def _covered_pixels(geometry: MapGeometry, axis: int, length: int) -> range:
+    """Return the rows (axis 0) or columns (axis 1) of the image between the centres of the first and the last location."""
+    first = geometry.offset[axis]
+    last = first + geometry.stride[axis] * (geometry.shape[axis] - 1)
+    start = min(max(0, math.ceil(first)), length - 1)
+    return range(start, max(start + 1, min(length, math.floor(last) + 1)))
+
+
+def _to_map(geometry: MapGeometry, rows: range, columns: range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return scale and shift that convert positions within the covered pixels, −1 to 1, to positions in the map."""
+    corners = geometry.from_pixels([[columns[0], rows[0]], [columns[-1], rows[-1]]])
+    return (corners[1] - corners[0]) / 2, (corners[1] + corners[0]) / 2
+
+
+def _evidence(images: Tensor, responses: NDArray[np.float32], rows: range, columns: range) -> NDArray[np.float32]:
+    """Return the evidence of each neuron at each covered pixel, (N, rows, columns)."""
     trials = len(images)
     varying = _standardised(responses)
-    total = np.zeros((varying.shape[1], *map_shape), dtype=np.float32)
+    total = np.zeros((varying.shape[1], len(rows), len(columns)), dtype=np.float32)
     for scale in _SCALES:
         width = scale * images.shape[-1]
         smooth = _blurred(images[:, None], width)
         fine = _blurred(images[:, None], width / 2) - smooth
         contrast = _blurred(fine.square(), 1.5 * width).sqrt()
         for feature in (smooth, contrast):
-            values = _standardised(_middle(feature[:, 0], map_shape).reshape(trials, -1).numpy())
+            covered = feature[:, 0, rows.start : rows.stop, columns.start : columns.stop]
+            values = _standardised(covered.reshape(trials, -1).numpy())
             correlations = varying.T @ values / trials
             total += (trials * correlations**2 - 1).reshape(total.shape).astype(np.float32)
     pooled = _blurred(torch.from_numpy(total)[:, None], 1.5 * _SCALES[0] * images.shape[-1])
     return np.asarray(pooled[:, 0].numpy() / (2 * len(_SCALES)), dtype=np.float32)
-
-
-def _middle(images: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Crop images, (T, h, w), to the centre that the feature maps cover."""
-    top, left = (images.shape[-2] - shape[0]) // 2, (images.shape[-1] - shape[1]) // 2
-    return images[:, top : top + shape[0], left : left + shape[1]]
 
 
 def _standardised(values: NDArray[np.float32]) -> NDArray[np.float32]:

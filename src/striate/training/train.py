@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from striate._internal.torch_defaults import torch_defaults
 from striate.catalog import as_recordings, collect_citations
 from striate.data import Loaders, SessionLoaders, loaders
 from striate.errors import InputError, StriateError, option, validate_seed
-from striate.models import Encoder, build_encoder, save
+from striate.models import Encoder, EncoderSettings, ModelInputs, build_model, save
 from striate.recordings import Recording
 from striate.training import run as files
 from striate.training.callbacks import Callback, HistoryFile, callbacks_by_name, checked_callbacks
@@ -281,13 +281,13 @@ def _check_same_run(folder: Path, recipe: Recipe, provenance: Mapping[str, Any])
 
 def _encoder(recipe: Recipe, data: SessionLoaders, seed: int, core: FrozenCore | None) -> Encoder:
     """Make the untrained encoder without changing the state of the global random number generator."""
-    shape = data.input_shape
+    inputs = ModelInputs(data.input_shape, data.coordinates, data.behavior_size, data.behavior_planes)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(initial_seed(seed))
         if core is None:
-            return build_encoder(recipe.model, data.coordinates, shape)
-        core.check_compatible(recipe.model.core, shape)
-        return core.encoder.transfer(data.coordinates, recipe.model)
+            return cast("Encoder", build_model(recipe.model, inputs))
+        core.check_compatible(recipe.model, inputs)
+        return core.encoder.transfer(data.coordinates, cast("EncoderSettings", recipe.model))
 
 
 def _record_attempt(

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from striate.errors import InputError, describe_type, option
-from striate.models import CoreSettings, Encoder
+from striate.models import CoreSettings, Encoder, EncoderSettings, ModelInputs
+from striate.registry import Settings
 from striate.training.environment import folder_name
 from striate.training.run import Run
-
-_TRAINING_ONLY = {"laplace_weight", "batch_norm_momentum"}  # settings without effect on a frozen core
 
 
 @dataclass(frozen=True)
@@ -55,24 +54,37 @@ class FrozenCore:
             digest.update(value.cpu().contiguous().numpy().tobytes())
         return cls(encoder, {"run": source, "sha256": digest.hexdigest()})
 
-    def check_compatible(self, settings: CoreSettings, input_shape: tuple[int, int, int]) -> None:
-        """Check that the core settings of a recipe, and the shape of its inputs, are those of this core.
+    def check_compatible(self, settings: Settings, inputs: ModelInputs) -> None:
+        """Check that the core settings of a recipe, and the shapes of its inputs, are those of this core.
 
         Raises
         ------
         InputError
-            If a setting or the input shape differs. The message names the first one.
+            If the recipe has another kind of model, or a setting or the input shape differs. The message names the first one.
         """
-        core_settings = self.encoder.settings.core
-        for key in CoreSettings.model_fields:
-            existing, requested = getattr(core_settings, key), getattr(settings, key)
-            if existing != requested and key not in _TRAINING_ONLY:
+        if not isinstance(settings, EncoderSettings):
+            raise InputError(
+                f"The model {settings.type!r} has no core that can be reused: choose a recipe with [model] type = 'encoder'."
+            )
+        existing, requested = self.encoder.settings.core, settings.core
+        if existing.type != requested.type:
+            raise InputError(
+                f"The core is of type {existing.type!r}, but the recipe asks for model.core.type = {requested.type!r}: use the recipe "
+                f"that the core was trained with, or change it ({option('--set', 'overrides')})."
+            )
+        ignored = existing.training_only if isinstance(existing, CoreSettings) else frozenset()
+        for key in type(existing).model_fields:
+            had, wants = getattr(existing, key), getattr(requested, key)
+            if had != wants and key not in ignored:
                 raise InputError(
-                    f"The core has {key} = {existing}, but the recipe asks for model.core.{key} = {requested}: use the recipe that the "
+                    f"The core has {key} = {had}, but the recipe asks for model.core.{key} = {wants}: use the recipe that the "
                     f"core was trained with, or change it ({option('--set', 'overrides')})."
                 )
-        if self.encoder.input_shape != input_shape:
+        own = self.encoder.inputs
+        shapes = [(each.image_shape, each.behavior_size, each.behavior_planes) for each in (own, inputs)]
+        if shapes[0] != shapes[1]:
             raise InputError(
-                f"The core was trained on inputs of shape {self.encoder.input_shape} (planes, height, width), but the recipe "
-                f"gives {input_shape}: set data.behavior and data.image_size as they were."
+                f"The core was trained on inputs of shape {own.image_shape} (channels, height, width) with {own.behavior_size} "
+                f"behaviour variables, but the recipe gives {inputs.image_shape} with {inputs.behavior_size}: set data.behavior, "
+                "data.behavior_planes and data.image_size as they were."
             )

@@ -6,11 +6,11 @@ from tests.fuzz.targets.target import Target, bytes_of, reader_of
 
 
 def encoder() -> object:
-    from striate.models import ModelSettings, build_encoder
+    from striate.models import EncoderSettings, build_encoder
 
     core = {"layers": 2, "channels": 3, "input_kernel_size": 5, "hidden_kernel_size": 3}
     positions = {"5-1-1": np.random.default_rng(0).uniform(size=(5, 3))}
-    return build_encoder(ModelSettings.model_validate({"core": core}), positions, (1, 18, 32))
+    return build_encoder(EncoderSettings.model_validate({"core": core}), positions, (1, 18, 32))
 
 
 def _weights() -> list[bytes]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.models import CoreSettings
+from striate.models import ConvolutionalSettings, ModelInputs
 from striate.models.cores import ConvolutionalCore
 from striate.models.kernels import use_backend
 from striate.models.kernels.dispatch import vector_kernels
@@ -99,7 +99,8 @@ def model(**changed: object) -> ConvolutionalCore:
     assert KERNELS is not None
     torch.manual_seed(0)
     core = ConvolutionalCore(
-        CoreSettings.model_validate({"channels": KERNELS.BLOCK, "layers": 3} | changed), (2, 18, 27)
+        ConvolutionalSettings.model_validate({"channels": KERNELS.BLOCK, "layers": 3} | changed),
+        ModelInputs((2, 18, 27)),
     )
     core(torch.randn(4, 2, 18, 27))  # moves the running statistics
     for module in core.modules():
@@ -165,10 +166,10 @@ def test_not_a_number_is_not_hidden() -> None:
 def test_it_is_compiled_once_and_soon(tmp_path: Path) -> None:
     script = (
         "import time, torch\n"
-        "from striate.models import CoreSettings\n"
+        "from striate.models import ConvolutionalSettings, ModelInputs\n"
         "from striate.models.cores import ConvolutionalCore\n"
         "from striate.models.kernels import separable_core_numba\n"
-        "core = ConvolutionalCore(CoreSettings(), (1, 36, 64)).eval()\n"
+        "core = ConvolutionalCore(ConvolutionalSettings(), ModelInputs((1, 36, 64))).eval()\n"
         "start = time.perf_counter()\n"
         "with torch.no_grad():\n"
         "    core(torch.randn(2, 1, 36, 64))\n"

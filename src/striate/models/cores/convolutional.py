@@ -1,15 +1,84 @@
-"""The convolutional core of the 2022 baselines: depth-separable (CNN), or linear (LN)."""
+"""The convolutional core of the 2022 baselines: depth-separable (CNN), or linear (LN).
+
+Descriptions of settings end in the name that the SENSORIUM 2022 tools (the packages sensorium and neuralpredictors) give them.
+"""
+
+from typing import Annotated, ClassVar, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import InputError
-from striate.models.config import CoreSettings
+from striate.models.cores.base import Core, CoreSettings
+from striate.models.geometry import MapGeometry
+from striate.models.inputs import ModelInputs
 from striate.models.kernels.batchnorm_elu import normalised_elu
 from striate.models.kernels.depthwise_conv import depthwise
 from striate.models.kernels.elu import elu_
 from striate.models.kernels.separable_core import separable_core
+from striate.registry import cores
+
+
+class ConvolutionalSettings(CoreSettings):
+    """Settings of the convolutional core.
+
+    Attributes
+    ----------
+    layers
+        Number of convolutional layers. The first layer is an ordinary convolution without padding; the other layers
+        keep the size of the feature maps (2022: ``layers``).
+    channels
+        Number of feature maps of every layer (2022: ``hidden_channels``).
+    input_kernel_size
+        Height and width, in pixels of the rescaled image, of the kernels of the first layer (2022: ``input_kern``).
+    hidden_kernel_size
+        Height and width, in pixels of the feature map, of the kernels of all later layers; an odd number (2022:
+        ``hidden_kern``).
+    nonlinear
+        Whether an ELU follows each layer. ``false`` makes the core linear, as in the LN baseline (2022: the
+        opposite of ``linear``).
+    depth_separable
+        Whether each layer after the first is factorised into a pointwise, a depthwise and a pointwise convolution
+        (2022: ``depth_separable``).
+    batch_norm_momentum
+        Weight of the current batch in the running mean and variance of batch normalisation (2022: ``momentum``).
+    laplace_weight
+        Weight of the Laplace penalty, which makes the kernels of the first layer smooth (2022: ``gamma_input``).
+
+    Examples
+    --------
+    >>> ConvolutionalSettings(layers=2, channels=16).hidden_kernel_size
+    7
+    """
+
+    training_only: ClassVar[frozenset[str]] = frozenset({"laplace_weight", "batch_norm_momentum"})
+
+    layers: Annotated[int, Field(ge=1, le=32)] = 4
+    channels: Annotated[int, Field(ge=1, le=4096)] = 64
+    input_kernel_size: Annotated[int, Field(ge=1)] = 9
+    hidden_kernel_size: Annotated[int, Field(ge=1)] = 7
+    nonlinear: bool = True
+    depth_separable: bool = True
+    batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.9
+    laplace_weight: Annotated[float, Field(ge=0)] = 6.3831
+
+    @model_validator(mode="after")
+    def _check_hidden_kernel_size(self) -> Self:
+        if self.hidden_kernel_size % 2 == 0:
+            raise ValueError(
+                f"hidden_kernel_size = {self.hidden_kernel_size} is even; the map keeps its size only with an odd one"
+            )
+        return self
+
+    def check_image_size(self, height: int, width: int) -> None:
+        """Raise `InputError` if the kernels of the first layer are larger than the images."""
+        if self.input_kernel_size > min(height, width):
+            raise InputError(
+                f"model.core.input_kernel_size = {self.input_kernel_size} is larger than the images of {height}×{width} pixels: use "
+                f"at most {min(height, width)}."
+            )
 
 
 class DepthwiseConvolution(nn.Conv2d):
@@ -37,7 +106,7 @@ class SeparableConvolution(nn.Sequential):
 class Layer(nn.Module):
     """A convolution, batch normalisation and, in a nonlinear core, an ELU."""
 
-    def __init__(self, convolution: nn.Module, settings: CoreSettings) -> None:
+    def __init__(self, convolution: nn.Module, settings: ConvolutionalSettings) -> None:
         super().__init__()
         self.convolution = convolution
         self.norm = nn.BatchNorm2d(settings.channels, eps=1e-5, momentum=settings.batch_norm_momentum)
@@ -73,15 +142,16 @@ class Layer(nn.Module):
         return self.convolutions()[-1].weight * scale[:, None, None, None], bias
 
 
-class ConvolutionalCore(nn.Module):
+@cores.register("convolutional", settings=ConvolutionalSettings)
+class ConvolutionalCore(Core):
     """Convolutional core: computes the feature maps that the readouts of all recordings share.
 
     Parameters
     ----------
     settings
         Settings of the core.
-    input_shape : (C, height, width)
-        Shape of one input.
+    inputs
+        Shapes of the inputs.
 
     Raises
     ------
@@ -90,21 +160,17 @@ class ConvolutionalCore(nn.Module):
 
     Examples
     --------
-    >>> core = ConvolutionalCore(CoreSettings(layers=2, channels=8), (1, 36, 64))
+    >>> core = ConvolutionalCore(ConvolutionalSettings(layers=2, channels=8), ModelInputs((1, 36, 64)))
     >>> core(torch.zeros(3, 1, 36, 64)).shape
     torch.Size([3, 8, 28, 56])
     """
 
-    def __init__(self, settings: CoreSettings, input_shape: tuple[int, int, int]) -> None:
-        super().__init__()
-        input_channels, height, width = input_shape
-        if settings.input_kernel_size > min(height, width):
-            raise InputError(
-                f"model.core.input_kernel_size = {settings.input_kernel_size} is larger than the images of {height}×{width} pixels: "
-                f"use at most {min(height, width)}."
-            )
-        self.settings = settings
-        self.input_shape = input_shape
+    settings: ConvolutionalSettings
+
+    def __init__(self, settings: ConvolutionalSettings, inputs: ModelInputs) -> None:
+        super().__init__(settings, inputs)
+        input_channels, height, width = inputs.image_shape
+        settings.check_image_size(height, width)
         channels = settings.channels
         first = nn.Conv2d(input_channels, channels, settings.input_kernel_size, bias=False)
         self.layers = nn.ModuleList([Layer(first, settings)])
@@ -113,7 +179,6 @@ class ConvolutionalCore(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_normal_(module.weight)
-        self.frozen = False
         # twice as fast on a CPU; results differ by rounding only
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -129,12 +194,15 @@ class ConvolutionalCore(nn.Module):
         return self.settings.channels
 
     @property
-    def map_shape(self) -> tuple[int, int]:
-        """Height and width of the feature maps."""
-        margin = self.settings.input_kernel_size - 1
-        return self.input_shape[1] - margin, self.input_shape[2] - margin
+    def geometry(self) -> MapGeometry:
+        """Shape of the feature maps, and where each of their locations looks in the image."""
+        geometry = MapGeometry.identity(*self.inputs.image_shape[1:]).convolved(self.settings.input_kernel_size)
+        kernel = self.settings.hidden_kernel_size
+        for _ in range(self.settings.layers - 1):
+            geometry = geometry.convolved(kernel, padding=kernel // 2)
+        return geometry
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
         fused = self._fused_forward(images)
         if fused is not None:
@@ -169,14 +237,3 @@ class ConvolutionalCore(nn.Module):
         kernel = weight.new_tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
         roughness = F.conv2d(weight.flatten(0, 1)[:, None], kernel[None, None], padding=1)
         return self.settings.laplace_weight * roughness.square().sum() / weight.square().sum()
-
-    def freeze(self) -> None:
-        """Exclude the weights and the statistics of batch normalisation from training."""
-        self.frozen = True
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> "ConvolutionalCore":
-        """Set the training mode; a frozen core stays in evaluation mode."""
-        super().train(mode and not self.frozen)
-        return self

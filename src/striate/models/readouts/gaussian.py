@@ -1,13 +1,46 @@
-"""The Gaussian readout: each neuron samples the feature maps at one learnt position."""
+"""The Gaussian readout: each neuron samples the feature maps at one learnt position.
+
+Descriptions of settings end in the name that the SENSORIUM 2022 tools (the packages sensorium and neuralpredictors) give them.
+"""
+
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 from torch import Tensor, nn
 
-from striate.errors import InputError
-from striate.models.config import ReadoutSettings
 from striate.models.kernels import sample_and_project
+from striate.models.readouts.base import FeatureMaps, Readout, valid_coordinates
+from striate.registry import Settings, readouts
+
+_BORDER = 0.95  # largest initial position: the position network ends with a hyperbolic tangent, which never reaches 1
+
+
+class GaussianSettings(Settings):
+    """Settings of the Gaussian readout.
+
+    Attributes
+    ----------
+    position_hidden_units
+        Number of hidden units of the network that predicts the position of a neuron's receptive field in the feature
+        maps from the neuron's position in cortex (2022: ``hidden_features`` in ``grid_mean_predictor``).
+    init_sigma
+        The entries of each neuron's Σ, the square root of the covariance of its sampling distribution, are initialised
+        uniformly between ``-init_sigma`` and ``init_sigma`` (2022: ``init_sigma``).
+    l1_weight
+        Weight of the L1 penalty on the neurons' feature weights (2022: ``gamma_readout``).
+
+    Examples
+    --------
+    >>> GaussianSettings(l1_weight=0.02).init_sigma
+    0.1
+    """
+
+    position_hidden_units: Annotated[int, Field(ge=1, le=4096)] = 30
+    init_sigma: Annotated[float, Field(ge=0, le=1)] = 0.1
+    l1_weight: Annotated[float, Field(ge=0)] = 0.0076
 
 
 def cortical_positions(coordinates: ArrayLike) -> NDArray[np.float32]:
@@ -33,21 +66,14 @@ def cortical_positions(coordinates: ArrayLike) -> NDArray[np.float32]:
     >>> cortical_positions([[0, 0], [200, 0], [100, 100]]).round(2).tolist()
     [[-1.0, -0.33000001311302185], [1.0, -0.33000001311302185], [0.0, 0.6700000166893005]]
     """
-    values = np.asarray(coordinates, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] not in (2, 3) or len(values) == 0:
-        raise InputError(f"Coordinates of neurons have shape {values.shape}; expected (neurons, 2 or 3), at least one.")
-    plane = values[:, :2]
-    if not np.isfinite(plane).all():
-        row = int(np.flatnonzero(~np.isfinite(plane).all(axis=1))[0])
-        raise InputError(
-            f"The cortical position of neuron {row} is not finite ({plane[row].tolist()}); x and y are needed."
-        )
+    plane = valid_coordinates(coordinates)[:, :2]
     centred = plane - plane.mean(axis=0)
     largest = float(np.abs(centred).max())
     return np.asarray(centred / (largest or 1.0), dtype=np.float32)
 
 
-class GaussianReadout(nn.Module):
+@readouts.register("gaussian", settings=GaussianSettings)
+class GaussianReadout(Readout):
     """Gaussian readout of one recording: a linear function of the feature maps at each neuron's position.
 
     A network predicts the mean position of a neuron from its position in cortex (retinotopy). In training, the position of
@@ -57,10 +83,10 @@ class GaussianReadout(nn.Module):
     ----------
     settings
         Settings of the readout.
-    positions : (N, 2)
-        Cortical positions of the neurons, from `cortical_positions`.
-    channels
-        Number of feature maps of the core.
+    coordinates : (N, 2 or 3)
+        Cortical coordinates of the neurons; see `cortical_positions`.
+    maps
+        Feature maps of the core.
 
     References
     ----------
@@ -68,18 +94,23 @@ class GaussianReadout(nn.Module):
 
     Examples
     --------
-    >>> readout = GaussianReadout(ReadoutSettings(), cortical_positions([[0, 0], [1, 0], [0, 1]]), channels=8)
+    >>> from striate.models.geometry import MapGeometry
+    >>> maps = FeatureMaps(8, MapGeometry.identity(28, 56))
+    >>> readout = GaussianReadout(GaussianSettings(), np.array([[0, 0], [1, 0], [0, 1]]), maps)
     >>> readout(torch.zeros(5, 8, 28, 56)).shape
     torch.Size([5, 3])
     """
 
+    settings: GaussianSettings
     cortical_positions: Tensor
+    bias: nn.Parameter
+    uses_shift = True
 
-    def __init__(self, settings: ReadoutSettings, positions: NDArray[np.float32], channels: int) -> None:
-        super().__init__()
-        self.settings = settings
-        neurons, spread = len(positions), settings.init_sigma
-        self.register_buffer("cortical_positions", torch.tensor(positions))  # a copy in memory that PyTorch aligned
+    def __init__(self, settings: GaussianSettings, coordinates: NDArray[Any], maps: FeatureMaps) -> None:
+        super().__init__(settings, coordinates, maps)
+        neurons, spread, channels = self.neurons, settings.init_sigma, maps.channels
+        # torch.tensor copies the values into memory that PyTorch aligned
+        self.register_buffer("cortical_positions", torch.tensor(cortical_positions(coordinates)))
         self.position_network = nn.Sequential(
             nn.Linear(2, settings.position_hidden_units), nn.ELU(), nn.Linear(settings.position_hidden_units, 2)
         )
@@ -91,7 +122,24 @@ class GaussianReadout(nn.Module):
         """Return the mean position μ of each neuron in the feature maps, (N, 2): horizontal and vertical, within ±1."""
         return torch.tanh(self.position_network(self.cortical_positions))
 
-    def positions(self, images: int, shift: Tensor | None = None) -> Tensor:
+    def set_positions(self, positions: NDArray[np.float64]) -> None:
+        """Fit the position network to the given positions in the feature maps, (N, 2)."""
+        network, cortical = self.position_network, self.cortical_positions
+        target = (
+            torch.as_tensor(positions, dtype=torch.float32, device=cortical.device).clamp(-_BORDER, _BORDER).atanh()
+        )
+        optimiser = torch.optim.LBFGS(network.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+        def error() -> float:
+            optimiser.zero_grad()
+            value = (network(cortical) - target).square().mean()
+            value.backward()
+            return float(value.detach())
+
+        optimiser.step(error)  # type: ignore[no-untyped-call]
+        optimiser.zero_grad()
+
+    def positions(self, images: int, shift: Tensor | None = None, neurons: Tensor | None = None) -> Tensor:
         """Return the positions at which neurons sample the maps: random in training mode, else the mean positions.
 
         Parameters
@@ -100,27 +148,28 @@ class GaussianReadout(nn.Module):
             Number of images, B.
         shift : (B, 2), optional
             Shift of all positions of each image, from the shifter.
+        neurons : (M,), optional
+            Indices of the neurons; all by default.
 
         Returns
         -------
-        Tensor, (N, 2) or (B, N, 2)
+        Tensor, (M, 2) or (B, M, 2)
             Positions. The first axis is missing if they are the same for all images.
         """
         positions = self.mean_positions()
+        spread: Tensor = self.spread
+        if neurons is not None:
+            positions, spread = positions[neurons], spread[neurons]
         if self.training:
             noise = torch.randn(images, *positions.shape, dtype=positions.dtype, device=positions.device)
-            drawn = positions + torch.einsum("nij,bnj->bni", self.spread, noise)
+            drawn = positions + torch.einsum("nij,bnj->bni", spread, noise)
             positions = drawn.clamp(-1, 1)
         if shift is not None:  # after the clamp, because a shift may move a receptive field off the map
             positions = positions + shift[:, None]
         return positions
 
-    def read(self, maps: Tensor, positions: Tensor) -> Tensor:
-        """Compute each neuron's weighted sum of features, (B, N), from maps (B, C, H, W) at positions (N, 2) or (B, N, 2)."""
-        return sample_and_project(maps.to(positions.dtype), positions, self.features, self.bias)
-
-    def forward(self, maps: Tensor, shift: Tensor | None = None) -> Tensor:
-        """Compute each neuron's weighted sum of features, (B, N).
+    def forward(self, maps: Tensor, shift: Tensor | None = None, neurons: Tensor | None = None) -> Tensor:
+        """Compute each neuron's weighted sum of features, (B, M).
 
         Parameters
         ----------
@@ -128,8 +177,13 @@ class GaussianReadout(nn.Module):
             Feature maps of the core.
         shift : (B, 2), optional
             Shift of all positions of each image, from the shifter.
+        neurons : (M,), optional
+            Indices of the neurons; all by default.
         """
-        return self.read(maps, self.positions(len(maps), shift))
+        positions = self.positions(len(maps), shift, neurons)
+        features = self.features if neurons is None else self.features[neurons]
+        bias = self.bias if neurons is None else self.bias[neurons]
+        return sample_and_project(maps.to(positions.dtype), positions, features, bias)
 
     def regulariser(self) -> Tensor:
         """Return the L1 penalty, ``l1_weight`` times the L1 norm of all feature weights, a scalar."""

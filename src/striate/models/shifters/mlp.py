@@ -1,14 +1,41 @@
-"""The shifter: shifts all receptive fields of a recording with the eye position."""
+"""The shifter of the 2022 baselines: a multilayer perceptron from the eye position to a shift of all receptive fields.
+
+Descriptions of settings end in the name that the SENSORIUM 2022 tools (the packages sensorium and neuralpredictors) give them.
+"""
 
 from itertools import pairwise
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from striate.models.config import ShifterSettings
+from striate.models.shifters.base import Shifter
+from striate.registry import Settings, shifters
 
 
-class Shifter(nn.Module):
+class MLPShifterSettings(Settings):
+    """Settings of the shifter ``mlp``.
+
+    Attributes
+    ----------
+    layers
+        Number of linear layers; a hyperbolic tangent follows each (2022: ``shift_layers``).
+    hidden_units
+        Number of units of each hidden layer (2022: ``hidden_channels_shifter``).
+
+    Examples
+    --------
+    >>> MLPShifterSettings(hidden_units=10).layers
+    3
+    """
+
+    layers: Annotated[int, Field(ge=1, le=16)] = 3
+    hidden_units: Annotated[int, Field(ge=1, le=1024)] = 5
+
+
+@shifters.register("mlp", settings=MLPShifterSettings)
+class MLPShifter(Shifter):
     """A multilayer perceptron from the pupil centre to a shift of the readout positions.
 
     A hyperbolic tangent follows every layer, so that shifts are between −1 and 1 (half the width of the feature maps).
@@ -20,12 +47,12 @@ class Shifter(nn.Module):
 
     Examples
     --------
-    >>> Shifter(ShifterSettings())(torch.zeros(4, 2)).shape
+    >>> MLPShifter(MLPShifterSettings())(torch.zeros(4, 2)).shape
     torch.Size([4, 2])
     """
 
-    def __init__(self, settings: ShifterSettings) -> None:
-        super().__init__()
+    def __init__(self, settings: MLPShifterSettings) -> None:
+        super().__init__(settings)
         widths = [2] + [settings.hidden_units] * (settings.layers - 1) + [2]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 

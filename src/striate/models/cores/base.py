@@ -1,0 +1,139 @@
+"""Base class of cores."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from striate.models.geometry import MapGeometry
+from striate.models.inputs import ModelInputs
+from striate.registry import Settings
+
+
+class CoreSettings(Settings):
+    """Base class of the settings of a core.
+
+    Attributes
+    ----------
+    training_only
+        Names of settings that have no effect on a core whose weights are frozen.
+
+    Examples
+    --------
+    >>> class TinySettings(CoreSettings):
+    ...     channels: int = 8
+    >>> TinySettings().uses_behavior
+    False
+    """
+
+    training_only: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def uses_behavior(self) -> bool:
+        """Whether the core takes behaviour, in addition to the images."""
+        return False
+
+    def check_image_size(self, height: int, width: int) -> None:
+        """Raise `InputError` if the core cannot take images of this size; called when a recipe is validated."""
+
+
+class Core(nn.Module, ABC):
+    """Base class of cores: networks from images to feature maps that the readouts of all recordings share.
+
+    A derived class is registered with ``@striate.registry.cores.register(name, settings=...)``, where the class of the settings
+    derives from `CoreSettings`. It is called with its settings and the `ModelInputs`, and defines `channels`, `geometry` and `forward`. It must be possible to build it on the device
+    ``meta``.
+
+    Parameters
+    ----------
+    settings
+        Settings of the core.
+    inputs
+        Shapes of the inputs.
+
+    Attributes
+    ----------
+    frozen
+        Whether the weights are excluded from training.
+
+    Examples
+    --------
+    >>> class Pixels(Core):
+    ...     channels = 1
+    ...     @property
+    ...     def geometry(self):
+    ...         return MapGeometry.identity(*self.inputs.image_shape[1:])
+    ...     def forward(self, images, behavior=None):
+    ...         return images[:, :1]
+    >>> core = Pixels(CoreSettings(), ModelInputs((1, 36, 64)))
+    >>> core(torch.zeros(2, 1, 36, 64)).shape, core.geometry.shape
+    (torch.Size([2, 1, 36, 64]), (36, 64))
+    """
+
+    settings_base: ClassVar[type[CoreSettings]] = CoreSettings
+    frozen: bool = False
+
+    def __init__(self, settings: CoreSettings, inputs: ModelInputs) -> None:
+        super().__init__()
+        self.settings = settings
+        self.inputs = inputs
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """Number of feature maps."""
+
+    @property
+    @abstractmethod
+    def geometry(self) -> MapGeometry:
+        """Shape of the feature maps, and where each of their locations looks in the image."""
+
+    @abstractmethod
+    def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
+        """Compute feature maps.
+
+        Parameters
+        ----------
+        images : (B, C, height, width)
+            Standardised images and constant planes of behaviour.
+        behavior : (B, K), optional
+            Standardised behaviour; given only if the settings have `uses_behavior`.
+
+        Returns
+        -------
+        Tensor, (B, channels, H, W)
+            Feature maps; H and W are those of `geometry`.
+        """
+
+    def regulariser(self) -> Tensor:
+        """Return the penalty that is added to the loss, a scalar; 0 for a frozen core."""
+        return no_penalty(self)
+
+    def freeze(self) -> None:
+        """Exclude the weights and the statistics of batch normalisation from training."""
+        self.frozen = True
+        self.requires_grad_(False)
+        self.eval()
+
+    def unfreeze(self) -> None:
+        """Include the weights in training again."""
+        self.frozen = False
+        self.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode; a frozen core stays in evaluation mode."""
+        super().train(mode and not self.frozen)
+        return self
+
+
+def no_penalty(module: nn.Module) -> Tensor:
+    """Return a penalty of 0, a scalar, on the device of a module.
+
+    Examples
+    --------
+    >>> no_penalty(nn.Linear(1, 1)).item()
+    0.0
+    """
+    weight = next(module.parameters(), None)
+    return torch.zeros(()) if weight is None else weight.new_zeros(())
