@@ -35,6 +35,7 @@ DEMANDS: dict[str, Promise] = {
     "dtype": _("Numbers are integers or floats, names are strings."),
     "shape": _("Each array has the shape that the layout demands."),
     # tables
+    "benchmark": _("meta/benchmark.toml, if present, describes a benchmark."),
     "missing-file": _("All files that are required to read a recording exist."),
     "missing-field": _("All files that the tools of 2022 need exist."),
     "unknown-field": _("Fields that the layout does not name are kept."),
@@ -44,7 +45,7 @@ DEMANDS: dict[str, Promise] = {
     "trial-ids": _("Trial indices are unique integers or strings."),
     "coordinates": _("Cortical positions are finite."),
     "session-name": _("The file's name and the neurons' animal, session and scan agree."),
-    "tiers": _("Each trial's tier is train, validation, test or final_test."),
+    "tiers": _("Each trial's tier is one of the benchmark; in SENSORIUM 2022 train, validation, test or final_test."),
     "missing-tier": _("There are training, validation and test trials."),
     # trials
     "missing-trial": _("Each trial of the table has one file of each variable."),
@@ -52,8 +53,8 @@ DEMANDS: dict[str, Promise] = {
     "unknown-variable": _("Variables that the layout does not name are ignored."),
     "non-finite": _("All values are finite, and stored standard deviations are valid divisors."),
     "doubled-field": _("No field of a table is in two files."),
-    "negative-responses": _("Responses are ≥ 0."),
-    "image-range": _("Grey values are between 0 and 255."),
+    "negative-responses": _("Responses are at least the benchmark's minimum, 0 in SENSORIUM 2022."),
+    "image-range": _("Pixel values are within the benchmark's range, 0 to 255 in SENSORIUM 2022."),
     "silent-neurons": _("Each neuron responds in at least one training trial."),
     # images and repeats
     "one-image-one-id": _("Trials with the same image id show the same image."),
