@@ -71,6 +71,12 @@ class DemoResult:
         Paired differences between neighbours in `models`.
     report
         Path of the report.
+
+    Examples
+    --------
+    >>> result = run_demo(Path("demo"))  # doctest: +SKIP
+    >>> [model.name for model in result.models]  # doctest: +SKIP
+    ['constant', 'LN', 'CNN']
     """
 
     truth: Truth

@@ -29,6 +29,17 @@ class ScoredModel:
         Predictions of every trial of the truth.
     scorecard
         Scores of these predictions.
+
+    Examples
+    --------
+    >>> from striate.report import score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0]])
+    >>> submission = Submission("27204-5-13", None, "image", [7], **trials, predictions=[[1.0], [1.0], [3.0]])
+    >>> model = score_model("CNN", submission, truth, bootstrap=0)
+    >>> model.name, model.predictions(truth, "test").tolist()
+    ('CNN', [[1.0], [1.0], [3.0]])
     """
 
     name: str
@@ -75,7 +86,15 @@ def score_model(
 
 
 def group_by_protocol(models: Iterable[ScoredModel]) -> dict[str | None, list[ScoredModel]]:
-    """Group models by protocol, in the order of `striate.submissions.PROTOCOLS`. Only models of one group are compared."""
+    """Group models by protocol, in the order of `striate.submissions.PROTOCOLS`. Only models of one group are compared.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> models = [SimpleNamespace(name="B", protocol="image + behaviour"), SimpleNamespace(name="A", protocol="image")]
+    >>> {protocol: [model.name for model in group] for protocol, group in group_by_protocol(models).items()}
+    {'image': ['A'], 'image + behaviour': ['B']}
+    """
     grouped: dict[str | None, list[ScoredModel]] = {}
     for model in models:
         grouped.setdefault(model.protocol, []).append(model)
@@ -98,6 +117,24 @@ def sort_by_score(models: Sequence[ScoredModel]) -> list[ScoredModel]:
     """Sort models by protocol, and within each protocol from the lowest to the highest score.
 
     The score is the correlation to average on the first tier, or the single-trial correlation if no image is repeated.
+
+    Examples
+    --------
+    >>> from striate.report import score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0]])
+    >>> models = [
+    ...     score_model(
+    ...         name,
+    ...         Submission("27204-5-13", None, "image", [7], **trials, predictions=predictions),
+    ...         truth,
+    ...         bootstrap=0,
+    ...     )
+    ...     for name, predictions in (("CNN", [[1.0], [1.0], [3.0]]), ("constant", [[1.0], [1.0], [1.0]]))
+    ... ]
+    >>> [model.name for model in sort_by_score(models)]
+    ['constant', 'CNN']
     """
 
     def ranking_score(model: ScoredModel) -> float:
@@ -120,6 +157,15 @@ class PairedDifference:
         Name of the tier.
     metrics
         Bootstrap estimates of the differences.
+
+    Examples
+    --------
+    >>> from striate.metrics import paired_bootstrap
+    >>> responses, good, bad = [[1.0], [2.0], [5.0]], [[1.0], [2.0], [4.0]], [[2.0], [2.0], [2.0]]
+    >>> estimates = paired_bootstrap(responses, good, bad, image_ids=[0, 0, 1], resamples=10)
+    >>> difference = PairedDifference("CNN", "constant", "test", estimates)
+    >>> round(difference.metrics.single_trial_correlation.value, 3)
+    0.996
     """
 
     better: str
@@ -185,7 +231,19 @@ def paired_differences(
 
 
 def scores_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Return (mean, lower bound, upper bound) of each metric, by model and metric, without metrics that are not defined."""
+    """Return (mean, lower bound, upper bound) of each metric, by model and metric, without metrics that are not defined.
+
+    Examples
+    --------
+    >>> from striate.report import score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0]])
+    >>> submission = Submission("27204-5-13", None, "image", [7], **trials, predictions=[[1.0], [1.0], [3.0]])
+    >>> model = score_model("CNN", submission, truth, bootstrap=0)
+    >>> [round(value, 3) for value in scores_with_intervals([model], "test")["CNN"]["single_trial_correlation"]]
+    [0.971, 0.971, 0.971]
+    """
     rows: dict[str, dict[str, tuple[float, float, float]]] = {}
     for model in models:
         rows[model.name] = {}
@@ -210,7 +268,19 @@ def metric_labels() -> dict[str, str]:
 
 
 def ceilings_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[str, tuple[float, float, float]]:
-    """Return (mean, lower bound, upper bound) of the ceiling of each metric, without ceilings that are not defined."""
+    """Return (mean, lower bound, upper bound) of the ceiling of each metric, without ceilings that are not defined.
+
+    Examples
+    --------
+    >>> from striate.report import score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 4, "trial_idx": [1, 2, 3, 4], "image_id": [0, 0, 1, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0], [6.0]])
+    >>> submission = Submission("27204-5-13", None, "image", [7], **trials, predictions=[[1.0], [1.0], [3.0], [3.0]])
+    >>> model = score_model("CNN", submission, truth, bootstrap=0)
+    >>> round(ceilings_with_intervals([model], "test")["correlation_to_average"][0], 3)
+    0.984
+    """
     scores = models[0].scorecard.tiers[tier]
     ceilings: dict[str, tuple[float, float, float]] = {}
     for metric, name in METRIC_CEILINGS.items():
@@ -236,7 +306,17 @@ def ceiling_description(protocol: str | None) -> str:
 
 
 def has_too_few_images(models: Sequence[ScoredModel], difference: "PairedDifference", metric: str) -> bool:
-    """Return whether one of the two scores of a difference has too few images, so that the difference is not reported."""
+    """Return whether one of the two scores of a difference has too few images, so that the difference is not reported.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> score = SimpleNamespace(reason="too few images: 6 leave …")
+    >>> scorecard = SimpleNamespace(tiers={"test": SimpleNamespace(feve=score)})
+    >>> models = [SimpleNamespace(name=name, scorecard=scorecard) for name in ("CNN", "LN")]
+    >>> has_too_few_images(models, SimpleNamespace(better="CNN", worse="LN", tier="test"), "feve")
+    True
+    """
     pair = (difference.better, difference.worse)
     scores = [getattr(c.scorecard.tiers[difference.tier], metric) for c in models if c.name in pair]
     return any(is_too_few_images(score.reason) for score in scores)

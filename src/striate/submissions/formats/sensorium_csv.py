@@ -59,7 +59,17 @@ def write(submission: Submission, path: Path | str, *, overwrite: bool = False) 
 
 
 def write_truth(truth: Truth, path: Path | str, *, overwrite: bool = False) -> tuple[Path, ...]:
-    """Write a truth as ground-truth CSVs of 2022. Parameters and errors are those of `write`."""
+    """Write a truth as ground-truth CSVs of 2022. Parameters and errors are those of `write`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from striate.submissions import Truth, sensorium_csv
+    >>> truth = Truth("27204-5-13", [1, 2], ["test"], [7], [0], [[0.5, 1.0]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in sensorium_csv.write_truth(truth, folder)]
+    ['ground_truth_file_test.csv']
+    """
     return _write(truth, expand_path(path), _RESPONSES, TRUTH_FILES, overwrite)
 
 
@@ -71,7 +81,7 @@ def read(
     track: str | None = None,
     protocol: str | None = None,
 ) -> Submission:
-    """Read and check a submission from CSVs of 2022. They may come from an untrusted source.
+    r"""Read and check a submission from CSVs of 2022. They may come from an untrusted source.
 
     Parameters
     ----------
@@ -91,6 +101,18 @@ def read(
     ------
     InputError
         If a file is missing, is damaged or has another format.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from striate.submissions import sensorium_csv
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "submission_file_live_test.csv")
+    ...     lines = ["trial_indices,image_ids,prediction,neuron_ids", '7,0,"[0.5, 1.0]","[1, 2]"']
+    ...     _ = path.write_text("\n".join(lines))
+    ...     sensorium_csv.read(path, session="27204-5-13", protocol="image")
+    <Submission 27204-5-13: test 1 trials × 2 neurons, image>
     """
     rows = _read(expand_path(path), _PREDICTION, SUBMISSION_FILES, tier)
     with prefix_errors(path):
@@ -98,7 +120,17 @@ def read(
 
 
 def read_truth(path: Path | str, *, tier: str | None = None, session: str | None = None) -> Truth:
-    """Read a truth from ground-truth CSVs of 2022. Parameters and errors are those of `read`."""
+    """Read a truth from ground-truth CSVs of 2022. Parameters and errors are those of `read`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from striate.submissions import Truth, sensorium_csv
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = sensorium_csv.write_truth(Truth(None, [1, 2], ["test"], [7], [0], [[0.5, 1.0]]), folder)
+    ...     sensorium_csv.read_truth(folder, session="27204-5-13")
+    <Truth 27204-5-13: test 1 trials × 2 neurons>
+    """
     rows = _read(expand_path(path), _RESPONSES, TRUTH_FILES, tier)
     with prefix_errors(path):
         return Truth(session, responses=rows.pop("values"), **rows)
