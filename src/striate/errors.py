@@ -104,7 +104,19 @@ class InputError(StriateError, ValueError):
 
 
 class WithheldError(StriateError):
-    """The recording withholds the requested responses or behaviour."""
+    """The recording withholds the requested responses or behaviour.
+
+    Examples
+    --------
+    >>> import striate
+    >>> settings = {"neurons": 5, "train": 20, "validation": 5, "test_images": 4, "final_images": 4, "repeats": 1}
+    >>> simulation = striate.simulate(**settings, track="sensorium+", image_shape=(18, 32), seed=1)
+    >>> try:
+    ...     simulation.recording.measured_responses("test")
+    ... except striate.errors.WithheldError:
+    ...     print("withheld")
+    withheld
+    """
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -172,7 +184,15 @@ _on_command_line = False
 
 @contextlib.contextmanager
 def command_line() -> Iterator[None]:
-    """Make messages name command-line options instead of Python arguments inside the block."""
+    """Make messages name command-line options instead of Python arguments inside the block.
+
+    Examples
+    --------
+    >>> from striate.errors import command_line, option
+    >>> with command_line():
+    ...     option("--overwrite", "overwrite=True")
+    '--overwrite'
+    """
     global _on_command_line
     before, _on_command_line = _on_command_line, True
     try:

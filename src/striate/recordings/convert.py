@@ -54,12 +54,12 @@ def convert(
     session
         Name of the recording, in SENSORIUM 2022 ``animal-session-scan``, for example ``"12-3-1"``.
     images : (T, H, W), (T, 1, H, W) or (T, H, W, 1), or (I, H, W)
-        Image of each trial, grey values 0–255; (T, C, H, W) or (T, H, W, C) if the benchmark has several channels. If `trials` has ``image_id`` with the numbers 0 to I − 1, each distinct image
-        once. In this case I must differ from T, unless the ids are 0 to T − 1 in order, because the meaning of as many images
-        as trials would be ambiguous.
+        Image of each trial, grey values 0–255; (T, C, H, W) or (T, H, W, C) if the benchmark has several channels. If `trials`
+        has ``image_id`` with the numbers 0 to I − 1, each distinct image once. In this case I must differ from T, unless the
+        ids are 0 to T − 1 in order, because the meaning of as many images as trials would be ambiguous.
     responses : (T, N)
-        Responses of each neuron in each trial, in raw units (≥ 0 in SENSORIUM 2022). Columns of a DataFrame that are unit ids are matched with
-        those of `neurons`, and row labels with those of `trials`.
+        Responses of each neuron in each trial, in raw units (≥ 0 in SENSORIUM 2022). Columns of a DataFrame that are unit ids
+        are matched with those of `neurons`, and row labels with those of `trials`.
     neurons : DataFrame or dict of arrays, N rows
         Columns ``x``, ``y``, ``z`` in µm (or ``coordinates`` of shape (N, 3)), optionally ``unit_id`` (default: 1 to N),
         ``area`` and ``layer``. Other columns are kept.

@@ -186,7 +186,7 @@ def read_npz(content: IO[bytes], max_bytes: int) -> dict[str, NDArray[Any]]:
     except InputError:
         raise
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError, OverflowError) as error:
-        raise InputError(f"It is no whole .npz file ({shortened(str(error) or type(error).__name__)}).") from None
+        raise InputError(f"It is no complete .npz file ({shortened(str(error) or type(error).__name__)}).") from None
     return arrays
 
 

@@ -119,6 +119,16 @@ class SimulationFiles:
         Zip or folder of the recording.
     truth_path
         ``.npz`` file of the ground truth; None if it was not written.
+
+    Examples
+    --------
+    >>> import striate
+    >>> from striate.simulate import SimulationFiles
+    >>> simulation = striate.simulate(
+    ...     neurons=5, train=20, validation=5, test_images=4, repeats=1, image_shape=(18, 32), seed=1
+    ... )
+    >>> SimulationFiles(simulation, Path("mouse.zip"), truth_path=None).recording_path.name
+    'mouse.zip'
     """
 
     simulation: Simulation
