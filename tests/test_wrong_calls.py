@@ -160,7 +160,7 @@ CALLS: list[tuple[str, Call]] = [
     # submissions and scores
     (r"no tier", lambda h: striate.score(h.submission, h.truth, tiers="tests")),
     (r"tiers is 3", lambda h: striate.score(h.submission, h.truth, tiers=3)),  # type: ignore[arg-type]
-    (r"got ndarray", lambda h: striate.score(np.ones((18, 12)), h.truth)),  # type: ignore[arg-type]
+    (r"of type ndarray", lambda h: striate.score(np.ones((18, 12)), h.truth)),  # type: ignore[arg-type]
     (r"does not exist", lambda h: striate.score("no.parquet", h.truth)),
     (r"got int", lambda h: striate.score(h.submission, 7)),  # type: ignore[arg-type]
     (r"no submission", lambda h: striate.score(h.archive, h.truth)),
