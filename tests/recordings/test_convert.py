@@ -291,7 +291,7 @@ def test_input_files_are_never_overwritten(tmp_path: Path) -> None:
     before = (tmp_path / "all.npz").read_bytes()
     place = tmp_path / "all.npz"
     command = ("convert", place, "--session", "1-1-1", "--out", place, "--overwrite")
-    assert_one_sentence(run_in_process(*command), "would be lost")
+    assert_one_sentence(run_in_process(*command), "would be overwritten")
     with pytest.raises(InputError, match="would be a folder in spite of its suffix"):
         striate.convert(**arguments, out=place, overwrite=True)
     assert place.read_bytes() == before

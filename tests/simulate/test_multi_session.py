@@ -171,8 +171,8 @@ def test_existing_files_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_package_is_callable():
-    made = striate.simulate(neurons=4, image_shape=(18, 32), train=5, test_images=2, seed=1)
-    assert len(made.recording.neurons) == 4
-    assert striate.simulate.multi_session is benchmark
+    simulation = striate.simulate(neurons=4, image_shape=(18, 32), train=5, test_images=2, seed=1)
+    assert len(simulation.recording.neurons) == 4
+    assert striate.simulate.benchmark is benchmark
     with pytest.raises(InputError, match="did you mean 'neurons'"):
         striate.simulate(neuron=4)
