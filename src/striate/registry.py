@@ -532,17 +532,18 @@ def source_of(module: str) -> Source:
     return Source(shown, package, version, digest)
 
 
-def chosen_components(model: BaseModel) -> Iterator[Component[Any]]:
-    """Yield the components that the fields of settings choose, nested tables included."""
+def chosen_settings(model: BaseModel) -> Iterator[tuple[Registry[Any], Settings]]:
+    """Yield the settings of the components that the fields of settings choose, with their registries, nested tables included."""
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
+        values = value if isinstance(value, tuple | list) else (value,)
         for part in field_markers(Part, field.annotation, field.metadata):
-            for settings in value if isinstance(value, tuple | list) else (value,):
+            for settings in values:
                 if isinstance(settings, Settings):
-                    yield part.registry[settings.type]
-        for inner in value if isinstance(value, tuple | list) else (value,):
+                    yield part.registry, settings
+        for inner in values:
             if isinstance(inner, BaseModel):
-                yield from chosen_components(inner)
+                yield from chosen_settings(inner)
 
 
 @cache

@@ -9,7 +9,7 @@ from tests.fixtures.recordings import small_recording
 from tests.training.small import small_recipe
 from tests.training.test_recipe import keys
 
-from striate.training import Recipe, checkpoints, train
+from striate.training import checkpoints, load_recipe, train
 
 RECORDING = small_recording(neurons=8, training=32)
 IDS = RECORDING.trials.loc[RECORDING.trials["tier"] == "train", "image_id"].tolist()
@@ -18,6 +18,7 @@ IDS = RECORDING.trials.loc[RECORDING.trials["tier"] == "train", "image_id"].toli
 CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "description": ("Mine.", {}),
     "data.behavior": (True, {}),
+    "data.behavior_planes": (False, {"data.behavior": True, "model.modulators": [{"type": "gain"}]}),
     "data.pupil_center": (True, {}),
     "data.image_size": ([36, 64], {}),
     "data.areas": (["LM"], {}),
@@ -42,6 +43,8 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "model.readout.l1_weight": (1.0, {}),
     "model.shifter.layers": (2, {"model.shifter": True, "data.pupil_center": True}),
     "model.shifter.hidden_units": (3, {"model.shifter": True, "data.pupil_center": True}),
+    "model.nonlinearity.type": ("softplus", {}),
+    "model.modulators": ([{"type": "gain"}], {"data.behavior": True}),
     "loss.type": ("squared_error", {}),
     "loss.neuron_weights": ("weights.csv", {}),
     "initialisation.positions": ("retinotopy", {}),
@@ -73,12 +76,17 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "compute.neurons_per_step": (3, {}),
 }
 TOGETHER = {"data.pupil_center": {"model.shifter": True}}  # neither is allowed without the other
-# where the data wait, see tests/data; a part that the default encoder does not have, see test_optimisers
-ELSEWHERE = {"data.cache_gib", "optimiser.modulators.learning_rate_factor", "optimiser.modulators.weight_decay"}
+ELSEWHERE = {
+    "data.cache_gib",  # where the data wait: see tests/data
+    "plugins",  # see test_plugins
+    "optimiser.modulators.learning_rate_factor",  # a part that the default encoder does not have: see test_optimisers
+    "optimiser.modulators.weight_decay",
+    *("model.type", "model.core.type", "model.readout.type", "model.shifter.type"),  # see tests/models
+}
 
 
 def test_every_key_is_tested() -> None:
-    assert set(CHANGES) | ELSEWHERE == keys(Recipe)
+    assert set(CHANGES) | ELSEWHERE == keys(load_recipe("cnn-behavior"))
 
 
 @pytest.mark.parametrize("key", CHANGES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
@@ -21,7 +22,7 @@ from striate._internal.safe_parsing import parse_toml, read_limited
 from striate.data.config import DataSettings
 from striate.errors import InputError, describe_type, nearest
 from striate.models.config import ModelPart, ModelSettings
-from striate.registry import Part, Settings, losses, models, optimisers, schedules
+from striate.registry import Part, Settings, load_plugin, losses, models, optimisers, schedules
 from striate.training.config_overrides import Overrides, apply, parsed
 
 IMAGE = "image"
@@ -214,6 +215,9 @@ class Recipe(_Settings):
     ----------
     description
         One sentence that describes the recipe in the output of `striate recipes`.
+    plugins
+        Modules, such as ``"my_lab.losses"``, or ``.py`` files that register components of the recipe. Paths are relative to
+        the file of the recipe. **Their code is executed** when the recipe is loaded.
     data
         Inputs, neurons and images that the model is trained on.
     model
@@ -237,6 +241,7 @@ class Recipe(_Settings):
     """
 
     description: str = ""
+    plugins: tuple[str, ...] = ()
     data: DataSettings = DataSettings()
     model: Annotated[Settings, ModelPart()] = Field(default_factory=models.default_settings)
     loss: Annotated[LossSettings, Part(losses)] = Field(default_factory=losses.default_settings)
@@ -342,19 +347,50 @@ def load_recipe(
     64
     """
     changes = parsed(overrides)
+    folder = None
     if isinstance(recipe, Recipe):
         tables, source = recipe.model_dump(mode="json", exclude_none=True), "recipe"
     elif isinstance(recipe, Mapping):
         tables, source = dict(recipe), "recipe"
     elif isinstance(recipe, str | os.PathLike):
         tables, source = _read(recipe)
+        folder = expand_path(recipe).parent
     else:
         raise InputError(
             f"recipe is {describe_type(recipe)}; expected the name of a recipe, the path of a .toml file, a Recipe, or its tables."
         )
-    return validate_settings(
-        Recipe, apply(tables, changes, source), source, frozenset(changes), renamed_hint=renamed_setting_hint
-    )
+    return _validated(_with_plugins(apply(tables, changes, source), folder), source, frozenset(changes))
+
+
+def load_recipe_of_run(path: Path) -> Recipe:
+    """Read and validate the recipe in the folder of a run, without executing its plugins.
+
+    Classes that the recipe names by their module are imported only if they belong to an installed package.
+
+    Raises
+    ------
+    InputError
+        As `load_recipe`; also if the recipe chooses a component of a plugin that is not loaded.
+    """
+    tables, source = _read(path)
+    return _validated(tables, source, frozenset())
+
+
+def _validated(tables: Mapping[str, Any], source: str, overridden: frozenset[tuple[str, ...]]) -> Recipe:
+    return validate_settings(Recipe, tables, source, overridden, renamed_hint=renamed_setting_hint)
+
+
+def _with_plugins(tables: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """Load the plugins of a recipe; relative paths are those below `folder`, and become absolute."""
+    plugins = tables.get("plugins")
+    if not isinstance(plugins, list | tuple) or not all(isinstance(plugin, str) for plugin in plugins):
+        return tables  # none, or what validation refuses
+    names = []
+    for plugin in plugins:
+        is_file = plugin.endswith(".py") or "/" in plugin
+        names.append(str((folder or Path.cwd()) / expand_path(plugin)) if is_file else plugin)
+        load_plugin(names[-1])
+    return {**tables, "plugins": names}
 
 
 def _read(recipe: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:

@@ -23,7 +23,8 @@ from striate._internal.parquet_files import read_table
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import MalformedError, parse_json_object, parse_toml, read_limited
 from striate.errors import InputError, UnknownAttributeError, listed, option, printable_text
-from striate.training.recipe import Recipe, load_recipe
+from striate.training.plugins import PluginEntry, load_needed_plugins, warn_of_changed_plugins
+from striate.training.recipe import Recipe, load_recipe_of_run
 
 if TYPE_CHECKING:
     from striate.data import Standardisation
@@ -44,7 +45,7 @@ _LOCK = ".lock"
 _RUN_FILES = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD, INPUTS)
 
 # Settings that do not change the trained weights.
-_IGNORED_SETTINGS = {"description", "data.cache_gib", "compute.checkpoint_minutes"}
+_IGNORED_SETTINGS = {"description", "plugins", "data.cache_gib", "compute.checkpoint_minutes"}
 
 _EPOCHS = 5  # number of epochs that a notebook shows
 
@@ -63,6 +64,7 @@ class _Provenance(BaseModel):
     status: Literal["training", "finished"]
     recordings: list[_RecordingEntry]
     best_validation_correlation: float | None = None
+    plugins: list[PluginEntry] = []
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,13 @@ class Run:
         Raises
         ------
         InputError
-            If the folder is not a run, or its files are damaged.
+            If the folder is not a run, or its files are damaged, or if it needs a plugin that is neither installed nor loaded.
+            Code in the folder is never executed.
+
+        Warns
+        -----
+        UserWarning
+            If the code of a plugin has changed since the run was trained.
         """
         place = as_path(folder, "run")
         for name in (RECIPE, PROVENANCE):
@@ -118,7 +126,11 @@ class Run:
             raise InputError(
                 f"{place / PROVENANCE} is damaged ({reason}): train the run anew ({option('--overwrite', 'overwrite=True')})."
             ) from error
-        return cls(place, load_recipe(place / RECIPE), provenance)
+        plugins = _Provenance.model_validate(provenance).plugins
+        load_needed_plugins(plugins, place)
+        recipe = load_recipe_of_run(place / RECIPE)
+        warn_of_changed_plugins(plugins, recipe, place)
+        return cls(place, recipe, provenance)
 
     @property
     def finished(self) -> bool:

@@ -34,6 +34,7 @@ from striate.training.initialisation import initialise
 from striate.training.input_statistics import RunInputs
 from striate.training.neuron_weights import NeuronWeights, hash_of
 from striate.training.neuron_weights import neuron_weights as load_neuron_weights
+from striate.training.plugins import plugins_of
 from striate.training.progress import progress_display
 from striate.training.recipe import IMAGE, Recipe, load_recipe
 from striate.training.run import Run
@@ -226,11 +227,11 @@ def _check_recording(recording: Recording, recipe: Recipe) -> None:
 
 
 def _without_folders(recipe: Recipe) -> Recipe:
-    """Return the recipe with the name of the table of neuron weights instead of its path, which belongs to this machine."""
+    """Return the recipe with the names of files instead of their paths, which belong to this machine."""
+    plugins = tuple(Path(plugin).name if plugin.endswith(".py") else plugin for plugin in recipe.plugins)
     path = recipe.loss.neuron_weights
-    if path is None:
-        return recipe
-    return recipe.model_copy(update={"loss": recipe.loss.model_copy(update={"neuron_weights": Path(path).name})})
+    loss = recipe.loss.model_copy(update={"neuron_weights": None if path is None else Path(path).name})
+    return recipe.model_copy(update={"plugins": plugins, "loss": loss})
 
 
 def _provenance(
@@ -252,6 +253,7 @@ def _provenance(
         "data": collect_citations(opened),
         "core": core.provenance if core else None,
         "neuron_weights": hash_of(weights),
+        "plugins": plugins_of(recipe),
     }
 
 
