@@ -48,8 +48,10 @@ def test_another_benchmark_is_read_from_a_file() -> None:
     assert spec.valid_session("mouse_b7") == "mouse_b7"
     with pytest.raises(InputError, match=r"does not match the pattern of benchmark colour-mice.*mouse_a"):
         spec.valid_session("27204-5-13")
-    with pytest.raises(InputError, match=r"There is no tier 'train': .*fit, stop, seen"):
-        spec.tier_name("train")
+    roles = ("train", "validation", "live", "final")
+    assert [spec.tier_name(role) for role in roles] == ["fit", "stop", "seen", "unseen"], "what only one tier can be"
+    with pytest.raises(InputError, match=r"There is no tier 'test': .*fit, stop, seen"):
+        spec.tier_name("test")
 
 
 @pytest.mark.parametrize("spec", [load_benchmark(), load_benchmark(COLOUR_MICE), BenchmarkSpec(name="plain")])
@@ -86,6 +88,7 @@ def test_a_plugin_registers_a_benchmark() -> None:
         ({"behavior": {"names": ["x"], "aliases": {"y": ["z"]}}}, "aliases are given for 'y'"),
         ({"behavior": {"names": ["pupil"], "aliases": {"pupil": ["Pupil "]}}}, "must be unique"),
         ({"tiers": [{"name": "a", "role": "trian"}]}, r"tiers.role = .*should be 'train', 'validation' or 'test'"),
+        ({"tiers": [*TIERS[:2], {"name": "train", "role": "test"}]}, "which means tier 'a': rename it"),
         ({"tiers": TIERS[:1]}, "0 tiers have role 'validation'"),
         ({"tiers": [*TIERS, {"name": "d", "role": "train"}]}, "2 tiers have role 'train'"),
         ({"tiers": [*TIERS, {"name": "d", "role": "test", "aliases": ["a"]}]}, "two tiers are called 'a'"),

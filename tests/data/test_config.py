@@ -32,6 +32,16 @@ UNITS = small_recording().unit_ids.tolist()
 EFFECTS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[Loaders], Any]]] = {
     "behavior_planes": ({"behavior": True}, {"behavior": True, "behavior_planes": False}, lambda x: x.input_shape),
     "behavior": ({"behavior": True}, {}, lambda x: (x.input_shape, first(x).behavior is None)),
+    "behavior_planes": (
+        {"behavior": True, "behavior_planes": False},
+        {"behavior": True},
+        lambda x: x.input_shape,
+    ),
+    "augmentations": (
+        {"augmentations": [{"type": "gaussian_noise"}]},
+        {},
+        lambda x: first(x).images.sum().item(),
+    ),
     "pupil_center": ({"pupil_center": True}, {}, lambda x: first(x).pupil_center is None),
     "image_size": ({"image_size": (9, 16)}, {}, lambda x: first(x).images.shape),
     "areas": ({"areas": ["LM"]}, {}, lambda x: x.unit_ids.tolist()),

@@ -230,7 +230,7 @@ def test_arrays_of_several_channels_are_read_from_hdf5(matlab: bool, tmp_path: P
         ({"images": np.full((30, 2, 32, 48), 0.5)}, "multiply by 255, pixel values"),
         ({"responses": np.full((30, 4), -1.0)}, "give spike counts or rates, which are ≥ 0"),
         ({"behavior": np.zeros((30, 3))}, r"behavior has shape .* need \(30, 5\): pupil dilation, running speed"),
-        ({"trials": {"tier": ["train"] * 30}}, "There is no tier 'train': .*fit, stop, seen"),
+        ({"trials": {"tier": ["test"] * 30}}, "There is no tier 'test': .*fit, stop, seen"),
         ({"image_axes": "THW"}, "give the letters of TCHW"),
     ],
 )

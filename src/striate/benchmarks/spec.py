@@ -121,6 +121,12 @@ class BenchmarkSpec(Table):
                 raise ValueError(f"tiers {deciding[0]!r} and {deciding[1]!r} both decide board {board!r}: choose one")
         if self.standardisation.image_statistics == "per_channel" and self.standardisation.images == "none":
             raise ValueError("images are not standardised: leave standardisation.image_statistics out")
+        for tier in self.tiers:
+            for name in {tier.name, *tier.aliases} - {*_distinctions(tier)}:
+                if other := next((each for each in self.tiers if name in _distinctions(each)), None):
+                    raise ValueError(
+                        f"tier {tier.name!r} is called {name!r}, which means tier {other.name!r}: rename it"
+                    )
         self._check_tracks()
         for rule in self.metrics.ranking:
             if rule.metric not in self.metrics.names:
@@ -235,7 +241,10 @@ class BenchmarkSpec(Table):
         return next((tier.name for tier in self.tiers if tier.board == board), None)
 
     def tier_name(self, typed: object) -> str:
-        """Turn what a user typed into the name of a tier; aliases are accepted.
+        """Turn what a user typed into the name of a tier.
+
+        Aliases are accepted, and what tells a tier from all others: the roles ``"train"`` and ``"validation"``, and the boards
+        ``"live"`` and ``"final"``.
 
         Raises
         ------
@@ -249,9 +258,10 @@ class BenchmarkSpec(Table):
         'test'
         """
         name = str(typed) if isinstance(typed, str) else ""
-        for tier in self.tiers:
-            if name == tier.name or name in tier.aliases:
-                return tier.name
+        called = [tier for tier in self.tiers if name == tier.name or name in tier.aliases]
+        called += [tier for tier in self.tiers if name in _distinctions(tier)]
+        if called:
+            return called[0].name
         raise InputError(f"There is no tier {quoted(typed)}: {nearest(str(typed), self.tier_order)}.")
 
     def tier_names(self, typed: object) -> tuple[str, ...]:
@@ -408,6 +418,11 @@ class BenchmarkSpec(Table):
         return f"<BenchmarkSpec {self.name}: channels {', '.join(self.stimulus.channels)}; tiers {', '.join(self.tier_order)}>"
 
     __str__ = __repr__
+
+
+def _distinctions(tier: Tier) -> tuple[str, ...]:
+    """Return the role and the board of a tier, as far as no other tier of a benchmark can have them."""
+    return (*(() if tier.role == "test" else (tier.role,)), *(() if tier.board is None else (tier.board,)))
 
 
 def _plain(name: object) -> str:

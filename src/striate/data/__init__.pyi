@@ -1,3 +1,4 @@
+from .augmentations import Augmentation as Augmentation
 from .batch import Batch as Batch
 from .config import DataSettings as DataSettings
 from .dataloaders import Loaders as Loaders

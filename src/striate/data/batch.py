@@ -28,11 +28,10 @@ class Batch:
     rows : (B,) int64
         Row numbers of the trials in the recording.
     images : (B, C, h, w) float32
-        Inputs. The first channel is the image. If behaviour is an input, three constant channels follow: pupil dilation,
-        its derivative, and running speed.
+        Inputs: the channels of the image. If behaviour is appended, one constant channel for each behaviour variable follows.
     responses : (B, N) float32, or None
         Standardised responses of the selected neurons; None if they are withheld or were not requested.
-    behavior : (B, 3) float32, or None
+    behavior : (B, K) float32, or None
         Standardised behaviour; None if it is not an input.
     pupil_center : (B, 2) float32, or None
         Standardised eye position; None if it is not an input.
@@ -76,7 +75,10 @@ class Batch:
         for name in ("images", "responses", "behavior", "pupil_center"):
             tensor = getattr(self, name)
             if tensor is not None:
-                pixels = tensor[:, :1] if name == "images" else tensor  # without the channels of behaviour
+                planes = 0 if self.behavior is None or name != "images" else self.behavior.shape[1]
+                pixels = (
+                    tensor[:, : max(1, tensor.shape[1] - planes)] if planes else tensor
+                )  # without those of behaviour
                 values = notebook_html.summarise_values(pixels.detach().float().cpu())
                 rows.append(
                     (name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), str(tensor.device), values)
@@ -95,7 +97,7 @@ class Batch:
         if self.responses is None:
             raise WithheldError(
                 f"This batch of tier {self.tier!r} of {self.session} has no responses: they are withheld, or it was "
-                "made for prediction. Train on tier 'train', and have predictions of withheld trials scored."
+                "made for prediction. Train on the training tier, and have predictions of withheld trials scored."
             )
         return self.responses
 

@@ -12,6 +12,7 @@ from pydantic.functional_validators import BeforeValidator
 
 from striate._internal.renamed_settings import renamed_setting_hint
 from striate.errors import InputError, describe_type, listed, nearest
+from striate.registry import Part, Settings, augmentations
 
 ORIGINAL: Literal["original"] = "original"
 
@@ -44,6 +45,8 @@ _Ids = Annotated[
     BeforeValidator(_ids),
     Field(min_length=1),
 ]
+
+_Augmentations = tuple[Annotated[Settings, Part(augmentations)], ...]
 
 
 class DataSettings(BaseModel):
@@ -79,6 +82,8 @@ class DataSettings(BaseModel):
         of a larger number's images. Validation and test tiers stay complete (2022: ``image_n``).
     image_seed
         Seed of the random choice of training images (2022: ``image_base_seed``).
+    augmentations
+        Random changes of the images of training batches, one after the other; a table ``[[data.augmentations]]`` for each.
     batch_size
         Number of trials in a batch; the last batch of a tier may be smaller (2022: ``batch_size``).
     cache_gib
@@ -105,6 +110,7 @@ class DataSettings(BaseModel):
     image_ids: _Ids | None = None
     training_images: PositiveInt | None = None
     image_seed: NonNegativeInt = 0
+    augmentations: _Augmentations = ()
     batch_size: PositiveInt = 128
     cache_gib: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
@@ -114,6 +120,8 @@ class DataSettings(BaseModel):
             given = [key for key in others if getattr(self, key) is not None]
             if getattr(self, exact) is not None and given:
                 raise InputError(f"{exact} already says exactly which ones to keep: drop it, or drop {given[0]}.")
+        if not self.behavior_planes and not self.behavior:
+            raise InputError("behavior_planes = false has an effect only with behavior = true: set that too.")
         for seed, count in (("neuron_seed", "neurons"), ("image_seed", "training_images")):
             if getattr(self, seed) != 0 and getattr(self, count) is None:
                 raise InputError(f"{seed} has an effect only where {count} says how many to draw: give {count} too.")
@@ -159,6 +167,13 @@ def data_settings(settings: DataSettings | Mapping[str, Any] | None, overrides: 
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "extra_forbidden" and len(first["loc"]) > 1:  # a key of an augmentation
+            table = {**base, **overrides}[key][first["loc"][1]]
+            valid = augmentations[table["type"]].settings.model_fields
+            unknown = str(first["loc"][-1])
+            raise InputError(
+                f"Data settings: {key} {table['type']!r} has no key {unknown!r}: {nearest(unknown, valid)}."
+            ) from error
         if first["type"] == "extra_forbidden":
             hint = renamed_setting_hint(key, "data") or nearest(key, DataSettings.model_fields)
             raise InputError(f"The data settings have no key {key!r}: {hint}.") from error

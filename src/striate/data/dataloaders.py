@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from striate._internal import notebook_html
 from striate._internal.devices import resolve_device
 from striate._internal.torch_defaults import torch_defaults
-from striate.benchmarks.tiers import TIERS, tier_name, tier_names
 from striate.catalog import as_recordings
 from striate.catalog.open import is_single_recording
+from striate.data.augmentations import Augmentations
 from striate.data.config import DataSettings, data_settings
 from striate.data.dataset import TrialDataset, TrialLoader
 from striate.data.memory_budget import Budget
@@ -25,9 +25,10 @@ from striate.data.preprocessing import PreparedRecording
 from striate.data.sampler import BatchSampler
 from striate.data.standardisation import Standardisation
 from striate.data.subsets import select_training_rows
-from striate.errors import InputError, UnknownAttributeError, validate_count, validate_seed
+from striate.errors import InputError, UnknownAttributeError, shortened, validate_count, validate_seed
 from striate.recordings import Recording
 
+_TIER_PROPERTIES = ("train", "validation", "test", "final_test")  # of Loaders
 _MAX_SHOWN = 6  # recordings that a representation lists
 
 
@@ -35,7 +36,7 @@ _MAX_SHOWN = 6  # recordings that a representation lists
 class _Options:
     """Options of loaders that do not change the data, except for the order of training trials."""
 
-    tiers: tuple[str, ...] | None
+    tiers: tuple[str, ...] | None  # as the user typed them: each recording knows its own tiers
     shuffle: bool
     seed: int
     workers: int
@@ -89,9 +90,14 @@ class Loaders(Mapping[str, TrialLoader]):
         self.input_shape = self._prepared.input_shape
         self.behavior_size = self._prepared.behavior_size
         self.behavior_planes = self._prepared.behavior_planes
+        self._augmentations = Augmentations(
+            settings.augmentations, (self._prepared.image_channels, *self._prepared.image_size)
+        )
+        spec = recording.benchmark
+        self._training_tier = spec.training_tier
         self._rows = {
-            tier: select_training_rows(recording, settings) if tier == "train" else recording.rows(tier)
-            for tier in options.tiers or recording.tiers
+            tier: select_training_rows(recording, settings) if tier == self._training_tier else recording.rows(tier)
+            for tier in (recording.tiers if options.tiers is None else spec.tier_names(options.tiers))
         }
         self._loaders: dict[str, TrialLoader] = {}
 
@@ -106,13 +112,19 @@ class Loaders(Mapping[str, TrialLoader]):
         return self._prepared.standardisation
 
     def __getitem__(self, tier: str) -> TrialLoader:
-        name = tier_name(tier)
+        name = self.recording.benchmark.tier_name(tier)
         if name not in self._rows:
             raise _NotLoadedError(f"Tier {name!r} of {self.session} is not loaded; loaded: {', '.join(self._rows)}.")
         if name not in self._loaders:
             measured = name not in self.recording.withheld_tiers
-            shuffle = self._options.shuffle and name == "train"
-            self._loaders[name] = self._loader(name, self._rows[name], shuffle=shuffle, with_responses=measured)
+            trains = name == self._training_tier
+            self._loaders[name] = self._loader(
+                name,
+                self._rows[name],
+                shuffle=self._options.shuffle and trains,
+                with_responses=measured,
+                augmentations=self._augmentations if trains else None,
+            )
         return self._loaders[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -153,20 +165,20 @@ class Loaders(Mapping[str, TrialLoader]):
 
     @property
     def test(self) -> TrialLoader:
-        """Trials of the live test tier, in file order."""
-        return self["test"]
+        """Trials of the test tier of the live board, in file order."""
+        return self["live"]
 
     @property
     def final_test(self) -> TrialLoader:
-        """Trials of the final test tier, in file order."""
-        return self["final_test"]
+        """Trials of the test tier of the final board, in file order."""
+        return self["final"]
 
     def prediction(self, tier: str) -> TrialLoader:
         """Return a loader of all trials of a tier, in file order, without responses.
 
         The loader is independent of the training images that the settings select, and of the tiers that were loaded.
         """
-        name = tier_name(tier)
+        name = self.recording.benchmark.tier_name(tier)
         return self._loader(name, self.recording.rows(name), shuffle=False, with_responses=False)
 
     def responses(self, tier: str) -> NDArray[np.float32]:
@@ -198,13 +210,27 @@ class Loaders(Mapping[str, TrialLoader]):
         if measured:
             self._prepared.cache_responses(np.unique(np.concatenate(measured)), budget)
 
-    def _loader(self, tier: str, rows: NDArray[np.int64], *, shuffle: bool, with_responses: bool) -> TrialLoader:
+    def _loader(
+        self,
+        tier: str,
+        rows: NDArray[np.int64],
+        *,
+        shuffle: bool,
+        with_responses: bool,
+        augmentations: Augmentations | None = None,
+    ) -> TrialLoader:
         options = self._options
         dataset = TrialDataset(self._prepared, tier, rows, with_responses=with_responses)
         sampler = BatchSampler(
             rows.size, self.settings.batch_size, shuffle=shuffle, seed=options.seed, session=self.session
         )
-        return TrialLoader(dataset, sampler, workers=options.workers, pin_memory=options.pin_memory)
+        return TrialLoader(
+            dataset,
+            sampler,
+            workers=options.workers,
+            pin_memory=options.pin_memory,
+            augmentations=augmentations,
+        )
 
 
 class SessionLoaders(Mapping[str, Loaders]):
@@ -226,7 +252,7 @@ class SessionLoaders(Mapping[str, Loaders]):
         return self._each[session]
 
     def __getattr__(self, name: str) -> Any:
-        if name in TIERS:
+        if name in {tier for loaders in self._each.values() for tier in (*loaders, *_TIER_PROPERTIES)}:
             raise UnknownAttributeError("SessionLoaders, one for each recording,", name, [f"cycle({name!r})", "cycle"])
         raise UnknownAttributeError("SessionLoaders", name, set(dir(type(self))) - set(dir(Mapping)))
 
@@ -243,16 +269,17 @@ class SessionLoaders(Mapping[str, Loaders]):
         return "\n".join(["<SessionLoaders", *each[:_MAX_SHOWN], *more, ">"])
 
     def _repr_html_(self) -> str:
+        tiers = dict.fromkeys(tier for one in self.values() for tier in one.recording.benchmark.tier_order)
         rows = [
             (
                 session,
                 f"{one.unit_ids.size:,}",
                 " × ".join(map(str, one.input_shape)),
-                *(f"{one._rows[t].size:,}" if t in one._rows else "" for t in TIERS),
+                *(f"{one._rows[tier].size:,}" if tier in one._rows else "" for tier in tiers),
             )
             for session, one in self.items()
         ]
-        return notebook_html.section("Loaders", notebook_html.table(("recording", "neurons", "input", *TIERS), rows))
+        return notebook_html.section("Loaders", notebook_html.table(("recording", "neurons", "input", *tiers), rows))
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -399,7 +426,9 @@ def _options(
         raise InputError(
             f"workers and pin_memory are for batches that come from RAM; leave them out with device {device}."
         )
-    names = None if tiers is None else tier_names(tiers)
+    if tiers is not None and not isinstance(tiers, Iterable):
+        raise InputError(f"tiers is {shortened(tiers)}; expected names of tiers, such as ['test'].")
+    names = None if tiers is None else (tiers,) if isinstance(tiers, str) else tuple(tiers)
     if names == ():
         raise InputError("tiers is empty: name at least one, or leave it out for all.")
     return _Options(names, shuffle, seed, workers, pin_memory, device)

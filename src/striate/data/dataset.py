@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from striate.data.sampler import BatchSampler
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from striate.data.augmentations import Augmentations
     from striate.data.preprocessing import PreparedRecording
 
 _READ_AHEAD = 256 * 2**20  # bytes of inputs and responses that are read and prepared at a time
@@ -33,6 +35,8 @@ class TrialDataset(Dataset[Batch]):
         Row number of each trial in the recording.
     with_responses
         Whether batches have responses: false if they are withheld or were not requested.
+    image_channels
+        Number of channels of the images, without those of behaviour.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class TrialDataset(Dataset[Batch]):
         self.with_responses = with_responses
         self._prepared = prepared
         self.rows = rows
+        self.image_channels = prepared.image_channels
 
     def __len__(self) -> int:
         """Return the number of trials."""
@@ -63,7 +68,7 @@ class TrialDataset(Dataset[Batch]):
 
 
 class TrialLoader(DataLoader[Batch]):
-    """A PyTorch loader of whole batches of one tier.
+    """A PyTorch loader of whole batches of one tier, augmented if it is the training tier and the settings say so.
 
     Its `sampler` (a `BatchSampler`) chooses the trials of each batch. ``loader.set_epoch(epoch)`` selects the order of trials
     of the next pass, independently of earlier passes.
@@ -80,7 +85,15 @@ class TrialLoader(DataLoader[Batch]):
     sampler: BatchSampler
     dataset: TrialDataset
 
-    def __init__(self, dataset: TrialDataset, sampler: BatchSampler, *, workers: int, pin_memory: bool) -> None:
+    def __init__(
+        self,
+        dataset: TrialDataset,
+        sampler: BatchSampler,
+        *,
+        workers: int,
+        pin_memory: bool,
+        augmentations: Augmentations | None = None,
+    ) -> None:
         super().__init__(
             dataset,
             batch_size=None,
@@ -91,6 +104,7 @@ class TrialLoader(DataLoader[Batch]):
             persistent_workers=workers > 0,
             generator=torch.Generator(),  # its own generator, so that loading does not change the global one
         )
+        self._augmentations = augmentations
 
     def __repr__(self) -> str:
         data = self.dataset
@@ -101,6 +115,20 @@ class TrialLoader(DataLoader[Batch]):
         self.sampler.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        return self._augmented() if self._augmentations else self._batches()
+
+    def _augmented(self) -> Iterator[Batch]:
+        """Augment the images of each batch in this process, so that they do not depend on the number of workers."""
+        assert self._augmentations is not None
+        channels, pass_seed = self.dataset.image_channels, self.sampler.pass_seed()
+        for number, batch in enumerate(self._batches()):
+            seed = np.random.SeedSequence([*pass_seed, number]).generate_state(1, np.uint64)
+            images = self._augmentations(batch.images[:, :channels], int(seed[0] >> 1))
+            if batch.images.shape[1] > channels:
+                images = torch.cat([images, batch.images[:, channels:]], dim=1)
+            yield replace(batch, images=images)
+
+    def _batches(self) -> Iterator[Batch]:
         size = self.dataset.uncached_bytes
         if self.num_workers or self.pin_memory or not size:
             with torch_defaults():

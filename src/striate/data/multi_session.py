@@ -42,7 +42,7 @@ class Cycle:
             if not loader.dataset.with_responses:
                 raise WithheldError(
                     f"Tier {loader.dataset.tier!r} of {session} comes without responses (they are withheld, or it was "
-                    "loaded for prediction), so it cannot be trained on: train on tier 'train'."
+                    "loaded for prediction), so it cannot be trained on: train on the training tier."
                 )
         self._loaders = dict(loaders)
         self._epoch = epoch

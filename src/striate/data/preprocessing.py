@@ -79,6 +79,7 @@ class PreparedRecording:
         self._images: _CachedValues | None = None
         self._responses: _CachedValues | None = None
         # small enough to be cached for all trials
+        self.image_channels = int(recording.images.shape[1])
         self._behavior = self._pupil_center = None
         if settings.behavior:
             self._behavior = self._on_device(standardisation.behavior(recording.behavior))
@@ -93,7 +94,7 @@ class PreparedRecording:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the input."""
-        return 1 + self.behavior_planes, *self.image_size
+        return self.image_channels + self.behavior_planes, *self.image_size
 
     @property
     def behavior_size(self) -> int:
@@ -119,9 +120,10 @@ class PreparedRecording:
         """
         shown_first = _first_trials(self._raw_images.array, image_ids, rows)
         distinct, places = np.unique(shown_first, return_inverse=True)
-        if not budget.take(4 * distinct.size * int(np.prod(self.image_size))):
+        shape = (distinct.size, self.image_channels, *self.image_size)
+        if not budget.take(4 * int(np.prod(shape))):
             return
-        values = torch.empty((distinct.size, 1, *self.image_size), device=self._device)
+        values = torch.empty(shape, device=self._device)
         with progress_bar(f"Preparing the images of {self.session}", distinct.size) as advance:
             self._prepare_images(distinct, values, advance)
         self._images = _CachedValues(values, _slots(len(image_ids), rows, places))
@@ -148,13 +150,13 @@ class PreparedRecording:
         Returns
         -------
         images : (B, C, h, w)
-            Images, with behaviour as constant channels if it is an input.
-        behavior : (B, 3) or None
+            Images, with behaviour as constant channels if it is appended.
+        behavior : (B, K) or None
         pupil_center : (B, 2) or None
         """
         images = None if self._images is None else self._images.take(rows)
         if images is None:
-            images = torch.empty((rows.size, 1, *self.image_size), device=self._device)
+            images = torch.empty((rows.size, self.image_channels, *self.image_size), device=self._device)
             self._prepare_images(rows, images)
         behavior, pupil_center = (
             None if values is None else _gather(values, rows) for values in (self._behavior, self._pupil_center)
@@ -177,13 +179,13 @@ class PreparedRecording:
         return self._selected_standardisation.responses(raw if self._every_neuron else raw[:, self.columns])
 
     def _prepare_images(self, rows: Rows, out: Tensor, advance: Callable[[int], None] = lambda _: None) -> None:
-        """Write the rescaled and standardised images of the given trials to `out`, (B, 1, h, w), in blocks."""
+        """Write the rescaled and standardised images of the given trials to `out`, (B, C, h, w), in blocks."""
         for block in _blocks(np.arange(rows.size), self._raw_images.array):
             out[block[0] : block[-1] + 1] = self._prepared_images(rows[block])
             advance(block.size)
 
     def _prepared_images(self, rows: Rows) -> Tensor:
-        """Return the rescaled and standardised images of the given trials, shape (B, 1, h, w)."""
+        """Return the rescaled and standardised images of the given trials, shape (B, C, h, w)."""
         return model_images(self._raw_images.array[rows], self.image_size, self._standardisation)
 
     def _on_device(self, values: Tensor | NDArray[Any]) -> Tensor:
@@ -216,6 +218,11 @@ def _append_channels(images: Tensor, planes: Tensor) -> Tensor:
 
 def _check_withheld_inputs(recording: Recording, settings: DataSettings) -> None:
     for key, name in (("behavior", "behaviour"), ("pupil_center", "eye position")):
+        if getattr(settings, key) and key not in recording.benchmark.variables:
+            raise InputError(
+                f"The {name} cannot be an input for {recording.session}, because benchmark {recording.benchmark.name} has none: set "
+                f"{key} = false."
+            )
         if getattr(settings, key) and getattr(recording, f"{key}_withheld"):
             raise InputError(
                 f"The {name} of {recording.session} is withheld (all zero in the archive), so it cannot be an input: "

@@ -58,6 +58,10 @@ class BatchSampler(Sampler[Positions]):
         self._epoch = epoch
         self._starts = 0
 
+    def pass_seed(self) -> list[int]:
+        """Return the seed of the next pass, from the seed, the session, the epoch and the number of passes within the epoch."""
+        return seed_sequence(self._seed, self._session, self._epoch, self._starts)
+
     def __len__(self) -> int:
         """Return the number of batches."""
         return -(-self._trials // self.batch_size)
@@ -65,8 +69,7 @@ class BatchSampler(Sampler[Positions]):
     def __iter__(self) -> Iterator[Positions]:
         order = np.arange(self._trials)
         if self._shuffle:
-            seed = seed_sequence(self._seed, self._session, self._epoch, self._starts)
-            order = np.random.default_rng(seed).permutation(order)
+            order = np.random.default_rng(self.pass_seed()).permutation(order)
         self._starts += (
             1  # counted at the first batch, because a loader with workers makes an iterator that it never reads
         )

@@ -80,7 +80,7 @@ def select_training_rows(recording: Recording, settings: DataSettings) -> NDArra
     InputError
         If an image is not a training image, or there are fewer training images than requested.
     """
-    rows = recording.rows("train")
+    rows = recording.rows(recording.benchmark.training_tier)
     shown = recording.trials["image_id"].to_numpy()[rows]
     kept = np.unique(shown)
     if settings.image_ids is not None:
@@ -89,7 +89,7 @@ def select_training_rows(recording: Recording, settings: DataSettings) -> NDArra
         if absent.size:
             raise InputError(
                 f"image_ids: {listed(absent)} are not among the training images of {recording.session}; "
-                "only images of tier 'train' can be kept for training."
+                f"only images of tier {recording.benchmark.training_tier!r} can be kept for training."
             )
         kept = requested
     if settings.training_images is not None:

@@ -18,16 +18,13 @@ from striate._internal.arrays import as_array
 from striate._internal.devices import resolve_device
 from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
-from striate.benchmarks.tiers import tier_names
 from striate.catalog import as_recording
 from striate.data import Batch, DataSettings, Loaders, loaders
 from striate.data.config import data_settings
 from striate.errors import InputError, describe_type, listed
 from striate.models import Encoder
 from striate.models.kernels import freed_memory_kept
-from striate.recordings.layout import TEST_TIERS
 from striate.recordings.table_labels import reorder_by_labels
-from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
 from striate.training.run import Run
 
 if TYPE_CHECKING:
@@ -87,7 +84,7 @@ def predict(
     recording
         An open recording, its path, or its name. Runs and encoders must have a readout for it.
     tiers
-        Tiers to predict; by default ``test`` and ``final_test``, as far as the recording has them.
+        Tiers to predict; by default all test tiers of the benchmark that the recording has.
     data
         Settings of the data: by default those of the recipe of a run, or those that an encoder needs. A function gets images
         alone, with the defaults of `DataSettings`.
@@ -134,15 +131,17 @@ def predict(
         image_id=trials["image_id"].to_numpy(),
         unit_ids=data_loaders.unit_ids,
         values=values,
-        protocol=IMAGE_BEHAVIOR if settings.behavior or settings.pupil_center else IMAGE,
+        protocol=recording.benchmark.protocol_for(
+            [name for name in ("behavior", "pupil_center") if getattr(settings, name)]
+        ).name,
     )
 
 
 def _tiers(recording: Recording, tiers: Iterable[str] | str | None) -> tuple[str, ...]:
     if tiers is None:
-        requested_tiers = tuple(tier for tier in TEST_TIERS if tier in recording.tiers)
+        requested_tiers = tuple(tier for tier in recording.benchmark.test_tiers if tier in recording.tiers)
     else:
-        requested_tiers = tuple(dict.fromkeys(tier_names(tiers)))
+        requested_tiers = recording.benchmark.tier_names(tiers)
     if not requested_tiers:
         raise InputError(f"Say which tiers of {recording.session} to predict: it has {', '.join(recording.tiers)}.")
     for tier in requested_tiers:

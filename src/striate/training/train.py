@@ -211,7 +211,7 @@ def _open_recordings(recordings: Any, recipe: Recipe) -> list[Recording]:
 
 
 def _check_recording(recording: Recording, recipe: Recipe) -> None:
-    if lacking := [tier for tier in ("train", "validation") if tier not in recording.tiers]:
+    if lacking := [tier for tier in recording.benchmark.training_tiers if tier not in recording.tiers]:
         raise InputError(
             f"Recording {recording.session} has no trials of tier {lacking[0]!r}, which training needs; it has "
             f"{', '.join(recording.tiers)}: give some of its images that tier, and write it again."
