@@ -32,11 +32,6 @@ UNITS = small_recording().unit_ids.tolist()
 EFFECTS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[Loaders], Any]]] = {
     "behavior_planes": ({"behavior": True}, {"behavior": True, "behavior_planes": False}, lambda x: x.input_shape),
     "behavior": ({"behavior": True}, {}, lambda x: (x.input_shape, first(x).behavior is None)),
-    "behavior_planes": (
-        {"behavior": True, "behavior_planes": False},
-        {"behavior": True},
-        lambda x: x.input_shape,
-    ),
     "augmentations": (
         {"augmentations": [{"type": "gaussian_noise"}]},
         {},
