@@ -172,8 +172,8 @@ class Registry(Generic[T]):
         name
             Name of the component: lower-case letters, digits, ``-`` and ``_``.
         settings
-            Class of its settings, for this component only. It derives from `Settings`, or from the attribute `settings_base` of
-            the registered class if there is one. By default there are no settings.
+            Class of its settings, for this component only, derived from the base class of the settings of its kind. By default
+            there are no settings.
 
         Raises
         ------
@@ -187,12 +187,6 @@ class Registry(Generic[T]):
             )
 
         def decorate(value: T) -> T:
-            base = getattr(value, "settings_base", Settings)
-            if settings is not None and base not in getattr(settings, "__mro__", ()):
-                raise InputError(
-                    f"The settings of {self.singular} {name!r} are {describe_type(settings)}; expected a class derived from "
-                    f"{base.__module__}.{base.__name__}."
-                )
             module = str(getattr(value, "__module__", None) or "__main__")
             self._check_name_is_free(name, value, module)
             own = self._named_settings(name, settings, value)
@@ -287,10 +281,10 @@ class Registry(Generic[T]):
         base: type[Settings] = import_object(self._settings_base)
         if settings is None:
             return create_model(f"{getattr(value, '__name__', 'Component')}Settings", __base__=base, type=(str, name))
-        if not issubclass(settings, base):
+        if base not in getattr(settings, "__mro__", ()):
+            given = getattr(settings, "__name__", describe_type(settings))
             raise InputError(
-                f"{settings.__name__}, the settings of {self.singular} {name!r}, are not derived from {base.__module__}.{base.__name__}: "
-                "derive them."
+                f"The settings of {self.singular} {name!r} are {given}; expected a class derived from {base.__module__}.{base.__name__}."
             )
         owner = _owners.setdefault(settings, (self.kind, name))
         if owner != (self.kind, name):
@@ -394,7 +388,9 @@ def _dump(settings: Settings, info: SerializationInfo) -> dict[str, Any]:
 
 # One registry for each kind of component. What a component must provide is described in the class named beside it.
 models: Registry[Any] = Registry("models", "model", default="encoder")  # striate.models.Encoder
-cores: Registry[Any] = Registry("cores", "core", default="convolutional")  # striate.models.Core
+cores: Registry[Any] = Registry(  # striate.models.Core
+    "cores", "core", default="convolutional", settings_base="striate.models.cores.base:CoreSettings"
+)
 readouts: Registry[Any] = Registry("readouts", "readout", default="gaussian")  # striate.models.Readout
 shifters: Registry[Any] = Registry("shifters", "shifter", default="mlp")  # striate.models.Shifter
 modulators: Registry[Any] = Registry("modulators", "modulator")  # striate.models.Modulator

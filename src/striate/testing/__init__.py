@@ -1,5 +1,9 @@
-"""For those who make recordings: the conformance suite, and Hypothesis strategies that draw recordings."""
+"""Conformance suites that tests of recordings and of components derive from, and Hypothesis strategies that draw recordings.
 
-from striate.testing.conformance import RecordingConformance
+The suites need pytest, and those of components PyTorch.
+"""
 
-__all__ = ["RecordingConformance"]
+import lazy_loader
+
+# The public names stand in __init__.pyi; each is imported when it is first used.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

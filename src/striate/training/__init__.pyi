@@ -1,7 +1,10 @@
 from .callbacks import Callback as Callback
 from .predict import Predictions as Predictions
 from .predict import predict as predict
+from .recipe import LossSettings as LossSettings
+from .recipe import OptimiserSettings as OptimiserSettings
 from .recipe import Recipe as Recipe
+from .recipe import ScheduleSettings as ScheduleSettings
 from .recipe import load_recipe as load_recipe
 from .recipe import recipe_names as recipe_names
 from .recipe import recipe_text as recipe_text

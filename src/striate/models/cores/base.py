@@ -71,7 +71,6 @@ class Core(nn.Module, ABC):
     (torch.Size([2, 1, 36, 64]), (36, 64))
     """
 
-    settings_base: ClassVar[type[CoreSettings]] = CoreSettings
     frozen: bool = False
 
     def __init__(self, settings: CoreSettings, inputs: ModelInputs) -> None:

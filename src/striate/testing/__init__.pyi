@@ -1,0 +1,6 @@
+from .conformance import RecordingConformance as RecordingConformance
+from .cores import CoreTests as CoreTests
+from .losses import LossTests as LossTests
+from .modulators import ModulatorTests as ModulatorTests
+from .modulators import NonlinearityTests as NonlinearityTests
+from .readouts import ReadoutTests as ReadoutTests

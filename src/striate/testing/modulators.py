@@ -1,0 +1,143 @@
+"""Conformance suites for modulators and output nonlinearities."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from striate.models import ModelInputs, Modulator, Nonlinearity
+from striate.registry import modulators, nonlinearities
+from striate.testing.settings_changes import changed_settings
+
+
+class ModulatorTests:
+    """Test suite for a modulator: derive a class from it in a test module, name the modulator, and run pytest.
+
+    ::
+
+        from striate.testing import ModulatorTests
+
+        class TestDamping(ModulatorTests):
+            settings = {"type": "damping"}
+
+    Attributes
+    ----------
+    settings
+        Settings of the modulator, with the key ``type``.
+    neurons
+        Number of neurons.
+    behavior_size
+        Number of behaviour variables.
+    other_values
+        Other values of settings for which the suite cannot guess one: name of the setting → value.
+    without_effect
+        Names of settings that change neither the responses nor the penalty.
+    """
+
+    settings: ClassVar[Mapping[str, Any]] = {}
+    neurons: ClassVar[int] = 7
+    behavior_size: ClassVar[int] = 3
+    other_values: ClassVar[Mapping[str, Any]] = {}
+    without_effect: ClassVar[frozenset[str]] = frozenset()
+
+    def build(self, settings: Any = None) -> Modulator:
+        """Build the modulator with random weights, the same each time."""
+        torch.manual_seed(0)
+        chosen = modulators.settings(self.settings) if settings is None else settings
+        inputs = ModelInputs((1, 36, 64), behavior_size=self.behavior_size)
+        modulator: Modulator = modulators.build(chosen, inputs, self.neurons)
+        for parameter in modulator.parameters():  # weights often start at zero
+            torch.nn.init.normal_(parameter, std=0.3)
+        return modulator.eval()
+
+    def modulated(self, modulator: Modulator, drive: Tensor, behavior: Tensor, neurons: Tensor | None = None) -> Tensor:
+        """Return the rates of a drive."""
+        driven = modulator.modulate_drive(drive, behavior, neurons)
+        return modulator.modulate_rates(driven.exp(), behavior, neurons)
+
+    def behavior(self) -> Tensor:
+        """Return random behaviour of four trials, the same each time."""
+        return torch.randn(4, self.behavior_size, generator=torch.Generator().manual_seed(1))
+
+    def drive(self) -> Tensor:
+        """Return a random drive of four trials, the same each time."""
+        return torch.randn(4, self.neurons, generator=torch.Generator().manual_seed(2))
+
+    def test_rates_keep_their_shape_and_are_not_negative(self) -> None:
+        """Modulated rates are finite and ≥ 0, even for extreme behaviour."""
+        for scale in (1.0, 100.0):
+            rates = self.modulated(self.build(), self.drive(), scale * self.behavior())
+            assert rates.shape == (4, self.neurons)
+            assert torch.isfinite(rates).all()
+            assert (rates >= 0).all()
+
+    def test_rates_depend_on_behavior(self) -> None:
+        """Other behaviour gives other rates."""
+        modulator = self.build()
+        one, other = (self.modulated(modulator, self.drive(), b) for b in (self.behavior(), 0 * self.behavior()))
+        assert not torch.equal(one, other)
+
+    def test_a_subset_of_neurons_is_computed_alone(self) -> None:
+        """With indices of neurons, the rates are those of these neurons, in this order."""
+        modulator, chosen = self.build(), torch.tensor([self.neurons - 1, 0])
+        whole = self.modulated(modulator, self.drive(), self.behavior())
+        part = self.modulated(modulator, self.drive()[:, chosen], self.behavior(), chosen)
+        torch.testing.assert_close(part, whole[:, chosen])
+
+    def test_gradients_reach_the_drive_and_the_weights(self) -> None:
+        """Gradients of the rates and the penalty are finite, and reach the drive and every weight."""
+        modulator, drive = self.build().train(), self.drive().requires_grad_()
+        (self.modulated(modulator, drive, self.behavior()).square().sum() + modulator.regulariser()).backward()  # type: ignore[no-untyped-call]
+        assert drive.grad is not None
+        assert drive.grad.abs().sum() > 0
+        for name, parameter in modulator.named_parameters():
+            assert parameter.grad is not None, f"no gradient reaches {name}"
+            assert torch.isfinite(parameter.grad).all(), name
+
+    def test_every_setting_has_an_effect(self) -> None:
+        """Changing a setting changes the rates, the weights or the penalty."""
+        before = list(self._behaviour(modulators.settings(self.settings)))
+        for name, settings in changed_settings(modulators, self.settings, self.other_values, self.without_effect):
+            after = list(self._behaviour(settings))
+            same = len(before) == len(after) and all(
+                one.shape == other.shape and torch.equal(one, other) for one, other in zip(before, after, strict=True)
+            )
+            assert not same, f"the setting {name!r} has no effect"
+
+    def _behaviour(self, settings: Any) -> Iterator[Tensor]:
+        modulator = self.build(settings)
+        yield from (parameter.detach() for parameter in modulator.parameters())
+        yield self.modulated(modulator, self.drive(), self.behavior()).detach()
+        yield modulator.regulariser().detach()
+
+
+class NonlinearityTests:
+    """Test suite for an output nonlinearity: derive a class from it in a test module, name the nonlinearity, and run pytest.
+
+    Attributes
+    ----------
+    settings
+        Settings of the nonlinearity, with the key ``type``.
+    """
+
+    settings: ClassVar[Mapping[str, Any]] = {}
+
+    def build(self) -> Nonlinearity:
+        """Build the nonlinearity."""
+        nonlinearity: Nonlinearity = nonlinearities.build(nonlinearities.settings(self.settings))
+        return nonlinearity
+
+    def test_rates_are_not_negative_and_increase(self) -> None:
+        """Rates are finite, ≥ 0 and do not decrease with the drive."""
+        rates = self.build()(torch.linspace(-30, 15, 1000, dtype=torch.float64))
+        assert torch.isfinite(rates).all()
+        assert (rates >= 0).all()
+        assert (rates.diff() >= 0).all()
+
+    @pytest.mark.parametrize("rate", [0.01, 0.5, 1.0, 2.0, 30.0])
+    def test_the_inverse_gives_the_drive_of_a_rate(self, rate: float) -> None:
+        """The rate of the inverse of a rate is that rate."""
+        nonlinearity, rates = self.build(), torch.tensor([rate], dtype=torch.float64)
+        torch.testing.assert_close(nonlinearity(nonlinearity.inverse(rates)), rates)

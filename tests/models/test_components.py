@@ -1,0 +1,62 @@
+"""The components of models that come with striate pass the conformance suites, as those of other packages must."""
+
+import pytest
+
+from striate.registry import cores, modulators, nonlinearities, readouts
+from striate.testing import CoreTests, ModulatorTests, NonlinearityTests, ReadoutTests
+
+
+class TestConvolutionalCore(CoreTests):
+    settings = {"type": "convolutional", "layers": 2, "channels": 8}
+    other_values = {"hidden_kernel_size": 5}
+
+
+class TestLinearCore(CoreTests):
+    settings = {"type": "convolutional", "layers": 3, "channels": 8, "nonlinear": False, "depth_separable": False}
+    other_values = {"hidden_kernel_size": 5}
+
+
+class TestGaussianReadout(ReadoutTests):
+    settings = {"type": "gaussian"}
+
+
+class TestGain(ModulatorTests):
+    settings = {"type": "gain"}
+
+
+class TestGainOfHiddenUnits(ModulatorTests):
+    settings = {"type": "gain", "hidden_units": 6}
+
+
+class TestOffset(ModulatorTests):
+    settings = {"type": "offset"}
+
+
+class TestELU(NonlinearityTests):
+    settings = {"type": "elu"}
+
+
+class TestSoftplus(NonlinearityTests):
+    settings = {"type": "softplus", "beta": 0.3}
+
+
+class TestExponential(NonlinearityTests):
+    settings = {"type": "exponential"}
+
+
+def test_every_component_is_tested() -> None:
+    suites = [value for value in globals().values() if isinstance(value, type) and hasattr(value, "settings")]
+    tested = {str(suite.settings["type"]) for suite in suites if suite.settings}
+    own = {
+        name
+        for registry in (cores, readouts, modulators, nonlinearities)
+        for name in registry
+        if registry[name].module.startswith("striate.")
+    }
+    assert own <= tested, f"no suite for {own - tested}"
+
+
+@pytest.mark.parametrize("registry", [cores, readouts, modulators, nonlinearities], ids=lambda r: r.kind)
+def test_every_component_says_what_it_is(registry: object) -> None:
+    for name in registry:  # type: ignore[attr-defined]
+        assert registry[name].summary.endswith("."), name  # type: ignore[index]
