@@ -24,7 +24,7 @@ def commands(place: Path) -> dict[str, list[str]]:
     size = ["--neurons", "15", "--train", "30", "--validation", "5", "--test-images", "4", "--final-images", "4"]
     return {
         "convert": [f"{place}/arrays.npz", "--session", "1-2-3", "--out", "out/converted.zip"],
-        "simulate": ["out/public", "--truth", "out/secret", "--competition", "both", "--seed", "5", *size],
+        "simulate": ["out/public", "--truth", "out/secret", "--competition", "all", "--seed", "5", *size],
         "predict": [f"{place}/run", f"{place}/withheld.zip", "--out", "out/submission.parquet"],
         "score": [f"{place}/submission.parquet", f"{place}/truth.parquet", "--out", "out/scorecard.json"],
         "submission": ["reformat", f"{place}/submission.parquet", "out/csv"],

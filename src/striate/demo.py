@@ -16,7 +16,7 @@ from striate.simulate import PopulationSettings, RecordingSettings, SimulatedTru
 from striate.submissions import Submission, Truth, validate
 from striate.training import Run, load_recipe, predict, train
 
-_TRACK: simulate.Track = "sensorium"
+_TRACK = "sensorium"
 _RECIPES = {"LN": "ln-small", "CNN": "cnn-small"}
 
 

@@ -45,7 +45,7 @@ def test_one_pretraining_scan_is_the_default(capsys, monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_a_benchmark_with_truth(capsys, monkeypatch, tmp_path):
     public, secret = tmp_path / "public", tmp_path / "secret"
-    arguments = (public, "--truth", secret, "--pretraining", 1, "--competition", "both", "--json", *SMALL)
+    arguments = (public, "--truth", secret, "--pretraining", 1, "--competition", "all", "--json", *SMALL)
     code, out, err = run(capsys, monkeypatch, "simulate", *arguments)
     assert (code, err) == (0, "")  # a seed that was drawn needs no warning
     rows = json.loads(out)["recordings"]
@@ -157,7 +157,7 @@ def test_settings_of_the_neurons_have_an_effect(capsys, monkeypatch, tmp_path):
     ("arguments", "words"),
     [
         (("out", "--truth", "out/truth"), "must not be in the public folder"),
-        (("out", "--competition", "both"), "--truth FOLDER"),
+        (("out", "--competition", "all"), "--truth FOLDER"),
         (("out", "--pretraining", "0"), "at least one recording"),
         (("out", "--neurons", "0"), "'neurons' is 0"),
         (("out", "--image-shape", "big"), "144x256"),

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from striate._internal.file_names import file_name_problem
 from striate._internal.text_cleaning import Line, OptionalLine
 from striate.benchmarks.session_names import is_session
-from striate.errors import nearest, quoted
+from striate.errors import InputError, nearest, quoted
 
 Role = Literal["train", "validation", "test"]
 Board = Literal["live", "final"]
@@ -411,6 +411,41 @@ class Sessions(Table):
         for placeholder, characters in _PLACEHOLDERS.items():
             expression = expression.replace(re.escape(placeholder), characters)
         return is_session(name) and re.fullmatch(expression, name) is not None
+
+    def name(self, position: int, first: int = 1) -> str:
+        """Return the name of the session at a position, counted from 0, such as ``mouse_a``, ``mouse_b``, ``mouse_c``.
+
+        The first placeholder counts: ``{number}`` from `first`, ``{word}`` through the alphabet. The others are 1.
+
+        Raises
+        ------
+        InputError
+            If the pattern has no placeholder, so that there is only one name.
+
+        Examples
+        --------
+        >>> Sessions(pattern="mouse_{word}", example="mouse_a").name(2)
+        'mouse_c'
+        """
+        placeholders = re.findall(r"\{number\}|\{word\}", self.pattern)
+        if not placeholders and position:
+            raise InputError(
+                f"The pattern {self.pattern!r} of sessions has one name only: put {{number}} or {{word}} in it."
+            )
+        name = self.pattern
+        for place, placeholder in enumerate(placeholders):
+            value = "1" if place else str(first + position) if placeholder == "{number}" else _letters(position)
+            name = name.replace(placeholder, value, 1)
+        return name
+
+
+def _letters(position: int) -> str:
+    """Return a, b, …, z, aa, ab, … for the numbers 0, 1, 2, … as columns of a spreadsheet are called."""
+    letters = ""
+    while position >= 0:
+        letters = chr(ord("a") + position % 26) + letters
+        position = position // 26 - 1
+    return letters
 
 
 class SubmissionFormats(Table):

@@ -2,7 +2,6 @@
 
 import json
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,22 +13,13 @@ from striate._internal.paths import expand_path
 from striate.cli.app import DATA, app, errors
 
 if TYPE_CHECKING:
-    from striate.simulate import RecordingSettings, SimulationFiles, Track
+    from striate.simulate import RecordingSettings, SimulationFiles
 
 console = Console(highlight=False)
 
 _FULL_SIZE = {"neurons": 7776, "train": 4490, "validation": 500, "test_images": 100, "final_images": 100}
 
 _BENCHMARK, _SIZE, _NEURONS, _FILES = "Recordings", "Size of each recording", "Neurons", "Files and secrets"
-
-
-class Competition(StrEnum):
-    """Choice of competition recordings."""
-
-    NONE = "none"
-    SENSORIUM = "sensorium"
-    SENSORIUM_PLUS = "sensorium+"
-    BOTH = "both"
 
 
 def _size(help_text: str) -> Any:
@@ -43,6 +33,14 @@ def _neuron_setting(help_text: str) -> Any:
 @app.command("simulate", rich_help_panel=DATA)
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the recordings, which can be published.", show_default=False)],
+    benchmark: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a benchmark, or path of its TOML file. Default: sensorium2022.",
+            rich_help_panel=_BENCHMARK,
+            show_default=False,
+        ),
+    ] = None,
     pretraining: Annotated[
         int | None,
         typer.Option(
@@ -52,13 +50,14 @@ def simulate(
         ),
     ] = None,
     competition: Annotated[
-        Competition,
+        str,
         typer.Option(
-            help="Competition recordings, which have final test images. Those of track sensorium withhold behaviour and eye "
-            "position, too.",
+            help="Competition recordings, which have final test images and withhold what their track withholds: the name of a "
+            "track, all (one recording for each track), or none.",
+            metavar="TRACK",
             rich_help_panel=_BENCHMARK,
         ),
-    ] = Competition.NONE,
+    ] = "none",
     full_size: Annotated[
         bool,
         typer.Option(
@@ -132,19 +131,19 @@ def simulate(
 
     One pre-training recording:  striate simulate mouse/ --neurons 300
 
-    A whole benchmark:  striate simulate public/ --truth secret/ --pretraining 5 --competition both
+    A whole benchmark:  striate simulate public/ --truth secret/ --pretraining 5 --competition all
+
+    Recordings of a benchmark of your own:  striate simulate mice/ --benchmark my.toml
 
     The second table shows the scores of an oracle, which predicts the expected responses, on the live test. No model can be
     expected to exceed them.
     """
-    from striate.simulate import TRACKS, PopulationSettings, write_benchmark
+    from striate.benchmarks import load_benchmark
+    from striate.simulate import PopulationSettings, write_benchmark
 
-    tracks: dict[Competition, tuple[Track, ...]] = {
-        Competition.NONE: (),
-        Competition.SENSORIUM: ("sensorium",),
-        Competition.SENSORIUM_PLUS: ("sensorium+",),
-        Competition.BOTH: TRACKS,
-    }
+    spec = load_benchmark(benchmark)
+    choices: dict[str, tuple[str, ...]] = {"none": (), "all": spec.track_names}
+    tracks = choices[competition] if competition in choices else (spec.track(competition).name,)
     size = dict(_FULL_SIZE) if full_size else {}
     population = _override(
         {"neurons": size.pop("neurons", None)},
@@ -166,18 +165,19 @@ def simulate(
             repeats=repeats,
             image_shape=_parse_shape(image_shape),
             withhold=withhold,
+            benchmark=spec,
         )
     )
     if pretraining is None:
-        pretraining = 0 if tracks[competition] else 1
-    _refuse_existing_truths(truth, pretraining, tracks[competition], first_animal, withhold, overwrite)
+        pretraining = 0 if tracks else 1
+    _refuse_existing_truths(truth, pretraining, tracks, settings, first_animal, overwrite)
     written = write_benchmark(
         out,
         truth=truth,
         as_folders=folders,
         overwrite=overwrite,
         pretraining=pretraining,
-        competition=tracks[competition],
+        competition=tracks,
         neurons=PopulationSettings(**population),
         settings=settings,
         seed=seed,
@@ -185,10 +185,11 @@ def simulate(
     )
     rows = [_facts(one, _write_scoring_truth(one, overwrite)) for one in written]
     if as_json:
-        print(json.dumps({"recordings": rows}, indent=1, ensure_ascii=False))
+        shown = [{name: value for name, value in row.items() if name != "tiers"} for row in rows]
+        print(json.dumps({"recordings": shown}, indent=1, ensure_ascii=False))
     else:
         _print(rows)
-    if tracks[competition] and withhold:
+    if tracks and withhold:
         _warn_of_short_seed(seed)
 
 
@@ -222,17 +223,17 @@ def _scoring_truth(truth: Path, session: str) -> Path:
 def _refuse_existing_truths(
     truth: Path | None,
     pretraining: int,
-    tracks: "tuple[Track, ...]",
+    tracks: tuple[str, ...],
+    settings: "RecordingSettings",
     first_animal: int,
-    withhold: bool,
     overwrite: bool,
 ) -> None:
     """Raise `InputError` if a truth exists already, before anything is simulated."""
     from striate._internal.atomic_write import refuse_existing
     from striate.simulate.multi_session import plan_recordings
 
-    if truth is not None and withhold:
-        for one in plan_recordings(pretraining, tracks, None, first_animal):
+    if truth is not None and settings.withhold:
+        for one in plan_recordings(pretraining, tracks, settings, first_animal):
             if one.track is not None:
                 refuse_existing(_scoring_truth(truth, one.session), overwrite)
 
@@ -254,16 +255,16 @@ def _facts(one: "SimulationFiles", scoring: Path | None) -> dict[str, Any]:
 
     recording, truth = one.simulation.recording, one.simulation.truth
     tiers = {tier: int((recording.trials["tier"] == tier).sum()) for tier in recording.tiers}
+    live = recording.benchmark.board_tier("live") or next(iter(recording.benchmark.test_tiers), None)
     oracle = (
-        {known: oracle_scores(truth, recording, "test", known).means for known in ORACLE_INPUTS}
-        if "test" in tiers
-        else {}
+        {known: oracle_scores(truth, recording, live, known).means for known in ORACLE_INPUTS} if live in tiers else {}
     )
     return {
         "session": recording.session,
         "track": truth.track,
         "neurons": len(recording.neurons),
         "trials": tiers,
+        "tiers": recording.benchmark.tier_order,
         "withheld": sorted(recording.withheld_tiers),
         "behavior_withheld": recording.behavior_withheld,
         "oracle": oracle,
@@ -274,7 +275,7 @@ def _facts(one: "SimulationFiles", scoring: Path | None) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    trials = ("train", "validation", "test", "final_test")
+    trials = tuple(dict.fromkeys(tier for row in rows for tier in row["tiers"]))
     table = Table(title="Simulated recordings: numbers of neurons and trials", title_justify="left")
     for name in ("session", "role", "neurons", *trials):
         table.add_column(name, justify="left" if name in ("session", "role") else "right")

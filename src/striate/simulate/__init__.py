@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from striate.simulate.config import TRACKS, PopulationSettings, RecordingSettings, Track, split_settings
+from striate.simulate.config import PopulationSettings, RecordingSettings, split_settings
 from striate.simulate.ground_truth import SimulatedTruth
 from striate.simulate.multi_session import FIRST_ANIMAL, SimulationFiles, benchmark, write_benchmark
 from striate.simulate.oracle import ORACLE_INPUTS, expected_given_image, measured_responses, oracle_scores
@@ -21,7 +21,6 @@ from striate.simulate.seeds import Seed
 __all__ = [
     "FIRST_ANIMAL",
     "ORACLE_INPUTS",
-    "TRACKS",
     "Population",
     "PopulationSettings",
     "RecordingSettings",
@@ -29,7 +28,6 @@ __all__ = [
     "SimulatedTruth",
     "Simulation",
     "SimulationFiles",
-    "Track",
     "benchmark",
     "expected_given_image",
     "measured_responses",
@@ -52,8 +50,8 @@ class _CallableModule(ModuleType):
         seed
             Seed of all random numbers (default: 128 random bits).
         **settings
-            Fields of `PopulationSettings` (``neurons``, ``reliability`` …) and of `RecordingSettings` (``train``,
-            ``track`` …).
+            Fields of `PopulationSettings` (``neurons``, ``reliability`` …) and of `RecordingSettings` (``benchmark``,
+            ``train``, ``track`` …).
 
         Returns
         -------

@@ -1,12 +1,13 @@
 """Calibration of thresholds, scales and noise of simulated neurons by their responses to natural-like images."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.simulate.behavior import behavior_z_scores, simulate_behavior
+from striate.simulate.behavior import behavior_variables, behavior_z_scores, simulate_behavior
 from striate.simulate.config import PopulationSettings
 from striate.simulate.neurons import GeneratorFactory
 from striate.simulate.receptive_fields import Filters
@@ -28,6 +29,7 @@ def calibrate(
     image_shape: tuple[int, int],
     eye_to_screen: Floats,
     generator: GeneratorFactory,
+    behavior_names: Sequence[str],
 ) -> pd.DataFrame:
     """Add the columns that depend on responses to a table of `draw_neurons`.
 
@@ -46,6 +48,8 @@ def calibrate(
         Shift of the gaze in pixels for one standard deviation of the eye position.
     generator
         Function that returns a random generator by the name of its purpose.
+    behavior_names
+        Names of the behaviour variables.
 
     Returns
     -------
@@ -56,7 +60,8 @@ def calibrate(
     images = _calibration_images(image_shape)
     eyes = generator("calibration gaze").standard_normal((2, _IMAGES, 2))
     retinal_images = np.concatenate([retina.sample(images, eye @ eye_to_screen.T) for eye in eyes])
-    scores = behavior_z_scores(simulate_behavior(_BEHAVIOR_TRIALS, generator("calibration behavior"))[::_BEHAVIOR_STEP])
+    behavior = simulate_behavior(_BEHAVIOR_TRIALS, generator("calibration behavior"), behavior_names)[::_BEHAVIOR_STEP]
+    scores = behavior_z_scores(behavior, behavior_variables(behavior_names))
     blocks = (neurons.iloc[start : start + _BLOCK] for start in range(0, len(neurons), _BLOCK))
     return pd.concat(
         [_calibrate_block(block, settings, retina, retinal_images, scores) for block in blocks], ignore_index=True

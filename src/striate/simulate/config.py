@@ -1,14 +1,15 @@
 """Settings of simulations, validated before a simulation starts."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from striate.benchmarks import BenchmarkSpec, is_default, load_benchmark
 from striate.errors import InputError, nearest
-from striate.recordings import layout
 
-Track = Literal["sensorium", "sensorium+"]
-TRACKS: tuple[Track, ...] = ("sensorium", "sensorium+")
+_DEFAULT_SESSION = "90001-1-1"  # of SENSORIUM 2022
+_DEFAULT_SHAPE = (144, 256)  # of benchmarks that do not fix the size of images
 
 
 class Settings(BaseModel):
@@ -92,25 +93,28 @@ class RecordingSettings(Settings):
 
     Attributes
     ----------
+    benchmark
+        Benchmark of the recording: name, path of a TOML file, or description (default: SENSORIUM 2022).
     session
-        Name of the recording, ``animal-session-scan`` with three integers.
+        Name of the recording (default: a name that the benchmark allows). In SENSORIUM 2022 ``animal-session-scan`` with three
+        integers.
     track
-        ``"sensorium"`` or ``"sensorium+"`` for a competition recording, which has final test images; None for a
-        pre-training recording.
+        Track of a competition recording, which has final test images; None for a pre-training recording.
     withhold
-        Whether a competition recording withholds the test responses, the order of the trials and, for the track
-        ``"sensorium"``, behaviour and eye position.
+        Whether a competition recording withholds the responses of the test tiers that decide a board, the order of the
+        trials, and the variables that the track withholds.
     train, validation
         Numbers of training and validation trials, each with a unique image.
     test_images
-        Number of live test images, which are the same for all mice with the same seed.
+        Number of live test images, which are the same for all mice with the same seed, and of the images of test tiers that
+        decide no board.
     final_images
         Number of final test images of a competition recording.
     repeats
         Number of trials of each test image. As in measured recordings, some trials are lost: about one image in ten has
         one repeat less.
     image_shape
-        Height and width of the images in pixels.
+        Height and width of the images in pixels (default: those of the benchmark, or 144 × 256).
 
     Raises
     ------
@@ -124,23 +128,42 @@ class RecordingSettings(Settings):
     True
     """
 
-    session: str = "90001-1-1"
-    track: Track | None = None
+    benchmark: BenchmarkSpec = Field(default_factory=load_benchmark)
+    session: str = _DEFAULT_SESSION
+    track: str | None = None
     withhold: bool = True
     train: int = Field(default=1400, ge=1, le=15_000)
     validation: int = Field(default=200, ge=0, le=15_000)
     test_images: int = Field(default=40, ge=0, le=10_000)
     final_images: int = Field(default=40, ge=0, le=10_000)
     repeats: int = Field(default=10, ge=1, le=100)
-    image_shape: tuple[int, int] = (144, 256)
+    image_shape: tuple[int, int] = _DEFAULT_SHAPE
 
-    @field_validator("session")
+    @model_validator(mode="before")
     @classmethod
-    def _is_session(cls, session: str) -> str:
-        parts = layout.valid_session(session).split("-")
-        if len(parts) != 3 or not all(p.isascii() and p.isdigit() for p in parts):
-            raise ValueError(f"Session {session!r} must be three whole numbers, animal-session-scan, like 90001-1-1.")
-        return session
+    def _take_defaults_of_the_benchmark(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        spec = load_benchmark(values.get("benchmark"))
+        size = (spec.stimulus.height, spec.stimulus.width)
+        defaults = {
+            "session": _DEFAULT_SESSION if is_default(spec) else spec.sessions.example,
+            "image_shape": _DEFAULT_SHAPE if None in size else size,
+        }
+        return {**defaults, **values, "benchmark": spec}
+
+    @model_validator(mode="after")
+    def _fits_the_benchmark(self) -> "RecordingSettings":
+        self.benchmark.valid_session(self.session)
+        stimulus = self.benchmark.stimulus
+        if stimulus.height is not None and self.image_shape != (stimulus.height, stimulus.width):
+            raise ValueError(
+                f"Images of {self.image_shape[0]}×{self.image_shape[1]} pixels: those of benchmark {self.benchmark.name} have "
+                f"{stimulus.height}×{stimulus.width}; leave image_shape out."
+            )
+        if self.track is not None:
+            self.benchmark.track(self.track)
+        return self
 
     @field_validator("image_shape")
     @classmethod
@@ -148,6 +171,11 @@ class RecordingSettings(Settings):
         if not all(8 <= side <= 2048 for side in shape):
             raise ValueError(f"Images of {shape[0]}×{shape[1]} pixels: height and width must be between 8 and 2048.")
         return shape
+
+    @property
+    def variables_withheld(self) -> tuple[str, ...]:
+        """Variables that the recording withholds in all trials."""
+        return self.benchmark.track(self.track).withhold if self.track is not None and self.withhold else ()
 
     @property
     def withheld(self) -> bool:

@@ -44,9 +44,9 @@ class SimulatedTruth:
         Rows of the trials whose responses the recording withholds.
     withheld_responses : (W, N) float32
         Measured responses of these trials, in raw units.
-    behavior : (T, 3)
+    behavior : (T, K)
         Behaviour, also where the recording withholds it.
-    pupil_center : (T, 2)
+    pupil_center : (T, 2), or (T, 0) if the benchmark has none
         Eye positions, also where the recording withholds them.
     gaze : (T, 2)
         Shift of all receptive fields in each trial, in pixels (x, y).
@@ -127,6 +127,7 @@ class SimulatedTruth:
             behavior=self.behavior,
             pupil_center=self.pupil_center,
             statistics={name: recording.statistics[name] for name in ("images", "responses")},
+            benchmark=recording.benchmark,
         )
 
     def validate_recording(self, recording: Recording) -> None:
@@ -225,8 +226,8 @@ class SimulatedTruth:
             "expected": (trials, neurons),
             "withheld": (hidden,),
             "withheld_responses": (hidden, neurons),
-            "behavior": (trials, 3),
-            "pupil_center": (trials, 2),
+            "behavior": (trials, *self.behavior.shape[1:2]),
+            "pupil_center": (trials, min(2, *self.pupil_center.shape[1:2], 2)),
             "gaze": (trials, 2),
             "centers": (neurons, 2),
         }

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from striate._internal.atomic_write import refuse_existing
 from striate._internal.paths import expand_path
-from striate.errors import InputError, nearest, option
+from striate.errors import InputError, option
 from striate.recordings import layout
 from striate.recordings import write as write_recording
-from striate.simulate.config import TRACKS, PopulationSettings, RecordingSettings, Track
+from striate.simulate.config import PopulationSettings, RecordingSettings
 from striate.simulate.recording import Simulation, recording
 from striate.simulate.seeds import Seed, as_seed
 
@@ -20,7 +20,7 @@ FIRST_ANIMAL = 90_001
 def benchmark(
     *,
     pretraining: int = 5,
-    competition: Sequence[Track] = TRACKS,
+    competition: Sequence[str] | None = None,
     neurons: PopulationSettings | None = None,
     settings: RecordingSettings | None = None,
     seed: Seed | int | None = None,
@@ -36,15 +36,15 @@ def benchmark(
     pretraining
         Number of pre-training recordings.
     competition
-        Track of each competition recording.
+        Track of each competition recording (default: one recording for each track of the benchmark).
     neurons
         Settings of the neurons of every mouse.
     settings
-        Settings of every recording, except session and track.
+        Settings of every recording, except session and track; among them the benchmark.
     seed
         Seed of all random numbers (default: 128 random bits).
     first_animal
-        Number of the first mouse. The session of each recording is ``<animal>-1-1``.
+        Number of the first mouse, where the names of sessions count: in SENSORIUM 2022 they are ``<animal>-1-1``.
 
     Yields
     ------
@@ -79,7 +79,7 @@ def benchmark(
 
 
 def plan_recordings(
-    pretraining: int, competition: Sequence[Track], settings: RecordingSettings | None, first_animal: int
+    pretraining: int, competition: Sequence[str] | None, settings: RecordingSettings | None, first_animal: int
 ) -> list[RecordingSettings]:
     """Return the settings of every recording of a benchmark.
 
@@ -93,17 +93,18 @@ def plan_recordings(
     >>> [settings.session for settings in plan_recordings(1, ["sensorium+"], None, 90001)]
     ['90001-1-1', '90002-1-1']
     """
-    for track in competition:
-        if track not in TRACKS:
-            raise InputError(f"There is no track {track!r}: {nearest(track, TRACKS)}.")
-    if pretraining < 0 or pretraining + len(competition) < 1:
+    settings = settings or RecordingSettings()
+    spec = settings.benchmark
+    chosen = spec.track_names if competition is None else [spec.track(track).name for track in competition]
+    if pretraining < 0 or pretraining + len(chosen) < 1:
         raise InputError(f"{pretraining} pre-training scans and no competition scan: ask for at least one recording.")
     if first_animal < 0:
         raise InputError(f"The first mouse has the number {first_animal}: give a whole number ≥ 0.")
-    tracks: list[Track | None] = [*competition, *([None] * pretraining)]
-    common = (settings or RecordingSettings()).model_dump(exclude={"session", "track"})
+    tracks: list[str | None] = [*chosen, *([None] * pretraining)]
+    names = [spec.sessions.name(place, first_animal) for place in range(len(tracks))]
     return [
-        RecordingSettings(**common, session=f"{first_animal + i}-1-1", track=track) for i, track in enumerate(tracks)
+        settings.model_copy(update={"session": spec.valid_session(name), "track": track})
+        for name, track in zip(names, tracks, strict=True)
     ]
 
 
@@ -143,7 +144,7 @@ def write_benchmark(
     as_folders: bool = False,
     overwrite: bool = False,
     pretraining: int = 5,
-    competition: Sequence[Track] = TRACKS,
+    competition: Sequence[str] | None = None,
     neurons: PopulationSettings | None = None,
     settings: RecordingSettings | None = None,
     seed: Seed | int | None = None,
@@ -207,7 +208,7 @@ def write_benchmark(
         if folder is not None and folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file: give a folder to write to.")
     suffix = "" if as_folders else ".zip"
-    targets = [public_folder / f"{layout.archive_stem(one.session)}{suffix}" for one in plans]
+    targets = [public_folder / f"{layout.archive_stem(one.session, one.benchmark)}{suffix}" for one in plans]
     truth_paths = [truth_folder / f"{one.session}-truth.npz" if truth_folder is not None else None for one in plans]
     for path in (*targets, *truth_paths):
         if path is not None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from striate.benchmarks import BenchmarkSpec
+from striate.simulate.behavior import behavior_variables
 from striate.simulate.config import PopulationSettings
 from striate.simulate.retinotopy import RetinotopicMap, draw_cortical_positions
 
@@ -15,7 +17,7 @@ _CYCLES = (0.34, 0.22)  # the same for the number of cycles in one standard devi
 
 
 def draw_neurons(
-    settings: PopulationSettings, image_shape: tuple[int, int], generator: GeneratorFactory
+    settings: PopulationSettings, image_shape: tuple[int, int], generator: GeneratorFactory, benchmark: BenchmarkSpec
 ) -> pd.DataFrame:
     """Draw the properties that do not depend on responses: anatomy, receptive fields, nonlinearities, gains, reliability.
 
@@ -27,6 +29,8 @@ def draw_neurons(
         Height and width of the screen in pixels.
     generator
         Function that returns the random generator of a property by its name, so that properties are independent of each other.
+    benchmark
+        Benchmark, which names behaviour variables and channels.
 
     Returns
     -------
@@ -43,7 +47,11 @@ def draw_neurons(
     is_complex = generator("complex").random(count) < settings.complex_fraction
     complexity = generator("complexity").random(count) * 0.25
     reliability = _reliability(settings, generator("reliability"))
-    gains = generator("gain").normal((0.65, 0.2, 0.5), (0.45, 0.2, 0.45), (count, 3)) * settings.behavior_gain
+    variables = behavior_variables(benchmark.behavior_names)
+    means, stds = ([getattr(one, name) for one in variables] for name in ("gain_mean", "gain_std"))
+    gains = generator("gain").normal(means, stds, (count, len(variables))) * settings.behavior_gain
+    channels = benchmark.image_channels
+    preferred = {"channel": generator("channel").integers(channels, size=count)} if channels > 1 else {}
     return pd.DataFrame(
         {
             "unit_id": np.cumsum(generator("unit ids").geometric(0.6, count)).astype(np.int64),
@@ -68,10 +76,9 @@ def draw_neurons(
             "baseline": generator("baseline").uniform(0.05, 0.45, count) * (1.2 - reliability),
             "amplitude": _lognormal(generator("amplitude"), (2.0, 1.1), count, 0.02, 100.0),
             "burst_shape": generator("burst shape").uniform(0.7, 3.0, count),
-            "gain_dilation": gains[:, 0],
-            "gain_derivative": gains[:, 1],
-            "gain_running": gains[:, 2],
+            **{one.gain_column: gains[:, place] for place, one in enumerate(variables)},
             "reliability": reliability,
+            **preferred,
         }
     )
 

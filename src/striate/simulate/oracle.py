@@ -14,11 +14,12 @@ from striate.simulate.response_model import gain
 OracleInputs = Literal["image and behavior", "image"]
 ORACLE_INPUTS: tuple[OracleInputs, ...] = ("image and behavior", "image")
 
-_SMALLEST_SCALE = 0.01  # fraction of the mean standard deviation, as in the evaluation of 2022
-
 
 def oracle_scores(
-    truth: SimulatedTruth, recording: Recording, tier: str = "test", inputs: OracleInputs = "image and behavior"
+    truth: SimulatedTruth,
+    recording: Recording,
+    tier: str | None = None,
+    inputs: OracleInputs = "image and behavior",
 ) -> MetricSet:
     """Score the true expected responses against the measured responses, also where these are withheld.
 
@@ -29,7 +30,7 @@ def oracle_scores(
     recording
         Simulated recording.
     tier
-        Tier to score.
+        Tier to score (default: the test tier of the live board, or else the first test tier).
     inputs
         Inputs of the oracle: ``"image and behavior"`` (image, behaviour and eye position of each trial), or ``"image"``
         (the image alone; see `expected_given_image`).
@@ -57,6 +58,8 @@ def oracle_scores(
     """
     if inputs not in ORACLE_INPUTS:
         raise InputError(f"The oracle has no inputs {inputs!r}: {nearest(inputs, ORACLE_INPUTS)}.")
+    spec = recording.benchmark
+    tier = tier or spec.board_tier("live") or next(iter(spec.test_tiers), spec.validation_tier)
     rows = recording.rows(tier)
     scale = _response_scale(recording)
     measured = measured_responses(truth, recording, tier) / scale
@@ -151,7 +154,9 @@ def measured_responses(truth: SimulatedTruth, recording: Recording, tier: str) -
 
 def _response_scale(recording: Recording) -> NDArray[np.float32]:
     std = np.asarray(recording.statistics["responses"].std, dtype=np.float64)
-    smallest = _SMALLEST_SCALE * float(std.mean())
+    if recording.benchmark.standardisation.responses == "none":
+        return np.ones(std.shape, dtype=np.float32)
+    smallest = recording.benchmark.standardisation.response_floor * float(std.mean())
     return np.where(std <= smallest, smallest or 1.0, std).astype(np.float32)
 
 

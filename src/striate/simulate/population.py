@@ -1,6 +1,7 @@
 """A population of V1-like neurons with known properties."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from striate._internal import notebook_html
 from striate._internal.progress_bars import progress_bar
+from striate.benchmarks import Benchmark, BenchmarkSpec, load_benchmark
 from striate.simulate.behavior import pupil_center_z_scores
 from striate.simulate.calibration import calibrate
 from striate.simulate.config import PopulationSettings
@@ -29,6 +31,7 @@ from striate.simulate.seeds import Seed, as_seed
 Floats = NDArray[np.float32]
 
 _NEURON_BLOCK, _TRIAL_BLOCK = 512, 512
+_SHARED = 0.25  # weight of the mean of all channels in what a neuron sees; the rest is its preferred channel
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,14 @@ class Population:
         positive for ON, negative for OFF), ``on_off`` (weight of the opposite contrast in a simple cell), ``energy``,
         ``contrast`` (means over images, which scale the normalisation), ``threshold``, ``power``, ``drive`` (mean after
         the power), ``baseline`` (fraction of the mean response), ``amplitude`` (mean response in raw units).
-        Gain: ``gain_dilation``, ``gain_derivative``, ``gain_running`` (log gain per standard deviation), ``gain_offset``.
+        Gain: ``gain_dilation``, ``gain_derivative``, ``gain_running`` and a column for each other behaviour variable of the
+        benchmark (log gain per standard deviation), ``gain_offset``.
+        Colour: ``channel`` (number of the preferred channel), if images have several.
         Noise: ``burst``, ``burst_shape`` (see `draw_responses`), and ``reliability`` (FEV that the noise was set for).
     eye_to_screen : (2, 2)
         Shift of the gaze in pixels for one standard deviation of the eye position.
+    benchmark
+        Benchmark of the images and of behaviour.
 
     Examples
     --------
@@ -75,6 +82,7 @@ class Population:
     image_shape: tuple[int, int]
     neurons: pd.DataFrame
     eye_to_screen: NDArray[np.float64]
+    benchmark: BenchmarkSpec = field(default_factory=load_benchmark)
 
     def __repr__(self) -> str:
         height, width = self.image_shape
@@ -94,10 +102,12 @@ class Population:
 
     def gaze(self, pupil_center: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the shift of the receptive fields in pixels (x, y), shape (T, 2), for eye positions (T, 2)."""
+        if not pupil_center.shape[1]:  # the benchmark has no eye position
+            return np.zeros((len(pupil_center), 2))
         return np.asarray(pupil_center_z_scores(pupil_center) @ self.eye_to_screen.T)
 
     def gain(self, behavior: NDArray[np.floating]) -> Floats:
-        """Return the gain of every neuron (mean about 1), shape (T, N), for behaviour (T, 3)."""
+        """Return the gain of every neuron (mean about 1), shape (T, N), for behaviour (T, K)."""
         return gain(self.neurons, behavior)
 
     def drive(self, images: NDArray[Any], pupil_center: NDArray[np.floating] | None = None) -> Floats:
@@ -105,8 +115,8 @@ class Population:
 
         Parameters
         ----------
-        images : (T, 1, H, W) or (T, H, W)
-            Grey values 0–255.
+        images : (T, C, H, W), or (T, H, W) if there is one channel
+            Pixel values in the range of the benchmark.
         pupil_center : (T, 2), optional
             Eye positions (default: a gaze straight ahead).
 
@@ -115,11 +125,11 @@ class Population:
         (T, N) float32
         """
         retina = Retina(self.image_shape)
-        retinal_images = retina.sample(images, None if pupil_center is None else self.gaze(pupil_center))
-        drive = np.empty((len(retinal_images), len(self.neurons)), dtype=np.float32)
+        views = self._views(retina, images, None if pupil_center is None else self.gaze(pupil_center))
+        drive = np.empty((len(images), len(self.neurons)), dtype=np.float32)
         with progress_bar("responses", len(self.neurons)) as advance:
-            for start in range(0, len(self.neurons), _NEURON_BLOCK):
-                neurons = self.neurons.iloc[start : start + _NEURON_BLOCK]
+            for columns, retinal_images in self._blocks(views):
+                neurons = self.neurons.iloc[columns]
                 filters = Filters.from_neurons(neurons, retina)
                 for first in range(0, len(retinal_images), _TRIAL_BLOCK):
                     trials = slice(first, first + _TRIAL_BLOCK)
@@ -129,9 +139,34 @@ class Population:
                         filters.local_contrast(retinal_images[trials]),
                         self.settings.normalization,
                     )
-                    drive[trials, start : start + _NEURON_BLOCK] = add_baseline(neurons, rectify(neurons, values))
+                    drive[trials, columns] = add_baseline(neurons, rectify(neurons, values))
                 advance(len(neurons))
         return drive
+
+    def _views(self, retina: Retina, images: NDArray[Any], gaze: NDArray[np.float64] | None) -> list[Floats]:
+        """Return what neurons of each preferred channel see, (T, cells) each: mostly this channel, and their mean."""
+        low, high = self.benchmark.stimulus.range
+        grey = images if (low, high) == (0, 255) else (np.asarray(images, np.float32) - low) * (255 / (high - low))
+        channels = self.benchmark.image_channels
+        if channels == 1:
+            return [retina.sample(grey, gaze)]
+        each = [retina.sample(grey[:, channel], gaze) for channel in range(channels)]
+        mean = np.mean(each, axis=0, dtype=np.float32)
+        return [np.rint((1 - _SHARED) * one + _SHARED * mean).astype(np.float32) for one in each]
+
+    def _blocks(self, views: list[Floats]) -> Iterator[tuple[slice | NDArray[np.int64], Floats]]:
+        """Yield the columns of some neurons that prefer the same channel, and what they see."""
+        count = len(self.neurons)
+        if len(views) == 1:
+            yield from (
+                (slice(start, min(start + _NEURON_BLOCK, count)), views[0]) for start in range(0, count, _NEURON_BLOCK)
+            )
+            return
+        preferred = self.neurons["channel"].to_numpy()
+        for channel, view in enumerate(views):
+            columns = np.flatnonzero(preferred == channel)
+            for start in range(0, columns.size, _NEURON_BLOCK):
+                yield columns[start : start + _NEURON_BLOCK], view
 
     def expected(
         self, images: NDArray[Any], behavior: NDArray[np.floating], pupil_center: NDArray[np.floating]
@@ -140,11 +175,11 @@ class Population:
 
         Parameters
         ----------
-        images : (T, 1, H, W) or (T, H, W)
-            Grey values 0–255.
-        behavior : (T, 3)
-            Pupil dilation, its derivative, and running speed.
-        pupil_center : (T, 2)
+        images : (T, C, H, W), or (T, H, W) if there is one channel
+            Pixel values in the range of the benchmark.
+        behavior : (T, K)
+            Behaviour variables of the benchmark.
+        pupil_center : (T, 2), or (T, 0) if the benchmark has none
             Eye positions.
 
         Returns
@@ -175,6 +210,7 @@ def population(
     *,
     session: str = "90001-1-1",
     image_shape: tuple[int, int] = (144, 256),
+    benchmark: Benchmark | None = None,
 ) -> Population:
     """Draw the neurons of one mouse.
 
@@ -188,6 +224,8 @@ def population(
         Session of the mouse. Mice with the same seed and different sessions have different neurons.
     image_shape
         Height and width of the images in pixels.
+    benchmark
+        Benchmark of the images and of behaviour (default: SENSORIUM 2022).
 
     Returns
     -------
@@ -200,7 +238,7 @@ def population(
     >>> population(PopulationSettings(neurons=5), seed=1, image_shape=(18, 32))
     <Population: 5 neurons, images of 18×32>
     """
-    settings, seed = settings or PopulationSettings(), as_seed(seed)
+    settings, seed, spec = settings or PopulationSettings(), as_seed(seed), load_benchmark(benchmark)
 
     def generator(purpose: str) -> np.random.Generator:
         return seed.generator(f"neurons of {session}: {purpose}")
@@ -208,6 +246,6 @@ def population(
     angle = generator("gaze").uniform(-0.2, 0.2)
     pixels = settings.eye_shift * image_shape[1] / 256
     eye_to_screen = pixels * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    neurons = draw_neurons(settings, image_shape, generator)
-    neurons = calibrate(neurons, settings, image_shape, eye_to_screen, generator)
-    return Population(settings, image_shape, neurons, eye_to_screen)
+    neurons = draw_neurons(settings, image_shape, generator, spec)
+    neurons = calibrate(neurons, settings, image_shape, eye_to_screen, generator, spec.behavior_names)
+    return Population(settings, image_shape, neurons, eye_to_screen, spec)

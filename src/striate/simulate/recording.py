@@ -1,15 +1,16 @@
 """One simulated recording with its ground truth."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from striate._internal.progress_bars import progress_bar
+from striate.benchmarks import is_default
 from striate.errors import InputError
 from striate.recordings import Recording
-from striate.recordings.layout import TEST_TIERS
 from striate.simulate.behavior import simulate_behavior, simulate_pupil_center
 from striate.simulate.config import PopulationSettings, RecordingSettings
 from striate.simulate.ground_truth import SimulatedTruth
@@ -89,28 +90,37 @@ def recording(
     """
     settings, seed = settings or RecordingSettings(), as_seed(seed)
     if not isinstance(neurons, Population):
-        neurons = population(neurons, seed, session=settings.session, image_shape=settings.image_shape)
+        neurons = population(
+            neurons, seed, session=settings.session, image_shape=settings.image_shape, benchmark=settings.benchmark
+        )
+    if neurons.benchmark != settings.benchmark:
+        raise InputError(
+            f"The neurons were drawn for benchmark {neurons.benchmark.name}, the recording is one of {settings.benchmark.name}: "
+            "give both the same benchmark."
+        )
     if neurons.image_shape != settings.image_shape:
         raise InputError(
             f"The neurons were drawn for images of {neurons.image_shape}, the recording shows {settings.image_shape}: "
             "give both the same image_shape."
         )
+    spec = settings.benchmark
     trials, presented = draw_schedule(settings, seed)
     order = trials["order"].to_numpy()
-    behavior = simulate_behavior(presented, seed.generator(f"behavior of {settings.session}"))[order]
+    rng = seed.generator(f"behavior of {settings.session}")
+    behavior = simulate_behavior(presented, rng, spec.behavior_names)[order]
     pupil_center = simulate_pupil_center(presented, seed.generator(f"eye of {settings.session}"))[order]
+    pupil_center = pupil_center[:, : len(spec.pupil_center_names)]
     images, kinds = _images(trials["image_id"].to_numpy(), settings, seed)
     expected = neurons.expected(images, behavior, pupil_center)
     responses = _draw_responses(neurons, expected, trials["tier"].to_numpy(), settings, seed)
 
-    withheld = (
-        np.flatnonzero(trials["tier"].isin(TEST_TIERS).to_numpy()) if settings.withheld else np.empty(0, dtype=np.int64)
-    )
-    without_behavior = settings.withheld and settings.track == "sensorium"
+    hidden = [tier.name for tier in spec.tiers if tier.board is not None] if settings.withheld else []
+    withheld = np.flatnonzero(trials["tier"].isin(hidden).to_numpy())
+    variables = settings.variables_withheld
     trial_idx = hash_trial_indices(order, settings.session, seed) if settings.withheld else order
     public = Recording(
         session=settings.session,
-        neurons=_public_neurons(neurons.neurons, settings.session),
+        neurons=_public_neurons(neurons.neurons, settings),
         trials=pd.DataFrame(
             {
                 "tier": trials["tier"],
@@ -121,8 +131,9 @@ def recording(
         ),
         images=images,
         responses=_with_zeros(responses, withheld),
-        behavior=np.zeros_like(behavior) if without_behavior else behavior,
-        pupil_center=np.zeros_like(pupil_center) if without_behavior else pupil_center,
+        behavior=np.zeros_like(behavior) if "behavior" in variables else behavior,
+        pupil_center=np.zeros_like(pupil_center) if "pupil_center" in variables else pupil_center,
+        benchmark=spec,
     )
     return Simulation(
         public,
@@ -146,17 +157,28 @@ def recording(
 
 def _images(
     image_ids: NDArray[np.int64], settings: RecordingSettings, seed: Seed
-) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
+) -> tuple[NDArray[Any], NDArray[np.str_]]:
     """Return the image of every trial and its kind; each distinct image is drawn once."""
     height, width = settings.image_shape
-    images = np.empty((len(image_ids), 1, height, width), dtype=np.uint8)
+    stimulus = settings.benchmark.stimulus
+    low, high = stimulus.range
+    integers = (low, high) == (0, 255)
+    images = np.empty((len(image_ids), len(stimulus.channels), height, width), np.uint8 if integers else np.float32)
     kinds = np.empty(len(image_ids), dtype="<U16")
     by_image = np.argsort(image_ids, kind="stable")
     groups = np.split(by_image, np.flatnonzero(np.diff(image_ids[by_image])) + 1)
     with progress_bar("images", len(groups)) as advance:
         for rows in groups:
-            image, kind = natural_like((height, width), seed.generator("images", int(image_ids[rows[0]])))
-            images[rows, 0], kinds[rows] = image, kind
+            number = int(image_ids[rows[0]])
+            image, kind = natural_like((height, width), seed.generator("images", number))
+            for channel in range(len(stimulus.channels)):
+                if channel:  # the same picture, with structure of its own
+                    own, _ = natural_like((height, width), seed.generator("images", number, channel))
+                    pixels = np.rint((image.astype(np.float32) + own) / 2).astype(np.uint8)
+                else:
+                    pixels = image
+                images[rows, channel] = pixels if integers else low + pixels * ((high - low) / 255)
+            kinds[rows] = kind
             advance(1)
     return images, kinds
 
@@ -182,8 +204,10 @@ def _with_zeros(responses: NDArray[np.float32], rows: NDArray[np.int64]) -> NDAr
     return public
 
 
-def _public_neurons(neurons: pd.DataFrame, session: str) -> pd.DataFrame:
+def _public_neurons(neurons: pd.DataFrame, settings: RecordingSettings) -> pd.DataFrame:
     """Return the columns that an experimenter knows."""
-    animal, scan_session, scan = (int(part) for part in session.split("-"))
     table = neurons[["unit_id", "area", "layer", "x", "y", "z"]]
+    if not is_default(settings.benchmark):
+        return table
+    animal, scan_session, scan = (int(part) for part in settings.session.split("-"))
     return table.assign(animal_id=animal, session=scan_session, scan_idx=scan)

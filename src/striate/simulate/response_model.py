@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.simulate.behavior import behavior_z_scores
+from striate.simulate.behavior import behavior_z_scores, variables_of_columns
 from striate.simulate.receptive_fields import Filters
 
 Floats = NDArray[np.float32]
 
 _SEMI_SATURATION = 0.35  # fraction of the mean energy of a neuron
 _LARGEST_LOG_GAIN = 1.5
-GAIN_COLUMNS = ("gain_dilation", "gain_derivative", "gain_running")
 
 
 def neuron_property(neurons: pd.DataFrame, name: str) -> Floats:
@@ -54,14 +53,17 @@ def add_baseline(neurons: pd.DataFrame, values: Floats) -> Floats:
 
 
 def log_gain(neurons: pd.DataFrame, scores: Floats) -> Floats:
-    """Return the logarithm of the gain without its offset, shape (T, n), for z-scores of behaviour (T, 3)."""
-    total = sum(scores[:, [i]] * neuron_property(neurons, name) for i, name in enumerate(GAIN_COLUMNS))
-    return np.clip(np.asarray(total, dtype=np.float32), -_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN)
+    """Return the logarithm of the gain without its offset, shape (T, n), for z-scores of behaviour (T, K)."""
+    columns = [variable.gain_column for variable in variables_of_columns(neurons.columns)]
+    total = sum(scores[:, [i]] * neuron_property(neurons, name) for i, name in enumerate(columns))
+    total = np.broadcast_to(np.asarray(total, dtype=np.float32), (len(scores), len(neurons)))
+    return np.asarray(np.clip(total, -_LARGEST_LOG_GAIN, _LARGEST_LOG_GAIN))
 
 
 def gain(neurons: pd.DataFrame, behavior: NDArray[np.floating]) -> Floats:
-    """Return the gain of every neuron (mean about 1), shape (T, N), for behaviour (T, 3)."""
-    return np.asarray(np.exp(log_gain(neurons, behavior_z_scores(behavior)) + neuron_property(neurons, "gain_offset")))
+    """Return the gain of every neuron (mean about 1), shape (T, N), for behaviour (T, K)."""
+    scores = behavior_z_scores(behavior, variables_of_columns(neurons.columns))
+    return np.asarray(np.exp(log_gain(neurons, scores) + neuron_property(neurons, "gain_offset")))
 
 
 def draw_responses(

@@ -10,9 +10,7 @@ from striate.simulate.config import RecordingSettings
 from striate.simulate.seeds import Seed
 
 _IMAGE_IDS = 1_000_000  # number of possible image ids
-_TEST_IDS = (
-    10_000  # ids reserved for live test images, and as many for final ones; the same for all mice with the same seed
-)
+_TEST_IDS = 10_000  # ids reserved for the images of each test tier; the same for all mice with the same seed
 _LOST_FRACTION = 0.1  # fraction of test images that lose one trial
 
 
@@ -35,12 +33,18 @@ def draw_schedule(settings: RecordingSettings, seed: Seed) -> tuple[pd.DataFrame
         Number of presented trials, including lost ones. All values of ``order`` are smaller.
     """
     rng = seed.generator(f"schedule of {settings.session}")
+    spec = settings.benchmark
     shuffled = seed.generator("image ids").permutation(_IMAGE_IDS)
-    own = seed.generator(f"image ids of {settings.session}").permutation(shuffled[2 * _TEST_IDS :])
+    reserved = _TEST_IDS * max(2, len(spec.test_tiers))
+    own = seed.generator(f"image ids of {settings.session}").permutation(shuffled[reserved:])
     once = settings.train + settings.validation
-    tiers = np.repeat(["train", "validation"], [settings.train, settings.validation])
-    finals = settings.final_images if settings.track else 0
-    repeated = [("test", shuffled[: settings.test_images]), ("final_test", shuffled[_TEST_IDS : _TEST_IDS + finals])]
+    tiers = np.repeat([spec.training_tier, spec.validation_tier], [settings.train, settings.validation])
+    finals = settings.final_images if settings.track or not spec.tracks else 0
+    final_tier = spec.board_tier("final")
+    repeated = []
+    for place, tier_name in enumerate(spec.test_tiers):
+        count = finals if tier_name == final_tier else settings.test_images
+        repeated.append((tier_name, shuffled[place * _TEST_IDS : place * _TEST_IDS + count]))
     tier = np.concatenate([tiers, *(np.repeat([name], len(ids) * settings.repeats) for name, ids in repeated)])
     image_id = np.concatenate([own[:once], *(np.repeat(ids, settings.repeats) for _, ids in repeated)])
     kept = np.ones(len(tier), dtype=np.bool_)
