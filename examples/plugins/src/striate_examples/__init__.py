@@ -1,0 +1,1 @@
+"""Components for striate from another package."""

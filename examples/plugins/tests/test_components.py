@@ -1,0 +1,15 @@
+"""The components pass the conformance suites of striate."""
+
+from striate.testing import CoreTests, LossTests, ReadoutTests
+
+
+class TestPooledCore(CoreTests):
+    settings = {"type": "pooled"}
+
+
+class TestFactorisedReadout(ReadoutTests):
+    settings = {"type": "factorised"}
+
+
+class TestHuber(LossTests):
+    settings = {"type": "huber"}

@@ -1,0 +1,59 @@
+"""The package of example components installs with pip, is found by its entry points, and trains."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from striate.recordings import write
+from tests.fixtures.recordings import small_recording
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "plugins"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment of a process that finds the installed package."""
+    target = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(EXAMPLES)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    path = os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "STRIATE_QUIET": "1"}
+
+
+def run(installed: dict[str, str], *command: str, status: int = 0) -> str:
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, env=installed)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_components_pass_the_suites(installed: dict[str, str]) -> None:
+    assert " passed" in run(installed, "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "tests"))
+
+
+def test_a_recipe_of_plugins_trains_and_says_what_it_needs(installed: dict[str, str], tmp_path: Path) -> None:
+    archive, out = tmp_path / "mouse.zip", tmp_path / "run"
+    write(small_recording(), archive)
+    settings = ["model.core.type=pooled", "model.readout.type=factorised", "loss.type=huber", "schedule.max_epochs=1"]
+    settings += ["model.core.channels=4", "model.core.kernel_size=5", "initialisation.positions=random"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    (tmp_path / "own.toml").write_text('[model]\ntype = "encoder"\n[model.core]\ntype = "pooled"\n')
+    run(installed, "striate", "train", str(tmp_path / "own.toml"), str(archive), "--out", str(out), *options)
+    run(
+        installed,
+        "striate",
+        "predict",
+        str(out),
+        str(archive),
+        "--out",
+        str(tmp_path / "p.parquet"),
+        "--tier",
+        "validation",
+    )
+    provenance = json.loads((out / "provenance.json").read_text())
+    assert {(plugin["package"], plugin["version"]) for plugin in provenance["plugins"]} == {("striate-examples", "1.0")}
