@@ -77,6 +77,12 @@ def train(
         Path | None,
         typer.Option(help="Folder of an earlier run. Its core is used frozen, and only readouts are trained."),
     ] = None,
+    finetune: Annotated[
+        float | None,
+        typer.Option(
+            help="With --core: after the first plateau, train the core as well, at this fraction of the learning rate."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -119,7 +125,15 @@ def train(
     recordings = [striate.open(archive) for archive in locate_all(archives)]
     try:
         run = train_encoder(
-            plan, recordings, out, core=core, seed=seed, log=log or (), device=device, overwrite=overwrite
+            plan,
+            recordings,
+            out,
+            core=core,
+            finetune=finetune,
+            seed=seed,
+            log=log or (),
+            device=device,
+            overwrite=overwrite,
         )
     except KeyboardInterrupt as interrupt:
         if notes := getattr(interrupt, "__notes__", ()):  # a checkpoint was written for the signal

@@ -232,11 +232,22 @@ def write_tensors(
     path: Path | str, tensors: Mapping[str, Tensor], header: Mapping[str, Any], *, overwrite: bool
 ) -> None:
     """Write tensors and a header of JSON values to a safetensors file, atomically and deterministically."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    plain = _separate_memory({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     with atomic_write(path, overwrite=overwrite) as temporary:
         # one key only: safetensors writes several in random order
         save_file(plain, temporary, metadata={_HEADER: json.dumps(header)})
         temporary.chmod(0o666 & ~_umask())  # safetensors makes the file readable by its owner only
+
+
+def _separate_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors that share memory, as tied weights do, because safetensors refuses them."""
+    seen: set[int] = set()
+    separate = {}
+    for name, tensor in tensors.items():
+        memory = tensor.untyped_storage().data_ptr()
+        separate[name] = tensor.clone() if memory in seen else tensor
+        seen.add(memory)
+    return separate
 
 
 def _umask() -> int:

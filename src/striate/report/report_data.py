@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from striate.catalog import as_recording
 from striate.errors import InputError, describe_type
@@ -128,10 +128,14 @@ def collect_report_data(
         histories={model.name: runs[model.name].history for model in ordered if model.name in runs},
         provenance={model.name: _origin(models[model.name], opened[model.name]) for model in ordered},
     )
-    if (best := runs.get(ordered[-1].name)) is not None:
+    if (best := runs.get(ordered[-1].name)) is not None and best.recipe.model.type != "own":
         session = recording.session
-        data.positions = best.encoder().receptive_field_pixels(session, recording.image_shape)
-        data.unit_ids = best.unit_ids(session)
+        from striate.models import Encoder  # loads PyTorch, as the run has done already
+
+        encoder: Any = best.encoder()
+        if isinstance(encoder, Encoder) and encoder.readout(session).mean_positions() is not None:
+            data.positions = encoder.receptive_field_pixels(session, recording.image_shape)
+            data.unit_ids = best.unit_ids(session)
     return data
 
 

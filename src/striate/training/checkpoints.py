@@ -64,7 +64,7 @@ def write(
     tensors |= {f"best/{name}": value for name, value in best.items()}
     structure = _without_tensors(optimiser.state_dict(), "optimiser", tensors)
     header = {"format": _FORMAT, "training": asdict(state), "optimiser": structure}
-    write_tensors(path, separate_memory(tensors), header, overwrite=True)
+    write_tensors(path, tensors, header, overwrite=True)
 
 
 def read(
@@ -104,25 +104,6 @@ def read(
         ) from error
     device = next((each.device for each in encoder.parameters()), torch.device("cpu"))
     return {name: value.to(device) for name, value in parts["best"].items()}, state
-
-
-def separate_memory(tensors: Mapping[str, Tensor]) -> Tensors:
-    """Copy tensors that share memory, as tied weights do, because safetensors refuses them.
-
-    Examples
-    --------
-    >>> weight = torch.zeros(3)
-    >>> both = separate_memory({"a": weight, "b": weight})
-    >>> both["a"].data_ptr() == weight.data_ptr(), both["b"].data_ptr() == weight.data_ptr()
-    (True, False)
-    """
-    seen: set[int] = set()
-    separate = {}
-    for name, tensor in tensors.items():
-        memory = tensor.untyped_storage().data_ptr()
-        separate[name] = tensor.clone() if memory in seen else tensor
-        seen.add(memory)
-    return separate
 
 
 def _without_tensors(value: Any, name: str, tensors: Tensors) -> Any:

@@ -87,9 +87,13 @@ class EarlyStopping(StatefulCallback):
         elif self.plateau:
             self.plateaus, self.bad_epochs = self.plateaus + 1, 0
 
-    def restart(self) -> None:
+    def restart_patience(self) -> None:
         """Count epochs without improvement from 0 again."""
         self.bad_epochs = 0
+
+    def restart(self) -> None:
+        """Count epochs without improvement and plateaus from 0 again; the best epoch stays the best."""
+        self.bad_epochs = self.plateaus = 0
 
     def on_start(self, trainer: Trainer) -> None:
         """Keep the untrained model as the first best model."""

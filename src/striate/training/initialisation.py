@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from striate._internal.progress_bars import progress_bar
 from striate.data import Loaders, SessionLoaders
@@ -18,13 +19,13 @@ from striate.training.retinotopy_estimation import estimate_retinotopy
 _TRIALS, _NEURONS = 4000, 2000
 
 
-def initialise(encoder: Encoder, data: SessionLoaders, settings: InitialisationSettings, seed: int) -> dict[str, Any]:
+def initialise(encoder: nn.Module, data: SessionLoaders, settings: InitialisationSettings, seed: int) -> dict[str, Any]:
     """Initialise readout positions and biases of an encoder from its recordings.
 
     Parameters
     ----------
     encoder
-        Encoder with untrained readouts; it is changed in place.
+        Encoder with untrained readouts; it is changed in place. Another module is left as it is.
     data
         Loaders of its recordings. Only training trials are used.
     settings
@@ -36,10 +37,21 @@ def initialise(encoder: Encoder, data: SessionLoaders, settings: InitialisationS
     -------
     dict
         Estimated retinotopy by session, for the provenance of the run.
+
+    Raises
+    ------
+    InputError
+        If the settings ask for something that the model does not have.
     """
     facts: dict[str, Any] = {}
     if settings == InitialisationSettings(positions="random", biases="zero"):
         return facts
+    if not isinstance(encoder, Encoder):
+        key, value = ("positions", "random") if settings.positions != "random" else ("biases", "zero")
+        raise InputError(
+            f"initialisation.{key} = {getattr(settings, key)!r} needs an encoder of striate, and the model is a {type(encoder).__name__}: set "
+            f"initialisation.{key} = {value!r}."
+        )
     with progress_bar("Estimating the start from the recordings", len(data)) as advance:
         for session, loaders in data.items():
             readout = encoder.readout(session)

@@ -8,7 +8,7 @@ weight decay, ``weight_decay``. The trainer sets ``lr`` before each step. Any st
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -120,7 +120,7 @@ class ScheduleFreeAdamW(schedulefree.AdamWScheduleFree):  # type: ignore[misc]
 
 
 def build_optimiser(
-    settings: OptimiserSettings, module: nn.Module, learning_rate: float, factors: dict[str, float] | None = None
+    settings: OptimiserSettings, module: nn.Module, learning_rate: float, factors: Mapping[str, float] | None = None
 ) -> torch.optim.Optimizer:
     """Make the optimiser of a module.
 

@@ -70,6 +70,7 @@ def predict(
     tiers: Iterable[str] | str | None = None,
     *,
     data: DataSettings | Mapping[str, Any] | None = None,
+    encoder: torch.nn.Module | None = None,
     device: str = "auto",
 ) -> Predictions:
     """Predict the responses of the neurons of a recording.
@@ -88,8 +89,10 @@ def predict(
     data
         Settings of the data: by default those of the recipe of a run, or those that an encoder needs. A function gets images
         alone, with the defaults of `DataSettings`.
+    encoder
+        Module of your own, if `model` is a run that was trained with one; the weights of the run are loaded into it.
     device
-        Device of an encoder; see `striate.train`.
+        Device of a run or an encoder; see `striate.train`.
 
     Returns
     -------
@@ -104,6 +107,10 @@ def predict(
     """
     if isinstance(model, str | os.PathLike):
         model = Run.open(model)
+    if encoder is not None and not isinstance(model, Run):
+        raise InputError(
+            f"encoder was given with {describe_type(model)}: it is the module of a run that was trained with one."
+        )
     recording = as_recording(recording)
     requested_tiers = _tiers(recording, tiers)
     settings = _settings(model, data)
@@ -112,7 +119,7 @@ def predict(
     data_loaders = loaders(
         recording, settings.model_copy(update={"cache_gib": 0.0}), tiers=requested_tiers, device=target
     )
-    function = _predictor(model, data_loaders, target)
+    function = _predictor(model, data_loaders, target, encoder)
     rows = np.concatenate([recording.rows(tier) for tier in requested_tiers])
     values = np.empty((rows.size, data_loaders.unit_ids.size), dtype=np.float32)
     start = 0
@@ -165,7 +172,9 @@ def _settings(model: Run | Encoder | Predictor, data: DataSettings | Mapping[str
     return DataSettings()
 
 
-def _predictor(model: Run | Encoder | Predictor, data_loaders: Loaders, device: torch.device) -> Predictor:
+def _predictor(
+    model: Run | Encoder | Predictor, data_loaders: Loaders, device: torch.device, module: torch.nn.Module | None
+) -> Predictor:
     if isinstance(model, Run):
         trained, present = model.unit_ids(data_loaders.session), data_loaders.unit_ids
         if not np.array_equal(trained, present):
@@ -175,7 +184,9 @@ def _predictor(model: Run | Encoder | Predictor, data_loaders: Loaders, device: 
                 f"The neurons of {data_loaders.session} are not those that {model.folder} was trained on ({what}): predict the "
                 "recording that it was trained on."
             )
-        model = model.encoder()
+        model = model.encoder() if module is None else model.encoder(module)
+        if not isinstance(model, Encoder):
+            return model.to(device).eval()
     if isinstance(model, Encoder):
         if model.neurons(data_loaders.session) != data_loaders.unit_ids.size:
             raise InputError(

@@ -15,6 +15,7 @@ from striate._internal.arrays import as_array
 from striate._internal.devices import resolve_device
 from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
+from striate.data.batch import Batch
 from striate.data.config import ORIGINAL
 from striate.data.raw_images import RawImages, model_images, screen_sized
 from striate.errors import InputError, listed, nearest
@@ -40,6 +41,7 @@ def respond(
     recording: str | Recording | None = None,
     units: str = "standardised",
     batch_size: int | None = None,
+    module: torch.nn.Module | None = None,
     device: str = "auto",
 ) -> pd.DataFrame:
     """Predict responses to raw images; see `Run.respond`."""
@@ -58,28 +60,29 @@ def respond(
     if pupil is not None:
         pupil = standardisation.pupil_center(pupil)
     target = resolve_device(device)
-    encoder = run.encoder().to(target)
+    encoder = (run.encoder() if module is None else run.encoder(module)).to(target)
     chosen = run.recipe.data.image_size
     size = inputs.image_shape if chosen == ORIGINAL else (int(chosen[0]), int(chosen[1]))
-    rates = np.empty((len(given), encoder.neurons(session)), dtype=np.float32)
+    unit_ids = run.unit_ids(session)
+    rates = np.empty((len(given), len(unit_ids)), dtype=np.float32)
     start = 0
     with freed_memory_kept(), torch.inference_mode(), progress_bar("Responding", len(given)) as advance:
         for raw in _batches(given, inputs.image_shape, size, batch_size or run.recipe.data.batch_size):
             rows = slice(start, start + len(raw))
-            batch = model_images(raw, size, standardisation)
+            pixels = model_images(raw, size, standardisation)
             state = None if behavior_values is None else torch.from_numpy(behavior_values[rows])
             if state is not None and run.recipe.data.behavior_planes:
                 behavior_channels = state[:, :, None, None].expand(-1, -1, *size)
-                batch = torch.cat([batch, behavior_channels], dim=1)
-            eye = None if pupil is None else torch.from_numpy(pupil[rows]).to(target)
-            state = None if state is None else state.to(target)
-            rates[rows] = encoder.rates(batch.to(target), session, eye, behavior=state).cpu().float().numpy()
+                pixels = torch.cat([pixels, behavior_channels], dim=1)
+            eye = None if pupil is None else torch.from_numpy(pupil[rows])
+            batch = Batch(session, "test", torch.arange(start, start + len(raw)), pixels, None, state, eye).to(target)
+            rates[rows] = encoder(batch).cpu().float().numpy()
             start += len(raw)
             advance(len(raw))
     if units == "raw":
         rates *= standardisation.response_scale.astype(np.float32)
     index = pd.Index(given.names, name="image")
-    return pd.DataFrame(rates, index=index, columns=pd.Index(run.unit_ids(session), name="unit_id"))
+    return pd.DataFrame(rates, index=index, columns=pd.Index(unit_ids, name="unit_id"))
 
 
 def _batches(

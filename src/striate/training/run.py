@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -22,15 +22,19 @@ from striate._internal.atomic_write import as_path, atomic_write
 from striate._internal.parquet_files import read_table
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import MalformedError, parse_json_object, parse_toml, read_limited
-from striate.errors import InputError, UnknownAttributeError, listed, option, printable_text
+from striate.errors import InputError, UnknownAttributeError, listed, option, printable_text, shortened
 from striate.training.plugins import PluginEntry, load_needed_plugins, warn_of_changed_plugins
 from striate.training.recipe import Recipe, load_recipe_of_run
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from striate.data import Standardisation
     from striate.models import Encoder
     from striate.recordings import Recording
     from striate.training.input_statistics import SessionInputs
+
+Module = TypeVar("Module", bound="nn.Module")
 
 RECIPE = "recipe.toml"
 WEIGHTS = "weights.safetensors"
@@ -160,20 +164,47 @@ class Run:
             raise InputError(f"{self.folder} has no history yet: its first epoch is not complete.")
         return read_table(self.folder / HISTORY, f"train the run anew ({option('--overwrite', 'overwrite=True')})")
 
-    def encoder(self) -> Encoder:
-        """Load the trained encoder, in evaluation mode, on the CPU.
+    @overload
+    def encoder(self) -> Encoder: ...
+
+    @overload
+    def encoder(self, module: Module) -> Module: ...
+
+    def encoder(self, module: nn.Module | None = None) -> nn.Module:
+        """Load the trained encoder, in evaluation mode.
+
+        Parameters
+        ----------
+        module
+            Module of your own that the weights are loaded into, for a run that was trained with one
+            (``striate.train(encoder=module)``). By default the model is made as the recipe says, on the CPU.
 
         Raises
         ------
         InputError
-            If the run is not finished, its weights are damaged, or its folder has been overwritten by another run.
+            If the run is not finished, its weights are damaged or those of another module, its folder has been overwritten by
+            another run, or a module of your own is needed.
+
+        Warns
+        -----
+        UserWarning
+            If the code of the module has changed since the run was trained.
         """
-        from striate.models import load
+        from striate.models import load_model
+        from striate.training.own_module import OwnModelSettings, warn_of_changed_code
 
         self.require_finished()
         if Run.open(self.folder).provenance != self.provenance:
             raise InputError(f"{self.folder} was trained anew since this run was opened: open it again, by Run.open.")
-        return load(self.folder / WEIGHTS)
+        if module is not None:
+            warn_of_changed_code(module, self.provenance.get("module"), self.folder)
+        elif isinstance(self.recipe.model, OwnModelSettings):
+            name = shortened((self.provenance.get("module") or {}).get("class"))
+            raise InputError(
+                f"{self.folder} was trained with a module of one's own ({name}): make one, and give it: run.encoder(module), or encoder=module "
+                "for striate.predict and run.respond."
+            )
+        return load_model(self.folder / WEIGHTS, module)
 
     def require_finished(self) -> None:
         """Raise `InputError` if training has not finished."""
@@ -234,6 +265,7 @@ class Run:
         recording: str | Recording | None = None,
         units: str = "standardised",
         batch_size: int | None = None,
+        encoder: nn.Module | None = None,
         device: str = "auto",
     ) -> pd.DataFrame:
         """Predict the responses to raw images, without the recording.
@@ -259,6 +291,8 @@ class Run:
             ``"standardised"``, as in predictions and submissions, or ``"raw"``: those of the recording's responses.
         batch_size
             Number of images in a batch; by default that of the recipe.
+        encoder
+            Module of your own, for a run that was trained with one; the weights of the run are loaded into it.
         device
             Device of the computation; see `striate.train`.
 
@@ -289,6 +323,7 @@ class Run:
             recording=recording,
             units=units,
             batch_size=batch_size,
+            module=encoder,
             device=device,
         )
 

@@ -78,6 +78,11 @@ class Schedule(StatefulCallback):
         """
         return False
 
+    def restart(self, epoch: int) -> None:
+        """Start again after `epoch` completed epochs."""
+        vars(self).update(vars(type(self)(self.settings)))
+        self.first_epoch = epoch
+
     def on_epoch(self, trainer: Trainer) -> None:
         """Record an epoch; restore the best weights, or end training."""
         early_stopping = trainer.early_stopping
@@ -85,7 +90,7 @@ class Schedule(StatefulCallback):
         if self.finished:
             trainer.stop()
         if restore:
-            early_stopping.restart()
+            early_stopping.restart_patience()
         if (restore or trainer.finished) and not early_stopping.improved:
             trainer.restore_best()
 

@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-import platform
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-import pandas as pd
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
+from torch import nn
 
-import striate
 from striate._internal.atomic_write import as_path
 from striate._internal.devices import resolve_device
 from striate._internal.torch_defaults import torch_defaults
-from striate.catalog import as_recordings, collect_citations
-from striate.data import Loaders, SessionLoaders, loaders
+from striate.catalog import as_recordings
+from striate.data import SessionLoaders, loaders
 from striate.errors import InputError, StriateError, option, validate_seed
 from striate.models import Encoder, EncoderSettings, ModelInputs, build_model, save
 from striate.recordings import Recording
 from striate.training import run as files
 from striate.training.callbacks import Callback, HistoryFile, callbacks_by_name, checked_callbacks
-from striate.training.config_overrides import Overrides
-from striate.training.environment import shareable_command, shareable_platform
+from striate.training.config_overrides import Overrides, parsed
 from striate.training.exclusive import only_training
 from striate.training.initialisation import initialise
 from striate.training.input_statistics import RunInputs
-from striate.training.neuron_weights import NeuronWeights, hash_of
 from striate.training.neuron_weights import neuron_weights as load_neuron_weights
-from striate.training.plugins import plugins_of
+from striate.training.own_module import OwnModelSettings, check_module
 from striate.training.progress import progress_display
+from striate.training.provenance import check_same_run, collect_provenance, now, record_attempt, without_folders
 from striate.training.recipe import IMAGE, Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.signals import Interruption, TrainingStopped
 from striate.training.tensorboard import TensorBoard
 from striate.training.trainer import Trainer, initial_seed
-from striate.training.transfer import FrozenCore
+from striate.training.transfer import FineTuning, FrozenCore
 
 
 def train(
@@ -49,7 +42,9 @@ def train(
     recordings: Recording | str | Path | Iterable[Recording | str | Path] | Mapping[str, Recording],
     out: str | Path,
     *,
+    encoder: nn.Module | None = None,
     core: str | Path | Run | Encoder | None = None,
+    finetune: float | None = None,
     neuron_weights: Mapping[str, Any] | None = None,
     seed: int = 0,
     overrides: Overrides | None = None,
@@ -75,8 +70,14 @@ def train(
         One recording or several: open recordings, their paths, or their names. All recordings share one core.
     out
         Folder of the run. It must not exist, or must hold the same run, unfinished.
+    encoder
+        Module of your own to train instead of the one that the recipe describes: maps a `Batch` to rates, (B, N). It is trained
+        in place. If it has a method ``regulariser(session)``, the scalar that it returns is added to the loss.
     core
         Run, folder of a run, or encoder whose core is reused and frozen, so that only new readouts are trained.
+    finetune
+        Train the core, too, once the readouts have settled, that is after the first plateau. The learning rate of the core is
+        that of the schedule times this factor, such as 0.1.
     neuron_weights
         Weight of each neuron in the loss: a mapping from each session to an array in the order of the recording's neurons, or to a
         Series by unit id. By default those of the table that ``loss.neuron_weights`` of the recipe names, or 1.
@@ -116,12 +117,17 @@ def train(
     >>> run = train("cnn-small", recording, "runs/first")  # doctest: +SKIP
     >>> run.history["validation_correlation"].max()  # doctest: +SKIP
     """
-    validated = load_recipe(recipe, overrides)
+    validated = load_recipe(recipe, _for_own_module(overrides) if encoder is not None else overrides)
     opened = _open_recordings(recordings, validated)
     validate_seed(seed)
     target = resolve_device(device)
     extra = [*callbacks_by_name(log), *checked_callbacks(callbacks)]
     frozen_core = FrozenCore.from_source(core)
+    if encoder is not None:
+        check_module(encoder)
+        if core is not None:
+            raise InputError("core and encoder were both given: an encoder has its own core, so leave core out.")
+    tuning = _fine_tuning(finetune, frozen_core, validated)
     folder = as_path(out, "out")
     Run.check_overwrite(folder, overwrite)
     interruption, stopped = Interruption(), None
@@ -132,31 +138,35 @@ def train(
         Run.check_overwrite(folder, overwrite)
         data = loaders(opened, validated.data, tiers=("train", "validation"), seed=seed, device=target)
         weights = load_neuron_weights(neuron_weights or validated.loss.neuron_weights, data)
-        validated = _without_folders(validated)
-        provenance = _provenance(validated, opened, seed, frozen_core, weights)
+        validated = without_folders(validated)
+        provenance = collect_provenance(validated, opened, seed, core=frozen_core, module=encoder, weights=weights)
         if not overwrite:
-            _check_same_run(folder, validated, provenance)
-        encoder = _encoder(validated, data, seed, frozen_core)
+            check_same_run(folder, validated, provenance)
+        model_inputs = ModelInputs(data.input_shape, data.coordinates, data.behavior_size, data.behavior_planes)
+        trained = _encoder(validated, data, model_inputs, seed, frozen_core) if encoder is None else encoder
         inputs = RunInputs.from_loaders(data)
-        encoder.image_ranges = {s: one.standardisation.image_range for s, one in data.items()}
+        if isinstance(trained, Encoder):
+            trained.image_ranges = {s: one.standardisation.image_range for s, one in data.items()}
         if overwrite:
             files.remove_run_files(folder)
         checkpoint = folder / files.CHECKPOINT
         if not checkpoint.exists():
-            provenance["start"] = initialise(encoder, data, validated.initialisation, seed)
-        provenance = _record_attempt(folder, validated, provenance, data, weights, target)
+            provenance["start"] = initialise(trained, data, validated.initialisation, seed)
+        provenance = record_attempt(folder, validated, provenance, data, weights, target)
         inputs.write(folder / files.INPUTS)
         stack.enter_context(interruption.deferred())
         try:
             trainer = Trainer(
                 validated,
-                encoder,
+                trained,
                 data,
                 seed=seed,
                 fabric=fabric_for(validated, target),
                 checkpoint=checkpoint,
                 neuron_weights=weights,
+                learning_rate_factors={"core": tuning.factor} if tuning else None,
                 callbacks=[
+                    *([tuning] if tuning else []),
                     *extra,
                     HistoryFile(folder / files.HISTORY),
                     TensorBoard(folder / files.TENSORBOARD),
@@ -165,7 +175,7 @@ def train(
                 should_stop=lambda: interruption.received,
             )
             trainer.run()
-            _finish(folder, trainer, provenance)
+            _finish(folder, trainer, model_inputs, provenance)
         except TrainingStopped as exception:
             stopped = exception
     message = _stop_message(folder, stopped, overwrite)
@@ -187,6 +197,26 @@ def _stop_message(folder: Path, stopped: TrainingStopped | None, overwrite: bool
         return f"Training of {folder} was stopped by {by}. A checkpoint was written, and {same} resumes from it."
 
     return message
+
+
+def _for_own_module(overrides: Overrides | None) -> dict[str, Any]:
+    """Return the overrides with the model that stands for a module of one's own."""
+    changes = {path: value for path, value in parsed(overrides).items() if path[0] != "model"}
+    return {".".join(path): value for path, value in changes.items()} | {"model": {"type": OwnModelSettings().type}}
+
+
+def _fine_tuning(factor: float | None, core: FrozenCore | None, recipe: Recipe) -> FineTuning | None:
+    """Return the callback that unfreezes the core; None if the core is not fine-tuned."""
+    if factor is None:
+        return None
+    if core is None:
+        raise InputError(
+            f"Fine-tuning needs a trained core: name the run that has it ({option('--core', 'core=run')}), or leave "
+            f"{option('--finetune', 'finetune')} out."
+        )
+    tuning = FineTuning(factor, recipe.schedule)
+    core.provenance["finetune"] = tuning.factor
+    return tuning
 
 
 def fabric_for(recipe: Recipe, device: torch.device) -> Fabric:
@@ -226,129 +256,32 @@ def _check_recording(recording: Recording, recipe: Recipe) -> None:
         )
 
 
-def _without_folders(recipe: Recipe) -> Recipe:
-    """Return the recipe with the names of files instead of their paths, which belong to this machine."""
-    plugins = tuple(Path(plugin).name if plugin.endswith(".py") else plugin for plugin in recipe.plugins)
-    path = recipe.loss.neuron_weights
-    loss = recipe.loss.model_copy(update={"neuron_weights": None if path is None else Path(path).name})
-    return recipe.model_copy(update={"plugins": plugins, "loss": loss})
-
-
-def _provenance(
-    recipe: Recipe, opened: list[Recording], seed: int, core: FrozenCore | None, weights: NeuronWeights | None
-) -> dict[str, Any]:
-    """Collect what determines the result of a training in addition to the recipe."""
-    return {
-        "protocol": recipe.protocol,
-        "seed": seed,
-        "recordings": [
-            {
-                "session": recording.session,
-                "fingerprint": recording.fingerprint,
-                "trials": len(recording.trials),
-                "neurons": len(recording.neurons),
-            }
-            for recording in opened
-        ],
-        "data": collect_citations(opened),
-        "core": core.provenance if core else None,
-        "neuron_weights": hash_of(weights),
-        "plugins": plugins_of(recipe),
-    }
-
-
-def _check_same_run(folder: Path, recipe: Recipe, provenance: Mapping[str, Any]) -> None:
-    """Raise `InputError` if the folder holds an unfinished run with another recipe, seed, core or other recordings."""
-    if not (folder / files.PROVENANCE).exists():
-        return
-    existing = Run.open(folder)
-    reason = files.recipe_difference(existing.recipe, recipe)
-    if reason is None and existing.provenance.get("seed") != provenance["seed"]:
-        reason = f"the seed is {existing.provenance.get('seed')} there and {provenance['seed']} now"
-    old, new = ([(r["session"], r["fingerprint"]) for r in f["recordings"]] for f in (existing.provenance, provenance))
-    if reason is None and old != new:
-        sessions = ", ".join(session for session, _ in old)
-        reason = f"it was trained on other recordings ({sessions}), in another order, or with other content"
-    cores = [(c or {}).get("sha256") for c in (existing.provenance.get("core"), provenance["core"])]
-    if reason is None and cores[0] != cores[1]:
-        reason = "it has another core"
-    if reason is None and existing.provenance.get("neuron_weights") != provenance["neuron_weights"]:
-        reason = "the weights of its neurons in the loss differ"
-    if reason is not None:
-        raise InputError(
-            f"{folder} holds an unfinished run of something else: {reason}. Go on with what it began with, choose another "
-            f"folder, or allow it to be replaced ({option('--overwrite', 'overwrite=True')})."
-        )
-
-
-def _encoder(recipe: Recipe, data: SessionLoaders, seed: int, core: FrozenCore | None) -> Encoder:
+def _encoder(
+    recipe: Recipe, data: SessionLoaders, inputs: ModelInputs, seed: int, core: FrozenCore | None
+) -> nn.Module:
     """Make the untrained encoder without changing the state of the global random number generator."""
-    inputs = ModelInputs(data.input_shape, data.coordinates, data.behavior_size, data.behavior_planes)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(initial_seed(seed))
         if core is None:
-            return cast("Encoder", build_model(recipe.model, inputs))
+            return build_model(recipe.model, inputs)
         core.check_compatible(recipe.model, inputs)
         return core.encoder.transfer(data.coordinates, cast("EncoderSettings", recipe.model))
 
 
-def _record_attempt(
-    folder: Path,
-    recipe: Recipe,
-    provenance: dict[str, Any],
-    data: SessionLoaders,
-    weights: NeuronWeights | None,
-    device: torch.device,
-) -> dict[str, Any]:
-    """Write the provenance of the run; a run that resumes appends another attempt."""
-    attempt = {
-        "started": _now(),
-        "command": shareable_command(sys.argv),
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "striate": striate.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "platform": shareable_platform(),
-    }
-    attempts: list[Any] = []
-    if (folder / files.PROVENANCE).exists():
-        existing = Run.open(folder).provenance
-        attempts = list(existing.get("attempts", []))
-        provenance = {"start": existing.get("start", {}), **provenance}
-    else:
-        files.write_text(folder / files.RECIPE, recipe.to_toml())
-        tables = [_neuron_table(session, loaders, (weights or {}).get(session)) for session, loaders in data.items()]
-        files.write_table(folder / files.NEURONS, pd.concat(tables, ignore_index=True))
-    provenance = {"format": 1, "status": files.TRAINING, **provenance, "attempts": [*attempts, attempt]}
-    files.write_json(folder / files.PROVENANCE, provenance)
-    return provenance
-
-
-def _neuron_table(session: str, loaders: Loaders, weights: NDArray[np.float32] | None) -> pd.DataFrame:
-    x, y, z = loaders.coordinates.T
-    scale = loaders.standardisation.response_scale
-    table = {"recording": session, "unit_id": loaders.unit_ids, "x": x, "y": y, "z": z, "response_scale": scale}
-    if weights is not None:
-        table["loss_weight"] = weights
-    return pd.DataFrame(table)
-
-
-def _finish(folder: Path, trainer: Trainer, provenance: Mapping[str, Any]) -> None:
+def _finish(folder: Path, trainer: Trainer, inputs: ModelInputs, provenance: Mapping[str, Any]) -> None:
     """Write the weights, mark the run as finished, and delete the checkpoint, in this order."""
-    assert isinstance(trainer.encoder, Encoder)
-    save(trainer.encoder, folder / files.WEIGHTS, overwrite=True)
-    results = {
+    own = isinstance(trainer.recipe.model, OwnModelSettings)  # such a module is described by its owner's code
+    settings, described = (None, None) if own else (trainer.recipe.model, inputs)
+    save(trainer.encoder, folder / files.WEIGHTS, settings=settings, inputs=described, overwrite=True)
+    results: dict[str, Any] = {
         "status": files.FINISHED,
-        "finished": _now(),
+        "finished": now(),
         "epochs": trainer.epoch,
         "best_epoch": trainer.early_stopping.best_epoch,
         "best_validation_correlation": trainer.early_stopping.best,
     }
+    for callback in trainer.callbacks:
+        if isinstance(callback, FineTuning):
+            results["core"] = {**provenance["core"], "unfrozen_after_epoch": callback.unfrozen_after}
     files.write_json(folder / files.PROVENANCE, {**provenance, **results})
     (folder / files.CHECKPOINT).unlink(missing_ok=True)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

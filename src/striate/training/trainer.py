@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -61,6 +61,8 @@ class Trainer:
         Path of the checkpoint. If the file exists, training resumes from it.
     neuron_weights
         Weight of each neuron in the loss, by session; by default 1.
+    learning_rate_factors
+        Further factors of the learning rate by part, such as ``{"core": 0.1}``, for parts that may be frozen at first.
     callbacks
         Callbacks that follow early stopping and the schedule.
     should_stop
@@ -102,6 +104,7 @@ class Trainer:
         fabric: Fabric,
         checkpoint: Path,
         neuron_weights: NeuronWeights | None = None,
+        learning_rate_factors: Mapping[str, float] | None = None,
         callbacks: Iterable[Callback] = (),
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -111,7 +114,9 @@ class Trainer:
         self.seed = seed
         self.folder = checkpoint.parent
         self.checkpoint = checkpoint
-        self.optimiser = build_optimiser(recipe.optimiser, encoder, recipe.schedule.learning_rate)
+        self.optimiser = build_optimiser(
+            recipe.optimiser, encoder, recipe.schedule.learning_rate, learning_rate_factors
+        )
         self.schedule: Schedule = schedules.build(recipe.schedule)
         self.early_stopping = EarlyStopping(recipe.schedule)
         self.callbacks: list[Callback] = [self.early_stopping, self.schedule, *callbacks]
@@ -142,6 +147,11 @@ class Trainer:
     def step(self) -> int:
         """Number of completed steps of the current epoch."""
         return self._state.step
+
+    @property
+    def max_epochs(self) -> int:
+        """Maximum number of epochs."""
+        return self.recipe.schedule.max_epochs
 
     @property
     def history(self) -> list[Row]:
@@ -180,6 +190,12 @@ class Trainer:
     def stop(self) -> None:
         """End training after this epoch."""
         self._state.finished = True
+
+    def start_again(self) -> None:
+        """Start early stopping and the schedule again, and go on with training; the best weights so far stay the best."""
+        self._state.finished = False
+        self.early_stopping.restart()
+        self.schedule.restart(self.epoch)
 
     def _start(self) -> None:
         """Resume from the checkpoint, or validate the untrained model, which is the first best model."""

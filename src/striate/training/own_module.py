@@ -1,0 +1,74 @@
+"""Modules of one's own: trained by ``striate.train(encoder=module)``, and loaded by ``Run.encoder(module)``."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.errors import InputError, describe_type
+from striate.models.config import ModelSettings
+from striate.models.inputs import ModelInputs
+from striate.registry import models, source_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class OwnModelSettings(ModelSettings):
+    """The model of a run that was trained with a module of one's own. It has no settings, because the module is made by its owner.
+
+    Examples
+    --------
+    >>> OwnModelSettings().type
+    'own'
+    """
+
+
+@models.register("own", settings=OwnModelSettings)
+def own_model(settings: OwnModelSettings, inputs: ModelInputs) -> Any:
+    """A module of one's own, which is given to ``striate.train(encoder=module)``."""
+    raise InputError(
+        "This recipe is for a module of one's own: give it, striate.train(recipe, recordings, out, encoder=module)."
+    )
+
+
+def check_module(module: object) -> None:
+    """Raise `InputError` if a module cannot be trained.
+
+    Examples
+    --------
+    >>> import torch
+    >>> check_module(torch.nn.Linear)
+    Traceback (most recent call last):
+    ...
+    striate.errors.InputError: encoder is the class Linear; expected a torch.nn.Module: give an object of it, such as Linear().
+    """
+    from torch import nn
+
+    if isinstance(module, type):
+        raise InputError(
+            f"encoder is the class {module.__name__}; expected a torch.nn.Module: give an object of it, such as {module.__name__}()."
+        )
+    if not isinstance(module, nn.Module):
+        raise InputError(f"encoder is {describe_type(module)}; expected a torch.nn.Module from a batch to rates.")
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise InputError(f"The module {type(module).__name__} has no parameters to train.")
+
+
+def module_facts(module: nn.Module) -> dict[str, Any]:
+    """Return what the provenance of a run records of a module: its class, and where its code comes from."""
+    kind = type(module)
+    return {"class": kind.__qualname__, **asdict(source_of(kind.__module__))}
+
+
+def warn_of_changed_code(module: nn.Module, recorded: Any, folder: Path) -> None:
+    """Warn if the code of a module is not that which the run was trained with."""
+    before = recorded.get("sha256") if isinstance(recorded, dict) else None
+    facts = module_facts(module)
+    if before is not None and facts["sha256"] != before:
+        warnings.warn(
+            f"The code of {facts['class']} ({facts['module']}) has changed since {folder} was trained, so it may behave otherwise.",
+            stacklevel=3,
+        )
