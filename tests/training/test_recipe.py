@@ -206,3 +206,20 @@ def test_a_recording_in_the_place_of_the_recipe_is_recognised(name: str, tmp_pat
     path.write_bytes(b"PK\x05\x06" + bytes(18)) if path.suffix else path.mkdir()
     with pytest.raises(InputError, match="the recipe comes first"):
         load_recipe(path)
+
+
+def test_another_type_resets_the_keys_that_belonged_to_the_former() -> None:
+    cosine = load_recipe("cnn", ["schedule.type=cosine"]).schedule
+    assert (cosine.type, cosine.learning_rate) == ("cosine", 0.0015), "what both have stays"
+    assert cosine.patience == load_recipe({"schedule": {"type": "cosine"}}).schedule.patience, "it has another default"
+    assert load_recipe("cnn", ["schedule.type=cosine", "schedule.patience=7"]).schedule.patience == 7
+    assert load_recipe("cnn", ["schedule.type=plateau"]) == load_recipe("cnn")
+    with pytest.raises(InputError, match="has no key 'lr_patience'"):
+        load_recipe("cnn", ["schedule.type=cosine", "schedule.lr_patience=3"])
+    with pytest.raises(InputError, match="There is no schedule 'cosin'"):
+        load_recipe("cnn", ["schedule.type=cosin"])
+
+
+def test_a_model_of_ones_own_replaces_all_of_the_table() -> None:
+    model = load_recipe("cnn", ["model.type=my_lab.models:Net", "model.width=3"]).model
+    assert model.model_dump() == {"type": "my_lab.models:Net", "width": 3}

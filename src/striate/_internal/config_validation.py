@@ -117,14 +117,20 @@ def _names(model: type[BaseModel], location: tuple[int | str, ...], tables: Mapp
 
 def _fields(model: type[BaseModel], path: tuple[str, ...], tables: Any) -> tuple[str, ...]:
     """Return the keys of the table at `path`; empty if `path` is a single value."""
+    table = table_model(model, path, tables)
+    return () if table is None else tuple(table.model_fields)
+
+
+def table_model(model: type[BaseModel], path: tuple[str, ...], tables: Any) -> type[BaseModel] | None:
+    """Return the model of the table at `path`, where tables may choose a component by ``type``; None if there is none."""
     for name in path:
         field = model.model_fields.get(name)
         tables = tables.get(name) if isinstance(tables, Mapping) else None
         inner = _model_of(field, tables) if field else None
         if inner is None:
-            return ()
+            return None
         model = inner
-    return tuple(model.model_fields)
+    return model
 
 
 def _places(model: type[BaseModel], key: str, tables: Any, above: tuple[str, ...] = ()) -> Iterator[str]:

@@ -11,7 +11,7 @@ Overrides = Mapping[str, Any] | Iterable[str]
 Path = tuple[str, ...]
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_/+-]*")
+_WORD = re.compile(r"[A-Za-z/~.][A-Za-z0-9_/+.:~-]*")  # also a path, or module:Class
 
 
 def _given() -> str:

@@ -15,7 +15,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from striate._internal import notebook_html
-from striate._internal.config_validation import validate_settings
+from striate._internal.config_validation import table_model, validate_settings
 from striate._internal.paths import expand_path
 from striate._internal.renamed_settings import renamed_setting_hint
 from striate._internal.safe_parsing import parse_toml, read_limited
@@ -328,7 +328,8 @@ def load_recipe(
         The name of a recipe that comes with striate, the path of a TOML file, a mapping of its tables, or a `Recipe`.
     overrides
         Settings to change: a mapping such as ``{"data.batch_size": 64}``, or strings such as ``"data.batch_size=64"``
-        with values in TOML syntax.
+        with values in TOML syntax. One that chooses another ``type`` resets the keys of its table that the new component does
+        not have, or has another default for.
 
     Returns
     -------
@@ -359,7 +360,31 @@ def load_recipe(
         raise InputError(
             f"recipe is {describe_type(recipe)}; expected the name of a recipe, the path of a .toml file, a Recipe, or its tables."
         )
-    return _validated(_with_plugins(apply(tables, changes, source), folder), source, frozenset(changes))
+    changed = _with_plugins(apply(tables, changes, source), folder)
+    for path in changes:
+        if path[-1] == "type":
+            _forget_former_type(path[:-1], tables, changed, changes)
+    return _validated(changed, source, frozenset(changes))
+
+
+def _forget_former_type(
+    path: tuple[str, ...], before: Any, after: dict[str, Any], changes: Mapping[tuple[str, ...], Any]
+) -> None:
+    """Remove the keys of a table that belong to a component which overrides have replaced by another.
+
+    These are the keys that the new component does not have, and those for which it has another default.
+    """
+    former, chosen = table_model(Recipe, path, before), table_model(Recipe, path, after)
+    if former is None or chosen is None or former is chosen:
+        return
+    table = after
+    for name in path:
+        table = table[name]
+    for key in set(table) - {"type"}:
+        old, new = former.model_fields.get(key), chosen.model_fields.get(key)
+        kept = old is not None and new is not None and old.default == new.default
+        if not kept and not any(change[: len(path) + 1] == (*path, key) for change in changes):
+            del table[key]
 
 
 def load_recipe_of_run(path: Path) -> Recipe:
