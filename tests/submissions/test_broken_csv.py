@@ -178,7 +178,7 @@ def test_a_folder_without_the_usual_files_is_no_submission(tmp_path, capsys, mon
 def test_a_file_of_too_many_values_is_refused_while_it_is_read(tmp_path, monkeypatch, limit):
     _, submission, _ = example(final_images=0)
     sensorium_csv.write(submission, tmp_path)
-    monkeypatch.setattr(f"striate.submissions.formats.sensorium_csv_file.{limit}", 10)
+    monkeypatch.setattr(f"striate.submissions.formats.sensorium_csv_parser.{limit}", 10)
     with pytest.raises(InputError, match="too many rows"):
         sensorium_csv.read(tmp_path / LIVE)
 
@@ -186,7 +186,7 @@ def test_a_file_of_too_many_values_is_refused_while_it_is_read(tmp_path, monkeyp
 def test_a_row_without_end_is_refused(tmp_path, monkeypatch):
     _, submission, _ = example(final_images=0)
     sensorium_csv.write(submission, tmp_path)
-    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_file._MAX_ROW_BYTES", 50)
+    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_parser._MAX_ROW_BYTES", 50)
     with pytest.raises(InputError, match="first row is longer than 50 bytes"):
         sensorium_csv.read(tmp_path / LIVE)
 
@@ -194,7 +194,7 @@ def test_a_row_without_end_is_refused(tmp_path, monkeypatch):
 def test_rows_longer_than_a_block_are_read_or_refused_in_a_sentence(tmp_path, monkeypatch):
     _, submission, _ = example(final_images=0, neurons=60)
     sensorium_csv.write(submission, tmp_path)
-    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_file._MIN_BLOCK_BYTES", 16)
+    monkeypatch.setattr("striate.submissions.formats.sensorium_csv_parser._MIN_BLOCK_BYTES", 16)
     assert sensorium_csv.read(tmp_path / LIVE).fingerprint == submission.fingerprint
     path = tmp_path / LIVE
     rows = path.read_text().splitlines(keepends=True)

@@ -14,7 +14,7 @@ from tests.submissions.examples import example, shuffled
 from striate.errors import InputError
 from striate.submissions import Submission, convert, open_submission, open_truth
 from striate.submissions.formats import sensorium_csv
-from striate.submissions.formats.sensorium_csv_file import read_floats, write_lists
+from striate.submissions.formats.sensorium_csv_parser import read_floats, write_lists
 
 LIVE, FINAL = sensorium_csv.SUBMISSION_FILES["test"], sensorium_csv.SUBMISSION_FILES["final_test"]
 

@@ -9,7 +9,7 @@ from striate.competition.results import BoardResult, Results, RowResult
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.score_summary import TOO_FEW_IMAGES, ceilings_by_metric, is_too_few_images, missing_score_text
 from striate.report import ceiling_description
-from striate.report.html_page import Page, facts, image, table
+from striate.report.html_helpers import Page, facts, image, table
 from striate.report.plot_style import COLOURS, GREY, INK, use_plot_style
 from striate.submissions.scorecard import LABELS, IntervalScore
 

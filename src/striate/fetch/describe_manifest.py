@@ -10,7 +10,7 @@ from striate.errors import InputError, shortened
 from striate.fetch.describe_dataset import DatasetDetails, normalise_address, to_dataset_name, validate_entry
 from striate.fetch.errors import FetchError, OutageError
 from striate.fetch.http_client import Client, Response, describe_gone
-from striate.fetch.http_transfer import page_title
+from striate.fetch.resumable_transfer import page_title
 from striate.fetch.retry_policy import RetryPolicy, format_duration, parse_retry_after
 from striate.recordings import layout
 

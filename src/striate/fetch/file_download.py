@@ -11,7 +11,7 @@ from typing import Any
 from striate.catalog import DataFile, Dataset
 from striate.catalog.local_files import DatasetFolder
 from striate.errors import InputError, StriateError
-from striate.fetch import http_transfer
+from striate.fetch import resumable_transfer
 from striate.fetch.checksums import Hasher
 from striate.fetch.errors import (
     BrokenOffError,
@@ -25,12 +25,12 @@ from striate.fetch.errors import (
 )
 from striate.fetch.events import Event, Kind, Listener
 from striate.fetch.http_client import Client
-from striate.fetch.http_transfer import RangeError, Transfer
 from striate.fetch.install import FileInstaller
 from striate.fetch.locks import hold_lock
 from striate.fetch.mirrors import Mirror, Mirrors
 from striate.fetch.options import Options
 from striate.fetch.partial_file import PartialFile, local_error
+from striate.fetch.resumable_transfer import RangeError, Transfer
 from striate.fetch.retry_state import RetryState
 
 _EVENT_INTERVAL = 0.1  # seconds between two progress events of a file
@@ -192,10 +192,12 @@ class FileDownload:
                 self._emit("started", address=mirror.address, done=partial.size, total=total)
                 while not task.complete:  # a host may send a smaller range than requested
                     if mirror.folder is not None:
-                        http_transfer.copy(task, mirror.folder)
+                        resumable_transfer.copy(task, mirror.folder)
                     else:
                         retry_policy = context.options.retry_policy
-                        http_transfer.download(task, context.client, mirror.address, retry_policy, resume=mirror.parts)
+                        resumable_transfer.download(
+                            task, context.client, mirror.address, retry_policy, resume=mirror.parts
+                        )
             context.mirrors.record_success(mirror)
         if task.key is not None and task.key.md5 is not None:
             task.hasher = Hasher(md5=True)  # the pointer arrived only now, so the MD5 was not computed yet

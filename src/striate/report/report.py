@@ -29,7 +29,7 @@ from striate.report.comparison import (
     protocol_title,
     scores_with_intervals,
 )
-from striate.report.html_page import Page, facts, image, table
+from striate.report.html_helpers import Page, facts, image, table
 from striate.report.plot_style import palette
 from striate.submissions import Truth
 

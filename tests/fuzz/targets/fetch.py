@@ -100,7 +100,7 @@ def _headers(text: str) -> None:
     """What a host says of a file that it sends."""
     import urllib3
 
-    from striate.fetch import http_transfer
+    from striate.fetch import resumable_transfer
     from striate.fetch.errors import FetchError
     from striate.fetch.http_client import Response
 
@@ -109,20 +109,20 @@ def _headers(text: str) -> None:
         urllib3.HTTPResponse(b"", headers=fields), "https://host.example/a.zip", "https://host.example/a.zip"
     )
     answer.number("Content-Length")
-    http_transfer._origin(answer, answer.address, answer.number("Content-Length"))
+    resumable_transfer._origin(answer, answer.address, answer.number("Content-Length"))
     task = SimpleNamespace(
         size=None, partial=SimpleNamespace(origin=None), file=SimpleNamespace(name="a.zip", about=None)
     )
     for read in (
-        lambda: http_transfer._handle_range_error(task, answer, -1),  # type: ignore[arg-type]
-        lambda: http_transfer._reject_web_page(task, answer, text.encode()),  # type: ignore[arg-type]
+        lambda: resumable_transfer._handle_range_error(task, answer, -1),  # type: ignore[arg-type]
+        lambda: resumable_transfer._reject_web_page(task, answer, text.encode()),  # type: ignore[arg-type]
     ):
         with contextlib.suppress(FetchError):
             read()
 
 
 def _title(path: Path) -> None:
-    from striate.fetch.http_transfer import page_title
+    from striate.fetch.resumable_transfer import page_title
 
     page_title(path.read_bytes())
 

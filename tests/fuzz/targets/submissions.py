@@ -49,7 +49,7 @@ def _csv_lists() -> list[bytes]:
 def _lists(path: Path) -> None:
     """The lists of numbers in the cells of a CSV."""
     from striate.errors import InputError
-    from striate.submissions.formats.sensorium_csv_file import read_floats, read_integers
+    from striate.submissions.formats.sensorium_csv_parser import read_floats, read_integers
 
     text = path.read_bytes()
     try:

@@ -11,7 +11,7 @@ from striate._internal.paths import expand_path
 from striate.benchmarks.tiers import tier_name
 from striate.errors import InputError, listed, option
 from striate.submissions.formats import parquet
-from striate.submissions.formats.sensorium_csv_file import CsvRows, column_order, read_file, write_file
+from striate.submissions.formats.sensorium_csv_parser import CsvRows, column_order, read_file, write_file
 from striate.submissions.ground_truth import Truth
 from striate.submissions.submission import Submission
 from striate.submissions.trial_table import NON_TABLE_SUFFIXES, IdArray, TrialTable, prefix_errors
