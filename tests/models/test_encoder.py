@@ -195,3 +195,21 @@ def test_floats_of_another_type_and_empty_batches() -> None:
     for grad in (True, False):
         with torch.set_grad_enabled(grad):
             assert model.rates(images(0), "1-1-1", pupils[:0]).shape == (0, 6)
+
+
+def test_function_transforms_of_pytorch_work_on_an_encoder() -> None:
+    """jacrev and vmap agree with ordinary gradients."""
+    model = encoder().eval()
+    images = torch.randn(3, 1, 36, 64)
+
+    def rate(image: torch.Tensor) -> torch.Tensor:
+        return model.rates(image[None], model.sessions[0])[0]
+
+    jacobian = torch.func.jacrev(rate)(images[0])
+    each = torch.func.vmap(torch.func.grad(lambda image: rate(image)[1]))(images)
+    for index, image in enumerate(images):
+        leaf = image.clone().requires_grad_()
+        (expected,) = torch.autograd.grad(rate(leaf)[1], leaf)
+        torch.testing.assert_close(each[index], expected, atol=1e-5, rtol=1e-3)
+        if index == 0:
+            torch.testing.assert_close(jacobian[1], expected, atol=1e-5, rtol=1e-3)

@@ -18,12 +18,20 @@ _BACKEND: ContextVar[Backend] = ContextVar("striate_backend", default="auto")
 def current_backend() -> Backend:
     """Return the backend in use: ``"auto"`` (fused kernels where available) or ``"reference"`` (PyTorch only).
 
+    Within the transformations of ``torch.func``, such as ``vmap`` and ``jacrev``, it is ``"reference"``, because fused kernels have
+    neither batching rules nor second derivatives.
+
     Examples
     --------
     >>> current_backend()
     'auto'
     """
-    return _BACKEND.get()
+    return "reference" if _is_function_transform_active() else _BACKEND.get()
+
+
+def _is_function_transform_active() -> bool:
+    """Return whether a transformation of ``torch.func`` is running."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 @contextmanager
