@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from striate.errors import InputError
+from striate.models import load_model
 from striate.recordings import write
 from tests.fixtures.recordings import small_recording
 
@@ -57,3 +59,25 @@ def test_a_recipe_of_plugins_trains_and_says_what_it_needs(installed: dict[str, 
     )
     provenance = json.loads((out / "provenance.json").read_text())
     assert {(plugin["package"], plugin["version"]) for plugin in provenance["plugins"]} == {("striate-examples", "1.0")}
+
+
+def test_a_model_of_ones_own_trains_by_its_name(installed: dict[str, str], tmp_path: Path) -> None:
+    archive, out = tmp_path / "mouse.zip", tmp_path / "run"
+    write(small_recording(), archive)
+    (tmp_path / "own.toml").write_text(
+        '[model]\ntype = "striate_examples.model:Net"\nwidth = 4\n[schedule]\nmax_epochs = 1\n'
+    )
+    run(installed, "striate", "train", str(tmp_path / "own.toml"), str(archive), "--out", str(out))
+    run(
+        installed,
+        "striate",
+        "predict",
+        str(out),
+        str(archive),
+        "--out",
+        str(tmp_path / "p.parquet"),
+        "--tier",
+        "validation",
+    )
+    with pytest.raises(InputError, match="striate_examples"):
+        load_model(out / "weights.safetensors")
