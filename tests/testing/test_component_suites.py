@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from striate.metrics import describe_metric
 from striate.models import Core, CoreSettings, MapGeometry, Modulator, Readout
-from striate.registry import Settings, cores, losses, modulators, readouts
-from striate.testing import CoreTests, LossTests, ModulatorTests, ReadoutTests
+from striate.registry import Settings, cores, losses, metrics, modulators, readouts
+from striate.testing import CoreTests, LossTests, MetricTests, ModulatorTests, ReadoutTests
 
 
 class PlainSettings(CoreSettings):
@@ -118,6 +120,46 @@ class NegativeRates(Modulator):
         return rates + behavior @ weights.T
 
 
+def squared_error(r: Any, p: Any, repeats: Any) -> Any:
+    """Mean squared error of single trials."""
+    return np.square(r - p).mean(axis=0)
+
+
+def one_number(r: Any, p: Any, repeats: Any) -> Any:
+    """Mean squared error of all neurons."""
+    return np.square(r - p).mean()
+
+
+def successive_trials(r: Any, p: Any, repeats: Any) -> Any:
+    """Product of responses and the predictions of the next trial."""
+    return (r[1:] * p[:-1]).mean(axis=0)
+
+
+def cumulative_error(r: Any, p: Any, repeats: Any) -> Any:
+    """Squared error of all neurons up to each neuron."""
+    return -np.square(r - p).mean(axis=0).cumsum()
+
+
+def overwriting(r: Any, p: Any, repeats: Any) -> Any:
+    """Mean squared error, computed in place."""
+    r -= p
+    return -np.square(r).mean(axis=0)
+
+
+def infinite(r: Any, p: Any, repeats: Any) -> Any:
+    """Mean response over the standard deviation of predictions."""
+    with np.errstate(divide="ignore"):
+        return 1 / np.ptp(p, axis=0)
+
+
+def random_values(r: Any, p: Any, repeats: Any) -> Any:
+    """Random numbers."""
+    return np.random.default_rng().normal(size=r.shape[1])
+
+
+METRICS = [squared_error, one_number, successive_trials, cumulative_error, overwriting, infinite, random_values]
+
+
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
     """Register the components of this file for one test."""
@@ -132,8 +174,13 @@ def registered() -> Iterator[None]:
     cores.register("unusedsetting", settings=type("UnusedSettings", (PlainSettings,), {}))(UnusedSetting)
     losses.register("meanloss")(lambda rates, responses: (rates - responses).square().mean())
     losses.register("upsidedown")(lambda rates, responses: -(rates - responses).square())
+    for metric in METRICS:
+        metrics.register(metric.__name__)(metric)
+    metrics.register("sound")(
+        describe_metric("error", higher_is_better=False)(lambda r, p, repeats: squared_error(r, p, repeats))
+    )
     yield
-    for registry in (cores, readouts, modulators, losses):
+    for registry in (cores, readouts, modulators, losses, metrics):
         registry.forget(__name__)
 
 
@@ -143,7 +190,7 @@ def outcome(suite: type, name: str, test: str, tmp_path: Any = None) -> str:
     method: Callable[..., None] = getattr(case, test)
     try:
         method(tmp_path) if "saved" in test else method()
-    except (AssertionError, RuntimeError):
+    except (AssertionError, RuntimeError, ValueError):
         return "failed"
     return "passed"
 
@@ -156,6 +203,12 @@ CORE_TESTS = [
 @pytest.mark.parametrize("test", CORE_TESTS)
 def test_a_sound_core_passes(test: str, tmp_path: Any) -> None:
     assert outcome(CoreTests, "plaincore", test, tmp_path) == "passed"
+
+
+@pytest.mark.parametrize("test", [name for name in vars(MetricTests) if name.startswith("test_")])
+def test_a_sound_metric_passes(test: str) -> None:
+    expected = "failed" if "description" in test else "passed"  # it has no docstring
+    assert outcome(MetricTests, "sound", test) == expected
 
 
 @pytest.mark.parametrize(
@@ -173,6 +226,14 @@ def test_a_sound_core_passes(test: str, tmp_path: Any) -> None:
         (ModulatorTests, "negativerates", "test_rates_keep_their_shape_and_are_not_negative"),
         (LossTests, "meanloss", "test_there_is_a_value_for_each_neuron"),
         (LossTests, "upsidedown", "test_perfect_predictions_are_best"),
+        (MetricTests, "sound", "test_there_is_a_description"),
+        (MetricTests, "one_number", "test_there_is_a_value_for_each_neuron"),
+        (MetricTests, "random_values", "test_results_are_deterministic"),
+        (MetricTests, "successive_trials", "test_the_order_of_trials_does_not_matter"),
+        (MetricTests, "cumulative_error", "test_the_order_of_neurons_does_not_matter"),
+        (MetricTests, "overwriting", "test_inputs_are_not_changed"),
+        (MetricTests, "infinite", "test_constant_predictions_are_no_error"),
+        (MetricTests, "squared_error", "test_good_predictions_are_better_than_others"),
     ],
 )
 def test_a_fault_is_found(suite: type, component: str, test: str) -> None:

@@ -1,6 +1,6 @@
 """The components pass the conformance suites of striate."""
 
-from striate.testing import CoreTests, LossTests, ReadoutTests
+from striate.testing import CoreTests, LossTests, MetricTests, ReadoutTests
 
 
 class TestPooledCore(CoreTests):
@@ -13,3 +13,7 @@ class TestFactorisedReadout(ReadoutTests):
 
 class TestHuber(LossTests):
     settings = {"type": "huber"}
+
+
+class TestSpearman(MetricTests):
+    settings = {"type": "spearman"}

@@ -1,8 +1,9 @@
-"""Metrics: how well predictions match measured responses, as SENSORIUM 2022 defines it. This package needs NumPy only.
+"""Metrics: how well predictions match measured responses, as SENSORIUM 2022 defines it. Arrays are those of NumPy.
 
 - Metrics: single-trial correlation, correlation to average, and the fraction of explainable variance explained (FEVE).
 - Ceilings of both correlations for a model that sees only the image, and the correlation normalised by its ceiling (CC_norm).
 - Reliability of the responses: jackknife oracle and split-half reliability.
+- Metrics of your own: functions in `striate.registry.metrics`, described by `describe_metric`.
 - Bootstrap over images: confidence intervals of the metrics, and of the difference between two models.
 
 Responses and predictions are standardised arrays of shape (trials, neurons) from one tier. `Repeats` groups the trials that
@@ -23,6 +24,7 @@ from striate.metrics.ceilings import Ceiling, Reliability, cc_max, jackknife_ora
 from striate.metrics.correlations import correlation_to_average, single_trial_correlation
 from striate.metrics.evaluate import MetricSet, evaluate
 from striate.metrics.feve import FEVE, feve, fraction_explainable_variance
+from striate.metrics.metric_info import MetricInfo, describe_metric, metric_info
 from striate.metrics.normalised_correlation import NormalisedCorrelation, cc_norm
 from striate.metrics.repeated_images import Repeats
 
@@ -36,6 +38,7 @@ __all__ = [
     "BootstrapEstimate",
     "Ceiling",
     "Interval",
+    "MetricInfo",
     "MetricSet",
     "NormalisedCorrelation",
     "Reliability",
@@ -44,10 +47,12 @@ __all__ = [
     "cc_max",
     "cc_norm",
     "correlation_to_average",
+    "describe_metric",
     "evaluate",
     "feve",
     "fraction_explainable_variance",
     "jackknife_oracle",
+    "metric_info",
     "paired_bootstrap",
     "single_trial_ceiling",
     "single_trial_correlation",

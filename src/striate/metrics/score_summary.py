@@ -10,10 +10,12 @@ import numpy as np
 
 from striate.metrics.bootstrap import CONFIDENCE_LEVEL, Bootstrap, BootstrapEstimate, Interval
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS, MetricSet
+from striate.metrics.registered import registered_info
 
 TOO_FEW_IMAGES = "too few images"
 METRIC_CEILINGS = {"single_trial_correlation": "single_trial_ceiling", "correlation_to_average": "cc_max"}
-RATIO_METRICS = ("feve", "cc_norm")  # a denominator near 0 can make their intervals arbitrarily wide
+# Metrics whose denominator near 0 can make their intervals arbitrarily wide.
+RATIO_METRICS = tuple(name for name in (*METRICS, *NORMALISED_METRICS) if registered_info(name).ratio)
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,14 @@ from striate._internal.safe_parsing import parse_model, read_limited
 from striate.benchmarks.tiers import TIERS
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
+from striate.metrics.registered import registered_info
 from striate.metrics.score_summary import missing_score_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LABELS = {
-    "single_trial_correlation": "single-trial correlation",
-    "correlation_to_average": "correlation to average",
-    "feve": "FEVE",
-    "cc_norm": "normalised correlation",
+    **{name: registered_info(name).label for name in (*METRICS, *NORMALISED_METRICS)},
     "single_trial_ceiling": "single-trial ceiling",
     "cc_max": "ceiling to average",
     "jackknife_oracle": "oracle predictor",

@@ -1,6 +1,6 @@
 """Conformance suites that tests of recordings and of components derive from, and Hypothesis strategies that draw recordings.
 
-The suites need pytest, and those of components PyTorch.
+The suites need pytest, and those of components of models and training PyTorch.
 """
 
 import lazy_loader

@@ -1,6 +1,7 @@
 from .conformance import RecordingConformance as RecordingConformance
 from .cores import CoreTests as CoreTests
 from .losses import LossTests as LossTests
+from .metrics import MetricTests as MetricTests
 from .modulators import ModulatorTests as ModulatorTests
 from .modulators import NonlinearityTests as NonlinearityTests
 from .readouts import ReadoutTests as ReadoutTests
