@@ -42,6 +42,7 @@ def pages() -> dict[str, Callable[[], str]]:
         "reference/cli.md": cli,
         "reference/rules.md": rules,
         "reference/recipes.md": recipes,
+        "reference/benchmark-toml.md": benchmark_toml,
         "reference/competition-toml.md": competition_toml,
         "reference/leaks.md": leaks,
         "reference/portal-settings.md": portal_settings,
@@ -242,6 +243,58 @@ def recipes() -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def benchmark_toml() -> str:
+    """Every key of the description of a benchmark, from the models that check it."""
+    from importlib.resources import files
+
+    from striate.benchmarks import BenchmarkSpec
+
+    text = (files("striate.benchmarks") / "sensorium2022.toml").read_text(
+        encoding="utf-8"
+    )
+    lines = [
+        "# Benchmarks",
+        NOTICE,
+        "",
+        "A TOML file describes a benchmark: what is shown, measured, withheld and ranked. It is checked whole: an unknown key is an error "
+        "that names the key to use. `striate benchmarks new` writes a commented one; [Describe a "
+        "benchmark](../how-to/describe-a-benchmark.md) shows it at work. Double brackets stand for a table that may be given "
+        "several times.",
+        "",
+        *_HEAD,
+        *(row for row in _rows(BenchmarkSpec, ()) if "(see [" not in row),
+        *_sections(BenchmarkSpec),
+        "",
+        "## SENSORIUM 2022",
+        "",
+        "In full, the benchmark `sensorium2022`:",
+        "",
+        "```toml",
+        text.strip(),
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the section of each table of a model; tables that may be given several times have double brackets."""
+    for table, inner in _tables(model, ()):
+        owner: type[BaseModel] = model
+        for name in table.split(".")[:-1]:
+            owner = _model_in(owner.model_fields[name].annotation) or owner
+        field = owner.model_fields[table.split(".")[-1]]
+        several = "tuple" in str(field.annotation)
+        yield from (
+            "",
+            f"## [[{table}]]" if several else f"## [{table}]",
+            "",
+            _summary(inner),
+            "",
+            *_HEAD,
+            *_rows(inner, tuple(table.split("."))),
+        )
 
 
 def competition_toml() -> str:
@@ -496,6 +549,8 @@ def schema_type(schema: dict[str, Any]) -> str:
         if "prefixItems" in schema:
             return f"[{', '.join(schema_type(item) for item in schema['prefixItems'])}]"
         return f"list of {schema_type(schema['items'])}"
+    if schema.get("type") == "object":
+        return f"table of {schema_type(schema['additionalProperties'])}"
     if schema.get("format") == "date-time":
         return "date and time"
     word = {

@@ -40,6 +40,7 @@ _PANELS = (DATA, MODELS, SCORES, COMPETITIONS, EXAMPLES)
 
 # Each module adds its commands to `app`. No module imports a heavy library before a command runs.
 _GROUPS = (
+    "benchmarks",
     "catalog",
     "fetch",
     "recordings",
