@@ -93,7 +93,7 @@ def test_predict_writes_a_submission(place: Path, tmp_path: Path) -> None:
 
 
 def test_predict_writes_the_csvs_of_2022(place: Path, tmp_path: Path) -> None:
-    options = ["--out", tmp_path, "--format", "2022"]
+    options = ["--out", tmp_path, "--format", "sensorium_csv"]
     done = run_in_process("predict", place / "run", place / "archive.zip", *options)
     assert done.status == 0, done.err
     assert {p.name for p in tmp_path.iterdir()} >= {"submission_file_live_test.csv", "submission_file_final_test.csv"}
@@ -211,7 +211,7 @@ BROKEN: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "too large": ("[schedule]\nlr_decay_factor = 1.5", ("schedule.lr_decay_factor = 1.5", "less than 1")),
     "infinite": ("[schedule]\nlearning_rate = inf", ("schedule.learning_rate", "finite")),
     "not a number": ("[schedule]\nmin_delta = nan", ("schedule.min_delta", "finite")),
-    "none of the choices": ("[loss]\ntype = 'poison'", ('loss.type = "poison"', "'poisson'")),
+    "none of the choices": ("[loss]\ntype = 'poison'", ('There is no loss 'poison'', "'poisson'")),
     "image size of one number": ("[data]\nimage_size = 36", ("data.image_size = 36", "[36, 64]")),
     "image size of three": ("[data]\nimage_size = [1, 36, 64]", ("data.image_size = [1, 36, 64]", "[36, 64]")),
     "even kernel": ("[model.core]\nhidden_kernel_size = 6", ("hidden_kernel_size = 6 is even",)),

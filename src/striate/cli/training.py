@@ -1,6 +1,5 @@
 """The commands ``recipes``, ``train`` and ``predict``."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +13,6 @@ console = Console(highlight=False)
 
 Device = Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda, cuda:1 or mps.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files at --out.")]
-
-
-class Format(StrEnum):
-    """File format of a submission."""
-
-    NATIVE = "native"
-    CSV_2022 = "2022"
 
 
 @app.command("recipes", rich_help_panel=MODELS)
@@ -155,12 +147,14 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
     archive: Annotated[Path, typer.Argument(help="Zip, folder or name of the recording.", show_default=False)],
     out: Annotated[
-        Path, typer.Option(help="File to write; with --format 2022, a folder or a .csv.", show_default=False)
+        Path, typer.Option(help="File to write; with --format sensorium_csv, a folder or a .csv.", show_default=False)
     ],
     tiers: Annotated[
         list[str] | None, typer.Option("--tier", help="Tier to predict; repeatable. Default: test and final_test.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="native (Parquet) or 2022 (CSV).")] = Format.NATIVE,
+    form: Annotated[
+        str, typer.Option("--format", help="native (Parquet), sensorium_csv (the CSVs of 2022), or that of a plugin.")
+    ] = "native",
     track: Annotated[
         str | None,
         typer.Option(
@@ -173,23 +167,20 @@ def predict(
     """Predict the responses of a recording with a trained run, and write them as a submission."""
     import striate
     from striate._internal.atomic_write import refuse_existing
-    from striate.submissions import Submission, track_name
-    from striate.submissions.formats import sensorium_csv
+    from striate.registry import formats
+    from striate.submissions import Submission, SubmissionFormat, track_name
     from striate.training import Run
     from striate.training import predict as predict_responses
 
     opened = Run.open(run)
     opened.require_finished()
     track = None if track is None else track_name(track)
-    if form is Format.NATIVE:
+    submission_format: SubmissionFormat = formats[form].value()
+    if form == "native":
         refuse_existing(out, overwrite)
     predictions = predict_responses(opened, striate.open(archive), tiers, device=device)
     submission = Submission.from_predictions(predictions, track=track)
-    written: tuple[Path, ...] = (out,)
-    if form is Format.NATIVE:
-        submission.write(out, overwrite=overwrite)
-    else:
-        written = sensorium_csv.write(submission, out, overwrite=overwrite)
+    written = submission_format.write(submission, out, overwrite=overwrite)
     counts = ", ".join(f"{(predictions.tier == tier).sum()} trials of tier {tier}" for tier in submission.tiers)
     console.print(f"predicted {counts} of {predictions.session}, {len(predictions.unit_ids)} neurons", soft_wrap=True)
     for path in written:

@@ -7,6 +7,7 @@ accept files from untrusted sources.
 
 from striate.benchmarks.protocols import PROTOCOLS, TRACKS, protocol_name, track_name
 from striate.submissions.formats import sensorium_csv
+from striate.submissions.formats.base import SubmissionFormat
 from striate.submissions.formats.convert import convert
 from striate.submissions.ground_truth import Truth
 from striate.submissions.open import open_submission, open_truth
@@ -22,6 +23,7 @@ __all__ = [
     "Score",
     "Scorecard",
     "Submission",
+    "SubmissionFormat",
     "TierScores",
     "Truth",
     "average_scorecards",

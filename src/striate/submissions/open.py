@@ -8,7 +8,10 @@ from striate._internal.paths import expand_path
 from striate.benchmarks.tiers import tier_name
 from striate.catalog import locate
 from striate.errors import InputError
-from striate.submissions.formats import parquet, sensorium_csv
+from striate.registry import formats
+from striate.submissions.formats import sensorium_csv
+from striate.submissions.formats.base import SubmissionFormat
+from striate.submissions.formats.native import NativeFormat
 from striate.submissions.ground_truth import Truth
 from striate.submissions.submission import Submission
 
@@ -23,12 +26,12 @@ def open_submission(
     track: str | None = None,
     protocol: str | None = None,
 ) -> Submission:
-    """Open a native submission, a CSV of 2022, or a folder with its CSVs.
+    """Open a submission of any registered format: a native file, a CSV of 2022, a folder with its CSVs, or that of a plugin.
 
     Parameters
     ----------
     path
-        The file or folder.
+        The file or folder. Its format is recognised by its name or its first bytes.
     tier
         Tier of a CSV whose name does not include the tier, or the only tier to read from a folder. Ignored for a native
         submission, which includes its tiers.
@@ -56,8 +59,10 @@ def open_submission(
     <Submission 27204-5-13: test 1 trials × 2 neurons, image>
     """
     source = existing_path(path)
-    if is_native_file(source):
-        return Submission.read(source)
+    for name in formats:
+        submission_format: SubmissionFormat = formats[name].value()
+        if submission_format.recognises(source):
+            return submission_format.read(source, tier=tier, session=session, track=track, protocol=protocol)
     if source.is_dir() and not sensorium_csv.has_files(source, sensorium_csv.SUBMISSION_FILES):
         names = " or ".join(sensorium_csv.SUBMISSION_FILES.values())
         if (kind := detect_file_type(source)) is not None and kind.name not in ("folder", "empty-folder"):
@@ -126,11 +131,7 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
 
 def is_native_file(path: Path | str) -> bool:
     """Return whether a path is a native file, by its first bytes or by its suffix."""
-    file = expand_path(path)
-    try:
-        return file.is_file() and (file.suffix.lower() in parquet.SUFFIXES or parquet.is_parquet(file))
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror}).") from error
+    return NativeFormat().recognises(Path(path))
 
 
 def existing_path(path: Path | str) -> Path:

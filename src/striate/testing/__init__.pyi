@@ -1,5 +1,6 @@
 from .conformance import RecordingConformance as RecordingConformance
 from .cores import CoreTests as CoreTests
+from .formats import FormatTests as FormatTests
 from .losses import LossTests as LossTests
 from .metrics import MetricTests as MetricTests
 from .modulators import ModulatorTests as ModulatorTests

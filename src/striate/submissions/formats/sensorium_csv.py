@@ -10,7 +10,9 @@ from striate._internal.atomic_write import refuse_existing
 from striate._internal.paths import expand_path
 from striate.benchmarks.tiers import tier_name
 from striate.errors import InputError, listed, option
+from striate.registry import formats
 from striate.submissions.formats import parquet
+from striate.submissions.formats.base import SubmissionFormat
 from striate.submissions.formats.sensorium_csv_parser import CsvRows, column_order, read_file, write_file
 from striate.submissions.ground_truth import Truth
 from striate.submissions.submission import Submission
@@ -134,6 +136,37 @@ def read_truth(path: Path | str, *, tier: str | None = None, session: str | None
     rows = _read(expand_path(path), _RESPONSES, TRUTH_FILES, tier)
     with prefix_errors(path):
         return Truth(session, responses=rows.pop("values"), **rows)
+
+
+@formats.register("sensorium_csv")
+class SensoriumCSVFormat(SubmissionFormat):
+    """The CSVs of SENSORIUM 2022: one file for each tier, without session, track and protocol.
+
+    Examples
+    --------
+    >>> SensoriumCSVFormat().recognises(Path("submission_file_live_test.csv"))
+    True
+    """
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether a path is a CSV, or a folder with one of the official file names."""
+        return path.suffix.lower() == ".csv" or (path.is_dir() and has_files(path, SUBMISSION_FILES))
+
+    def read(
+        self,
+        path: Path,
+        *,
+        tier: str | None = None,
+        session: str | None = None,
+        track: str | None = None,
+        protocol: str | None = None,
+    ) -> Submission:
+        """Read and check a submission; see `read`."""
+        return read(path, tier=tier, session=session, track=track, protocol=protocol)
+
+    def write(self, submission: Submission, path: Path, *, overwrite: bool = False) -> tuple[Path, ...]:
+        """Write a submission; see `write`."""
+        return write(submission, path, overwrite=overwrite)
 
 
 def has_files(folder: Path, files: dict[str, str]) -> bool:
