@@ -211,7 +211,7 @@ BROKEN: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "too large": ("[schedule]\nlr_decay_factor = 1.5", ("schedule.lr_decay_factor = 1.5", "less than 1")),
     "infinite": ("[schedule]\nlearning_rate = inf", ("schedule.learning_rate", "finite")),
     "not a number": ("[schedule]\nmin_delta = nan", ("schedule.min_delta", "finite")),
-    "none of the choices": ("[loss]\ntype = 'poison'", ('There is no loss 'poison'', "'poisson'")),
+    "none of the choices": ("[loss]\ntype = 'poison'", ("There is no loss 'poison'", "'poisson'")),
     "image size of one number": ("[data]\nimage_size = 36", ("data.image_size = 36", "[36, 64]")),
     "image size of three": ("[data]\nimage_size = [1, 36, 64]", ("data.image_size = [1, 36, 64]", "[36, 64]")),
     "even kernel": ("[model.core]\nhidden_kernel_size = 6", ("hidden_kernel_size = 6 is even",)),
