@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
@@ -16,11 +17,16 @@ from tests.training.small import TABLES, small_recipe
 
 import striate
 from striate.errors import StriateError
-from striate.training import Run, train
+from striate.training import Recipe, Run, load_recipe, train
 from striate.training.signals import SIGNALS
 from striate.training.trainer import Trainer
 
 RECIPE = small_recipe(schedule__max_epochs=3, compute__checkpoint_minutes=1000)
+EVERYTHING: dict[str, Any] = {  # that has a state of its own
+    "optimiser": {"type": "schedule_free_adamw", "accumulate_steps": 2, "clip_norm": 10.0},
+    "schedule": {"type": "cosine", "max_epochs": 4, "ema_decay": 0.8},
+}
+ALL = load_recipe({**TABLES, **EVERYTHING, "compute": {"checkpoint_minutes": 1000}})
 
 
 @pytest.fixture
@@ -50,19 +56,20 @@ def same_weights(one: Path, another: Path) -> bool:
 
 
 @pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("recipe", [RECIPE, ALL], ids=["plain", "schedule-free, average, accumulation"])
 @pytest.mark.parametrize("at", [0, 3, 4])  # within the first epoch, and at its end
-def test_ctrl_c_keeps_every_step(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_keeps_every_step(at: int, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    train(RECIPE, small_recording(), tmp_path / "whole", progress=False)
+    train(recipe, small_recording(), tmp_path / "whole", progress=False)
     with monkeypatch.context() as patch:
         sending(signal.SIGINT, at, patch)
         with pytest.raises(KeyboardInterrupt) as raised:
-            train(RECIPE, small_recording(), tmp_path / "stopped", progress=False)
+            train(recipe, small_recording(), tmp_path / "stopped", progress=False)
     (note,) = raised.value.__notes__
     assert "A checkpoint was written, and the same command resumes" in note
     assert not (tmp_path / "stopped" / ".lock").exists()
-    steps = count_steps(lambda: train(RECIPE, small_recording(), tmp_path / "stopped", progress=False), monkeypatch)
-    whole = count_steps(lambda: train(RECIPE, small_recording(), tmp_path / "again", progress=False), monkeypatch)
+    steps = count_steps(lambda: train(recipe, small_recording(), tmp_path / "stopped", progress=False), monkeypatch)
+    whole = count_steps(lambda: train(recipe, small_recording(), tmp_path / "again", progress=False), monkeypatch)
     assert steps == whole - at - 1, "no step is repeated"
     assert same_weights(tmp_path / "whole", tmp_path / "stopped")
 
@@ -115,9 +122,16 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT])
-def test_a_process_that_is_asked_to_end(number: signal.Signals, tmp_path: Path) -> None:
-    tables = {**TABLES, "schedule": {"max_epochs": 12, "patience": 12}, "compute": {"checkpoint_minutes": 1000}}
+@pytest.mark.parametrize(
+    ("number", "more"),
+    [
+        *((number, {}) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)),
+        (signal.SIGTERM, EVERYTHING),
+    ],
+)
+def test_a_process_that_is_asked_to_end(number: signal.Signals, more: dict[str, Any], tmp_path: Path) -> None:
+    tables = {**TABLES, **more, "compute": {"checkpoint_minutes": 1000}}
+    tables["schedule"] = {"patience": 12, **tables["schedule"], "max_epochs": 12}
     (tmp_path / "recipe.toml").write_text(tomli_w.dumps(tables))
     striate.write(small_recording("1-1-1", training=200, seed=1), tmp_path / "a.zip")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -46,8 +46,6 @@ class Schedule(StatefulCallback):
     >>> Halved(ScheduleSettings(learning_rate=1.0)).learning_rate(2, 0, 10)
     0.25
     """
-
-    settings_base: ClassVar[type[ScheduleSettings]] = ScheduleSettings
 
     def __init__(self, settings: ScheduleSettings) -> None:
         self.settings = settings
