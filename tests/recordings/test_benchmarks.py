@@ -103,6 +103,17 @@ def test_a_recording_is_written_as_one_of_another_benchmark(tmp_path: Path) -> N
     assert "pupil_center" not in again.arrays
 
 
+def test_a_description_cannot_make_striate_reserve_room_for_images_that_are_not_there(tmp_path: Path) -> None:
+    files = members_of(colour_recording())
+    spec = load_benchmark(COLOUR_MICE)
+    huge = spec.model_copy(update={"stimulus": spec.stimulus.model_copy(update={"height": 16_000, "width": 16_000})})
+    files["meta/benchmark.toml"] = huge.to_toml().encode()
+    archive = write_zip(tmp_path / "a.zip", files)
+    assert "shape" in check(archive).rules
+    with pytest.raises(InputError, match="shape"):
+        open_recording(archive)
+
+
 @pytest.mark.parametrize(
     ("change", "rule"),
     [

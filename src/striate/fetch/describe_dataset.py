@@ -12,13 +12,13 @@ from striate._internal.atomic_write import atomic_write
 from striate._internal.config_validation import validate_settings
 from striate._internal.paths import expand_path
 from striate._internal.urls import split_url
-from striate.benchmarks.session_names import is_session
 from striate.catalog import Dataset, catalogue_folder, get_dataset
 from striate.catalog.git_annex import AnnexKey, read_pointer
 from striate.errors import InputError, quoted
 from striate.fetch.checksums import Hasher
 from striate.recordings import layout
 from striate.recordings.archive import open_archive
+from striate.recordings.pack import session_of_archive
 from striate.recordings.tables import read_tables
 
 _UNKNOWN_TERMS = "Nobody has written down on what terms these data may be used: ask their owners."
@@ -195,16 +195,12 @@ def inspect_recording(path: Path) -> dict[str, Any]:
     try:
         with open_archive(path) as archive:
             tables = read_tables(archive)
+            if tables.neurons is None or tables.trials is None:
+                return {}
+            session = layout.session_from_file_name(path.name) or session_of_archive(archive, tables)
     except InputError:
         return {}
-    if tables.neurons is None or tables.trials is None:
-        return {}
-    session = layout.session_from_file_name(path.name)
     if session is None:
-        fields = ("animal_id", "session", "scan_idx")
-        if all(field in tables.neurons for field in fields) and len(tables.neurons):
-            session = "-".join(str(tables.neurons[field].iloc[0]) for field in fields)
-    if session is None or not is_session(session):
         return {}
     return {"session": session, "neurons": len(tables.neurons), "trials": len(tables.trials)}
 

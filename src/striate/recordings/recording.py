@@ -197,7 +197,7 @@ class Recording:
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """Tiers of the recording, in the order train, validation, test, final_test."""
+        """Tiers of the recording, in the order of the benchmark."""
         present = set(self.trials["tier"])
         return tuple(t for t in self.benchmark.tier_order if t in present)
 

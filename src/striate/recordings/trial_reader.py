@@ -47,7 +47,10 @@ class TrialReader:
     def __post_init__(self) -> None:
         stimulus, channels = self.benchmark.stimulus, self.benchmark.image_channels
         if stimulus.height is not None and stimulus.width is not None:
-            self.image_shape = (channels, stimulus.height, stimulus.width)
+            # only if files are large enough for such images: packing reserves room for all trials before it reads them
+            sizes = (member.size for name, member in self.archive.members.items() if name.startswith("data/images/"))
+            if channels * stimulus.height * stimulus.width <= max(sizes, default=0):
+                self.image_shape = (channels, stimulus.height, stimulus.width)
             return
         for trial in range(self.trials):
             member = layout.data_member("images", trial)

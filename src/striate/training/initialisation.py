@@ -68,7 +68,8 @@ def _set_positions(readout: Readout, loaders: Loaders, geometry: MapGeometry, se
     neurons = _evenly_spaced(len(cortical), _NEURONS)
     dataset = loaders.train.dataset
     batches = [dataset[part] for part in np.array_split(_evenly_spaced(len(dataset), _TRIALS), 32) if part.size]
-    images = torch.cat([batch.images[:, 0].cpu() for batch in batches])
+    channels = dataset.image_channels
+    images = torch.cat([batch.images[:, :channels].mean(1).cpu() for batch in batches])  # brightness over all channels
     responses = np.concatenate([batch.measured_responses().cpu().numpy()[:, neurons] for batch in batches])
     found = estimate_retinotopy(images, responses, cortical[neurons], geometry, seed)
     readout.set_positions(found.positions(cortical))

@@ -276,13 +276,15 @@ class Run:
         Parameters
         ----------
         images
-            Grey values from 0 (black) to 255 (white), as uint8 or other numbers: one image (H, W), several (T, H, W) or
-            (T, 1, H, W), a tensor, a Pillow image, the path of an image file, ``.npy`` file or folder of these, or a list of
-            any of them.
-        behavior : (3,) or (T, 3)
-            Pupil dilation, its derivative and running speed in the recording's raw units, where the model uses them: an
-            array, or a mapping or DataFrame with the columns ``pupil_dilation``, ``pupil_dilation_derivative`` and
-            ``running_speed``; or ``"median"`` or ``"mean"`` for that of the training trials.
+            Pixel values in the range of the recording's benchmark, in SENSORIUM 2022 grey values from 0 (black) to 255
+            (white), as uint8 or other numbers: one image (H, W), several (T, H, W) or (T, 1, H, W), a tensor, a Pillow image,
+            the path of an image file, ``.npy`` file or folder of these, or a list of any of them. If the images of the
+            benchmark have several channels, arrays are (C, H, W) or (T, C, H, W).
+        behavior : (K,) or (T, K)
+            Behaviour variables of the benchmark in the recording's raw units, where the model uses them: an array, or a
+            mapping or DataFrame with the names of the benchmark, in SENSORIUM 2022 ``pupil dilation``,
+            ``derivative of pupil dilation`` and ``running speed``; or ``"median"`` or ``"mean"`` for that of the training
+            trials.
         pupil_center : (2,) or (T, 2)
             Horizontal and vertical eye position likewise (columns ``horizontal`` and ``vertical``).
         recording
