@@ -148,7 +148,7 @@ def test_a_push_over_the_network_sends_what_is_missing_and_nothing_else(world: W
         done = push(world, address, olga, folder)
         assert "5 B of them are new" in done.out
         again = push(world, address, olga, folder)
-        assert "a version already" in again.out
+        assert "exists already" in again.out
         assert "version 3" in again.out
     version = Snapshot.current()
     assert (version.number, version.author, version.note) == (3, "Olga", "More.")
