@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
 from striate.cli.app import SCORES, app
-from striate.cli.submissions import Resamples, ResamplingSeed, require_resamples
+from striate.cli.submissions import Metric, Resamples, ResamplingSeed, require_resamples
 from striate.cli.training import Device, Overwrite
 from striate.errors import InputError, WithheldError, shortened
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
     from striate.report import PairedDifference, ScoredModel
-    from striate.submissions import Truth
+    from striate.submissions import MetricScore, Truth
 
 console = Console(highlight=False)
 
@@ -44,6 +45,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="Heading of the report.", show_default=False)] = None,
     bootstrap: Resamples = 1000,
     seed: ResamplingSeed = 0,
+    metric: Metric = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
@@ -66,7 +68,14 @@ def report(
     recording = striate.open(archive)
     measured = _recorded_truth(recording, archive) if truth is None else open_truth(truth)
     data = collect_report_data(
-        recording, paths, truth=measured, title=title, bootstrap=bootstrap, seed=seed, device=device
+        recording,
+        paths,
+        truth=measured,
+        title=title,
+        metrics=metric,
+        bootstrap=bootstrap,
+        seed=seed,
+        device=device,
     )
     write_report(data, out, overwrite=overwrite)
     for tier in measured.tiers:
@@ -146,6 +155,7 @@ def _comparison(
     from striate.report import (
         ceiling_description,
         ceilings_with_intervals,
+        further_scores,
         has_too_few_images,
         metric_labels,
         protocol_title,
@@ -153,6 +163,7 @@ def _comparison(
     )
 
     labels = metric_labels()
+    further = further_scores(group, tier)
     table = Table(
         title=f"Tier {tier}, {protocol_title(protocol)}: mean over neurons \\[95 % interval over images]",
         title_justify="left",
@@ -160,10 +171,13 @@ def _comparison(
     table.add_column("model")
     for label in labels.values():
         table.add_column(label, justify="right")
+    for by_model in further.values():
+        table.add_column(escape(next(iter(by_model.values())).label), justify="right")
     for model in group:
         scores = scores_with_intervals([model], tier)[model.name]
         reasons = {metric: getattr(model.scorecard.tiers[tier], metric).reason for metric in labels}
-        table.add_row(model.name, *(_cell(scores.get(metric), reason=reasons[metric]) for metric in labels))
+        cells = [_cell(scores.get(metric), reason=reasons[metric]) for metric in labels]
+        table.add_row(model.name, *cells, *(_further_cell(by_model.get(model.name)) for by_model in further.values()))
     ceiling = ceilings_with_intervals(group, tier)
     if ceiling:
         limits = (_cell(ceiling[metric]) if metric in ceiling else "1" for metric in labels)
@@ -183,6 +197,12 @@ def _comparison(
                 cells.append(_cell(ends, "+", few))
             table.add_row(f"{difference.better} − {difference.worse} (paired)", *cells)
     return table
+
+
+def _further_cell(score: "MetricScore | None") -> str:
+    if score is None or score.mean is None:
+        return "" if score is None else _cell(None, reason=score.reason)
+    return _cell((score.mean, score.interval.low, score.interval.high)) if score.interval else f"{score.mean:.3f}"
 
 
 def _cell(entry: tuple[float, float, float] | None, sign: str = "", reason: str | None = None) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from striate.cli.app import SCORES, app
@@ -33,6 +34,10 @@ Resamples = Annotated[
     int, typer.Option(help="Number of resamples of the images for the confidence intervals; 0 for no intervals.")
 ]
 ResamplingSeed = Annotated[int, typer.Option(help="Random seed of the resamples.")]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option(help="A further metric, by the name that it is registered by.", show_default=False),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
 
@@ -53,6 +58,7 @@ def score(
     bootstrap: Resamples = 1000,
     seed: ResamplingSeed = 0,
     tier: Tier = None,
+    metric: Metric = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Score a submission: single-trial correlation, correlation to average and FEVE, with confidence intervals and ceilings."""
@@ -62,7 +68,7 @@ def score(
     require_resamples(bootstrap)
     if out is not None:
         refuse_existing(out, overwrite)
-    card = score_submission(submission, truth, tiers=tier, bootstrap=bootstrap, seed=seed)
+    card = score_submission(submission, truth, tiers=tier, metrics=metric, bootstrap=bootstrap, seed=seed)
     if out is not None:
         card.write(out, overwrite=overwrite)
     if as_json:
@@ -90,7 +96,7 @@ def _print_scorecard(card: "Scorecard") -> None:
 def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
     from striate.metrics.bootstrap import CONFIDENCE_LEVEL
     from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
-    from striate.submissions.scorecard import CEILINGS, LABELS, RELIABILITIES
+    from striate.submissions.scorecard import CEILINGS, RELIABILITIES
 
     table = Table(
         title=f"{tier}: {scores.trials} trials of {scores.images} images", title_justify="left", title_style="bold"
@@ -102,10 +108,11 @@ def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
         ("neurons", "right"),
     ):
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
-    for names in ((*METRICS, *NORMALISED_METRICS), CEILINGS, RELIABILITIES):
+    for names in ((*METRICS, *NORMALISED_METRICS), scores.other, CEILINGS, RELIABILITIES):
         for name in names:
-            table.add_row(LABELS[name], *_cells(getattr(scores, name)))
-        table.add_section()
+            table.add_row(escape(scores.label(name)), *_cells(scores.by_name[name]))
+        if names:
+            table.add_section()
     table.caption, table.caption_justify = _explanation(scores, protocol), "left"
     return table
 
@@ -114,12 +121,16 @@ def _explanation(scores: "TierScores", protocol: str | None) -> str:
     """Explain missing scores, the ceilings, and which neurons are included."""
     from striate.benchmarks.protocols import sees_image_alone
     from striate.metrics.score_summary import missing_score_text
-    from striate.submissions.scorecard import LABELS, QUANTITIES
 
-    by_name = {name: getattr(scores, name) for name in QUANTITIES}
     lines = [
-        f"{LABELS[name]}: {missing_score_text(score.reason)}" for name, score in by_name.items() if score.mean is None
+        f"{escape(scores.label(name))}: {missing_score_text(score.reason)}"
+        for name, score in scores.by_name.items()
+        if score.mean is None
     ]
+    for score in scores.other.values():
+        notes = [] if score.higher_is_better else ["lower is better"]
+        notes += [f"interval from {score.resamples} resamples"] if score.interval else []
+        lines += [f"{escape(score.label)}: {', '.join(notes)}"] if notes else []
     if scores.single_trial_ceiling.mean is not None:
         lines.append("ceilings: the highest score expected of a model that sees only the image (√FEV; CC_max)")
         if not sees_image_alone(protocol):

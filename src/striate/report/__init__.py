@@ -25,6 +25,7 @@ from striate.report.comparison import (
     ScoredModel,
     ceiling_description,
     ceilings_with_intervals,
+    further_scores,
     group_by_protocol,
     has_too_few_images,
     metric_labels,
@@ -47,6 +48,7 @@ __all__ = [
     "ceiling_description",
     "ceilings_with_intervals",
     "collect_report_data",
+    "further_scores",
     "group_by_protocol",
     "has_too_few_images",
     "metric_labels",
@@ -84,7 +86,7 @@ class _CallableModule(ModuleType):
         overwrite
             Whether to replace an existing file.
         **options
-            The arguments ``truth``, ``title``, ``bootstrap``, ``seed`` and ``device`` of `collect_report_data`.
+            The arguments ``truth``, ``title``, ``metrics``, ``bootstrap``, ``seed`` and ``device`` of `collect_report_data`.
 
         Returns
         -------

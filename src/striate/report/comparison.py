@@ -12,7 +12,7 @@ from striate.metrics import Bootstrap, paired_bootstrap
 from striate.metrics.bootstrap import DEFAULT_RESAMPLES
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.score_summary import METRIC_CEILINGS, is_too_few_images
-from striate.submissions import Scorecard, Submission, Truth, score
+from striate.submissions import MetricScore, Scorecard, Submission, Truth, score
 from striate.submissions.alignment import align
 from striate.submissions.scorecard import LABELS
 
@@ -57,7 +57,13 @@ class ScoredModel:
 
 
 def score_model(
-    name: str, submission: Submission, truth: Truth, *, bootstrap: int = DEFAULT_RESAMPLES, seed: int = 0
+    name: str,
+    submission: Submission,
+    truth: Truth,
+    *,
+    metrics: Sequence[str] | str | None = None,
+    bootstrap: int = DEFAULT_RESAMPLES,
+    seed: int = 0,
 ) -> ScoredModel:
     """Score a submission, for comparison with others on the same truth.
 
@@ -69,6 +75,8 @@ def score_model(
         Predictions of every trial of the truth.
     truth
         Measured responses.
+    metrics
+        Names of further metrics to compute, as in `striate.score`.
     bootstrap, seed
         Number of resamples for the confidence intervals, and their random seed.
 
@@ -82,7 +90,7 @@ def score_model(
     >>> score_model("CNN", submission, truth, bootstrap=0).protocol
     'image'
     """
-    return ScoredModel(name, submission, score(submission, truth, bootstrap=bootstrap, seed=seed))
+    return ScoredModel(name, submission, score(submission, truth, metrics=metrics, bootstrap=bootstrap, seed=seed))
 
 
 def group_by_protocol(models: Iterable[ScoredModel]) -> dict[str | None, list[ScoredModel]]:
@@ -265,6 +273,21 @@ def metric_labels() -> dict[str, str]:
     'FEVE'
     """
     return {metric: LABELS[metric] for metric in (*METRICS, *NORMALISED_METRICS)}
+
+
+def further_scores(models: Sequence[ScoredModel], tier: str) -> dict[str, dict[str, MetricScore]]:
+    """Return the scores of the metrics beside those of `metric_labels`, by metric and model.
+
+    Examples
+    --------
+    >>> further_scores([], "test")
+    {}
+    """
+    scores: dict[str, dict[str, MetricScore]] = {}
+    for model in models:
+        for metric, scored in model.scorecard.tiers[tier].other.items():
+            scores.setdefault(metric, {})[model.name] = scored
+    return scores
 
 
 def ceilings_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[str, tuple[float, float, float]]:

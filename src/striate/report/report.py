@@ -15,7 +15,7 @@ from striate._internal.atomic_write import atomic_write
 from striate.benchmarks.protocols import sees_image_alone
 from striate.catalog import collect_citations
 from striate.metrics import METRICS_VERSION
-from striate.metrics.score_summary import TOO_FEW_IMAGES
+from striate.metrics.score_summary import TOO_FEW_IMAGES, missing_score_text
 from striate.recordings import Recording
 from striate.report import figures
 from striate.report.comparison import (
@@ -23,6 +23,7 @@ from striate.report.comparison import (
     ScoredModel,
     ceiling_description,
     ceilings_with_intervals,
+    further_scores,
     group_by_protocol,
     has_too_few_images,
     metric_labels,
@@ -31,7 +32,7 @@ from striate.report.comparison import (
 )
 from striate.report.html_helpers import Page, facts, image, table
 from striate.report.plot_style import palette
-from striate.submissions import Truth
+from striate.submissions import MetricScore, Truth
 
 _EXAMPLE_IMAGES = 4
 _EXAMPLE_NEURONS = 30
@@ -220,6 +221,8 @@ def _scores_of_protocol(page: Page, data: ReportData, tier: str, group: list[Sco
         table(["model", *labels.values()], body, best=len(ranked) - 1 if ranked else None),
         image(figures.model_scores(rows, labels, data.colours), f"scores of {', '.join(rows)} on tier {tier}"),
     ]
+    if further := further_scores(group, tier):
+        parts.append(_further_metrics(further, [model.name for model in group]))
     names = {c.name for c in group}
     differences = [d for d in data.differences if d.tier == tier and {d.better, d.worse} <= names]
     if differences:
@@ -231,6 +234,24 @@ def _scores_of_protocol(page: Page, data: ReportData, tier: str, group: list[Sco
         f"significant if its interval excludes 0. {ceiling_description(group[0].protocol) if ceiling else ''}"
     )
     page.section(title, text, *parts)
+
+
+def _further_metrics(scores: Mapping[str, Mapping[str, MetricScore]], models: Sequence[str]) -> str:
+    """Return a table of the metrics that are not in the table of every report."""
+    header = ["further metrics"]
+    body: list[list[str]] = [[name] for name in models]
+    for by_model in scores.values():
+        metric = next(iter(by_model.values()))
+        header.append(metric.label + ("" if metric.higher_is_better else " (lower is better)"))
+        for row in body:
+            row.append(_further_cell(by_model.get(row[0])))
+    return table(header, body)
+
+
+def _further_cell(score: MetricScore | None) -> str:
+    if score is None or score.mean is None:
+        return f"–|{missing_score_text(score.reason)}" if score else "–"
+    return _cell((score.mean, score.interval.low, score.interval.high)) if score.interval else f"{score.mean:.3f}"
 
 
 def tier_title(tier: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,6 +21,7 @@ from striate.report.comparison import (
 )
 from striate.report.report import ReportData, tier_title
 from striate.submissions import Submission, Truth, open_submission, open_truth
+from striate.submissions.scoring import further_metrics
 
 Model: TypeAlias = "Run | Submission | Path | str"
 Models: TypeAlias = "Mapping[str, Model] | Iterable[Model] | Model"
@@ -52,6 +53,7 @@ def collect_report_data(
     *,
     truth: Truth | Path | str | None = None,
     title: str | None = None,
+    metrics: Sequence[str] | str | None = None,
     bootstrap: int = DEFAULT_RESAMPLES,
     seed: int = 0,
     device: str = "auto",
@@ -69,6 +71,8 @@ def collect_report_data(
         Measured responses of the test tiers, or a path that `open_truth` accepts. By default those of the recording.
     title
         Heading of the report.
+    metrics
+        Names of further metrics to compute, as in `striate.score`.
     bootstrap, seed
         Number of resamples for the confidence intervals, and their random seed.
     device
@@ -108,13 +112,16 @@ def collect_report_data(
     measured = (
         Truth.from_recording(recording) if truth is None else truth if isinstance(truth, Truth) else open_truth(truth)
     )
+    further_metrics(metrics)  # an unknown name is refused before any prediction
     opened = {name: _open(model) for name, model in models.items()}
     runs = {name: model for name, model in opened.items() if not isinstance(model, Submission)}
     for run in runs.values():
         run.require_finished()
     ordered = sort_by_score(
         [
-            score_model(name, _submission(model, recording, device), measured, bootstrap=bootstrap, seed=seed)
+            score_model(
+                name, _submission(model, recording, device), measured, metrics=metrics, bootstrap=bootstrap, seed=seed
+            )
             for name, model in opened.items()
         ]
     )

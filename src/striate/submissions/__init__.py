@@ -11,7 +11,7 @@ from striate.submissions.formats.base import SubmissionFormat
 from striate.submissions.formats.convert import convert
 from striate.submissions.ground_truth import Truth
 from striate.submissions.open import open_submission, open_truth
-from striate.submissions.scorecard import MeanScores, Score, Scorecard, TierScores, average_scorecards
+from striate.submissions.scorecard import MeanScores, MetricScore, Score, Scorecard, TierScores, average_scorecards
 from striate.submissions.scoring import score, score_array
 from striate.submissions.submission import Submission
 from striate.submissions.validate import validate
@@ -20,6 +20,7 @@ __all__ = [
     "PROTOCOLS",
     "TRACKS",
     "MeanScores",
+    "MetricScore",
     "Score",
     "Scorecard",
     "Submission",

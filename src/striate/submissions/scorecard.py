@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from striate import __version__
 from striate._internal import notebook_html
 from striate._internal.atomic_write import atomic_write
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_model, read_limited
+from striate._internal.text_cleaning import Line
+from striate.benchmarks.tables import ComponentName
 from striate.benchmarks.tiers import TIERS
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
@@ -88,6 +90,50 @@ class Score(_Strict):
         return [(name, value) for name, value in super().__repr_args__() if name != "per_neuron"]
 
 
+class MetricSource(_Strict):
+    """Where the code of a metric comes from; the attributes are those of `striate.registry.Source`."""
+
+    module: str
+    package: str | None
+    version: str | None
+    sha256: str | None
+
+
+class MetricScore(Score):
+    """Score of a further metric, of a benchmark or from another package.
+
+    Attributes
+    ----------
+    label
+        Name of the metric in tables.
+    higher_is_better
+        Whether better predictions have higher values.
+    resamples
+        Number of resamples of the interval; 0 for none. Large recordings have fewer than the scorecard's other metrics.
+    source
+        Module, package and hash of its code. Scores of different code must not be compared.
+
+    Examples
+    --------
+    >>> import striate
+    >>> from striate.metrics import describe_metric
+    >>> from striate.submissions import Truth, score_array
+    >>> @striate.registry.metrics.register("example_error")
+    ... @describe_metric("squared error", higher_is_better=False)
+    ... def squared_error(responses, predictions, repeats):
+    ...     return ((responses - predictions) ** 2).mean(axis=0)
+    >>> truth = Truth("27204-5-13", [7], ["test"] * 3, [1, 2, 3], [0, 0, 1], [[1.0], [2.0], [5.0]])
+    >>> card = score_array([[1.0], [1.0], [5.0]], truth, metrics="example_error", bootstrap=0)
+    >>> card.tiers["test"].other["example_error"].label, round(card.tiers["test"].other["example_error"].mean, 3)
+    ('squared error', 0.333)
+    """
+
+    label: Line
+    higher_is_better: bool
+    resamples: int
+    source: MetricSource
+
+
 class TierScores(_Strict):
     """The scores of one tier.
 
@@ -105,6 +151,8 @@ class TierScores(_Strict):
     jackknife_oracle, split_half
         Reliability of the responses: the correlation of single trials with the mean of the other repeats (the oracle
         predictor, which is not a ceiling), and the split-half reliability.
+    other
+        Scores of further metrics, by the names that they are registered by.
 
     Examples
     --------
@@ -125,6 +173,28 @@ class TierScores(_Strict):
     cc_max: Score
     jackknife_oracle: Score
     split_half: Score
+    other: Annotated[dict[ComponentName, MetricScore], Field(max_length=64)] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `other` out if there are no further metrics."""
+        fields: dict[str, Any] = serialize(self)
+        if not self.other:
+            fields.pop("other", None)
+        return fields
+
+    @property
+    def by_name(self) -> dict[str, Score]:
+        """All scores by name: metrics, further metrics, ceilings and reliabilities."""
+        return {
+            **{name: getattr(self, name) for name in (*METRICS, *NORMALISED_METRICS)},
+            **self.other,
+            **{name: getattr(self, name) for name in (*CEILINGS, *RELIABILITIES)},
+        }
+
+    def label(self, name: str) -> str:
+        """Return the name of a score in tables."""
+        return self.other[name].label if name in self.other else LABELS[name]
 
     def __repr__(self) -> str:
         return f"<TierScores of {self.trials} trials of {self.images} images: {_mean_scores_text(self)}>"
@@ -137,13 +207,12 @@ class TierScores(_Strict):
     def html_table(self) -> str:
         """Return the scores as an HTML table for notebooks."""
         rows, undefined = [], []
-        for name in QUANTITIES:
-            score = getattr(self, name)
+        for name, score in self.by_name.items():
             interval = f"{score.interval.low:.4f} to {score.interval.high:.4f}" if score.interval else ""
             mean = "–" if score.mean is None else f"{score.mean:.4f}"
-            rows.append((LABELS[name], mean, interval, f"{score.neurons:,}"))
+            rows.append((self.label(name), mean, interval, f"{score.neurons:,}"))
             if score.mean is None:
-                undefined.append(notebook_html.small_text(f"{LABELS[name]}: {missing_score_text(score.reason)}"))
+                undefined.append(notebook_html.small_text(f"{self.label(name)}: {missing_score_text(score.reason)}"))
         return notebook_html.table(("", "mean", "interval", "neurons"), rows) + "".join(undefined)
 
 
@@ -264,8 +333,8 @@ class Scorecard(_Strict):
             raise InputError(f"{file} cannot be read ({error.strerror}).") from error
         card = parse_model(cls, content, str(file), "score again")
         for tier, scores in card.tiers.items():
-            for name in QUANTITIES:
-                if len(getattr(scores, name).per_neuron) != len(card.unit_ids):
+            for name, quantity in scores.by_name.items():
+                if len(quantity.per_neuron) != len(card.unit_ids):
                     raise InputError(
                         f"{file}: {tier}.{name} needs one value for each of the {len(card.unit_ids)} unit ids; score again."
                     )
@@ -273,9 +342,12 @@ class Scorecard(_Strict):
 
     def summary(self) -> dict[str, object]:
         """Return everything except the values of single neurons, as JSON values."""
-        per_neuron = {"per_neuron": True}
-        tier = dict.fromkeys(QUANTITIES, per_neuron)
-        summary = self.model_dump(exclude={"unit_ids": True, "tiers": dict.fromkeys(self.tiers, tier)})
+        per_neuron: Any = {"per_neuron": True}
+        tiers: Any = {
+            tier: {**dict.fromkeys(QUANTITIES, per_neuron), "other": dict.fromkeys(scores.other, per_neuron)}
+            for tier, scores in self.tiers.items()
+        }
+        summary = self.model_dump(exclude={"unit_ids": True, "tiers": tiers})
         return {**summary, "neurons": len(self.unit_ids)}
 
     def per_neuron(self, tier: str) -> "pd.DataFrame":
@@ -303,7 +375,7 @@ class Scorecard(_Strict):
 
         if tier not in self.tiers:
             raise InputError(f"Tier {tier!r} was not scored, only {', '.join(self.tiers)}.")
-        columns = {name: getattr(self.tiers[tier], name).per_neuron for name in QUANTITIES}
+        columns = {name: score.per_neuron for name, score in self.tiers[tier].by_name.items()}
         index = pd.Index(self.unit_ids, name="unit_id")
         return pd.DataFrame(columns, index=index, dtype="float64")
 
@@ -351,7 +423,7 @@ def average_scorecards(scorecards: Sequence[Scorecard], tier: str) -> dict[str, 
     Returns
     -------
     dict
-        Means of each metric in `striate.metrics.evaluate.METRICS`, by its name.
+        Means of each metric in `striate.metrics.evaluate.METRICS` and of the further ones of all scorecards, by name.
 
     Raises
     ------
@@ -385,7 +457,12 @@ def average_scorecards(scorecards: Sequence[Scorecard], tier: str) -> dict[str, 
     incomplete = [card.session for card in scorecards if tier not in card.tiers]
     if incomplete:
         raise InputError(f"The scorecard of session {incomplete[0]} has no tier {tier!r}.")
-    return {metric: _means([getattr(card.tiers[tier], metric) for card in scorecards]) for metric in METRICS}
+    scores = [card.tiers[tier] for card in scorecards]
+    further = [name for name in scores[0].other if all(name in each.other for each in scores)]
+    return {
+        **{metric: _means([getattr(each, metric) for each in scores]) for metric in METRICS},
+        **{metric: _means([each.other[metric] for each in scores]) for metric in further},
+    }
 
 
 def _means(scores: Sequence[Score]) -> MeanScores:

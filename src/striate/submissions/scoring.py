@@ -1,28 +1,35 @@
 """Scores of a submission, or of any array of predictions, against the truth."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from striate._internal.progress_bars import progress_bar
 from striate.benchmarks.tiers import tier_names
-from striate.errors import InputError, validate_count, validate_seed
+from striate.errors import InputError, shortened, validate_count, validate_seed
 from striate.metrics import (
     METRICS_VERSION,
     Reliability,
     Repeats,
+    bootstrap_metric,
+    compute_metric,
     evaluate,
     jackknife_oracle,
     split_half,
 )
 from striate.metrics import bootstrap as resample
 from striate.metrics.bootstrap import DEFAULT_RESAMPLES, BootstrapEstimate, Interval
+from striate.metrics.compute import affordable_resamples, mean_of_counting
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
-from striate.metrics.score_summary import ScoreSummary, summarise_scores
+from striate.metrics.registered import registered_info
+from striate.metrics.score_summary import ScoreSummary, summarise_scores, too_few_images_reason
+from striate.registry import metrics as registry
 from striate.submissions.alignment import align, require_same_session, require_same_tiers
 from striate.submissions.ground_truth import Truth
 from striate.submissions.open import open_submission, open_truth
@@ -30,6 +37,8 @@ from striate.submissions.scorecard import (
     CEILINGS,
     BootstrapSettings,
     IntervalScore,
+    MetricScore,
+    MetricSource,
     Score,
     Scorecard,
     TierScores,
@@ -40,12 +49,15 @@ from striate.submissions.trial_table import prefix_errors
 if TYPE_CHECKING:
     from striate.recordings import Recording
 
+_IN_EVERY_CARD = (*METRICS, *NORMALISED_METRICS)
+
 
 def score(
     submission: Submission | Path | str,
     truth: "Truth | Recording | Path | str",
     *,
     tiers: Sequence[str] | str | None = None,
+    metrics: Sequence[str] | str | None = None,
     bootstrap: int = DEFAULT_RESAMPLES,
     seed: int = 0,
 ) -> Scorecard:
@@ -61,8 +73,11 @@ def score(
         The standardised responses, a recording that has them, or a path that `open_truth` accepts.
     tiers
         The tiers to score. By default all tiers, which must then be the same in submission and truth.
+    metrics
+        Further metrics to compute, by the names that they are registered by (`striate.registry.metrics`).
     bootstrap
-        Number of resamples of the images for the confidence intervals; 0 for no intervals.
+        Number of resamples of the images for the confidence intervals; 0 for no intervals. Further metrics of large recordings
+        have fewer, see `striate.metrics.compute.affordable_resamples`.
     seed
         Random seed of the resamples and of the random halves of the split-half reliability.
 
@@ -74,7 +89,8 @@ def score(
     Raises
     ------
     InputError
-        If a tier, trial or neuron is missing or extra, a trial has another image id, or a file is damaged.
+        If a tier, trial or neuron is missing or extra, a trial has another image id, a file is damaged, or a further metric
+        does not exist or fails.
     WithheldError
         If the truth is a recording or an archive that withholds the responses.
 
@@ -94,6 +110,7 @@ def score(
     requested = None if tiers is None else tier_names(tiers)
     if requested == ():
         raise InputError("No tier is to be scored; name at least one.")
+    further = further_metrics(metrics)
     source = submission
     submission, truth = _open(submission, truth, requested)
     with prefix_errors(source):
@@ -107,7 +124,9 @@ def score(
             rows = truth.rows(tier)
             responses = truth.responses if len(rows) == len(truth.tier) else truth.responses[rows]
             predictions = alignments[tier].reorder(submission.predictions)
-            scores[tier] = _score_tier(responses, predictions, truth.image_id[rows], bootstrap, seed, pool)
+            repeats = Repeats(truth.image_id[rows])
+            other = {name: _score_metric(name, responses, predictions, repeats, bootstrap, seed) for name in further}
+            scores[tier] = _score_tier(responses, predictions, repeats, other, bootstrap, seed, pool)
         submission_fingerprint, truth_fingerprint = (future.result() for future in fingerprints)
     return Scorecard(
         metrics_version=METRICS_VERSION,
@@ -134,6 +153,7 @@ def score_array(
     predictions: ArrayLike,
     truth: Truth,
     *,
+    metrics: Sequence[str] | str | None = None,
     bootstrap: int = DEFAULT_RESAMPLES,
     seed: int = 0,
 ) -> Scorecard:
@@ -145,7 +165,7 @@ def score_array(
         Predictions in standardised units. Rows and columns are those of the truth, in the same order.
     truth
         The standardised responses.
-    bootstrap, seed
+    metrics, bootstrap, seed
         As in `score`.
 
     Returns
@@ -176,7 +196,7 @@ def score_array(
         image_id=truth.image_id,
         predictions=cast("NDArray[np.float32]", predictions),  # the constructor validates the type
     )
-    return score(submission, truth, bootstrap=bootstrap, seed=seed)
+    return score(submission, truth, metrics=metrics, bootstrap=bootstrap, seed=seed)
 
 
 def _open(
@@ -208,12 +228,12 @@ def _open_truth(truth: "Truth | Recording | Path | str", tiers: tuple[str, ...] 
 def _score_tier(
     responses: NDArray[np.float32],
     predictions: NDArray[np.float32],
-    image_ids: NDArray[np.generic],
+    repeats: Repeats,
+    other: dict[str, MetricScore],
     resamples: int,
     seed: int,
     pool: ThreadPoolExecutor,
 ) -> TierScores:
-    repeats = Repeats(image_ids)
     metrics = pool.submit(evaluate, responses, predictions, repeats)
     reliability = pool.submit(split_half, responses, repeats, seed=seed)
     oracle = pool.submit(jackknife_oracle, responses, repeats)
@@ -230,6 +250,60 @@ def _score_tier(
         **{name: _reliability_score(getattr(metric_set, name), getattr(intervals, name, None)) for name in CEILINGS},
         jackknife_oracle=_reliability_score(oracle.result()),
         split_half=_reliability_score(reliability.result()),
+        other=other,
+    )
+
+
+def further_metrics(metrics: object) -> tuple[str, ...]:
+    """Return the names of registered metrics, each once, without those that every scorecard has.
+
+    Raises
+    ------
+    InputError
+        If `metrics` are not names of metrics, or there is no such metric.
+
+    Examples
+    --------
+    >>> further_metrics(["feve"])
+    ()
+    """
+    names = [] if metrics is None else [metrics] if isinstance(metrics, str) else metrics
+    if not isinstance(names, Iterable) or isinstance(names, bytes):
+        raise InputError(f"metrics is {shortened(metrics)}; expected names of metrics, such as {[*registry][:1]}.")
+    return tuple(name for name in dict.fromkeys(registry[each].name for each in names) if name not in _IN_EVERY_CARD)
+
+
+def _score_metric(
+    name: str,
+    responses: NDArray[np.float32],
+    predictions: NDArray[np.float32],
+    repeats: Repeats,
+    resamples: int,
+    seed: int,
+) -> MetricScore:
+    component, info = registry[name], registered_info(name)
+    values = compute_metric(name, responses, predictions, repeats)
+    mean, reason, interval = mean_of_counting(values), None, None
+    computed = affordable_resamples(resamples, *responses.shape) if mean is not None else 0
+    if mean is None:
+        reason = "it has a value for no neuron"
+    elif computed:
+        with progress_bar(info.label, computed) as advance:
+            estimate = bootstrap_metric(
+                name, responses, predictions, repeats, resamples=computed, seed=seed, advance=advance
+            )
+        reason = too_few_images_reason(estimate, len(repeats.images)) if info.ratio else None
+        mean, interval = (None, None) if reason else (mean, estimate.interval)
+    return MetricScore(
+        mean=mean,
+        reason=reason,
+        interval=_interval(interval),
+        neurons=int(np.isfinite(values).sum()),
+        per_neuron=_nan_to_none(values),
+        label=info.label,
+        higher_is_better=info.higher_is_better,
+        resamples=computed,
+        source=MetricSource(**asdict(component.source)),
     )
 
 
