@@ -81,6 +81,15 @@ def test_new_readouts_on_the_core_of_a_run(place: Path, tmp_path: Path) -> None:
     assert Run.open(tmp_path / "run").provenance["core"]["run"] == "run"
 
 
+def test_fine_tuning_of_the_core_of_a_run(place: Path, tmp_path: Path) -> None:
+    options = ["--core", place / "run", "--finetune", "0.1", "--out", tmp_path / "run", "--set", "schedule.patience=1"]
+    done = run_in_process("train", place / "quick.toml", place / "other.zip", *options)
+    assert done.status == 0, done.err
+    assert Run.open(tmp_path / "run").provenance["core"]["finetune"] == 0.1
+    refused = run_in_process("train", place / "quick.toml", place / "other.zip", *options[2:], "--overwrite")
+    assert_one_sentence(refused, "Fine-tuning needs a trained core", "--core")
+
+
 def test_predict_writes_a_submission(place: Path, tmp_path: Path) -> None:
     done = run_in_process("predict", place / "run", place / "archive.zip", "--out", tmp_path / "s.parquet")
     assert done.status == 0, done.err
