@@ -83,7 +83,7 @@ def test_the_size_of_batches_changes_nothing(run: Run) -> None:
     "tiers", ["validation", ["validation"], ("live_test",), ["final_test", "test", "test"], ["train"]]
 )
 def test_any_tier_whole(run: Run, tiers: Any) -> None:
-    from striate.recordings.layout import tier_name
+    from striate.benchmarks.tiers import tier_name
 
     recording = recorded()
     named = dict.fromkeys(tier_name(t) for t in ([tiers] if isinstance(tiers, str) else tiers))

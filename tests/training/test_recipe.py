@@ -9,9 +9,9 @@ import tomli_w
 from pydantic import BaseModel
 
 from striate._internal.renamed_settings import RENAMED_SETTINGS
+from striate.benchmarks.protocols import IMAGE, IMAGE_BEHAVIOR
 from striate.errors import InputError
 from striate.training import Recipe, load_recipe, recipe_names, recipe_text
-from striate.training.recipe import IMAGE, IMAGE_BEHAVIOR
 
 
 def keys(settings: BaseModel, above: str = "") -> set[str]:

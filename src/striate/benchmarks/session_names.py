@@ -9,7 +9,13 @@ _SESSION = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def is_session(name: str) -> bool:
-    """Return whether `name` can name a session."""
+    """Return whether `name` can name a session.
+
+    Examples
+    --------
+    >>> is_session("27204-5-13"), is_session("a/b")
+    (True, False)
+    """
     return bool(_SESSION.fullmatch(name)) and file_name_problem(name) is None
 
 

@@ -55,7 +55,13 @@ def _check_aliases(table: Any) -> Any:
 
 
 def plain_name(name: str) -> str:
-    """Return a name without what does not matter when a column is looked up: case, spaces, ``_`` and ``-``."""
+    """Return a name without what does not matter when a column is looked up: case, spaces, ``_`` and ``-``.
+
+    Examples
+    --------
+    >>> plain_name("Running_speed")
+    'runningspeed'
+    """
     return re.sub(r"[\s_-]+", "", name).lower()
 
 

@@ -114,6 +114,11 @@ class DataSettings(BaseModel):
     batch_size: PositiveInt = 128
     cache_gib: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
+    @property
+    def extra_inputs(self) -> tuple[str, ...]:
+        """Inputs beside the image, ``"behavior"`` and ``"pupil_center"``, which decide the protocol of a model."""
+        return tuple(name for name in ("behavior", "pupil_center") if getattr(self, name))
+
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
         for exact, others in (("unit_ids", ("areas", "layers", "neurons")), ("image_ids", ("training_images",))):

@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from striate.benchmarks import BenchmarkSpec, is_default, load_benchmark
 from striate.benchmarks.session_names import is_session as is_session
 from striate.benchmarks.session_names import valid_session as valid_session
-from striate.benchmarks.tiers import TEST_TIERS as TEST_TIERS
-from striate.benchmarks.tiers import TIERS as TIERS
-from striate.benchmarks.tiers import TRAINING_TIERS as TRAINING_TIERS
-from striate.benchmarks.tiers import tier_name as tier_name
 
 
 @dataclass(frozen=True)
@@ -117,7 +113,13 @@ def statistics_member(variable: str, statistics_set: str, statistic: str) -> str
 
 
 def statistics_sets(benchmark: BenchmarkSpec) -> tuple[str, ...]:
-    """Return the names of the sets of statistics that `striate.write` writes for a benchmark."""
+    """Return the names of the sets of statistics that `striate.write` writes for a benchmark.
+
+    Examples
+    --------
+    >>> statistics_sets(load_benchmark())
+    ('all', 'stimulus_Frame')
+    """
     return STATISTICS_SETS if is_default(benchmark) else STATISTICS_SETS[:1]
 
 

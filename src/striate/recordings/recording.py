@@ -295,6 +295,15 @@ class Recording:
         ------
         InputError
             If there is no such benchmark, or the recording does not fit it.
+
+        Examples
+        --------
+        >>> import striate
+        >>> from striate.benchmarks import BenchmarkSpec
+        >>> settings = {"neurons": 5, "train": 20, "validation": 5, "test_images": 4, "repeats": 1, "image_shape": (18, 32)}
+        >>> recording = striate.simulate(**settings, seed=1).recording
+        >>> list(recording.with_benchmark(BenchmarkSpec(name="still-mice")).arrays)
+        ['images', 'responses']
         """
         spec = load_benchmark(benchmark)
         if spec == self.benchmark:

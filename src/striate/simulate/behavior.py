@@ -68,7 +68,13 @@ def behavior_variables(names: Sequence[str]) -> list[BehaviorVariable]:
 
 
 def variables_of_columns(columns: Iterable[str]) -> list[BehaviorVariable]:
-    """Return the behaviour variables of the gains in a table of neurons, in the order of its columns."""
+    """Return the behaviour variables of the gains in a table of neurons, in the order of its columns.
+
+    Examples
+    --------
+    >>> [variable.mean for variable in variables_of_columns(["unit_id", "gain_dilation", "gain2_licking", "gain_offset"])]
+    [30.7, 5.0]
+    """
     known = {variable.gain_column: variable for variable in _MOUSE_VARIABLES.values()}
     return [
         known.get(column) or BehaviorVariable(*_OTHER, column) for column in columns if _GAIN_COLUMN.fullmatch(column)

@@ -138,9 +138,7 @@ def predict(
         image_id=trials["image_id"].to_numpy(),
         unit_ids=data_loaders.unit_ids,
         values=values,
-        protocol=recording.benchmark.protocol_for(
-            [name for name in ("behavior", "pupil_center") if getattr(settings, name)]
-        ).name,
+        protocol=recording.benchmark.protocol_for(settings.extra_inputs).name,
     )
 
 

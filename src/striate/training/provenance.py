@@ -48,7 +48,7 @@ def collect_provenance(
 ) -> dict[str, Any]:
     """Collect what determines the result of a training in addition to the recipe."""
     return {
-        "protocol": recipe.protocol,
+        "protocol": opened[0].benchmark.protocol_for(recipe.data.extra_inputs).name,
         "seed": seed,
         "recordings": [
             {

@@ -19,14 +19,12 @@ from striate._internal.config_validation import table_model, validate_settings
 from striate._internal.paths import expand_path
 from striate._internal.renamed_settings import renamed_setting_hint
 from striate._internal.safe_parsing import parse_toml, read_limited
+from striate.benchmarks import load_benchmark
 from striate.data.config import DataSettings
 from striate.errors import InputError, describe_type, nearest
 from striate.models.config import ModelPart, ModelSettings
 from striate.registry import Part, Settings, load_plugin, losses, models, optimisers, schedules
 from striate.training.config_overrides import Overrides, apply, parsed
-
-IMAGE = "image"
-IMAGE_BEHAVIOR = "image + behaviour"
 
 
 class _Settings(BaseModel):
@@ -258,8 +256,8 @@ class Recipe(_Settings):
 
     @property
     def protocol(self) -> str:
-        """Inputs of the model: ``"image"`` or ``"image + behaviour"``."""
-        return IMAGE_BEHAVIOR if self.data.behavior or self.data.pupil_center else IMAGE
+        """Protocol of SENSORIUM 2022 that the inputs of the model need: ``"image"`` or ``"image + behaviour"``."""
+        return load_benchmark().protocol_for(self.data.extra_inputs).name
 
     def __repr__(self) -> str:
         return f"<Recipe {self.description or 'without description'} ({self.protocol})>"

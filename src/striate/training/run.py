@@ -143,8 +143,8 @@ class Run:
 
     @property
     def protocol(self) -> str:
-        """Inputs of the model: ``"image"`` or ``"image + behaviour"``."""
-        return self.recipe.protocol
+        """Protocol of the benchmark that the inputs of the model need, such as ``"image"`` or ``"image + behaviour"``."""
+        return str(self.provenance.get("protocol", self.recipe.protocol))
 
     @property
     def sessions(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from striate.training.neuron_weights import neuron_weights as load_neuron_weight
 from striate.training.own_module import OwnModelSettings, check_module
 from striate.training.progress import progress_display
 from striate.training.provenance import check_same_run, collect_provenance, now, record_attempt, without_folders
-from striate.training.recipe import IMAGE, Recipe, load_recipe
+from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.signals import Interruption, TrainingStopped
 from striate.training.tensorboard import TensorBoard
@@ -248,10 +248,10 @@ def _check_recording(recording: Recording, recipe: Recipe) -> None:
         )
     shown = recording.trials["image_id"].iloc[recording.rows("validation")]
     if len(shown) < 2 or (
-        shown.nunique() < 2 and recipe.protocol == IMAGE
+        shown.nunique() < 2 and not recipe.data.extra_inputs
     ):  # correlations would be 0, whatever is learnt
         raise InputError(
-            f"Recording {recording.session} shows one image in its {len(shown)} trials of tier 'validation', which cannot tell models "
+            f"Recording {recording.session} shows one image in its {len(shown)} trials of tier {recording.benchmark.validation_tier!r}, which cannot tell models "
             "apart: give at least two of its images that tier, and write it again."
         )
 

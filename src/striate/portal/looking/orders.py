@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate.benchmarks.tiers import TIERS
 from striate.recordings import Recording
-from striate.recordings.layout import TIERS
 
 Order = NDArray[np.intp]
 

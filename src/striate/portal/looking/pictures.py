@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from striate.benchmarks.tiers import TIERS
 from striate.recordings import Recording
-from striate.recordings.layout import TIERS
 
 ACROSS, DOWN = 8, 6  # thumbnails of a sheet
 _WIDEST = 96  # pixels of a thumbnail

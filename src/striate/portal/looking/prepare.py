@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.benchmarks.tiers import TIERS
 from striate.errors import InputError
 from striate.portal.looking import pyramid
 from striate.portal.looking.codes import LARGEST
@@ -19,7 +20,7 @@ from striate.portal.looking.responses import EDGES, Overview, Reliability, Shown
 from striate.portal.looking.version import SUMMARY, VERSION
 from striate.recordings import Recording, check
 from striate.recordings.archive import open_archive
-from striate.recordings.layout import TIERS, VARIABLES
+from striate.recordings.layout import VARIABLES
 from striate.recordings.pack import load, pack
 
 _FINDINGS = 100  # that are listed; a damaged archive can have one a trial

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.benchmarks.tiers import TEST_TIERS
 from striate.data.standardisation import Standardisation
 from striate.metrics import Repeats, jackknife_oracle, split_half
 from striate.recordings import Recording
-from striate.recordings.layout import TEST_TIERS
 
 Floats = NDArray[np.float32]
 
