@@ -244,7 +244,7 @@ def test_message_names_the_broken_archive(tmp_path: Path) -> None:
 
 def test_any_header_is_parsed_or_refused() -> None:
     """Random damage to the first 200 bytes of an array file never escapes as another exception."""
-    from striate.recordings.check_findings import UnreadableError
+    from striate.recordings.checks.report import UnreadableError
     from striate.recordings.npy_format import parse
 
     rng = np.random.default_rng(0)

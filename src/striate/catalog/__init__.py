@@ -1,8 +1,8 @@
 """Catalogue of datasets: files, sizes, hashes, tracks, licence and citation. Each dataset is one TOML file."""
 
-from striate.catalog.catalogue import catalogue_folder, get_dataset, list_datasets
 from striate.catalog.citation import collect_citations
 from striate.catalog.dataset import Citation, DataFile, Dataset, Licence
+from striate.catalog.lookup import catalogue_folder, get_dataset, list_datasets
 from striate.catalog.open import as_recording, as_recordings, find_dataset, locate, locate_all, open
 
 __all__ = [

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from striate._internal.paths import expand_path
-from striate.catalog.catalogue import get_dataset, list_datasets
 from striate.catalog.dataset import DataFile, Dataset
 from striate.catalog.local_files import find_fetched
+from striate.catalog.lookup import get_dataset, list_datasets
 from striate.errors import InputError, describe_type
 
 if TYPE_CHECKING:

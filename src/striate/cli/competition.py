@@ -14,7 +14,7 @@ from striate.cli.app import COMPETITIONS, app
 
 if TYPE_CHECKING:
     from striate.competition import BoardResult, Results, RowResult, Vault
-    from striate.recordings.check_findings import Finding
+    from striate.recordings.checks.report import Finding
 
 console = Console(highlight=False)
 competition = typer.Typer(

@@ -23,7 +23,7 @@ from striate.competition.probes import (
 )
 from striate.competition.probes.material import Material, gather
 from striate.competition.vault import Vault
-from striate.recordings.check_findings import CheckReport, Finding, Severity
+from striate.recordings.checks.report import CheckReport, Finding, Severity
 
 Probe = Callable[[Material], Iterator[Finding]]
 

@@ -1,7 +1,7 @@
 """The named rules of ``striate competition audit``: what may not be found in public files."""
 
-from striate.recordings.check_findings import Finding, Severity
-from striate.recordings.check_rules import Rule
+from striate.recordings.checks.report import Finding, Severity
+from striate.recordings.checks.rules import Rule
 
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 

@@ -1,8 +1,8 @@
-from .check import check as check
-from .check_findings import CheckReport as CheckReport
-from .check_findings import Finding as Finding
-from .check_findings import Severity as Severity
-from .check_rules import RULES as RULES
+from .checks.report import CheckReport as CheckReport
+from .checks.report import Finding as Finding
+from .checks.report import Severity as Severity
+from .checks.rules import RULES as RULES
+from .checks.run import check as check
 from .convert import convert as convert
 from .pack_cache import cache_folder as cache_folder
 from .pack_cache import open as open

@@ -20,8 +20,8 @@ from striate._internal.file_types import detect_file_type
 from striate._internal.zip_files import open_zip
 from striate.errors import InputError, listed
 from striate.recordings import layout
-from striate.recordings.check_findings import Finding, UnreadableError
-from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.report import Finding, UnreadableError
+from striate.recordings.checks.rules import make_finding
 
 MAX_MEMBER_SIZE = 256 * 2**20  # bytes; the responses of a million neurons in one trial have 8 MB
 

@@ -16,7 +16,7 @@ from striate.benchmarks import Benchmark, BenchmarkSpec, load_benchmark
 from striate.errors import InputError, nearest, shortened
 from striate.recordings import npy_format
 from striate.recordings.axis_order import infer_axes
-from striate.recordings.check_findings import UnreadableError
+from striate.recordings.checks.report import UnreadableError
 from striate.recordings.hdf5_files import decode_text, read_hdf5
 
 Array = NDArray[Any]

@@ -14,7 +14,7 @@ from striate.benchmarks import Benchmark, BenchmarkSpec, load_benchmark
 from striate.errors import InputError, listed, validate_seed
 from striate.recordings.archive import open_archive
 from striate.recordings.axis_order import CHANNEL_IMAGE_AXES, IMAGE_AXES, RESPONSE_AXES, transpose_axes
-from striate.recordings.check_findings import Severity, UnreadableError
+from striate.recordings.checks.report import Severity, UnreadableError
 from striate.recordings.lab_tables import Table, get_trial_ids, get_unit_ids, neuron_table, trial_table
 from striate.recordings.recording import Recording
 from striate.recordings.table_labels import (

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from striate._internal.file_types import detect_type_of_bytes
 from striate._internal.zip_files import open_zip
 from striate.errors import InputError, shortened
-from striate.recordings.check_findings import UnreadableError
-from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.report import UnreadableError
+from striate.recordings.checks.rules import make_finding
 
 _MAGIC = b"\x93NUMPY"
 _MAX_HEADER_LENGTH = 10_000

@@ -21,8 +21,8 @@ from striate.errors import InputError, StriateError, printable_text, shortened
 from striate.recordings import layout
 from striate.recordings import npy_format as npy
 from striate.recordings.archive import Archive
-from striate.recordings.check_findings import Finding, Severity, UnreadableError
-from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.report import Finding, Severity, UnreadableError
+from striate.recordings.checks.rules import make_finding
 from striate.recordings.recording import Recording
 from striate.recordings.statistics import VariableStatistics
 from striate.recordings.tables import Tables, read_tables

@@ -10,7 +10,7 @@ from striate._internal.paths import expand_path
 from striate.errors import InputError
 from striate.recordings import pack as packing
 from striate.recordings.archive import iterate_files, open_archive
-from striate.recordings.check_findings import UnreadableError
+from striate.recordings.checks.report import UnreadableError
 from striate.recordings.layout import valid_session
 from striate.recordings.recording import Recording
 

@@ -16,8 +16,8 @@ from striate.benchmarks.loading import LARGEST_FILE
 from striate.errors import InputError, listed
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive
-from striate.recordings.check_findings import Finding, Severity, UnreadableError
-from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.report import Finding, Severity, UnreadableError
+from striate.recordings.checks.rules import make_finding
 from striate.recordings.statistics import VariableStatistics, statistics_shape
 
 Array = NDArray[Any]

@@ -13,8 +13,8 @@ from striate.benchmarks import BenchmarkSpec
 from striate.errors import listed
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive
-from striate.recordings.check_findings import Finding, UnreadableError
-from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.report import Finding, UnreadableError
+from striate.recordings.checks.rules import make_finding
 
 Array = NDArray[Any]
 

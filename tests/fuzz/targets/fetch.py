@@ -16,9 +16,9 @@ _POINTER = b"/annex/objects/MD5E-s423--d41d8cd98f00b204e9800998ecf8427e.zip\n"
 
 
 def _dataset(path: Path) -> None:
-    from striate.catalog import catalogue
+    from striate.catalog import lookup
 
-    catalogue._read(path, "sensorium2022")
+    lookup._read(path, "sensorium2022")
 
 
 def _datasets() -> list[bytes]:

@@ -81,8 +81,8 @@ def test_findings_are_said_as_the_rules_say_them() -> None:
     from django.utils.translation import override
 
     from striate.portal.looking.findings import DEMANDS, SEVERITIES, findings
-    from striate.recordings.check_findings import Severity
-    from striate.recordings.check_rules import RULES
+    from striate.recordings.checks.report import Severity
+    from striate.recordings.checks.rules import RULES
 
     with override("en-gb"):
         assert {name: str(said) for name, said in DEMANDS.items()} == {

@@ -12,7 +12,7 @@ from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.withheld_elsewhere import Rows, withheld_rows
 from striate.data.standardisation import Standardisation
 from striate.errors import listed
-from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.checks.report import Finding, Severity
 
 _SAME_RESPONSES = 0.999  # correlation of the responses of two trials that makes them one
 _SAME_REST = 0.98  # the same without the neurons that responded most

@@ -12,7 +12,7 @@ from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.altered_pictures import Alteration, altered_pictures
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
-from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.checks.report import Finding, Severity
 
 _RULE = "altered-test-image"
 _TOLD = 3  # images of an archive

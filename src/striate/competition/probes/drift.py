@@ -11,7 +11,7 @@ from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive, response_components
 from striate.competition.probes.serial import rank_correlation
 from striate.recordings import layout
-from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.checks.report import Finding, Severity
 
 Floats = NDArray[np.float64]
 

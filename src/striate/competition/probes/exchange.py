@@ -11,7 +11,7 @@ from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.rules import FINAL, LIVE
 from striate.competition.split import balance
-from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.checks.report import Finding, Severity
 
 _UNLIKELY = 0.01
 

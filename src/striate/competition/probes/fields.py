@@ -13,7 +13,7 @@ from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.serial import rank_correlation, resemblance, strong
 from striate.errors import listed
 from striate.recordings import layout
-from striate.recordings.check_findings import Finding
+from striate.recordings.checks.report import Finding
 
 _TRIAL_FIELDS = ("tier", "image_id", "trial_idx", "frame_image_class")
 _NEURON_FIELDS = ("unit_id", "area", "layer", "animal_id", "session", "scan_idx", "x", "y", "z")

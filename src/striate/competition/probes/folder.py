@@ -16,7 +16,7 @@ from striate.competition.probes.material import Material
 from striate.competition.rules import FILE, parse_rules
 from striate.competition.secret_files import kind_of_secret
 from striate.errors import InputError
-from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.checks.report import Finding, Severity
 
 # What striate adds to a competition's folder after it was built.
 ADDED = ("commitment.json", "receipts.jsonl", "results")

@@ -17,7 +17,7 @@ from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.errors import listed
-from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.checks.report import Finding, Severity
 
 Encode = Callable[[int], bytes]
 Digest = Callable[[bytes], str]

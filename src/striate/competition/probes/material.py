@@ -17,7 +17,7 @@ from striate.competition.vault import Mapping, Vault
 from striate.errors import InputError
 from striate.recordings import Recording
 from striate.recordings import open as open_recording
-from striate.recordings.check_findings import Finding
+from striate.recordings.checks.report import Finding
 
 _VARIABLES = ("behavior", "pupil_center")
 

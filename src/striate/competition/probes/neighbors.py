@@ -11,7 +11,7 @@ from striate.competition.probes.per_trial import columns, unknown_members
 from striate.competition.probes.public_archive import PublicArchive
 from striate.recordings import layout
 from striate.recordings.archive import open_archive
-from striate.recordings.check_findings import Finding
+from striate.recordings.checks.report import Finding
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from striate.competition.probes.public_archive import PublicArchive
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive, open_archive
-from striate.recordings.check_findings import UnreadableError
+from striate.recordings.checks.report import UnreadableError
 
 Array = NDArray[Any]
 

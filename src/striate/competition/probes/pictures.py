@@ -13,7 +13,7 @@ from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.rules import FINAL, LIVE
 from striate.errors import listed
-from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.checks.report import Finding, Severity
 
 
 def look(material: Material) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from striate.competition.probes.generators import SHUFFLES, FirstDraws, pcg64_ou
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.serial import resemblance
-from striate.recordings.check_findings import Finding
+from striate.recordings.checks.report import Finding
 from striate.simulate.seeds import Seed
 
 _SMALL = 20_000

@@ -14,7 +14,7 @@ from striate.data.standardisation import Standardisation
 from striate.errors import listed
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive, open_archive
-from striate.recordings.check_findings import Finding, Severity, UnreadableError
+from striate.recordings.checks.report import Finding, Severity, UnreadableError
 from striate.recordings.statistics import VariableStatistics, compute_statistics
 
 Array = NDArray[Any]

@@ -13,7 +13,7 @@ from striate.competition.probes.public_archive import PublicArchive
 from striate.errors import listed
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive, open_archive
-from striate.recordings.check_findings import Finding, UnreadableError
+from striate.recordings.checks.report import Finding, UnreadableError
 from striate.recordings.trial_reader import THREADS
 
 _CHUNK = 256

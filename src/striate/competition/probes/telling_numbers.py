@@ -16,7 +16,7 @@ from striate.competition.probes.rank_tests import LEVEL, GroupedTarget, log_chan
 from striate.competition.probes.serial import resemblance
 from striate.competition.rules import FINAL, LIVE
 from striate.competition.vault import Vault
-from striate.recordings.check_findings import Finding
+from striate.recordings.checks.report import Finding
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]

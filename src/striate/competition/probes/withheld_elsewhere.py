@@ -13,7 +13,7 @@ from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.telling_numbers import withheld_answers
 from striate.data.standardisation import Standardisation
 from striate.recordings.archive import open_archive
-from striate.recordings.check_findings import Finding, UnreadableError
+from striate.recordings.checks.report import Finding, UnreadableError
 
 Floats = NDArray[np.float64]
 

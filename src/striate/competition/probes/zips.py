@@ -18,7 +18,7 @@ from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.serial import rank_correlation, resemblance, strong
 from striate.errors import listed
 from striate.recordings import layout
-from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.checks.report import Finding, Severity
 
 _MEND = "Write the archive with striate (`striate competition build`, `striate.write`)."
 _NORMAL = (1980, 1, 1, 0, 0, 0)

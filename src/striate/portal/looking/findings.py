@@ -9,14 +9,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from striate.recordings.check_findings import Severity
+from striate.recordings.checks.report import Severity
 
 SEVERITIES: dict[str, Promise] = {
     Severity.ERROR: pgettext_lazy("severity of a finding", "error"),
     Severity.WARNING: pgettext_lazy("severity of a finding", "warning"),
     Severity.NOTE: pgettext_lazy("severity of a finding", "note"),
 }
-# The demand of each rule in `striate.recordings.check_rules.RULES`, without its code markup.
+# The demand of each rule in `striate.recordings.checks.rules.RULES`, without its code markup.
 DEMANDS: dict[str, Promise] = {
     # the archive as a container
     "not-an-archive": _("The path is a zip archive or a folder."),

@@ -9,8 +9,8 @@ import pandas as pd
 from striate.benchmarks import BenchmarkSpec
 from striate.errors import listed
 from striate.recordings import layout
-from striate.recordings.check_findings import Finding
-from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.report import Finding
+from striate.recordings.checks.rules import make_finding
 from striate.recordings.checks.scan import TrialScan
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from striate._internal.progress_bars import Advance
 from striate.errors import listed
 from striate.recordings import layout
-from striate.recordings.check_findings import Finding
-from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.report import Finding
+from striate.recordings.checks.rules import make_finding
 from striate.recordings.statistics import statistics_shape
 from striate.recordings.trial_reader import TrialReader
 

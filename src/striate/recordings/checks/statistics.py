@@ -7,8 +7,8 @@ import pandas as pd
 
 from striate.errors import listed
 from striate.recordings import layout
-from striate.recordings.check_findings import Finding, Severity
-from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.report import Finding, Severity
+from striate.recordings.checks.rules import make_finding
 from striate.recordings.checks.scan import Moments, TrialScan
 from striate.recordings.statistics import VariableStatistics
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from striate.benchmarks import BenchmarkSpec
-from striate.recordings.check_findings import Finding
-from striate.recordings.check_rules import make_finding
+from striate.recordings.checks.report import Finding
+from striate.recordings.checks.rules import make_finding
 from striate.recordings.checks.scan import TrialScan
 
 

@@ -10,9 +10,9 @@ from striate.benchmarks import is_default
 from striate.errors import InputError, describe_type, printable_text
 from striate.recordings import layout
 from striate.recordings.archive import Archive, open_archive
-from striate.recordings.check_findings import CheckReport, Finding, Severity, UnreadableError
-from striate.recordings.check_rules import make_finding
 from striate.recordings.checks import images, responses, statistics, trial_order
+from striate.recordings.checks.report import CheckReport, Finding, Severity, UnreadableError
+from striate.recordings.checks.rules import make_finding
 from striate.recordings.checks.scan import scan_trials
 from striate.recordings.pack import MANIFEST, session_from_neurons, session_of_archive
 from striate.recordings.recording import Recording

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from striate.errors import printable_text
-from striate.recordings.check_findings import Finding, Severity
+from striate.recordings.checks.report import Finding, Severity
 
 
 @dataclass(frozen=True)
