@@ -1,5 +1,6 @@
 """The description of a benchmark: validated whole, found by name or path, and SENSORIUM 2022 as ever."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +73,20 @@ def test_a_plugin_registers_a_benchmark() -> None:
             load_benchmark("of-plugin")
     finally:
         registry.benchmarks.forget(__name__)
+
+
+def test_a_changed_plugin_file_changes_its_benchmark(tmp_path: Path) -> None:
+    text = (
+        "from striate.benchmarks import BenchmarkSpec\n"
+        "from striate.registry import benchmarks\n"
+        "@benchmarks.register('changing')\n"
+        "def described():\n"
+        "    return BenchmarkSpec(name='changing', title='{}')\n"
+    )
+    for title in ("before", "after"):
+        (tmp_path / "plugin.py").write_text(text.format(title))
+        registry.load_plugin(tmp_path / "plugin.py")
+        assert load_benchmark("changing").title == title
 
 
 @pytest.mark.parametrize(

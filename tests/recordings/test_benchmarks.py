@@ -16,9 +16,11 @@ from tests.recordings.test_matlab import write_matlab
 
 import striate
 from striate.benchmarks import BenchmarkSpec, load_benchmark
+from striate.benchmarks.tables import Stimulus
 from striate.errors import InputError
 from striate.recordings import Recording, check, write
 from striate.recordings import open as open_recording
+from striate.recordings.pictures import picture
 from striate.testing import RecordingConformance
 from striate.testing.strategies import recordings
 
@@ -248,3 +250,14 @@ def test_arrays_of_several_channels_are_read_from_hdf5(matlab: bool, tmp_path: P
 def test_arrays_that_do_not_fit_the_benchmark_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         striate.convert(**{**ARGUMENTS, **colour_arrays(), **change})
+
+
+def test_pictures_show_every_channel() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    assert np.array_equal(picture(grey, Stimulus()), grey[0])
+    assert np.array_equal(picture(grey / 255.0, Stimulus(range=(0, 1))), grey[0])
+    assert picture(np.array([[[-5.0, 300.0]]]), Stimulus()).tolist() == [[0, 255]], "clipped"
+    three = np.stack([grey[0], grey[0].T, 255 - grey[0]])
+    colour = picture(three, Stimulus(channels=["red", "green", "blue"]))
+    assert np.array_equal(np.moveaxis(colour, -1, 0), three)
+    assert np.array_equal(picture(three, Stimulus(channels=["s", "m", "l"])), np.hstack(list(three)))

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -123,13 +122,12 @@ def _validated(tables: Mapping[str, Any], source: str) -> BenchmarkSpec:
 
 
 def _with_own_name(spec: BenchmarkSpec, source: str) -> BenchmarkSpec:
-    if spec.name == DEFAULT and DEFAULT in benchmarks and spec != _registered(DEFAULT):
+    if spec.name == DEFAULT and spec is not _registered(DEFAULT) and spec != _registered(DEFAULT):
         raise InputError(
             f"{source}: the benchmark is called {DEFAULT!r}, but differs from that benchmark: give it a name of its own."
         )
     return spec
 
 
-@cache
 def _registered(name: str) -> BenchmarkSpec:
     return check_spec(benchmarks[name].value())

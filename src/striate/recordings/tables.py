@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from striate._internal.arrays import to_int64, to_storable_dtype
 from striate._internal.file_names import decode_file_name
 from striate._internal.safe_parsing import parse_toml
-from striate.benchmarks import BenchmarkSpec, load_benchmark, parse_benchmark
+from striate.benchmarks import BenchmarkSpec, is_default, load_benchmark, parse_benchmark
 from striate.benchmarks.loading import LARGEST_FILE
 from striate.errors import InputError, listed
 from striate.recordings import layout, npy_format
@@ -65,11 +65,9 @@ def read_tables(archive: Archive) -> Tables:
     for member in layout.standard_meta_members(tables.benchmark):
         if member.lower() not in present and member not in layout.REQUIRED_MEMBERS:
             rule = "missing-statistics" if member.startswith("meta/statistics/") else "missing-field"
-            tables.findings.append(
-                make_finding(
-                    rule, member, "the file is missing; the tools of 2022 need it.", "`striate convert` adds it."
-                )
-            )
+            needed = "the tools of 2022 need it" if is_default(tables.benchmark) else "`striate.write` writes it"
+            message = f"the file is missing; {needed}."
+            tables.findings.append(make_finding(rule, member, message, "`striate convert` adds it."))
     tables.neurons = _read_neurons(archive, tables.findings)
     tables.trials = _read_trials(archive, tables.benchmark, tables.findings)
     _read_statistics(archive, tables)
