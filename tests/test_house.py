@@ -80,6 +80,7 @@ def test_every_room_is_in_the_plan() -> None:
     assert rooms == {*ROOMS, *OUTSIDE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_rooms_before_it(room: str) -> None:
     allowed = set(ROOMS[: ROOMS.index(room) + 1])
@@ -93,6 +94,7 @@ def test_a_room_imports_only_rooms_before_it(room: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_imports_within_a_package_are_absolute() -> None:
     """Relative imports would hide from the test above where they lead."""
     relative = [

@@ -16,7 +16,7 @@ from striate.registry import (
     Part,
     Registry,
     Settings,
-    chosen_components,
+    chosen_settings,
     import_object,
     installed_plugins_only,
     load_plugin,
@@ -183,7 +183,7 @@ def test_fields_hold_any_component(shapes: Registry[Any]) -> None:
         others: tuple[Annotated[Settings, Part(shapes)], ...] = ()
 
     drawing = Drawing.model_validate_json('{"first": {"side": 2}, "others": [{"type": "square"}]}')
-    assert [component.name for component in chosen_components(drawing)] == ["square", "square"]
+    assert [settings.type for _, settings in chosen_settings(drawing)] == ["square", "square"]
     assert Drawing.model_validate(drawing.model_dump()) == drawing
     with pytest.raises(ValidationError, match="side"):
         Drawing.model_validate_json('{"first": {"side": 2.5}}')

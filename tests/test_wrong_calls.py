@@ -233,6 +233,7 @@ def test_there_are_about_a_hundred() -> None:
     assert len(CALLS) > 100
 
 
+@pytest.mark.slow
 def test_recordings_are_taken_by_path_wherever_they_are_taken(at_hand: SimpleNamespace, tmp_path: Path) -> None:
     h, path = at_hand, at_hand.archive
     opened = striate.open(path)
@@ -256,6 +257,7 @@ def test_recordings_are_taken_by_path_wherever_they_are_taken(at_hand: SimpleNam
     assert "submission" in page.read_text()
 
 
+@pytest.mark.slow
 def test_a_recording_is_checked_as_its_archive_is(at_hand: SimpleNamespace) -> None:
     expected = {f.rule for f in striate.check(at_hand.archive)}
     for given in (striate.open(at_hand.archive), at_hand.recording):

@@ -95,6 +95,7 @@ def test_commands_take_names(source: Path) -> None:
     assert_one_sentence(run_in_process("check", "ours/7-1-9"), "did you mean")
 
 
+@pytest.mark.slow
 def test_terms_stay_with_what_is_made(source: Path, tmp_path: Path) -> None:
     from striate.report import ReportData, write_report
 

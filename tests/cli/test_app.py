@@ -16,6 +16,7 @@ def striate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "striate", *arguments], capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says", "see"),
     [
@@ -92,6 +93,7 @@ def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[st
             yield (*path, name)
 
 
+@pytest.mark.slow
 def test_help_fits_80_columns_and_names_no_type_for_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     seen = list(commands())

@@ -86,6 +86,7 @@ def test_a_competition_from_build_to_verify(striate, rules, full, tmp_path):
     assert "last digit" in json.dumps(document)
 
 
+@pytest.mark.slow
 def test_the_organiser_is_told_of_the_same_predictions_of_two_teams(striate, competition, tmp_path):
     game = play(competition, tmp_path)
     for hours, (team, skill) in enumerate([("Alpha", 0.5), ("Copycat", 0.5), ("Beta", 0.2)]):
@@ -96,6 +97,7 @@ def test_the_organiser_is_told_of_the_same_predictions_of_two_teams(striate, com
     assert "Beta have" not in out
 
 
+@pytest.mark.slow
 def test_a_leak_ends_with_status_1(striate, competition, tmp_path):
     shutil.copytree(competition.folder, tmp_path / "public")
     (tmp_path / "public" / "notes.txt").write_text("seed = 12345")
@@ -116,6 +118,7 @@ def test_a_broken_chain_ends_with_status_1(striate, competition, tmp_path):
     assert ": verified" not in out
 
 
+@pytest.mark.slow
 def test_simulated_recordings_are_built_from_random_bits(striate, tmp_path):
     (tmp_path / "c.toml").write_text(small_rules("own", tiers__split="given").to_toml())
     small = [

@@ -15,6 +15,7 @@ def game(competition, tmp_path, monkeypatch):
     return play(competition, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_deadline_is_extended_a_team_disqualified_and_everybody_sees_it(striate, game, tmp_path):
     at = ("--at", "2026-04-03T12:00:00Z")
     game.submit("Cheat & Co", 0.9)

@@ -29,6 +29,7 @@ SMALL = [
 ]
 
 
+@pytest.mark.slow
 def test_one_pretraining_scan_is_the_default(capsys, monkeypatch, tmp_path):
     code, out, err = run(capsys, monkeypatch, "simulate", tmp_path / "mouse", *SMALL)
     assert (code, err) == (0, "")

@@ -18,6 +18,7 @@ from striate.cli.standard_streams import HANDLER, escape, make_printable
 from striate.submissions import Submission
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
 def test_scores_are_printed_in_every_encoding(tmp_path: Path, encoding: str) -> None:
     recording = small_recording("7-1-1")
@@ -69,6 +70,7 @@ def test_only_encoding_is_handled() -> None:
     assert HANDLER == "striate.escape"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_may_be_closed(tmp_path: Path, closed: str) -> None:
     """As some job schedulers and services start programs; files do not take the place of a stream."""

@@ -32,6 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_recipes_are_listed_and_shown() -> None:
     listed = run_in_process("recipes")
     assert listed.status == 0
@@ -191,6 +192,7 @@ REFUSED: dict[str, tuple[Arguments, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_is_refused(case: str, place: Path, tmp_path: Path) -> None:
     arguments, says = REFUSED[case]
@@ -237,6 +239,7 @@ BROKEN: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BROKEN)
 def test_broken_recipes(case: str, place: Path, tmp_path: Path) -> None:
     text, mentions = BROKEN[case]

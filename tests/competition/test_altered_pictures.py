@@ -104,6 +104,7 @@ ALTERED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALTERED)
 def test_an_altered_picture_is_found(kind, pictures):
     alter, said = ALTERED[kind]

@@ -78,6 +78,7 @@ def kinds():
         yield pytest.param(kind, marks=[] if kind in FAST else [pytest.mark.slow])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("kind", list(kinds()))
 def test_a_planted_leak_is_found(kind, plot, vault):
@@ -168,11 +169,13 @@ def test_a_folder_of_archives_that_nobody_withheld_anything_of_leaks_nothing_by_
     assert "withheld-responses" not in audit(tmp_path).rules
 
 
+@pytest.mark.slow
 def test_a_broken_archive_is_a_finding(plot):
     plot.archive().write_bytes(plot.archive().read_bytes()[:5000])
     assert "unreadable-archive" in {f.rule for f in audit(plot.folder) if f.severity == "error"}
 
 
+@pytest.mark.slow
 def test_drift_is_reported_with_its_interval(competition, vault):
     said = {f.file: f.message for f in audit(competition.folder, vault) if f.rule == "order-from-drift"}
     assert len(said) == 2

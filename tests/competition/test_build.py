@@ -122,6 +122,7 @@ def test_images_get_new_numbers_the_same_in_all_recordings(competition):
     assert abs(np.corrcoef(old, new)[0, 1]) < 0.3
 
 
+@pytest.mark.slow
 def test_ids_may_be_kept(tmp_path):
     made = built(tmp_path, small_rules(image_ids="kept"))
     assert set(striate.open(archive(made, TRACK)).trials["image_id"]) == set(mouse(TRACK, finals=5).trials["image_id"])
@@ -179,6 +180,7 @@ def test_a_stratified_split_draws_final_images_from_the_test_images(tmp_path):
     assert made.balance["main"].p > 0.3
 
 
+@pytest.mark.slow
 def test_tracks_that_share_images_share_the_split(tmp_path):
     rules = small_rules(tiers__split="stratified", pretraining__sessions=[])
     made = built(tmp_path, rules, [mouse(TRACK, live=12), mouse(TRACK_PLUS, live=12)])
@@ -303,6 +305,7 @@ def test_a_track_is_not_ranked_by_feve_with_too_few_images(tmp_path):
     assert built(tmp_path / "enough", *one(60, 60)).rules.tracks[0].metric == "feve"
 
 
+@pytest.mark.slow
 def test_final_images_must_not_be_public_elsewhere(tmp_path):
     rules = small_rules(tiers__split="stratified")
     recordings = [mouse(TRACK, live=8), mouse(TRACK_PLUS, live=8), mouse(OTHER, live=8)]
@@ -355,6 +358,7 @@ def test_a_weak_passphrase_is_refused_before_anything_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_rules_are_published_as_they_stand(tmp_path):
     text = "# to whom it may concern\n" + small_rules("own").to_toml()
     (tmp_path / "competition.toml").write_text(text)

@@ -322,6 +322,7 @@ def cheated(game):
     return game
 
 
+@pytest.mark.slow
 def test_the_next_wins_and_no_band_includes_a_disqualified_team(cheated):
     results = close(cheated.folder, cheated.vault, cheated.store, cheated.scratch / "r", at=AFTER, release=True)
     board = results.boards[0]
@@ -341,6 +342,7 @@ def test_the_next_wins_and_no_band_includes_a_disqualified_team(cheated):
     assert "4 receipts and 3 notices" in said(found)["chain of receipts"]
 
 
+@pytest.mark.slow
 def test_the_ranking_is_the_one_of_a_competition_without_the_team(cheated, competition, tmp_path):
     whole = close(cheated.folder, cheated.vault, cheated.store, cheated.scratch / "r", at=AFTER)
     other = play(competition, tmp_path / "other")
@@ -453,6 +455,7 @@ def test_an_amendment_that_was_not_allowed_is_seen_and_binds_nobody(closed):
         submit(closed.folder, closed.file(0.3), "Friend", closed.store, at=AFTER)
 
 
+@pytest.mark.slow
 def test_results_that_keep_quiet_are_found_out(closed, tmp_path):
     for key in ("moves", "disqualified"):
         shutil.copytree(closed.scratch / "r", tmp_path / key)

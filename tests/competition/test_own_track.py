@@ -28,6 +28,7 @@ def file_of(game: Game, folder: Path, named: str | None) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [OWN, None])
 def test_a_track_of_ones_own_goes_all_the_way(game: Game, named: str | None, tmp_path: Path) -> None:
     file = file_of(game, tmp_path, named)

@@ -67,6 +67,7 @@ def test_a_late_commitment_says_so(competition, tmp_path):
     assert any("in time" in line for line in said(verify(tmp_path / "public")))
 
 
+@pytest.mark.slow
 def test_one_commits_once_and_to_what_was_built(game, tmp_path):
     with pytest.raises(InputError, match="exists already"):
         commit(game.folder, game.vault, at=STARTS)

@@ -46,6 +46,7 @@ def test_a_template_takes_the_session_of_ones_own():
         template("own", starts=datetime(9999, 12, 31, tzinfo=UTC))
 
 
+@pytest.mark.slow
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.integers(-12, 12))
 def test_templates_are_valid_whenever_they_start(moment, hours):
     starts = moment.replace(tzinfo=timezone(timedelta(hours=hours)))

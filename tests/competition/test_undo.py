@@ -5,6 +5,7 @@ import hmac
 import secrets
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from striate.competition.probes.indices import _ENCODINGS, _HASHES, undo
 COUNT = 200
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     encoding=st.sampled_from(sorted(_ENCODINGS)),
@@ -31,6 +33,7 @@ def test_a_hash_of_small_numbers_is_undone(encoding, hashed, length, first, seed
     assert len(set(found[1].values())) > 0.5 * len(set(names.values()))
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(
     word=st.sampled_from(["11-1-1", "sensorium", "secret"]),
@@ -47,6 +50,7 @@ def test_a_salt_that_can_be_guessed_does_not_help(word, joint, before, seed):
     assert len(found[1]) == len(kept)
 
 
+@pytest.mark.slow
 def test_a_key_that_nobody_knows_does():
     for _ in range(5):
         key = secrets.token_bytes(32)

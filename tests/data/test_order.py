@@ -72,6 +72,7 @@ def test_epochs_are_counted_from_0() -> None:
         sampler().set_epoch(-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache_gib", [None, 0])
 def test_workers_change_nothing(cache_gib: float | None) -> None:
     recording = small_recording()

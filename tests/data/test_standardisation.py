@@ -110,6 +110,7 @@ def test_broken_statistics_are_named() -> None:
 positive = st.floats(0, 1e3, allow_subnormal=False)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(hnp.arrays(np.float64, 4, elements=positive).filter(lambda s: s.mean() > 1e-3), st.data())
 def test_laws_of_the_response_scale(std: np.ndarray, data: st.DataObject) -> None:

@@ -210,6 +210,7 @@ def at_a_terminal(arguments: list[str], typed: bytes) -> tuple[int, str]:
     return status, said.decode(errors="replace")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "agreed"), [(b"y\n", True), (b"n\n", False), (b"\n", False)])
 def test_at_a_terminal_the_terms_are_shown_and_asked_for(typed: bytes, agreed: bool, tmp_path: Path) -> None:
     with serving(host()) as here:

@@ -14,6 +14,7 @@ from tests.fixtures.hosts import FAULTS, Host, serving
 ZIP = zipped()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", ["hash and size", "hash", "nothing"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_fault_does_not_matter(fault: str, known: str, tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ def test_every_reader_says_what_a_file_is(wrong: tuple[Path, str]) -> None:
     assert finding.fix.lower().startswith(kind.advice[:20].lower())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["v5.mat", "session.nwb", "s2p", "saved.zip"])
 def test_the_commands_say_it_in_one_sentence(name: str, tmp_path: Path) -> None:
     make, kind = FILES[name]

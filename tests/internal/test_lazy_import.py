@@ -43,6 +43,7 @@ def test_a_submission_is_read_without_pandas(tmp_path: Path) -> None:  # whose i
     assert done.stdout == f"{submission} False\n"
 
 
+@pytest.mark.slow
 def test_a_page_of_results_needs_no_pytorch() -> None:
     """A portal draws them, and each of its processes would hold it."""
     code = "import sys, striate.report, striate.competition.results_page; print('torch' in sys.modules)"

@@ -117,6 +117,7 @@ def test_statistics_are_still_a_mapping(things: dict[str, Any]) -> None:
     assert statistics["behavior"].mean.shape == (3,)
 
 
+@pytest.mark.slow
 def test_the_seed_of_a_simulation_is_not_shown() -> None:
     simulated = striate.simulate(neurons=5, train=20, image_shape=(36, 64), seed=918273645)
     for said in (repr(simulated), repr(simulated.truth), simulated._repr_html_()):

@@ -39,6 +39,7 @@ def test_an_address_that_a_page_cannot_link_to_is_refused_everywhere(address):
         Citation(text="x", address=address)
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(["http", "https"]),
     st.from_regex(r"[a-z]{1,20}\.org(/[a-z0-9%?&=#._~-]{0,30}){0,3}", fullmatch=True),

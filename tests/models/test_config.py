@@ -56,6 +56,7 @@ def test_every_key_is_tested() -> None:
     assert set(CHANGES) == (every - types) | {"shifter"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", CHANGES)
 def test_every_key_has_an_effect(key: str) -> None:
     table, _, name = key.rpartition(".")

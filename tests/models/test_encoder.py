@@ -28,6 +28,7 @@ def images(count: int = 3, planes: int = 1) -> torch.Tensor:
     return torch.randn(count, planes, 36, 64, generator=torch.Generator().manual_seed(5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sensorium_sota_model", "sensorium_p_sota_model"])
 def test_published_weights_give_the_published_outputs(shared: Path, name: str) -> None:
     model = published.load(shared / "published" / f"{name}.pth")

@@ -53,7 +53,7 @@ def test_a_step_of_training_is_the_formulas(monkeypatch: pytest.MonkeyPatch) -> 
     rates = model.rates(images, "m", pupil_center)
     expected = written_out(reference, images.double(), pupil_center.double(), noise.double())
     torch.testing.assert_close(rates.double(), expected, atol=1e-4, rtol=1e-4)
-    (poisson(rates, responses) * batch_weight(TRIALS, BATCH) + model.regulariser("m")).backward()
+    (poisson(rates, responses).sum() * batch_weight(TRIALS, BATCH) + model.regulariser("m")).backward()
     by_hand = (expected - responses.double() * (expected + 1e-8).log()).sum() * np.sqrt(TRIALS / BATCH)
     (by_hand + penalty(reference)).backward()
     for (name, ours), theirs in zip(model.named_parameters(), reference.parameters(), strict=True):

@@ -178,6 +178,7 @@ def test_every_address_is_in_the_table(world: World) -> None:
     assert known == set(TABLE), f"not in the table: {known - set(TABLE)}; no address: {set(TABLE) - known}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", WHO)
 def test_everybody_gets_what_the_table_says(world: World, scene: Scene, who: str) -> None:
     from django.urls import reverse
@@ -205,6 +206,7 @@ def test_everybody_gets_what_the_table_says(world: World, scene: Scene, who: str
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_head_is_answered_as_get_is_and_changes_nothing(world: World, scene: Scene) -> None:
     from django.urls import reverse
 

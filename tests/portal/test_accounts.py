@@ -297,6 +297,7 @@ def test_a_deleted_account_leaves_nothing_personal_and_its_submissions_to_the_te
     assert not world.browser().login(username="ada", password=PASSWORD)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("proxies", "refused"), [(["127.0.0.1"], False), ([], True)])
 def test_behind_a_proxy_limits_count_people_and_not_the_proxy(
     world: World, monkeypatch: pytest.MonkeyPatch, proxies: list[str], refused: bool

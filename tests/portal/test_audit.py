@@ -87,6 +87,7 @@ def test_signing_in_as_an_organiser_and_tokens_are_in_it(world: World) -> None:
     assert olga.pk in {each.account for each in entries()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terms", [True, False], ids=["who accepted terms", "who did not"])
 def test_the_name_of_an_organiser_goes_with_the_account(world: World, terms: bool) -> None:
     from striate.portal.models import Acceptance

@@ -206,6 +206,7 @@ def test_a_board_without_scores_says_so(world: World) -> None:
     assert world.browser().get("/boards/nonsense/").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_final_board_is_that_of_the_results_and_nobodys_before(
     world: World, board: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -250,6 +251,7 @@ def close_and_publish(world: World, folder: Path) -> Any:
     return publish(folder / "results", at=closes + timedelta(days=1))
 
 
+@pytest.mark.slow
 def test_areas_and_depths_are_shown_once_results_are_published_and_never_of_the_live_test(
     world: World, board: list[dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -295,6 +297,7 @@ def test_areas_and_depths_are_shown_once_results_are_published_and_never_of_the_
         assert not re.search(r"\bV1\b|µm", browser.get(live).content.decode()), "the live test has no parts even then"
 
 
+@pytest.mark.slow
 def test_until_it_is_published_the_final_board_is_like_an_address_that_never_was(
     world: World, board: list[dict[str, Any]], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

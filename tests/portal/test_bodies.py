@@ -61,6 +61,7 @@ def written(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
     ["/health", "/ready", "/language/", "/accounts/sign-up/", "/accounts/sign-in/", "/boards/", "/nothing", "/admin/login/",
@@ -113,6 +114,7 @@ def refused_senders(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     }
 
 
+@pytest.mark.slow
 def test_a_file_is_read_only_of_whom_the_portal_takes_it_from(
     world: World, written: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +171,7 @@ def test_the_api_reads_a_part_only_where_it_is_awaited(world: World, monkeypatch
     assert put(ada, path) == (200, 5 * 10**6)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.from_regex(r"/[a-z0-9/._-]{0,40}", fullmatch=True)

@@ -29,6 +29,7 @@ def hold(outcome: Outcome) -> None:
     assert peak() < MEMORY
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_children")
 @pytest.mark.parametrize("kind", QUICK)
 def test_a_bomb_is_refused_with_a_sentence(portal: World, kind: str) -> None:

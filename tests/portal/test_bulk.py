@@ -29,6 +29,7 @@ def tar_of(files: dict[str, bytes]) -> Any:
     return Tar([member(name, content) for name, content in files.items()])
 
 
+@pytest.mark.slow
 @given(st.dictionaries(NAMES, CONTENTS, max_size=6), st.data())
 @settings(max_examples=150)
 def test_any_part_is_what_stands_in_the_whole(files: dict[str, bytes], data: Any) -> None:
@@ -109,6 +110,7 @@ def test_gnu_tar_unpacks_it_and_the_hashes_are_right(world: World, reader: Any, 
     }
 
 
+@pytest.mark.slow
 @given(start=st.integers(0, 10**6), length=st.integers(1, 10**6))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_parts_are_served(world: World, reader: Any, start: int, length: int) -> None:

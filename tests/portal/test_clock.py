@@ -20,6 +20,7 @@ def jumped(monkeypatch: pytest.MonkeyPatch):
     return jump
 
 
+@pytest.mark.slow
 def test_no_receipt_is_given_while_the_clock_is_wrong(world: World, jumped) -> None:
     from striate.portal.models import Job, Link, Submission
     from striate.portal.receiving.taking import BusyError, take

@@ -243,6 +243,7 @@ ATTEMPTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempt", ATTEMPTS)
 def test_what_a_child_cannot_do_even_if_a_file_leads_it_astray(
     portal: World, attempt: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -162,6 +162,7 @@ def test_a_language_that_there_is_not_changes_nothing(world: World) -> None:
     assert '<html lang="en-gb">' in browser.get("/").content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", WHO)
 def test_every_page_is_there_in_german(world: World, scene: Scene, who: str) -> None:
     from django.urls import reverse

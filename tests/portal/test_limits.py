@@ -77,6 +77,7 @@ def test_a_person_who_joins_two_teams_at_once_is_in_one(world: World) -> None:
     assert Membership.objects.filter(user=eve).count() == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hours=st.lists(st.integers(0, 60), min_size=4, max_size=8))
 def test_within_any_24_hours_no_more_are_accepted_than_allowed(portal: World, hours: list[int]) -> None:

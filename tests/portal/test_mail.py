@@ -47,6 +47,7 @@ def send(address: str, trusted: str = "") -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_the_password_goes_out_encrypted(certificate: tuple[str, str], scheme: str) -> None:
     with Mailbox(certificate, at_once=scheme == "smtps") as box:
@@ -56,6 +57,7 @@ def test_the_password_goes_out_encrypted(certificate: tuple[str, str], scheme: s
     assert box.passwords == [("pa/ss", True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 def test_a_certificate_that_is_not_the_servers_gets_no_password(certificate: tuple[str, str], scheme: str) -> None:
     with Mailbox(certificate, at_once=scheme == "smtps") as box:
@@ -75,6 +77,7 @@ def test_a_server_that_cannot_encrypt_gets_no_password() -> None:
     assert "mail could not be sent" in said
 
 
+@pytest.mark.slow
 def test_a_server_of_this_machine_needs_no_password() -> None:
     with Mailbox() as box:
         send(box.address)

@@ -67,6 +67,7 @@ def test_no_filter_of_a_list_for_organisers_is_a_fault(organiser: Any) -> None:
     assert not failed, f"{len(failed)}: {failed[:20]}"
 
 
+@pytest.mark.slow
 def test_no_page_of_a_list_for_organisers_is_a_fault(organiser: Any) -> None:
     from django.urls import reverse
 
@@ -107,6 +108,7 @@ PATHS = (
 )
 
 
+@pytest.mark.slow
 def test_no_number_in_an_address_of_the_site_is_a_fault(world: World) -> None:
     ada = world.person("ada", team="Ada")
     world.scored(ada, world.file(0.5))

@@ -80,6 +80,7 @@ def test_what_could_be_responses_is_refused_before_a_byte_is_sent(world: World, 
     assert Snapshot.current().number == 1
 
 
+@pytest.mark.slow
 def test_an_organiser_can_say_that_it_is_sound_and_the_audit_log_keeps_that(
     world: World, folder: Path, push: Any
 ) -> None:
@@ -102,6 +103,7 @@ def test_an_organiser_can_say_that_it_is_sound_and_the_audit_log_keeps_that(
     assert push().status == 0, "what is there already was allowed once"
 
 
+@pytest.mark.slow
 def test_with_the_vault_nothing_that_it_knows_is_published(world: World, folder: Path, push: Any) -> None:
     from striate.portal.models import Snapshot
 
@@ -134,6 +136,7 @@ def test_the_raw_responses_are_known_to_the_vault_as_well(world: World, folder: 
     assert push("--vault", world.built.vault).status == 0
 
 
+@pytest.mark.slow
 def test_the_portal_looks_itself_whatever_the_senders_program_says(world: World) -> None:
     from striate.portal.models import Arrival, AuditEntry
 
@@ -162,6 +165,7 @@ def test_on_the_portals_machine_the_same_holds(world: World, folder: Path) -> No
     assert AuditEntry.objects.get(what="allow data").who.startswith("command line")
 
 
+@pytest.mark.slow
 def test_who_looks_into_a_file_has_limits_and_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that falls, or takes too long, makes a file suspicious, and not harmless."""
     from striate.portal.hosting import secrets

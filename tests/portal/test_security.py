@@ -162,6 +162,7 @@ def uploading(world: World, number: int) -> Any:
     return world.api(ada)("POST", "uploads", {"filename": "x", "size": 10, "sha256": f"{number:064x}"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "name", "limit"),
     [
@@ -257,6 +258,7 @@ def sign_in(browser: Any, password: str, address: str, name: str = "ada") -> int
     return int(answer.status_code)
 
 
+@pytest.mark.slow
 def test_nobody_locks_the_owner_of_an_account_out(world: World) -> None:
     world.person("ada")
     for number in range(70):
@@ -304,6 +306,7 @@ def test_a_known_device_is_not_slowed_by_guesses_from_its_own_address(world: Wor
     assert sign_in(other, PASSWORD, "10.0.0.1", "ben") == 429, "it is known for the account that signed in"
 
 
+@pytest.mark.slow
 def test_a_class_behind_one_address_signs_up_and_in(world: World) -> None:
     for number in range(40):
         assert signing_up(world, number).status_code == 302

@@ -123,6 +123,7 @@ def broken(world: World, folder: Path) -> dict[str, Path]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["cut", "text", "pickle", "tiers", "session"])
 @pytest.mark.usefixtures("real_children")
 def test_what_is_no_submission_is_refused_with_a_sentence_and_costs_nothing(
@@ -333,6 +334,7 @@ def test_what_was_found_is_told_before_anything_is_counted(world: World) -> None
     assert Submission.objects.count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_children")
 def test_what_would_be_refused_is_said_and_leaves_nothing(world: World, tmp_path: Path) -> None:
     from striate.portal.models import Submission, Upload

@@ -140,6 +140,7 @@ def test_a_bad_host_is_refused_in_one_line(world: World, log: io.StringIO) -> No
     assert not [line for line in lines(log) if "traceback" in line]
 
 
+@pytest.mark.slow
 def test_a_web_process_measures_itself(tmp_path: Any) -> None:
     import os
     import subprocess

@@ -116,6 +116,7 @@ def test_a_description_cannot_make_striate_reserve_room_for_images_that_are_not_
         open_recording(archive)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "rule"),
     [

@@ -195,6 +195,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], str, bool]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_broken_archive_is_refused_in_one_sentence(name: str, tmp_path: Path, own_cache: Path) -> None:
     make, rule, opens = CASES[name]

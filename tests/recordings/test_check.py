@@ -289,6 +289,7 @@ def test_folder_of_archives_is_refused_with_a_hint(tmp_path: Path, recording: Re
     assert finding.fix == "Give one of them."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
 @pytest.mark.parametrize("variable", ["images", "responses", "behavior", "pupil_center"])
 def test_check_and_training_agree_on_stored_standard_deviations(variable: str, value: float, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def left(cache: Path) -> list[str]:
     return [str(path) for path in (cache / "recordings").glob("*")] + [str(p) for p in cache.rglob("*.partial")]
 
 
+@pytest.mark.slow
 def test_file_size_limit(tmp_path: Path) -> None:
     striate.write(small_recording(training=200), tmp_path / "a.zip")
     done = opened(tmp_path / "a.zip", tmp_path / "cache", limit=100_000)
@@ -61,6 +62,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_full_disk(tmp_path: Path, small_disk: Path) -> None:
     striate.write(small_recording(training=200), tmp_path / "a.zip")
     done = opened(tmp_path / "a.zip", small_disk)

@@ -29,6 +29,7 @@ def test_datasets_are_iterated_once_without_external_links(tmp_path: Path) -> No
     assert (first.tolist(), second.tolist()) == ([0, 1], [0.0, 1.0, 2.0])
 
 
+@pytest.mark.slow
 def test_too_many_paths_are_refused(tmp_path: Path) -> None:
     """Each of 40 groups has two links to the next: 2⁴⁰ paths in some kilobytes."""
     with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -69,6 +69,7 @@ def test_too_long_name_is_refused(tmp_path: Path) -> None:
         striate.open(tmp_path / ("x" * 256))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linked", ["data", "data/images", "meta", "meta/neurons"])
 def test_linked_folders(tmp_path: Path, linked: str) -> None:
     made = small_recording()

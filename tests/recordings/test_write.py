@@ -103,6 +103,7 @@ def test_zip_suffix_may_be_upper_case(tmp_path: Path, recording: Recording) -> N
     assert striate.open(tmp_path / "lr0.5.ZIP").fingerprint == striate.open(tmp_path / "v1.5").fingerprint
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(min_size=1, max_size=12), st.floats(allow_nan=False), max_size=4))
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_column_is_read_back_or_refused(
@@ -166,6 +167,7 @@ def test_column_that_begins_with_readme_is_kept(tmp_path: Path, recording: Recor
     assert {"licence_plate", "readme", "License"} <= set(striate.open(write(recording, tmp_path / "a.zip")).trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mouse.npz", "mouse.tar.gz", "mouse.H5", "mouse.mat"])
 def test_suffixes_of_other_formats_are_refused(recording: Recording, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"would be a folder.*ends in \.zip"):

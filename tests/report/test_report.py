@@ -59,6 +59,7 @@ def sections(text: str) -> list[str]:
     return re.findall(r"<h2>(.*?)</h2>", text)
 
 
+@pytest.mark.slow
 def test_a_full_report_is_one_file_with_everything_in_it(data: ReportData, tmp_path: Path) -> None:
     write_report(data, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
@@ -95,6 +96,7 @@ def test_differences_tell_the_better_from_the_worse(data: ReportData) -> None:
         assert difference.metrics.single_trial_correlation.excludes_zero
 
 
+@pytest.mark.slow
 def test_what_is_not_known_is_left_out(recording: Recording, data: ReportData, tmp_path: Path) -> None:
     write_report(ReportData("Only a recording", [], recording), tmp_path / "a.html")
     assert sections((tmp_path / "a.html").read_text()) == ["The recording"]
@@ -121,6 +123,7 @@ def test_each_thing_withheld_is_named(recording: Recording, tmp_path: Path) -> N
     assert "nothing" in (tmp_path / "c.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_few_images_are_all_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     recording = small_recording(test_images=4)
     truth = Truth.from_recording(recording)

@@ -116,6 +116,7 @@ def test_the_command_writes_the_page_and_prints_the_scores(place: Path, tmp_path
     assert "<h1>A mouse</h1>" in page.read_text()
 
 
+@pytest.mark.slow
 def test_the_command_refuses_in_one_sentence(place: Path, tmp_path: Path) -> None:
     out, archive = ("--out", tmp_path / "report.html"), place / "mouse.zip"
     weak = place / "weak.parquet"
@@ -140,6 +141,7 @@ def test_names_keep_what_stands_behind_a_dot(paths: list[str], names: list[str])
     assert list(parse_models(paths)) == names
 
 
+@pytest.mark.slow
 def test_a_report_of_folders_with_dots(place: Path, tmp_path: Path) -> None:
     for name in ("lr0.002-s0", "lr0.002-s1"):
         shutil.copytree(place / "run", tmp_path / name)
@@ -151,6 +153,7 @@ def test_a_report_of_folders_with_dots(place: Path, tmp_path: Path) -> None:
     assert "lr0.002-s1" in page.read_text()
 
 
+@pytest.mark.slow
 def test_models_of_different_protocols_share_no_table_and_no_difference(
     mouse: Recording, place: Path, tmp_path: Path
 ) -> None:
@@ -184,6 +187,7 @@ def test_models_of_different_protocols_share_no_table_and_no_difference(
         assert f"Scores against their ceiling, {protocol}" in sections
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_for_each_protocol(mouse: Recording, place: Path, tmp_path: Path) -> None:
     replace(guess(mouse, 0.5), protocol="image + behaviour").write(tmp_path / "behaving.parquet")
     done = run_in_process(
@@ -198,6 +202,7 @@ def test_the_command_prints_a_table_for_each_protocol(mouse: Recording, place: P
     assert "[95 % interval over images]" in said
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_report_fit_80_columns(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside each other where there is room, below each other where there is not; no number is broken."""
     said = {}

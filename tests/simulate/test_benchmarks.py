@@ -57,6 +57,7 @@ def test_the_truth_is_written_and_reveals_what_is_withheld(still: Simulation, tm
     assert np.array_equal(full.behavior, still.truth.behavior)
 
 
+@pytest.mark.slow
 def test_responses_depend_on_every_channel_and_every_behaviour() -> None:
     mouse = population(PopulationSettings(neurons=30), seed=1, session="mouse_a", image_shape=(32, 48), benchmark=SPEC)
     recording = simulated().recording
@@ -86,6 +87,7 @@ def test_the_oracle_scores_the_live_tier() -> None:
     assert np.array_equal(default.single_trial_correlation, live.single_trial_correlation)
 
 
+@pytest.mark.slow
 def test_ranges_and_missing_variables_are_those_of_the_benchmark() -> None:
     spec = BenchmarkSpec(name="bare", stimulus={"range": (-1, 1)}, sessions={"pattern": "m{number}", "example": "m7"})
     simulation = striate.simulate(benchmark=spec, neurons=4, seed=1, image_shape=(16, 24), **SMALL)
@@ -98,6 +100,7 @@ def test_ranges_and_missing_variables_are_those_of_the_benchmark() -> None:
     assert check(recording).ok
 
 
+@pytest.mark.slow
 def test_several_mice_share_test_images_and_have_names_of_the_pattern() -> None:
     mice = list(
         benchmark(
@@ -137,6 +140,7 @@ def test_neurons_of_another_benchmark_are_refused() -> None:
         striate.simulate.recording(RecordingSettings(benchmark=COLOUR_MICE), mouse)
 
 
+@pytest.mark.slow
 def test_the_command_simulates_a_benchmark(tmp_path: Path) -> None:
     done = run_in_process(
         "simulate",

@@ -192,6 +192,7 @@ def test_public_files_contain_neither_seed_nor_truth(sensorium_plus, tmp_path):
     assert columns == {"area", "layer", "unit_ids", "cell_motor_coordinates", "animal_ids", "sessions", "scan_idx"}
 
 
+@pytest.mark.slow
 def test_noise_of_withheld_tiers_is_independent_of_public_noise(sensorium):
     """Longer training recordings draw more noise; what is withheld stays as it is."""
     cells = population(NEURONS, SEED, image_shape=(36, 64))
@@ -248,6 +249,7 @@ def test_image_oracle_does_not_use_behavior(large):
     np.testing.assert_allclose(ratio, np.broadcast_to(gains.mean(axis=0), ratio.shape), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_image_oracle_reaches_the_ceiling():
     """Of reliable neurons, whose ceiling can be estimated well."""
     simulation = recording(
@@ -259,6 +261,7 @@ def test_image_oracle_reaches_the_ceiling():
     assert image["correlation_to_average"] == pytest.approx(ceiling.mean, abs=0.01)
 
 
+@pytest.mark.slow
 def test_oracle_scores_do_not_depend_on_withholding(sensorium):
     full = recording(settings(track="sensorium", withhold=False), NEURONS, SEED)
     for tier in ("test", "final_test"):
@@ -279,6 +282,7 @@ def test_images_of_any_shape(shape):
     assert simulation.recording.responses.any()
 
 
+@pytest.mark.slow
 def test_smallest_recording():
     tiny = RecordingSettings(
         image_shape=(8, 8), train=1, validation=0, test_images=0, final_images=0, repeats=1, track="sensorium"

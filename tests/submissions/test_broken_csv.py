@@ -123,6 +123,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_file_gives_one_sentence(tmp_path, capsys, monkeypatch, broken):
     damage, words = BROKEN[broken]

@@ -38,6 +38,7 @@ def train_and_predict(recipe: Any, made: list[Recording], tmp_path: Path, overri
     return Run.open(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_from_a_description_to_predictions(tmp_path: Path) -> None:
     made = recordings(tmp_path)
     run = train_and_predict(small_recipe(), made, tmp_path, ["data.image_size='original'", "data.behavior=true"])

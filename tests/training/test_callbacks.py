@@ -65,6 +65,7 @@ def test_a_log_gets_one_line_for_each_epoch(tmp_path: Path, screen: Terminal, mo
         assert line.endswith(f"{row['seconds']:.1f} s")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_resumed_run_says_where_it_goes_on(
     tmp_path: Path, screen: Terminal, monkeypatch: pytest.MonkeyPatch, terminal: bool

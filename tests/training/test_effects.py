@@ -90,6 +90,7 @@ def test_every_key_is_tested() -> None:
     assert set(CHANGES) | ELSEWHERE == keys(load_recipe("cnn-behavior"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", CHANGES)
 def test_every_key_has_an_effect(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     value, needed = CHANGES[key]

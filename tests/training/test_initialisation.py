@@ -29,6 +29,7 @@ def untrained(simulated: Simulation) -> tuple[Encoder, SessionLoaders]:
     return build_encoder(small_recipe(model__core__input_kernel_size=9).model, data.coordinates, data.input_shape), data
 
 
+@pytest.mark.slow
 def test_positions_are_those_of_the_simulated_neurons(simulated: Simulation) -> None:
     encoder, data = untrained(simulated)
     session = simulated.recording.session
@@ -56,6 +57,7 @@ def test_biases_give_the_mean_response(simulated: Simulation) -> None:
     np.testing.assert_allclose(rates[0], data[session].responses("train").mean(axis=0), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_nothing_else_changes(simulated: Simulation) -> None:
     encoder, data = untrained(simulated)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
@@ -66,6 +68,7 @@ def test_nothing_else_changes(simulated: Simulation) -> None:
     assert all("position_network" in name or name.endswith(".bias") for name in changed)
 
 
+@pytest.mark.slow
 def test_a_run_says_what_was_estimated(simulated: Simulation, tmp_path: Path) -> None:
     recipe = small_recipe(initialisation__positions="retinotopy", schedule__max_epochs=1)
     run = train(recipe, simulated.recording, tmp_path / "run")

@@ -121,6 +121,7 @@ def test_settings_of_a_loss_derive_from_loss_settings() -> None:
     assert "bare" not in losses
 
 
+@pytest.mark.slow
 def test_weights_come_from_a_table_or_from_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = np.arange(6.0)
     table = pd.DataFrame({"session": SESSION, "unit_id": RECORDING.unit_ids, "weight": weights})[::-1]
@@ -189,6 +190,7 @@ def test_tables_that_cannot_be_used(content: str | None, says: str, tmp_path: Pa
         trained(tmp_path / "run", {"neuron_weights": str(tmp_path / "weights.csv")})
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_goes_on_with_the_same_weights_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.training.trainer import Trainer
 

@@ -246,6 +246,7 @@ def plugin() -> Iterator[None]:
     optimisers.forget(__name__)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plugin")
 @pytest.mark.parametrize(
     ("optimiser", "more"),

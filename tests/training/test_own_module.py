@@ -83,6 +83,7 @@ def test_a_module_is_trained_and_predicts(tmp_path: Path) -> None:
     assert rates.columns.tolist() == RECORDING.unit_ids.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -44,6 +44,7 @@ def contents(path: Path) -> bytes:
     return b"\n".join(found)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_machine_is_in_what_is_shared(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     striate.write(small_recording(), home / "mouse.zip")
     recording = striate.open(home / "mouse.zip")

@@ -55,6 +55,7 @@ def same_weights(one: Path, another: Path) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("recipe", [RECIPE, ALL], ids=["plain", "schedule-free, average, accumulation"])
 @pytest.mark.parametrize("at", [0, 3, 4])  # within the first epoch, and at its end

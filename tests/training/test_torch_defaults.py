@@ -41,6 +41,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(RECIPE, small_recording(), tmp_path_factory.mktemp("runs") / "plain", progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_training_is_the_same(plain: Run, setting: str, tmp_path: Path) -> None:
     with SETTINGS[setting]():
@@ -49,6 +50,7 @@ def test_training_is_the_same(plain: Run, setting: str, tmp_path: Path) -> None:
     assert all(torch.equal(trained[name], expected[name]) for name in expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_predictions_are_the_same(plain: Run, setting: str) -> None:
     recording = small_recording()

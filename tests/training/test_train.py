@@ -90,6 +90,7 @@ def test_a_run_is_whole(tmp_path: Path) -> None:
     assert not encoder.training
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path: Path) -> None:
     recording = small_recording(training=200, validation=60, neurons=8)
     run = train(small_recipe(schedule__max_epochs=8), recording, tmp_path / "run")
@@ -127,6 +128,7 @@ def test_the_running_average_is_what_is_validated_and_kept(tmp_path: Path) -> No
     assert correlation == pytest.approx(best, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(small_recipe(data__behavior=True), recordings(), tmp_path / name, seed=seed)
@@ -211,6 +213,7 @@ def test_a_failed_replacement_leaves_the_old_run(tmp_path: Path) -> None:
     assert Run.open(run.folder).finished
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "session", "seed", "says"),
     [
@@ -369,6 +372,7 @@ def _named(session: Any) -> str:
     return json.dumps({"status": "finished", "recordings": [{"session": session, "fingerprint": "a"}]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "says"),
     [

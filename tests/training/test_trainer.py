@@ -193,6 +193,7 @@ class Counting(nn.Module):
         return rates[:, batch.neurons] if self.knows else rates
 
 
+@pytest.mark.slow
 def test_the_loss_of_some_neurons_estimates_that_of_all() -> None:
     recipe = small_recipe(compute__neurons_per_step=2)
     gradients = {}

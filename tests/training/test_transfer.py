@@ -77,6 +77,7 @@ def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch, call: Callable[[],
         call()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("average", [0.0, 0.8])
 def test_killed_before_and_after_it_ends_the_same(
     core: Run, average: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

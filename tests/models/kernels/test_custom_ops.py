@@ -34,6 +34,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.slow
 def test_a_first_call_imports_no_compiler() -> None:
     """``torch._dynamo`` takes seconds to import."""
     run(RUN + "assert 'torch._dynamo' not in sys.modules", OMP_NUM_THREADS="1")

@@ -46,6 +46,7 @@ def cases(draw: st.DrawFn) -> tuple[Tensor, ...]:
     return maps, positions, features, torch.randn(neurons, generator=generator, dtype=number)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(cases())
 def test_agrees_with_the_plain_form(inputs: tuple[Tensor, ...]) -> None:

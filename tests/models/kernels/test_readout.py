@@ -38,6 +38,7 @@ def case(seed: int, shared: bool, batch: int = 3, neurons: int = 5) -> tuple[Ten
     return maps, positions, features, torch.randn(neurons, generator=generator, dtype=torch.float64)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 10**6), shared=st.booleans())
 def test_agrees_with_the_formula(seed: int, shared: bool) -> None:
@@ -54,6 +55,7 @@ def test_shared_positions_are_the_same_as_repeated_ones(shared: bool) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [True, False])
 def test_gradients(shared: bool) -> None:
     inputs = tuple(t.requires_grad_() for t in case(2, shared))

@@ -146,6 +146,7 @@ def test_who_looks_between_the_layers_sees_them() -> None:
     assert seen == [(2, core.channels, 10, 19)]
 
 
+@pytest.mark.slow
 def test_gradients_are_there_where_they_are_wanted() -> None:
     core, images = model(), torch.randn(2, 2, 18, 27, requires_grad=True)
     core(images).sum().backward()

@@ -85,6 +85,7 @@ def _changed(recording: Recording, rows: NDArray[np.bool_], **arrays: NDArray[An
     return Recording(recording.session, recording.neurons, recording.trials, **kept)
 
 
+@pytest.mark.slow
 def test_nothing_withheld_leaves_a_trace(full: Recording, tmp_path: Path) -> None:
     """Were the withheld responses and behaviour in a published archive by mistake, not one byte of what is shown would depend on them."""
     rng = np.random.default_rng(4)

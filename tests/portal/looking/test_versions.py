@@ -40,6 +40,7 @@ def jobs() -> int:
     return Job.objects.filter(kind="look").count()
 
 
+@pytest.mark.slow
 def test_a_recording_of_a_later_version_is_drawn_once_for_the_same_bytes(
     unprepared: World, reader: Any, folder: Path
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_recording_of_a_later_version_is_drawn_once_for_the_same_bytes(
     assert 'last changed in <a href="/data/2/">version 2</a>' in again
 
 
+@pytest.mark.slow
 def test_one_that_changed_is_prepared_anew_and_the_old_one_stays(unprepared: World, reader: Any, folder: Path) -> None:
     browser = unprepared.browser(reader)
     for neurons in (9, 12):
@@ -89,6 +91,7 @@ def test_one_that_changed_is_prepared_anew_and_the_old_one_stays(unprepared: Wor
     assert parts(newest) != parts(old)
 
 
+@pytest.mark.slow
 def test_one_that_was_taken_out_is_reached_through_the_versions_that_have_it(
     unprepared: World, reader: Any, folder: Path
 ) -> None:
@@ -133,6 +136,7 @@ def test_of_a_track_nothing_withheld_is_shown_in_a_later_version_either(unprepar
     assert {each["name"]: each["public"] for each in summary["tiers"]}["test"] == 0
 
 
+@pytest.mark.slow
 def test_who_accepted_the_terms_of_one_version_looks_at_what_that_holds(
     unprepared: World, reader: Any, folder: Path
 ) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.portal.notices.moves import At, chain, ends, move, typed
 from tests.portal.world import World
 
@@ -164,6 +166,7 @@ amend("olga", "live", ends=datetime.fromisoformat(sys.argv[3]), why="The server 
 """
 
 
+@pytest.mark.slow
 def test_what_another_process_decides_is_in_force_here_at_once(world: World) -> None:
     from django.db import connection
 

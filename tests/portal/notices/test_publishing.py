@@ -12,6 +12,7 @@ from tests.portal.notices.moves import closed
 from tests.portal.world import World
 
 
+@pytest.mark.slow
 def test_results_are_not_published_while_receipts_may_still_come(world: World, tmp_path: Path) -> None:
     from striate.portal.boards.publish import publish
     from striate.portal.models import Publication, Submission

@@ -63,6 +63,7 @@ def test_teams_that_an_older_version_disqualified_get_their_notices(world: World
     assert Link.objects.get().team.name == "Ada"
 
 
+@pytest.mark.slow
 def test_a_disqualified_team_is_on_no_final_board_and_everybody_reads_why(
     world: World, olga: Any, tmp_path: Path
 ) -> None:
