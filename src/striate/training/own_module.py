@@ -5,7 +5,10 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
 
 from striate.errors import InputError, describe_type
 from striate.models.config import ModelSettings
@@ -13,7 +16,7 @@ from striate.models.inputs import ModelInputs
 from striate.registry import models, source_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from striate.data import Batch, SessionLoaders
 
 
 class OwnModelSettings(ModelSettings):
@@ -39,14 +42,11 @@ def check_module(module: object) -> None:
 
     Examples
     --------
-    >>> import torch
     >>> check_module(torch.nn.Linear)
     Traceback (most recent call last):
     ...
     striate.errors.InputError: encoder is the class Linear; expected a torch.nn.Module: give an object of it, such as Linear().
     """
-    from torch import nn
-
     if isinstance(module, type):
         raise InputError(
             f"encoder is the class {module.__name__}; expected a torch.nn.Module: give an object of it, such as {module.__name__}()."
@@ -55,6 +55,50 @@ def check_module(module: object) -> None:
         raise InputError(f"encoder is {describe_type(module)}; expected a torch.nn.Module from a batch to rates.")
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise InputError(f"The module {type(module).__name__} has no parameters to train.")
+
+
+def check_rates(module: nn.Module, data: SessionLoaders, device: torch.device) -> None:
+    """Predict one batch of each recording, before anything is written; this also initialises lazy modules.
+
+    Raises
+    ------
+    InputError
+        If the module returns something else than rates, (B, N).
+    """
+    module.to(device).eval()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
+        for loaders in data.values():
+            batch = next(iter(loaders.prediction("validation")))
+            valid_rates(module(batch), batch, len(loaders.unit_ids))
+
+
+def valid_rates(rates: Any, batch: Batch, neurons: int) -> Tensor:
+    """Return the rates that a module predicts for a batch, those of the neurons ``batch.neurons`` only if the batch selects neurons.
+
+    Parameters
+    ----------
+    rates : (B, N) or (B, M)
+        What the module returned: rates of all N neurons, or of the M selected ones.
+    batch
+        The batch.
+    neurons
+        Number of neurons of the recording, N.
+
+    Raises
+    ------
+    InputError
+        If `rates` is no such tensor.
+    """
+    wanted = neurons if batch.neurons is None else len(batch.neurons)
+    shape = tuple(rates.shape) if isinstance(rates, Tensor) else type(rates).__name__
+    if shape == (len(batch), wanted):
+        return cast("Tensor", rates)
+    if shape == (len(batch), neurons):  # of a module that does not know batch.neurons
+        return cast("Tensor", rates[:, batch.neurons])
+    raise InputError(
+        f"The module returned rates of shape {shape} for recording {batch.session}; a batch of {len(batch)} trials and {wanted} "
+        f"neurons needs {(len(batch), wanted)}."
+    )
 
 
 def module_facts(module: nn.Module) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from striate.training.exclusive import only_training
 from striate.training.initialisation import initialise
 from striate.training.input_statistics import RunInputs
 from striate.training.neuron_weights import neuron_weights as load_neuron_weights
-from striate.training.own_module import OwnModelSettings, check_module
+from striate.training.own_module import OwnModelSettings, check_module, check_rates
 from striate.training.progress import progress_display
 from striate.training.provenance import check_same_run, collect_provenance, now, record_attempt, without_folders
 from striate.training.recipe import Recipe, load_recipe
@@ -145,13 +145,15 @@ def train(
         model_inputs = ModelInputs(data.input_shape, data.coordinates, data.behavior_size, data.behavior_planes)
         trained = _encoder(validated, data, model_inputs, seed, frozen_core) if encoder is None else encoder
         inputs = RunInputs.from_loaders(data)
-        if isinstance(trained, Encoder):
+        if not isinstance(trained, Encoder):
+            check_rates(trained, data, target)
+        else:
             trained.image_ranges = {s: one.standardisation.image_range for s, one in data.items()}
+        checkpoint = folder / files.CHECKPOINT
+        if overwrite or not checkpoint.exists():
+            provenance["start"] = initialise(trained, data, validated.initialisation, seed)
         if overwrite:
             files.remove_run_files(folder)
-        checkpoint = folder / files.CHECKPOINT
-        if not checkpoint.exists():
-            provenance["start"] = initialise(trained, data, validated.initialisation, seed)
         provenance = record_attempt(folder, validated, provenance, data, weights, target)
         inputs.write(folder / files.INPUTS)
         stack.enter_context(interruption.deferred())

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from striate.data import Batch, SessionLoaders
-from striate.errors import InputError, StriateError
+from striate.errors import StriateError
 from striate.metrics import single_trial_correlation
 from striate.models.kernels import freed_memory_kept
 from striate.registry import losses, schedules
@@ -29,6 +29,7 @@ from striate.training.early_stopping import EarlyStopping
 from striate.training.losses import batch_weight, total_loss
 from striate.training.neuron_weights import NeuronWeights
 from striate.training.optimisers import build_optimiser, evaluation_weights, restart, set_learning_rate
+from striate.training.own_module import valid_rates
 from striate.training.recipe import Recipe
 from striate.training.schedules import Schedule
 from striate.training.signals import TrainingStopped
@@ -281,19 +282,8 @@ class Trainer:
     def _rates(self, batch: Batch, encoder: nn.Module) -> Tensor:
         """Predict the responses to a batch in the precision of the recipe, and convert them to float32."""
         with self._fabric.autocast():
-            rates: Any = encoder(batch)
-        everyone = len(self._measured[batch.session][0])
-        wanted = everyone if batch.neurons is None else len(batch.neurons)
-        shape = tuple(rates.shape) if isinstance(rates, Tensor) else type(rates).__name__
-        if shape == (len(batch), everyone) != (len(batch), wanted):  # a module that does not know batch.neurons
-            rates = rates[:, batch.neurons]
-        elif shape != (len(batch), wanted):
-            raise InputError(
-                f"The module returned rates of shape {shape} for recording {batch.session}; a batch of {len(batch)} trials and {wanted} "
-                f"neurons needs {(len(batch), wanted)}."
-            )
-        result: Tensor = rates.float()
-        return result
+            rates = encoder(batch)
+        return valid_rates(rates, batch, self._measured[batch.session].shape[1]).float()
 
     def validate(self) -> float:
         """Return the mean single-trial correlation of all neurons of all recordings; undefined correlations count as 0."""
