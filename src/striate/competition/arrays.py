@@ -54,4 +54,5 @@ def truth_of(arrays: Mapping[str, NDArray[Any]], prefix: str, session: str) -> T
     InputError
         If they do not fit each other.
     """
-    return Truth(session, **{name: arrays[f"{prefix}/{name}"] for name in _KEYS})
+    fields: dict[str, Any] = {name: arrays[f"{prefix}/{name}"] for name in _KEYS}
+    return Truth(session, **fields)

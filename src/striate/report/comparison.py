@@ -106,7 +106,7 @@ def group_by_protocol(models: Iterable[ScoredModel]) -> dict[str | None, list[Sc
     grouped: dict[str | None, list[ScoredModel]] = {}
     for model in models:
         grouped.setdefault(model.protocol, []).append(model)
-    order = [*PROTOCOLS, None]
+    order = [*PROTOCOLS, *(name for name in grouped if name not in PROTOCOLS and name is not None), None]
     return dict(sorted(grouped.items(), key=lambda pair: order.index(pair[0])))
 
 

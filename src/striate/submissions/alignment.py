@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.benchmarks import is_default
 from striate.errors import InputError, listed, option
 from striate.submissions.trial_table import IdArray, TrialIdsBase
 
@@ -60,6 +61,22 @@ def require_same_session(submission: TrialIdsBase, reference: TrialIdsBase, refe
         raise InputError(
             f"The submission is for session {submission.session}, but the {reference_name} is for session "
             f"{reference.session}: give the {reference_name} of the same session."
+        )
+
+
+def require_same_benchmark(submission: TrialIdsBase, truth: TrialIdsBase) -> None:
+    """Refuse a submission that states another benchmark than the truth.
+
+    Raises
+    ------
+    InputError
+        If the benchmarks have different names, and that of the submission is not SENSORIUM 2022, which needs no statement.
+    """
+    given, expected = submission.benchmark, truth.benchmark
+    if not is_default(given) and given.name != expected.name:
+        raise InputError(
+            f"The submission is for benchmark {given.name}, but the truth is for benchmark {expected.name}: give the truth of "
+            "the same benchmark."
         )
 
 

@@ -1,14 +1,15 @@
 """Ground truth of a submission: standardised measured responses, with ids of trials and neurons."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.benchmarks.tiers import tier_names
+from striate.benchmarks import BenchmarkSpec
+from striate.benchmarks.sensorium2022 import sensorium2022
 from striate.catalog import as_recording
 from striate.errors import InputError
 from striate.submissions.formats import parquet
@@ -34,6 +35,8 @@ class Truth(TrialTable):
         Tier, trial index and image id of each row of the responses.
     responses : (T, N)
         Standardised responses, stored as float32. No later step standardises them again.
+    benchmark
+        Name or description of the benchmark, which names the tiers and metrics; by default SENSORIUM 2022.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Truth(TrialTable):
     trial_idx: IdArray
     image_id: IdArray
     responses: NDArray[np.float32]
+    benchmark: BenchmarkSpec = field(default_factory=sensorium2022)
 
     values_name: ClassVar[str] = "responses"
 
@@ -73,7 +77,7 @@ class Truth(TrialTable):
         recording
             A recording whose responses are not withheld.
         tiers
-            Tiers of the truth. By default ``test`` and ``final_test``, those that the recording has and does not withhold.
+            Tiers of the truth. By default the test tiers that the recording has and does not withhold.
 
         Raises
         ------
@@ -92,7 +96,7 @@ class Truth(TrialTable):
         from striate.data.standardisation import Standardisation
 
         recording = as_recording(recording)
-        selected = None if tiers is None else tier_names(tiers)
+        selected = None if tiers is None else recording.benchmark.tier_names(tiers)
         if selected is None:
             present = tuple(tier_rows(recording))
             selected = tuple(tier for tier in present if tier not in recording.withheld_tiers) or present
@@ -136,7 +140,13 @@ class Truth(TrialTable):
         contents = parquet.read(path, "truth", _COLUMN)
         header = contents.header
         with prefix_errors(path):
-            return cls(header.session, parquet.unit_ids_from_header(header), **contents.keys, responses=contents.values)
+            return cls(
+                header.session,
+                parquet.unit_ids_from_header(header),
+                **contents.keys,
+                responses=contents.values,
+                benchmark=parquet.benchmark_from_header(header),
+            )
 
     def __repr__(self) -> str:
         trials = ", ".join(f"{t} {(self.tier == t).sum()}" for t in self.tiers)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from striate._internal.file_types import detect_file_type
 from striate._internal.paths import expand_path
-from striate.benchmarks.tiers import tier_name
 from striate.catalog import locate
 from striate.errors import InputError
 from striate.registry import formats
@@ -126,7 +125,7 @@ def open_truth(path: Path | str, *, tiers: Sequence[str] | None = None) -> Truth
         raise InputError(f"{source} is no truth: {advice}.")
     from striate.recordings import open as open_recording
 
-    return Truth.from_recording(open_recording(source), None if tiers is None else [tier_name(tier) for tier in tiers])
+    return Truth.from_recording(open_recording(source), tiers)
 
 
 def is_native_file(path: Path | str) -> bool:

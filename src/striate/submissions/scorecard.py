@@ -13,7 +13,6 @@ from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate._internal.text_cleaning import Line
 from striate.benchmarks.tables import ComponentName
-from striate.benchmarks.tiers import TIERS
 from striate.errors import InputError
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.registered import registered_info
@@ -34,6 +33,7 @@ RELIABILITIES = ("jackknife_oracle", "split_half")
 QUANTITIES = (*METRICS, *NORMALISED_METRICS, *CEILINGS, *RELIABILITIES)
 
 _MAX_FILE_BYTES = 2**27  # bytes
+_TierName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 _PerNeuron = list[float | None]
 
 
@@ -142,7 +142,7 @@ class TierScores(_Strict):
     trials, images
         Number of trials and of images.
     single_trial_correlation, correlation_to_average, feve
-        The three metrics of the benchmark.
+        The three metrics of SENSORIUM 2022.
     cc_norm
         Correlation to average, divided by its ceiling.
     single_trial_ceiling, cc_max
@@ -270,7 +270,7 @@ class Scorecard(_Strict):
     truth_fingerprint: str
     bootstrap: BootstrapSettings
     unit_ids: list[int]
-    tiers: Annotated[dict[Literal[TIERS], TierScores], Field(min_length=1)]  # type: ignore[valid-type]
+    tiers: Annotated[dict[_TierName, TierScores], Field(min_length=1, max_length=64)]
 
     def __repr__(self) -> str:
         tiers = "; ".join(f"{tier} {_mean_scores_text(scores)}" for tier, scores in self.tiers.items())

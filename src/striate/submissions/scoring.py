@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate._internal.progress_bars import progress_bar
-from striate.benchmarks.tiers import tier_names
 from striate.errors import InputError, shortened, validate_count, validate_seed
 from striate.metrics import (
     METRICS_VERSION,
@@ -30,7 +29,7 @@ from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.registered import registered_info
 from striate.metrics.score_summary import ScoreSummary, summarise_scores, too_few_images_reason
 from striate.registry import metrics as registry
-from striate.submissions.alignment import align, require_same_session, require_same_tiers
+from striate.submissions.alignment import align, require_same_benchmark, require_same_session, require_same_tiers
 from striate.submissions.ground_truth import Truth
 from striate.submissions.open import open_submission, open_truth
 from striate.submissions.scorecard import (
@@ -74,7 +73,8 @@ def score(
     tiers
         The tiers to score. By default all tiers, which must then be the same in submission and truth.
     metrics
-        Further metrics to compute, by the names that they are registered by (`striate.registry.metrics`).
+        Further metrics to compute, by the names that they are registered by (`striate.registry.metrics`). Those that the
+        benchmark of the truth names are always computed.
     bootstrap
         Number of resamples of the images for the confidence intervals; 0 for no intervals. Further metrics of large recordings
         have fewer, see `striate.metrics.compute.affordable_resamples`.
@@ -107,14 +107,15 @@ def score(
     """
     _validate_resamples(bootstrap)
     validate_seed(seed)
-    requested = None if tiers is None else tier_names(tiers)
-    if requested == ():
-        raise InputError("No tier is to be scored; name at least one.")
-    further = further_metrics(metrics)
+    typed = _typed_tiers(tiers)
+    asked_for = further_metrics(metrics)  # an unknown name is refused before anything is read
     source = submission
-    submission, truth = _open(submission, truth, requested)
+    submission, truth = _open(submission, truth, typed)
+    requested = None if typed is None else truth.benchmark.tier_names(typed)
+    further = further_metrics([*truth.benchmark.metrics.names, *asked_for])
     with prefix_errors(source):
         require_same_session(submission, truth, "truth")
+        require_same_benchmark(submission, truth)
         scored_tiers = require_same_tiers(submission.tiers, truth.tiers) if requested is None else requested
         alignments = {tier: align(submission, truth, tier) for tier in scored_tiers}  # find all errors before scoring
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
@@ -139,6 +140,18 @@ def score(
         unit_ids=truth.unit_ids.tolist(),
         tiers=scores,
     )
+
+
+def _typed_tiers(tiers: object) -> tuple[str, ...] | None:
+    """Return the tiers as they were typed; which names they have is known when the truth is open."""
+    if tiers is None or isinstance(tiers, str):
+        return None if tiers is None else (tiers,)
+    if not isinstance(tiers, Iterable):
+        raise InputError(f"tiers is {shortened(tiers)}; expected names of tiers, such as ['test'].")
+    typed = tuple(tiers)
+    if not typed:
+        raise InputError("No tier is to be scored; name at least one.")
+    return typed
 
 
 def _validate_resamples(bootstrap: object) -> None:
@@ -195,6 +208,7 @@ def score_array(
         trial_idx=truth.trial_idx,
         image_id=truth.image_id,
         predictions=cast("NDArray[np.float32]", predictions),  # the constructor validates the type
+        benchmark=truth.benchmark,
     )
     return score(submission, truth, metrics=metrics, bootstrap=bootstrap, seed=seed)
 

@@ -1,7 +1,7 @@
 """A submission: predicted responses, with ids of trials and neurons."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate._internal.arrays import as_array, is_data_frame
 from striate._internal.progress_bars import progress_bar
+from striate.benchmarks import BenchmarkSpec, is_default
 from striate.benchmarks.protocols import IMAGE, protocol_name, track_name
+from striate.benchmarks.sensorium2022 import sensorium2022
 from striate.catalog import as_recording
 from striate.errors import InputError, describe_type, validate_count
 from striate.submissions.formats import parquet
@@ -46,6 +48,8 @@ class Submission(TrialTable):
         Tier, trial index and image id of each row of the predictions, in any order.
     predictions : (T, N)
         Predicted responses in standardised units, stored as float32.
+    benchmark
+        Name or description of the benchmark, which names tiers, tracks and protocols; by default SENSORIUM 2022.
 
     Raises
     ------
@@ -77,11 +81,15 @@ class Submission(TrialTable):
     trial_idx: IdArray
     image_id: IdArray
     predictions: NDArray[np.float32]
+    benchmark: BenchmarkSpec = field(default_factory=sensorium2022)
 
     values_name: ClassVar[str] = "predictions"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "predictions", self._validate(self.predictions))
+        if not is_default(self.benchmark):
+            self._validate_names()
+            return
         if self.track is not None:
             object.__setattr__(self, "track", track_name(self.track))
         if self.protocol is not None:
@@ -90,6 +98,20 @@ class Submission(TrialTable):
             raise InputError(
                 f"Track sensorium is for models that see only the image, but the protocol of this submission is "
                 f"{self.protocol!r}: give track sensorium+, or no track."
+            )
+
+    def _validate_names(self) -> None:
+        """Look up track and protocol in a benchmark other than SENSORIUM 2022."""
+        if self.protocol is not None:
+            object.__setattr__(self, "protocol", self.benchmark.protocol(self.protocol).name)
+        if self.track is None:
+            return
+        track = self.benchmark.track(self.track)
+        object.__setattr__(self, "track", track.name)
+        if track.protocols and self.protocol not in (None, *track.protocols):
+            raise InputError(
+                f"Track {track.name} is for the protocols {', '.join(track.protocols)}, but the protocol of this submission is "
+                f"{self.protocol!r}: give another track, or no track."
             )
 
     @property
@@ -122,7 +144,7 @@ class Submission(TrialTable):
         track
             Name of the track, or None.
         tiers
-            The predicted tiers. By default ``test`` and ``final_test``, those that the recording has.
+            The predicted tiers. By default the test tiers of the benchmark that the recording has.
 
         Raises
         ------
@@ -166,6 +188,7 @@ class Submission(TrialTable):
             trial_idx=predictions.trial_idx,
             image_id=predictions.image_id,
             predictions=predictions.values,
+            benchmark=predictions.benchmark,
         )
 
     @classmethod
@@ -287,6 +310,7 @@ class Submission(TrialTable):
                 protocol=header.protocol,
                 unit_ids=parquet.unit_ids_from_header(header),
                 predictions=contents.values,
+                benchmark=parquet.benchmark_from_header(header),
                 **contents.keys,
             )
             submission.validate_rates()

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from striate._internal.arrays import as_array, is_data_frame, refuse_masked, to_int64
+from striate.benchmarks import BenchmarkSpec, load_benchmark
+from striate.benchmarks.sensorium2022 import sensorium2022
 from striate.benchmarks.session_names import valid_session
-from striate.benchmarks.tiers import TEST_TIERS, TIERS, tier_name, tier_names
 from striate.catalog import as_recording
 from striate.errors import InputError
 
@@ -53,6 +54,8 @@ class TrialIdsBase:
         Unit id of each column.
     tier, trial_idx, image_id : (T,)
         Tier, trial index and image id of each row. Trial indices and image ids are integers or strings.
+    benchmark
+        Description of the benchmark, which names the tiers.
     """
 
     session: str | None
@@ -60,12 +63,13 @@ class TrialIdsBase:
     tier: NDArray[np.str_]
     trial_idx: IdArray
     image_id: IdArray
+    benchmark: BenchmarkSpec
 
     @property
     def tiers(self) -> tuple[str, ...]:
-        """Names of the tiers of the rows, in the order train, validation, test, final_test."""
+        """Names of the tiers of the rows, in the order of the benchmark."""
         present = set(self.tier.tolist())
-        return tuple(t for t in TIERS if t in present)
+        return tuple(t for t in self.benchmark.tier_order if t in present)
 
     def rows(self, tier: str) -> NDArray[np.intp]:
         """Return the indices of the rows of one tier, in ascending order.
@@ -75,7 +79,7 @@ class TrialIdsBase:
         InputError
             If the tier has no rows.
         """
-        name = tier_name(tier)
+        name = self.benchmark.tier_name(tier)
         rows = np.flatnonzero(self.tier == name)
         if rows.size == 0:
             raise InputError(f"There are no trials of tier {name!r}, only of {', '.join(self.tiers)}.")
@@ -91,6 +95,7 @@ class TrialIds(TrialIdsBase):
     tier: NDArray[np.str_]
     trial_idx: IdArray
     image_id: IdArray
+    benchmark: BenchmarkSpec = field(default_factory=sensorium2022)
 
     @classmethod
     def from_recording(cls, recording: "Recording", tiers: Sequence[str] | None = None) -> "TrialIds":
@@ -101,7 +106,7 @@ class TrialIds(TrialIdsBase):
         recording
             The recording.
         tiers
-            Tiers of the trials. By default ``test`` and ``final_test``, those that the recording has.
+            Tiers of the trials. By default the test tiers of the benchmark, those that the recording has.
 
         Raises
         ------
@@ -117,6 +122,7 @@ class TrialIds(TrialIdsBase):
             np.repeat(list(rows), [len(r) for r in rows.values()]),
             as_id_array(trials["trial_idx"].to_numpy(), "trial indices", len(trials)),
             as_id_array(trials["image_id"].to_numpy(), "image ids", len(trials)),
+            recording.benchmark,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -127,9 +133,11 @@ class TrialIds(TrialIdsBase):
 def tier_rows(recording: "Recording", tiers: Sequence[str] | None = None) -> dict[str, NDArray[np.int64]]:
     """Return the row indices of each tier of a recording, in the order of `tiers`; by default of the test tiers."""
     recording = as_recording(recording)
-    names = [t for t in TEST_TIERS if t in recording.tiers] if tiers is None else tier_names(tiers)
+    spec = recording.benchmark
+    names = [t for t in spec.test_tiers if t in recording.tiers] if tiers is None else spec.tier_names(tiers)
     if not names:
-        raise InputError(f"Recording {recording.session} has neither test nor final_test trials; name other tiers.")
+        absent = f"neither {' nor '.join(spec.test_tiers)}" if len(spec.test_tiers) > 1 else f"no {spec.test_tiers[0]}"
+        raise InputError(f"Recording {recording.session} has {absent} trials; name other tiers.")
     return {tier: recording.rows(tier) for tier in names}
 
 
@@ -162,6 +170,7 @@ class TrialTable(TrialIdsBase):
     def _validate(self, values: ArrayLike) -> NDArray[np.float32]:
         """Validate and normalise the ids in place; return the values as float32."""
         set_ = object.__setattr__
+        set_(self, "benchmark", load_benchmark(self.benchmark))
         if self.session is not None:
             set_(self, "session", valid_session(str(self.session)))
         set_(self, "unit_ids", _validate_unit_ids(self.unit_ids))
@@ -169,7 +178,7 @@ class TrialTable(TrialIdsBase):
         if tiers.ndim != 1 or tiers.size == 0:
             raise InputError(f"The tiers have shape {tiers.shape}; expected (trials,), at least one.")
         known, tier_of_row = np.unique(tiers.astype(str), return_inverse=True)
-        set_(self, "tier", np.array([tier_name(t) for t in known.tolist()])[tier_of_row])
+        set_(self, "tier", np.array([self.benchmark.tier_name(t) for t in known.tolist()])[tier_of_row])
         set_(self, "trial_idx", as_id_array(self.trial_idx, "trial indices", tiers.size))
         set_(self, "image_id", as_id_array(self.image_id, "image ids", tiers.size))
         self._refuse_duplicate_trials()

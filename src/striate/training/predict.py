@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from striate._internal.arrays import as_array
 from striate._internal.devices import resolve_device
 from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
+from striate.benchmarks import BenchmarkSpec, load_benchmark
 from striate.catalog import as_recording
 from striate.data import Batch, DataSettings, Loaders, loaders
 from striate.data.config import data_settings
@@ -49,6 +50,8 @@ class Predictions:
         Predicted responses, ≥ 0, in standardised units.
     protocol
         Inputs of the model: ``"image"`` or ``"image + behaviour"``.
+    benchmark
+        Benchmark of the recording.
     """
 
     session: str
@@ -58,6 +61,7 @@ class Predictions:
     unit_ids: NDArray[np.int64]
     values: NDArray[np.float32]
     protocol: str
+    benchmark: BenchmarkSpec = field(default_factory=load_benchmark)
 
     def __repr__(self) -> str:
         tiers = ", ".join(f"{tier} {(self.tier == tier).sum()}" for tier in dict.fromkeys(self.tier.tolist()))
@@ -139,6 +143,7 @@ def predict(
         unit_ids=data_loaders.unit_ids,
         values=values,
         protocol=recording.benchmark.protocol_for(settings.extra_inputs).name,
+        benchmark=recording.benchmark,
     )
 
 

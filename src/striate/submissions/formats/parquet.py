@@ -20,6 +20,9 @@ from striate._internal.atomic_write import atomic_write
 from striate._internal.file_types import wrong_file_type
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import MalformedError, parse_as
+from striate.benchmarks import BenchmarkSpec, is_default, parse_benchmark
+from striate.benchmarks.loading import LARGEST_FILE
+from striate.benchmarks.sensorium2022 import sensorium2022
 from striate.errors import InputError, listed
 from striate.submissions.trial_table import (
     MAX_ID_LENGTH,
@@ -56,6 +59,8 @@ class Header(BaseModel):
         Track and protocol of a submission; None for a truth.
     unit_ids
         Unit id of each element of the lists.
+    benchmark
+        Description of the benchmark as TOML; None for SENSORIUM 2022.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +71,7 @@ class Header(BaseModel):
     track: StrictStr | None = None
     protocol: StrictStr | None = None
     unit_ids: Annotated[list[StrictInt], Field(min_length=1)]
+    benchmark: Annotated[StrictStr, Field(max_length=LARGEST_FILE)] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,13 +101,15 @@ def write(rows: TrialTable, path: Path | str, column: str, header: Mapping[str, 
     column
         Name of the column of values.
     header
-        Fields of `Header`, except for version, session and unit ids.
+        Fields of `Header`, except for version, session, unit ids and benchmark.
     overwrite
         Whether to replace an existing file.
     """
     if Path(path).suffix.lower() in (".csv", *NON_TABLE_SUFFIXES):
         raise InputError(f"{path} does not have the suffix of a Parquet file: give a path that ends in .parquet.")
     metadata = {"version": VERSION, "session": rows.session, "unit_ids": rows.unit_ids.tolist(), **header}
+    if not is_default(rows.benchmark):
+        metadata["benchmark"] = rows.benchmark.to_toml()
     numbers = pa.list_(pa.field("element", pa.float32(), nullable=False), rows.unit_ids.size)
     keys = {name: pa.array(getattr(rows, name).tolist()) for name in _KEYS}
     schema = pa.schema(
@@ -143,6 +151,17 @@ def unit_ids_from_header(header: Header) -> NDArray[np.int64]:
         return np.array(header.unit_ids, dtype=np.int64)
     except OverflowError:
         raise InputError(f"A unit id is {max(header.unit_ids, key=abs)}; it must fit in 64 bits.") from None
+
+
+def benchmark_from_header(header: Header) -> BenchmarkSpec:
+    """Return the benchmark of a header.
+
+    Raises
+    ------
+    InputError
+        If its description is not valid.
+    """
+    return sensorium2022() if header.benchmark is None else parse_benchmark(header.benchmark)
 
 
 def read(path: Path | str, kind: str, column: str) -> FileContents:
