@@ -126,7 +126,7 @@ class TrialLoader(DataLoader[Batch]):
             images = self._augmentations(batch.images[:, :channels], int(seed[0] >> 1))
             if batch.images.shape[1] > channels:
                 images = torch.cat([images, batch.images[:, channels:]], dim=1)
-            yield replace(batch, images=images)
+            yield replace(batch, images=images.pin_memory() if self.pin_memory else images)
 
     def _batches(self) -> Iterator[Batch]:
         size = self.dataset.uncached_bytes
