@@ -6,7 +6,7 @@ code says today.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import Enum
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from striate._internal.config_validation import field_markers
-from striate.registry import Component, Part, Registry
+from striate.registry import Component, Part, Registry, Settings
 
 DOCS = Path(__file__).parent
 NOTICE = "<!-- Written by docs/generate.py: change the code, then run `make docs`. -->"
@@ -280,7 +280,7 @@ def benchmark_toml() -> str:
 
 def _sections(model: type[BaseModel]) -> Iterator[str]:
     """Yield the section of each table of a model; tables that may be given several times have double brackets."""
-    for table, inner in _tables(model, ()):
+    for table, inner, _ in _tables(model, ()):
         owner: type[BaseModel] = model
         for name in table.split(".")[:-1]:
             owner = _model_in(owner.model_fields[name].annotation) or owner
@@ -314,7 +314,7 @@ def competition_toml() -> str:
         "|---|---|---|---|",
         *_rows(Rules, ()),
     ]
-    for table, model in _tables(Rules, ()):
+    for table, model, _ in _tables(Rules, ()):
         several = "tuple" in str(Rules.model_fields[table.split(".")[0]].annotation)
         heading = f"[[{table}]]" if several else f"[{table}]"
         lines += [
@@ -389,48 +389,53 @@ def portal_settings() -> str:
 
 
 def _tables(
-    model: type[BaseModel], path: tuple[str, ...]
-) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield the tables below `path` that have keys, with the model that checks each."""
+    model: type[BaseModel], path: tuple[str, ...], known: Collection[str] = ()
+) -> Iterator[tuple[str, type[BaseModel], Registry[Any] | None]]:
+    """Yield the tables below `path`, with the model that checks each, and the registry that it chooses a component from.
+
+    The tables called `known` are left out.
+    """
     for name, field in model.model_fields.items():
         inner = _model_in(field.annotation)
-        if inner is not None:
-            if any(_is_key(f) for f in inner.model_fields.values()):
-                yield ".".join((*path, name)), inner
-            yield from _tables(inner, (*path, name))
+        if inner is None or name in known:
+            continue
+        part = next(field_markers(Part, field.annotation, field.metadata), None)
+        registry = part.registry if part else None
+        if any(_is_key(f) for f in inner.model_fields.values()):
+            yield ".".join((*path, name)), inner, registry
+        yield from _tables(inner, (*path, name))
+        for component in _own_components(registry):
+            yield from _tables(component.settings, (*path, name), inner.model_fields)
 
 
-def _components(
-    model: type[BaseModel], path: tuple[str, ...]
-) -> Iterator[tuple[str, Part, Component[Any]]]:
-    """Yield the components of striate that the tables below `path` choose by ``type``, with the table of each."""
-    for name, field in model.model_fields.items():
-        for part in field_markers(Part, field.annotation, field.metadata):
-            for each in part.registry:
-                component = part.registry[each]
-                if component.module.startswith("striate."):
-                    yield ".".join((*path, name)), part, component
-                    yield from _components(component.settings, (*path, name))
-        inner = _model_in(field.annotation)
-        if inner is not None:
-            yield from _components(inner, (*path, name))
+def _own_components(registry: Registry[Any] | None) -> Iterator[Component[Any]]:
+    """Yield the components of a registry that come with striate."""
+    for name in registry or ():
+        component = registry[name]
+        if component.module.startswith("striate."):
+            yield component
 
 
 def _keys_of(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
     """Yield the section of each table of a model, and of each component that a table chooses."""
-    components = list(_components(model, path))
-    for inner, same in groupby(_tables(model, path), key=lambda each: each[1]):
-        tables = [table for table, _ in same]
+    for (inner, registry), same in groupby(
+        _tables(model, path), key=lambda each: each[1:]
+    ):
+        tables = [table for table, *_ in same]
         table, above = tables[0], tuple(tables[0].split("."))
         heading = ", ".join(f"[{each}]" for each in tables)
-        yield from ["", f"### {heading}", "", _summary(inner), ""]
-        registry = next((p.registry for at, p, _ in components if at == table), None)
+        summary = (
+            f"Chooses the {registry.singular} by `type`; the other keys are those of the {registry.singular}."
+            if registry is not None and inner is Settings
+            else _summary(inner)
+        )
+        yield from ["", f"### {heading}", "", summary, ""]
         yield from [*_HEAD, *_rows(inner, above, registry=registry)]
-        for place, _, component in components:
-            if place != table:
-                continue
+        for component in _own_components(registry):
             extra = _extra_keys(component.settings, inner)
-            if not extra:
+            if not any(
+                _is_key(component.settings.model_fields[name]) for name in extra
+            ):
                 continue
             yield from ["", f'#### [{table}] type = "{component.name}"', ""]
             yield from [_summary(component.settings), "", *_HEAD]

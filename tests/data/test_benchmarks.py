@@ -104,7 +104,7 @@ def test_a_benchmark_without_behaviour_has_none_as_input() -> None:
     bare = full.with_benchmark(spec)
     assert next(iter(striate.loaders(bare, image_size="original").train)).behavior is None
     for key in ("behavior", "pupil_center"):
-        with pytest.raises(InputError, match=rf"benchmark bare has none: set {key} = false"):
+        with pytest.raises(InputError, match=rf"benchmark bare has none: set data.{key} = false"):
             striate.loaders(bare, image_size="original", **{key: True})
 
 

@@ -221,12 +221,12 @@ def _check_withheld_inputs(recording: Recording, settings: DataSettings) -> None
         if getattr(settings, key) and key not in recording.benchmark.variables:
             raise InputError(
                 f"The {name} cannot be an input for {recording.session}, because benchmark {recording.benchmark.name} has none: set "
-                f"{key} = false."
+                f"data.{key} = false."
             )
         if getattr(settings, key) and getattr(recording, f"{key}_withheld"):
             raise InputError(
                 f"The {name} of {recording.session} is withheld (all zero in the archive), so it cannot be an input: "
-                f"set {key} = false, or leave this recording out."
+                f"set data.{key} = false, or leave this recording out."
             )
 
 
@@ -237,7 +237,7 @@ def _image_size(recording: Recording, settings: DataSettings) -> tuple[int, int]
     new_height, new_width = settings.image_size
     if abs(new_width * height / (new_height * width) - 1) > DISTORTION:
         raise InputError(
-            f"image_size = [{new_height}, {new_width}] would distort the images of {recording.session}, which have "
+            f"data.image_size = [{new_height}, {new_width}] would distort the images of {recording.session}, which have "
             f"{height}×{width} pixels: choose a size of the same proportions, such as "
             f'[{new_height}, {max(1, round(new_height * width / height))}], or "original".'
         )

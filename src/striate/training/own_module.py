@@ -63,13 +63,18 @@ def check_rates(module: nn.Module, data: SessionLoaders, device: torch.device) -
     Raises
     ------
     InputError
-        If the module returns something else than rates, (B, N).
+        If the module returns something else than rates ≥ 0, (B, N).
     """
     module.to(device).eval()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
         for loaders in data.values():
             batch = next(iter(loaders.prediction("validation")))
-            valid_rates(module(batch), batch, len(loaders.unit_ids))
+            rates = valid_rates(module(batch), batch, len(loaders.unit_ids))
+            if rates.numel() and float(rates.min()) < 0:
+                raise InputError(
+                    f"The module returned negative rates for recording {batch.session} (the least is {float(rates.min()):.3g}); rates are "
+                    "≥ 0: end it with a function such as torch.nn.functional.softplus."
+                )
 
 
 def valid_rates(rates: Any, batch: Batch, neurons: int) -> Tensor:
