@@ -184,7 +184,7 @@ def test_withheld_responses_are_neither_given_nor_trained_on() -> None:
 @pytest.mark.parametrize("key", ["behavior", "pupil_center"])
 def test_withheld_inputs_cannot_be_asked_for(key: str) -> None:
     recording = small_recording(without_behavior=True)
-    with pytest.raises(InputError, match=f"of 7-1-1 is withheld .* set {key} = false"):
+    with pytest.raises(InputError, match=f"of 7-1-1 is withheld .* set data.{key} = false"):
         striate.loaders(recording, **{key: True})
     assert len(striate.loaders(recording).train) == 1
 

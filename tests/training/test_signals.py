@@ -18,7 +18,7 @@ from tests.training.small import TABLES, small_recipe
 import striate
 from striate.errors import StriateError
 from striate.training import Recipe, Run, load_recipe, train
-from striate.training.signals import SIGNALS
+from striate.training.interrupt_signals import SIGNALS
 from striate.training.trainer import Trainer
 
 RECIPE = small_recipe(schedule__max_epochs=3, compute__checkpoint_minutes=1000)

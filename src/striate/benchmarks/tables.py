@@ -465,7 +465,7 @@ class SubmissionFormats(Table):
     Examples
     --------
     >>> SubmissionFormats().formats
-    ('parquet',)
+    ('native',)
     """
 
-    formats: Annotated[ComponentNames, Field(min_length=1)] = ("parquet",)
+    formats: Annotated[ComponentNames, Field(min_length=1)] = ("native",)

@@ -215,11 +215,11 @@ class Encoder(nn.Module):
             size = self.inputs.behavior_size
             state = self._state("behavior", behavior, len(images), size, "uses behaviour")
         size = self._micro_batch_size(images)
-        drives = [
-            readout(self._maps(part, part_state), part_shift, neurons)
+        rates = [
+            self._modulated(readout(self._maps(part, part_state), part_shift, neurons), session, part_state, neurons)
             for part, part_state, part_shift in _micro_batches(images, state, shift, size)
         ]
-        return self._modulated(drives[0] if len(drives) == 1 else torch.cat(drives), session, state, neurons)
+        return rates[0] if len(rates) == 1 else torch.cat(rates)
 
     def _maps(self, images: Tensor, behavior: Tensor | None) -> Tensor:
         maps: Tensor = self.core(images, behavior) if self._core_uses_behavior else self.core(images)

@@ -23,7 +23,7 @@ from striate.training import run as files
 from striate.training.environment import shareable_command, shareable_platform
 from striate.training.neuron_weights import NeuronWeights, hash_of
 from striate.training.own_module import module_facts
-from striate.training.plugins import plugins_of
+from striate.training.plugin_provenance import plugins_of
 from striate.training.recipe import Recipe
 from striate.training.run import Run
 from striate.training.transfer import FrozenCore

@@ -23,7 +23,7 @@ from striate._internal.parquet_files import read_table
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import MalformedError, parse_json_object, parse_toml, read_limited
 from striate.errors import InputError, UnknownAttributeError, listed, option, printable_text, shortened
-from striate.training.plugins import PluginEntry, load_needed_plugins, warn_of_changed_plugins
+from striate.training.plugin_provenance import PluginEntry, load_needed_plugins, warn_of_changed_plugins
 from striate.training.recipe import Recipe, load_recipe_of_run
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ class Run:
         >>> rates = run.respond(["grating.png", "dog.jpg"])  # doctest: +SKIP
         >>> rates.loc["dog.jpg"].nlargest(3)  # doctest: +SKIP
         """
-        from striate.training.respond import respond
+        from striate.training.respond_to_images import respond
 
         return respond(
             self,

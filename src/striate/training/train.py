@@ -22,18 +22,18 @@ from striate.recordings import Recording
 from striate.training import run as files
 from striate.training.callbacks import Callback, HistoryFile, callbacks_by_name, checked_callbacks
 from striate.training.config_overrides import Overrides, parsed
-from striate.training.exclusive import only_training
 from striate.training.initialisation import initialise
 from striate.training.input_statistics import RunInputs
+from striate.training.interrupt_signals import Interruption, TrainingStopped
 from striate.training.neuron_weights import neuron_weights as load_neuron_weights
 from striate.training.own_module import OwnModelSettings, check_module, check_rates
 from striate.training.progress import progress_display
 from striate.training.provenance import check_same_run, collect_provenance, now, record_attempt, without_folders
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import Run
-from striate.training.signals import Interruption, TrainingStopped
 from striate.training.tensorboard import TensorBoard
 from striate.training.trainer import Trainer, initial_seed
+from striate.training.training_lock import only_training
 from striate.training.transfer import FineTuning, FrozenCore
 
 

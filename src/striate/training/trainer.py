@@ -26,13 +26,13 @@ from striate.training import checkpoints
 from striate.training.callbacks import Callback
 from striate.training.checkpoints import Tensors, TrainingState
 from striate.training.early_stopping import EarlyStopping
+from striate.training.interrupt_signals import TrainingStopped
 from striate.training.losses import batch_weight, total_loss
 from striate.training.neuron_weights import NeuronWeights
 from striate.training.optimisers import build_optimiser, evaluation_weights, restart, set_learning_rate
 from striate.training.own_module import valid_rates
 from striate.training.recipe import Recipe
 from striate.training.schedules import Schedule
-from striate.training.signals import TrainingStopped
 
 Row = dict[str, Any]
 Round = dict[str, Batch]  # one batch of each recording
