@@ -106,6 +106,7 @@ def test_imports_within_a_package_are_absolute() -> None:
     assert not relative
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     ["import striate; striate.__all__", "from striate.cli.app import load_commands; load_commands()"],

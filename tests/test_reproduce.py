@@ -36,6 +36,7 @@ def published_file(path: Path, session: str, neurons: int = NEURONS, channels: i
     return path
 
 
+@pytest.mark.slow
 def test_what_is_at_hand_is_computed(tmp_path: Path) -> None:
     recording = small_recording("7-1-1", shape=(144, 256), training=10, test_images=6, repeats=4)
     write(recording, tmp_path / f"{layout.archive_stem('7-1-1')}.zip")

@@ -217,6 +217,7 @@ CALLS: list[tuple[str, Call]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("says", "call"), CALLS, ids=[f"{i}: {says[:30]}" for i, (says, _) in enumerate(CALLS)])
 def test_a_wrong_call_ends_in_one_sentence(at_hand: SimpleNamespace, says: str, call: Call) -> None:
     before = sorted(at_hand.folder.rglob("*"))

@@ -80,6 +80,7 @@ def test_a_step_of_training_is_the_same() -> None:
     assert compared == len(list(plain.parameters())) - 1  # that in the spread depends on what was drawn
 
 
+@pytest.mark.slow
 def test_the_batches_are_the_same(tmp_path: Path) -> None:
     striate.write(small_recording(training=20, shape=(144, 256)), tmp_path / "a.zip")
     trials = reference.Trials(tmp_path / "a.zip", tmp_path / "files")

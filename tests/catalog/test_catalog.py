@@ -128,6 +128,7 @@ def test_what_is_no_toml(content: bytes, own: Path) -> None:
         get_dataset("ours")
 
 
+@pytest.mark.slow
 def test_the_commands(own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     own.write_text(tomli_w.dumps(OWN))
 

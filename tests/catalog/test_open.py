@@ -66,6 +66,7 @@ def test_what_names_nothing(source: Path) -> None:
         striate.open("theirs/7-1-1")
 
 
+@pytest.mark.slow
 def test_a_path_is_meant_as_a_path(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     striate.write(small_recording("5-1-1"), tmp_path / "ours" / "8-1-1")
@@ -84,6 +85,7 @@ def test_several_by_one_name(source: Path) -> None:
     assert locate("ours/7-1-1") == locate_all(["ours/sensorium"])[0]
 
 
+@pytest.mark.slow
 def test_commands_take_names(source: Path) -> None:
     striate.fetch("ours", accept_licence=True)
     assert run_in_process("check", "ours/7-1-1").status == 0

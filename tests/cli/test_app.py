@@ -76,6 +76,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) 
         run_in_process("recipes")
 
 
+@pytest.mark.slow
 def test_an_interruption_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("striate.training.recipe_names", failing(KeyboardInterrupt()))
     ran = run_in_process("recipes")

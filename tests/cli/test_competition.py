@@ -38,6 +38,7 @@ def rules(tmp_path):
     return tmp_path / "competition.toml"
 
 
+@pytest.mark.slow
 def test_new_writes_a_commented_file_that_passes(striate, tmp_path):
     out = striate("new", tmp_path / "c.toml", "--starts", "2026-03-01")
     text = (tmp_path / "c.toml").read_text()
@@ -184,6 +185,7 @@ def test_a_passphrase_is_needed_and_never_an_argument(capsys, monkeypatch, rules
     assert "short" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0, 1, 2])
 def test_a_build_that_is_stopped_leaves_nothing(full, rules, tmp_path, capsys, monkeypatch, moment):
     """SIGTERM as one of its folders is complete and has not got its name yet."""

@@ -45,6 +45,7 @@ def test_a_deadline_is_extended_a_team_disqualified_and_everybody_sees_it(striat
         assert words in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

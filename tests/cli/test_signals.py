@@ -21,6 +21,7 @@ def stops_where_a_file_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("striate._internal.atomic_write._sync", stop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), STATUSES.items())
 def test_nothing_half_written_is_left(
     number: signal.Signals, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -36,6 +37,7 @@ def test_nothing_half_written_is_left(
     assert [p for p in (tmp_path / "mice").rglob("*") if p.is_file()] == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STOP_BY", str(int(signal.SIGINT)))
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -46,6 +48,7 @@ def test_ctrl_c_says_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (stopped.status, stopped.err) == (130, "interrupted\n")
 
 
+@pytest.mark.slow
 def test_an_ignored_signal_stays_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As ``nohup`` wants it."""
     monkeypatch.setenv("STOP_BY", str(int(signal.SIGHUP)))

@@ -62,6 +62,7 @@ def test_a_benchmark_with_truth(capsys, monkeypatch, tmp_path):
     assert str(SimulatedTruth.read(rows[0]["truth"]).seed) not in out
 
 
+@pytest.mark.slow
 def test_what_is_withheld_can_be_scored_with_the_file_that_is_printed(capsys, monkeypatch, tmp_path):
     arguments = ("--truth", tmp_path / "secret", "--competition", "sensorium", *SMALL)
     code, out, _ = run(capsys, monkeypatch, "simulate", tmp_path / "public", *arguments)
@@ -91,6 +92,7 @@ def test_what_is_withheld_can_be_scored_with_the_file_that_is_printed(capsys, mo
     assert not (tmp_path / "another").exists()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_a_warning(capsys, monkeypatch, tmp_path):
     files = []
     for name in ("a", "b"):

@@ -51,6 +51,7 @@ def printed(text: str, encoding: str) -> bytes:
         sys.stdout = kept
 
 
+@pytest.mark.slow
 @given(st.text(), st.sampled_from(["ascii", "latin-1", "utf-8"]))
 def test_json_is_the_same_in_every_encoding(text: str, encoding: str) -> None:
     value = {"name": text}

@@ -36,6 +36,7 @@ def test_score_prints_a_table_for_each_tier(files, capsys, monkeypatch):
     assert f"{card.tiers['test'].feve.interval.low:.4f}" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", ["t.parquet", "csv", "static7-1-1.zip"])
 @pytest.mark.parametrize("submission", ["s.parquet", "csv"])
 def test_every_form_scores_alike(files, capsys, monkeypatch, submission, truth):
@@ -80,6 +81,7 @@ def test_feve_that_is_not_defined_says_why(tmp_path, capsys, monkeypatch):
     assert "only once" in " ".join(out.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

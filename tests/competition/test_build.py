@@ -170,6 +170,7 @@ def test_evidence_of_the_split_is_drawn_beside_the_secrets(competition):
     assert not list(competition.folder.rglob("split-*"))
 
 
+@pytest.mark.slow
 def test_a_stratified_split_draws_final_images_from_the_test_images(tmp_path):
     full = mouse(TRACK, live=20)
     made = built(tmp_path, small_rules("own"), [full])
@@ -279,6 +280,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_recordings_that_do_not_fit_are_refused_before_anything_is_written(name, tmp_path):
     change, said = REFUSED[name]

@@ -293,6 +293,7 @@ def test_a_competition_that_nobody_entered_closes(competition, tmp_path):
     assert verify(game.folder, results=tmp_path / "results").ok
 
 
+@pytest.mark.slow
 def test_results_in_the_public_folder_are_clean(played, tmp_path):
     from striate.competition import audit
 

@@ -17,6 +17,7 @@ def test_case_does_not_count(name: str) -> None:
     assert name_key(name.upper()) == name_key(name) == name_key(name.title())
 
 
+@pytest.mark.slow
 @given(NAMES)
 def test_the_encoding_does_not_count_and_a_key_is_its_own_key(name: str) -> None:
     key = name_key(name)

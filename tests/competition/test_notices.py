@@ -88,6 +88,7 @@ def test_receipts_of_older_versions_are_what_they_were_to_the_byte():
     assert again.entries == tuple(links)
 
 
+@pytest.mark.slow
 @given(
     number=st.integers(1, 10**6),
     kind=st.sampled_from(["submission", "choice"]),
@@ -134,6 +135,7 @@ def added(chain, what, at, team="Ada"):
     return chain.added(at=at, kind="disqualification", team=team, why="two accounts")
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     kinds=st.lists(st.sampled_from(["receipt", "amendment", "disqualification"]), min_size=2, max_size=9),
@@ -277,6 +279,7 @@ def test_phases_that_do_not_adjoin_must_not_overlap():
 # ---- what is received
 
 
+@pytest.mark.slow
 def test_submissions_are_taken_and_counted_until_the_new_end(game):
     late = CLOSES + timedelta(days=3)
     with pytest.raises(InputError, match="not taken"):
@@ -380,6 +383,7 @@ def test_names_in_notices_are_compared_by_their_keys(cheated):
         standing.after(notice)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("do", "team", "why", "message"),
     [
@@ -464,6 +468,7 @@ def test_results_that_keep_quiet_are_found_out(closed, tmp_path):
         assert any("tell of others" in line for line in bad(verify(closed.folder, results=tmp_path / key)))
 
 
+@pytest.mark.slow
 def test_whoever_submitted_too_late_is_told_so_and_does_not_count(game):
     game.submit("Alpha", 0.4)
     chain = Receipts.read(game.folder)

@@ -145,6 +145,7 @@ def test_what_does_not_answer_its_track_gets_neither_score_nor_receipt(name, gam
     assert not Receipts.read(game.folder).entries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("team", "hours", "message"),
     [

@@ -65,6 +65,7 @@ def test_images_do_not_depend_on_workers() -> None:
     assert torch.equal(images(alone), images(helped))
 
 
+@pytest.mark.slow
 @given(pixels=st.integers(1, 5), height=st.integers(6, 9), width=st.integers(6, 9), seed=st.integers(0, 100))
 def test_translate_shifts_whole_images(pixels: int, height: int, width: int, seed: int) -> None:
     given_images = torch.arange(2.0 * 2 * height * width).reshape(2, 2, height, width)

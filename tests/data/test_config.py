@@ -60,6 +60,7 @@ def test_every_key_is_shown_to_have_an_effect() -> None:
     assert set(EFFECTS) == set(DataSettings.model_fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", EFFECTS)
 def test_a_key_has_its_effect(key: str) -> None:
     with_it, without, look = EFFECTS[key]

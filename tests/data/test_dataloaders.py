@@ -202,6 +202,7 @@ def test_prediction_is_of_every_trial_in_file_order_without_responses() -> None:
     assert joined(loaders.prediction("train"), "rows").size == partial.responses("train").shape[0]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(
     st.sampled_from([None, 0, 1e-5, 5e-5, 1e-4, 4e-4, 1e-3]),

@@ -27,6 +27,7 @@ def drawn(of: BatchSampler) -> list[list[int]]:
     return [batch.tolist() for batch in of]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 64), st.integers(0, 2**63), st.integers(0, 1000))
 def test_laws_of_an_epoch(trials: int, batch_size: int, seed: int, epoch: int) -> None:
@@ -142,6 +143,7 @@ def several(**options: object) -> SessionLoaders:
     return striate.loaders(RECORDINGS, batch_size=16, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_round_is_one_batch_of_each_until_the_longest_is_exhausted(workers: int) -> None:
     loaders = several(workers=workers)

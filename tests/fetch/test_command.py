@@ -120,6 +120,7 @@ def test_a_worse_failure_outweighs_an_outage(tmp_path: Path) -> None:
     assert "- " in outcome.err  # and the other one is said, too
 
 
+@pytest.mark.slow
 def test_verify(tmp_path: Path) -> None:
     with serving(host()) as here:
         known(here)
@@ -153,6 +154,7 @@ def test_offline_says_what_is_missing(tmp_path: Path) -> None:
     assert_one_sentence(outcome, "1 of 2 files of ours", "(1.zip)", "fetch without --offline")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [

@@ -109,6 +109,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "toml"])
 def test_the_manifest_of_a_portal(form: str, tmp_path: Path) -> None:
     text = json.dumps(manifest()) if form == "json" else tomli_w.dumps(manifest())
@@ -175,6 +176,7 @@ def test_broken_manifests(case: str, tmp_path: Path) -> None:
     assert not (tmp_path / "settings" / "catalog").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -191,6 +191,7 @@ def test_who_is_asked_directly(
     assert (find_proxy(address) is None) is direct
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(user=st.text(min_size=1), password=st.text())
 def test_any_credentials_survive_percent_encoding(user: str, password: str) -> None:

@@ -33,6 +33,7 @@ def test_what_once_failed(file: Path, child: ProcessPoolExecutor) -> None:
         assert broken_promise(name, file.read_bytes()) is None
 
 
+@pytest.mark.slow
 def test_a_broken_promise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def said(read: Callable[[Path], object]) -> str | None:
         monkeypatch.setitem(TARGETS, "bad", Target(read, "a", lambda: [b""]))

@@ -52,6 +52,7 @@ def test_a_model_under_autocast() -> None:
     assert striate.predict(model, small_recording(), data={"image_size": "original"}).values.dtype == np.float32
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.floats(-10, 10), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_lists_and_lists_of_tensors(rows: list[list[float]]) -> None:
     expected = np.array(rows)

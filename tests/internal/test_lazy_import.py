@@ -26,6 +26,7 @@ def test_every_public_name_is_there_and_no_module_hides_it(room: str) -> None:
         exec(f"from {room} import nonsense")
 
 
+@pytest.mark.slow
 def test_what_reads_a_participants_file_imports_nothing_that_it_does_not_need() -> None:
     pytest.importorskip("django")
     code = "import striate.portal.receiving.decode, sys; print([m for m in sys.argv[1:] if m in sys.modules])"
@@ -34,6 +35,7 @@ def test_what_reads_a_participants_file_imports_nothing_that_it_does_not_need() 
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_a_submission_is_read_without_pandas(tmp_path: Path) -> None:  # whose import takes longer than the reading
     _, submission, _ = example()
     file = tmp_path / "submission.parquet"

@@ -19,6 +19,7 @@ from striate._internal.safe_parsing import (
 from striate.errors import LONGEST, InputError, quoted, shortened
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "says"),
     [

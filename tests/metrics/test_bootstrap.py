@@ -60,6 +60,7 @@ def tolerances(r, p, image_ids, extent):
     return bound(r, p), bound(reference.image_means(r, image_ids), reference.image_means(p, image_ids)), feve
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(populations, st.integers(0, 1000))
 def test_equals_scoring_the_resampled_rows(data, seed):
@@ -93,6 +94,7 @@ def test_follows_its_seed_and_not_the_order_of_trials():
     assert (bootstrap(r, p, image_ids, resamples=50, seed=6).feve.samples != one.feve.samples).all()
 
 
+@pytest.mark.slow
 def test_is_the_same_to_the_last_digit_on_any_number_of_threads(monkeypatch):
     module = sys.modules[draw_image_counts.__module__]
     r, p, image_ids = population(images=20, neurons=800)
@@ -120,6 +122,7 @@ def test_the_interval_holds_the_mean_and_has_the_width_of_the_percentiles():
     assert narrow.high - narrow.low < result.feve.interval.high - result.feve.interval.low
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(populations, st.integers(0, 1000), st.sampled_from([0.5, 0.8, 0.95]))
 def test_every_score_lies_within_its_interval(data, seed, level):

@@ -25,6 +25,7 @@ def simulated(seed=0, images=150, neurons=40, ragged=True, strength=(0.4, 1.5), 
     return expected + rng.normal(0, noise, signal.shape), signal, expected, image_ids
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(populations)
 def test_ceilings_equal_the_plain_form(data):
@@ -41,6 +42,7 @@ def test_ceilings_equal_the_plain_form(data):
     np.testing.assert_array_equal(found.cc_norm.values, metrics.cc_norm(r, p, image_ids).values)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(2, 2), (2, 3), (2, 4), (3, 2), (3, 3), (5, 2)]))
 def test_cc_max_is_that_of_schoppe_averaged_over_all_ways_to_number_the_repeats(seed, shape):
@@ -70,6 +72,7 @@ def test_the_expected_response_reaches_the_ceilings(ragged):
     assert oracle < found.means["single_trial_correlation"]  # which is why it is no ceiling
 
 
+@pytest.mark.slow
 def test_no_predictor_of_the_image_alone_exceeds_the_ceilings_in_expectation():
     """The root of an unbiased estimate X is low by Var(X) / 8 E(X)^1.5; beyond that and four standard errors nothing passes."""
     predictors = {

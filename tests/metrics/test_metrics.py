@@ -35,6 +35,7 @@ def assert_within(values, expected, tolerance):
     assert (difference <= tolerance).all(), f"{difference} exceeds {tolerance}"
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(populations)
 def test_equals_the_plain_form_one_neuron_at_a_time(data):

@@ -16,6 +16,7 @@ COORDINATES = hnp.arrays(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(coordinates=COORDINATES, scale=st.floats(0.1, 100), shift=st.floats(-500, 500))
 def test_cortical_positions_have_no_units(coordinates: np.ndarray, scale: float, shift: float) -> None:

@@ -256,6 +256,7 @@ PUBLISHED: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", PUBLISHED)
 def test_broken_published_weights(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make, says = PUBLISHED[case]
@@ -344,6 +345,7 @@ OWN: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", OWN)
 def test_broken_weights_of_a_run(case: str, tmp_path: Path) -> None:
     make, says = OWN[case]

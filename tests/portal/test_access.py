@@ -250,6 +250,7 @@ def test_the_admin_is_for_organisers(world: World, scene: Scene, who: str | None
     assert {browser.get(reverse(page)).status_code for page in pages} == {expected}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["score", "submission", "transition", "link", "acceptance", "auditentry", "snapshot"])
 def test_what_is_written_once_cannot_be_changed_in_the_admin(world: World, scene: Scene, model: str) -> None:
     from django.apps import apps

@@ -106,6 +106,7 @@ def test_whose_account_has_an_address_is_told_to_that_address_alone(world: World
     assert "/accounts/address/" not in mail.outbox[2].body
 
 
+@pytest.mark.slow
 def test_another_password_ends_a_pending_change_of_the_address(world: World) -> None:
     """Who knew the old password asked for it, and the mail to the old address advises to change the password."""
     from django.core import mail
@@ -126,6 +127,7 @@ def test_another_password_ends_a_pending_change_of_the_address(world: World) -> 
     assert ada.email == "ada@example.org"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -148,6 +150,7 @@ def test_a_second_account_of_a_person_or_a_weak_password_is_refused(
     assert User.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_passwords_are_not_guessed_for_long(world: World) -> None:
     world.person("ada")
     for _ in range(10):
@@ -317,6 +320,7 @@ def test_behind_a_proxy_limits_count_people_and_not_the_proxy(
         assert ("too often" in answer.content.decode()) is refused
 
 
+@pytest.mark.slow
 def test_the_history_of_the_admin_forgets_the_name_of_a_deleted_account(world: World) -> None:
     from django.contrib.admin.models import CHANGE, LogEntry
 
@@ -343,6 +347,7 @@ def test_the_history_of_the_admin_forgets_the_name_of_a_deleted_account(world: W
     assert not Team.objects.filter(name="Ada").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("there", "new"),
     [
@@ -365,6 +370,7 @@ def test_a_team_whose_name_would_be_taken_for_another_is_refused(world: World, t
         Team.objects.create(name=new)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["noise ceiling", "Noise-Ceiling", "0racle", "The Organisers", "\u0430dmin"])
 def test_names_of_rows_and_roles_are_nobodys(world: World, name: str) -> None:
     from striate.portal.models import Team, User

@@ -70,6 +70,7 @@ def test_equal_scores_share_a_rank_and_baselines_have_none(board: list[dict[str,
     assert ranks["LN baseline"] is None
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.booleans()), min_size=1, max_size=8),
@@ -102,6 +103,7 @@ def test_laws_of_ranking(rows: list[tuple[int, bool, bool]], random: Any) -> Non
     assert [e.value is None for e in first] == sorted(e.value is None for e in first), "undefined ones come last"
 
 
+@pytest.mark.slow
 def test_one_row_a_team_the_last_or_the_chosen(world: World) -> None:
     ada = world.person("ada", team="Ada")
     first, _ = world.scored(ada, world.file(0.5)), world.scored(ada, world.file(0.3))
@@ -122,6 +124,7 @@ def test_one_row_a_team_the_last_or_the_chosen(world: World) -> None:
     assert "chose to count" in world.browser(ada).get(f"/submissions/{first.pk}/").content.decode()
 
 
+@pytest.mark.slow
 def test_a_team_chooses_a_limited_number_of_times_a_day(world: World) -> None:
     from striate.competition.submit import MOST_CHOICES
     from striate.errors import InputError
@@ -137,6 +140,7 @@ def test_a_team_chooses_a_limited_number_of_times_a_day(world: World) -> None:
     assert Link.objects.filter(kind="choice").count() == MOST_CHOICES
 
 
+@pytest.mark.slow
 def test_page_csv_and_json_have_the_same_rows(world: World, board: list[dict[str, Any]]) -> None:
     for query in (
         "",
@@ -390,6 +394,7 @@ def test_the_ceiling_has_a_row_and_each_row_a_bar(world: World, board: list[dict
     assert 'class="ceiling"' not in world.browser().get("/boards/sensorium-image/?baselines=off").content.decode()
 
 
+@pytest.mark.slow
 def test_a_thousand_rows_are_quick(world: World, board: list[dict[str, Any]]) -> None:
     import time
 
@@ -424,6 +429,7 @@ def test_results_of_another_chain_are_not_published(world: World, tmp_path: Path
             publish(tmp_path, at=closes + timedelta(days=1))
 
 
+@pytest.mark.slow
 def test_the_worker_knows_the_truth_and_the_pages_do_not(world: World) -> None:
     """No module that answers requests imports what opens the live truth but the jobs, which are handed it."""
     import ast
@@ -472,6 +478,7 @@ def test_a_board_says_why_rows_have_no_rank(world: World, board: list[dict[str, 
     assert world.browser().get("/boards/").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_final_board_shows_what_the_live_board_shows(
     world: World, board: list[dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def test_more_than_2_mib_are_refused_unread_everywhere_else(
     assert not written
 
 
+@pytest.mark.slow
 def test_files_of_forms_that_take_none_are_never_written(world: World, written: list[str]) -> None:
     browser = world.browser()
     browser.cookies["csrftoken"] = "a" * 32
@@ -147,6 +148,7 @@ def test_of_one_person_few_forms_are_read_at_a_time(world: World) -> None:
     assert int(answer.headers["Retry-After"]) > 0
 
 
+@pytest.mark.slow
 def test_the_api_reads_a_part_only_where_it_is_awaited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.portal.receiving import uploads
 

@@ -66,6 +66,7 @@ def test_a_worker_outlives_bombs_and_scores_what_comes_after(world: World, tmp_p
     assert world.files("submissions", "incoming") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("called", "shown"),
     [

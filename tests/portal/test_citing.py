@@ -51,6 +51,7 @@ def dated(text: str) -> Any:
     return json.loads(json.dumps(yaml.safe_load(text), default=str))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [None, SAID])
 @pytest.mark.parametrize("doi", [None, "10.5281/zenodo.1234567"])
 def test_they_are_valid(world: World, organiser: Any, said: str | None, doi: str | None) -> None:
@@ -111,6 +112,7 @@ def test_what_cannot_be_understood_gets_a_sentence(world: World, organiser: Any,
     assert mentions in answer.content.decode()
 
 
+@pytest.mark.slow
 def test_a_doi_is_requested_once_known_and_never_changed(world: World, organiser: Any) -> None:
     assert "who made the data" in organiser.post("/data/1/doi/").content.decode()
     organiser.post("/data/1/describe/", {"text": SAID})
@@ -174,6 +176,7 @@ def test_files_of_the_folder_say_it(world: World, tmp_path: Path) -> None:
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nauthors: [*b]\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [BOMB, "!!python/object/apply:os.system ['true']", "[" * 5000, "- a", "{", "authors:\n  - orcid: 1\n", "\xff"],

@@ -32,6 +32,7 @@ def submit(world: World, address: str, user: Any, file: Path, *options: str) -> 
     return run_in_process("submit", file, "--to", address, "--token-file", token, *options)
 
 
+@pytest.mark.slow
 def test_it_waits_for_the_score_and_shows_the_receipt(world: World, address: str, ada: Any) -> None:
     over = threading.Event()
 

@@ -254,6 +254,7 @@ def test_threads_that_wait_for_readers_are_bounded(monkeypatch: pytest.MonkeyPat
             outgoing.sendall(LONG)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.from_regex(r"[A-Za-z][A-Za-z-]{0,10}", fullmatch=True), st.text("abc 123;=", max_size=20), max_size=5

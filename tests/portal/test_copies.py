@@ -411,6 +411,7 @@ def test_no_truth_is_left_of_a_backup_that_is_damaged(full: World, folders: Path
     assert truth.read_bytes() == b"of another competition"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said", ["database is locked", "attempt to write a readonly database", "unable to open database file"]
 )
@@ -483,6 +484,7 @@ def test_a_backup_moves_to_another_database(
     assert_one_sentence(again, "holds a portal already")
 
 
+@pytest.mark.slow
 def test_a_portal_whose_secret_key_is_told_is_copied_without_it(
     full: World, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

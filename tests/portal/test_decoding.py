@@ -51,6 +51,7 @@ def test_the_keys_hold_nothing_of_the_truth(portal: World) -> None:
     assert names == {"version", "rules", "unit_ids", "tier", "trial_idx", "image_id"}
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_in_bounded_memory_and_time(portal: World, tmp_path: Path) -> None:
     """A few kilobytes that claim a billion values, in a column of a sound form."""
     import resource
@@ -182,12 +183,14 @@ def test_that_a_child_is_killed_from_outside_is_not_the_senders_fault(
         decode(portal, portal.file(0.5))
 
 
+@pytest.mark.slow
 def test_a_child_that_takes_too_long_says_so() -> None:
     """SIGXCPU, not SIGKILL, which could have come from anywhere."""
     code = "from striate.portal.receiving.decode import limit\nlimit(2**31, 1, 1000)\nwhile True: pass"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGXCPU
 
 
+@pytest.mark.slow
 def test_limits_of_the_child_are_those_of_the_system(tmp_path: Path) -> None:
     """Memory and written bytes, tried for real."""
     code = "from striate.portal.receiving.decode import limit\nlimit(2**31, 5, 1000)\n"
@@ -298,6 +301,7 @@ decode.main()"""
         decode(portal, portal.file(0.5))
 
 
+@pytest.mark.slow
 def test_a_child_is_used_for_one_file(portal: World) -> None:
     from striate.portal.receiving import decoding
 

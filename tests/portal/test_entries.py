@@ -49,6 +49,7 @@ def page_of(world: World, receipt: int, user: Any = None) -> str:
     return str(world.browser(user).get(f"/entries/{receipt}/").content.decode())
 
 
+@pytest.mark.slow
 def test_what_counts_is_public_and_what_does_not_is_the_teams(world: World) -> None:
     ada, ben, olga = world.person("ada", team="Ada"), world.person("ben", team="Ben"), world.person("olga", staff=True)
     world.scored(ada, world.file(0.5))
@@ -62,6 +63,7 @@ def test_what_counts_is_public_and_what_does_not_is_the_teams(world: World) -> N
         assert world.browser(olga).get(f"/entries/{receipt}/").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_card_is_shown_and_its_versions_are_kept(world: World) -> None:
     ada = world.person("ada", team="Ada")
     sent = world.scored(ada, world.file(0.5))
@@ -124,6 +126,7 @@ def test_a_hostile_card_is_harmless_on_its_page(world: World) -> None:
         ), tag
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

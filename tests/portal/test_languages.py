@@ -73,6 +73,7 @@ def test_the_compiled_catalogue_is_of_the_written_one() -> None:
     assert {(e.msgctxt, e.msgid): (e.msgstr, dict(e.msgstr_plural)) for e in compiled} == expected
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("xgettext") is None, reason="gettext is not installed")
 def test_nothing_is_said_that_is_not_in_the_catalogue(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

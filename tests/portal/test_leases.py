@@ -81,6 +81,7 @@ def test_a_worker_that_comes_back_late_records_nothing(world: World) -> None:
     assert Score.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_many_workers_score_each_submission_once(world: World) -> None:
     from striate.portal.models import Score, Standing, Submission
 

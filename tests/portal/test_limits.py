@@ -44,6 +44,7 @@ def receive(world: World, user: Any, count: int) -> list[Any]:
         return [world.send(user, world.file(0.5, seed=seed)) for seed in range(count)]
 
 
+@pytest.mark.slow
 def test_files_that_are_checked_at_once_pass_no_limit(world: World) -> None:
     from striate.portal.models import Link, Submission
     from striate.portal.scoring.work import work
@@ -108,6 +109,7 @@ def test_within_any_24_hours_no_more_are_accepted_than_allowed(portal: World, ho
     portal.empty()
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_platform_is_refunded_and_can_be_mended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.portal.models import Job, Link, Submission
     from striate.portal.receiving.decoding import PlatformError
@@ -138,6 +140,7 @@ def test_a_fault_of_the_platform_is_refunded_and_can_be_mended(world: World, mon
     assert Submission.objects.count() == 4
 
 
+@pytest.mark.slow
 def test_what_failed_cannot_be_queued_past_the_limit(world: World) -> None:
     from striate.portal.models import Submission
     from striate.portal.scoring.housekeeping import fail
@@ -155,6 +158,7 @@ def test_what_failed_cannot_be_queued_past_the_limit(world: World) -> None:
     assert sent.state == "failed"
 
 
+@pytest.mark.slow
 def test_no_lock_is_held_while_a_file_is_kept_and_what_is_refused_is_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def test_a_certificate_that_is_not_the_servers_gets_no_password(certificate: tup
     assert "password" not in said.replace("password reset", "")
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_encrypt_gets_no_password() -> None:
     with Mailbox() as box:
         said = send(f"smtp://user:password@localhost:{box.server_address[1]}")

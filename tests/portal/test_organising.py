@@ -64,6 +64,7 @@ def change(world: World, olga: Any, team: Any, reason: str) -> Any:
     return world.browser(olga).post(path, {"disqualified_for": reason, **members})
 
 
+@pytest.mark.slow
 def test_a_disqualified_team_leaves_the_boards_and_its_receipts_stay(world: World) -> None:
     from striate.errors import InputError
     from striate.portal.models import AuditEntry, Team
@@ -90,6 +91,7 @@ def test_a_disqualified_team_leaves_the_boards_and_its_receipts_stay(world: Worl
     assert len(world.browser().get("/boards/sensorium-image.json").json()["rows"]) == 2
 
 
+@pytest.mark.slow
 def test_a_team_that_submitted_cannot_be_removed(world: World) -> None:
     from striate.portal.models import Team
 
@@ -202,6 +204,7 @@ def test_an_account_by_command_has_a_name_and_an_address(world: World, username:
     assert not User.objects.exists()
 
 
+@pytest.mark.slow
 def test_the_same_file_from_two_teams_is_shown_to_organisers_alone(world: World) -> None:
     from striate.portal.organising.pages import same_files
 
@@ -263,6 +266,7 @@ def staff(world: World, name: str = "otto", **options: Any) -> Any:
     return User.objects.get(pk=made.pk)
 
 
+@pytest.mark.slow
 def test_an_organiser_who_is_no_administrator_does_what_the_pages_offer_and_no_more(world: World) -> None:
     from django.contrib import admin
     from django.urls import reverse
@@ -296,6 +300,7 @@ def test_an_organiser_who_is_no_administrator_does_what_the_pages_offer_and_no_m
     assert world.browser(ada).get("/admin/").status_code == 302
 
 
+@pytest.mark.slow
 def test_nobody_who_competes_gets_files_of_rivals(world: World) -> None:
     ada, root = world.person("ada", team="Ada"), world.person("root", staff=True, team="Rivals")
     sent, own = world.scored(ada, world.file(0.5)), world.scored(root, world.file(0.3))
@@ -310,6 +315,7 @@ def test_nobody_who_competes_gets_files_of_rivals(world: World) -> None:
         answer.close()
 
 
+@pytest.mark.slow
 def test_an_account_that_accepted_terms_is_anonymised_and_its_receipts_stay(world: World) -> None:
     from striate.portal.models import Acceptance, AuditEntry, Link, User
     from striate.portal.organising.audit import verified

@@ -102,6 +102,7 @@ def test_maintenance_is_a_problem_document_that_says_when_it_ends(world: World) 
     assert 3000 < int(answer.headers["Retry-After"]) <= 3600
 
 
+@pytest.mark.slow
 def test_lists_come_in_pages(world: World) -> None:
     ada = world.person("ada", team="Ada")
     sent = [str(world.send(ada, world.file(skill)).pk) for skill in (0.1, 0.2, 0.3)]
@@ -141,6 +142,7 @@ def test_what_is_limited_says_how_much_is_left(world: World, monkeypatch: pytest
     problem(answers[2], 429)
 
 
+@pytest.mark.slow
 def test_a_submission_says_how_many_its_team_has_left_today(world: World) -> None:
     api = world.api(world.person("ada", team="Ada"))
     for number in range(3):
@@ -174,6 +176,7 @@ TAKE_TOKENS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TAKE_TOKENS)
 def test_wrong_tokens_are_limited_by_address_and_valid_ones_are_not(world: World, path: str) -> None:
     from striate.portal.accounts.throttle import TOKEN
@@ -222,6 +225,7 @@ def test_who_shows_no_token_is_not_counted(world: World) -> None:
     assert "RateLimit" not in answer.headers
 
 
+@pytest.mark.slow
 def test_the_page_for_people_has_every_call(world: World) -> None:
     page = world.browser().get("/api/").content.decode()
     described = world.browser().get("/api/v1/openapi.json").json()

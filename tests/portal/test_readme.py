@@ -124,6 +124,7 @@ def test_who_may_not_have_files_reads_what_a_picture_shows() -> None:
     assert "tracker" not in shown("![x](https://tracker.example/pixel.png)")
 
 
+@pytest.mark.slow
 def test_the_page_shows_it_and_pictures_come_as_pictures(world: World, tmp_path: Path) -> None:
     from striate.portal.hosting.dataset import terms_digest
     from striate.portal.hosting.in_place import publish_folder

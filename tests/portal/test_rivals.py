@@ -49,6 +49,7 @@ def rows() -> list[tuple[str, Any]]:
     return [(model._meta.model_name, row) for model in admin.site._registry for row in model._base_manager.all()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["root", "otto"])
 def test_no_list_and_no_page_of_the_admin_tells_of_rivals(world: World, scene: Scene, who: str) -> None:
     from django.contrib import admin
@@ -83,6 +84,7 @@ def test_nobody_who_competes_has_scores_at_full_precision(world: World, scene: S
     assert world.browser(scene.judge).get("/admin/portal/score/").content.decode().count("field-value") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["", "life/", "receipt.json", "file/"])
 def test_pages_of_submissions_are_closed_to_rivals(world: World, scene: Scene, path: str) -> None:
     for person in (scene.root, scene.otto):
@@ -94,6 +96,7 @@ def test_pages_of_submissions_are_closed_to_rivals(world: World, scene: Scene, p
     allowed.close()
 
 
+@pytest.mark.slow
 def test_neither_the_api_nor_an_entry_tells_more(world: World, scene: Scene) -> None:
     receipt = scene.sent.links.get(kind="submission").number
     for person, status in ((scene.root, 404), (scene.otto, 404), (scene.judge, 200)):
@@ -103,6 +106,7 @@ def test_neither_the_api_nor_an_entry_tells_more(world: World, scene: Scene) -> 
         assert world.browser(person).get(f"/entries/{receipt}/").status_code == status, "it stands on no board"
 
 
+@pytest.mark.slow
 def test_the_overview_counts_ones_own_and_tells_of_no_twins(world: World, scene: Scene) -> None:
     ben = world.person("ben", team="Ben")
     world.scored(ben, world.file(0.3))

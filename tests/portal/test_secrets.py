@@ -124,6 +124,7 @@ def test_with_the_vault_nothing_that_it_knows_is_published(world: World, folder:
     assert vault.rules.name, "what is public is not refused"
 
 
+@pytest.mark.slow
 def test_the_raw_responses_are_known_to_the_vault_as_well(world: World, folder: Path, push: Any) -> None:
     from tests.competition.examples import mice
 
@@ -152,6 +153,7 @@ def test_the_portal_looks_itself_whatever_the_senders_program_says(world: World)
     assert vault.status_code == 422, "nobody can allow a vault"
 
 
+@pytest.mark.slow
 def test_on_the_portals_machine_the_same_holds(world: World, folder: Path) -> None:
     from striate.portal.models import AuditEntry
 

@@ -208,6 +208,7 @@ def test_what_is_tried_too_often_is_answered_429_also_at_once(
         object.__setattr__(chosen, "limit", whole)
 
 
+@pytest.mark.slow
 def test_who_signs_in_is_not_locked_out_by_that(world: World) -> None:
     world.person("ada")
     for _ in range(15):
@@ -281,6 +282,7 @@ def test_an_account_that_is_attacked_from_everywhere_gives_each_address_few_atte
     assert sign_in(world.browser(), PASSWORD, "10.2.0.1") == 302
 
 
+@pytest.mark.slow
 def test_a_known_device_is_not_slowed_by_guesses_from_its_own_address(world: World) -> None:
     world.person("ada")
     browser = world.browser()
@@ -317,6 +319,7 @@ def test_a_class_behind_one_address_signs_up_and_in(world: World) -> None:
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "fields", "field"),
     [

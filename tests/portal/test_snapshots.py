@@ -165,6 +165,7 @@ def test_a_push_over_the_network_sends_what_is_missing_and_nothing_else(world: W
     }
 
 
+@pytest.mark.slow
 def test_a_broken_push_shows_nothing_and_goes_on_where_it_was(
     world: World, olga: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +233,7 @@ def test_of_small_contents_in_one_call_all_are_taken_or_none(world: World, olga:
     assert Arrival.objects.count() == before + 4
 
 
+@pytest.mark.slow
 def test_many_small_files_are_pushed_in_few_calls(
     world: World, olga: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_is_put_is_there_under_its_name_and_replaces_what_had_it(kept: Any, file: Path) -> None:
     from striate.portal import storage as files
 
@@ -78,6 +79,7 @@ def test_what_is_put_is_there_under_its_name_and_replaces_what_had_it(kept: Any,
         files.opened(kept, "a/b.parquet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0, 1, 2**20, len(DATA) - 1, len(DATA)])
 def test_a_file_is_read_from_any_byte_on(kept: Any, file: Path, start: int) -> None:
     from striate.portal import storage as files
@@ -122,6 +124,7 @@ def test_of_a_large_object_only_what_is_read_is_asked_for(portal: World, service
     assert asked == [f"bytes={2**20}-"], "to look for its end costs no request"
 
 
+@pytest.mark.slow
 def test_a_file_that_breaks_off_is_not_there(portal: World, service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.portal import s3
 

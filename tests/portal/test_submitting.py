@@ -28,6 +28,7 @@ def upload(world: World, user: Any, *files: Path, **fields: str) -> Any:
     return world.browser(user).post(found, follow=True) if found else page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_children")
 def test_a_file_is_checked_receipted_and_scored(world: World) -> None:
     from striate.portal.models import Submission
@@ -86,6 +87,7 @@ def test_the_same_file_from_a_team_is_the_same_submission(world: World) -> None:
     assert Submission.objects.count() == Link.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_the_same_file_from_two_teams_is_shown_to_organisers_alone(world: World) -> None:
     ada, ben = world.person("ada", team="Ada"), world.person("ben", team="Ben")
     one, other = world.scored(ada, world.file(0.5)), world.scored(ben, world.file(0.5))
@@ -146,6 +148,7 @@ def test_what_is_no_submission_is_refused_with_a_sentence_and_costs_nothing(
     assert Submission.objects.count() == 2, "a refused file may be sent again"
 
 
+@pytest.mark.slow
 def test_the_chain_is_that_of_the_library(world: World, tmp_path: Path) -> None:
     import shutil
 
@@ -179,6 +182,7 @@ def test_the_chain_is_that_of_the_library(world: World, tmp_path: Path) -> None:
         assert hashlib.sha256(content).hexdigest() == entry.sha256
 
 
+@pytest.mark.slow
 def test_a_baseline_has_no_limit_and_is_submitted_by_organisers(world: World) -> None:
     ada, olga = world.person("ada", team="Ada"), world.person("olga", staff=True)
     assert world.api(ada).submit(world.file(0.0), baseline="LN baseline").status_code == 403
@@ -268,6 +272,7 @@ def test_the_description_of_the_api_is_sound(world: World) -> None:
     assert world.browser().get("/api/v1/docs").status_code == 404, "its page would load scripts from elsewhere"
 
 
+@pytest.mark.slow
 def test_files_that_nobody_needs_are_removed_and_no_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process may be killed between taking a file in and recording it, or between the outcome and the removal."""
     import time
@@ -300,6 +305,7 @@ def test_files_that_nobody_needs_are_removed_and_no_others(world: World, monkeyp
     assert Submission.objects.get(pk=waiting).state == "scored"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_children")
 def test_what_was_found_is_told_before_anything_is_counted(world: World) -> None:
     from striate.portal.models import Link, Submission
@@ -367,6 +373,7 @@ def test_what_was_checked_is_forgotten_when_told_so_or_when_another_is_checked(w
     assert not Submission.objects.exists()
 
 
+@pytest.mark.slow
 def test_the_answer_says_when_a_limit_is_reached_and_that_a_file_is_known(world: World) -> None:
     ada = world.person("ada", team="Ada")
     for seed in range(3):
@@ -377,6 +384,7 @@ def test_the_answer_says_when_a_limit_is_reached_and_that_a_file_is_known(world:
     assert "would be the same submission" in world.browser(ada).get(f"/submit/{again.pk}/").content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["Board", "received"])
 def test_who_confirms_twice_at_once_comes_to_the_submission(
     world: World, when: str, monkeypatch: pytest.MonkeyPatch

@@ -45,6 +45,7 @@ def test_the_picture_shows_scores_the_best_so_far_and_what_limits(world: World) 
     assert "style=" not in page
 
 
+@pytest.mark.slow
 def test_a_name_of_a_file_is_text_in_the_picture(world: World) -> None:
     ada = world.person("ada", team="Ada")
     world.scored(ada, world.file(0.5), filename="<script>alert(1)<script>.parquet")

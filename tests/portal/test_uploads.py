@@ -145,6 +145,7 @@ def test_what_was_given_up_is_removed(world: World, monkeypatch: pytest.MonkeyPa
     housekeeping.keep_house()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(world: World) -> None:
     from striate.portal.receiving import uploads
 

@@ -17,6 +17,7 @@ def numbers(text: str) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_database(world: World) -> None:
     before = numbers(world.browser().get("/metrics").content.decode())
     ada = world.person("ada", team="Ada")
@@ -34,6 +35,7 @@ def test_numbers_are_those_of_the_database(world: World) -> None:
     assert found[counted] == before.get(counted, 0) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
@@ -163,6 +165,7 @@ def test_a_web_process_measures_itself(tmp_path: Any) -> None:
     assert found["striate_web_memory_bytes"] > 2 * 10**6
 
 
+@pytest.mark.slow
 def test_a_worker_of_an_older_version_takes_no_job(world: World, log: io.StringIO) -> None:
     """Its tables were changed under it by an upgrade that did not stop it first."""
     from django.db import connection
@@ -269,6 +272,7 @@ def test_no_secret_is_in_any_line(world: World, log: io.StringIO, monkeypatch: p
         assert secret not in text, secret
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_all_processes(world: World, tmp_path: Any) -> None:
     import os
     import subprocess

@@ -40,6 +40,7 @@ def entries(what: str) -> list[Any]:
     return list(AuditEntry.objects.filter(what=what))
 
 
+@pytest.mark.slow
 def test_its_files_are_gone_for_everybody_and_its_page_says_why(world: World, olga: Any, folder: Path) -> None:
     publish(folder)
     reader = accepted(world)

@@ -44,6 +44,7 @@ class TestColourFolder(RecordingConformance):
         return path if path.exists() else write(colour_recording(), path)
 
 
+@pytest.mark.slow
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.sampled_from([PLAIN, load_benchmark(COLOUR_MICE)]).flatmap(lambda spec: recordings(benchmark=spec)))
 def test_what_is_written_is_read_again(drawn: Recording, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -208,6 +209,7 @@ def test_behaviour_is_found_by_the_names_of_the_benchmark() -> None:
         striate.convert(**ARGUMENTS, **arrays, behavior=table.rename(columns={"licking": "liking"}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("matlab", [False, True])
 def test_arrays_of_several_channels_are_read_from_hdf5(matlab: bool, tmp_path: Path) -> None:
     arrays = colour_arrays()

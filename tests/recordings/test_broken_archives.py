@@ -243,6 +243,7 @@ def test_message_names_the_broken_archive(tmp_path: Path) -> None:
         striate.open(archive)
 
 
+@pytest.mark.slow
 def test_any_header_is_parsed_or_refused() -> None:
     """Random damage to the first 200 bytes of an array file never escapes as another exception."""
     from striate.recordings.checks.report import UnreadableError

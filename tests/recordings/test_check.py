@@ -137,6 +137,7 @@ BREACHES: dict[str, list[tuple[Callable[[Recording], None], str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "breach", "severity"), [(rule, *case) for rule, cases in BREACHES.items() for case in cases]
 )
@@ -207,6 +208,7 @@ FILE_BREACHES: dict[str, tuple[Callable[[Members], None], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", FILE_BREACHES)
 def test_violation_in_files_is_found(rule: str, tmp_path: Path) -> None:
     change, severity = FILE_BREACHES[rule]
@@ -357,6 +359,7 @@ def test_ids_that_do_not_fit_int64_are_refused(field: str, values: Any, tmp_path
         striate.open(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
 def test_fields_of_any_float_type_are_read(dtype: type, tmp_path: Path) -> None:
     files = members_of(small_recording())

@@ -33,6 +33,7 @@ class TestArchivesOfOthers(RecordingConformance):
         return self.found
 
 
+@pytest.mark.slow
 def test_suite_fails_for_images_shared_between_tiers(tmp_path: Path) -> None:
     recording = small_recording()
     test, train = recording.rows("test")[0], recording.rows("train")[0]

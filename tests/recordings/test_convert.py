@@ -228,6 +228,7 @@ def test_duplicate_columns_are_refused(header: str, message: str, tmp_path: Path
         read_table(tmp_path / "neurons.csv")
 
 
+@pytest.mark.slow
 def test_command_reads_npz_hdf5_and_single_files(tmp_path: Path) -> None:
     arguments = arrays()
     columns = {f"neurons/{name}": values for name, values in arguments["neurons"].items()}

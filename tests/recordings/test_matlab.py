@@ -54,6 +54,7 @@ def _codes(word: str) -> np.ndarray:
     return np.frombuffer(word.encode("utf-16-le"), dtype=np.uint16).reshape(-1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("trials_first", [True, False])
 def test_trials_first_and_trials_last_in_matlab(tmp_path: Path, trials_first: bool, header: bool) -> None:
@@ -93,6 +94,7 @@ def test_distinct_images_in_matlab(tmp_path: Path) -> None:
     assert np.array_equal(recording.images[:, 0], made["images"][ids])
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.tuples(st.integers(4, 7), st.integers(2, 7), st.integers(2, 7), st.integers(2, 7)), st.booleans())
 def test_matlab_axes_are_inferred_or_refused(

@@ -22,6 +22,7 @@ from striate.submissions.formats import sensorium_csv
 no_utf8 = pytest.mark.skipif(sys.platform != "linux", reason="names of files are UTF-8 there")
 
 
+@pytest.mark.slow
 @no_utf8
 @pytest.mark.parametrize("name", [b"a\xff.zip", b"folder\xfe"])
 def test_path_that_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: bytes) -> None:
@@ -50,6 +51,7 @@ def test_prediction_files_under_a_path_that_is_not_utf8(tmp_path: Path) -> None:
         assert Path(readable.encode().decode()).read_bytes()[:4] == b"PAR1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [241, 255])
 def test_long_names(tmp_path: Path, length: int) -> None:
     made = small_recording(neurons=3, training=4, validation=2, test_images=1, repeats=2)
@@ -82,6 +84,7 @@ def test_linked_folders(tmp_path: Path, linked: str) -> None:
     assert striate.open(path).fingerprint == made.fingerprint
 
 
+@pytest.mark.slow
 def test_change_of_a_linked_file_is_detected(tmp_path: Path) -> None:
     path = write(small_recording(), tmp_path / "here" / "recording")
     (path / "data" / "images").rename(tmp_path / "images")
@@ -92,6 +95,7 @@ def test_change_of_a_linked_file_is_detected(tmp_path: Path) -> None:
     assert np.array_equal(striate.open(path).images[0], 255 - before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("some", [True, False])
 def test_zip_with_windows_separators(tmp_path: Path, some: bool) -> None:
     made = small_recording()
@@ -119,6 +123,7 @@ def test_shared_cases_with_windows_separators(shared: Path) -> None:
     assert len(striate.open(shared / "cases" / "windows-names.zip").neurons) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["...zip", "README.zip", "a\\b.zip", "a\nb.zip", " .zip"])
 def test_zip_of_any_name_can_be_opened(tmp_path: Path, name: str) -> None:
     made = small_recording(neurons=3, training=4, validation=2, test_images=1, repeats=2)

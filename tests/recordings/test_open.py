@@ -19,6 +19,7 @@ def same(first: Recording, second: Recording) -> bool:
     return first.fingerprint == second.fingerprint
 
 
+@pytest.mark.slow
 def test_zip_and_folder_have_the_same_content(tmp_path: Path, recording: Recording) -> None:
     files = members_of(recording)
     for opened in (
@@ -106,6 +107,7 @@ def test_unknown_fields_are_kept_and_pickled_fields_dropped(tmp_path: Path, reco
     assert "notes" not in opened.trials
 
 
+@pytest.mark.slow
 def test_source_of_the_session(tmp_path: Path, recording: Recording) -> None:
     files = members_of(recording)
     assert striate.open(write_zip(tmp_path / "static9-9-9-x.zip", files)).session == "7-1-1"
@@ -160,6 +162,7 @@ def test_fingerprint_depends_on_content(recording: Recording) -> None:
     assert changed.fingerprint != recording.fingerprint
 
 
+@pytest.mark.slow
 def test_shared_archive(shared: Path) -> None:
     (path,) = (shared / "archives").glob("static90001-*.zip")
     opened = striate.open(path)

@@ -41,6 +41,7 @@ def test_packed_store_can_be_opened(own_cache: Path, tmp_path: Path, recording: 
     assert striate.open(store).fingerprint == recording.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "delete", "empty", "garbage"])
 def test_damaged_store_is_packed_again(own_cache: Path, tmp_path: Path, recording: Recording, damage: str) -> None:
     path = write(recording, tmp_path / "a.zip")

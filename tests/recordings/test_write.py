@@ -63,6 +63,7 @@ def test_types_are_those_of_the_tools_of_2022(recording: Recording) -> None:
     assert np.load(io.BytesIO(files["meta/trials/tiers.npy"])).dtype.kind == "U"
 
 
+@pytest.mark.slow
 def test_existing_files_are_refused(tmp_path: Path, recording: Recording) -> None:
     path = write(recording, tmp_path / "a.zip")
     before = path.read_bytes()
@@ -149,6 +150,7 @@ def test_columns_that_cannot_be_file_names_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_recording_refused_by_inspect_is_not_written(tmp_path: Path, recording: Recording) -> None:
     def refuse(written: Path) -> None:
         assert check(written).ok

@@ -80,6 +80,7 @@ def test_responses_depend_on_every_channel_and_every_behaviour() -> None:
     assert (mouse.expected(images, behavior, eye + 5) != expected).any()
 
 
+@pytest.mark.slow
 def test_the_oracle_scores_the_live_tier() -> None:
     simulation = simulated(track="moving")
     default = oracle_scores(simulation.truth, simulation.recording)

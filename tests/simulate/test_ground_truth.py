@@ -57,6 +57,7 @@ def test_write_refuses_existing_file(simulation, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.npz"]
 
 
+@pytest.mark.slow
 def test_truth_of_another_recording_is_refused(simulation):
     other = simulate(neurons=15, image_shape=(18, 32), train=20, validation=4, test_images=4, track="sensorium", seed=5)
     for recording in (other.recording, small_recording()):

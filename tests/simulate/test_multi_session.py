@@ -156,6 +156,7 @@ def test_truth_folder_that_links_into_public_folder_is_refused(tmp_path):
         write_benchmark(tmp_path / "public", truth=tmp_path / "innocent" / "t", seed=1, **SMALL)
 
 
+@pytest.mark.slow
 def test_existing_files_are_refused(tmp_path):
     arguments = {"truth": tmp_path / "secret", "pretraining": 1, "competition": (), "seed": 1, **SMALL}
     list(write_benchmark(tmp_path / "public", **arguments))

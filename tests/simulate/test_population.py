@@ -32,6 +32,7 @@ def test_neurons_table_has_all_columns(neurons):
     assert table["z"].between(100, 400).all()
 
 
+@pytest.mark.slow
 def test_fraction_of_complex_cells(neurons):
     assert (neurons.neurons["complexity"] > 0.5).mean() == pytest.approx(0.35, abs=0.1)
     none = population(PopulationSettings(neurons=50, complex_fraction=0), 1, image_shape=SHAPE)
@@ -115,6 +116,7 @@ def test_retinotopic_map_is_smooth(neurons):
     assert inside.all(axis=1).mean() > 0.98
 
 
+@pytest.mark.slow
 def test_receptive_fields_follow_the_eyes(neurons, pictures):
     eye = np.array(PUPIL_CENTER[0]) + np.array(PUPIL_CENTER[1]) * [[2.0, 1.0]]
     shift = neurons.gaze(eye)[0]
@@ -125,6 +127,7 @@ def test_receptive_fields_follow_the_eyes(neurons, pictures):
     assert np.array_equal(still.drive(pictures[:5]), still.drive(pictures[:5], np.repeat(eye, 5, axis=0)))
 
 
+@pytest.mark.slow
 def test_gain_follows_behavior_and_is_one_on_average(neurons):
     behavior = np.concatenate([simulate_behavior(2000, np.random.default_rng(i)) for i in range(10)])[::7]
     gain = neurons.gain(behavior)
@@ -136,6 +139,7 @@ def test_gain_follows_behavior_and_is_one_on_average(neurons):
     assert np.allclose(even.gain(behavior), 1)
 
 
+@pytest.mark.slow
 def test_expected_is_the_mean_of_drawn_responses(neurons, pictures):
     rng = np.random.default_rng(0)
     behavior = simulate_behavior(3, rng)
@@ -160,6 +164,7 @@ def test_more_neurons_do_not_change_the_others(neurons):
         assert few.neurons[column].tolist() == neurons.neurons[column].tolist()[:40], column
 
 
+@pytest.mark.slow
 def test_other_session_or_seed_gives_other_neurons(neurons):
     for other in (
         population(PopulationSettings(neurons=40), 5, session="90002-1-1", image_shape=SHAPE),

@@ -104,6 +104,7 @@ def test_recording_depends_on_seed_only(pretraining):
     assert not np.array_equal(other.recording.trials["image_id"], pretraining.recording.trials["image_id"])
 
 
+@pytest.mark.slow
 def test_more_neurons_change_neither_images_nor_behavior(pretraining):
     more = recording(settings(), PopulationSettings(neurons=45), SEED)
     for name in ("images", "behavior", "pupil_center"):
@@ -111,6 +112,7 @@ def test_more_neurons_change_neither_images_nor_behavior(pretraining):
     assert np.array_equal(more.truth.expected[:, :40], pretraining.truth.expected)
 
 
+@pytest.mark.slow
 def test_recording_of_a_given_population(pretraining):
     cells = population(NEURONS, Seed(SEED), image_shape=(36, 64))
     assert content_hash(recording(settings(), cells, SEED).recording) == content_hash(pretraining.recording)
@@ -147,6 +149,7 @@ def test_statistics_do_not_depend_on_withheld_trials(sensorium_plus):
     assert np.allclose(one.statistics["responses"].mean, train.mean(axis=0))
 
 
+@pytest.mark.slow
 def test_trial_indices_of_competition_recordings_are_keyed_hashes(sensorium, sensorium_plus):
     names = sensorium.recording.trials["trial_idx"].tolist()
     assert len(set(names)) == len(names)
@@ -160,6 +163,7 @@ def test_trial_indices_of_competition_recordings_are_keyed_hashes(sensorium, sen
     assert not set(names) & set(other.recording.trials["trial_idx"])
 
 
+@pytest.mark.slow
 def test_withholding_changes_nothing_else(sensorium):
     full = recording(settings(track="sensorium", withhold=False), NEURONS, SEED)
     assert not full.recording.withheld_tiers

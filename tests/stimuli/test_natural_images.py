@@ -24,6 +24,7 @@ def slope(images):
     return -np.polyfit(np.log(np.sqrt(edges[:-1] * edges[1:])), np.log(means), 1)[0] / 2
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(exponent=st.floats(0, 1.8), seed=st.integers(0, 2**32))
 def test_power_law_noise_has_its_exponent(exponent, seed):
@@ -58,6 +59,7 @@ def test_opposite_borders_are_not_correlated():
     assert abs(np.corrcoef(ends[:, :, 0].ravel(), ends[:, :, 1].ravel())[0, 1]) < 0.5
 
 
+@pytest.mark.slow
 def test_dead_leaves_have_edges_and_are_scale_invariant():
     images = [dead_leaves(SHAPE, np.random.default_rng(i)) for i in range(20)]
     assert 1.1 < slope(images) < 1.7  # sharp edges alone give 1.5

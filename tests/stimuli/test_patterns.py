@@ -23,6 +23,7 @@ def apart(one, other):
     return abs((one - other + 90) % 180 - 90)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(orientation=st.floats(0, 180), frequency=st.floats(0.06, 0.3), phase=st.floats(0, 360))
 def test_grating_has_its_frequency_and_orientation(orientation, frequency, phase):

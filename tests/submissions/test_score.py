@@ -165,6 +165,7 @@ def test_an_array_scores_as_a_submission_of_it():
         score_array(truth.responses[:-1], truth)
 
 
+@pytest.mark.slow
 def test_an_archive_is_a_truth(tmp_path):
     from striate.recordings import write
 

@@ -33,6 +33,7 @@ def test_writing_gives_the_very_bytes_of_the_benchmarks_own_files(shared, tmp_pa
         assert (tmp_path / name).read_bytes() == (golden / name).read_bytes()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     hnp.arrays(

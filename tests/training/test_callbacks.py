@@ -27,6 +27,7 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal()
 
 
+@pytest.mark.slow
 def test_it_shows_loss_correlation_rate_and_time(
     tmp_path: Path, screen: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,6 +39,7 @@ def test_it_shows_loss_correlation_rate_and_time(
     assert "…" not in drawn, "it fits on the screen"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["argument", "variable"])
 @pytest.mark.parametrize("terminal", [True, False])
 def test_it_can_be_silent(
@@ -53,6 +55,7 @@ def test_it_can_be_silent(
     assert way == "argument" or drawn == "", "only loading may show a bar of its own"
 
 
+@pytest.mark.slow
 def test_a_log_gets_one_line_for_each_epoch(tmp_path: Path, screen: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(screen, "isatty", lambda: False)

@@ -112,6 +112,7 @@ def test_the_schedule_of_2022_without_any_improvement() -> None:
     assert (lucky.early_stopping.plateaus, lucky.learning_rate) == (2, 0.009)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(chosen=SETTINGS, correlations=CORRELATIONS)
 def test_invariants(chosen: PlateauSettings, correlations: list[float]) -> None:
@@ -138,6 +139,7 @@ def test_invariants(chosen: PlateauSettings, correlations: list[float]) -> None:
     assert both.schedule.lr_reductions <= both.early_stopping.epoch // chosen.lr_patience
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(chosen=SETTINGS, correlations=CORRELATIONS, data=st.data())
 def test_it_continues_from_its_state(chosen: PlateauSettings, correlations: list[float], data: st.DataObject) -> None:

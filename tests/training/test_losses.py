@@ -48,6 +48,7 @@ def test_a_rate_of_zero_is_finite() -> None:
     assert torch.isfinite(poisson(torch.zeros(1), torch.ones(1)))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     values=hnp.arrays(np.float64, (3, 4), elements=st.floats(0, 50)),
@@ -97,6 +98,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plugin")
 def test_losses_of_ones_own_with_and_without_settings(tmp_path: Path) -> None:
     square = trained(tmp_path / "square", {"type": "squared_error"})
@@ -141,6 +143,7 @@ def test_weights_come_from_a_table_or_from_arrays(tmp_path: Path, monkeypatch: p
     assert kept.loss.neuron_weights == "weights.csv", "the folder belongs to this machine"
 
 
+@pytest.mark.slow
 def test_a_neuron_without_weight_in_the_loss_learns_nothing(tmp_path: Path) -> None:
     weights = np.array([1.0, 1, 1, 0, 1, 1])
     recipe = small_recipe(schedule__max_epochs=1, model__readout__l1_weight=0.0)
@@ -153,6 +156,7 @@ def test_a_neuron_without_weight_in_the_loss_learns_nothing(tmp_path: Path) -> N
     assert moved[3] == 0 or moved[3] < 1e-6 < moved[[0, 1, 2, 4, 5]].min()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "says"),
     [

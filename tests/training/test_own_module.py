@@ -60,6 +60,7 @@ def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch, call: Callable[[],
         call()
 
 
+@pytest.mark.slow
 def test_a_module_is_trained_and_predicts(tmp_path: Path) -> None:
     module = Net()
     run = train(
@@ -107,6 +108,7 @@ def test_killed_it_ends_with_the_same_weights(
     assert again.history["validation_correlation"].equals(whole.history["validation_correlation"])
 
 
+@pytest.mark.slow
 def test_modules_see_behaviour_and_eye_position_and_several_recordings(tmp_path: Path) -> None:
     class Both(nn.Module):
         def __init__(self) -> None:

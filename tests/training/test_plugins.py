@@ -158,6 +158,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         each()
 
 
+@pytest.mark.slow
 def test_a_component_of_an_installed_package_is_found_and_recorded(tmp_path: Path, package: Path) -> None:
     train(TRAINED, RECORDING, tmp_path / "run", progress=False)
     forget()
@@ -165,6 +166,7 @@ def test_a_component_of_an_installed_package_is_found_and_recorded(tmp_path: Pat
     assert (entry["module"], entry["package"], entry["version"]) == ("cubic_lab.losses", "cubic-lab", "1.2")
 
 
+@pytest.mark.slow
 def test_without_its_package_a_run_says_what_to_install(
     tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +180,7 @@ def test_without_its_package_a_run_says_what_to_install(
         Run.open(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_module_of_an_installed_package_needs_no_entry_point(tmp_path: Path, package: Path) -> None:
     (package / "cubic_lab-1.2.dist-info" / "entry_points.txt").write_text("")
     registry._entry_points.cache_clear()

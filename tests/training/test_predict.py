@@ -60,6 +60,7 @@ def test_predictions_are_a_submission_that_answers_the_recording(run: Run) -> No
         np.testing.assert_array_equal(getattr(submission, column), getattr(by_hand, column))
 
 
+@pytest.mark.slow
 def test_run_folder_and_encoder_predict_the_same(run: Run) -> None:
     recording = recorded()
     expected = predict(run, recording).values
@@ -79,6 +80,7 @@ def test_the_size_of_batches_changes_nothing(run: Run) -> None:
     np.testing.assert_allclose(alone.values, predict(run, recorded()).values, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tiers", ["validation", ["validation"], ("live_test",), ["final_test", "test", "test"], ["train"]]
 )

@@ -38,6 +38,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(small_recipe(schedule__max_epochs=1), small_recording(shape=(36, 64)), out, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session", ["7-1-1", "8-1-1"])
 def test_a_recordings_own_trials_give_the_rates_that_predict_gives(run: Run, session: str) -> None:
     recording = small_recording(session, shape=(36, 64), seed=0 if session == "7-1-1" else 3)
@@ -74,6 +75,7 @@ def test_a_run_keeps_the_standardisation_that_it_was_trained_with(run: Run) -> N
     assert run.inputs("7-1-1").image_shape == (36, 64)
 
 
+@pytest.mark.slow
 def test_images_may_be_given_in_many_ways(plain: Run, tmp_path: Path) -> None:
     pictures = small_recording(shape=(36, 64)).images[:3, 0]
     expected = plain.respond(pictures).to_numpy()
@@ -127,6 +129,7 @@ def test_images_of_any_size_go_the_way_of_the_recordings(plain: Run) -> None:
         plain.respond(np.zeros((40, 40)))
 
 
+@pytest.mark.slow
 def test_states_may_be_arrays_tables_or_the_median(run: Run) -> None:
     recording = small_recording(shape=(36, 64))
     images = recording.images[:3]

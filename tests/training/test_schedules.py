@@ -73,6 +73,7 @@ def test_cosine_changes_the_rate_at_each_step(tmp_path: Path, monkeypatch: pytes
     assert run.provenance["epochs"] == 4, "no epoch improved, and training went on nevertheless"
 
 
+@pytest.mark.slow
 def test_steps_restore_the_best_weights_between_periods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     schedule = {"type": "step", "periods": [4, 3, 2], "patience": 2, "learning_rate": 0.09}
     # the first period ends early, by a plateau; the second at its end, with an improvement; the third at its end
@@ -112,6 +113,7 @@ def plugin() -> Iterator[None]:
     schedules.forget(__name__)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plugin")
 def test_a_schedule_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     schedule = {"type": "halved", "every": 2, "max_epochs": 3, "learning_rate": 0.1}

@@ -89,6 +89,7 @@ def count_steps(run: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> i
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("handlers")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_handler_of_the_user_is_called_after_the_checkpoint(
@@ -114,6 +115,7 @@ def test_a_second_ctrl_c_is_not_deferred(tmp_path: Path, monkeypatch: pytest.Mon
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("handlers")
 def test_an_ignored_signal_stays_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

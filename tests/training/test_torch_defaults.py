@@ -74,6 +74,7 @@ def test_predictions_are_the_same(plain: Run, setting: str) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache_gib", [1.0, 0.0])
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_batches_come(setting: str, cache_gib: float) -> None:

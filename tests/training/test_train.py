@@ -99,6 +99,7 @@ def test_it_learns(tmp_path: Path) -> None:
     assert run.provenance["best_validation_correlation"] > history["validation_correlation"][0] + 0.03
 
 
+@pytest.mark.slow
 def test_the_result_is_the_best_and_not_the_last(tmp_path: Path) -> None:
     from striate.data import loaders
     from striate.metrics import single_trial_correlation
@@ -114,6 +115,7 @@ def test_the_result_is_the_best_and_not_the_last(tmp_path: Path) -> None:
     assert reached == pytest.approx(correlations.max(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_running_average_is_what_is_validated_and_kept(tmp_path: Path) -> None:
     recipe = small_recipe(schedule__ema_decay=0.5, schedule__max_epochs=2, schedule__learning_rate=1e-3)
     plain = small_recipe(schedule__max_epochs=2, schedule__learning_rate=1e-3)
@@ -177,6 +179,7 @@ def test_killed_anywhere_it_ends_the_same(
         assert again.provenance["start"] == whole.provenance["start"]
 
 
+@pytest.mark.slow
 def test_killed_at_the_very_end_it_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start = lambda name: train(small_recipe(), small_recording(), tmp_path / name)  # noqa: E731
     start("whole")
@@ -191,6 +194,7 @@ def test_killed_at_the_very_end_it_ends_the_same(tmp_path: Path, monkeypatch: py
     assert same(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
     run = train(small_recipe(), small_recording(), tmp_path / "run", seed=1)
     before = weights(run.folder)
@@ -204,6 +208,7 @@ def test_a_finished_run_is_not_overwritten_unless_asked(tmp_path: Path) -> None:
     assert (run.folder / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_failed_replacement_leaves_the_old_run(tmp_path: Path) -> None:
     run = train(small_recipe(), small_recording(), tmp_path / "run")
     before = weights(run.folder)
@@ -315,6 +320,7 @@ def test_a_training_that_diverges_says_so(tmp_path: Path) -> None:
         train(small_recipe(), Recording(*parts, clean.statistics), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_all_recordings_count_in_the_validation(tmp_path: Path) -> None:
     alone = [train(small_recipe(), r, tmp_path / r.session).history["validation_correlation"][0] for r in recordings()]
     both = train(small_recipe(), recordings(), tmp_path / "both")
@@ -324,6 +330,7 @@ def test_all_recordings_count_in_the_validation(tmp_path: Path) -> None:
     assert both.unit_ids("1-1-1").size == 7
 
 
+@pytest.mark.slow
 def test_new_readouts_on_a_frozen_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(small_recipe(), recordings()[0], tmp_path / "core")
     other = small_recording("9-1-1", seed=9)
@@ -344,6 +351,7 @@ def test_new_readouts_on_a_frozen_core(tmp_path: Path, monkeypatch: pytest.Monke
         train(small_recipe(), other, tmp_path / "on half", core=tmp_path / "half")
 
 
+@pytest.mark.slow
 def test_a_core_must_fit_the_recipe(tmp_path: Path) -> None:
     first = train(small_recipe(schedule__max_epochs=1), small_recording(), tmp_path / "core")
     with pytest.raises(InputError, match=r"The core has channels = 4, .* model.core.channels = 6"):
@@ -399,6 +407,7 @@ def test_a_damaged_run_is_one_sentence(tmp_path: Path, damage: Callable[[Path], 
         Run.open(tmp_path / "run").encoder()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"no table" * 100])
 def test_a_damaged_table_of_a_run_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     run = train(small_recipe(schedule__max_epochs=1), small_recording(), tmp_path / "run")
@@ -425,6 +434,7 @@ def test_validation_that_cannot_tell_models_apart_is_refused(tmp_path: Path) -> 
     train(small_recipe(data__behavior=True, schedule__max_epochs=1), recording, tmp_path / "run")  # states differ
 
 
+@pytest.mark.slow
 def test_a_second_thread_does_not_disturb_the_seeds(tmp_path: Path) -> None:
     refused: list[InputError] = []
 

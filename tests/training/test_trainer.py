@@ -122,6 +122,7 @@ def plugin() -> Iterator[list[str]]:
     callbacks.forget(__name__)
 
 
+@pytest.mark.slow
 def test_callbacks_are_chosen_by_name(tmp_path: Path, plugin: list[str]) -> None:
     recipe = small_recipe(schedule__max_epochs=1)
     train(recipe, RECORDING, tmp_path / "a", progress=False, log=["tell", "plain"])
@@ -217,6 +218,7 @@ def test_the_loss_of_some_neurons_estimates_that_of_all() -> None:
     np.testing.assert_allclose(gradients[True], whole.weight.grad, rtol=5 * np.sqrt(2 / 600))
 
 
+@pytest.mark.slow
 def test_neurons_are_drawn_anew_for_each_batch_and_the_same_after_a_kill(tmp_path: Path) -> None:
     def weights(run: Run) -> dict[str, torch.Tensor]:
         return load_file(run.folder / "weights.safetensors")

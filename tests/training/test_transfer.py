@@ -41,6 +41,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch, validations: list[float]) -> None:
     monkeypatch.setattr(Trainer, "validate", lambda _: next(given))
 
 
+@pytest.mark.slow
 def test_the_core_follows_after_the_first_plateau(core: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_up(monkeypatch, [0.0, 0.1, 0.05, 0.05, 0.2, 0.3, 0.25, 0.25, 0.25, 0.25])
     noted = Noted()

@@ -43,6 +43,7 @@ def outcome(chosen: str, norm: nn.BatchNorm2d, maps: Tensor, slopes: Tensor) -> 
     return [values.detach(), *gradients, *(buffer.clone() for buffer in norm.buffers())]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(cases())
 def test_agrees_with_the_plain_form(case: tuple[nn.BatchNorm2d, Tensor, Tensor]) -> None:

@@ -49,6 +49,7 @@ def outcome(chosen: str, maps: Tensor, weight: Tensor, slopes: Tensor) -> list[T
         return [convolved.detach(), *torch.autograd.grad(convolved, (maps, weight), slopes)]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(cases())
 def test_agrees_with_the_plain_form(case: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -57,6 +58,7 @@ def test_agrees_with_the_plain_form(case: tuple[Tensor, Tensor, Tensor]) -> None
         torch.testing.assert_close(a.double(), b, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_at_the_size_of_a_core_it_is_as_exact_as_pytorch() -> None:
     torch.manual_seed(0)
     maps, slopes = (torch.randn(3, 64, 28, 56).contiguous(memory_format=torch.channels_last) for _ in range(2))

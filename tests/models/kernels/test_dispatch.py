@@ -59,6 +59,7 @@ def test_agrees_with_the_plain_form(inputs: tuple[Tensor, ...]) -> None:
         torch.testing.assert_close(b, a, **tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [True, False])
 def test_gradients_are_those_of_the_value(shared: bool) -> None:
     generator = torch.Generator().manual_seed(3)

@@ -14,6 +14,7 @@ from striate.models.kernels.elu import elu_
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=9)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(hnp.arrays(np.float32, SHAPES, elements=st.floats(width=32)))
 def test_agrees_with_pytorch(values: np.ndarray) -> None:

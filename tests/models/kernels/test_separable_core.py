@@ -72,6 +72,7 @@ def layer_by_layer(images: Tensor, first: tuple[Tensor, Tensor], hidden: Hidden,
     return maps
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(cores())
 def test_agrees_with_plain_pytorch(core: tuple[Tensor, tuple[Tensor, Tensor], Hidden, bool]) -> None:

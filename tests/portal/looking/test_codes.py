@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.portal.looking.prepared import STEP, Looked
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 30), min_size=1, max_size=50))
 def test_a_response_survives_as_a_byte(values: list[float]) -> None:
     from striate.portal.looking.codes import LARGEST, decoded, encoded
@@ -22,6 +23,7 @@ def test_a_response_survives_as_a_byte(values: list[float]) -> None:
     assert np.isnan(decoded(np.array([255], np.uint8)))[0]
 
 
+@pytest.mark.slow
 @given(st.integers(1, 700), st.integers(1, 600), st.floats(0, 0.9), st.integers(0, 2**32 - 1))
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_level_has_the_means_of_blocks(

@@ -51,6 +51,7 @@ class Counting:
         return getattr(self.storage, name)
 
 
+@pytest.mark.slow
 def test_what_is_prepared_is_looked_for_now_and_then(unprepared: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.portal.looking import jobs, store
     from striate.portal.models import Job
@@ -95,6 +96,7 @@ def test_one_that_was_given_up_costs_no_requests(unprepared: World, monkeypatch:
     assert Job.objects.filter(done_at=None).count() == 0
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_leaves_nothing_half_done(unprepared: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from striate.portal.looking import prepare, store
     from striate.portal.looking.child import do_next

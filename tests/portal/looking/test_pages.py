@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from tests.competition.examples import OTHER, TRACK
 from tests.portal.looking.prepared import parts, prepare_all
 from tests.portal.test_languages import GERMAN
@@ -27,6 +29,7 @@ def test_a_page_waits_until_its_recording_is_prepared(unprepared: World, reader:
     assert browser.get("/data/recordings/99-9-9/").status_code == 404
 
 
+@pytest.mark.slow
 def test_prepared_files_are_given_to_those_who_may_download(unprepared: World, reader: Any) -> None:
     prepare_all()
     browser = unprepared.browser(reader)
@@ -54,6 +57,7 @@ def test_prepared_files_are_given_to_those_who_may_download(unprepared: World, r
     assert browser.get(file.replace(OTHER, TRACK)).status_code == 404, "the key is that of another recording"
 
 
+@pytest.mark.slow
 def test_a_german_page_says_what_was_written_down_in_english(unprepared: World, reader: Any) -> None:
     from striate.portal.looking import store
 

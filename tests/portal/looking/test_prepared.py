@@ -59,6 +59,7 @@ def test_the_columns_have_what_numpy_says(full: Recording, shown: Looked) -> Non
     assert (summary["responses"]["zeros"], summary["withheld"]) == (0, [])
 
 
+@pytest.mark.slow
 def test_thumbnails_stand_in_the_order_of_the_tables(full: Recording, shown: Looked) -> None:
     sheets = shown.summary["sheets"]
     height, width = sheets["height"], sheets["width"]

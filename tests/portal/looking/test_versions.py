@@ -119,6 +119,7 @@ def test_one_that_was_taken_out_is_reached_through_the_versions_that_have_it(
     assert f"/data/2/recordings/{NEW}/" in browser.get("/data/2/").content.decode()
 
 
+@pytest.mark.slow
 def test_of_a_track_nothing_withheld_is_shown_in_a_later_version_either(unprepared: World, folder: Path) -> None:
     from striate.portal.competition import competition
     from striate.portal.looking import store
@@ -163,6 +164,7 @@ def test_who_accepted_the_terms_of_one_version_looks_at_what_that_holds(
     assert "under other terms, which you have not accepted" in listed
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_named_as_readers_know_it(unprepared: World, reader: Any, folder: Path) -> None:
     (folder / f"static{NEW}-preproc0.zip").write_bytes(b"PK\x03\x04 and nothing more")
     publish(folder, f"static{NEW}-preproc0.zip")

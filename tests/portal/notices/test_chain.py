@@ -20,6 +20,7 @@ from tests.portal.test_organising import change
 from tests.portal.world import World
 
 
+@pytest.mark.slow
 def test_decisions_that_come_at_once_make_one_chain(world: World, olga: Any) -> None:
     from django.db import connection, connections
 
@@ -48,6 +49,7 @@ def test_decisions_that_come_at_once_make_one_chain(world: World, olga: Any) -> 
     assert Announcement.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_a_notice_does_not_push_what_was_sent_in_time_past_the_end(world: World, olga: Any, clock: At) -> None:
     from striate.portal.models import Link, Submission, Team
 
@@ -72,6 +74,7 @@ def test_a_notice_does_not_push_what_was_sent_in_time_past_the_end(world: World,
     assert [entry.kind for entry in chain(world)] == ["submission", "disqualification"]
 
 
+@pytest.mark.slow
 def test_a_chain_with_notices_is_taken_over(world: World, tmp_path: Path) -> None:
     from striate.portal.in_force import in_force
     from striate.portal.models import Link, Team

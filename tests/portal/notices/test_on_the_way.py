@@ -28,6 +28,7 @@ def done_later(world: World) -> None:
     world.work()
 
 
+@pytest.mark.slow
 def test_a_choice_waits_for_the_receipts_of_what_was_sent_before_the_end(world: World, clock: At) -> None:
     from striate.portal.models import Link
     from striate.portal.receiving.choosing import choose
@@ -48,6 +49,7 @@ def test_a_choice_waits_for_the_receipts_of_what_was_sent_before_the_end(world: 
     assert [(entry.team, entry.kind) for entry in chain(world)][-1] == ("Ada", "choice")
 
 
+@pytest.mark.slow
 def test_a_baseline_waits_for_what_is_still_on_its_way_into_the_table(world: World, clock: At) -> None:
     from striate.portal.models import Link
     from striate.portal.receiving.on_the_way import ON_THE_WAY
@@ -68,6 +70,7 @@ def test_a_baseline_waits_for_what_is_still_on_its_way_into_the_table(world: Wor
     assert [link.submission_id for link in Link.objects.all()] == [late.pk, baseline.pk]
 
 
+@pytest.mark.slow
 def test_a_baseline_between_two_phases_waits_too(world: World, clock: At, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of each phase counts, and not that of the last alone."""
     from striate.portal.models import Link

@@ -12,6 +12,7 @@ from tests.portal.notices.moves import At, chain, ends, move, typed
 from tests.portal.world import World
 
 
+@pytest.mark.slow
 def test_a_submission_between_the_former_and_the_amended_end_is_taken_and_counts(
     world: World, olga: Any, clock: At, tmp_path: Path
 ) -> None:
@@ -36,6 +37,7 @@ def test_a_submission_between_the_former_and_the_amended_end_is_taken_and_counts
     assert f"{now.day} {now:%B %Y, %H:%M} UTC" in refused.json()["detail"], "it is told the end that is in force"
 
 
+@pytest.mark.slow
 def test_a_receipt_is_judged_by_the_phases_in_force(world: World, olga: Any, clock: At) -> None:
     """Also where the file was taken in, and is checked later by another process."""
     from striate.portal.models import Submission
@@ -52,6 +54,7 @@ def test_a_receipt_is_judged_by_the_phases_in_force(world: World, olga: Any, clo
     assert Submission.objects.get(pk=again.pk).state == "scored"
 
 
+@pytest.mark.slow
 def test_everybody_reads_what_was_moved_and_why(world: World, olga: Any) -> None:
     from striate.portal.models import Announcement, AuditEntry
 
@@ -105,6 +108,7 @@ def test_an_announcement_of_a_move_ends_when_it_has_come_to_pass_or_is_moved_aga
     assert Announcement.shown().get().ends == second, "two that contradict each other are not shown"
 
 
+@pytest.mark.slow
 def test_a_move_that_is_not_allowed_leaves_nothing(world: World, olga: Any) -> None:
     from striate.portal.models import Announcement, AuditEntry, Link
 
@@ -142,6 +146,7 @@ def test_after_the_close_of_submissions_nothing_is_moved(world: World, olga: Any
     assert not Link.objects.exists()
 
 
+@pytest.mark.slow
 def test_two_organisers_who_move_at_once_do_not_overrule_each_other_unseen(world: World, olga: Any) -> None:
     assert move(world, olga, ends=typed(ends(world, days=7)), known=0).status_code == 302
     second = move(world, olga, ends=typed(ends(world, days=3)), known=0)

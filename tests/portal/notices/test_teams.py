@@ -111,6 +111,7 @@ def test_a_disqualified_team_is_on_no_final_board_and_everybody_reads_why(
     assert "has won" not in page
 
 
+@pytest.mark.slow
 def test_a_team_that_is_disqualified_cannot_choose_any_more(world: World) -> None:
     """As `striate competition receipt` has it, too."""
     from striate.portal.models import Link
