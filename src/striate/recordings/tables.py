@@ -13,7 +13,7 @@ from striate._internal.file_names import decode_file_name
 from striate._internal.safe_parsing import parse_toml
 from striate.benchmarks import BenchmarkSpec, is_default, load_benchmark, parse_benchmark
 from striate.benchmarks.loading import LARGEST_FILE
-from striate.errors import InputError, listed
+from striate.errors import InputError, listed, shortened
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive
 from striate.recordings.checks.report import Finding, Severity, UnreadableError
@@ -21,6 +21,8 @@ from striate.recordings.checks.rules import make_finding
 from striate.recordings.statistics import VariableStatistics, statistics_shape
 
 Array = NDArray[Any]
+
+_LONGEST_REASON = 200  # characters that a message quotes of what is wrong with the description of a benchmark
 
 
 @dataclass
@@ -86,7 +88,7 @@ def _read_description(archive: Archive, tables: Tables) -> bool:
     except UnreadableError as error:
         tables.findings.append(error.finding)
     except InputError as error:
-        message = str(error).removeprefix(f"{member}: ").removeprefix(f"{member} ")
+        message = shortened(str(error).removeprefix(f"{member}: ").removeprefix(f"{member} "), _LONGEST_REASON)
         tables.findings.append(make_finding("benchmark", member, message, "Write the recording again."))
     return not tables.findings
 
