@@ -426,7 +426,8 @@ def _keys_of(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
         heading = ", ".join(f"[{each}]" for each in tables)
         summary = (
             f"Chooses the {registry.singular} by `type`; the other keys are those of the {registry.singular}."
-            if registry is not None and inner is Settings
+            if registry is not None
+            and inner.model_fields.keys() == Settings.model_fields.keys()
             else _summary(inner)
         )
         yield from ["", f"### {heading}", "", summary, ""]

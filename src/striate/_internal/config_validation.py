@@ -1,6 +1,7 @@
 """Validate settings with pydantic, and turn validation errors into one-sentence messages."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, get_args
 
@@ -14,12 +15,12 @@ Marker = TypeVar("Marker")
 _MAX_VALUE_CHARACTERS = 60  # of an invalid value in a message
 
 
-class SettingsChoice:
+class SettingsChoice(ABC):
     """Marker of a field whose model depends on the value: a table that chooses a component by ``type``."""
 
+    @abstractmethod
     def settings_class(self, value: object) -> type[BaseModel] | None:
         """Return the model that a table chooses; None if it chooses none that exists."""
-        raise NotImplementedError
 
 
 def field_markers(kind: type[Marker], annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Marker]:
@@ -143,7 +144,7 @@ def _places(model: type[BaseModel], key: str, tables: Any, above: tuple[str, ...
 
 def _model_of(field: FieldInfo, table: Any) -> type[BaseModel] | None:
     """Return the model of a field: that of the component that its table chooses, or the model of its annotation."""
-    choice = next(field_markers(SettingsChoice, field.annotation, field.metadata), None)
+    choice = next(field_markers(SettingsChoice, field.annotation, field.metadata), None)  # type: ignore[type-abstract]
     if choice is None:
         return _model_in(field.annotation)
     return choice.settings_class(table[0] if isinstance(table, list) and table else table)

@@ -4,8 +4,8 @@ import re
 
 from striate._internal.file_names import file_name_problem
 from striate.benchmarks.sensorium2022 import sensorium2022
-from striate.benchmarks.spec import BenchmarkSpec
-from striate.errors import InputError, nearest, quoted
+from striate.benchmarks.spec import BenchmarkSpec, plain_name
+from striate.errors import InputError, quoted
 
 _TRACK = re.compile(r"^[a-z0-9][a-z0-9+._-]{0,59}$")
 
@@ -30,7 +30,7 @@ def track_name(typed: str) -> str:
         If no track can have this name.
     """
     typed = str(typed)
-    known = {_plain(name): name for name in TRACKS}.get(_plain(typed), typed)
+    known = {plain_name(name): name for name in TRACKS}.get(plain_name(typed), typed)
     if not _TRACK.fullmatch(known) or file_name_problem(known):
         raise InputError(
             f"{quoted(typed, 80)} cannot name a track: it has lower-case letters, digits, and + . _ - within, such as {TRACKS[1]!r}."
@@ -46,11 +46,4 @@ def protocol_name(typed: str) -> str:
     InputError
         If there is no such protocol.
     """
-    plain = {_plain(name): name for name in PROTOCOLS}
-    if _plain(typed) not in plain:
-        raise InputError(f"There is no protocol {typed!r}: {nearest(str(typed), PROTOCOLS)}.")
-    return plain[_plain(typed)]
-
-
-def _plain(name: object) -> str:
-    return "".join(str(name).lower().split()).replace("behavior", "behaviour")
+    return _SPEC.protocol(typed).name

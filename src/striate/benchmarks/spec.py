@@ -141,8 +141,8 @@ class BenchmarkSpec(Table):
     def _refuse_doubled_names(self) -> None:
         names: dict[str, list[str]] = {
             "tiers": [name for tier in self.tiers for name in (tier.name, *tier.aliases)],
-            "tracks": [_plain(track.name) for track in self.tracks],
-            "protocols": [_plain(protocol.name) for protocol in self.protocols],
+            "tracks": [plain_name(track.name) for track in self.tracks],
+            "protocols": [plain_name(protocol.name) for protocol in self.protocols],
         }
         for what, given in names.items():
             if (doubled := next((name for name in given if given.count(name) > 1), None)) is not None:
@@ -308,7 +308,7 @@ class BenchmarkSpec(Table):
         ()
         """
         for track in self.tracks:
-            if _plain(typed) == _plain(track.name):
+            if plain_name(typed) == plain_name(track.name):
                 return track
         raise InputError(f"There is no track {quoted(typed)}: {nearest(str(typed), self.track_names)}.")
 
@@ -332,7 +332,7 @@ class BenchmarkSpec(Table):
         ('behavior', 'pupil_center')
         """
         for protocol in self.protocols:
-            if _plain(typed) == _plain(protocol.name):
+            if plain_name(typed) == plain_name(protocol.name):
                 return protocol
         raise InputError(f"There is no protocol {quoted(typed)}: {nearest(str(typed), self.protocol_names)}.")
 
@@ -425,7 +425,14 @@ def _distinctions(tier: Tier) -> tuple[str, ...]:
     return (*(() if tier.role == "test" else (tier.role,)), *(() if tier.board is None else (tier.board,)))
 
 
-def _plain(name: object) -> str:
+def plain_name(name: object) -> str:
+    """Return the name of a track or protocol without upper case, spaces and American spelling, to compare what users type.
+
+    Examples
+    --------
+    >>> plain_name("Image + behavior")
+    'image+behaviour'
+    """
     return "".join(str(name).lower().split()).replace("behavior", "behaviour")
 
 

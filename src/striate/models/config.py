@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from striate import registry
 from striate.errors import InputError
+from striate.models.cores.base import CoreSettings
 from striate.registry import Part, Settings
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class EncoderSettings(ModelSettings):
     MLPShifterSettings(type='mlp', layers=3, hidden_units=5)
     """
 
-    core: Annotated[Settings, Part(registry.cores)] = Field(default_factory=registry.cores.default_settings)
+    core: Annotated[CoreSettings, Part(registry.cores)] = Field(default_factory=registry.cores.default_settings)
     readout: Annotated[Settings, Part(registry.readouts)] = Field(default_factory=registry.readouts.default_settings)
     nonlinearity: Annotated[Settings, Part(registry.nonlinearities)] = Field(
         default_factory=registry.nonlinearities.default_settings
@@ -70,7 +71,7 @@ class EncoderSettings(ModelSettings):
     @property
     def uses_behavior(self) -> bool:
         """Whether the core or a modulator takes behaviour."""
-        return bool(self.modulators) or bool(getattr(self.core, "uses_behavior", False))
+        return bool(self.modulators) or self.core.uses_behavior
 
     def check_data(self, data: "DataSettings") -> None:
         """Check that the inputs that the encoder uses are loaded, and that no input is loaded in vain.
@@ -102,9 +103,8 @@ class EncoderSettings(ModelSettings):
                 "data.behavior = true has no effect: nothing in [model] uses it, and data.behavior_planes is false. Add a table "
                 "[[model.modulators]], or set data.behavior_planes = true."
             )
-        check_image_size = getattr(self.core, "check_image_size", None)
-        if check_image_size is not None and not isinstance(data.image_size, str):
-            check_image_size(*data.image_size)
+        if not isinstance(data.image_size, str):
+            self.core.check_image_size(*data.image_size)
 
 
 class ImportedModelSettings(ModelSettings):

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING, cast
 
@@ -222,12 +223,8 @@ class Encoder(nn.Module):
         return rates[0] if len(rates) == 1 else torch.cat(rates)
 
     def _maps(self, images: Tensor, behavior: Tensor | None) -> Tensor:
-        maps: Tensor = self.core(images, behavior) if self._core_uses_behavior else self.core(images)
+        maps: Tensor = self.core(images, behavior) if self.core.settings.uses_behavior else self.core(images)
         return maps
-
-    @property
-    def _core_uses_behavior(self) -> bool:
-        return bool(self.core.settings.uses_behavior)
 
     def _modulated(self, drive: Tensor, session: str, behavior: Tensor | None, neurons: Tensor | None) -> Tensor:
         """Apply the modulators and the output nonlinearity to the drive of the neurons, (B, M)."""
@@ -313,9 +310,7 @@ class Encoder(nn.Module):
         core = copy.deepcopy(self.core)
         core.freeze()
         new = (settings or self.settings).model_copy(update={"core": self.settings.core})
-        own = self.inputs
-        inputs = ModelInputs(own.image_shape, _coordinates(neurons), own.behavior_size, own.behavior_planes)
-        return Encoder(new, inputs, core)
+        return Encoder(new, replace(self.inputs, coordinates=_coordinates(neurons)), core)
 
     @torch.no_grad()
     @torch_defaults()

@@ -62,13 +62,12 @@ def open_submission(
         submission_format: SubmissionFormat = formats[name].value()
         if submission_format.recognises(source):
             return submission_format.read(source, tier=tier, session=session, track=track, protocol=protocol)
-    if source.is_dir() and not sensorium_csv.has_files(source, sensorium_csv.SUBMISSION_FILES):
+    if source.is_dir():
         names = " or ".join(sensorium_csv.SUBMISSION_FILES.values())
         if (kind := detect_file_type(source)) is not None and kind.name not in ("folder", "empty-folder"):
             raise InputError(f"The folder {source} is no submission but {kind.description}: {kind.advice}.")
         raise InputError(f"The folder {source} is no submission: it has no {names}.")
-    is_other_file = source.is_file() and source.suffix.lower() != ".csv"
-    if is_other_file and (kind := detect_file_type(source)) is not None and kind.name not in _MAY_BE_CSV:
+    if source.is_file() and (kind := detect_file_type(source)) is not None and kind.name not in _MAY_BE_CSV:
         advice = kind.advice if kind.general else "give a native Parquet file, a CSV of 2022, or a folder with its CSVs"
         raise InputError(f"{source} is no submission but {kind.description}: {advice}.")
     return sensorium_csv.read(source, tier=tier, session=session, track=track, protocol=protocol)

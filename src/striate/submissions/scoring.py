@@ -126,7 +126,9 @@ def score(
             responses = truth.responses if len(rows) == len(truth.tier) else truth.responses[rows]
             predictions = alignments[tier].reorder(submission.predictions)
             repeats = Repeats(truth.image_id[rows])
-            other = {name: _score_metric(name, responses, predictions, repeats, bootstrap, seed) for name in further}
+            other = {
+                name: _score_further_metric(name, responses, predictions, repeats, bootstrap, seed) for name in further
+            }
             scores[tier] = _score_tier(responses, predictions, repeats, other, bootstrap, seed, pool)
         submission_fingerprint, truth_fingerprint = (future.result() for future in fingerprints)
     return Scorecard(
@@ -287,7 +289,7 @@ def further_metrics(metrics: object) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(registry[each].name for each in names) if name not in _IN_EVERY_CARD)
 
 
-def _score_metric(
+def _score_further_metric(
     name: str,
     responses: NDArray[np.float32],
     predictions: NDArray[np.float32],

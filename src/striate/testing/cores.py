@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from striate.models import Core, CoreSettings, EncoderSettings, ModelInputs, build_encoder, load, save
 from striate.registry import cores
-from striate.testing.settings_changes import changed_settings
+from striate.testing.settings_changes import assert_every_setting_has_an_effect
 
 
 class CoreTests:
@@ -71,7 +71,8 @@ class CoreTests:
 
     def _uses_behavior(self) -> bool:
         settings = cores.settings(self.settings)
-        return isinstance(settings, CoreSettings) and settings.uses_behavior
+        assert isinstance(settings, CoreSettings)
+        return settings.uses_behavior
 
     def test_settings_derive_from_core_settings(self) -> None:
         """The class of the settings derives from `CoreSettings`."""
@@ -203,13 +204,9 @@ class CoreTests:
 
     def test_every_setting_has_an_effect(self) -> None:
         """Changing a setting changes the weights, the maps in training or evaluation, or the penalty."""
-        before = list(self._behaviour(cores.settings(self.settings)))
-        for name, settings in changed_settings(cores, self.settings, self.other_values, self.without_effect):
-            after = list(self._behaviour(settings))
-            same = len(before) == len(after) and all(
-                one.shape == other.shape and torch.equal(one, other) for one, other in zip(before, after, strict=True)
-            )
-            assert not same, f"the setting {name!r} has no effect"
+        assert_every_setting_has_an_effect(
+            cores, self.settings, self.other_values, self.without_effect, self._behaviour
+        )
 
     def _behaviour(self, settings: Any) -> Iterator[Tensor]:
         core = self.build(settings).train()

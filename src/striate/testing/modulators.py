@@ -9,7 +9,7 @@ from torch import Tensor
 
 from striate.models import ModelInputs, Modulator, Nonlinearity
 from striate.registry import modulators, nonlinearities
-from striate.testing.settings_changes import changed_settings
+from striate.testing.settings_changes import assert_every_setting_has_an_effect
 
 
 class ModulatorTests:
@@ -98,13 +98,9 @@ class ModulatorTests:
 
     def test_every_setting_has_an_effect(self) -> None:
         """Changing a setting changes the rates, the weights or the penalty."""
-        before = list(self._behaviour(modulators.settings(self.settings)))
-        for name, settings in changed_settings(modulators, self.settings, self.other_values, self.without_effect):
-            after = list(self._behaviour(settings))
-            same = len(before) == len(after) and all(
-                one.shape == other.shape and torch.equal(one, other) for one, other in zip(before, after, strict=True)
-            )
-            assert not same, f"the setting {name!r} has no effect"
+        assert_every_setting_has_an_effect(
+            modulators, self.settings, self.other_values, self.without_effect, self._behaviour
+        )
 
     def _behaviour(self, settings: Any) -> Iterator[Tensor]:
         modulator = self.build(settings)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from striate.models import EncoderSettings, FeatureMaps, MapGeometry, Readout, build_encoder, load, save
 from striate.registry import readouts
-from striate.testing.settings_changes import changed_settings
+from striate.testing.settings_changes import assert_every_setting_has_an_effect
 
 
 class ReadoutTests:
@@ -143,13 +143,9 @@ class ReadoutTests:
 
     def test_every_setting_has_an_effect(self) -> None:
         """Changing a setting changes the weights, the drive or the penalty."""
-        before = list(self._behaviour(readouts.settings(self.settings)))
-        for name, settings in changed_settings(readouts, self.settings, self.other_values, self.without_effect):
-            after = list(self._behaviour(settings))
-            same = len(before) == len(after) and all(
-                one.shape == other.shape and torch.equal(one, other) for one, other in zip(before, after, strict=True)
-            )
-            assert not same, f"the setting {name!r} has no effect"
+        assert_every_setting_has_an_effect(
+            readouts, self.settings, self.other_values, self.without_effect, self._behaviour
+        )
 
     def _behaviour(self, settings: Any) -> Iterator[Tensor]:
         readout = self.build(settings).train()

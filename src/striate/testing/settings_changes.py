@@ -1,12 +1,39 @@
 """Other values for the settings of a component, by which tests show that every setting has an effect."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from striate.errors import InputError
 from striate.registry import Registry, Settings
+
+
+def assert_every_setting_has_an_effect(
+    registry: Registry[Any],
+    settings: Mapping[str, Any],
+    other_values: Mapping[str, Any],
+    ignored: frozenset[str],
+    behaviour: Callable[[Settings], Iterable[Tensor]],
+) -> None:
+    """Fail if the behaviour of a component stays the same when one of its settings is changed.
+
+    Parameters
+    ----------
+    registry, settings, other_values, ignored
+        As in `changed_settings`.
+    behaviour
+        Function of the settings that returns everything that the component computes.
+    """
+    before = list(behaviour(registry.settings(settings)))
+    for name, changed in changed_settings(registry, settings, other_values, ignored):
+        after = list(behaviour(changed))
+        same = len(before) == len(after) and all(
+            one.shape == other.shape and torch.equal(one, other) for one, other in zip(before, after, strict=True)
+        )
+        assert not same, f"the setting {name!r} has no effect"
 
 
 def changed_settings(

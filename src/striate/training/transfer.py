@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from striate.errors import InputError, describe_type, option
-from striate.models import Core, CoreSettings, Encoder, EncoderSettings, ModelInputs
+from striate.models import Core, Encoder, EncoderSettings, ModelInputs
 from striate.registry import Settings
 from striate.training.callbacks import Callback
 from striate.training.environment import folder_name
@@ -84,7 +84,7 @@ class FrozenCore:
                 f"that the core was trained with, or change it ({option('--set', 'overrides')})."
             )
         frozen = "finetune" not in self.provenance
-        ignored = existing.training_only if frozen and isinstance(existing, CoreSettings) else frozenset()
+        ignored = existing.training_only if frozen else frozenset()
         for key in type(existing).model_fields:
             had, wants = getattr(existing, key), getattr(requested, key)
             if had != wants and key not in ignored:

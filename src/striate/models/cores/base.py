@@ -73,6 +73,8 @@ class Core(nn.Module, ABC):
 
     frozen: bool = False
 
+    settings: CoreSettings
+
     def __init__(self, settings: CoreSettings, inputs: ModelInputs) -> None:
         super().__init__()
         self.settings = settings
