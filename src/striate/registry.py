@@ -156,7 +156,7 @@ class Registry(Generic[T]):
     """
 
     def __init__(
-        self, kind: str, singular: str, default: str | None = None, *, settings_base: str = f"{__name__}:Settings"
+        self, kind: str, singular: str, default: str | None = None, *, settings_base: str = "striate.registry:Settings"
     ) -> None:
         self.kind = kind
         self.singular = singular

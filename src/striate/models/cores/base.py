@@ -42,7 +42,7 @@ class Core(nn.Module, ABC):
     """Base class of cores: networks from images to feature maps that the readouts of all recordings share.
 
     A derived class is registered with ``@striate.registry.cores.register(name, settings=...)``, where the class of the settings
-    derives from `CoreSettings`. It is called with its settings and the `ModelInputs`, and defines `channels`, `geometry` and `forward`. It must be possible to build it on the device
+    derives from `CoreSettings`. It is called with its settings and the `ModelInputs`, and defines ``channels``, ``geometry`` and ``forward``. It must be possible to build it on the device
     ``meta``.
 
     Parameters
@@ -103,8 +103,8 @@ class Core(nn.Module, ABC):
 
         Returns
         -------
-        Tensor, (B, channels, H, W)
-            Feature maps; H and W are those of `geometry`.
+        Tensor, (B, C, H, W)
+            Feature maps: C is ``channels``, and H and W are those of ``geometry``.
         """
 
     def regulariser(self) -> Tensor:

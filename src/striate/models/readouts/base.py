@@ -85,7 +85,7 @@ class Readout(nn.Module, ABC):
 
         Parameters
         ----------
-        maps : (B, channels, H, W)
+        maps : (B, C, H, W)
             Feature maps of the core.
         shift : (B, 2), optional
             Horizontal and vertical shift of all receptive fields, in units of half the map; given only if `uses_shift`.
