@@ -120,6 +120,14 @@ def children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(decoding, "_child", _decoded_here)
 
 
+@pytest.fixture(autouse=True)
+def default_language() -> None:
+    """Forget the language of the last request of the test before: it stays in this thread."""
+    from django.utils import translation
+
+    translation.deactivate()
+
+
 @pytest.fixture
 def real_children() -> Iterator[None]:
     """Decode files in child processes, as the portal does."""
@@ -136,13 +144,11 @@ def world(portal: World) -> Iterator[World]:
     from django.core import mail
     from django.core.cache import cache
     from django.db import connection
-    from django.utils import translation
 
     from striate.portal.looking import jobs
     from striate.portal.models import Chain
     from striate.portal.running.prepare import _begin_chain, _begin_data
 
-    translation.deactivate()  # the language of the last request of the test before stays in this thread
     _begin_chain()
     _begin_data()
     yield portal

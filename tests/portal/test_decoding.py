@@ -44,6 +44,20 @@ def test_a_sound_file_becomes_an_array_in_the_order_of_the_keys(portal: World) -
     )
 
 
+def test_what_reads_a_file_has_imported_all_that_it_needs(portal: World, tmp_path: Path) -> None:
+    """PyTorch cannot be imported where files are withheld, and takes seconds: no row of a baseline may bring it in."""
+    code = """
+import json, sys
+from pathlib import Path
+from striate.portal.receiving.decode import decode
+source, keys, out = map(Path, sys.argv[1:])
+decode(source, keys, out, {})
+assert "torch" not in sys.modules, "torch was imported"
+"""
+    command = [sys.executable, "-c", code, str(portal.file(0.5)), str(portal.place.keys), str(tmp_path)]
+    subprocess.run(command, check=True)
+
+
 def test_the_keys_hold_nothing_of_the_truth(portal: World) -> None:
     from striate.competition import arrays
 

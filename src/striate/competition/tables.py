@@ -280,7 +280,7 @@ class Baseline(Table):
     @field_validator("recipe")
     @classmethod
     def _known_recipe(cls, recipe: str) -> str:
-        from striate.training.recipe import recipe_names
+        from striate.training.bundled_recipes import recipe_names
 
         if recipe and recipe not in recipe_names():
             raise ValueError(f"there is no such recipe: {nearest(recipe, recipe_names())}")

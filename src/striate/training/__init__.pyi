@@ -1,3 +1,5 @@
+from .bundled_recipes import recipe_names as recipe_names
+from .bundled_recipes import recipe_text as recipe_text
 from .callbacks import Callback as Callback
 from .predict import Predictions as Predictions
 from .predict import predict as predict
@@ -6,8 +8,6 @@ from .recipe import OptimiserSettings as OptimiserSettings
 from .recipe import Recipe as Recipe
 from .recipe import ScheduleSettings as ScheduleSettings
 from .recipe import load_recipe as load_recipe
-from .recipe import recipe_names as recipe_names
-from .recipe import recipe_text as recipe_text
 from .run import Run as Run
 from .schedules import Schedule as Schedule
 from .train import train as train

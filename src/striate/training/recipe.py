@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,9 +20,10 @@ from striate._internal.renamed_settings import renamed_setting_hint
 from striate._internal.safe_parsing import parse_toml, read_limited
 from striate.benchmarks import load_benchmark
 from striate.data.config import DataSettings
-from striate.errors import InputError, describe_type, nearest
+from striate.errors import InputError, describe_type
 from striate.models.config import ModelPart, ModelSettings
 from striate.registry import Part, Settings, load_plugin, losses, models, optimisers, schedules
+from striate.training.bundled_recipes import recipe_names, recipe_text
 from striate.training.config_overrides import Overrides, apply, parsed
 
 
@@ -276,43 +276,6 @@ class Recipe(_Settings):
         True
         """
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
-
-
-def recipe_names() -> tuple[str, ...]:
-    """Return the names of the recipes that come with striate.
-
-    Examples
-    --------
-    >>> "cnn-2022" in recipe_names()
-    True
-    """
-    folder = resources.files("striate.training") / "recipes"
-    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))
-
-
-def recipe_text(name: str) -> str:
-    """Return the TOML text, comments included, of a recipe that comes with striate.
-
-    Parameters
-    ----------
-    name
-        Name of the recipe, one of `recipe_names()`.
-
-    Raises
-    ------
-    InputError
-        If there is no recipe of that name.
-
-    Examples
-    --------
-    >>> "laplace_weight = 6.3831" in recipe_text("cnn-2022")
-    True
-    """
-    if name not in recipe_names():
-        raise InputError(
-            f"There is no recipe {name!r}: {nearest(name, recipe_names())}; or give the path of a .toml file."
-        )
-    return (resources.files("striate.training") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def load_recipe(
