@@ -13,9 +13,18 @@ import striate
 from striate.data.augmentations import Translate, TranslateSettings
 from striate.errors import InputError
 from striate.registry import Settings, augmentations
+from striate.testing import AugmentationTests
 
 NOISE = {"type": "gaussian_noise", "std": 0.5}
 SHIFT = {"type": "translate", "pixels": 3}
+
+
+class TestGaussianNoise(AugmentationTests):
+    settings = {"type": "gaussian_noise"}
+
+
+class TestTranslate(AugmentationTests):
+    settings = {"type": "translate"}
 
 
 def images(loader: Any) -> Tensor:

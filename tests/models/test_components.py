@@ -2,8 +2,8 @@
 
 import pytest
 
-from striate.registry import cores, modulators, nonlinearities, readouts
-from striate.testing import CoreTests, ModulatorTests, NonlinearityTests, ReadoutTests
+from striate.registry import cores, modulators, nonlinearities, readouts, shifters
+from striate.testing import CoreTests, ModulatorTests, NonlinearityTests, ReadoutTests, ShifterTests
 
 
 class TestConvolutionalCore(CoreTests):
@@ -18,6 +18,10 @@ class TestLinearCore(CoreTests):
 
 class TestGaussianReadout(ReadoutTests):
     settings = {"type": "gaussian"}
+
+
+class TestMLPShifter(ShifterTests):
+    settings = {"type": "mlp"}
 
 
 class TestGain(ModulatorTests):
@@ -49,14 +53,14 @@ def test_every_component_is_tested() -> None:
     tested = {str(suite.settings["type"]) for suite in suites if suite.settings}
     own = {
         name
-        for registry in (cores, readouts, modulators, nonlinearities)
+        for registry in (cores, readouts, shifters, modulators, nonlinearities)
         for name in registry
         if registry[name].module.startswith("striate.")
     }
     assert own <= tested, f"no suite for {own - tested}"
 
 
-@pytest.mark.parametrize("registry", [cores, readouts, modulators, nonlinearities], ids=lambda r: r.kind)
+@pytest.mark.parametrize("registry", [cores, readouts, shifters, modulators, nonlinearities], ids=lambda r: r.kind)
 def test_every_component_says_what_it_is(registry: object) -> None:
     for name in registry:  # type: ignore[attr-defined]
         assert registry[name].summary.endswith("."), name  # type: ignore[index]

@@ -1,5 +1,6 @@
 """The conformance suites find the faults of broken components."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,9 +10,32 @@ import torch
 from torch import Tensor, nn
 
 from striate.metrics import describe_metric
-from striate.models import Core, CoreSettings, MapGeometry, Modulator, Readout
-from striate.registry import Settings, cores, losses, metrics, modulators, readouts
-from striate.testing import CoreTests, LossTests, MetricTests, ModulatorTests, ReadoutTests
+from striate.models import Core, CoreSettings, MapGeometry, Modulator, Readout, Shifter
+from striate.registry import (
+    Registry,
+    Settings,
+    augmentations,
+    cores,
+    losses,
+    metrics,
+    modulators,
+    optimisers,
+    readouts,
+    schedules,
+    shifters,
+)
+from striate.testing import (
+    AugmentationTests,
+    CoreTests,
+    LossTests,
+    MetricTests,
+    ModulatorTests,
+    OptimiserTests,
+    ReadoutTests,
+    ScheduleTests,
+    ShifterTests,
+)
+from striate.training import OptimiserSettings, Schedule, ScheduleSettings
 
 
 class PlainSettings(CoreSettings):
@@ -120,6 +144,223 @@ class NegativeRates(Modulator):
         return rates + behavior @ weights.T
 
 
+class PlainShifter(Shifter):
+    """A sound shifter, which the broken ones derive from."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.weights = nn.Parameter(torch.eye(2))
+
+    def forward(self, pupil_center: Tensor) -> Tensor:
+        return (pupil_center @ self.weights).tanh()
+
+
+class HorizontalShifter(PlainShifter):
+    def forward(self, pupil_center: Tensor) -> Tensor:
+        return super().forward(pupil_center * torch.tensor([1.0, 0.0]))
+
+
+class OverflowingShifter(PlainShifter):
+    def forward(self, pupil_center: Tensor) -> Tensor:
+        return super().forward(pupil_center).mul(500).exp()
+
+
+class OneColumnShifter(PlainShifter):
+    def forward(self, pupil_center: Tensor) -> Tensor:
+        return super().forward(pupil_center)[:, :1]
+
+
+class CentredShifter(PlainShifter):
+    def forward(self, pupil_center: Tensor) -> Tensor:
+        return super().forward(pupil_center - pupil_center.mean(dim=0))
+
+
+class DetachedShifter(PlainShifter):
+    def forward(self, pupil_center: Tensor) -> Tensor:
+        return super().forward(pupil_center).detach() + 0 * super().forward(pupil_center)
+
+
+class RandomShifter(PlainShifter):
+    def forward(self, pupil_center: Tensor) -> Tensor:
+        return super().forward(pupil_center + torch.randn_like(pupil_center))
+
+
+class GrowingShifter(PlainShifter):
+    """A shifter whose tensors depend on something else than its settings."""
+
+    made = 0
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        GrowingShifter.made += 1
+        self.register_buffer("unused", torch.zeros(GrowingShifter.made))
+
+
+class FlipSettings(Settings):
+    """Settings of a sound augmentation.
+
+    Attributes
+    ----------
+    probability
+        Share of the images that are flipped.
+    """
+
+    probability: float = 0.5
+
+
+class Flip:
+    """A sound augmentation, which the broken ones derive from."""
+
+    def __init__(self, settings: Any, image_shape: tuple[int, int, int]) -> None:
+        self.settings = settings
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        flipped = torch.rand(len(images), generator=generator) < self.settings.probability
+        return torch.where(flipped[:, None, None, None].to(images.device), images.flip(-1), images)
+
+
+class FlipInPlace(Flip):
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        images.copy_(super().__call__(images, generator))
+        return images
+
+
+class GlobalFlip(Flip):
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        return super().__call__(images, torch.default_generator)
+
+
+class EverySecondFlip(Flip):
+    def __init__(self, settings: Any, image_shape: tuple[int, int, int]) -> None:
+        super().__init__(settings, image_shape)
+        self.calls = 0
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        self.calls += 1
+        return super().__call__(images, generator) if self.calls % 2 else images
+
+
+class FixedFlip(Flip):
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        return images.flip(-1)
+
+
+class DoubleFlip(Flip):
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        return super().__call__(images, generator).double()
+
+
+class OneChannelFlip(Flip):
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        return super().__call__(images, generator)[:, :1]
+
+
+class SGDSettings(OptimiserSettings):
+    """Settings of a sound optimiser.
+
+    Attributes
+    ----------
+    momentum
+        Decay of the running average of the gradient.
+    """
+
+    momentum: float = 0.5
+
+
+class OneRate(torch.optim.SGD):
+    """Uses the learning rate of the first group for all groups."""
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            group["lr"] = self.param_groups[-1]["lr"]
+        super().step()
+
+
+class Forgetful(torch.optim.SGD):
+    """Keeps the number of steps where checkpoints do not see it."""
+
+    steps = 0
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.steps += 1
+        for group in self.param_groups:
+            group["lr"] /= self.steps
+        super().step()
+
+
+class Upwards(torch.optim.SGD):
+    """Climbs."""
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for each in group["params"]:
+                each.grad.neg_()
+        super().step()
+
+
+class WaningSettings(ScheduleSettings):
+    """Settings of a sound schedule.
+
+    Attributes
+    ----------
+    decay
+        Factor of the learning rate after each epoch without improvement.
+    """
+
+    decay: float = 0.5
+
+
+class Waning(Schedule):
+    """A sound schedule, which the broken ones derive from."""
+
+    settings: Any
+
+    def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
+        self.reductions = 0
+
+    def learning_rate(self, epoch: int, step: int, steps: int) -> float:
+        return float(self.settings.learning_rate * self.settings.decay**self.reductions)
+
+    def update(self, early_stopping: Any) -> bool:
+        self.reductions += not early_stopping.improved
+        return False
+
+
+class HiddenState(Waning):
+    def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
+        self._reductions = 0  # private, so it is no part of the state
+
+    def learning_rate(self, epoch: int, step: int, steps: int) -> float:
+        return float(self.settings.learning_rate * self.settings.decay**self._reductions)
+
+    def update(self, early_stopping: Any) -> bool:
+        self._reductions += not early_stopping.improved
+        return False
+
+
+class Counting(Waning):
+    def learning_rate(self, epoch: int, step: int, steps: int) -> float:
+        self.reductions += 1
+        return super().learning_rate(epoch, step, steps)
+
+
+class BelowZero(Waning):
+    def learning_rate(self, epoch: int, step: int, steps: int) -> float:
+        return float(self.settings.learning_rate * (1 - self.settings.decay * self.reductions))
+
+
+class NoRestart(Waning):
+    def restart(self, epoch: int) -> None:
+        self.first_epoch = epoch
+
+
+class NoDecay(Waning):
+    def learning_rate(self, epoch: int, step: int, steps: int) -> float:
+        return float(self.settings.learning_rate)
+
+
 def squared_error(r: Any, p: Any, repeats: Any) -> Any:
     """Mean squared error of single trials."""
     return np.square(r - p).mean(axis=0)
@@ -160,6 +401,16 @@ def random_values(r: Any, p: Any, repeats: Any) -> Any:
 METRICS = [squared_error, one_number, successive_trials, cumulative_error, overwriting, infinite, random_values]
 
 
+def sgd_of(kind: Any) -> Callable[..., torch.optim.Optimizer]:
+    """Return the function of settings and groups that makes an optimiser."""
+
+    def make(settings: Any, groups: list[dict[str, Any]]) -> Any:
+        return kind(groups, momentum=settings.momentum)
+
+    make.__module__ = __name__
+    return make
+
+
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
     """Register the components of this file for one test."""
@@ -171,6 +422,19 @@ def registered() -> Iterator[None]:
         for each in classes:
             settings = type(f"{each.__name__}Settings", (PlainSettings,), {}) if registry is cores else None
             registry.register(each.__name__.lower(), settings=settings)(each)
+    several: tuple[tuple[Registry[Any], type[Settings], list[Any]], ...] = (
+        (shifters, Settings, [PlainShifter, HorizontalShifter, OverflowingShifter, OneColumnShifter, CentredShifter]),
+        (shifters, Settings, [DetachedShifter, RandomShifter, GrowingShifter]),
+        (augmentations, FlipSettings, [Flip, FlipInPlace, GlobalFlip, EverySecondFlip, FixedFlip, DoubleFlip]),
+        (augmentations, FlipSettings, [OneChannelFlip]),
+        (optimisers, SGDSettings, [torch.optim.SGD, OneRate, Forgetful, Upwards]),
+        (schedules, WaningSettings, [Waning, HiddenState, Counting, BelowZero, NoRestart, NoDecay]),
+    )
+    for kind, base, components in several:
+        for each in components:
+            settings = type(f"{each.__name__}Settings", (base,), {})
+            value = sgd_of(each) if kind is optimisers else each
+            kind.register(each.__name__.lower(), settings=settings)(value)
     cores.register("unusedsetting", settings=type("UnusedSettings", (PlainSettings,), {}))(UnusedSetting)
     losses.register("meanloss")(lambda rates, responses: (rates - responses).square().mean())
     losses.register("upsidedown")(lambda rates, responses: -(rates - responses).square())
@@ -180,7 +444,7 @@ def registered() -> Iterator[None]:
         describe_metric("error", higher_is_better=False)(lambda r, p, repeats: squared_error(r, p, repeats))
     )
     yield
-    for registry in (cores, readouts, modulators, losses, metrics):
+    for registry in (cores, readouts, modulators, losses, metrics, shifters, augmentations, optimisers, schedules):
         registry.forget(__name__)
 
 
@@ -189,7 +453,7 @@ def outcome(suite: type, name: str, test: str, tmp_path: Any = None) -> str:
     case = type(f"{suite.__name__}OfOne", (suite,), {"settings": {"type": name}})()
     method: Callable[..., None] = getattr(case, test)
     try:
-        method(tmp_path) if "saved" in test else method()
+        method(tmp_path) if "tmp_path" in inspect.signature(method).parameters else method()
     except (AssertionError, RuntimeError, ValueError):
         return "failed"
     return "passed"
@@ -203,6 +467,24 @@ CORE_TESTS = [
 @pytest.mark.parametrize("test", CORE_TESTS)
 def test_a_sound_core_passes(test: str, tmp_path: Any) -> None:
     assert outcome(CoreTests, "plaincore", test, tmp_path) == "passed"
+
+
+SOUND = [
+    (suite, component, test)
+    for suite, component in (
+        (ShifterTests, "plainshifter"),
+        (AugmentationTests, "flip"),
+        (OptimiserTests, "sgd"),
+        (ScheduleTests, "waning"),
+    )
+    for test in vars(suite)
+    if test.startswith("test_") and "gpu" not in test
+]
+
+
+@pytest.mark.parametrize(("suite", "component", "test"), SOUND)
+def test_sound_components_pass(suite: type, component: str, test: str, tmp_path: Any) -> None:
+    assert outcome(suite, component, test, tmp_path) == "passed"
 
 
 @pytest.mark.parametrize("test", [name for name in vars(MetricTests) if name.startswith("test_")])
@@ -224,6 +506,29 @@ def test_a_sound_metric_passes(test: str) -> None:
         (CoreTests, "stilltrains", "test_a_frozen_core_does_not_change"),
         (ReadoutTests, "shuffledreadout", "test_a_subset_of_neurons_is_computed_alone"),
         (ModulatorTests, "negativerates", "test_rates_keep_their_shape_and_are_not_negative"),
+        (ShifterTests, "onecolumnshifter", "test_there_is_a_shift_of_each_image"),
+        (ShifterTests, "overflowingshifter", "test_there_is_a_shift_of_each_image"),
+        (ShifterTests, "horizontalshifter", "test_shifts_depend_on_the_eye"),
+        (ShifterTests, "centredshifter", "test_images_of_a_batch_do_not_interact"),
+        (ShifterTests, "detachedshifter", "test_gradients_reach_the_weights"),
+        (ShifterTests, "randomshifter", "test_results_are_deterministic"),
+        (ShifterTests, "growingshifter", "test_a_saved_shifter_is_loaded_as_it_was"),
+        (AugmentationTests, "doubleflip", "test_images_keep_their_shape_and_type"),
+        (AugmentationTests, "onechannelflip", "test_images_keep_their_shape_and_type"),
+        (AugmentationTests, "fixedflip", "test_images_change_at_random"),
+        (AugmentationTests, "fixedflip", "test_every_setting_has_an_effect"),
+        (AugmentationTests, "globalflip", "test_the_generator_alone_decides"),
+        (AugmentationTests, "everysecondflip", "test_the_generator_alone_decides"),
+        (AugmentationTests, "flipinplace", "test_inputs_are_not_changed"),
+        (AugmentationTests, "globalflip", "test_inputs_are_not_changed"),
+        (OptimiserTests, "upwards", "test_steps_reduce_the_loss"),
+        (OptimiserTests, "onerate", "test_the_learning_rate_of_each_group_is_used"),
+        (OptimiserTests, "forgetful", "test_a_checkpoint_continues_with_the_same_weights"),
+        (ScheduleTests, "belowzero", "test_learning_rates_are_not_negative"),
+        (ScheduleTests, "counting", "test_asking_for_the_learning_rate_changes_nothing"),
+        (ScheduleTests, "hiddenstate", "test_a_checkpoint_continues_with_the_same_learning_rates"),
+        (ScheduleTests, "norestart", "test_a_restart_begins_anew"),
+        (ScheduleTests, "nodecay", "test_every_setting_has_an_effect"),
         (LossTests, "meanloss", "test_there_is_a_value_for_each_neuron"),
         (LossTests, "upsidedown", "test_perfect_predictions_are_best"),
         (MetricTests, "sound", "test_there_is_a_description"),
@@ -236,5 +541,5 @@ def test_a_sound_metric_passes(test: str) -> None:
         (MetricTests, "squared_error", "test_good_predictions_are_better_than_others"),
     ],
 )
-def test_a_fault_is_found(suite: type, component: str, test: str) -> None:
-    assert outcome(suite, component, test) == "failed"
+def test_a_fault_is_found(suite: type, component: str, test: str, tmp_path: Any) -> None:
+    assert outcome(suite, component, test, tmp_path) == "failed"

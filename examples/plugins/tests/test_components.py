@@ -1,6 +1,6 @@
 """The components pass the conformance suites of striate."""
 
-from striate.testing import CoreTests, LossTests, MetricTests, ReadoutTests
+from striate.testing import AugmentationTests, CoreTests, LossTests, MetricTests, ReadoutTests
 
 
 class TestPooledCore(CoreTests):
@@ -9,6 +9,10 @@ class TestPooledCore(CoreTests):
 
 class TestFactorisedReadout(ReadoutTests):
     settings = {"type": "factorised"}
+
+
+class TestContrast(AugmentationTests):
+    settings = {"type": "contrast"}
 
 
 class TestHuber(LossTests):

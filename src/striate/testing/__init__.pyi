@@ -1,3 +1,4 @@
+from .augmentations import AugmentationTests as AugmentationTests
 from .conformance import RecordingConformance as RecordingConformance
 from .cores import CoreTests as CoreTests
 from .formats import FormatTests as FormatTests
@@ -5,4 +6,7 @@ from .losses import LossTests as LossTests
 from .metrics import MetricTests as MetricTests
 from .modulators import ModulatorTests as ModulatorTests
 from .modulators import NonlinearityTests as NonlinearityTests
+from .optimisers import OptimiserTests as OptimiserTests
+from .optimisers import ScheduleTests as ScheduleTests
 from .readouts import ReadoutTests as ReadoutTests
+from .shifters import ShifterTests as ShifterTests
