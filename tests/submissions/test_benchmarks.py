@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,18 @@ from striate.errors import InputError
 from striate.metrics import describe_metric
 from striate.recordings import write
 from striate.registry import metrics
-from striate.submissions import Scorecard, Submission, Truth, open_submission, open_truth, score, score_array, validate
+from striate.report import ScoredModel, sort_by_score
+from striate.submissions import (
+    Scorecard,
+    Submission,
+    Truth,
+    average_scorecards,
+    open_submission,
+    open_truth,
+    score,
+    score_array,
+    validate,
+)
 from striate.submissions.formats import parquet
 
 SPEC = load_benchmark(
@@ -72,7 +84,9 @@ def test_files_state_the_benchmark(recording, tmp_path, capsys, monkeypatch):
     cards = [score(tmp_path / "s.parquet", tmp_path / name, bootstrap=0) for name in ("t.parquet", "mouse.zip")]
     assert cards[0] == cards[1]
     cards[0].write(tmp_path / "card.json")
-    assert Scorecard.read(tmp_path / "card.json") == cards[0]
+    read = Scorecard.read(tmp_path / "card.json")
+    assert read == cards[0]
+    assert read.benchmark == SPEC
     code, out, err = run(
         capsys,
         monkeypatch,
@@ -87,6 +101,7 @@ def test_files_state_the_benchmark(recording, tmp_path, capsys, monkeypatch):
     assert (code, err) == (0, "")
     assert f"{truth.tiers[-1]}: " in out
     assert f"{truth.tiers[0]}: " not in out
+    assert out.startswith("benchmark colour-mice · session mouse_a")
     assert "bias: lower is better" in out
 
 
@@ -109,6 +124,51 @@ def test_a_file_with_a_damaged_benchmark_is_refused(recording, tmp_path, monkeyp
         Truth.read(tmp_path / "t.parquet")
 
 
+def test_a_submission_that_states_no_benchmark_has_a_protocol_of_the_truth(recording):
+    submission, truth = made(recording)
+    tables = SPEC.model_dump(exclude_none=True)
+    plain = load_benchmark({**tables, "protocols": [{"name": "pictures"}], "tracks": []})
+    sensorium = {"benchmark": "sensorium2022", "tier": ["test"] * len(truth.tier), "track": None}
+    with pytest.raises(InputError, match="no protocol 'image'"):
+        score(replace(submission, **sensorium), replace(truth, benchmark=plain))
+
+
+def test_scores_of_different_benchmarks_are_not_compared(recording):
+    submission, truth = made(recording)
+    tables = SPEC.model_dump(exclude_none=True)
+    renamed, changed = load_benchmark({**tables, "name": "other-mice"}), load_benchmark({**tables, "title": "Others"})
+    cards = {
+        name: score(replace(submission, benchmark=spec), replace(truth, benchmark=spec), bootstrap=0)
+        for name, spec in (("own", SPEC), ("renamed", renamed), ("changed", changed))
+    }
+    models = {name: ScoredModel(name, submission, card) for name, card in cards.items()}
+    for other, words in (("renamed", "colour-mice and other-mice"), ("changed", "colour-mice, described in two ways")):
+        with pytest.raises(InputError, match=f"different benchmarks .{words}"):
+            average_scorecards([cards["own"], cards[other]], "seen")
+        with pytest.raises(InputError, match=f"different benchmarks .{words}"):
+            sort_by_score([models["own"], models[other]])
+
+
+def test_the_benchmark_of_a_scorecard_is_a_description_and_no_path(recording, tmp_path):
+    submission, truth = made(recording)
+    card = json.loads(score(submission, truth, bootstrap=0).model_dump_json())
+    for benchmark in (str(COLOUR_MICE), "sensorium2022", {**card["benchmark"], "name": "sensorium2022"}, None):
+        (tmp_path / "card.json").write_text(json.dumps({**card, "benchmark": benchmark}))
+        with pytest.raises(InputError, match=r"card\.json is damaged \(benchmark"):
+            Scorecard.read(tmp_path / "card.json")
+
+
+def test_a_protocol_sees_the_image_alone_if_it_has_no_other_input():
+    assert [SPEC.sees_image_alone(name) for name in (*SPEC.protocol_names, None)] == [True, False, None]
+    renamed = {
+        "name": "eyes",
+        "pupil_center": {},
+        "protocols": [{"name": "with eyes", "inputs": ["pupil_center"]}, {"name": "blind"}],
+    }
+    assert not load_benchmark(renamed).sees_image_alone("with eyes")
+    assert load_benchmark(renamed).sees_image_alone("Blind")
+
+
 def test_a_metric_that_is_not_installed_is_named(recording):
     submission, truth = made(recording)
     metrics.forget(__name__)
@@ -128,7 +188,11 @@ def test_tracks_and_protocols_are_those_of_the_benchmark(recording):
     values = np.ones((len(Truth.from_recording(recording).tier), 6))
     with pytest.raises(InputError, match="Track still is for the protocols image, but"):
         Submission.from_array(recording, values, protocol="image + behavior", track="still")
-    with pytest.raises(InputError, match="no track 'sensorium'"):
-        Submission.from_array(recording, values, protocol="image", track="sensorium")
+    assert Submission.from_array(recording, values, protocol="image", track="Still").track == "still"
+    assert (
+        Submission.from_array(recording, values, protocol="image", track="of-a-competition").track == "of-a-competition"
+    )
+    with pytest.raises(InputError, match=r"'Über/all' cannot name a track.*'moving'"):
+        Submission.from_array(recording, values, protocol="image", track="Über/all")
     with pytest.raises(InputError, match="no protocol"):
         Submission.from_array(recording, values, protocol="image + behaviour + past responses")

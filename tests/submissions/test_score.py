@@ -268,7 +268,7 @@ def test_a_scorecard_is_read_back_as_it_was_written(tmp_path):
         lambda text: "",
         lambda text: text.replace('"protocol"', '"protokoll"'),
         lambda text: text.replace('"trials":18', '"trials":"many"', 1).replace('"trials":', '"trials":"x",', 1),
-        lambda text: text.replace("striate scorecard 2", "striate scorecard 9"),
+        lambda text: text.replace("striate scorecard 3", "striate scorecard 9"),
         lambda text: text.replace('"test":', '"the test":', 1),
         lambda text: text.replace('"unit_ids":[', '"unit_ids":[1,', 1),
         lambda text: "[" * 100_000,

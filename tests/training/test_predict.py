@@ -85,10 +85,8 @@ def test_the_size_of_batches_changes_nothing(run: Run) -> None:
     "tiers", ["validation", ["validation"], ("live_test",), ["final_test", "test", "test"], ["train"]]
 )
 def test_any_tier_whole(run: Run, tiers: Any) -> None:
-    from striate.benchmarks.tiers import tier_name
-
     recording = recorded()
-    named = dict.fromkeys(tier_name(t) for t in ([tiers] if isinstance(tiers, str) else tiers))
+    named = dict.fromkeys(recording.benchmark.tier_name(t) for t in ([tiers] if isinstance(tiers, str) else tiers))
     rows = np.concatenate([recording.rows(t) for t in named])
     predictions = predict(run, recording, tiers)
     np.testing.assert_array_equal(predictions.trial_idx, recording.trials["trial_idx"].to_numpy()[rows])

@@ -9,7 +9,6 @@ import tomli_w
 from pydantic import BaseModel
 
 from striate._internal.renamed_settings import RENAMED_SETTINGS
-from striate.benchmarks.protocols import IMAGE, IMAGE_BEHAVIOR
 from striate.errors import InputError
 from striate.training import Recipe, load_recipe, recipe_names, recipe_text
 
@@ -51,7 +50,7 @@ def test_each_is_whole_and_says_what_it_is(name: str) -> None:
     needed -= {key for key in needed if key.startswith("optimiser.") and key.count(".") == 2}
     assert needed <= written, "a reader finds every setting of training in the file"
     assert recipe.description.endswith(".")
-    assert recipe.protocol == (IMAGE_BEHAVIOR if name.endswith("-behavior") else IMAGE)
+    assert recipe.protocol == ("image + behaviour" if name.endswith("-behavior") else "image")
     assert (recipe.model.shifter is not None) == name.endswith("-behavior")
     assert recipe.model.core.nonlinear == name.startswith("cnn")
 
@@ -133,7 +132,7 @@ def test_overrides_may_switch_the_shifter() -> None:
     assert (on.model.shifter.layers, on.model.shifter.hidden_units) == (3, 7)
     off = load_recipe("cnn-behavior", {"data.pupil_center": False, "model.shifter": False})
     assert off.model.shifter is None
-    assert off.protocol == IMAGE_BEHAVIOR
+    assert off.protocol == "image + behaviour"
 
 
 def test_overrides_leave_the_rest_alone() -> None:

@@ -29,6 +29,7 @@ from striate.benchmarks.tables import (
     Track,
     _as_tuple,
     _component_name,
+    is_track_name,
 )
 from striate.errors import InputError, describe_type, nearest, quoted, shortened
 
@@ -312,6 +313,29 @@ class BenchmarkSpec(Table):
                 return track
         raise InputError(f"There is no track {quoted(typed)}: {nearest(str(typed), self.track_names)}.")
 
+    def track_name(self, typed: str) -> str:
+        """Turn what a user typed into the name of a track: one of the benchmark, or one that a competition adds.
+
+        Raises
+        ------
+        InputError
+            If no track can have this name.
+
+        Examples
+        --------
+        >>> from striate.benchmarks import load_benchmark
+        >>> spec = load_benchmark("sensorium2022")
+        >>> spec.track_name("Sensorium +"), spec.track_name("two-photon")
+        ('sensorium+', 'two-photon')
+        """
+        known = {plain_name(name): name for name in self.track_names}.get(plain_name(str(typed)), str(typed))
+        if not is_track_name(known):
+            example = f", such as {self.track_names[-1]!r}" if self.track_names else ""
+            raise InputError(
+                f"{quoted(typed, 80)} cannot name a track: it has lower-case letters, digits, and + . _ - within{example}."
+            )
+        return known
+
     @property
     def protocol_names(self) -> tuple[str, ...]:
         """Names of the protocols."""
@@ -335,6 +359,23 @@ class BenchmarkSpec(Table):
             if plain_name(typed) == plain_name(protocol.name):
                 return protocol
         raise InputError(f"There is no protocol {quoted(typed)}: {nearest(str(typed), self.protocol_names)}.")
+
+    def sees_image_alone(self, protocol: str | None) -> bool | None:
+        """Whether models of a protocol see only the image, so that the noise ceilings bound them; None if it is not stated.
+
+        Raises
+        ------
+        InputError
+            If there is no such protocol.
+
+        Examples
+        --------
+        >>> from striate.benchmarks import load_benchmark
+        >>> spec = load_benchmark("sensorium2022")
+        >>> spec.sees_image_alone("image"), spec.sees_image_alone("image + behaviour"), spec.sees_image_alone(None)
+        (True, False, None)
+        """
+        return None if protocol is None else self.protocol(protocol).sees_image_alone
 
     def protocol_for(self, inputs: Collection[str]) -> Protocol:
         """Return the protocol with the fewest inputs that allows all of the given inputs.

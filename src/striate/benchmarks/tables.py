@@ -246,12 +246,34 @@ class Protocol(Table):
     name: Line
     inputs: Annotated[tuple[ExtraInput, ...], BeforeValidator(_as_tuple), AfterValidator(_listed_once)] = ()
 
+    @property
+    def sees_image_alone(self) -> bool:
+        """Whether models see only the image, so that the noise ceilings bound them.
+
+        Examples
+        --------
+        >>> Protocol(name="eye tracking", inputs=["pupil_center"]).sees_image_alone
+        False
+        """
+        return not self.inputs
+
 
 STANDARD_PROTOCOLS = (
     Protocol(name="image"),
     Protocol(name="image + behaviour", inputs=("behavior", "pupil_center")),
     Protocol(name="image + behaviour + past responses", inputs=("behavior", "pupil_center", "past_responses")),
 )
+
+
+def is_track_name(name: str) -> bool:
+    """Return whether `name` can name a track.
+
+    Examples
+    --------
+    >>> is_track_name("sensorium+"), is_track_name("a/b")
+    (True, False)
+    """
+    return bool(_TRACK.fullmatch(name)) and file_name_problem(name) is None
 
 
 class Track(Table):
@@ -284,7 +306,7 @@ class Track(Table):
     @field_validator("name")
     @classmethod
     def _plain(cls, name: str) -> str:
-        if not _TRACK.fullmatch(name) or file_name_problem(name):
+        if not is_track_name(name):
             raise ValueError("should be lower-case letters, digits, and + . _ - within, such as 'sensorium+'")
         return name
 

@@ -182,7 +182,7 @@ def _comparison(
     if ceiling:
         limits = (_cell(ceiling[metric]) if metric in ceiling else "1" for metric in labels)
         table.add_row("ceiling (image alone)", *limits)
-        table.caption, table.caption_justify = ceiling_description(protocol), "left"
+        table.caption, table.caption_justify = ceiling_description(protocol, group[0].benchmark), "left"
     table.add_section()
     names = {model.name for model in group}
     for difference in differences:

@@ -87,13 +87,16 @@ def require_resamples(bootstrap: int) -> None:
 
 
 def _print_scorecard(card: "Scorecard") -> None:
+    from striate.benchmarks import is_default
+
+    benchmark = [] if is_default(card.benchmark) else [f"benchmark {card.benchmark.name}"]
     facts = [f"{name} {value}" for name in ("session", "track", "protocol") if (value := getattr(card, name))]
-    print(" · ".join([*facts, f"{len(card.unit_ids)} neurons", f"metrics version {card.metrics_version}"]))
+    print(" · ".join([*benchmark, *facts, f"{len(card.unit_ids)} neurons", f"metrics version {card.metrics_version}"]))
     for tier, scores in card.tiers.items():
-        console.print(_table(tier, scores, card.protocol))
+        console.print(_table(tier, scores, card.benchmark.sees_image_alone(card.protocol)))
 
 
-def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
+def _table(tier: str, scores: "TierScores", sees_image_alone: bool | None) -> Table:
     from striate.metrics.bootstrap import CONFIDENCE_LEVEL
     from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
     from striate.submissions.scorecard import CEILINGS, RELIABILITIES
@@ -113,13 +116,12 @@ def _table(tier: str, scores: "TierScores", protocol: str | None) -> Table:
             table.add_row(escape(scores.label(name)), *_cells(scores.by_name[name]))
         if names:
             table.add_section()
-    table.caption, table.caption_justify = _explanation(scores, protocol), "left"
+    table.caption, table.caption_justify = _explanation(scores, sees_image_alone), "left"
     return table
 
 
-def _explanation(scores: "TierScores", protocol: str | None) -> str:
+def _explanation(scores: "TierScores", sees_image_alone: bool | None) -> str:
     """Explain missing scores, the ceilings, and which neurons are included."""
-    from striate.benchmarks.protocols import sees_image_alone
     from striate.metrics.score_summary import missing_score_text
 
     lines = [
@@ -133,7 +135,7 @@ def _explanation(scores: "TierScores", protocol: str | None) -> str:
         lines += [f"{escape(score.label)}: {', '.join(notes)}"] if notes else []
     if scores.single_trial_ceiling.mean is not None:
         lines.append("ceilings: the highest score expected of a model that sees only the image (√FEV; CC_max)")
-        if not sees_image_alone(protocol):
+        if not sees_image_alone:
             lines.append("a model that sees behaviour can exceed these ceilings")
     if scores.cc_norm.mean is not None:
         lines.append("normalised correlation (CC_norm): correlation to average / its ceiling")

@@ -168,17 +168,18 @@ def predict(
     import striate
     from striate._internal.atomic_write import refuse_existing
     from striate.registry import formats
-    from striate.submissions import Submission, SubmissionFormat, track_name
+    from striate.submissions import Submission, SubmissionFormat
     from striate.training import Run
     from striate.training import predict as predict_responses
 
     opened = Run.open(run)
     opened.require_finished()
-    track = None if track is None else track_name(track)
     submission_format: SubmissionFormat = formats[form].value()
     if form == "native":
         refuse_existing(out, overwrite)
-    predictions = predict_responses(opened, striate.open(archive), tiers, device=device)
+    recording = striate.open(archive)
+    track = None if track is None else recording.benchmark.track_name(track)  # refused before anything is predicted
+    predictions = predict_responses(opened, recording, tiers, device=device)
     submission = Submission.from_predictions(predictions, track=track)
     written = submission_format.write(submission, out, overwrite=overwrite)
     counts = ", ".join(f"{(predictions.tier == tier).sum()} trials of tier {tier}" for tier in submission.tiers)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from striate.benchmarks import BenchmarkSpec, load_benchmark
 from striate.competition import Rules, read_rules
 from striate.competition.boards import Board
 from striate.competition.commitment import FILE as COMMITMENT
@@ -43,6 +44,11 @@ class Competition:
     version: str
     anchor: str
     made: datetime
+
+    @property
+    def benchmark(self) -> BenchmarkSpec:
+        """The benchmark that the competition follows: SENSORIUM 2022."""
+        return load_benchmark()
 
     @property
     def boards(self) -> dict[str, Board]:

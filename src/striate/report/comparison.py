@@ -7,14 +7,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.benchmarks.protocols import PROTOCOLS, sees_image_alone
+from striate.benchmarks import BenchmarkSpec, load_benchmark
 from striate.metrics import Bootstrap, paired_bootstrap
 from striate.metrics.bootstrap import DEFAULT_RESAMPLES
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.score_summary import METRIC_CEILINGS, is_too_few_images
 from striate.submissions import MetricScore, Scorecard, Submission, Truth, score
 from striate.submissions.alignment import align
-from striate.submissions.scorecard import LABELS
+from striate.submissions.scorecard import LABELS, require_one_benchmark
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,16 @@ class ScoredModel:
     def protocol(self) -> str | None:
         """Protocol of the submission (what the model sees); None if it is not stated."""
         return self.submission.protocol
+
+    @property
+    def benchmark(self) -> BenchmarkSpec:
+        """Benchmark that the predictions were scored under."""
+        return self.scorecard.benchmark
+
+    @property
+    def sees_image_alone(self) -> bool | None:
+        """Whether the model sees only the image, so that the ceilings bound it; None if its protocol is not stated."""
+        return self.benchmark.sees_image_alone(self.protocol)
 
     def predictions(self, truth: Truth, tier: str) -> NDArray[np.float32]:
         """Return the predictions of one tier in the order of the rows and columns of the truth, of shape (T, N)."""
@@ -94,20 +104,33 @@ def score_model(
 
 
 def group_by_protocol(models: Iterable[ScoredModel]) -> dict[str | None, list[ScoredModel]]:
-    """Group models by protocol, in the order of `striate.submissions.PROTOCOLS`. Only models of one group are compared.
+    """Group models by protocol, in the order of the benchmark's protocols. Only models of one group are compared.
+
+    Raises
+    ------
+    InputError
+        If the models were scored under different benchmarks.
 
     Examples
     --------
-    >>> from types import SimpleNamespace
-    >>> models = [SimpleNamespace(name="B", protocol="image + behaviour"), SimpleNamespace(name="A", protocol="image")]
+    >>> from striate.report import score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0]])
+    >>> models = [
+    ...     score_model(name, Submission("27204-5-13", None, protocol, [7], **trials, predictions=[[1.0]] * 3), truth, bootstrap=0)
+    ...     for name, protocol in (("B", "image + behaviour"), ("A", "image"))
+    ... ]
     >>> {protocol: [model.name for model in group] for protocol, group in group_by_protocol(models).items()}
     {'image': ['A'], 'image + behaviour': ['B']}
     """
     grouped: dict[str | None, list[ScoredModel]] = {}
     for model in models:
         grouped.setdefault(model.protocol, []).append(model)
-    order = [*PROTOCOLS, *(name for name in grouped if name not in PROTOCOLS and name is not None), None]
-    return dict(sorted(grouped.items(), key=lambda pair: order.index(pair[0])))
+    if not grouped:
+        return {}
+    benchmark = require_one_benchmark([model.scorecard for group in grouped.values() for model in group])
+    return {name: grouped[name] for name in (*benchmark.protocol_names, None) if name in grouped}
 
 
 def protocol_title(protocol: str | None) -> str:
@@ -314,8 +337,8 @@ def ceilings_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[st
     return ceilings
 
 
-def ceiling_description(protocol: str | None) -> str:
-    """Return a sentence that explains the ceilings for models of a protocol.
+def ceiling_description(protocol: str | None, benchmark: BenchmarkSpec | None = None) -> str:
+    """Return a sentence that explains the ceilings for models of a protocol of a benchmark, by default of SENSORIUM 2022.
 
     Examples
     --------
@@ -323,7 +346,7 @@ def ceiling_description(protocol: str | None) -> str:
     'The ceiling is the score expected of a perfect model of the image: √FEV for single trials, CC_max for averages.'
     """
     description = "The ceiling is the score expected of a perfect model of the image: √FEV for single trials, CC_max for averages."
-    if not sees_image_alone(protocol):
+    if not load_benchmark(benchmark).sees_image_alone(protocol):
         description += " A model that sees behaviour can exceed it."
     return description
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from striate import __version__
 from striate._internal.atomic_write import atomic_write
-from striate.benchmarks.protocols import sees_image_alone
 from striate.catalog import collect_citations
 from striate.metrics import METRICS_VERSION
 from striate.metrics.score_summary import TOO_FEW_IMAGES, missing_score_text
@@ -231,7 +230,7 @@ def _scores_of_protocol(page: Page, data: ReportData, tier: str, group: list[Sco
     text = (
         f"{scored.trials:,} trials of {scored.images} images. In brackets: 95 % confidence intervals from a bootstrap over "
         "images, each with all its repeats. Paired differences use the same resamples for both models; the difference is "
-        f"significant if its interval excludes 0. {ceiling_description(group[0].protocol) if ceiling else ''}"
+        f"significant if its interval excludes 0. {ceiling_description(group[0].protocol, group[0].benchmark) if ceiling else ''}"
     )
     page.section(title, text, *parts)
 
@@ -336,7 +335,7 @@ def _neurons(page: Page, data: ReportData, truth: Truth, tier: str) -> None:
             "Each dot is a neuron. The ceiling is the highest single-trial correlation expected of a model that sees only the "
             "image (√FEV). It is an estimate, so that some neurons may lie slightly above it."
         )
-        if not sees_image_alone(protocol):
+        if not group[0].sees_image_alone:
             text += " A model that sees behaviour can exceed it."
         title = "Scores against their ceiling" + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
         page.section(title, text, image(figure, "single-trial correlation over its ceiling"))

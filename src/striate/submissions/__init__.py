@@ -5,7 +5,6 @@ them and returns a `Scorecard`. Files are native Parquet files or, with `sensori
 accept files from untrusted sources.
 """
 
-from striate.benchmarks.protocols import PROTOCOLS, TRACKS, protocol_name, track_name
 from striate.submissions.formats import sensorium_csv
 from striate.submissions.formats.base import SubmissionFormat
 from striate.submissions.formats.convert import convert
@@ -17,8 +16,6 @@ from striate.submissions.submission import Submission
 from striate.submissions.validate import validate
 
 __all__ = [
-    "PROTOCOLS",
-    "TRACKS",
     "MeanScores",
     "MetricScore",
     "Score",
@@ -31,10 +28,8 @@ __all__ = [
     "convert",
     "open_submission",
     "open_truth",
-    "protocol_name",
     "score",
     "score_array",
     "sensorium_csv",
-    "track_name",
     "validate",
 ]

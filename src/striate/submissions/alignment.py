@@ -1,6 +1,7 @@
 """Alignment of a submission with its reference: rows by trial index and columns by unit id, in any order."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,10 @@ from numpy.typing import NDArray
 from striate.benchmarks import is_default
 from striate.errors import InputError, listed, option
 from striate.submissions.trial_table import IdArray, TrialIdsBase
+
+if TYPE_CHECKING:
+    from striate.submissions.ground_truth import Truth
+    from striate.submissions.submission import Submission
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,14 @@ def require_same_session(submission: TrialIdsBase, reference: TrialIdsBase, refe
         )
 
 
-def require_same_benchmark(submission: TrialIdsBase, truth: TrialIdsBase) -> None:
-    """Refuse a submission that states another benchmark than the truth.
+def require_same_benchmark(submission: "Submission", truth: "Truth") -> None:
+    """Refuse a submission that states another benchmark than the truth, or a protocol that the truth's benchmark lacks.
 
     Raises
     ------
     InputError
-        If the benchmarks have different names, and that of the submission is not SENSORIUM 2022, which needs no statement.
+        If the benchmarks have different names, and that of the submission is not SENSORIUM 2022, which needs no statement; or
+        if there is no such protocol.
     """
     given, expected = submission.benchmark, truth.benchmark
     if not is_default(given) and given.name != expected.name:
@@ -78,6 +84,8 @@ def require_same_benchmark(submission: TrialIdsBase, truth: TrialIdsBase) -> Non
             f"The submission is for benchmark {given.name}, but the truth is for benchmark {expected.name}: give the truth of "
             "the same benchmark."
         )
+    if submission.protocol is not None:
+        expected.protocol(submission.protocol)
 
 
 def require_same_tiers(submission: tuple[str, ...], reference: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,10 +1,18 @@
 """Scorecard: the scores of a submission for each neuron and on average, with confidence intervals and ceilings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from striate import __version__
 from striate._internal import notebook_html
@@ -12,8 +20,9 @@ from striate._internal.atomic_write import atomic_write
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate._internal.text_cleaning import Line
+from striate.benchmarks import BenchmarkSpec, load_benchmark
 from striate.benchmarks.tables import ComponentName
-from striate.errors import InputError
+from striate.errors import InputError, describe_type
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.registered import registered_info
 from striate.metrics.score_summary import missing_score_text
@@ -35,6 +44,20 @@ QUANTITIES = (*METRICS, *NORMALISED_METRICS, *CEILINGS, *RELIABILITIES)
 _MAX_FILE_BYTES = 2**27  # bytes
 _TierName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 _PerNeuron = list[float | None]
+
+
+def _described_benchmark(value: object) -> BenchmarkSpec:
+    """Return a benchmark by its description. A name is refused: it could be the path of any file."""
+    if not isinstance(value, Mapping | BenchmarkSpec):
+        raise ValueError(f"should be the description of a benchmark, not {describe_type(value)}")
+    return load_benchmark(value)
+
+
+_Benchmark = Annotated[
+    BenchmarkSpec,
+    BeforeValidator(_described_benchmark),
+    PlainSerializer(lambda spec: spec.model_dump(mode="json", exclude_none=True)),
+]
 
 
 class _Strict(BaseModel):
@@ -240,6 +263,8 @@ class Scorecard(_Strict):
         Value of `striate.metrics.METRICS_VERSION`. Scores of different versions must not be compared.
     striate_version
         Version of striate that computed the scores.
+    benchmark
+        Description of the benchmark of the truth. Scores of different benchmarks must not be compared.
     session, track, protocol
         Session, track and protocol of the submission; None if not known.
     submission_fingerprint, truth_fingerprint
@@ -256,13 +281,14 @@ class Scorecard(_Strict):
     >>> from striate.submissions import Truth, score_array
     >>> truth = Truth("27204-5-13", [7], ["test"] * 3, [1, 2, 3], [0, 0, 1], [[1.0], [2.0], [5.0]])
     >>> card = score_array([[1.0], [1.0], [3.0]], truth, bootstrap=0)
-    >>> card.session, list(card.tiers), card.unit_ids
-    ('27204-5-13', ['test'], [7])
+    >>> card.benchmark.name, card.session, list(card.tiers), card.unit_ids
+    ('sensorium2022', '27204-5-13', ['test'], [7])
     """
 
-    format: Literal["striate scorecard 2"] = "striate scorecard 2"
+    format: Literal["striate scorecard 3"] = "striate scorecard 3"
     metrics_version: str
     striate_version: str = __version__
+    benchmark: _Benchmark
     session: str | None
     track: str | None
     protocol: str | None
@@ -280,6 +306,7 @@ class Scorecard(_Strict):
 
     def _repr_html_(self) -> str:
         facts = {
+            "benchmark": self.benchmark.name,
             "session": self.session,
             "track": self.track,
             "protocol": self.protocol,
@@ -341,14 +368,14 @@ class Scorecard(_Strict):
         return card
 
     def summary(self) -> dict[str, object]:
-        """Return everything except the values of single neurons, as JSON values."""
+        """Return everything except the values of single neurons and the description of the benchmark, as JSON values."""
         per_neuron: Any = {"per_neuron": True}
         tiers: Any = {
             tier: {**dict.fromkeys(QUANTITIES, per_neuron), "other": dict.fromkeys(scores.other, per_neuron)}
             for tier, scores in self.tiers.items()
         }
         summary = self.model_dump(exclude={"unit_ids": True, "tiers": tiers})
-        return {**summary, "neurons": len(self.unit_ids)}
+        return {**summary, "benchmark": self.benchmark.name, "neurons": len(self.unit_ids)}
 
     def per_neuron(self, tier: str) -> "pd.DataFrame":
         """Return a table of one tier, with a row for each unit id and a column for each metric, ceiling and reliability.
@@ -385,6 +412,34 @@ def _mean_scores_text(scores: TierScores) -> str:
     return ", ".join(f"{label} {'–' if mean is None else format(mean, '.4f')}" for label, mean in means)
 
 
+def require_one_benchmark(scorecards: Iterable[Scorecard]) -> BenchmarkSpec:
+    """Return the benchmark of scorecards, which must be the same for all.
+
+    Raises
+    ------
+    InputError
+        If two scorecards have different benchmarks, by name or by description.
+
+    Examples
+    --------
+    >>> from striate.submissions import Truth, score_array
+    >>> truth = Truth("27204-5-13", [7], ["test"] * 3, [1, 2, 3], [0, 0, 1], [[1.0], [2.0], [5.0]])
+    >>> require_one_benchmark([score_array([[1.0], [1.0], [3.0]], truth, bootstrap=0)]).name
+    'sensorium2022'
+    """
+    first, *others = (card.benchmark for card in scorecards)
+    for other in others:
+        if other != first:
+            names = f"{first.name} and {other.name}"
+            if first.name == other.name:
+                names = f"{first.name}, described in two ways"
+            raise InputError(
+                f"The scorecards are of different benchmarks ({names}), whose scores cannot be compared: take those of one "
+                "benchmark."
+            )
+    return first
+
+
 class MeanScores(_Strict):
     """Mean of one metric over several recordings, in two ways.
 
@@ -416,7 +471,7 @@ def average_scorecards(scorecards: Sequence[Scorecard], tier: str) -> dict[str, 
     Parameters
     ----------
     scorecards
-        One scorecard for each recording, with the same protocol and version of the metrics.
+        One scorecard for each recording, with the same benchmark, protocol and version of the metrics.
     tier
         The tier to average.
 
@@ -428,7 +483,7 @@ def average_scorecards(scorecards: Sequence[Scorecard], tier: str) -> dict[str, 
     Raises
     ------
     InputError
-        If there is no scorecard, protocols or versions differ, or a recording occurs twice or lacks the tier.
+        If there is no scorecard, benchmarks, protocols or versions differ, or a recording occurs twice or lacks the tier.
 
     Examples
     --------
@@ -443,6 +498,7 @@ def average_scorecards(scorecards: Sequence[Scorecard], tier: str) -> dict[str, 
     """
     if not scorecards:
         raise InputError("There is no scorecard to average.")
+    require_one_benchmark(scorecards)
     for attribute in ("protocol", "metrics_version"):
         different = sorted({str(getattr(card, attribute)) for card in scorecards})
         if len(different) > 1:

@@ -133,6 +133,7 @@ def score(
         submission_fingerprint, truth_fingerprint = (future.result() for future in fingerprints)
     return Scorecard(
         metrics_version=METRICS_VERSION,
+        benchmark=truth.benchmark,
         session=submission.session or truth.session,
         track=submission.track,
         protocol=submission.protocol,

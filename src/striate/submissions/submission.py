@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from striate._internal.arrays import as_array, is_data_frame
 from striate._internal.progress_bars import progress_bar
-from striate.benchmarks import BenchmarkSpec, is_default
-from striate.benchmarks.protocols import IMAGE, protocol_name, track_name
+from striate.benchmarks import BenchmarkSpec
 from striate.benchmarks.sensorium2022 import sensorium2022
 from striate.catalog import as_recording
 from striate.errors import InputError, describe_type, validate_count
@@ -39,9 +38,9 @@ class Submission(TrialTable):
     session
         Session of the predicted recording; None if it is not known, because a CSV of 2022 does not name it.
     track
-        Name of the track, such as ``"sensorium+"``; None if the session determines the track or it is not needed.
+        Name of the track, one of the benchmark or of a competition, such as ``"sensorium+"``; None if the session determines the track or it is not needed.
     protocol
-        What the model was allowed to see, one of `striate.submissions.PROTOCOLS`; None if it is not known.
+        What the model was allowed to see, one of the benchmark's protocols; None if it is not known.
     unit_ids : (N,)
         Unit id of each column of the predictions.
     tier, trial_idx, image_id : (T,)
@@ -87,32 +86,22 @@ class Submission(TrialTable):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "predictions", self._validate(self.predictions))
-        if not is_default(self.benchmark):
-            self._validate_names()
-            return
-        if self.track is not None:
-            object.__setattr__(self, "track", track_name(self.track))
-        if self.protocol is not None:
-            object.__setattr__(self, "protocol", protocol_name(self.protocol))
-        if self.track == "sensorium" and self.protocol not in (None, IMAGE):
-            raise InputError(
-                f"Track sensorium is for models that see only the image, but the protocol of this submission is "
-                f"{self.protocol!r}: give track sensorium+, or no track."
-            )
-
-    def _validate_names(self) -> None:
-        """Look up track and protocol in a benchmark other than SENSORIUM 2022."""
         if self.protocol is not None:
             object.__setattr__(self, "protocol", self.benchmark.protocol(self.protocol).name)
-        if self.track is None:
-            return
-        track = self.benchmark.track(self.track)
-        object.__setattr__(self, "track", track.name)
-        if track.protocols and self.protocol not in (None, *track.protocols):
-            raise InputError(
-                f"Track {track.name} is for the protocols {', '.join(track.protocols)}, but the protocol of this submission is "
-                f"{self.protocol!r}: give another track, or no track."
-            )
+        if self.track is not None:
+            object.__setattr__(self, "track", self._validate_track(self.track))
+
+    def _validate_track(self, typed: str) -> str:
+        """Return the name of the track; refuse a protocol that the benchmark's track does not allow."""
+        name = self.benchmark.track_name(typed)
+        if name in self.benchmark.track_names:
+            allowed = self.benchmark.track(name).protocols
+            if self.protocol not in (None, *allowed):
+                raise InputError(
+                    f"Track {name} is for the protocols {', '.join(allowed)}, but the protocol of this submission is "
+                    f"{self.protocol!r}: give another track, or no track."
+                )
+        return name
 
     @property
     def values(self) -> NDArray[np.float32]:
@@ -140,7 +129,7 @@ class Submission(TrialTable):
             and the columns are the neurons in the order of the recording. The rows and columns of a DataFrame that is labelled
             with trial indices and unit ids may have any order.
         protocol
-            What the model was allowed to see, one of `striate.submissions.PROTOCOLS`.
+            What the model was allowed to see, one of the benchmark's protocols.
         track
             Name of the track, or None.
         tiers

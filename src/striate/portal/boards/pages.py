@@ -17,7 +17,6 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from striate.benchmarks.protocols import sees_image_alone
 from striate.competition import BoardResult, Results
 from striate.competition.boards import Board
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
@@ -104,7 +103,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "level": level_text(),
             "own": _own(request, standing),
             "ceilings": standing.ceilings,
-            "above_ceiling": not sees_image_alone(board.protocol),
+            "above_ceiling": not competition().benchmark.sees_image_alone(board.protocol),
             "choice": choice,
             "sorts": [
                 ("rank", _("rank")),
@@ -189,7 +188,7 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
             "since": since,
             "winners": winners,
             "ceilings": found.ceilings,
-            "above_ceiling": not sees_image_alone(board.protocol),
+            "above_ceiling": not competition().benchmark.sees_image_alone(board.protocol),
         },
     )
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from striate._internal.atomic_write import refuse_existing
 from striate._internal.paths import expand_path
-from striate.benchmarks.tiers import tier_name
+from striate.benchmarks.sensorium2022 import sensorium2022
 from striate.errors import InputError, listed, option
 from striate.registry import formats
 from striate.submissions.formats import parquet
@@ -203,7 +203,7 @@ def _write(table: TrialTable, path: Path, column: str, files: dict[str, str], ov
 
 def _read(path: Path, column: str, files: dict[str, str], tier: str | None) -> dict[str, Any]:
     """Read ids and values from all files, as keyword arguments of `Submission` and `Truth`."""
-    sources = _sources(path, files, None if tier is None else tier_name(tier))
+    sources = _sources(path, files, None if tier is None else sensorium2022().tier_name(tier))
     parts = [read_file(source, column) for source in sources.values()]
     unit_ids = parts[0].unit_ids
     values = [
