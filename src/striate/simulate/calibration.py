@@ -68,7 +68,7 @@ def calibrate(
     )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _calibration_images(shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Images for the calibration of all populations, which no recording shows."""
     return np.stack([natural_like(shape, np.random.default_rng([2022, i]))[0] for i in range(_IMAGES)])

@@ -7,6 +7,8 @@ from striate.errors import InputError
 from striate.stimuli.greyscale import standardise, validate_shape
 
 _LEAVES_PER_PIXEL = 2.5  # average number of leaves over a pixel; pixels without a leaf show the background
+_SMALL = 300  # pixels in its bounding box up to which a leaf is tested together with others
+_BLOCK = 1 << 14  # pixels of small leaves that are tested at once: their arrays stay in the cache
 
 
 def dead_leaves(
@@ -98,20 +100,66 @@ def _place_leaves(
     left, right = _pixel_range(x, reach_x, width)
     top, bottom = _pixel_range(y, reach_y, height)
 
-    leaf_index = np.zeros((height, width), dtype=np.int32)
-    columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     visible = np.flatnonzero((left < right) & (top < bottom))
-    # Python numbers, because a loop over NumPy scalars takes twice as long
-    parameters = zip(
-        *(values[visible].tolist() for values in (left, right, top, bottom, x, y, ux, uy, vx, vy, rectangular)),
+    boxes = np.stack([left, right, top, bottom])[:, visible]
+    parameters = np.stack([x, y, ux, uy, vx, vy]).astype(np.float32)[:, visible]
+    leaf_index = np.zeros((height, width), dtype=np.int32)
+    small = (boxes[1] - boxes[0]) * (boxes[3] - boxes[2]) <= _SMALL
+    _add_small_leaves(leaf_index, np.flatnonzero(small), boxes, parameters, rectangular[visible])
+    _add_large_leaves(leaf_index, np.flatnonzero(~small), boxes, parameters, rectangular[visible])
+    return leaf_index, len(visible) + 1
+
+
+def _add_small_leaves(
+    leaf_index: NDArray[np.int32],
+    chosen: NDArray[np.int64],
+    boxes: NDArray[np.int64],
+    parameters: NDArray[np.float32],
+    rectangular: NDArray[np.bool_],
+) -> None:
+    """Enter the chosen leaves, all pixels of their bounding boxes at once: most leaves have only a few."""
+    left, right, top, bottom = boxes[:, chosen]
+    sizes = (right - left) * (bottom - top)
+    ends = np.cumsum(sizes)
+    for start in range(0, int(sizes.sum()), _BLOCK):
+        first, last = np.searchsorted(ends - sizes, [start, start + _BLOCK])
+        if first == last:
+            continue
+        block, size = slice(first, last), sizes[first:last]
+        place = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)  # in the bounding box, row by row
+        leaf = np.repeat(chosen[block], size)
+        row, column = np.divmod(place, np.repeat((right - left)[block], size))
+        row, column = row + np.repeat(top[block], size), column + np.repeat(left[block], size)
+        cx, cy, a, b, c, d = np.repeat(parameters[:, chosen[block]], size, axis=1)
+        dx, dy = column.astype(np.float32) - cx, row.astype(np.float32) - cy
+        u, v = a * dx + b * dy, c * dx + d * dy
+        inside = np.where(rectangular[leaf], np.maximum(np.abs(u), np.abs(v)), u * u + v * v) <= 1
+        # where several leaves cover a pixel, NumPy keeps the value that is assigned last: the topmost leaf
+        leaf_index[row[inside], column[inside]] = leaf[inside] + 1
+
+
+def _add_large_leaves(
+    leaf_index: NDArray[np.int32],
+    chosen: NDArray[np.int64],
+    boxes: NDArray[np.int64],
+    parameters: NDArray[np.float32],
+    rectangular: NDArray[np.bool_],
+) -> None:
+    """Enter the chosen leaves one after the other, under the leaves of larger index that are there already."""
+    height, width = leaf_index.shape
+    columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    for leaf, (x0, x1, y0, y1), (cx, cy, a, b, c, d), is_rectangle in zip(
+        chosen.tolist(),
+        boxes.T[chosen].tolist(),
+        parameters.T[chosen].tolist(),
+        rectangular[chosen].tolist(),
         strict=True,
-    )
-    for number, (x0, x1, y0, y1, cx, cy, a, b, c, d, is_rectangle) in enumerate(parameters, start=1):
+    ):
         dx, dy = columns[x0:x1] - cx, rows[y0:y1] - cy
         u, v = a * dx + b * dy, c * dx + d * dy
         inside = np.maximum(np.abs(u), np.abs(v)) <= 1 if is_rectangle else u * u + v * v <= 1
-        leaf_index[y0:y1, x0:x1][inside] = number
-    return leaf_index, len(visible) + 1
+        box = leaf_index[y0:y1, x0:x1]
+        np.maximum(box, np.int32(leaf + 1), out=box, where=inside)
 
 
 def _draw_leaves(
