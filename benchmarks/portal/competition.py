@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import striate
 from striate.competition import LiveTruth, Vault, build, commit, template
 from striate.competition.build import simulated
-from striate.competition.rules import FINAL, LIVE, parse_rules
+from striate.competition.rules import parse_rules
 from striate.submissions import Submission
 from striate.submissions.alignment import align
 from striate.submissions.trial_table import TrialIds
@@ -48,14 +48,15 @@ class Played:
     def keys(self) -> TrialIds:
         """What must be predicted."""
         (archive,) = (self.folder / "archives").iterdir()
-        return TrialIds.from_recording(striate.open(archive), (LIVE, FINAL))
+        return TrialIds.from_recording(striate.open(archive), self.live.rules.benchmark.board_tiers)
 
     @cached_property
     def _responses(self) -> NDArray[np.float32]:
         """The live responses in the order of the keys; the final ones are not known here, and 1."""
         keys, truth = self.keys, self.live.truths["main"]
         known = np.ones((len(keys.tier), len(keys.unit_ids)), np.float32)
-        known[keys.rows(LIVE)] = align(truth, keys, LIVE).reorder(truth.responses)
+        tier = self.live.rules.live_tier
+        known[keys.rows(tier)] = align(truth, keys, tier).reorder(truth.responses)
         return known
 
     def write(self, path: Path, seed: int) -> None:

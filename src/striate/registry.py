@@ -46,6 +46,7 @@ T = TypeVar("T")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
 _PREFIX = "striate_plugin_"  # of the modules that are made of plugin files
 _LARGEST_FILE = 2**22  # bytes of a plugin file
+_loaded: dict[str, None] = {}  # plugins that were loaded, in their order
 _installed_only: ContextVar[bool] = ContextVar("installed_only", default=False)
 _owners: dict[type[Settings], tuple[str, str]] = {}  # kind and name of the component that settings belong to
 
@@ -464,9 +465,13 @@ def load_plugin(plugin: str | Path) -> ModuleType:
             f"({option('--plugin', 'striate.load_plugin')})."
         )
     if is_file:
-        return _load_file(expand_path(plugin))
+        module = _load_file(expand_path(plugin))
+        _loaded[str(expand_path(plugin).resolve())] = None
+        return module
     try:
-        return importlib.import_module(text)
+        module = importlib.import_module(text)
+        _loaded[text] = None
+        return module
     except ModuleNotFoundError as error:
         if error.name is not None and (text == error.name or text.startswith(f"{error.name}.")):
             raise InputError(
@@ -475,6 +480,11 @@ def load_plugin(plugin: str | Path) -> ModuleType:
         raise InputError(f"The plugin {text} cannot be loaded ({_reason(error)}).") from error
     except Exception as error:  # code of others may raise anything
         raise InputError(f"The plugin {text} cannot be loaded ({_reason(error)}).") from error
+
+
+def loaded_plugins() -> tuple[str, ...]:
+    """Return the plugins that `load_plugin` has loaded, to load them in another process: absolute paths and names of modules."""
+    return tuple(_loaded)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def test_the_template_of_2022_has_its_structure():
 
 def test_a_template_takes_the_session_of_ones_own():
     assert parse_rules(template("own", starts=STARTS, session="77-2-3")).tracks[0].session == "77-2-3"
-    with pytest.raises(InputError, match="whole numbers"):
+    with pytest.raises(InputError, match="cannot name a session"):
         template("own", starts=STARTS, session="my mouse")
     with pytest.raises(InputError, match="did you mean 'own'"):
         template("owm", starts=STARTS)
@@ -71,7 +71,7 @@ def test_phases_include_their_start_and_not_their_end():
 BAD = {
     "an unknown key": ({"titel": "x"}, "'titel'.*did you mean 'title'"),
     "a name": ({"name": "Our Competition"}, "lower-case"),
-    "an unknown metric": ({"tracks__0__metric": "correlation"}, "no such metric.*single_trial_correlation"),
+    "an unknown metric": ({"tracks__0__metric": "correlation"}, "no metric of the benchmark.*single_trial_correlation"),
     "an unknown protocol": ({"tracks__1__protocols": ["images"]}, "did you mean 'image'"),
     "no track": ({"tracks": []}, "tracks"),
     "dates out of order": (
@@ -93,7 +93,7 @@ BAD = {
         "special characters only",
     ),
     "two tracks of one name": ({"tracks__1__name": "sensorium"}, "two tracks|image alone"),
-    "behaviour allowed and withheld": ({"tracks__1__withhold": ["behavior"]}, "its behaviour is withheld"),
+    "behaviour allowed and withheld": ({"tracks__1__withhold": ["behavior"]}, "withholds behavior"),
     "past responses": (
         {"tracks__1__protocols": ["image + behaviour + past responses"]},
         "order of its trials is withheld",

@@ -123,9 +123,11 @@ def children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture(autouse=True)
 def default_language() -> None:
     """Forget the language of the last request of the test before: it stays in this thread."""
+    from django.conf import settings
     from django.utils import translation
 
-    translation.deactivate()
+    if settings.configured:  # not before the first test that needs the portal
+        translation.deactivate()
 
 
 @pytest.fixture

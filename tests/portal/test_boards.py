@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.competition import Entrant, LiveTruth, Vault, close, rank
-from striate.competition.rules import LIVE
 from striate.competition.tables import Ranking
 from striate.metrics.evaluate import METRICS as OF_BENCHMARK
 from striate.metrics.evaluate import NORMALISED_METRICS
@@ -46,14 +45,14 @@ def test_the_board_is_that_of_the_library(world: World, board: list[dict[str, An
 
     def load(skill: float) -> Any:
         native = Submission.read(world.file(skill))
-        return lambda: align(native, truth, LIVE).reorder(native.predictions)
+        return lambda: align(native, truth, "test").reorder(native.predictions)
 
     rules = world.built.rules
     entrants = [
         Entrant(row["team"], load(SKILLS.get(row["team"], 0.1)), rules.starts, row["receipt"], row["baseline"])
         for row in board
     ]
-    wanted = rank(entrants, truth, LIVE, "correlation_to_average", rules.ranking)
+    wanted = rank(entrants, truth, "test", "correlation_to_average", rules.ranking)
     assert [(r["team"], r["rank"], r["band"]) for r in board] == [(r.team, r.rank, r.band) for r in wanted.rows]
     for shown, row in zip(board, wanted.rows, strict=True):
         value = shown["metrics"]["correlation_to_average"]
@@ -92,9 +91,9 @@ def test_laws_of_ranking(rows: list[tuple[int, bool, bool]], random: Any) -> Non
         )
         for n, (value, baseline, undefined) in enumerate(rows)
     ]
-    first = ranked(entries, Ranking())
+    first = ranked(entries, "feve", Ranking())
     random.shuffle(entries)
-    assert [e.name for e in ranked(entries, Ranking())] == [e.name for e in first], "whatever the order"
+    assert [e.name for e in ranked(entries, "feve", Ranking())] == [e.name for e in first], "whatever the order"
     with_rank = [e for e in first if e.rank is not None]
     assert all(e.rank is None and e.band is None for e in first if e.baseline or e.value is None)
     assert all(e.band is not None for e in with_rank)

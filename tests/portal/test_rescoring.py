@@ -28,8 +28,8 @@ def scorer_is(monkeypatch: pytest.MonkeyPatch) -> Any:
             assert found.value is not None
             return Measured(found.value - low, metrics, found.draws - low)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(score, "scorer", lambda: version)
-        monkeypatch.setattr(rescore, "scorer", lambda: version)
+        monkeypatch.setattr(score, "scorer", lambda benchmark: version)
+        monkeypatch.setattr(rescore, "scorer", lambda benchmark: version)
         monkeypatch.setattr(score, "measure", other)
 
     be(OLD)
@@ -169,8 +169,9 @@ def test_organisers_queue_it_on_a_page_or_by_command(world: World, scorer_is: An
     olga = world.person("olga", staff=True)
     world.scored(world.person("ada", team="Ada"), world.file(0.5))
     assert world.browser(olga).post("/organise/rescore/").status_code == 302
-    assert Job.objects.filter(kind="rescore", scorer=scorer()).count() == 1
-    assert AuditEntry.objects.get(what="score again").after == {"scorer": scorer(), "queued": 1}
+    version = scorer(world.built.rules.benchmark)
+    assert Job.objects.filter(kind="rescore", scorer=version).count() == 1
+    assert AuditEntry.objects.get(what="score again").after == {"scorer": version, "queued": 1}
     done = run_in_process("serve", "rescore", folders / "public", "--data", world.place.data, "--track", "sensorium")
     assert done.status == 0, done.err
     assert "queued 0" in done.out

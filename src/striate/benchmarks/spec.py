@@ -241,6 +241,11 @@ class BenchmarkSpec(Table):
         """Return the name of the tier that decides a board; None if there is none."""
         return next((tier.name for tier in self.tiers if tier.board == board), None)
 
+    @property
+    def board_tiers(self) -> tuple[str, ...]:
+        """Names of the test tiers that decide a board of a competition, which withholds their responses; the live one first."""
+        return tuple(name for name in (self.board_tier("live"), self.board_tier("final")) if name is not None)
+
     def tier_name(self, typed: object) -> str:
         """Turn what a user typed into the name of a tier.
 

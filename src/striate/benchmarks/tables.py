@@ -395,6 +395,12 @@ class Metrics(Table):
     )
     ranking: Annotated[tuple[RankingRule, ...], BeforeValidator(_as_tuple), Field(max_length=64)] = ()
 
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Metrics that tables show: those of the benchmark, and the normalised correlation beside the correlation to average."""
+        normalised = "correlation_to_average" in self.names and "cc_norm" not in self.names
+        return (*self.names, *(("cc_norm",) if normalised else ()))
+
 
 class Sessions(Table):
     """Names of sessions.

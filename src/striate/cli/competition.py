@@ -55,6 +55,13 @@ def new(
         str | None,
         typer.Option(help="With --template own: session of the recording, such as 501-1-3.", show_default=False),
     ] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option(
+            help="With --template own: benchmark of the recording, a name or a TOML file. Default: sensorium2022.",
+            show_default=False,
+        ),
+    ] = None,
     starts: Annotated[
         str | None, typer.Option(help="First day, such as 2026-03-01; today if not given.", show_default=False)
     ] = None,
@@ -64,7 +71,7 @@ def new(
     from striate._internal.atomic_write import atomic_write
     from striate.competition import template as rules_template
 
-    text = rules_template(template, starts=_moment(starts), session=session)
+    text = rules_template(template, starts=_moment(starts), session=session, benchmark=benchmark)
     with atomic_write(path, overwrite=overwrite) as aside:
         aside.write_text(text, encoding="utf-8")
     _say(f"wrote {path}: edit it, then: striate competition build {path} RECORDINGS --out PUBLIC --secrets SECRET")

@@ -138,8 +138,9 @@ def rescore(
     known = sorted({each.track.name for each in competition().boards.values()})
     if track and track not in known:
         raise InputError(f"There is no track {track!r}; there are {', '.join(known)}.")
-    queued = score_again(None, version=scorer(), track=track)
-    print(f"queued {queued} submissions to be scored by {scorer()}; /organise/ shows how far they are")
+    version = scorer(competition().rules.benchmark)
+    queued = score_again(None, version=version, track=track)
+    print(f"queued {queued} submissions to be scored by {version}; /organise/ shows how far they are")
 
 
 def _passphrase(file: Path | None, *, new: bool = False) -> str:

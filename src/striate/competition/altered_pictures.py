@@ -113,10 +113,10 @@ def altered_pictures(
 
     Parameters
     ----------
-    wanted : (I, …, H, W)
+    wanted : (I, C, H, W)
         Pictures that should be nowhere else.
     others
-        Where they are looked for: arrays of pictures, (J, …, H', W'), each of a size of its own. They are numbered through.
+        Where they are looked for: arrays of pictures, (J, C, H', W'), each of a size of its own. They are numbered through.
     same : (I, J)
         Pairs that are left out, because they are known to be the same.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.benchmarks import BenchmarkSpec
 from striate.errors import InputError
 from striate.recordings import npy_format
 from striate.submissions import Truth
@@ -44,7 +45,7 @@ def of_truth(truth: Truth, prefix: str) -> Arrays:
     return {f"{prefix}/{name}": getattr(truth, name) for name in _KEYS}
 
 
-def truth_of(arrays: Mapping[str, NDArray[Any]], prefix: str, session: str) -> Truth:
+def truth_of(arrays: Mapping[str, NDArray[Any]], prefix: str, session: str, benchmark: BenchmarkSpec) -> Truth:
     """The truth that `of_truth` turned into arrays.
 
     Raises
@@ -55,4 +56,4 @@ def truth_of(arrays: Mapping[str, NDArray[Any]], prefix: str, session: str) -> T
         If they do not fit each other.
     """
     fields: dict[str, Any] = {name: arrays[f"{prefix}/{name}"] for name in _KEYS}
-    return Truth(session, **fields)
+    return Truth(session, **fields, benchmark=benchmark)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from striate.benchmarks import BenchmarkSpec
 from striate.competition.rules import Rules
 from striate.competition.tables import Track
 from striate.errors import InputError
@@ -17,6 +18,19 @@ class Board:
 
     def __str__(self) -> str:
         return f"{self.track.name}, {self.protocol}"
+
+
+def board_metrics(benchmark: BenchmarkSpec, metric: str) -> tuple[str, ...]:
+    """Return the names of the metrics that a board shows, the one that ranks it first.
+
+    Parameters
+    ----------
+    benchmark
+        Benchmark of the competition.
+    metric
+        The metric that ranks the board.
+    """
+    return (metric, *(name for name in benchmark.metrics.shown if name != metric))
 
 
 def board_of(submission: Submission, rules: Rules) -> Board:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from striate import __version__
 from striate._internal.atomic_write import atomic_write_folder
 from striate._internal.paths import expand_path
-from striate.benchmarks.tiers import TEST_TIERS
+from striate.competition.benchmark_rules import check_metrics
 from striate.competition.enough_images import require_enough_images
 from striate.competition.features import picture_features, response_features
 from striate.competition.full import Full, Source, open_all
@@ -21,7 +21,7 @@ from striate.competition.live import LiveTruth, final_keys
 from striate.competition.manifest import ARCHIVES, Manifest, listed_file, require_apart, require_new
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.passphrases import strong_enough
-from striate.competition.rules import FILE, FINAL, LIVE, Rules, read_rules
+from striate.competition.rules import FILE, Rules, read_rules
 from striate.competition.split import Balance, balance, stratified
 from striate.competition.tables import Track
 from striate.competition.vault import Vault
@@ -80,7 +80,7 @@ def build(
     Parameters
     ----------
     rules
-        The rules, or the path of a ``competition.toml``, which is published as it stands.
+        The rules, or the path of a ``competition.toml``, which is published as `read_rules` returns it.
     recordings
         All recordings that the rules name, in full: paths (zip or folder), names of the catalogue, recordings in memory, or
         simulated ones.
@@ -105,6 +105,7 @@ def build(
     for target in (public, secret):
         require_new(target)
     strong_enough(passphrase)
+    check_metrics(checked.benchmark)
     seed = seed or CompetitionSeed()
     full = open_all(checked, recordings)
     drawn = {each.seed for each in full.values() if each.seed is not None}
@@ -168,13 +169,18 @@ def simulated(
     InputError
         If a setting is unknown or impossible, or the seed can be found by trying.
     """
-    neurons, common = split_settings(dict(settings or {}))
+    neurons, common = split_settings({"benchmark": rules.benchmark, **(settings or {})})
     secret = seed or Seed()
-    plain = common.model_dump(exclude={"session", "track", "withhold"})
+    plain = {**common.model_dump(exclude={"session", "track", "withhold"}), "benchmark": rules.benchmark}
+    tracks = rules.benchmark.track_names
+    if not tracks and rules.tiers.split == "given":
+        raise InputError(
+            f"Benchmark {rules.benchmark.name!r} has no track, and only recordings of a track have final images: describe one."
+        )
     for session in rules.sessions:
         track = rules.track_of(session)
         finals = track is not None and rules.tiers.split == "given"
-        one = RecordingSettings(**plain, session=session, track="sensorium+" if finals else None, withhold=False)
+        one = RecordingSettings(**plain, session=session, track=tracks[-1] if finals else None, withhold=False)
         yield simulated_recording(one, neurons, secret)
 
 
@@ -199,8 +205,8 @@ def split_images(rules: Rules, full: dict[str, Full], seed: CompetitionSeed) -> 
         chosen = stratified(features, rules.tiers.final_share, seed.generator("split of " + " ".join(group)))
         finals |= {picture for picture, final in zip(pictures, chosen, strict=True) if final}
     for each in tracks.values():
-        final = np.isin(each.picture, sorted(finals)) & (each.tier == LIVE)
-        tiers[each.session] = np.where(final, FINAL, each.tier)
+        final = np.isin(each.picture, sorted(finals)) & (each.tier == rules.live_tier)
+        tiers[each.session] = np.where(final, rules.final_tier, each.tier)
     return tiers
 
 
@@ -239,7 +245,7 @@ def _refuse_final_images_in_pretraining(
     if rules.declaration("final-images-in-pretraining"):
         return
     for track in rules.tracks:
-        finals = set(full[track.session].picture[tiers[track.session] == FINAL].tolist())
+        finals = set(full[track.session].picture[tiers[track.session] == rules.final_tier].tolist())
         for session in rules.pretraining.sessions:
             if shared := finals & set(full[session].picture.tolist()):
                 raise InputError(
@@ -275,7 +281,7 @@ def _withheld(
 
 def _features(full: Full, tier: NDArray[np.str_]) -> pd.DataFrame:
     """Features of the test images of a track's recording; a row a picture, by its hash."""
-    rows = np.flatnonzero(np.isin(tier, TEST_TIERS))
+    rows = np.flatnonzero(np.isin(tier, full.recording.benchmark.board_tiers))
     responses = Standardisation.from_recording(full.recording).responses(np.asarray(full.recording.responses[rows]))
     answers = response_features(responses, full.picture[rows])
     first = [int(rows[np.flatnonzero(full.picture[rows] == picture)[0]]) for picture in answers.index]
@@ -288,7 +294,7 @@ def _evidence(folder: Path, track: Track, full: Full, tier: NDArray[np.str_], ma
     from striate.competition.split_figure import split_figure
 
     features = _features(full, tier)
-    finals = features.index.isin(full.picture[tier == FINAL].tolist())
+    finals = features.index.isin(full.picture[tier == full.recording.benchmark.board_tier("final")].tolist())
     found = balance(features, np.asarray(finals))
     ceilings = {
         name: split_half(truth.responses, truth.image_id).values

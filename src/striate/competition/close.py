@@ -33,7 +33,7 @@ from striate.competition.results import (
     Results,
     board_result,
 )
-from striate.competition.rules import FINAL, LIVE, Rules
+from striate.competition.rules import Rules
 from striate.competition.selection import finalists
 from striate.competition.submit import require_complete, stored
 from striate.competition.vault import Vault
@@ -104,7 +104,7 @@ def close(
         results = Results(
             name=rules.name,
             title=rules.title,
-            scorer=scorer(),
+            scorer=scorer(vault.rules.benchmark),
             commitment=sha256_of(place / COMMITMENT),
             chain=receipts.head,
             ranking=rules.ranking,
@@ -164,7 +164,9 @@ def _board(
     for receipt in chosen:
         submission = Submission.read(stored(store, receipt.sha256))
         ranking = rules.ranking
-        card = score(submission, vault.final[track.name], tiers=FINAL, bootstrap=ranking.resamples, seed=ranking.seed)
+        card = score(
+            submission, vault.final[track.name], tiers=rules.final_tier, bootstrap=ranking.resamples, seed=ranking.seed
+        )
         card.write(out / SCORECARDS / f"{receipt.number:04d}-{result.name}.json")
     return result
 
@@ -180,30 +182,32 @@ def board_of_receipts(
     parts: dict[str, list[PartResult]] = {}
     for receipt in chosen:
         assert neurons is not None
-        predictions = predictions_of(stored(store, receipt.sha256), final, FINAL)
-        parts[receipt.team] = final_parts(predictions, final, FINAL, neurons, said[receipt.team])
+        predictions = predictions_of(stored(store, receipt.sha256), final, rules.final_tier)
+        parts[receipt.team] = final_parts(predictions, final, rules.final_tier, neurons, said[receipt.team])
     receipts = {receipt.team: receipt for receipt in chosen}
-    return board_result(board, ranked, receipts, scores, parts, board_ceilings(final, FINAL, rules.ranking.seed))
+    return board_result(
+        board, ranked, receipts, scores, parts, board_ceilings(final, rules.final_tier, rules.ranking.seed)
+    )
 
 
 def _ranked(rules: Rules, board: Board, chosen: list[Receipt], truth: Truth, store: Path) -> Ranked:
     entrants = [
         Entrant(
             team=receipt.team,
-            load=partial(predictions_of, stored(store, receipt.sha256), truth, FINAL),
+            load=partial(predictions_of, stored(store, receipt.sha256), truth, rules.final_tier),
             at=receipt.at,
             number=receipt.number,
             baseline=receipt.baseline,
         )
         for receipt in chosen
     ]
-    return rank(entrants, truth, FINAL, board.track.metric, rules.ranking)
+    return rank(entrants, truth, rules.final_tier, board.track.metric, rules.ranking)
 
 
 def live_score_of(rules: Rules, truth: Truth, board: Board, store: Path, receipt: Receipt) -> float | None:
     """Live score of a kept submission by the metric of its track; None where there is none."""
-    rows = truth.rows(LIVE)
-    predictions = predictions_of(stored(store, receipt.sha256), truth, LIVE)
+    rows = truth.rows(rules.live_tier)
+    predictions = predictions_of(stored(store, receipt.sha256), truth, rules.live_tier)
     repeats = Repeats(truth.image_id[rows])
     return score_of(predictions, truth.responses[rows], repeats, board.track.metric, rules.ranking)
 

@@ -19,6 +19,7 @@ from striate import __version__
 from striate._internal.atomic_write import atomic_write
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_model, read_limited
+from striate.benchmarks import BenchmarkSpec
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Digest, Manifest, sha256_of
 from striate.competition.moments import Moment, require_zone
@@ -103,9 +104,17 @@ class Commitment(_Strict):
         return [name for name, opening in openings.items() if self.digests.get(name) != digest_of(name, opening)]
 
 
-def scorer() -> str:
-    """Versions of what scores."""
-    return f"striate {__version__}, metrics version {METRICS_VERSION}"
+def scorer(benchmark: BenchmarkSpec) -> str:
+    """Versions of what scores: of striate, of its metrics, and a hash of the code of plugins that have metrics of the benchmark."""
+    from striate.registry import metrics
+
+    version = f"striate {__version__}, metrics version {METRICS_VERSION}"
+    components = [metrics[name] for name in benchmark.metrics.names]
+    of_plugins = [(each.name, each.source) for each in components if not each.module.startswith("striate.")]
+    if not of_plugins:
+        return version
+    described = [f"{name} {source.package} {source.version} {source.sha256}" for name, source in of_plugins]
+    return f"{version}, plugins {hashlib.sha256(' '.join(described).encode()).hexdigest()[:12]}"
 
 
 def digest_of(name: str, opening: Opening) -> str:
@@ -127,7 +136,7 @@ def openings(vault: Vault, *, release: bool = True) -> dict[str, Opening]:
     release
         Whether keys, orders and the seed are among it, with which everything withheld can be told.
     """
-    content: dict[str, str] = {"rules": vault.rules_text, "scorer": scorer()}
+    content: dict[str, str] = {"rules": vault.rules_text, "scorer": scorer(vault.rules.benchmark)}
     for track in vault.rules.tracks:
         live, final = vault.live[track.name], vault.final[track.name]
         content[f"live truth of {track.name}"] = live.fingerprint
@@ -177,7 +186,7 @@ def commit(folder: Path | str, vault: Vault, *, at: datetime) -> Commitment:
         name=vault.rules.name,
         made=at,
         late=at >= vault.rules.starts,
-        scorer=scorer(),
+        scorer=scorer(vault.rules.benchmark),
         manifest=sha256_of(place / MANIFEST),
         digests={name: digest_of(name, opening) for name, opening in openings(vault).items()},
     )

@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.competition.full import Full
-from striate.competition.rules import FINAL, LIVE, Rules
+from striate.competition.rules import Rules
 from striate.competition.tables import Ranking
 from striate.errors import InputError
-from striate.metrics import Repeats, bootstrap, evaluate
+from striate.metrics import Repeats, estimate_metrics
 from striate.metrics.bootstrap import CONFIDENCE_LEVEL
-from striate.metrics.score_summary import RATIO_METRICS, max_interval_width, too_few_images_reason
-from striate.submissions.scorecard import LABELS
+from striate.metrics.registered import registered_info
+from striate.metrics.score_summary import max_interval_width, too_few_images_reason
 
 _SHIFTS = (1, 2, 3)
-_TESTS = {LIVE: "live", FINAL: "final"}
 
 
 def require_enough_images(rules: Rules, full: dict[str, Full], tiers: dict[str, NDArray[np.str_]]) -> None:
@@ -38,16 +37,16 @@ def require_enough_images(rules: Rules, full: dict[str, Full], tiers: dict[str, 
         If the live or the final test has too few images.
     """
     for track in rules.tracks:
-        if track.metric not in RATIO_METRICS:
+        if not registered_info(track.metric).ratio:
             continue
         each = full[track.session]
-        for tier, test in _TESTS.items():
+        for tier, test in ((rules.live_tier, "live"), (rules.final_tier, "final")):
             rows = np.flatnonzero(tiers[track.session] == tier)
             responses, repeats = np.asarray(each.recording.responses[rows]), Repeats(each.picture[rows])
             if why := why_too_few(responses, repeats, track.metric, rules.ranking):
                 raise InputError(
-                    f"Track {track.name!r} is ranked by {LABELS[track.metric]}, but its {test} test {why}; or rank by "
-                    "correlation_to_average."
+                    f"Track {track.name!r} is ranked by {registered_info(track.metric).label}, but its {test} test {why}; or rank by "
+                    "another metric, such as correlation_to_average."
                 )
 
 
@@ -73,11 +72,12 @@ def why_too_few(responses: NDArray[Any], repeats: Repeats, metric: str, ranking:
     images, needed = len(repeats.images), []
     for shift in _SHIFTS:
         predictions = _of_other_images(responses, repeats, shift)
-        found = bootstrap(responses, predictions, repeats, resamples=ranking.resamples, seed=ranking.seed)
-        drawn = getattr(found, metric)
-        interval = drawn.interval_at(CONFIDENCE_LEVEL)
-        if drawn.value is None or interval is None:
-            reason = getattr(evaluate(responses, predictions, repeats), metric).reason
+        found = estimate_metrics(
+            [metric], responses, predictions, repeats, resamples=ranking.resamples, seed=ranking.seed
+        )[metric]
+        drawn, reason = found.bootstrap, found.summary.reason
+        interval = None if drawn is None else drawn.interval_at(CONFIDENCE_LEVEL)
+        if drawn is None or drawn.value is None or interval is None:
             return f"leaves it undefined ({reason}): show other images, or more repeats"
         wanted = math.ceil(images * ((interval.high - interval.low) / max_interval_width(drawn.value)) ** 2)
         needed.append(max(wanted, images + 1) if too_few_images_reason(drawn, images) else 0)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from striate.competition.fingerprints import greyscale
 from striate.metrics import Repeats
 
 FEATURES = {
@@ -21,8 +22,8 @@ def picture_features(images: NDArray[np.generic]) -> pd.DataFrame:
 
     Parameters
     ----------
-    images : (I, 1, H, W)
-        Grey values 0–255, each image once.
+    images : (I, C, H, W)
+        Pixel values, each image once. Several channels are averaged.
 
     Returns
     -------
@@ -30,8 +31,8 @@ def picture_features(images: NDArray[np.generic]) -> pd.DataFrame:
         ``brightness`` (mean), ``contrast`` (standard deviation), ``edges`` (mean length of the gradient over contrast).
     """
     rows = []
-    for picture in images:
-        grey = picture.reshape(picture.shape[-2:]).astype(np.float64)
+    for picture in greyscale(images):
+        grey = picture.astype(np.float64)
         vertical, horizontal = np.gradient(grey) if min(grey.shape) > 1 else (np.zeros_like(grey),) * 2
         contrast = float(grey.std())
         rows.append((grey.mean(), contrast, np.hypot(vertical, horizontal).mean() / max(contrast, 1e-6)))

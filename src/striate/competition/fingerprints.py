@@ -42,11 +42,21 @@ def row_hashes(values: NDArray[Any]) -> NDArray[np.str_]:
     return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() if row.any() else "" for row in rows])
 
 
+def greyscale(images: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return pictures of shape (I, C, H, W) with their channels averaged, (I, H, W). Pictures without channels stay as they are."""
+    if images.ndim == 3:
+        return images
+    if images.shape[1] == 1:
+        return images[:, 0]
+    averages: NDArray[np.generic] = images.mean(axis=1, dtype=np.float32)
+    return averages
+
+
 def thumbnails(images: NDArray[np.generic]) -> Floats:
-    """Pictures made small by averaging, (I, THUMBNAIL²), each with mean 0 and length 1 (a constant picture: 0)."""
+    """Pictures, (I, C, H, W), made small by averaging, (I, THUMBNAIL²), each with mean 0 and length 1 (a constant picture: 0)."""
     height, width = images.shape[-2:]
     rows, columns = (averaging(size, THUMBNAIL, THUMBNAIL) for size in (height, width))
-    small = np.stack([rows @ picture.reshape(height, width).astype(np.float64) @ columns.T for picture in images])
+    small = np.stack([rows @ picture.astype(np.float64) @ columns.T for picture in greyscale(images)])
     small = small.reshape(len(images), -1)
     small -= small.mean(axis=1, keepdims=True)
     length = np.linalg.norm(small, axis=1, keepdims=True)

@@ -10,10 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from striate._internal.progress_bars import progress_bar
-from striate.benchmarks.protocols import IMAGE
-from striate.benchmarks.tiers import TEST_TIERS, TRAINING_TIERS
+from striate.benchmarks import BenchmarkSpec
 from striate.competition.fingerprints import picture_hashes, response_hashes
-from striate.competition.rules import FINAL, LIVE, Rules
+from striate.competition.rules import Rules
 from striate.competition.tables import Track
 from striate.errors import InputError, listed
 from striate.recordings import Recording
@@ -72,6 +71,7 @@ def opened(source: Source) -> Full:
             recording.neurons,
             recording.trials.assign(trial_idx=source.truth.order),
             recording.arrays,
+            recording.benchmark,
         )
     elif isinstance(source, Recording):
         recording = source
@@ -86,7 +86,9 @@ def opened(source: Source) -> Full:
     return Full(recording, order, picture_hashes(recording.images), seed)
 
 
-def made_of(session: str, neurons: pd.DataFrame, trials: pd.DataFrame, arrays: Mapping[str, Array]) -> Recording:
+def made_of(
+    session: str, neurons: pd.DataFrame, trials: pd.DataFrame, arrays: Mapping[str, Array], benchmark: BenchmarkSpec
+) -> Recording:
     """A recording of tables and arrays, with statistics computed over its training trials."""
     return Recording(
         session,
@@ -94,8 +96,9 @@ def made_of(session: str, neurons: pd.DataFrame, trials: pd.DataFrame, arrays: M
         trials,
         images=arrays["images"],
         responses=arrays["responses"],
-        behavior=arrays["behavior"],
-        pupil_center=arrays["pupil_center"],
+        behavior=arrays.get("behavior"),
+        pupil_center=arrays.get("pupil_center"),
+        benchmark=benchmark,
     )
 
 
@@ -122,6 +125,11 @@ def open_all(rules: Rules, sources: Iterable[Source]) -> dict[str, Full]:
                     f"Recording {full.session} is in none of the rules' tracks and not for pre-training: leave it out, or add "
                     f"it. The rules name {', '.join(rules.sessions)}."
                 )
+            if full.recording.benchmark != rules.benchmark:
+                raise InputError(
+                    f"Recording {full.session} follows benchmark {full.recording.benchmark.name!r}, and the rules "
+                    f"{rules.benchmark.name!r}: name that of the recordings under benchmark in the rules."
+                )
             if full.session in found:
                 raise InputError(f"Recording {full.session} was given twice: give each once.")
             found[full.session] = full
@@ -144,40 +152,42 @@ def require_fit(full: Full, track: Track, rules: Rules) -> None:
     who, recording = f"Recording {full.session} (track {track.name!r})", full.recording
     _require_full(full)
     _require_one_picture_an_id(full)
-    if "train" not in recording.tiers:
-        raise InputError(f"{who} has no training trials: give a recording with a tier 'train'.")
+    training, live, final = rules.benchmark.training_tier, rules.live_tier, rules.final_tier
+    if training not in recording.tiers:
+        raise InputError(f"{who} has no training trials: give a recording with a tier {training!r}.")
     split = rules.tiers.split
-    if split == "given" and FINAL not in recording.tiers:
+    if split == "given" and final not in recording.tiers:
         raise InputError(
-            f'{who} has no tier {FINAL!r}, and the rules take the split as given: set tiers.split = "stratified" to draw the '
+            f'{who} has no tier {final!r}, and the rules take the split as given: set tiers.split = "stratified" to draw the '
             "final images from its test images."
         )
-    if split == "stratified" and FINAL in recording.tiers:
-        raise InputError(f'{who} has a tier {FINAL!r} already: set tiers.split = "given", or rename the tier.')
-    if LIVE not in recording.tiers:
-        raise InputError(f"{who} has no tier {LIVE!r}: there is nothing to withhold.")
+    if split == "stratified" and final in recording.tiers:
+        raise InputError(f'{who} has a tier {final!r} already: set tiers.split = "given", or rename the tier.')
+    if live not in recording.tiers:
+        raise InputError(f"{who} has no tier {live!r}: there is nothing to withhold.")
     _require_apart(full, who)
     _require_enough(full, rules, who)
     for variable, missing in (
         ("behavior", recording.behavior_withheld),
         ("pupil_center", recording.pupil_center_withheld),
     ):
-        if missing and variable not in track.withhold and any(p != IMAGE for p in track.protocols):
+        needing = [name for name in track.protocols if variable in rules.benchmark.protocol(name).inputs]
+        if missing and variable not in track.withhold and needing:
             raise InputError(
-                f"{who} has no {variable} (all zero), but the track allows {track.protocols[-1]!r}: allow only {IMAGE!r}, "
+                f"{who} has no {variable} (all zero), but the track allows {needing[-1]!r}: allow only protocols without it, "
                 f"and name {variable!r} in withhold."
             )
 
 
 def _require_full(full: Full) -> None:
     recording = full.recording
-    for tier in TEST_TIERS:
+    for tier in recording.benchmark.test_tiers:
         if tier in recording.tiers and tier in recording.withheld_tiers:
             raise InputError(
                 f"Recording {full.session} withholds the responses of tier {tier!r} itself (all zero): a competition is made of "
                 "full recordings."
             )
-    for tier in TRAINING_TIERS:
+    for tier in recording.benchmark.training_tiers:
         if tier in recording.tiers and not recording.responses[recording.rows(tier)].any():
             raise InputError(
                 f"Recording {full.session} has no responses in tier {tier!r} (all zero): give the full recording."
@@ -195,10 +205,11 @@ def _require_one_picture_an_id(full: Full) -> None:
 
 def _require_apart(full: Full, who: str) -> None:
     shown_in: dict[str, set[str]] = {}
+    withheld = set(full.recording.benchmark.board_tiers)
     for picture, tier in zip(full.picture.tolist(), full.tier.tolist(), strict=True):
         shown_in.setdefault(picture, set()).add(tier)
     for picture, shown in shown_in.items():
-        if len(shown) > 1 and shown & set(TEST_TIERS):
+        if len(shown) > 1 and shown & withheld:
             row = int(np.flatnonzero(full.picture == picture)[0])
             raise InputError(
                 f"{who} shows image {full.recording.trials['image_id'].iloc[row]} in the tiers {', '.join(sorted(shown))}: an image "
@@ -208,13 +219,16 @@ def _require_apart(full: Full, who: str) -> None:
 
 def _require_enough(full: Full, rules: Rules, who: str) -> None:
     stratified = rules.tiers.split == "stratified"
-    for tier, called, wanted in ((LIVE, "live", rules.tiers.live), (FINAL, "final", rules.tiers.final)):
-        shown = full.picture[full.tier == (LIVE if stratified else tier)]
+    for tier, called, wanted in (
+        (rules.live_tier, "live", rules.tiers.live),
+        (rules.final_tier, "final", rules.tiers.final),
+    ):
+        shown = full.picture[full.tier == (rules.live_tier if stratified else tier)]
         repeats = pd.Series(shown).value_counts()
         images = len(repeats)
         if stratified:
             finals = int(np.clip(round(rules.tiers.final_share * images), 1, max(1, images - 1)))
-            images = finals if tier == FINAL else images - finals
+            images = finals if called == "final" else images - finals
         if images < wanted.least_images:
             of = f" (of {len(repeats)} test images, final_share = {rules.tiers.final_share})" if stratified else ""
             raise InputError(

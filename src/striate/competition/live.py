@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from striate._internal.atomic_write import atomic_write
 from striate._internal.paths import expand_path
 from striate.competition import arrays
-from striate.competition.rules import FINAL, Rules, parse_rules
+from striate.competition.rules import Rules, parse_rules
 from striate.errors import InputError, quoted
 from striate.submissions import Truth
 from striate.submissions.trial_table import IdArray, TrialIds
@@ -77,19 +77,21 @@ class LiveTruth:
                 raise InputError(f"{file} is no live truth of striate: its format is {quoted(str(content['format']))}.")
             text = str(content["rules"])
             rules = parse_rules(text, f"{file}: its rules")
-            truths = {t.name: arrays.truth_of(content, f"{t.name}/live", t.session) for t in rules.tracks}
-            finals = {t.name: _final_keys(content, t.name, truths[t.name]) for t in rules.tracks}
+            truths = {
+                t.name: arrays.truth_of(content, f"{t.name}/live", t.session, rules.benchmark) for t in rules.tracks
+            }
+            finals = {t.name: _final_keys(content, t.name, truths[t.name], rules.final_tier) for t in rules.tracks}
         except KeyError as error:
             raise InputError(f"{file} is no live truth of striate, or it is damaged (it lacks {error}).") from None
         return cls(rules, text, truths, finals)
 
 
-def _final_keys(content: arrays.Arrays, track: str, live: Truth) -> TrialIds:
+def _final_keys(content: arrays.Arrays, track: str, live: Truth, tier: str) -> TrialIds:
     trial_idx, image_id = (_ids(content[f"{track}/final/{name}"]) for name in ("trial_idx", "image_id"))
     if trial_idx.shape != image_id.shape:
         raise InputError(f"The live truth of track {track!r} is damaged: its final trials and images differ in number.")
     assert live.session is not None
-    return TrialIds(live.session, live.unit_ids, np.full(len(trial_idx), FINAL), trial_idx, image_id)
+    return TrialIds(live.session, live.unit_ids, np.full(len(trial_idx), tier), trial_idx, image_id, live.benchmark)
 
 
 def _ids(values: NDArray[Any]) -> IdArray:
@@ -101,4 +103,4 @@ def _ids(values: NDArray[Any]) -> IdArray:
 def final_keys(truth: Truth) -> TrialIds:
     """Ids of the trials and neurons of a final truth, without its responses."""
     assert truth.session is not None
-    return TrialIds(truth.session, truth.unit_ids, truth.tier, truth.trial_idx, truth.image_id)
+    return TrialIds(truth.session, truth.unit_ids, truth.tier, truth.trial_idx, truth.image_id, truth.benchmark)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from striate.competition.manifest import Manifest
 from striate.competition.tables import Track
 from striate.errors import InputError
-from striate.metrics import Repeats, evaluate
+from striate.metrics import Repeats, estimate_metrics
 from striate.metrics.score_summary import ScoreSummary
 from striate.submissions import Truth
 
@@ -57,7 +57,7 @@ def neurons_of(folder: Path, track: Track) -> pd.DataFrame:
 def final_parts(
     predictions: NDArray[np.float32], truth: Truth, tier: str, neurons: pd.DataFrame, said: Mapping[str, ScoreSummary]
 ) -> list[PartResult]:
-    """Score predictions by all metrics and the normalised correlation, for each part of the neurons.
+    """Score predictions for each part of the neurons, by the metrics that were stated of all neurons.
 
     Parameters
     ----------
@@ -83,13 +83,8 @@ def final_parts(
         If a neuron of the truth is not among them.
     """
     rows = truth.rows(tier)
-    found = evaluate(truth.responses[rows], predictions, Repeats(truth.image_id[rows]))
-    values = {
-        "single_trial_correlation": found.single_trial_correlation,
-        "correlation_to_average": found.correlation_to_average,
-        "feve": found.feve.values,  # NaN where a neuron does not count
-        "cc_norm": found.cc_norm.values,
-    }
+    repeats = Repeats(truth.image_id[rows])
+    found = estimate_metrics([*said], truth.responses[rows], predictions, repeats, resamples=0)
     about = neurons.set_index("unit_id")
     if not set(truth.unit_ids.tolist()) <= set(about.index):
         raise InputError("The public recording lacks neurons that the truth has: it is not the one that was built.")
@@ -100,7 +95,8 @@ def final_parts(
             name=name,
             neurons=int(members.sum()),
             scores={
-                metric: None if each.mean is None else _mean(values[metric][members]) for metric, each in said.items()
+                metric: None if each.mean is None else _mean(found[metric].values[members])
+                for metric, each in said.items()
             },
         )
         for kind, name, members in _members(about)

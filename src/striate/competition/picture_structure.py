@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from striate.competition.fingerprints import averaging
+from striate.competition.fingerprints import averaging, greyscale
 
 Floats = NDArray[np.floating]
 
@@ -74,7 +74,7 @@ def _structure(grey: Floats, counts: Floats) -> Floats:
 
 
 def on_grid(images: NDArray[np.generic], shape: tuple[int, int]) -> Grids:
-    """Average pictures, (I, …, H, W), on a grid, and find their flat areas."""
+    """Average pictures, (I, C, H, W), on a grid, and find their flat areas. Several channels are averaged."""
     height, width = images.shape[-2:]
     rows = averaging(height, shape[0], shape[0]).astype(np.float32)
     columns = averaging(width, shape[1], shape[1]).astype(np.float32).T
@@ -82,7 +82,7 @@ def on_grid(images: NDArray[np.generic], shape: tuple[int, int]) -> Grids:
     counts = np.empty_like(grey)
     for start in range(0, len(images), _CHUNK):
         chunk = slice(start, start + _CHUNK)
-        averages = rows @ images[chunk].reshape(-1, height, width).astype(np.float32) @ columns
+        averages = rows @ greyscale(images[chunk]).astype(np.float32) @ columns
         flat = _largest(averages, 1) + _largest(-averages, 1) < _FLAT
         counts[chunk] = 1 - _largest(flat.astype(np.float32), 2)
         grey[chunk] = averages * counts[chunk]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from striate._internal.progress_bars import progress_bar
 from striate.competition.tables import Ranking
 from striate.errors import InputError
-from striate.metrics import Interval, Repeats, bootstrap, evaluate, paired_bootstrap
-from striate.metrics.score_summary import RATIO_METRICS, ScoreSummary, summarise_scores
+from striate.metrics import Interval, Repeats, estimate_difference, estimate_metrics
+from striate.metrics.registered import registered_info
+from striate.metrics.score_summary import ScoreSummary
 from striate.submissions import Truth
 
 T = TypeVar("T")
@@ -51,7 +52,8 @@ class Gap:
     Attributes
     ----------
     value
-        Score of the best minus that of the row.
+        Score of the best minus that of the row; for a metric whose lower values are better, that of the row minus that of the
+        best.
     interval
         Of the difference; the two cannot be told apart if it contains 0.
     """
@@ -82,7 +84,7 @@ class Row:
     gap
         To the best ranked row; None for that row itself, and where it is not defined.
     metrics
-        All metrics and the normalised correlation, by name.
+        All metrics that the board shows, by name.
     """
 
     team: str
@@ -146,20 +148,29 @@ def rank(entrants: Sequence[Entrant], truth: Truth, tier: str, metric: str, rule
     with progress_bar("ranking", len(entrants)) as advance:
         found = []
         for entrant in entrants:
-            found.append((entrant, _scored(entrant, responses, repeats, metric, rules)))
+            said = scored(truth.benchmark.metrics.shown, entrant.load(), responses, repeats, rules)
+            found.append(_row(entrant, metric, said))
             advance(1)
     # Among equal scores the earlier stands first, which is an order of the rows, not of the ranks.
-    ordered = sorted(
-        found, key=lambda pair: (pair[1].score is None, -(pair[1].score or 0.0), pair[1].at, pair[1].number)
-    )
-    rows = [row for _, row in ordered]
+    rows = sorted(found, key=lambda row: (*ascending(row.score, metric), row.at, row.number))
     load = {entrant.team: entrant.load for entrant in entrants}
     rows = _with_places(rows, _Gaps(load, responses, repeats, metric, rules))
     return Ranked(metric, tuple(rows), _winners(rows, rules))
 
 
-def _scored(entrant: Entrant, responses: NDArray[np.float32], repeats: Repeats, metric: str, rules: Ranking) -> Row:
-    said = scored(entrant.load(), responses, repeats, rules)
+def ascending(score: float | None, metric: str) -> tuple[bool, float]:
+    """Return a key that sorts scores from the best to the worst, and undefined ones last.
+
+    Examples
+    --------
+    >>> sorted([0.25, None, 0.5], key=lambda score: ascending(score, "feve"))
+    [0.5, 0.25, None]
+    """
+    value = 0.0 if score is None else score
+    return score is None, -value if registered_info(metric).higher_is_better else value
+
+
+def _row(entrant: Entrant, metric: str, said: dict[str, ScoreSummary]) -> Row:
     own = said[metric]
     return Row(
         entrant.team, entrant.at, entrant.number, entrant.baseline, own.mean, own.reason, own.interval, metrics=said
@@ -167,12 +178,18 @@ def _scored(entrant: Entrant, responses: NDArray[np.float32], repeats: Repeats, 
 
 
 def scored(
-    predictions: NDArray[np.float32], responses: NDArray[np.float32], repeats: Repeats, rules: Ranking
+    metrics: Sequence[str],
+    predictions: NDArray[np.float32],
+    responses: NDArray[np.float32],
+    repeats: Repeats,
+    rules: Ranking,
 ) -> dict[str, ScoreSummary]:
-    """State all metrics of predictions, as they are shown and ranked.
+    """State metrics of predictions, as they are shown and ranked.
 
     Parameters
     ----------
+    metrics
+        Their names.
     predictions, responses : (T, N)
         Of one tier.
     repeats
@@ -180,8 +197,10 @@ def scored(
     rules
         How they are resampled.
     """
-    drawn = bootstrap(responses, predictions, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level)
-    return summarise_scores(evaluate(responses, predictions, repeats), drawn, len(repeats.images))
+    found = estimate_metrics(
+        metrics, responses, predictions, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level
+    )
+    return {name: each.summary for name, each in found.items()}
 
 
 def score_of(
@@ -200,13 +219,13 @@ def score_of(
     rules
         How the images are resampled, which only ratios need here.
     """
-    if metric in RATIO_METRICS:
-        return scored(predictions, responses, repeats, rules)[metric].mean
-    return summarise_scores(evaluate(responses, predictions, repeats), None, len(repeats.images))[metric].mean
+    if registered_info(metric).ratio:
+        return scored([metric], predictions, responses, repeats, rules)[metric].mean
+    return estimate_metrics([metric], responses, predictions, repeats, resamples=0)[metric].summary.mean
 
 
 def ranks(scores: Sequence[float | None]) -> list[int | None]:
-    """Give ranks to scores that stand in descending order.
+    """Give ranks to scores that stand in order.
 
     Parameters
     ----------
@@ -308,10 +327,10 @@ def _gap(
     metric: str,
     rules: Ranking,
 ) -> Gap | None:
-    drawn = paired_bootstrap(
-        responses, best, other, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level
+    better, worse = (best, other) if registered_info(metric).higher_is_better else (other, best)
+    difference = estimate_difference(
+        metric, responses, better, worse, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level
     )
-    difference = getattr(drawn, metric)
     interval = difference.interval
     return None if difference.value is None or interval is None else Gap(difference.value, interval)
 

@@ -6,12 +6,12 @@ from matplotlib.figure import Figure
 
 from striate.competition.in_force import Move
 from striate.competition.results import BoardResult, Results, RowResult
-from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
+from striate.metrics.registered import registered_info
 from striate.metrics.score_summary import TOO_FEW_IMAGES, ceilings_by_metric, is_too_few_images, missing_score_text
 from striate.report import ceiling_description
 from striate.report.html_helpers import Page, facts, image, table
 from striate.report.plot_style import COLOURS, GREY, INK, use_plot_style
-from striate.submissions.scorecard import LABELS, IntervalScore
+from striate.submissions.scorecard import IntervalScore
 
 _MOST_ROWS = 60
 _CEILING = "ceiling (image alone)"
@@ -41,7 +41,7 @@ def board_figure(board: BoardResult, level: float) -> Figure:
             axes.plot([row.score or 0.0], [place], "s" if row.baseline else "o", color=colour, ms=6)
             if row.live_score is not None:
                 axes.plot(row.live_score, place, "|", color=INK, ms=9, mew=1.2)
-        limit = ceilings_by_metric(board.ceilings)[board.metric]
+        limit = ceilings_by_metric(board.ceilings).get(board.metric)
         if limit is not None and rows:
             axes.axvline(limit, color=INK, lw=1, ls="--")
             axes.annotate(
@@ -64,10 +64,14 @@ def board_figure(board: BoardResult, level: float) -> Figure:
         axes.set_ylim(len(rows) - 0.5, -0.6)
         axes.margins(x=0.06)
         axes.set_xlabel(
-            f"{LABELS[board.metric]} on the final test, with {100 * level:g} % intervals   (bar: live test; square: baseline)"
+            f"{_metric_label(board.metric)} on the final test, with {100 * level:g} % intervals   (bar: live test; square: baseline)"
         )
         axes.set_title(f"{board.track}, {board.protocol}: colours are bands")
         return figure
+
+
+def _metric_label(name: str) -> str:
+    return registered_info(name).label
 
 
 def _label(row: RowResult) -> str:
@@ -102,7 +106,7 @@ def page(results: Results) -> str:
         description = f"final scores of {', '.join(row.team for row in board.rows)}"
         told.section(
             f"{board.track}, {board.protocol}",
-            f"Ranked by {LABELS[board.metric]}, the mean over neurons on the final test. In brackets: "
+            f"Ranked by {_metric_label(board.metric)}, the mean over neurons on the final test. In brackets: "
             f"{100 * results.ranking.level:g} % intervals from {results.ranking.resamples} resamples of the images with all their "
             "repeats. Rows of one band cannot be told apart from its best row: the interval of their difference, from the same "
             f"resamples, contains 0.{_notes(board)}",
@@ -147,7 +151,7 @@ def _day(moment: datetime) -> str:
 def _winners(board: BoardResult) -> str:
     if not board.winners:
         few = any(is_too_few_images(row.reason) for row in board.rows)
-        return f"nobody has a rank{f': too few images for {LABELS[board.metric]}' if few else ''}"
+        return f"nobody has a rank{f': too few images for {_metric_label(board.metric)}' if few else ''}"
     best = board.rows[0] if board.rows[0].rank == 1 else next(row for row in board.rows if row.rank == 1)
     apart = [row for row in board.rows if row.band == 1 and row.team not in board.winners]
     said = f"{' and '.join(board.winners)} {'has' if len(board.winners) == 1 else 'have'} won with {best.score:.4f}"
@@ -159,22 +163,22 @@ def _ranking(board: BoardResult) -> str:
     limits = _limits(board)
     rows = [_cells(row) for row in board.rows]
     if limits is not None:
-        rows.insert(0, [_CEILING, "", "", _number(limits[board.metric]), "", "", ""])
-    header = ["team", "rank", "band", LABELS[board.metric], "behind the best", "live test", "receipt"]
+        rows.insert(0, [_CEILING, "", "", _number(limits.get(board.metric)), "", "", ""])
+    header = ["team", "rank", "band", _metric_label(board.metric), "behind the best", "live test", "receipt"]
     return table(header, rows, best=_best(board, limits))
 
 
 def _metrics(board: BoardResult) -> str:
     """Write all metrics of the rows; what ranks stands first, then the others as on the live board."""
     limits = _limits(board)
-    names = [board.metric, *(name for name in (*METRICS, *NORMALISED_METRICS) if name != board.metric)]
+    names = [board.metric, *(name for name in board.rows[0].metrics if name != board.metric)]
     rows = [
         [row.team, *(_with_ends(m.mean, m.interval, m.reason) for m in (row.metrics[name] for name in names))]
         for row in board.rows
     ]
     if limits is not None:
-        rows.insert(0, [_CEILING, *(_number(limits[name]) for name in names)])
-    return table(["all metrics", *(LABELS[name] for name in names)], rows, best=_best(board, limits))
+        rows.insert(0, [_CEILING, *(_number(limits.get(name)) for name in names)])
+    return table(["all metrics", *(_metric_label(name) for name in names)], rows, best=_best(board, limits))
 
 
 def _best(board: BoardResult, limits: dict[str, float | None] | None) -> int | None:

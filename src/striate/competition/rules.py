@@ -1,20 +1,23 @@
 """``competition.toml``: everything about a competition that its participants may know, in one file that is checked whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_serializer, field_validator, model_validator
 
 from striate._internal.config_validation import validate_settings
 from striate._internal.file_names import find_name_clash
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_toml, read_limited
 from striate._internal.text_cleaning import Line, OptionalText
+from striate.benchmarks import BenchmarkSpec, is_default, load_benchmark
+from striate.benchmarks.loading import read_benchmark
 from striate.catalog import Licence
+from striate.competition.benchmark_rules import check_boards, check_sessions, check_track, parse_benchmark_key
 from striate.competition.name_key import name_key
 from striate.competition.tables import (
     Baseline,
@@ -32,7 +35,6 @@ from striate.competition.tables import (
 from striate.errors import InputError, nearest
 
 FILE = "competition.toml"
-LIVE, FINAL = "test", "final_test"  # the tiers of the live and of the final images, as recordings call them
 
 _NEEDS_REPEATS = ("correlation_to_average", "feve")
 _LARGEST_FILE = 2**20  # bytes
@@ -49,6 +51,9 @@ class Rules(Table):
         For people.
     licence
         Of the public recordings.
+    benchmark
+        Benchmark of the recordings: its tiers, protocols and metrics. In the file, the name of a registered benchmark, the path
+        of a TOML file, or the table itself; by default SENSORIUM 2022.
     image_ids
         ``"renumbered"``: images get new numbers in random order, the same image the same number in all recordings.
         ``"kept"``: they keep theirs, which must then tell nothing of the order of the trials.
@@ -75,6 +80,7 @@ class Rules(Table):
     description: OptionalText = ""
     image_ids: Literal["renumbered", "kept"] = "renumbered"
     licence: Licence
+    benchmark: Annotated[BenchmarkSpec, BeforeValidator(parse_benchmark_key)] = Field(default_factory=load_benchmark)
     tiers: Tiers = Tiers()
     tracks: Annotated[tuple[Track, ...], Field(min_length=1)]
     pretraining: Pretraining = Pretraining()
@@ -92,6 +98,10 @@ class Rules(Table):
         _refuse_shared_files([t.name for t in self.tracks])
         _refuse_doubled("phases", [p.name for p in self.phases])
         _refuse_doubled("baselines", [b.name for b in self.baselines])
+        check_boards(self.benchmark)
+        check_sessions(self.benchmark, self.sessions)
+        for track in self.tracks:
+            check_track(self.benchmark, track)
         self._refuse_shared_recordings()
         in_order(self.phases)
         if not any(phase.submissions for phase in self.phases):
@@ -127,6 +137,26 @@ class Rules(Table):
                     f"recording {session} is that of track {owner[session]!r} and comes along for pre-training in full, "
                     "which gives away what the track withholds: take it out of pretraining.sessions"
                 )
+
+    @field_serializer("benchmark")
+    def _named_or_described(self, benchmark: BenchmarkSpec) -> Any:
+        """The default by its name; others as a table, so that the published rules need no other file."""
+        return benchmark.name if is_default(benchmark) else benchmark.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def live_tier(self) -> str:
+        """Name of the tier of the live images."""
+        return self._board_tier("live")
+
+    @property
+    def final_tier(self) -> str:
+        """Name of the tier of the final images."""
+        return self._board_tier("final")
+
+    def _board_tier(self, board: Literal["live", "final"]) -> str:
+        tier = self.benchmark.board_tier(board)
+        assert tier is not None  # the rules were checked
+        return tier
 
     @property
     def sessions(self) -> tuple[str, ...]:
@@ -222,7 +252,11 @@ def parse_rules(text: str, source: str = FILE) -> Rules:
     InputError
         If it is no TOML, a key is unknown or of the wrong type, or the rules contradict themselves.
     """
-    return validate_settings(Rules, parse_toml(text, source), source, kind="competition")
+    return _validated(parse_toml(text, source), source)
+
+
+def _validated(tables: Mapping[str, Any], source: str) -> Rules:
+    return validate_settings(Rules, tables, source, kind="competition")
 
 
 def read_rules(path: Path | str) -> tuple[Rules, str]:
@@ -233,7 +267,8 @@ def read_rules(path: Path | str) -> tuple[Rules, str]:
     Rules
         The rules.
     str
-        The text, as it stands in the file.
+        The text to be published: that of the file, or, if the file names a benchmark other than SENSORIUM 2022 or the path of
+        one, the same rules with the benchmark's table, so that they need no other file.
 
     Raises
     ------
@@ -250,4 +285,12 @@ def read_rules(path: Path | str) -> tuple[Rules, str]:
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is not text in UTF-8 (byte {error.start}): it must be a TOML file.") from error
-    return parse_rules(text, str(file)), text
+    tables = parse_toml(text, str(file))
+    named = tables.get("benchmark")
+    if isinstance(named, str) and named.endswith(".toml"):
+        tables = {
+            **tables,
+            "benchmark": read_benchmark(file.parent / named).model_dump(mode="json", exclude_none=True),
+        }
+    rules = _validated(tables, str(file))
+    return rules, text if not isinstance(named, str) or is_default(rules.benchmark) else rules.to_toml()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from striate.competition.boards import Board, board_of
 from striate.competition.live import LiveTruth
-from striate.competition.rules import LIVE
 from striate.competition.submit import require_complete_for
 from striate.submissions import Scorecard, Submission, open_submission, score
 from striate.submissions.scorecard import Score
@@ -29,8 +28,8 @@ class LiveScore:
     @property
     def ranking(self) -> Score:
         """The metric that ranks its track; its mean is None where it is not defined."""
-        found: Score = getattr(self.scorecard.tiers[LIVE], self.board.track.metric)
-        return found
+        (tier,) = self.scorecard.tiers.values()
+        return tier.by_name[self.board.track.metric]
 
 
 def score_live(
@@ -58,5 +57,7 @@ def score_live(
     require_complete_for(opened, truth, board)
     ranking = truth.rules.ranking
     resamples = ranking.resamples if bootstrap is None else bootstrap
-    card = score(opened, truth.truths[board.track.name], tiers=LIVE, bootstrap=resamples, seed=ranking.seed)
+    card = score(
+        opened, truth.truths[board.track.name], tiers=truth.rules.live_tier, bootstrap=resamples, seed=ranking.seed
+    )
     return LiveScore(board, card)

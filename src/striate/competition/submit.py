@@ -17,7 +17,7 @@ from striate.competition.manifest import Manifest, require_apart, sha256_of
 from striate.competition.moments import require_zone
 from striate.competition.name_key import is_reserved, name_key
 from striate.competition.receipts import Receipt, Receipts, require_whole
-from striate.competition.rules import FINAL, LIVE, Rules, read_rules
+from striate.competition.rules import Rules, read_rules
 from striate.errors import InputError, listed, quoted
 from striate.submissions import Submission, validate
 from striate.submissions.validate import align_all
@@ -210,12 +210,14 @@ def require_complete(folder: Path, submission: Submission, board: Board) -> None
     from striate.recordings import open as open_recording
 
     archive = folder / Manifest.read(folder).archive(board.track.session).path
-    validate(submission, open_recording(archive), tiers=(LIVE, FINAL))
+    recording = open_recording(archive)
+    validate(submission, recording, tiers=recording.benchmark.board_tiers)
 
 
 def require_complete_for(submission: Submission, live: LiveTruth, board: Board) -> None:
     """The same against a live truth, where the archive is not at hand."""
-    align_all(submission, {LIVE: live.truths[board.track.name], FINAL: live.final_keys[board.track.name]})
+    rules, track = live.rules, board.track.name
+    align_all(submission, {rules.live_tier: live.truths[track], rules.final_tier: live.final_keys[track]})
 
 
 def stored(store: Path, sha256: str) -> Path:

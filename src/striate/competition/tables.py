@@ -8,16 +8,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from striate._internal.file_names import file_name_problem
 from striate._internal.text_cleaning import Line, OptionalLine, Text, validate_line
-from striate.benchmarks.protocols import IMAGE, IMAGE_BEHAVIOR_PAST, PROTOCOLS, TRACKS
-from striate.benchmarks.session_names import is_session
+from striate.benchmarks.tables import STANDARD_PROTOCOLS
 from striate.competition.leaks import DECLARABLE
 from striate.competition.moments import Moment
 from striate.errors import nearest
-from striate.metrics.evaluate import METRICS
 
 _NAME = re.compile(r"^[a-z0-9][a-z0-9+._-]*$")
 _MOST = 10**6  # of anything that rules count; programs in other languages and databases have an end
-_SESSION = re.compile(r"^[0-9]+-[0-9]+-[0-9]+$")
 
 
 class Table(BaseModel):
@@ -36,13 +33,6 @@ def plain_name(name: str) -> str:
 def file_slug(text: str) -> str:
     """Return a track or protocol as part of a file's name: lower-case letters and digits, and ``-`` for anything else."""
     return re.sub(r"[^a-z0-9]+", "-", text.replace("+", "plus").lower()).strip("-")
-
-
-def _three_numbers(session: str) -> str:
-    """The tools of 2022 read animal, session and scan from the name of an archive."""
-    if not _SESSION.fullmatch(session) or not is_session(session):
-        raise ValueError("a session is animal-session-scan in whole numbers, like 27204-5-13")
-    return session
 
 
 def _listed_once(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -72,8 +62,9 @@ class Tiers(Table):
     Attributes
     ----------
     split
-        ``"given"``: the recordings say themselves which images are live (tier ``test``) and which are final (tier
-        ``final_test``). ``"stratified"``: the final images are drawn from the ``test`` images, such that both are alike.
+        ``"given"``: the recordings say themselves which images are live and which are final, by the tiers that decide these
+        boards in the benchmark (of SENSORIUM 2022, ``test`` and ``final_test``). ``"stratified"``: the final images are drawn from
+        the live ones, such that both are alike.
     final_share
         Of a stratified split: the share of the test images that become final.
     live, final
@@ -101,57 +92,22 @@ class Track(Table):
         Variables that are withheld in all trials, beside the test responses and the order of the trials, which always are:
         ``"behavior"``, ``"pupil_center"``.
     protocols
-        What models may know; each protocol has a board of its own.
+        What models may know, by the names of the benchmark's protocols; each has a board of its own. By default ``"image"``.
     metric
-        What ranks: ``"single_trial_correlation"``, ``"correlation_to_average"`` or ``"feve"``, the mean over neurons. FEVE needs
-        enough images: a competition whose images cannot tell it is not built.
+        Name of the metric that ranks, one of those of the benchmark; of SENSORIUM 2022 ``"single_trial_correlation"``,
+        ``"correlation_to_average"`` or ``"feve"``. The mean over neurons counts. FEVE needs enough images: a competition whose
+        images cannot tell it is not built.
     """
 
     name: str
     title: OptionalLine = ""
     session: str
     withhold: tuple[Literal["behavior", "pupil_center"], ...] = ()
-    protocols: tuple[str, ...] = Field(default=(IMAGE,), min_length=1)
+    protocols: tuple[str, ...] = Field(default=(STANDARD_PROTOCOLS[0].name,), min_length=1)
     metric: str
 
     _name = field_validator("name")(plain_name)
-
-    @field_validator("session")
-    @classmethod
-    def _can_name_an_archive(cls, session: str) -> str:
-        return _three_numbers(session)
-
-    @field_validator("metric")
-    @classmethod
-    def _known_metric(cls, metric: str) -> str:
-        if metric not in METRICS:
-            raise ValueError(f"there is no such metric: {nearest(metric, METRICS)}")
-        return metric
-
-    @field_validator("protocols")
-    @classmethod
-    def _known_protocols(cls, protocols: tuple[str, ...]) -> tuple[str, ...]:
-        for protocol in protocols:
-            if protocol not in PROTOCOLS:
-                raise ValueError(f"there is no protocol {protocol!r}: {nearest(protocol, PROTOCOLS)}")
-        return _listed_once(protocols)
-
-    @model_validator(mode="after")
-    def _what_is_allowed_is_published(self) -> Self:
-        for protocol in self.protocols:
-            if protocol == IMAGE_BEHAVIOR_PAST:
-                raise ValueError(
-                    f"track {self.name!r} allows {protocol!r}, but the order of its trials is withheld, so that no model "
-                    "can know what came before: take the protocol out"
-                )
-            if protocol != IMAGE and "behavior" in self.withhold:
-                raise ValueError(
-                    f"track {self.name!r} allows {protocol!r}, but its behaviour is withheld: withhold nothing, or allow "
-                    f"only {IMAGE!r}"
-                )
-        if self.name == TRACKS[0] and self.protocols != (IMAGE,):
-            raise ValueError(f"track {TRACKS[0]!r} is for models that know the image alone: allow only {IMAGE!r}")
-        return self
+    _once = field_validator("protocols", "withhold")(_listed_once)
 
 
 class Phase(Table):
@@ -253,11 +209,6 @@ class Pretraining(Table):
     order: Literal["public", "withheld"] = "public"
 
     _once = field_validator("sessions")(_listed_once)
-
-    @field_validator("sessions")
-    @classmethod
-    def _can_name_archives(cls, sessions: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_three_numbers(session) for session in sessions)
 
 
 class Baseline(Table):

@@ -30,8 +30,8 @@ class Mapping:
         Its trial index there, as text.
     order : (T,)
         Its place in the order of presentation, from 0; empty where the full recording does not tell it.
-    behavior, pupil_center : (T, 3), (T, 2)
-        Behaviour and eye position, whether or not they are withheld.
+    behavior, pupil_center : (T, B), (T, 2)
+        Behaviour and eye position, whether or not they are withheld; without columns if the benchmark has none.
     trial : (T,)
         Hash of each trial's responses, whether or not they are withheld; see `striate.competition.fingerprints`.
     """
@@ -122,8 +122,13 @@ class Vault:
                 rules=rules,
                 rules_text=text,
                 seed=CompetitionSeed(int(str(content["seed"]))),
-                live={t.name: arrays.truth_of(content, f"{t.name}/live", t.session) for t in rules.tracks},
-                final={t.name: arrays.truth_of(content, f"{t.name}/final", t.session) for t in rules.tracks},
+                live={
+                    t.name: arrays.truth_of(content, f"{t.name}/live", t.session, rules.benchmark) for t in rules.tracks
+                },
+                final={
+                    t.name: arrays.truth_of(content, f"{t.name}/final", t.session, rules.benchmark)
+                    for t in rules.tracks
+                },
                 mappings={s: Mapping(*(content[f"{s}/mapping/{f}"] for f in fields)) for s in rules.sessions},
                 simulated_from=int(drawn) if drawn else None,
             )

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from striate.competition.fingerprints import response_hashes
 from striate.competition.full import Full, made_of
 from striate.competition.keys import CompetitionSeed, hidden_indices
-from striate.competition.rules import FINAL, LIVE
 from striate.competition.vault import Mapping
 from striate.recordings import Recording
 from striate.submissions import Truth
@@ -68,7 +67,7 @@ def withheld(
     hide
         Variables that are zero in all trials: ``behavior``, ``pupil_center``.
     hide_tests
-        Whether the responses of the test tiers are zero.
+        Whether the responses of the tiers of live and final images are zero.
     """
     source, session = full.recording, full.session
     rows = seed.generator(f"files of {session}").permutation(len(source.trials))
@@ -77,21 +76,23 @@ def withheld(
     trials = pd.DataFrame({"tier": tier, "image_id": image_id, "trial_idx": index}).iloc[rows].reset_index(drop=True)
     arrays = {name: np.asarray(values[rows]) for name, values in source.arrays.items()}
     neurons = source.neurons[list(PUBLIC_NEURON_FIELDS)]
-    everything = made_of(session, neurons, trials, arrays)
+    benchmark = source.benchmark
+    everything = made_of(session, neurons, trials, arrays, benchmark)
     mapping = Mapping(
         row=rows.astype(np.int64),
         original=original[rows].astype(str),
         order=full.order[rows] if full.order.size else full.order,
-        behavior=arrays["behavior"],
-        pupil_center=arrays["pupil_center"],
+        behavior=everything.behavior,
+        pupil_center=everything.pupil_center,
         trial=response_hashes(arrays["responses"]),
     )
-    live, final = (Truth.from_recording(everything, [t]) for t in (LIVE, FINAL)) if hide_tests else (None, None)
+    tiers = benchmark.board_tiers
+    live, final = (Truth.from_recording(everything, [tier]) for tier in tiers) if hide_tests else (None, None)
     public = dict(arrays)
     for variable in hide:
         public[variable] = np.zeros_like(public[variable])
     if hide_tests:
-        tests = np.flatnonzero(trials["tier"].isin((LIVE, FINAL)).to_numpy())
+        tests = np.flatnonzero(trials["tier"].isin(tiers).to_numpy())
         public["responses"] = public["responses"].copy()
         public["responses"][tests] = 0
-    return Withheld(made_of(session, neurons, trials, public), mapping, live, final)
+    return Withheld(made_of(session, neurons, trials, public, benchmark), mapping, live, final)

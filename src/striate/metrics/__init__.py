@@ -3,7 +3,7 @@
 - Metrics: single-trial correlation, correlation to average, and the fraction of explainable variance explained (FEVE).
 - Ceilings of both correlations for a model that sees only the image, and the correlation normalised by its ceiling (CC_norm).
 - Reliability of the responses: jackknife oracle and split-half reliability.
-- Metrics of your own: functions in `striate.registry.metrics`, described by `describe_metric`; `compute_metric` computes any of them.
+- Metrics of your own: functions in `striate.registry.metrics`, described by `describe_metric`; `estimate_metrics` computes any of them.
 - Bootstrap over images: confidence intervals of the metrics, and of the difference between two models.
 
 Responses and predictions are standardised arrays of shape (trials, neurons) from one tier. `Repeats` groups the trials that
@@ -23,6 +23,7 @@ from striate.metrics.bootstrap import Bootstrap, BootstrapEstimate, Interval, bo
 from striate.metrics.ceilings import Ceiling, Reliability, cc_max, jackknife_oracle, single_trial_ceiling, split_half
 from striate.metrics.compute import bootstrap_metric, compute_metric
 from striate.metrics.correlations import correlation_to_average, single_trial_correlation
+from striate.metrics.estimates import MetricEstimate, estimate_difference, estimate_metrics
 from striate.metrics.evaluate import MetricSet, evaluate
 from striate.metrics.feve import FEVE, feve, fraction_explainable_variance
 from striate.metrics.metric_info import MetricInfo, describe_metric, metric_info
@@ -39,6 +40,7 @@ __all__ = [
     "BootstrapEstimate",
     "Ceiling",
     "Interval",
+    "MetricEstimate",
     "MetricInfo",
     "MetricSet",
     "NormalisedCorrelation",
@@ -51,6 +53,8 @@ __all__ = [
     "compute_metric",
     "correlation_to_average",
     "describe_metric",
+    "estimate_difference",
+    "estimate_metrics",
     "evaluate",
     "feve",
     "fraction_explainable_variance",

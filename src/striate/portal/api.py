@@ -19,10 +19,10 @@ from pydantic import Field
 
 from striate._internal.safe_parsing import parse_json, parse_json_object
 from striate.errors import InputError
-from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.portal.access import NOT_ADMITTED, may_see
 from striate.portal.accounts.throttle import UPLOAD
 from striate.portal.accounts.tokens import owner_of_token
+from striate.portal.boards.metric_names import shown_metrics
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.bodies import body_length
 from striate.portal.competition import competition, place
@@ -433,8 +433,7 @@ def _described(request: HttpRequest, own: Submission) -> dict[str, Any]:
         "over": own.over,
         "life": [{"at": t.at, "state": t.after, "reason": t.reason} for t in own.transitions.all()],
         "receipt": _receipt(receipt),
-        "metrics": score
-        and {name: _rounded(score.metrics[name]) for name in (*METRICS, *NORMALISED_METRICS) if name in score.metrics},
+        "metrics": score and {name: _rounded(score.metrics[name]) for name in shown_metrics() if name in score.metrics},
         "page": request.build_absolute_uri(f"/submissions/{own.pk}/"),
     }
 

@@ -18,7 +18,9 @@ class PortalConfig(AppConfig):
 
         from striate.portal.models import triggers
         from striate.portal.organising.watching import watch
+        from striate.portal.plugins import load_plugins
 
+        load_plugins()
         watch()
         pre_migrate.connect(triggers.before_migrating, sender=self, dispatch_uid="written once")
         post_migrate.connect(triggers.after_migrating, sender=self, dispatch_uid="written once")

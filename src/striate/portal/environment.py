@@ -84,6 +84,11 @@ VARIABLES = (
     ),
     Variable(f"{PREFIX}LEASE", "seconds after which the job of a silent worker is taken over", "45"),
     Variable(f"{PREFIX}PUSH_DAYS", "days that what a push of data brought waits for the push to go on, from 1 on", "7"),
+    Variable(
+        f"{PREFIX}PLUGINS",
+        "files and modules of plugins with metrics of the benchmark, separated as in `PATH`; as `--plugin`",
+        "installed packages only",
+    ),
     Variable("STRIATE_LIVE_TRUTH", "as `--live-truth`; not handed to the web process"),
 )
 _OF_PROCESSES = ("BIND", "COMPETITION", "DATA", "LIVE_TRUTH", "PARENT")  # which the portal sets itself

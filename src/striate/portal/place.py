@@ -8,8 +8,10 @@ from pathlib import Path
 from striate._internal.paths import expand_path
 from striate.competition.manifest import require_apart
 from striate.errors import InputError
+from striate.registry import loaded_plugins
 
 _COMPETITION, _DATA = "STRIATE_PORTAL_COMPETITION", "STRIATE_PORTAL_DATA"
+PLUGINS = "STRIATE_PORTAL_PLUGINS"
 # Web process and worker can be two users of one group, so that the live truth is the worker's alone.
 SHARED = bool(os.environ.get("STRIATE_PORTAL_SHARED"))
 FOLDER_MODE, FILE_MODE = (0o770, 0o660) if SHARED else (0o700, 0o600)
@@ -57,8 +59,9 @@ class Place:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What tells this place to a process."""
-        return {_COMPETITION: str(self.competition), _DATA: str(self.data)}
+        """What tells this place to a process, and the plugins that this process has loaded."""
+        plugins = os.pathsep.join(loaded_plugins())
+        return {_COMPETITION: str(self.competition), _DATA: str(self.data), **({PLUGINS: plugins} if plugins else {})}
 
     @property
     def database(self) -> Path:

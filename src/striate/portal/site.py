@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from striate.competition.tables import Phase
-from striate.portal.boards.metric_names import METRIC_NAMES
+from striate.portal.boards.metric_names import metric_name
 from striate.portal.boards.pages import leaders
 from striate.portal.boards.published import published
 from striate.portal.bodies import LengthRequiredError
@@ -33,7 +33,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
     """What the competition is about, its phases, who leads its boards, and how to begin."""
     made, now = competition(), timezone.now()
     boards = [
-        (slug, board, METRIC_NAMES[board.track.metric], leaders(slug, board)) for slug, board in made.boards.items()
+        (slug, board, metric_name(board.track.metric), leaders(slug, board)) for slug, board in made.boards.items()
     ]
     standing = in_force()
     phases = [(phase, _tense(phase, now), standing.moves_of(phase.name)) for phase in standing.rules.phases]

@@ -16,18 +16,18 @@ from striate.metrics import (
     METRICS_VERSION,
     Reliability,
     Repeats,
-    bootstrap_metric,
-    compute_metric,
+    estimate_metrics,
     evaluate,
     jackknife_oracle,
     split_half,
 )
 from striate.metrics import bootstrap as resample
 from striate.metrics.bootstrap import DEFAULT_RESAMPLES, BootstrapEstimate, Interval
-from striate.metrics.compute import affordable_resamples, mean_of_counting
+from striate.metrics.compute import affordable_resamples
+from striate.metrics.estimates import TOGETHER
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.registered import registered_info
-from striate.metrics.score_summary import ScoreSummary, summarise_scores, too_few_images_reason
+from striate.metrics.score_summary import ScoreSummary, summarise_scores
 from striate.registry import metrics as registry
 from striate.submissions.alignment import align, require_same_benchmark, require_same_session, require_same_tiers
 from striate.submissions.ground_truth import Truth
@@ -47,8 +47,6 @@ from striate.submissions.trial_table import prefix_errors
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
-
-_IN_EVERY_CARD = (*METRICS, *NORMALISED_METRICS)
 
 
 def score(
@@ -287,7 +285,7 @@ def further_metrics(metrics: object) -> tuple[str, ...]:
     names = [] if metrics is None else [metrics] if isinstance(metrics, str) else metrics
     if not isinstance(names, Iterable) or isinstance(names, bytes):
         raise InputError(f"metrics is {shortened(metrics)}; expected names of metrics, such as {[*registry][:1]}.")
-    return tuple(name for name in dict.fromkeys(registry[each].name for each in names) if name not in _IN_EVERY_CARD)
+    return tuple(name for name in dict.fromkeys(registry[each].name for each in names) if name not in TOGETHER)
 
 
 def _score_further_metric(
@@ -299,27 +297,15 @@ def _score_further_metric(
     seed: int,
 ) -> MetricScore:
     component, info = registry[name], registered_info(name)
-    values = compute_metric(name, responses, predictions, repeats)
-    mean, reason, interval = mean_of_counting(values), None, None
-    computed = affordable_resamples(resamples, *responses.shape) if mean is not None else 0
-    if mean is None:
-        reason = "it has a value for no neuron"
-    elif computed:
-        with progress_bar(info.label, computed) as advance:
-            estimate = bootstrap_metric(
-                name, responses, predictions, repeats, resamples=computed, seed=seed, advance=advance
-            )
-        reason = too_few_images_reason(estimate, len(repeats.images)) if info.ratio else None
-        mean, interval = (None, None) if reason else (mean, estimate.interval)
+    with progress_bar(info.label, affordable_resamples(resamples, *responses.shape)) as advance:
+        found = estimate_metrics(
+            [name], responses, predictions, repeats, resamples=resamples, seed=seed, advance=advance
+        )[name]
     return MetricScore(
-        mean=mean,
-        reason=reason,
-        interval=_interval(interval),
-        neurons=int(np.isfinite(values).sum()),
-        per_neuron=_nan_to_none(values),
+        **_metric_score(found.summary, found.values).model_dump(),
         label=info.label,
         higher_is_better=info.higher_is_better,
-        resamples=computed,
+        resamples=0 if found.bootstrap is None else len(found.bootstrap.samples),
         source=MetricSource(**asdict(component.source)),
     )
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.altered_pictures import Alteration, altered_pictures
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
@@ -35,12 +34,14 @@ class Altered:
 
 
 def altered_images(material: Material) -> Altered:
-    """Look for the images of all test tiers among those whose responses are public, in all archives."""
+    """Look for the images whose responses are withheld among those whose responses are public, in all archives."""
     table = material.pictures(material.archives)
     if table.empty:
         return Altered([], set())
     tracks = [number for number, archive in enumerate(material.archives) if archive.is_track]
-    withheld = table["archive"].isin(tracks) & table["tier"].isin(TEST_TIERS)
+    tested = {number: set(archive.recording.benchmark.board_tiers) for number, archive in enumerate(material.archives)}
+    of_board = [tier in tested[number] for number, tier in zip(table["archive"], table["tier"], strict=True)]
+    withheld = table["archive"].isin(tracks) & np.array(of_board)
     public = table[~withheld].drop_duplicates("picture")
     told: dict[int, list[str]] = {}
     pictures = set()

@@ -9,7 +9,6 @@ from striate.competition.features import picture_features, response_features
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
-from striate.competition.rules import FINAL, LIVE
 from striate.competition.split import balance
 from striate.recordings.checks.report import Finding, Severity
 
@@ -35,9 +34,9 @@ def look(material: Material) -> Iterator[Finding]:
 
 
 def _features(material: Material, archive: PublicArchive) -> pd.DataFrame | None:
-    rows = np.flatnonzero(np.isin(archive.tier, (LIVE, FINAL)))
+    rows = np.flatnonzero(archive.tested)
     ids, first = np.unique(archive.image_id[rows], return_index=True)
-    final = archive.tier[rows[first]] == FINAL
+    final = archive.tier[rows[first]] == archive.recording.benchmark.board_tier("final")
     if min(final.sum(), (~final).sum()) < 3:
         return None
     table = picture_features(np.asarray(archive.recording.images[rows[first]])).set_index(pd.Index(ids))

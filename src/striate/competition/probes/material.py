@@ -8,18 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Manifest
-from striate.competition.probes.public_archive import PublicArchive
+from striate.competition.probes.public_archive import PublicArchive, state_variables
 from striate.competition.rules import FILE, Rules, read_rules
 from striate.competition.vault import Mapping, Vault
 from striate.errors import InputError
 from striate.recordings import Recording
 from striate.recordings import open as open_recording
 from striate.recordings.checks.report import Finding
-
-_VARIABLES = ("behavior", "pupil_center")
 
 
 @dataclass(eq=False)
@@ -145,11 +142,13 @@ def _public(file: Path, name: str, recording: Recording, rules: Rules | None, va
         is_track = track is not None
         withhold: tuple[str, ...] = tuple(track.withhold) if track else ()
     else:  # of unknown making: what is (nearly) all zero is meant to be withheld
-        tests = np.isin(recording.trials["tier"].to_numpy(), TEST_TIERS)
+        tests = np.isin(recording.trials["tier"].to_numpy(), recording.benchmark.board_tiers)
         silent = ~recording.responses[tests].any(axis=1)
         hidden = recording.trials["trial_idx"].dtype.kind not in "iu"
         is_track = bool(tests.any() and (silent.mean() > 0.5 or hidden))
-        withhold = tuple(v for v in _VARIABLES if is_track and not getattr(recording, v).any(axis=1).mean() > 0.5)
+        withhold = tuple(
+            v for v in state_variables(recording) if is_track and not getattr(recording, v).any(axis=1).mean() > 0.5
+        )
     return PublicArchive(file, name, recording, is_track, withhold, _mapping(recording, vault))
 
 

@@ -5,13 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from striate.benchmarks.tiers import TEST_TIERS, TRAINING_TIERS
 from striate.competition.fingerprints import near_pairs, thumbnails
 from striate.competition.leaks import leak
 from striate.competition.probes.altered_images import altered_images
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
-from striate.competition.rules import FINAL, LIVE
 from striate.errors import listed
 from striate.recordings.checks.report import Finding, Severity
 
@@ -46,7 +44,8 @@ def _across_tiers(archive: PublicArchive) -> Iterator[Finding]:
     ):
         tiers.setdefault(picture, set()).add(tier)
         ids[picture] = image
-    shared = [ids[picture] for picture, shown in tiers.items() if len(shown) > 1 and shown & set(TEST_TIERS)]
+    withheld = set(archive.recording.benchmark.board_tiers)
+    shared = [ids[picture] for picture, shown in tiers.items() if len(shown) > 1 and shown & withheld]
     if shared:
         message = f"{len(shared)} images of a test tier are shown in another tier, too: ids {listed(shared)}."
         yield leak("image-across-tiers", archive.name, message, "Take them out of training, or of the test.")
@@ -69,10 +68,8 @@ def _ids(material: Material) -> Iterator[Finding]:
 
 def _in_pretraining(material: Material) -> Iterator[Finding]:
     for track in material.tracks:
-        for tier, rule, called in (
-            (LIVE, "live-images-in-pretraining", "live"),
-            (FINAL, "final-images-in-pretraining", "final"),
-        ):
+        for called in ("live", "final"):
+            tier, rule = track.recording.benchmark.board_tier(called), f"{called}-images-in-pretraining"
             pictures = set(track.picture[track.tier == tier].tolist())
             shown = {a.name: len(pictures & set(a.picture.tolist())) for a in material.others}
             shown = {name: count for name, count in shown.items() if count}
@@ -89,10 +86,10 @@ def _alike(material: Material, told: set[str]) -> Iterator[Finding]:
     """Images of test tiers that look like one of training, by perceptual hash, and then by correlation; others than those told."""
     why = material.declared("near-duplicate-images")
     for track in material.tracks:
-        tests = _once(track, TEST_TIERS)
+        tests = _once(track, track.recording.benchmark.board_tiers)
         small = thumbnails(track.recording.images[tests])
         for other in material.archives:
-            trained = _once(other, TRAINING_TIERS)
+            trained = _once(other, other.recording.benchmark.training_tiers)
             pairs = near_pairs(small, thumbnails(other.recording.images[trained]))
             # the very same image is found above, by its pixels
             pairs = [p for p in pairs if track.picture[tests[p[0]]] not in {other.picture[trained[p[1]]], *told}]

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.benchmarks.tiers import TEST_TIERS
 from striate.competition.fingerprints import picture_hashes, response_hashes, row_hashes
 from striate.competition.vault import Mapping
 from striate.recordings import Recording
 
 Floats = NDArray[np.float64]
 
-_VARIABLES = ("behavior", "pupil_center")
 _COMPONENTS = 5
 
 
@@ -63,8 +61,8 @@ class PublicArchive:
 
     @cached_property
     def tested(self) -> NDArray[np.bool_]:
-        """Which trials are of a test tier, (T,)."""
-        return np.isin(self.tier, TEST_TIERS)
+        """Which trials are of a tier that decides a board, so that a track withholds their responses, (T,)."""
+        return np.isin(self.tier, self.recording.benchmark.board_tiers)
 
     @cached_property
     def picture(self) -> NDArray[np.str_]:
@@ -84,7 +82,7 @@ class PublicArchive:
     @cached_property
     def moods(self) -> dict[str, NDArray[np.str_]]:
         """By variable: hash of each trial's behaviour and eye position, (T,)."""
-        return {name: row_hashes(getattr(self.recording, name)) for name in _VARIABLES}
+        return {name: row_hashes(getattr(self.recording, name)) for name in state_variables(self.recording)}
 
     @cached_property
     def order(self) -> NDArray[np.int64] | None:
@@ -95,6 +93,11 @@ class PublicArchive:
         return np.argsort(np.argsort(index, kind="stable")) if index.dtype.kind in "iu" else None
 
 
+def state_variables(recording: Recording) -> tuple[str, ...]:
+    """Names of the variables of a recording that tell of the animal's state: behaviour and eye position, as far as it has them."""
+    return tuple(name for name in recording.benchmark.variables if name in recording.benchmark.components)
+
+
 def slow_features(archive: PublicArchive) -> list[tuple[NDArray[np.int64], Floats]]:
     """What of the public trials changes slowly: trials and ranks of their features, of behaviour and of responses.
 
@@ -102,7 +105,7 @@ def slow_features(archive: PublicArchive) -> list[tuple[NDArray[np.int64], Float
     """
     recording = archive.recording
     everything = np.arange(len(archive.tier))
-    moods = [np.asarray(getattr(recording, v), dtype=np.float64) for v in _VARIABLES]
+    moods = [np.asarray(getattr(recording, v), dtype=np.float64) for v in state_variables(recording)]
     moods = [values for values in moods if values.any()]
     found = [(everything, _ranked(np.concatenate(moods, axis=1)))] if moods else []
     public = np.flatnonzero(~archive.tested) if archive.is_track else everything

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.benchmarks.tiers import TRAINING_TIERS
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
@@ -54,12 +53,13 @@ def _of_variable(
     material: Material, archive: PublicArchive, variable: str, members: dict[str, Array]
 ) -> Iterator[Finding]:
     values = getattr(archive.recording, variable)
-    training = np.flatnonzero(archive.tier == "train")
-    wrong = _disagreeing(members, compute_statistics(variable, values, training))
+    benchmark = archive.recording.benchmark
+    training = np.flatnonzero(archive.tier == benchmark.training_tier)
+    wrong = _disagreeing(members, compute_statistics(variable, values, training, benchmark))
     if not wrong:
         return
     name = f"{archive.name}/meta/statistics/{variable}"
-    public = np.flatnonzero(np.isin(archive.tier, TRAINING_TIERS))
+    public = np.flatnonzero(np.isin(archive.tier, benchmark.training_tiers))
     everything = np.arange(len(archive.tier)) if variable != "responses" or not archive.is_track else public
     for rows, called in (
         (training, "training trials"),
@@ -68,7 +68,7 @@ def _of_variable(
     ):
         for ddof in (0, 1):
             if len(rows) > 1 and not _disagreeing(
-                members, _with_ddof(compute_statistics(variable, values, rows), len(rows), ddof)
+                members, _with_ddof(compute_statistics(variable, values, rows, benchmark), len(rows), ddof)
             ):
                 message = f"they are those of the {len(rows)} {called} (ddof {ddof}): public, though not what the evaluation expects."
                 yield leak("statistics", name, message, _MEND, Severity.NOTE)
@@ -86,8 +86,11 @@ def _from_withheld(material: Material, archive: PublicArchive, variable: str, me
     scale = Standardisation.from_recording(archive.recording).response_scale
     public = np.asarray(archive.recording.responses[~archive.tested], dtype=np.float64)
     # the standardisation follows from the suspect statistics, so the scale may be wrong: compare means in raw units
-    right = compute_statistics("responses", archive.recording.responses, np.flatnonzero(archive.tier == "train"))
-    scale = np.maximum(right.std, 0.01 * right.std.mean()) if right.std.any() else scale
+    benchmark = archive.recording.benchmark
+    training = np.flatnonzero(archive.tier == benchmark.training_tier)
+    right = compute_statistics("responses", archive.recording.responses, training, benchmark)
+    floor = benchmark.standardisation.response_floor
+    scale = np.maximum(right.std, floor * right.std.mean()) if right.std.any() else scale
     hidden = [material.vault.live[track.name].responses * scale, material.vault.final[track.name].responses * scale]
     mean = np.concatenate([public, *hidden]).mean(axis=0)
     stored = next((value for name, value in members.items() if name.endswith("all/mean.npy")), None)

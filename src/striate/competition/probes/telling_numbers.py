@@ -14,7 +14,6 @@ from striate.competition.probes.per_trial import PublicNumber, public_numbers
 from striate.competition.probes.public_archive import PublicArchive
 from striate.competition.probes.rank_tests import LEVEL, GroupedTarget, log_chance
 from striate.competition.probes.serial import resemblance
-from striate.competition.rules import FINAL, LIVE
 from striate.competition.vault import Vault
 from striate.recordings.checks.report import Finding
 
@@ -181,7 +180,7 @@ def _strengths(material: Material, archive: PublicArchive) -> Iterator[GroupedTa
     called = "the strength of the withheld responses"
     yield GroupedTarget(strength[rows], rows, archive.tier[rows], f"{called} within each tier")
     yield GroupedTarget(strength[rows], rows, archive.image_id[rows], f"{called} {_REPEATS}")
-    for tier in (LIVE, FINAL):
+    for tier in archive.recording.benchmark.board_tiers:
         own = rows[archive.tier[rows] == tier]
         if not len(own):
             continue
@@ -215,7 +214,7 @@ def _of_pixels(material: Material, archive: PublicArchive) -> Iterator[Finding]:
     answer = strengths(material, archive)
     if answer is None:
         return
-    for tier in (LIVE, FINAL):
+    for tier in archive.recording.benchmark.board_tiers:
         rows = np.flatnonzero((archive.tier == tier) & np.isfinite(answer))
         _, first, of_image = np.unique(archive.image_id[rows], return_index=True, return_inverse=True)
         if len(first) < 12:

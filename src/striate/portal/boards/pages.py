@@ -18,10 +18,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from striate.competition import BoardResult, Results
-from striate.competition.boards import Board
-from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
+from striate.competition.boards import Board, board_metrics
+from striate.competition.ranking import ascending
 from striate.metrics.score_summary import ceilings_by_metric, is_too_few_images
-from striate.portal.boards.metric_names import METRIC_NAMES
+from striate.portal.boards.metric_names import metric_name, shown_metrics
 from striate.portal.boards.published import board_in, published
 from striate.portal.boards.table import final_rows, table_rows
 from striate.portal.competition import competition
@@ -29,7 +29,6 @@ from striate.portal.in_force import in_force
 from striate.portal.models import Standing, Team, User
 from striate.submissions.scorecard import IntervalScore
 
-SORTS = ("rank", "date", "team", *METRICS)
 # What spreadsheets take for the beginning of a formula, also in full width; at the beginning of a text, or behind what ends a cell in the
 # spreadsheets of other languages. Invisible characters and spaces before it do not count.
 _FORMULA = re.compile(
@@ -55,7 +54,7 @@ def boards(request: HttpRequest) -> HttpResponseBase:
         first, teams = _summary(slug, board)
         best = first[0] if first else None
         shown.append(
-            (slug, board, METRIC_NAMES[board.track.metric], best, best and best["metrics"][board.track.metric], teams)
+            (slug, board, metric_name(board.track.metric), best, best and best["metrics"][board.track.metric], teams)
         )
     given = {"boards": shown, "moves": in_force().moves, "final": published() is not None}
     return render(request, "portal/boards/boards.html", given)
@@ -77,12 +76,12 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
     key = f"board/{slug}/{standing.made_at.timestamp()}/{get_language()}/{wanted}"
     table = cache.get(key)
     if table is None:
-        metrics = [*_metrics(board), *NORMALISED_METRICS]
+        metrics = _metrics(board)
         rows = choice.applied(standing.rows)
         ceiling = ceilings_by_metric(standing.ceilings) if rows and choice.baselines else None
         shown = {
             "rows": table_rows(rows, metrics, bands=choice.sort == "rank", ceiling=ceiling),
-            "columns": [(name, METRIC_NAMES[name]) for name in metrics],
+            "columns": [(name, metric_name(name)) for name in metrics],
             "level": level_text(),
             "sort": choice.sort,
             "empty": not rows,
@@ -99,7 +98,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
             "slug": slug,
             "standing": standing,
             "table": mark_safe(table),  # a template made and escaped it
-            "metric": METRIC_NAMES[board.track.metric],
+            "metric": metric_name(board.track.metric),
             "level": level_text(),
             "own": _own(request, standing),
             "ceilings": standing.ceilings,
@@ -109,7 +108,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponseBase:
                 ("rank", _("rank")),
                 ("date", _("date")),
                 ("team", _("team")),
-                *((n, METRIC_NAMES[n]) for n in METRICS),
+                *((name, metric_name(name)) for name in _sorting_metrics()),
             ],
             "query": request.GET.urlencode(),
             "final": published() is not None,
@@ -144,7 +143,7 @@ def live_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The live board as CSV, safe to open in a spreadsheet."""
     rows = Choice.of(request.GET).applied(_standing(board_of(slug)).rows)
     header = ["rank", "band", "team", "baseline", "receipt", "date", "submissions"]
-    parts, columns = ("mean", "low", "high"), (*METRICS, *NORMALISED_METRICS)
+    parts, columns = ("mean", "low", "high"), shown_metrics()
     return _csv(
         slug,
         header + [f"{name}{end}" for name in columns for end in ("", "_low", "_high")],
@@ -166,14 +165,14 @@ def final(request: HttpRequest, slug: str) -> HttpResponseBase:
     key = f"final/{slug}/{results.chain}/{get_language()}/{hashlib.sha256(results.scorer.encode()).hexdigest()}"
     table = cache.get(key)
     if table is None:
-        metrics = [*_metrics(board), *NORMALISED_METRICS]
-        columns = [METRIC_NAMES[name] for name in metrics]
+        metrics = _metrics(board)
+        columns = [metric_name(name) for name in metrics]
         rows = final_rows(found.rows, metrics, ceilings_by_metric(found.ceilings))
         too_few = any(is_too_few_images(row.reason) for row in found.rows)
         shown = {"rows": rows, "columns": columns, "level": level_text(), "too_few": too_few}
         table = render_to_string("portal/boards/final_table.html", shown)
         cache.set(key, table, _KEPT)
-    about = {"board": board, "slug": slug, "metric": METRIC_NAMES[found.metric], "results": results}
+    about = {"board": board, "slug": slug, "metric": metric_name(found.metric), "results": results}
     known = [each.team for each in results.disqualified]
     since = Team.objects.exclude(disqualified_at=None).exclude(name__in=known)
     out = {each.name for each in since}.intersection(found.winners)
@@ -207,7 +206,7 @@ def final_csv(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The final board as CSV, safe to open in a spreadsheet."""
     _board, _results, found = _final(slug)
     header = ["rank", "band", "team", "baseline", "receipt", "date", "score", "low", "high", "live_score"]
-    columns = (*METRICS, *NORMALISED_METRICS)
+    columns = shown_metrics()
     return _csv(
         f"{slug}-final",
         header + [f"{name}{end}" for name in columns for end in ("", "_low", "_high")],
@@ -232,8 +231,13 @@ def _final(slug: str) -> tuple[Board, Results, BoardResult]:
     return board, results, found
 
 
-def _metrics(board: Board) -> list[str]:
-    return sorted(METRICS, key=lambda name: name != board.track.metric)  # what ranks stands first
+def _metrics(board: Board) -> tuple[str, ...]:
+    return board_metrics(competition().rules.benchmark, board.track.metric)
+
+
+def _sorting_metrics() -> tuple[str, ...]:
+    """Metrics that readers can sort boards by."""
+    return competition().rules.benchmark.metrics.names
 
 
 def _csv(name: str, header: list[str], rows: Iterable[list[Any]]) -> HttpResponse:
@@ -265,7 +269,7 @@ class Choice:
     Attributes
     ----------
     sort
-        One of `SORTS`.
+        ``"rank"``, ``"date"``, ``"team"``, or the name of a metric.
     team
         Part of a name.
     band
@@ -284,7 +288,7 @@ class Choice:
         """Read an address; what it says wrongly is as if it was not said."""
         sort, band = asked.get("sort", "rank"), asked.get("band", "").strip()
         return cls(
-            sort if sort in SORTS else "rank",
+            sort if sort in ("date", "team", *_sorting_metrics()) else "rank",
             asked.get("team", "").strip()[:60],
             int(band) if band.isascii() and band.isdigit() and len(band) < 7 else None,
             asked.get("baselines") != "off",
@@ -303,9 +307,8 @@ class Choice:
             return sorted(kept, key=lambda row: row["date"], reverse=True)
         if self.sort == "team":
             return sorted(kept, key=lambda row: row["team"].casefold())
-        if self.sort in METRICS:
-            means = [(row["metrics"][self.sort]["mean"], row) for row in kept]
-            return [row for _mean, row in sorted(means, key=lambda pair: (pair[0] is None, -(pair[0] or 0.0)))]
+        if self.sort != "rank":
+            return sorted(kept, key=lambda row: ascending(row["metrics"][self.sort]["mean"], self.sort))
         return kept
 
 

@@ -12,8 +12,9 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from striate.competition.boards import Board
+from striate.competition.ranking import ascending
 from striate.metrics.score_summary import ceilings_by_metric
-from striate.portal.boards.metric_names import METRIC_NAMES
+from striate.portal.boards.metric_names import metric_name
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.decimals import decimals
 from striate.portal.models import Score, Standing, Team
@@ -72,8 +73,8 @@ class Progress:
 
     @property
     def best(self) -> Point:
-        """The submission with the highest score; of equal ones the first."""
-        return max(self.points, key=lambda point: point.mean)
+        """The submission with the best score; of equal ones the first."""
+        return next(point for point in self.points if point.mean == self.points[-1].best)
 
 
 def progress_of(team: Team, board: Board) -> Progress | None:
@@ -92,7 +93,7 @@ def progress_of(team: Team, board: Board) -> Progress | None:
         value = {name: _rounded(score.metrics[metric][name]) for name in ("mean", "low", "high")}
         if value["mean"] is None:
             continue
-        best = max(value["mean"], points[-1].best) if points else value["mean"]
+        best = min((value["mean"], *(point.best for point in points[-1:])), key=lambda score: ascending(score, metric))
         own = score.submission
         points.append(Point(own.pk, own.filename, own.received_at, value["mean"], value["low"], value["high"], best))
     if not points:
@@ -100,9 +101,9 @@ def progress_of(team: Team, board: Board) -> Progress | None:
     standing = Standing.objects.filter(track=track, protocol=protocol).first()
     rows = standing.rows if standing else []
     lines = {row["team"]: row["metrics"][metric]["mean"] for row in rows if row["baseline"]}
-    lines[_("ceiling (image alone)")] = ceilings_by_metric(standing.ceilings)[metric] if standing else None
+    lines[_("ceiling (image alone)")] = ceilings_by_metric(standing.ceilings).get(metric) if standing else None
     known = {name: value for name, value in lines.items() if value is not None}
-    return Progress(board, str(METRIC_NAMES[metric]), tuple(points), known)
+    return Progress(board, metric_name(metric), tuple(points), known)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.competition.ranking import bands, ranks
+from striate.competition.ranking import ascending, bands, ranks
 from striate.competition.tables import Ranking
 from striate.metrics.bootstrap import BootstrapEstimate
 
@@ -44,9 +44,9 @@ class Entry:
     band: int | None = None
 
 
-def ranked(entries: Sequence[Entry], rules: Ranking) -> list[Entry]:
-    """Order entries from the best to the worst, with ranks and bands."""
-    ordered = sorted(entries, key=lambda e: (e.value is None, -(e.value or 0.0), e.at, e.number))
+def ranked(entries: Sequence[Entry], metric: str, rules: Ranking) -> list[Entry]:
+    """Order entries from the best to the worst by a metric, with ranks and bands."""
+    ordered = sorted(entries, key=lambda entry: (*ascending(entry.value, metric), entry.at, entry.number))
     rank_of = ranks([None if entry.baseline else entry.value for entry in ordered])
     with_rank = [entry for entry, rank in zip(ordered, rank_of, strict=True) if rank is not None]
     band_of = iter(bands(with_rank, lambda best, other: _told_apart(best.draws, other.draws, rules.level)))

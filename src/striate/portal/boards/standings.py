@@ -10,7 +10,6 @@ from django.utils import timezone
 from striate.competition import LiveTruth
 from striate.competition.boards import Board
 from striate.competition.ceilings import board_ceilings
-from striate.competition.rules import LIVE
 from striate.competition.selection import finalists
 from striate.portal.boards.ranking import Entry, ranked
 from striate.portal.competition import competition
@@ -67,7 +66,7 @@ def rows(board: Board, version: str) -> list[dict[str, Any]]:
         )
         for receipt in chosen
     ]
-    return [_public(entry, scores[entry.number], sent) for entry in ranked(entries, rules.ranking)]
+    return [_public(entry, scores[entry.number], sent) for entry in ranked(entries, board.track.metric, rules.ranking)]
 
 
 def _scores(board: Board, version: str) -> dict[int, Score]:
@@ -103,5 +102,5 @@ def _rounded(values: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=32)
 def _ceilings(live: LiveTruth, track: str) -> dict[str, float | None]:
-    found = board_ceilings(live.truths[track], LIVE, live.rules.ranking.seed)
+    found = board_ceilings(live.truths[track], live.rules.live_tier, live.rules.ranking.seed)
     return {name: None if value is None else round(value, DECIMALS) for name, value in found.items()}

@@ -80,7 +80,7 @@ def _table(
 ) -> SafeString:
     """Write rows; `last` are the cells of each between its metrics and its date."""
     first = [row["metrics"].get(metrics[0], _UNKNOWN) for row in rows]
-    limit = ceiling[metrics[0]] if ceiling else None
+    limit = ceiling.get(metrics[0]) if ceiling else None
     scale = Scale.of([limit, *(value[part] for value in first for part in ("mean", "low", "high"))])
     written = []
     if rows and ceiling and any(value is not None for value in ceiling.values()):
@@ -98,9 +98,9 @@ def _table(
 def _ceiling(ceiling: Mapping[str, float | None], metrics: Sequence[str], scale: Scale, empty: int) -> str:
     cells = [f'<td></td><td></td><th scope="row">{escape(_("ceiling (image alone)"))}</th>']
     for place, name in enumerate(metrics):
-        cells.append(f'<td class="number">{_value(ceiling[name], None)}</td>')
+        cells.append(f'<td class="number">{_value(ceiling.get(name), None)}</td>')
         if place == 0:
-            cells.append(f"<td>{scale.bar(ceiling[name], None, None)}</td>")
+            cells.append(f"<td>{scale.bar(ceiling.get(name), None, None)}</td>")
     return f'<tr class="ceiling">{"".join(cells)}{"<td></td>" * empty}</tr>'
 
 

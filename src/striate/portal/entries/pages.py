@@ -14,7 +14,7 @@ from striate.competition.results import MetricResult, board_name
 from striate.errors import InputError
 from striate.metrics.score_summary import is_too_few_images
 from striate.portal.access import admitted, may_see
-from striate.portal.boards.metric_names import METRIC_NAMES
+from striate.portal.boards.metric_names import metric_name, shown_metrics
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.published import published
 from striate.portal.boards.standings import DECIMALS
@@ -59,15 +59,15 @@ def show(request: HttpRequest, receipt: int) -> HttpResponseBase:
         "writes": user is not None and may_write(user, own),
         "versions": own.cards.all() if inside else (),
         "live": [
-            (label, {**values, "too_few": is_too_few_images(values["reason"])})
-            for name, label in METRIC_NAMES.items()
+            (metric_name(name), {**values, "too_few": is_too_few_images(values["reason"])})
+            for name in shown_metrics()
             if (values := found.row["metrics"].get(name))
         ]
         if found.row
         else (),
         "level": level_text(),
-        "labels": list(METRIC_NAMES.values()),
-        "final": found.final and [(METRIC_NAMES[name], _stated(found.final.metrics[name])) for name in METRIC_NAMES],
+        "labels": [metric_name(name) for name in shown_metrics()],
+        "final": found.final and [(metric_name(name), _stated(found.final.metrics[name])) for name in shown_metrics()],
         "parts": found.final and [_part(part) for part in found.final.parts],
         "chain": results and results.chain,
     }
@@ -114,7 +114,7 @@ def _part(part: Any) -> tuple[str, int, list[str]]:
     name = (
         _("area %(name)s") % {"name": part.name} if part.kind == "area" else _("depth %(name)s") % {"name": part.name}
     )
-    return name, part.neurons, [_number(part.scores[metric]) for metric in METRIC_NAMES]
+    return name, part.neurons, [_number(part.scores[metric]) for metric in shown_metrics()]
 
 
 def _stated(value: MetricResult) -> str:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from striate._internal.text_cleaning import clean_line
 from striate.portal.competition import competition, place
 from striate.portal.models import Submission, User
-from striate.portal.receiving.taking import CSVS, NATIVE
+from striate.portal.receiving.taking import CSVS, NATIVE, takes_csvs
 
 
 class _Files(forms.ClearableFileInput):
@@ -56,6 +56,9 @@ class Submit(forms.Form):
         made = competition()
         boards = [(slug, str(board)) for slug, board in made.boards.items()]
         self.fields["board"].choices = [("", _("as the file says")), *boards]  # type: ignore[attr-defined]
+        if not takes_csvs():
+            del self.fields["board"]
+            self.fields["file"].help_text = _("A native submission (.parquet).")
         if user.is_staff:
             names = [(each.name, each.name) for each in made.rules.baselines]
             none = [("", _("no: of my team"))] if user.team else []
@@ -69,6 +72,8 @@ class Submit(forms.Form):
         names = [each.name or "" for each in sent]
         if len(sent) == 1 and not names[0].lower().endswith(".csv"):
             return {NATIVE: _path(sent[0])}
+        if not takes_csvs():
+            raise forms.ValidationError(_("Send one native file (.parquet)."))
         if sorted(names) != sorted(CSVS):
             raise forms.ValidationError(
                 _("Send one native file, or both CSVs of 2022 at once, called %(names)s; these came: %(came)s.")

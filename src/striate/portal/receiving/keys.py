@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from striate._internal.atomic_write import atomic_write
 from striate.competition import arrays
-from striate.competition.rules import FINAL, LIVE, Rules, parse_rules
+from striate.competition.rules import Rules, parse_rules
 from striate.errors import InputError
 from striate.submissions.trial_table import TrialIds, as_id_array
 
@@ -24,7 +24,7 @@ def write_keys(path: Path, competition: "Competition") -> None:
     content = {"version": competition.version, "rules": competition.rules_text}
     for track in competition.rules.tracks:
         archive = competition.folder / competition.manifest.archive(track.session).path
-        keys = TrialIds.from_recording(open_recording(archive), (LIVE, FINAL))
+        keys = TrialIds.from_recording(open_recording(archive), competition.rules.benchmark.board_tiers)
         content |= {f"{track.name}/{field}": getattr(keys, field) for field in _FIELDS}
     with atomic_write(path, overwrite=True) as aside:
         aside.write_bytes(arrays.dump(content))
@@ -54,5 +54,5 @@ def parsed_keys(data: bytes, source: str) -> tuple[Rules, dict[str, TrialIds]]:
         unit_ids, tier, trial_idx, image_id = columns[track.name]
         count = len(tier)
         ids = as_id_array(trial_idx, "trial indices", count), as_id_array(image_id, "image ids", count)
-        keys[track.name] = TrialIds(track.session, unit_ids, tier, *ids)
+        keys[track.name] = TrialIds(track.session, unit_ids, tier, *ids, rules.benchmark)
     return rules, keys

@@ -18,7 +18,7 @@ from striate.competition import Board
 from striate.errors import InputError
 from striate.metrics.score_summary import is_too_few_images
 from striate.portal.access import admitted, competes, require_no_rival, require_visible, signed_in
-from striate.portal.boards.metric_names import METRIC_NAMES
+from striate.portal.boards.metric_names import metric_name, shown_metrics
 from striate.portal.boards.pages import level_text
 from striate.portal.boards.standings import DECIMALS
 from striate.portal.competition import competition, place
@@ -170,7 +170,7 @@ def life(request: HttpRequest, number: UUID) -> HttpResponseBase:
 def _about(own: Submission, user: Any) -> dict[str, Any]:
     score = Score.objects.filter(submission=own).order_by("-pk").first()
     shown = score and [
-        (METRIC_NAMES[name], rounded(score.metrics[name])) for name in METRIC_NAMES if name in score.metrics
+        (metric_name(name), rounded(score.metrics[name])) for name in shown_metrics() if name in score.metrics
     ]
     same: Any = ()
     if user.is_staff and not competes(user):  # shown to organisers, and to nobody else

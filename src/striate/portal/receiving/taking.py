@@ -38,6 +38,11 @@ def largest_file() -> int:
     return competition().rules.limits.megabytes * 10**6
 
 
+def takes_csvs() -> bool:
+    """Whether the benchmark of the competition allows the CSVs of 2022."""
+    return "sensorium_csv" in competition().rules.benchmark.submission.formats
+
+
 def require_files(files: Mapping[str, Path]) -> int:
     """Bytes of the files of a submission.
 
@@ -46,6 +51,8 @@ def require_files(files: Mapping[str, Path]) -> int:
     InputError
         If they are others than the native file or both CSVs, or too large.
     """
+    if set(files) != {NATIVE} and not takes_csvs():
+        raise InputError(_("Send one native file (.parquet)."))
     if set(files) not in ({NATIVE}, set(CSVS)):
         raise InputError(
             _("Send one native file, or both CSVs of 2022 (%(names)s).") % {"names": _(" and ").join(CSVS)}

@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from striate.competition.manifest import sha256_of
-from striate.competition.rules import FINAL, LIVE
 from striate.errors import InputError
 from striate.portal.competition import place
 from striate.portal.models import Upload, User
@@ -95,14 +94,14 @@ def _read(sent: Mapping[str, Path], told: Mapping[str, str]) -> Iterator[Decoded
 
 
 def _found(read: Decoded) -> dict[str, Any]:
-    _rules, keys = keys_of_competition()
+    rules, keys = keys_of_competition()
     wanted = keys[read.track]
     return {
         "track": read.track,
         "protocol": read.protocol,
         "session": wanted.session,
-        "live": len(wanted.rows(LIVE)),
-        "final": len(wanted.rows(FINAL)),
+        "live": len(wanted.rows(rules.live_tier)),
+        "final": len(wanted.rows(rules.final_tier)),
         "neurons": len(wanted.unit_ids),
         "mean": float(sum(row.sum(dtype="float64") for row in read.predictions) / read.predictions.size),
         "most": float(max(row.max() for row in read.predictions)),

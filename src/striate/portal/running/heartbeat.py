@@ -20,13 +20,14 @@ log = logging.getLogger("striate.portal.worker")
 def heartbeat() -> Iterator[None]:
     """Say so as long as the context lasts."""
     from striate.competition.commitment import scorer
+    from striate.portal.competition import competition
     from striate.portal.models import Worker
 
     name, begun = f"{platform.node()}-{os.getpid()}", timezone.now()
 
     def beat() -> None:
         with _whatever_the_database_does():
-            now = {"scorer": scorer(), "started_at": begun, "seen_at": timezone.now()}
+            now = {"scorer": scorer(competition().rules.benchmark), "started_at": begun, "seen_at": timezone.now()}
             Worker.objects.update_or_create(name=name, defaults=now)
 
     def leave() -> None:

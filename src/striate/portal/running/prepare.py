@@ -11,9 +11,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from striate.competition.benchmark_rules import check_metrics
 from striate.competition.commitment import Commitment
+from striate.competition.rules import read_rules
 from striate.errors import InputError
 from striate.portal.place import FILE_MODE, Place
+from striate.portal.plugins import load_plugins
 from striate.portal.secret_key import told_key
 from striate.portal.vaults import refuse_readable_vault
 
@@ -72,6 +75,8 @@ def prepare(place: Place, *, live_truth: Path | None = None) -> Prepared:
     near = (live_truth.parent,) if live_truth else ()
     refuse_readable_vault((place.competition, place.competition.parent, place.data, *near))
     Commitment.read(place.competition)
+    load_plugins()
+    check_metrics(read_rules(place.competition)[0].benchmark)
     place.prepare()
     with FileLock(place.data / ".prepare.lock", mode=FILE_MODE), _alone(place):
         from django.conf import settings

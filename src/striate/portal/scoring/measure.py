@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.competition import LiveTruth
-from striate.competition.rules import LIVE
-from striate.metrics import Repeats, bootstrap, evaluate
-from striate.metrics.score_summary import summarise_scores
+from striate.metrics import Repeats, estimate_metrics
 from striate.submissions.alignment import align
 from striate.submissions.trial_table import TrialIds
 
@@ -47,13 +45,20 @@ def measure(predictions: NDArray[np.float32], keys: TrialIds, live: LiveTruth, t
         Whose.
     """
     truth, rules = live.truths[track], live.rules
-    rows = truth.rows(LIVE)
-    own = align(keys, truth, LIVE).reorder(predictions)
+    rows = truth.rows(rules.live_tier)
+    own = align(keys, truth, rules.live_tier).reorder(predictions)
     responses, repeats = truth.responses[rows], Repeats(truth.image_id[rows])
-    found = evaluate(responses, own, repeats)
     ranking = rules.ranking
-    drawn = bootstrap(responses, own, repeats, resamples=ranking.resamples, seed=ranking.seed, level=ranking.level)
-    said = summarise_scores(found, drawn, len(repeats.images))
+    found = estimate_metrics(
+        rules.benchmark.metrics.shown,
+        responses,
+        own,
+        repeats,
+        resamples=ranking.resamples,
+        seed=ranking.seed,
+        level=ranking.level,
+    )
+    said = {name: each.summary for name, each in found.items()}
     metrics: dict[str, dict[str, float | str | None]] = {
         name: {
             "mean": each.mean,
@@ -64,6 +69,8 @@ def measure(predictions: NDArray[np.float32], keys: TrialIds, live: LiveTruth, t
         for name, each in said.items()
     }
     metric = rules.track(track).metric
-    resampled = getattr(drawn, metric)
-    first = np.nan if resampled.value is None else resampled.value
-    return Measured(said[metric].mean, metrics, np.concatenate([[first], resampled.samples]))
+    resampled = found[metric].bootstrap
+    draws = np.array([np.nan])
+    if resampled is not None:
+        draws = np.concatenate([[np.nan if resampled.value is None else resampled.value], resampled.samples])
+    return Measured(said[metric].mean, metrics, draws)

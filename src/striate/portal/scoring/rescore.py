@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from striate.competition import LiveTruth
 from striate.competition.commitment import scorer
+from striate.portal.competition import competition
 from striate.portal.models import Standing
 from striate.portal.models.submissions import State
 from striate.portal.scoring.later import rank_later
@@ -27,13 +28,18 @@ def rescore(lease: Lease, live: LiveTruth) -> None:
     """
     submission = lease.job.submission
     assert submission is not None
-    if lease.job.scorer != scorer():  # a worker of another version has been started, or has not ended yet
+    if lease.job.scorer != scorer(
+        competition().rules.benchmark
+    ):  # a worker of another version has been started, or has not ended yet
         if timezone.now() - lease.job.created_at > _LONGEST:
             lease.finish()
         else:
             lease.postpone(_BEFORE_OTHERS)
         return
-    if submission.state != State.SCORED or submission.scores.filter(scorer=scorer()).exists():
+    if (
+        submission.state != State.SCORED
+        or submission.scores.filter(scorer=scorer(competition().rules.benchmark)).exists()
+    ):
         lease.finish()
         return
     found = measured(submission, live)
@@ -41,5 +47,5 @@ def rescore(lease: Lease, live: LiveTruth) -> None:
         written(submission, found)
         # Two that end at once see each other: one of them is the last, and has the board ranked.
         list(Standing.objects.select_for_update().filter(track=submission.track, protocol=submission.protocol))
-        if not without(submission.track, submission.protocol, scorer()).exists():
+        if not without(submission.track, submission.protocol, scorer(competition().rules.benchmark)).exists():
             rank_later(submission.track, submission.protocol)

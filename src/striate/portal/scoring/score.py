@@ -5,7 +5,7 @@ from django.db import transaction
 from striate.competition import LiveTruth
 from striate.competition.commitment import scorer
 from striate.errors import InputError
-from striate.portal.competition import place
+from striate.portal.competition import competition, place
 from striate.portal.models import Score, Submission
 from striate.portal.models.submissions import State
 from striate.portal.receiving import store
@@ -70,5 +70,9 @@ def written(submission: Submission, found: Measured) -> Score:
     """Write what was measured, by this version of the scorer."""
     draws = found.draws.astype("<f8").tobytes()
     return Score.objects.create(
-        submission=submission, scorer=scorer(), value=found.value, metrics=found.metrics, draws=draws
+        submission=submission,
+        scorer=scorer(competition().rules.benchmark),
+        value=found.value,
+        metrics=found.metrics,
+        draws=draws,
     )
