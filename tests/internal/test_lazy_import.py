@@ -5,6 +5,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.submissions.examples import example
 
@@ -50,4 +51,18 @@ def test_a_page_of_results_needs_no_pytorch() -> None:
     """A portal draws them, and each of its processes would hold it."""
     code = "import sys, striate.report, striate.competition.results_page; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.slow
+def test_a_model_is_loaded_without_the_compiler_of_pytorch(tmp_path: Path) -> None:  # whose import takes two seconds
+    from striate.models import EncoderSettings, ModelInputs
+    from striate.models.serialisation import build_model, save
+
+    model = build_model(EncoderSettings(), ModelInputs((1, 36, 64), {"mouse": np.zeros((5, 3))}))
+    save(model, tmp_path / "model.safetensors")
+    code = "import sys; from striate.models.serialisation import load_model; load_model(sys.argv[1]); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model.safetensors")], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "False"

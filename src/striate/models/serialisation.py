@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from striate._internal.atomic_write import atomic_write, utf8_path
 from striate._internal.paths import expand_path
@@ -351,8 +352,25 @@ def meta_state_dict(settings: Settings, inputs: ModelInputs) -> dict[str, Tensor
 
 
 def _meta_state(settings: Settings, inputs: ModelInputs, neurons: Mapping[str, int]) -> dict[str, Tensor]:
-    with torch.device("meta"):
+    with torch.device("meta"), _WithoutInitialisation():
         return dict(empty_model(settings, replace(inputs, coordinates=zero_coordinates(neurons))).state_dict())
+
+
+class _WithoutInitialisation(TorchFunctionMode):
+    """Leave out the random initialisation of tensors on the device ``meta``, which have no values to set.
+
+    PyTorch would import its compiler for normally distributed values on this device, which takes two seconds.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func.__name__.endswith(("normal_", "uniform_")):  # also those of torch.nn.init
+            tensor: Tensor = args[0] if args else kwargs["tensor"]
+            if tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)
 
 
 def zero_coordinates(neurons: Mapping[str, int]) -> dict[str, NDArray[np.float64]]:
