@@ -98,6 +98,11 @@ def test_a_changed_plugin_file_changes_its_benchmark(tmp_path: Path) -> None:
         ({"stimulus": {"channels": []}}, "at least 1 item"),
         ({"stimulus": {"frames": 3}}, "set frames = 1"),
         ({"stimulus": {"height": 3}}, "height and width belong together"),
+        (
+            {"stimulus": {"height": 32, "width": 48, "input_size": [36, 64]}},
+            r"input_size is \[36, 64\], which would distort images of 32×48 pixels: .* such as \[36, 54\]",
+        ),
+        ({"stimulus": {"input_size": [36]}}, "input_size"),
         ({"stimulus": {"range": [1, 0]}}, "smallest value, then the largest"),
         ({"behavior": {"names": ["x", "x"]}}, "'x' is listed twice"),
         ({"behavior": {"names": ["x"], "aliases": {"y": ["z"]}}}, "aliases are given for 'y'"),

@@ -145,3 +145,13 @@ def test_image_files_are_colour_only_where_the_benchmark_is() -> None:
         RawImages(np.full((3, 4, 6), 255, np.uint8), rgb)
     with pytest.raises(InputError, match="with the channels red, green, blue"):
         RawImages(np.zeros((4, 6)), rgb)
+
+
+def test_by_default_images_have_the_size_that_their_benchmark_names() -> None:
+    assert striate.loaders(small_recording()).input_shape == (1, 36, 64)
+    assert striate.loaders(small_recording(shape=(20, 20))).input_shape == (1, 36, 36)
+    assert striate.loaders(colour_recording()).input_shape == (2, 32, 48)
+    stimulus = {"channels": ["uv", "green"], "height": 32, "width": 48, "input_size": [16, 24]}
+    assert striate.loaders(described(stimulus=stimulus)).input_shape == (2, 16, 24)
+    with pytest.raises(InputError, match=r"\[36, 64\] would distort the images of mouse_a.*such as \[36, 54\]"):
+        striate.loaders(colour_recording(), image_size=(36, 64))

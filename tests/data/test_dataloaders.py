@@ -12,7 +12,9 @@ from tests.fixtures.recordings import small_recording
 from torch.nn.functional import interpolate
 
 import striate
-from striate.data import Batch, Loaders, Standardisation, TrialLoader
+from striate.benchmarks import load_benchmark
+from striate.benchmarks.tables import Stimulus
+from striate.data import Batch, DataSettings, Loaders, Standardisation, TrialLoader
 from striate.errors import InputError, WithheldError
 from striate.recordings import Recording
 
@@ -86,8 +88,18 @@ def test_images_stay_as_recorded_if_asked() -> None:
 
 def test_a_size_that_would_distort_is_refused() -> None:
     with pytest.raises(InputError, match=r"would distort the images of 7-1-1, which have 20×20 .*\[36, 36\]"):
-        striate.loaders(small_recording(shape=(20, 20)))
-    striate.loaders(small_recording(shape=(135, 240), training=4, validation=1, test_images=1))
+        striate.loaders(small_recording(shape=(20, 20)), image_size=[36, 64])
+    striate.loaders(small_recording(shape=(135, 240), training=4, validation=1, test_images=1), image_size=[36, 64])
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+@settings(max_examples=50)
+def test_the_size_of_the_benchmark_keeps_proportions(height: int, width: int) -> None:
+    stimulus = load_benchmark().stimulus
+    chosen = DataSettings().input_size(stimulus, (height, width))
+    assert chosen[0] == 36
+    assert chosen == (36, 64) or abs(chosen[1] - 36 * width / height) <= max(0.5, 1 - 36 * width / height)
+    assert Stimulus().input_size_of(height, width) == (height, width)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])

@@ -61,6 +61,28 @@ def test_a_recipe_of_plugins_trains_and_says_what_it_needs(installed: dict[str, 
     assert {(plugin["package"], plugin["version"]) for plugin in provenance["plugins"]} == {("striate-examples", "1.0")}
 
 
+def test_a_benchmark_goes_from_its_description_to_scores(installed: dict[str, str], tmp_path: Path) -> None:
+    mice, run_folder, predicted = tmp_path / "mice", tmp_path / "run", tmp_path / "p.parquet"
+    counts = ["--neurons", "8", "--train", "40", "--validation", "8", "--test-images", "5", "--repeats", "4"]
+    simulate = ["simulate", str(mice), "--benchmark", "colour-mice", "--pretraining", "1", *counts]
+    run(installed, "striate", *simulate)
+    archive = str(mice / "mouse_a.zip")
+    run(installed, "striate", "check", archive)
+    (tmp_path / "recipe.toml").write_text(
+        "[data]\naugmentations = [{type = 'contrast'}]\n[model.core]\ntype = 'pooled'\n[schedule]\nmax_epochs = 1\n"
+    )
+    run(installed, "striate", "train", str(tmp_path / "recipe.toml"), archive, "--out", str(run_folder))
+    provenance = json.loads((run_folder / "provenance.json").read_text())
+    assert {(plugin["kind"], plugin["name"]) for plugin in provenance["plugins"]} == {
+        ("augmentations", "contrast"),
+        ("cores", "pooled"),
+    }
+    tiers = [part for tier in ("seen", "gratings") for part in ("--tier", tier)]
+    run(installed, "striate", "predict", str(run_folder), archive, "--out", str(predicted), *tiers)
+    assert "rank correlation" in run(installed, "striate", "score", str(predicted), archive)
+    assert "colour-mice" in run(installed, "striate", "benchmarks", "list")
+
+
 def test_a_model_of_ones_own_trains_by_its_name(installed: dict[str, str], tmp_path: Path) -> None:
     archive, out = tmp_path / "mouse.zip", tmp_path / "run"
     write(small_recording(), archive)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.fixtures.recordings import COLOUR_MICE, colour_recording
-from tests.training.small import small_recipe
+from tests.fixtures.recordings import COLOUR_MICE, colour_recording, small_recording
+from tests.training.small import TABLES, small_recipe
 
 import striate
 from striate.errors import InputError
@@ -58,9 +58,18 @@ def test_from_a_description_to_predictions(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_recipe_of_striate_is_trained_on_it(tmp_path: Path) -> None:
-    train_and_predict(
-        "cnn-small-behavior", recordings(tmp_path), tmp_path, ["data.image_size='original'", "schedule.max_epochs=2"]
-    )
+    run = train_and_predict("cnn-small-behavior", recordings(tmp_path), tmp_path, ["schedule.max_epochs=2"])
+    assert run.recipe.data.image_size == (32, 48), "the size of the benchmark, as a run records it"
+
+
+def test_a_run_records_the_size_that_the_benchmark_names(tmp_path: Path) -> None:
+    recipe, recording = {**TABLES, "data": {"batch_size": 16}}, small_recording(shape=(36, 64))
+    by_name = striate.train(recipe, recording, tmp_path / "by-name", overrides=["schedule.max_epochs=1"])
+    assert by_name.recipe.data.image_size == (36, 64)
+    size = ["schedule.max_epochs=1", "data.image_size=[36,64]"]
+    by_size = striate.train(recipe, recording, tmp_path / "by-size", overrides=size)
+    names = ("recipe.toml", "weights.safetensors")
+    assert all((by_name.folder / name).read_bytes() == (by_size.folder / name).read_bytes() for name in names)
 
 
 def test_statistics_of_the_inputs_are_kept_with_the_benchmark(tmp_path: Path) -> None:

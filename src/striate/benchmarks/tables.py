@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from striate._internal.file_names import file_name_problem
 from striate._internal.text_cleaning import Line, OptionalLine
+from striate.benchmarks.image_sizes import distorts, same_proportions
 from striate.benchmarks.session_names import is_session
 from striate.errors import InputError, nearest, quoted
 
@@ -65,6 +66,7 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).lower()
 
 
+Pixels = Annotated[int, Field(ge=1, le=2**14)]
 Names = Annotated[tuple[Line, ...], BeforeValidator(_as_tuple), AfterValidator(_listed_once), Field(max_length=256)]
 ComponentName = Annotated[str, AfterValidator(_component_name)]
 ComponentNames = Annotated[
@@ -91,6 +93,9 @@ class Stimulus(Table):
         Size of the images in pixels; left out if recordings differ in it.
     range
         Smallest and largest pixel value.
+    input_size
+        Height and width, in pixels, that images are rescaled to for models, unless a recipe says otherwise; left out if models
+        take images as they were recorded.
 
     Examples
     --------
@@ -100,9 +105,10 @@ class Stimulus(Table):
 
     channels: Annotated[Names, Field(min_length=1)] = ("grey",)
     frames: int = 1
-    height: int | None = Field(default=None, ge=1, le=2**14)
-    width: int | None = Field(default=None, ge=1, le=2**14)
+    height: Pixels | None = None
+    width: Pixels | None = None
     range: tuple[float, float] = (0.0, 255.0)
+    input_size: Annotated[tuple[Pixels, Pixels], BeforeValidator(_as_tuple)] | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -114,7 +120,36 @@ class Stimulus(Table):
             raise ValueError(
                 f"range is {list(self.range)}: give the smallest value, then the largest, such as [0, 255]"
             )
+        if self.height is not None and self.width is not None and self.input_size is not None:
+            fitting = self.input_size_of(self.height, self.width)
+            if fitting != self.input_size:
+                raise ValueError(
+                    f"input_size is {list(self.input_size)}, which would distort images of {self.height}×{self.width} pixels: choose a "
+                    f"size of the same proportions, such as {list(fitting)}"
+                )
         return self
+
+    def input_size_of(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size that models take images of a recorded size in, by default.
+
+        This is `input_size`, or the recorded size if there is none. Images of other proportions get the same height, and the width
+        that keeps their proportions.
+
+        Examples
+        --------
+        >>> stimulus = Stimulus(input_size=(36, 64))
+        >>> stimulus.input_size_of(144, 256), stimulus.input_size_of(100, 100)
+        ((36, 64), (36, 36))
+        >>> Stimulus().input_size_of(32, 48)
+        (32, 48)
+        """
+        if self.input_size is None:
+            return height, width
+        return (
+            self.input_size
+            if not distorts(self.input_size, height, width)
+            else same_proportions(self.input_size[0], height, width)
+        )
 
     @property
     def value_name(self) -> str:

@@ -11,19 +11,23 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 from pydantic.functional_validators import BeforeValidator
 
 from striate._internal.renamed_settings import renamed_setting_hint
+from striate.benchmarks.tables import Stimulus
 from striate.errors import InputError, describe_type, listed, nearest
 from striate.registry import Part, Settings, augmentations
 
 ORIGINAL: Literal["original"] = "original"
+OF_BENCHMARK: Literal["benchmark"] = "benchmark"
 
 
 def _image_size(given: object) -> object:
     """Convert None to ``"original"``, its equivalent in TOML, and a list of two sizes to a tuple."""
     if given is None or given == ORIGINAL:
         return ORIGINAL
+    if given == OF_BENCHMARK:
+        return OF_BENCHMARK
     if isinstance(given, tuple | list) and len(given) == 2 and all(type(n) is int and n > 0 for n in given):
         return tuple(given)
-    raise InputError('give height and width in pixels, such as [36, 64], or "original".')
+    raise InputError('give height and width in pixels, such as [36, 64], "benchmark", or "original".')
 
 
 def _ids(given: object) -> object:
@@ -38,7 +42,7 @@ def _names(given: object) -> object:
     return tuple(given) if isinstance(given, list) else given
 
 
-_ImageSize = Annotated[tuple[PositiveInt, PositiveInt] | Literal["original"], BeforeValidator(_image_size)]
+_ImageSize = Annotated[tuple[PositiveInt, PositiveInt] | Literal["benchmark", "original"], BeforeValidator(_image_size)]
 _Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
 _Ids = Annotated[
     tuple[int, ...],
@@ -63,7 +67,9 @@ class DataSettings(BaseModel):
         Whether to include the standardised eye position in each batch (2022: ``include_eye_position``).
     image_size
         Height and width, in pixels, that images are rescaled to, by bilinear interpolation with half-pixel centres and
-        without anti-aliasing. ``"original"`` (or None) keeps the recorded size (2022: ``scale``, a factor).
+        without anti-aliasing. ``"benchmark"`` is the size that the benchmark of the recordings names (``stimulus.input_size``, in
+        SENSORIUM 2022 ``[36, 64]``), or the recorded size if it names none. ``"original"`` (or None) keeps the recorded size
+        (2022: ``scale``, a factor).
     areas
         Keep only the neurons of these visual areas (2022: ``areas``).
     layers
@@ -93,7 +99,7 @@ class DataSettings(BaseModel):
     Examples
     --------
     >>> DataSettings(areas=["V1"], neurons=100).image_size
-    (36, 64)
+    'benchmark'
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -101,7 +107,7 @@ class DataSettings(BaseModel):
     behavior: bool = False
     behavior_planes: bool = True
     pupil_center: bool = False
-    image_size: _ImageSize = (36, 64)
+    image_size: _ImageSize = OF_BENCHMARK
     areas: _Names | None = None
     layers: _Names | None = None
     unit_ids: _Ids | None = None
@@ -118,6 +124,25 @@ class DataSettings(BaseModel):
     def extra_inputs(self) -> tuple[str, ...]:
         """Inputs beside the image, ``"behavior"`` and ``"pupil_center"``, which decide the protocol of a model."""
         return tuple(name for name in ("behavior", "pupil_center") if getattr(self, name))
+
+    def input_size(self, stimulus: Stimulus, recorded: tuple[int, int]) -> tuple[int, int]:
+        """Return the height and width that the images of a recording are rescaled to.
+
+        Parameters
+        ----------
+        stimulus
+            Stimulus of the benchmark of the recording.
+        recorded
+            Height and width of the recorded images.
+
+        Examples
+        --------
+        >>> DataSettings().input_size(Stimulus(input_size=(36, 64)), (144, 256))
+        (36, 64)
+        """
+        if isinstance(self.image_size, tuple):
+            return self.image_size
+        return recorded if self.image_size == ORIGINAL else stimulus.input_size_of(*recorded)
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:

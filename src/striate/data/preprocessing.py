@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate._internal.progress_bars import progress_bar
-from striate.data.config import ORIGINAL, DataSettings
+from striate.benchmarks.image_sizes import distorts, same_proportions
+from striate.data.config import DataSettings
 from striate.data.memory_budget import Budget, MappedArray
-from striate.data.raw_images import DISTORTION, model_images
+from striate.data.raw_images import model_images
 from striate.data.standardisation import Standardisation
 from striate.data.subsets import select_neurons
 from striate.errors import InputError
@@ -232,16 +233,14 @@ def _check_withheld_inputs(recording: Recording, settings: DataSettings) -> None
 
 def _image_size(recording: Recording, settings: DataSettings) -> tuple[int, int]:
     height, width = recording.image_shape
-    if settings.image_size == ORIGINAL:
-        return height, width
-    new_height, new_width = settings.image_size
-    if abs(new_width * height / (new_height * width) - 1) > DISTORTION:
+    size = settings.input_size(recording.benchmark.stimulus, (height, width))
+    if isinstance(settings.image_size, tuple) and distorts(size, height, width):
         raise InputError(
-            f"data.image_size = [{new_height}, {new_width}] would distort the images of {recording.session}, which have "
+            f"data.image_size = {list(size)} would distort the images of {recording.session}, which have "
             f"{height}×{width} pixels: choose a size of the same proportions, such as "
-            f'[{new_height}, {max(1, round(new_height * width / height))}], or "original".'
+            f'{list(same_proportions(size[0], height, width))}, or leave it to the benchmark ("benchmark").'
         )
-    return new_height, new_width
+    return size
 
 
 def _first_trials(images: NDArray[Any], image_ids: pd.Series[Any], rows: Rows) -> Rows:

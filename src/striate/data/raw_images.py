@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from striate._internal.arrays import as_array
 from striate._internal.paths import expand_path
+from striate.benchmarks.image_sizes import distorts, same_proportions
 from striate.benchmarks.tables import Stimulus
 from striate.errors import InputError
 from striate.recordings.pictures import RGB
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from striate.data.standardisation import Standardisation
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".npy")
-DISTORTION = 0.05  # largest accepted change of the aspect ratio
 _WHITE = 255
 _MOST_PIXELS = 2**27  # limit for one image, against mistakes and attacks
 _MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV", "LAB"}
@@ -206,10 +206,10 @@ def screen_sized(image: NDArray[Any], screen: tuple[int, int], size: tuple[int, 
     height, width = image.shape[1:]
     if (height, width) in (screen, size):
         return image
-    if abs(screen[1] * height / (screen[0] * width) - 1) > DISTORTION:
+    if distorts(screen, height, width):
         raise InputError(
             f"{_called(name)} has {height}×{width} pixels; the recording's images have {screen[0]}×{screen[1]}: crop or pad it to "
-            f"the same proportions, such as {height}×{max(1, round(height * screen[1] / screen[0]))}."
+            f"the same proportions, such as {height}×{same_proportions(height, *screen)[1]}."
         )
     resized: NDArray[np.float32] = rescaled(image[None], screen, antialias=True)[0]
     return resized

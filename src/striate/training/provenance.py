@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 import striate
 from striate.catalog import collect_citations
 from striate.data import Loaders, SessionLoaders
+from striate.data.config import OF_BENCHMARK
 from striate.errors import InputError, option
 from striate.recordings import Recording
 from striate.training import run as files
@@ -35,6 +36,13 @@ def without_folders(recipe: Recipe) -> Recipe:
     path = recipe.loss.neuron_weights
     loss = recipe.loss.model_copy(update={"neuron_weights": None if path is None else Path(path).name})
     return recipe.model_copy(update={"plugins": plugins, "loss": loss})
+
+
+def with_image_size(recipe: Recipe, size: tuple[int, int]) -> Recipe:
+    """Return the recipe with the size that its images have been given, if it is that of the benchmark."""
+    if recipe.data.image_size != OF_BENCHMARK:
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"image_size": size})})
 
 
 def collect_provenance(

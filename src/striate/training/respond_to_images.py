@@ -16,7 +16,6 @@ from striate._internal.devices import resolve_device
 from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
 from striate.data.batch import Batch
-from striate.data.config import ORIGINAL
 from striate.data.raw_images import RawImages, model_images, screen_sized
 from striate.errors import InputError, listed, nearest
 from striate.models.kernels import freed_memory_kept
@@ -61,8 +60,7 @@ def respond(
         pupil = standardisation.pupil_center(pupil)
     target = resolve_device(device)
     encoder = (run.encoder() if module is None else run.encoder(module)).to(target)
-    chosen = run.recipe.data.image_size
-    size = inputs.image_shape if chosen == ORIGINAL else (int(chosen[0]), int(chosen[1]))
+    size = run.recipe.data.input_size(inputs.spec.stimulus, inputs.image_shape)
     unit_ids = run.unit_ids(session)
     rates = np.empty((len(given), len(unit_ids)), dtype=np.float32)
     start = 0

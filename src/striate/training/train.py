@@ -28,7 +28,14 @@ from striate.training.interrupt_signals import Interruption, TrainingStopped
 from striate.training.neuron_weights import neuron_weights as load_neuron_weights
 from striate.training.own_module import OwnModelSettings, check_module, check_rates
 from striate.training.progress import progress_display
-from striate.training.provenance import check_same_run, collect_provenance, now, record_attempt, without_folders
+from striate.training.provenance import (
+    check_same_run,
+    collect_provenance,
+    now,
+    record_attempt,
+    with_image_size,
+    without_folders,
+)
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.tensorboard import TensorBoard
@@ -138,7 +145,7 @@ def train(
         Run.check_overwrite(folder, overwrite)
         data = loaders(opened, validated.data, tiers=("train", "validation"), seed=seed, device=target)
         weights = load_neuron_weights(neuron_weights or validated.loss.neuron_weights, data)
-        validated = without_folders(validated)
+        validated = with_image_size(without_folders(validated), data.input_shape[1:])
         provenance = collect_provenance(validated, opened, seed, core=frozen_core, module=encoder, weights=weights)
         if not overwrite:
             check_same_run(folder, validated, provenance)
