@@ -20,7 +20,7 @@ from striate.benchmarks.tables import Stimulus
 from striate.errors import InputError
 from striate.recordings import Recording, check, write
 from striate.recordings import open as open_recording
-from striate.recordings.pictures import picture
+from striate.recordings.pictures import channel_pictures, picture
 from striate.testing import RecordingConformance
 from striate.testing.strategies import recordings
 
@@ -263,4 +263,22 @@ def test_pictures_show_every_channel() -> None:
     three = np.stack([grey[0], grey[0].T, 255 - grey[0]])
     colour = picture(three, Stimulus(channels=["red", "green", "blue"]))
     assert np.array_equal(np.moveaxis(colour, -1, 0), three)
-    assert np.array_equal(picture(three, Stimulus(channels=["s", "m", "l"])), np.hstack(list(three)))
+    turned = picture(three, Stimulus(channels=["blue", "green", "red"]))
+    assert np.array_equal(turned, colour[..., ::-1]), "channels have the colours that their names say"
+    two = picture(three[:2], Stimulus(channels=["uv", "green"]))
+    assert np.array_equal(two, np.stack([three[0], three[1], three[0]], axis=-1)), "magenta and green"
+    assert np.array_equal(picture(three[1::-1], Stimulus(channels=["green", "uv"])), two)
+    assert picture(np.array([[[np.nan, 254.6]]]), Stimulus()).tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_channels_with_equal_values_look_grey_and_each_alone_looks_different(count: int) -> None:
+    stimulus = Stimulus(channels=[f"c{place}" for place in range(count)])
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (count, 1, 1))
+    mixed = picture(ramp, stimulus)
+    assert np.array_equal(mixed if count == 1 else mixed[..., 0], ramp[0])
+    assert count == 1 or (mixed == mixed[..., :1]).all()
+    alone = [picture(255 * np.eye(count, dtype=np.uint8)[place][:, None, None], stimulus) for place in range(count)]
+    assert len({each.tobytes() for each in alone}) == count
+    assert all(each.any() for each in alone)
+    assert np.array_equal(channel_pictures(ramp, stimulus), ramp)

@@ -1,12 +1,15 @@
 """Recordings that are looked at, and a portal that has prepared none."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from striate.recordings import Recording
-from tests.competition.examples import TRACK, mouse
+from striate.recordings import Recording, write
+from tests.competition.examples import OTHER, TRACK, mouse
+from tests.fixtures.recordings import colour_recording
 from tests.portal.looking.prepared import Looked, forget, looked
 from tests.portal.world import World
 
@@ -31,6 +34,22 @@ def unprepared(world: World) -> Iterator[World]:
     store._summary.cache_clear()
     yield world
     forget("looking")
+
+
+@pytest.fixture
+def colourful(unprepared: World, tmp_path: Path) -> str:
+    """A hosted recording, not prepared, of a benchmark of which nothing is like SENSORIUM 2022."""
+    from striate.portal.competition import competition
+    from striate.portal.hosting.in_place import publish_folder
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write(colour_recording(neurons=9), folder / "mouse_a.zip")
+    for session in (OTHER, TRACK):
+        archive = competition().manifest.archive(session)
+        shutil.copyfile(competition().folder / archive.path, folder / Path(archive.path).name)
+    publish_folder(folder, note="One in colour.", allow=())
+    return "mouse_a"
 
 
 @pytest.fixture

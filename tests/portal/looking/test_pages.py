@@ -81,6 +81,30 @@ def test_a_german_page_says_what_was_written_down_in_english(unprepared: World, 
     assert german.count('<span lang="en">') == len(summary["findings"]) > 0
 
 
+@pytest.mark.slow
+def test_a_page_names_what_the_benchmark_of_its_recording_names(unprepared: World, reader: Any, colourful: str) -> None:
+    prepare_all()
+    browser = unprepared.browser(reader)
+    english, german = (
+        browser.get(f"/data/recordings/{colourful}/", headers=headers).content.decode() for headers in ({}, GERMAN)
+    )
+    for page, said in (
+        (english, ("Benchmark: Mice in colour.", "behaviour, head angle<", "eye position, azimuth<", "pixel value<")),
+        (german, ("Benchmark: Mice in colour.", "Verhalten, head angle<", "Augenposition, azimuth<", "Pixelwert<")),
+        (english, ("licking (raw units)", "eye position, elevation (raw units)", "mean pixel value", "images, uv<")),
+        (german, ("licking (Rohwerte)", "Laufgeschwindigkeit (Rohwerte)", "mittlerer Pixelwert", "Bilder, grün<")),
+        (english, ('<li class="tier-4">gratings</li>', 'fill="#ff00ff"', '<option value="1">green</option>')),
+    ):
+        for each in said:
+            assert each in page, each
+    assert "grey value" not in english
+    plain = browser.get(f"/data/recordings/{OTHER}/").content.decode()
+    assert 'name="channel"' not in plain
+    assert '<li class="tier-2">test</li>' in plain
+    address = parts(english)
+    assert browser.get(f"{address}images-gratings-0-1.png").headers["Content-Type"] == "image/png"
+
+
 def test_findings_are_said_as_the_rules_say_them() -> None:
     from django.utils.translation import override
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -12,6 +13,7 @@ from striate.data.standardisation import Standardisation
 from striate.metrics import jackknife_oracle
 from striate.recordings import Recording, write
 from tests.competition.examples import TRACK
+from tests.fixtures.recordings import colour_recording
 from tests.portal.looking.prepared import STEP, TIERS, Looked, looked
 
 
@@ -39,8 +41,8 @@ def test_the_columns_have_what_numpy_says(full: Recording, shown: Looked) -> Non
     np.testing.assert_allclose(shown.column("neuron.response"), values.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(shown.column("trial.response"), values.mean(axis=1), rtol=1e-5)
     np.testing.assert_array_equal(shown.column("neuron.z"), full.neurons["z"].astype(np.float32))
-    np.testing.assert_array_equal(shown.column("trial.running speed"), full.behavior[:, 2])
-    np.testing.assert_array_equal(shown.column("trial.vertical"), full.pupil_center[:, 1])
+    np.testing.assert_array_equal(shown.column("behavior.running speed"), full.behavior[:, 2])
+    np.testing.assert_array_equal(shown.column("pupil_center.vertical"), full.pupil_center[:, 1])
     test = full.trials["tier"].isin(TIERS[2:]).to_numpy()
     oracle = jackknife_oracle(values[test], full.trials["image_id"].to_numpy()[test])
     np.testing.assert_allclose(shown.column("neuron.reliability"), oracle.values, rtol=1e-4)
@@ -130,6 +132,76 @@ def test_withheld_responses_are_shown_as_withheld_and_not_as_zeros(full: Recordi
     assert set(public.summary["raster"]["levels"]) == {
         f"{t}-{n}" for t in ("image", "time") for n in ("depth", "response")
     }
+
+
+def test_a_recording_is_drawn_by_its_own_benchmark(tmp_path: Path) -> None:
+    """Tiers, behaviour and channels are those of a benchmark of which nothing is like SENSORIUM 2022."""
+    recording = colour_recording()
+    spec, made = recording.benchmark, looked(recording, tmp_path)
+    summary = made.summary
+    assert summary["failed"] == ""
+    assert summary["benchmark"]["tiers"] == list(spec.tier_order)
+    assert [each["name"] for each in summary["tiers"]] == ["fit", "stop", "seen", "unseen", "gratings"]
+    tiers = [spec.tier_order[code] for code in made.column("trial.tier")]
+    assert tiers == recording.trials["tier"].tolist()
+    assert summary["withheld"] == []
+    for name, components in (("behavior", spec.behavior_names), ("pupil_center", ("azimuth", "elevation"))):
+        for place, component in enumerate(components):
+            values = recording.arrays[name][:, place].astype(np.float32)
+            np.testing.assert_array_equal(made.column(f"{name}.{component}"), values)
+    assert {(each["variable"], each["component"], each["unit"]) for each in summary["statistics"]} == {
+        ("images", "uv", "pixel value"),
+        ("images", "green", "pixel value"),
+        ("responses", "", "raw units"),
+        *(("behavior", component, "raw units") for component in spec.behavior_names),
+        *(("pupil_center", component, "raw units") for component in spec.pupil_center_names),
+    }
+    ids = made.names["images"]
+    for number in (0, len(ids) - 1):
+        image = recording.images[(recording.trials["image_id"] == ids[number]).to_numpy()][0]
+        for place, channel in enumerate(image):
+            assert made.column(f"image.mean.{place}")[number] == pytest.approx(channel.mean())
+            assert made.column(f"image.contrast.{place}")[number] == pytest.approx(channel.std())
+        assert made.column("image.mean")[number] == pytest.approx(image.mean())
+    first = recording.images[(recording.trials["image_id"] == ids[0]).to_numpy()][0]
+    sheets = [np.asarray(Image.open(made.folder / f"images-fit-0{end}.png"))[:32, :48] for end in ("", "-0", "-1")]
+    np.testing.assert_array_equal(sheets[0], np.stack([first[0], first[1], first[0]], axis=-1))
+    np.testing.assert_array_equal(sheets[1:], first)
+
+
+def test_of_a_track_only_tiers_that_decide_a_board_are_hidden(tmp_path: Path) -> None:
+    made = looked(colour_recording(), tmp_path, track=True)
+    public = {each["name"]: each["public"] > 0 for each in made.summary["tiers"]}
+    assert public == {"fit": True, "stop": True, "seen": False, "unseen": False, "gratings": True}
+
+
+@pytest.mark.parametrize("channels", [("uv",), ("red", "green", "blue"), ("a", "b", "c", "d", "e")])
+def test_images_of_any_number_of_channels_are_drawn(tmp_path: Path, channels: tuple[str, ...]) -> None:
+    """By a benchmark that has no behaviour and no eye position, and whose pixels and responses may be negative."""
+    rng = np.random.default_rng(0)
+    tiers = np.repeat(["train", "validation", "test"], [6, 2, 4])
+    recording = Recording(
+        "one",
+        pd.DataFrame({"unit_id": [1, 2], "x": [0.0, 1], "y": [0.0, 1], "z": [0.0, 1]}),
+        pd.DataFrame({"tier": tiers, "image_id": [*range(8), 8, 8, 9, 9], "trial_idx": np.arange(12)}),
+        rng.uniform(-1, 1, (12, len(channels), 9, 16)).astype(np.float32),
+        rng.normal(size=(12, 2)).astype(np.float32),
+        benchmark={
+            "name": "plain",
+            "stimulus": {"channels": channels, "range": [-1, 1]},
+            "standardisation": {"responses": "none"},
+        },
+    )
+    made = looked(recording, tmp_path)
+    summary = made.summary
+    assert summary["failed"] == ""
+    assert (summary["withheld"], summary["benchmark"]["variables"]) == ([], {})
+    assert not summary["benchmark"]["standardised"]
+    files = {each.name for each in made.folder.glob("images-train-*")}
+    apart = {f"images-train-0-{place}.png" for place in range(len(channels))} if len(channels) > 1 else set()
+    assert files == {"images-train-0.png", *apart}
+    mode = "RGB" if len(channels) > 1 else "L"
+    assert Image.open(made.folder / "images-train-0.png").mode == mode
 
 
 def test_what_is_no_recording_is_said_to_be_none(full: Recording, tmp_path: Path) -> None:

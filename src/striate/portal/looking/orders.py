@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from striate.benchmarks.tiers import TIERS
 from striate.recordings import Recording
 
 Order = NDArray[np.intp]
@@ -17,12 +16,18 @@ def trial_orders(recording: Recording) -> dict[str, Order]:
     is withheld (trials are named by hashes), ``file``: as they stand in the file.
     """
     trials = recording.trials
-    tier = np.array([TIERS.index(each) for each in trials["tier"]])
+    tier = tier_codes(recording)
     image = pd.factorize(trials["image_id"], sort=True)[0]
     place = time_of(recording)
     along = np.arange(len(trials)) if place is None else place
     by_image = np.lexsort((along, image, tier))
     return {"image": by_image, "file" if place is None else "time": np.argsort(along, kind="stable")}
+
+
+def tier_codes(recording: Recording) -> NDArray[np.uint8]:
+    """The tier of each trial, (T,), as its position among the tiers of the recording's benchmark."""
+    order = recording.benchmark.tier_order
+    return np.array([order.index(each) for each in recording.trials["tier"]], dtype=np.uint8)
 
 
 def time_of(recording: Recording) -> NDArray[np.int64] | None:

@@ -99,7 +99,7 @@ def recording(request: HttpRequest, session: str, snapshot: str | None = None) -
     }
     if summary is not None and not summary["failed"]:
         files = reverse("recording", args=[session]) + f"{store.key(archive.content)}/"
-        shown |= texts(summary) | {"words": words(), "files": files}
+        shown |= texts(summary) | {"words": words(summary), "files": files}
     return render(request, "portal/looking/recording.html", shown)
 
 

@@ -9,23 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.benchmarks.tiers import TIERS
 from striate.errors import InputError
 from striate.portal.looking import pyramid
 from striate.portal.looking.codes import LARGEST
 from striate.portal.looking.columns import write_columns
-from striate.portal.looking.orders import neuron_orders, time_of, trial_orders
+from striate.portal.looking.orders import neuron_orders, tier_codes, time_of, trial_orders
 from striate.portal.looking.pictures import ACROSS, DOWN, Pictures, pictures, thumbnail_size, write_sheets
 from striate.portal.looking.responses import EDGES, Overview, Reliability, Shown, overview, reliability
 from striate.portal.looking.version import SUMMARY, VERSION
 from striate.recordings import Recording, check
 from striate.recordings.archive import open_archive
-from striate.recordings.layout import VARIABLES
 from striate.recordings.pack import load, pack
+from striate.recordings.pictures import channel_colours
 
 _FINDINGS = 100  # that are listed; a damaged archive can have one a trial
 _BINS = 30
-_UNITS = {"images": "grey value", "responses": "raw units", "behavior": "raw units", "pupil_center": "raw units"}
 
 
 def prepare(archive: Path, folder: Path, aside: Path, session: str, *, track: bool, withheld: tuple[str, ...]) -> None:
@@ -68,12 +66,15 @@ def _pictures_of(shown: Shown, folder: Path, withheld: tuple[str, ...]) -> dict[
     of_neurons = neuron_orders(recording.coordinates[:, 2], reliable.jackknife, over.of_neuron)
     without = {
         name
-        for name, values in (("behavior", recording.behavior), ("pupil_center", recording.pupil_center))
-        if name in withheld or not np.any(values)
+        for name, components in recording.benchmark.components.items()
+        if components and (name in withheld or not np.any(getattr(recording, name)))
     }
     columns = _neuron_columns(recording, over, reliable) | _trial_columns(recording, over, without)
     columns |= {"image.tier": found.tier, "image.shown": found.shown, "trial.image": found.of_trial}
     columns |= {"image.mean": found.mean, "image.contrast": found.contrast}
+    if recording.benchmark.image_channels > 1:
+        for place, values in enumerate(zip(found.channel_mean, found.channel_contrast, strict=True)):
+            columns[f"image.mean.{place}"], columns[f"image.contrast.{place}"] = values
     columns |= {f"trials.{name}": order.astype(np.uint32) for name, order in of_trials.items()}
     columns |= {f"neurons.{name}": order.astype(np.uint32) for name, order in of_neurons.items()}
     names = {
@@ -87,6 +88,7 @@ def _pictures_of(shown: Shown, folder: Path, withheld: tuple[str, ...]) -> dict[
         "trials": len(recording.trials),
         "neurons": len(recording.neurons),
         "image_shape": recording.image_shape,
+        "benchmark": _about_benchmark(recording, without),
         "tiers": _tiers(shown, found),
         "withheld": sorted(without),
         "time": time_of(recording) is not None,
@@ -142,21 +144,38 @@ def _neuron_columns(recording: Recording, over: Overview, reliable: Reliability)
 
 
 def _trial_columns(recording: Recording, over: Overview, without: set[str]) -> dict[str, NDArray[Any]]:
-    tier = np.array([TIERS.index(each) for each in recording.trials["tier"]], dtype=np.uint8)
-    columns: dict[str, NDArray[Any]] = {"trial.tier": tier, "trial.response": over.of_trial}
-    for name in ("behavior", "pupil_center"):
+    columns: dict[str, NDArray[Any]] = {"trial.tier": tier_codes(recording), "trial.response": over.of_trial}
+    for name, components in recording.benchmark.components.items():
         if name in without:
             continue
         values = np.asarray(getattr(recording, name), dtype=np.float32)
-        for place, component in enumerate(VARIABLES[name].components):
-            columns[f"trial.{component}"] = values[:, place]
+        for place, component in enumerate(components):
+            columns[f"{name}.{component}"] = values[:, place]
     return columns
+
+
+def _about_benchmark(recording: Recording, without: set[str]) -> dict[str, Any]:
+    """What pages and pictures need to know of the benchmark; tiers stand in the order of their codes."""
+    spec = recording.benchmark
+    colours = np.rint(255 * channel_colours(spec.stimulus.channels)).astype(int)
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "tiers": spec.tier_order,
+        "grey": spec.stimulus.value_name == "grey values",
+        "channels": [
+            {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*colour)}
+            for name, colour in zip(spec.stimulus.channels, colours.tolist(), strict=True)
+        ],
+        "variables": {name: names for name, names in spec.components.items() if names and name not in without},
+        "standardised": spec.standardisation.responses != "none",
+    }
 
 
 def _tiers(shown: Shown, found: Pictures) -> list[dict[str, Any]]:
     tier = shown.recording.trials["tier"].to_numpy()
     rows = []
-    for code, name in enumerate(TIERS):
+    for code, name in enumerate(shown.recording.benchmark.tier_order):
         own, images = tier == name, found.tier == code
         if not own.any():
             continue
@@ -165,6 +184,7 @@ def _tiers(shown: Shown, found: Pictures) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name,
+                "code": code,
                 "trials": int(own.sum()),
                 "images": int(images.sum()),
                 "fewest": int(repeats.min()),
@@ -218,18 +238,21 @@ def _histograms(recording: Recording, found: Pictures, over: Overview, reliable:
 
 def _statistics(recording: Recording, without: set[str]) -> list[dict[str, Any]]:
     """The recording's own statistics: of each component, or, of responses, their means over neurons."""
-    rows = []
-    for name, variable in VARIABLES.items():
+    rows, spec = [], recording.benchmark
+    for name in spec.variables:
         if name in without:
             continue
         own = recording.statistics[name]
         fields = {field: np.atleast_1d(getattr(own, field)) for field in ("mean", "std", "median", "min", "max")}
         if name == "responses":
             fields = {field: np.atleast_1d(values.mean()) for field, values in fields.items()}
+        channels = spec.stimulus.channels if spec.image_channels > 1 else ()
+        named = {"images": channels, **spec.components}.get(name, ())
+        unit = spec.stimulus.value_name.removesuffix("s") if name == "images" else "raw units"
         for place in range(len(fields["mean"])):
             values = {field: _number(each[place]) for field, each in fields.items()}
-            component = variable.components[place] if variable.components else ""
-            rows.append({"variable": name, "component": component, "unit": _UNITS[name], **values})
+            component = named[place] if len(named) == len(fields["mean"]) else ""
+            rows.append({"variable": name, "component": component, "unit": unit, **values})
     return rows
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.benchmarks.tiers import TEST_TIERS
 from striate.data.standardisation import Standardisation
 from striate.metrics import Repeats, jackknife_oracle, split_half
 from striate.recordings import Recording
@@ -44,15 +43,16 @@ class Shown:
         recording
             A public one.
         tests_withheld
-            Show no response to a test image, whatever the recording holds. Otherwise test trials that are zero
-            throughout count as withheld.
+            Show no response of the tiers that decide a board, whatever the recording holds. Other test trials that are
+            zero throughout count as withheld.
         """
-        test = recording.trials["tier"].isin(TEST_TIERS).to_numpy()
+        tier, spec = recording.trials["tier"], recording.benchmark
+        test = tier.isin(spec.test_tiers).to_numpy()
+        hidden = tier.isin([each.name for each in spec.tiers if each.board]).to_numpy() & tests_withheld
         known = ~test
-        if not tests_withheld:
-            for row in np.flatnonzero(test):
-                values = recording.responses[row]
-                known[row] = bool(np.any(np.isfinite(values) & (values != 0)))
+        for row in np.flatnonzero(test & ~hidden):
+            values = recording.responses[row]
+            known[row] = bool(np.any(np.isfinite(values) & (values != 0)))
         scale = Standardisation.from_recording(recording).response_scale.astype(np.float32)
         return cls(recording, known, scale)
 

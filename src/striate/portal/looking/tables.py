@@ -5,10 +5,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from striate.portal.decimals import decimals
-from striate.recordings.layout import BEHAVIOR, PUPIL_CENTER
+from striate.portal.looking.names import said, variable_names
 
 Summary = dict[str, Any]
 Rows = list[tuple[float, float | None, int]]
+COLOURS = 8  # of tiers, in ``looking.css`` and ``colours.js``; a benchmark of more tiers uses them again
 
 
 def texts(summary: Summary) -> dict[str, Any]:
@@ -22,41 +23,21 @@ def texts(summary: Summary) -> dict[str, Any]:
         "reliability": _("by reliability"),
         "response": _("by mean response"),
     }
-    variables = {
-        "images": _("images"),
-        "responses": _("responses"),
-        "behavior": _("behaviour"),
-        "pupil_center": _("eye position"),
-    }
-    # Of what is written down in English when a recording is prepared.
-    said = {
-        "grey value": _("grey value"),
-        "raw units": _("raw units"),
-        BEHAVIOR.components[0]: _("pupil dilation"),
-        BEHAVIOR.components[1]: _("derivative of pupil dilation"),
-        BEHAVIOR.components[2]: _("running speed"),
-        PUPIL_CENTER.components[0]: _("horizontal"),
-        PUPIL_CENTER.components[1]: _("vertical"),
-        "no image was shown more than once with public responses": _(
-            "no image was shown more than once with public responses"
-        ),
-    }
+    variables, benchmark = variable_names(), summary["benchmark"]
     return {
         "trial_orders": [(name, named[name]) for name in dict.fromkeys(trials for trials, _neurons in orders)],
         "neuron_orders": [(name, named[name]) for name in dict.fromkeys(neurons for _trials, neurons in orders)],
+        "tiers": [{**tier, "colour": tier["code"] % COLOURS} for tier in summary["tiers"]],
+        "channels": [(said(each["name"]), each["colour"]) for each in benchmark["channels"]],
         "withheld": [variables[name] for name in summary["withheld"]],
         "statistics": [
-            (variables[each["variable"]], _in(said, each["component"]), _in(said, each["unit"]), each)
+            (variables[each["variable"]], said(each["component"]), said(each["unit"]), each)
             for each in summary["statistics"]
         ],
-        "reason": _in(said, summary["reliability"]["reason"]),
+        "reason": said(summary["reliability"]["reason"]),
         "zeros": f"{decimals(100 * summary['responses']['zeros'], 1)} %",
         "tables": histogram_tables(summary),
     }
-
-
-def _in(said: dict[str, str], text: str) -> str:
-    return said.get(text, text)
 
 
 def histogram_tables(summary: Summary) -> dict[str, Rows]:

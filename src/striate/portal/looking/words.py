@@ -1,13 +1,28 @@
 """What the pictures of a recording say, in the reader's language: handed to the browser beside them."""
 
+from typing import Any
+
 from django.utils.translation import gettext as _
 
-from striate.recordings.layout import BEHAVIOR, PUPIL_CENTER
+from striate.portal.looking.names import component_name
 
 
-def words() -> dict[str, str]:
-    """Texts by the names under which the modules of ``static/portal/looking`` know them."""
-    return {
+def words(summary: dict[str, Any]) -> dict[str, str]:
+    """Texts by the names under which the modules of ``static/portal/looking`` know them.
+
+    Parameters
+    ----------
+    summary
+        That of the recording.
+    """
+    benchmark = summary["benchmark"]
+    grey, standardised = benchmark["grey"], benchmark["standardised"]
+    components = {
+        f"{variable}.{name}": _("%(variable)s (raw units)") % {"variable": component_name(variable, name)}
+        for variable, names in benchmark["variables"].items()
+        for name in names
+    }
+    return components | {
         "trial": _("trial"),
         "trials": _("trials"),
         "neuron": _("neuron"),
@@ -19,12 +34,17 @@ def words() -> dict[str, str]:
         "depth": _("depth z (µm)"),
         "reliability": _("reliability (jackknife oracle)"),
         "halves": _("split-half reliability"),
-        "response": _("mean response (standard deviations)"),
-        "value": _("response (standard deviations)"),
+        "response": _("mean response (standard deviations)") if standardised else _("mean response (raw units)"),
+        "value": _("response (standard deviations)") if standardised else _("response (raw units)"),
         "responses": _("responses"),
-        "population": _("mean response of all neurons (standard deviations)"),
-        "mean": _("mean grey value"),
-        "contrast": _("contrast (standard deviation of grey values)"),
+        "population": _("mean response of all neurons (standard deviations)")
+        if standardised
+        else _("mean response of all neurons (raw units)"),
+        "mean": _("mean grey value") if grey else _("mean pixel value"),
+        "contrast": _("contrast (standard deviation of grey values)")
+        if grey
+        else _("contrast (standard deviation of pixel values)"),
+        "channel": _("channel"),
         "withheld": _("withheld"),
         "undefined": _("not defined"),
         "mean_of": _("mean of"),
@@ -40,9 +60,4 @@ def words() -> dict[str, str]:
         "by_depth": _("neurons, from the surface downwards"),
         "by_reliability": _("neurons, from the most reliable"),
         "by_response": _("neurons, from the largest mean response"),
-        BEHAVIOR.components[0]: _("pupil dilation (raw units)"),
-        BEHAVIOR.components[1]: _("derivative of pupil dilation (raw units)"),
-        BEHAVIOR.components[2]: _("running speed (raw units)"),
-        PUPIL_CENTER.components[0]: _("eye position, horizontal (raw units)"),
-        PUPIL_CENTER.components[1]: _("eye position, vertical (raw units)"),
     }

@@ -1,4 +1,4 @@
-// Colours: viridis, whose steps look equal and that people with colour-blindness can read; and one colour a tier.
+// Colours: viridis, whose steps look equal and that people with colour-blindness can read; and eight colours of tiers.
 
 const STOPS = [
   "44015446075a470d6047136548186a481d6f482374482878472d7b46327e453781443b844240864045883e49893d4e8a",
@@ -27,7 +27,9 @@ export function colourOf(value, low, high) {
   return VIRIDIS[Math.max(0, Math.min(255, Math.round(255 * place)))];
 }
 
-// Okabe and Ito's, in the order of the tiers.
-export const TIERS = ["train", "validation", "test", "final_test"];
-export const TIER_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7"];
+// Of tiers, in the order of the benchmark (most are Okabe and Ito's), as in looking.css; after the last, the first again.
+const TIER_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a63b8", "#8c6d31"];
+export function tierColour(code) {
+  return TIER_COLOURS[code % TIER_COLOURS.length];
+}
 export const MISSING_COLOUR = "#8a929c";

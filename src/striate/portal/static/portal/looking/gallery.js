@@ -1,12 +1,13 @@
 // The images, a sheet of thumbnails at a time.
 
-import { TIERS } from "./colours.js";
 import { number, text, whole } from "./drawing.js";
 
 export async function gallery(root, prepared) {
   const { tiers, across, down, width, height } = prepared.summary.sheets, each = across * down;
-  const list = root.querySelector("ul"), where = root.querySelector("[data-where]"), readout = root.querySelector("output");
+  const { tiers: order } = prepared.summary.benchmark;
+  const list = root.querySelector("ul.thumbnails"), where = root.querySelector("[data-where]"), readout = root.querySelector("output");
   const tier = root.querySelector("[name=tier]"), back = root.querySelector("[data-back]"), on = root.querySelector("[data-on]");
+  const channel = root.querySelector("[name=channel]"); // there is none where images have one channel
   const large = root.querySelector("canvas[data-large]");
   let page = 0, asked = 0;
 
@@ -16,12 +17,13 @@ export async function gallery(root, prepared) {
     back.disabled = page === 0;
     on.disabled = page === pages - 1;
     const first = page * each, last = Math.min(many, first + each);
+    const one = channel?.value ?? "", of = one && `.${one}`, chosen = one && ` · ${text("channel")} ${channel.selectedOptions[0].textContent}`;
     const sheet = new Image();
-    sheet.src = `${prepared.address}images-${tier.value}-${page}.png`;
+    sheet.src = `${prepared.address}images-${tier.value}-${page}${one && `-${one}`}.png`;
     try {
       const [names, columns] = await Promise.all([prepared.names(), prepared.columns(), sheet.decode()]);
       if (own !== asked) return; // another page was asked for meanwhile
-      const start = columns["image.tier"].indexOf(TIERS.indexOf(tier.value));
+      const start = columns["image.tier"].indexOf(order.indexOf(tier.value));
       list.replaceChildren(
         ...Array.from({ length: last - first }, (_, place) => {
           const nth = start + first + place;
@@ -33,7 +35,7 @@ export async function gallery(root, prepared) {
           button.setAttribute("aria-label", `${text("image")} ${names.images[nth]}`);
           button.append(canvas);
           const say = () => {
-            readout.textContent = `${text("image")} ${names.images[nth]} · ${text("tier")} ${tier.value} · ${text("shown_times")}: ${whole(columns["image.shown"][nth])} · ${text("mean")} ${number(columns["image.mean"][nth])} · ${text("contrast")} ${number(columns["image.contrast"][nth])}`;
+            readout.textContent = `${text("image")} ${names.images[nth]} · ${text("tier")} ${tier.value} · ${text("shown_times")}: ${whole(columns["image.shown"][nth])}${chosen} · ${text("mean")} ${number(columns[`image.mean${of}`][nth])} · ${text("contrast")} ${number(columns[`image.contrast${of}`][nth])}`;
             Object.assign(large, { width, height });
             large.getContext("2d").drawImage(canvas, 0, 0);
             large.setAttribute("aria-label", button.getAttribute("aria-label"));
@@ -47,7 +49,7 @@ export async function gallery(root, prepared) {
         }),
       );
       where.textContent = text("sheet", { from: whole(first + 1), to: whole(last), of: whole(many) });
-      list.dataset.drawn = String(page);
+      list.dataset.drawn = `${page}${of}`;
     } catch {
       if (own === asked) where.textContent = text("failed");
     }
@@ -55,5 +57,6 @@ export async function gallery(root, prepared) {
   back.addEventListener("click", () => { page -= 1; show(); });
   on.addEventListener("click", () => { page += 1; show(); });
   tier.addEventListener("change", () => { page = 0; show(); });
+  channel?.addEventListener("change", show);
   await show();
 }

@@ -1,6 +1,6 @@
 // The response raster: trials downwards, neurons to the right, at whatever resolution the screen can show.
 
-import { MISSING_COLOUR, TIERS, TIER_COLOURS, VIRIDIS } from "./colours.js";
+import { MISSING_COLOUR, VIRIDIS, tierColour } from "./colours.js";
 import { axes, colourBar, gestures, keptDrawn, number, text, theme, ticks, whole } from "./drawing.js";
 import { Tiles, painted } from "./tiles.js";
 
@@ -121,7 +121,7 @@ export async function raster(root, prepared) {
     for (let y = 0; y < plot.height; y++) {
       const row = Math.floor(view.row + y / view.down);
       if (row >= all.rows) break;
-      context.fillStyle = TIER_COLOURS[columns["trial.tier"][rows[row]]];
+      context.fillStyle = tierColour(columns["trial.tier"][rows[row]]);
       context.fillRect(plot.left - STRIP - 2, plot.top + y, STRIP, 1);
     }
   };
@@ -193,7 +193,7 @@ export async function raster(root, prepared) {
       value = found.code === MISSING ? text("withheld") : (found.code === TOP ? `${text("at_least")} ` : "") + number(valueOf(found.code));
       if (!exact) value += ` (${text("mean_of")} ${cells} × ${cells} ${text("cells")})`;
     }
-    readout.textContent = `${text("trial")} ${names.trials[trial]} · ${text("tier")} ${TIERS[tier]} · ${text("image")} ${names.images[columns["trial.image"][trial]]} · ${text("unit")} ${names.units[neuron]} · ${text("depth")} ${number(columns["neuron.z"][neuron])} · ${text("value")} ${value}`;
+    readout.textContent = `${text("trial")} ${names.trials[trial]} · ${text("tier")} ${summary.benchmark.tiers[tier]} · ${text("image")} ${names.images[columns["trial.image"][trial]]} · ${text("unit")} ${names.units[neuron]} · ${text("depth")} ${number(columns["neuron.z"][neuron])} · ${text("value")} ${value}`;
   };
 
   const hover = (x, y) => {

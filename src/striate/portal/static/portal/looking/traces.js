@@ -1,9 +1,8 @@
 // Behaviour and the mean response, trial by trial.
 
-import { TIERS, TIER_COLOURS } from "./colours.js";
+import { tierColour } from "./colours.js";
 import { gestures, keptDrawn, number, text, theme, ticks, whole } from "./drawing.js";
 
-const NAMES = ["pupil dilation", "derivative of pupil dilation", "running speed", "horizontal", "vertical", "response"];
 const HIGH = 78, STRIP = 8;
 
 export async function traces(root, prepared) {
@@ -12,7 +11,9 @@ export async function traces(root, prepared) {
   const span = root.querySelector("[name=span]"), from = root.querySelector("[name=from]");
   const order = columns["trials.time"] || columns["trials.file"], count = order.length;
   const label = text(columns["trials.time"] ? "in_order_of_time" : "in_order_of_file");
-  const drawn = NAMES.filter((name) => columns[`trial.${name}`]);
+  const drawn = Object.entries(prepared.summary.benchmark.variables).flatMap(([variable, names]) => names.map((name) => `${variable}.${name}`));
+  drawn.push("trial.response");
+  const title = (name) => text(name === "trial.response" ? "population" : name);
   let first = 0, cursor = null;
   canvas.style.height = `${drawn.length * HIGH + 60}px`;
   const wide = () => Math.min(count, Number(span.value) || count);
@@ -22,7 +23,7 @@ export async function traces(root, prepared) {
     const look = theme(), many = wide(), last = first + many;
     box = { left: 66, width: width - 78 };
     drawn.forEach((name, place) => {
-      const values = columns[`trial.${name}`], own = { ...box, top: place * HIGH + 20, height: HIGH - 30 };
+      const values = columns[name], own = { ...box, top: place * HIGH + 20, height: HIGH - 30 };
       let low = Infinity, high = -Infinity;
       for (let i = first; i < last; i++) {
         const value = values[order[i]];
@@ -32,7 +33,7 @@ export async function traces(root, prepared) {
       context.fillStyle = look.ink;
       context.textAlign = "left";
       context.textBaseline = "top";
-      context.fillText(text(name === "response" ? "population" : name), own.left, own.top - 17, own.width);
+      context.fillText(title(name), own.left, own.top - 17, own.width);
       if (!(low <= high)) {
         context.fillText(text("withheld"), own.left + 8, own.top + 8);
         return;
@@ -83,7 +84,7 @@ export async function traces(root, prepared) {
     const bottom = drawn.length * HIGH + 2;
     for (let x = 0; x < box.width; x++) {
       const at = Math.min(last - 1, first + Math.floor((x / box.width) * many));
-      context.fillStyle = TIER_COLOURS[columns["trial.tier"][order[at]]];
+      context.fillStyle = tierColour(columns["trial.tier"][order[at]]);
       context.fillRect(box.left + x, bottom, 1, STRIP);
     }
     context.fillStyle = context.strokeStyle = look.ink;
@@ -111,10 +112,10 @@ export async function traces(root, prepared) {
   };
   const say = async () => {
     const names = await prepared.names(), trial = order[cursor];
-    const parts = [`${text("trial")} ${names.trials[trial]}`, `${text("tier")} ${TIERS[columns["trial.tier"][trial]]}`, `${text("image")} ${names.images[columns["trial.image"][trial]]}`];
+    const parts = [`${text("trial")} ${names.trials[trial]}`, `${text("tier")} ${prepared.summary.benchmark.tiers[columns["trial.tier"][trial]]}`, `${text("image")} ${names.images[columns["trial.image"][trial]]}`];
     for (const name of drawn) {
-      const value = columns[`trial.${name}`][trial];
-      parts.push(`${text(name === "response" ? "population" : name)} ${Number.isFinite(value) ? number(value) : text("withheld")}`);
+      const value = columns[name][trial];
+      parts.push(`${title(name)} ${Number.isFinite(value) ? number(value) : text("withheld")}`);
     }
     readout.textContent = parts.join(" · ");
     draw();
