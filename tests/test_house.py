@@ -17,6 +17,7 @@ ROOMS = (
     "errors",
     "_internal",
     "registry",
+    "component_errors",
     "benchmarks",
     "recordings",
     "metrics",

@@ -101,7 +101,10 @@ def test_a_file_is_loaded_again_only_if_it_changed(plugin: Path) -> None:
     [
         ("x = 1\nraise KeyError('no')", r"cannot be loaded \(line 2: KeyError: 'no'\)"),
         ("def f(:", r"cannot be loaded \(line 1: "),
-        (HUBER + "\nimport there_is_no_such_module", "No module named 'there_is_no_such_module'"),
+        (
+            HUBER + "\nimport there_is_no_such_module",
+            "it imports 'there_is_no_such_module', which is not installed: install the package",
+        ),
         (HUBER + "\nraise SystemExit(3)", None),
     ],
 )
@@ -152,8 +155,10 @@ def test_a_name_belongs_to_one_component(shapes: Registry[Any]) -> None:
     def other() -> None:
         """Another one."""
 
-    with pytest.raises(InputError, match=r"which .* has registered: choose another name"):
+    with pytest.raises(InputError, match=r"registers the shape 'square' twice: choose another name"):
         shapes.register("square")(other)
+    with pytest.raises(InputError, match=r'register needs a name: write @shapes.register\("other"\) above other'):
+        shapes.register(other)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="cannot name a shape"):
         shapes.register("../Square")
     with pytest.raises(InputError, match=r"expected a class derived from striate\.registry\.Settings"):
@@ -238,7 +243,7 @@ def test_a_package_is_found_by_its_entry_points(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "lab-losses 1.2 lab_losses"
     assert "its module lab_losses does not register it: update or uninstall lab-losses" in lines[1]
-    assert "of package lab-losses cannot be loaded (ModuleNotFoundError" in lines[2]
+    assert "of package lab-losses cannot be loaded (it imports 'there_is_no_such_module'" in lines[2]
     assert "did you mean 'lab-huber'" in lines[3]
 
 
@@ -246,3 +251,26 @@ def _with_path(folder: Path) -> dict[str, str]:
     import os
 
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ('@cores.register("x")\ndef x(settings, inputs): ...', "The core 'x' is a function; expected a class derived from striate.models.Core"),
+        ('@cores.register("x")\nclass X: ...', "The core 'x' is the class X; expected a class derived from striate.models.Core"),
+        ('@losses.register("poisson")\ndef x(rates, responses): ...', r"wrong.py registers the loss 'poisson', which .*striate.* has"),
+        ('for _ in range(2):\n    losses.register("x")(lambda rates, responses: rates)\nlosses.register("x")(print)', None),
+        ('@losses.register("x")\ndef x(r, p): ...\n@losses.register("x")\ndef y(r, p): ...', "wrong.py registers the loss 'x' twice: choose"),
+        ('@losses.register("x", settings=dict)\ndef x(r, p): ...', "The settings of loss 'x' are dict; expected a class derived from striate.training.LossSettings"),
+        ("from striate.training import LossSettings\nclass S(LossSettings):\n    delta = 1.0", r"line 4: PydanticUserError: A non-annotated attribute"),
+    ],
+)  # fmt: skip
+def test_wrong_components_of_a_plugin_file_are_one_sentence(tmp_path: Path, code: str, says: str | None) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_text(f"\nfrom striate.registry import cores, losses\n{code}\n")
+    with pytest.raises(InputError, match=says) as raised:
+        load_plugin(path)
+    assert len(str(raised.value)) < 500
+    assert "striate_plugin" not in str(raised.value)
+    assert "errors.pydantic.dev" not in str(raised.value)
+    assert not str(raised.value).endswith(".).")

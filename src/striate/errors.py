@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 LONGEST = 1000  # maximum number of characters of a message
+_MEMORY_TEXTS = ("allocate memory", "out of memory")
 _LISTED = 180  # maximum number of characters of a list of valid names
 
 
@@ -100,6 +101,31 @@ class InputError(StriateError, ValueError):
     Traceback (most recent call last):
     ...
     striate.errors.InputError: sensorium2022 has no recording or file '1-1-1': ...
+    """
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception, such as PyTorch's RuntimeError, says that there is too little memory.
+
+    Examples
+    --------
+    >>> from striate.errors import is_out_of_memory
+    >>> is_out_of_memory(RuntimeError("CUDA out of memory")), is_out_of_memory(RuntimeError("size mismatch"))
+    (True, False)
+    """
+    return isinstance(error, MemoryError) or any(text in str(error) for text in _MEMORY_TEXTS)
+
+
+class ComponentError(StriateError):
+    """A component of a plugin, such as a core or a loss, raised an exception, which is the ``__cause__`` of this one.
+
+    Examples
+    --------
+    >>> import striate
+    >>> try:  # doctest: +SKIP
+    ...     striate.train("recipe-with-a-plugin.toml", recording, "run")
+    ... except striate.StriateError as error:
+    ...     original = error.__cause__
     """
 
 

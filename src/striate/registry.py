@@ -40,7 +40,7 @@ from pydantic_core import core_schema, to_json
 
 from striate._internal.config_validation import SettingsChoice, field_markers
 from striate._internal.paths import expand_path
-from striate.errors import InputError, describe_type, listed, nearest, option, quoted, shortened
+from striate.errors import InputError, StriateError, describe_type, listed, nearest, option, quoted, shortened
 
 T = TypeVar("T")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
@@ -48,6 +48,7 @@ _PREFIX = "striate_plugin_"  # of the modules that are made of plugin files
 _LARGEST_FILE = 2**22  # bytes of a plugin file
 _loaded: dict[str, None] = {}  # plugins that were loaded, in their order
 _installed_only: ContextVar[bool] = ContextVar("installed_only", default=False)
+imported_classes: dict[type, str] = {}  # classes that were imported by their references
 _owners: dict[type[Settings], tuple[str, str]] = {}  # kind and name of the component that settings belong to
 
 
@@ -145,6 +146,8 @@ class Registry(Generic[T]):
         Name of the component that settings without ``type`` mean; None if ``type`` is required.
     settings_base
         Reference (``module:name``) of the base class of the settings of all components; by default `Settings`.
+    base
+        Reference of the base class of the components; None if they are functions, or classes without a common base class.
 
     Examples
     --------
@@ -157,12 +160,19 @@ class Registry(Generic[T]):
     """
 
     def __init__(
-        self, kind: str, singular: str, default: str | None = None, *, settings_base: str = "striate.registry:Settings"
+        self,
+        kind: str,
+        singular: str,
+        default: str | None = None,
+        *,
+        settings_base: str = "striate.registry:Settings",
+        base: str | None = None,
     ) -> None:
         self.kind = kind
         self.singular = singular
         self.default = default
         self._settings_base = settings_base
+        self._base = base
         self._components: dict[str, Component[T]] = {}
 
     def register(self, name: str, *, settings: type[Settings] | None = None) -> Callable[[T], T]:
@@ -182,6 +192,9 @@ class Registry(Generic[T]):
             If the name is not allowed or another component has it, or if `settings` is not derived from `Settings` or
             belongs to another component.
         """
+        if callable(name):
+            called = str(getattr(name, "__name__", "name"))
+            raise InputError(f'register needs a name: write @{self.kind}.register("{called.lower()}") above {called}.')
         if not _NAME.fullmatch(str(name)):
             raise InputError(
                 f"{quoted(name)} cannot name a {self.singular}: use lower-case letters, digits, '-' and '_', such as 'my-{self.singular}'."
@@ -190,6 +203,7 @@ class Registry(Generic[T]):
         def decorate(value: T) -> T:
             module = str(getattr(value, "__module__", None) or "__main__")
             self._check_name_is_free(name, value, module)
+            self._check_base(name, value)
             own = self._named_settings(name, settings, value)
             self._components[name] = Component(name, value, own, settings is not None, module)
             return value
@@ -285,7 +299,7 @@ class Registry(Generic[T]):
         if base not in getattr(settings, "__mro__", ()):
             given = getattr(settings, "__name__", describe_type(settings))
             raise InputError(
-                f"The settings of {self.singular} {name!r} are {given}; expected a class derived from {base.__module__}.{base.__name__}."
+                f"The settings of {self.singular} {name!r} are {given}; expected a class derived from {_public_name(base)}."
             )
         owner = _owners.setdefault(settings, (self.kind, name))
         if owner != (self.kind, name):
@@ -296,19 +310,32 @@ class Registry(Generic[T]):
         settings.model_rebuild(force=True)
         return settings
 
+    def _check_base(self, name: str, value: T) -> None:
+        if self._base is None:
+            return
+        base: type[Any] = import_object(self._base)
+        if not (isinstance(value, type) and issubclass(value, base)):
+            given = f"the class {value.__name__}" if isinstance(value, type) else f"a {describe_type(value)}"
+            raise InputError(
+                f"The {self.singular} {name!r} is {given}; expected a class derived from {_public_name(base)}."
+            )
+
     def _check_name_is_free(self, name: str, value: T, module: str) -> None:
         existing = self._components.get(name)
         if existing is not None:
             same = existing.module == module and _qualified(existing.value) == _qualified(value)
             if not same:  # the same definition may run again, in a notebook or after a plugin file changed
+                owner = _shown(existing.module)
                 raise InputError(
-                    f"{module} registers the {self.singular} {name!r}, which {existing.module} has registered: choose another name."
+                    f"{_shown(module)} registers the {self.singular} {name!r}"
+                    + (" twice" if existing.module == module else f", which {owner} has registered")
+                    + ": choose another name for one of them."
                 )
         elif (declared := _entry_points(self.kind).get(name)) and module not in (declared[0].module,):
             packages = [point.dist.name if point.dist else point.module for point in declared]
             if not any(_same_package(module, point.module) for point in declared):
                 raise InputError(
-                    f"{module} registers the {self.singular} {name!r}, which package {listed(packages)} has: choose another name."
+                    f"{_shown(module)} registers the {self.singular} {name!r}, which package {listed(packages)} has: choose another name."
                 )
 
     def _load(self, name: object) -> Component[T]:
@@ -388,25 +415,37 @@ def _dump(settings: Settings, info: SerializationInfo) -> dict[str, Any]:
 
 
 # One registry for each kind of component. What a component must provide is described in the class named beside it.
-models: Registry[Any] = Registry("models", "model", default="encoder")  # striate.models.Encoder
-cores: Registry[Any] = Registry(  # striate.models.Core
-    "cores", "core", default="convolutional", settings_base="striate.models.cores.base:CoreSettings"
+models: Registry[Any] = Registry("models", "model", default="encoder")
+cores: Registry[Any] = Registry(
+    "cores",
+    "core",
+    default="convolutional",
+    settings_base="striate.models.cores.base:CoreSettings",
+    base="striate.models.cores.base:Core",
 )
-readouts: Registry[Any] = Registry("readouts", "readout", default="gaussian")  # striate.models.Readout
-shifters: Registry[Any] = Registry("shifters", "shifter", default="mlp")  # striate.models.Shifter
-modulators: Registry[Any] = Registry("modulators", "modulator")  # striate.models.Modulator
-nonlinearities: Registry[Any] = Registry("nonlinearities", "nonlinearity", default="elu")  # striate.models.Nonlinearity
-losses: Registry[Any] = Registry(  # striate.training.losses
+readouts: Registry[Any] = Registry(
+    "readouts", "readout", default="gaussian", base="striate.models.readouts.base:Readout"
+)
+shifters: Registry[Any] = Registry("shifters", "shifter", default="mlp", base="striate.models.shifters.base:Shifter")
+modulators: Registry[Any] = Registry("modulators", "modulator", base="striate.models.modulators.base:Modulator")
+nonlinearities: Registry[Any] = Registry(
+    "nonlinearities", "nonlinearity", default="elu", base="striate.models.nonlinearities:Nonlinearity"
+)
+losses: Registry[Any] = Registry(  # striate.training.losses says what a loss is
     "losses", "loss", default="poisson", settings_base="striate.training.recipe:LossSettings"
 )
 optimisers: Registry[Any] = Registry(  # striate.training.optimisers
     "optimisers", "optimiser", default="adam", settings_base="striate.training.recipe:OptimiserSettings"
 )
-schedules: Registry[Any] = Registry(  # striate.training.Schedule
-    "schedules", "schedule", default="plateau", settings_base="striate.training.recipe:ScheduleSettings"
+schedules: Registry[Any] = Registry(
+    "schedules",
+    "schedule",
+    default="plateau",
+    settings_base="striate.training.recipe:ScheduleSettings",
+    base="striate.training.schedules:Schedule",
 )
 augmentations: Registry[Any] = Registry("augmentations", "augmentation")  # striate.data.augmentations
-callbacks: Registry[Any] = Registry("callbacks", "callback")  # striate.training.Callback
+callbacks: Registry[Any] = Registry("callbacks", "callback", base="striate.training.callbacks:Callback")
 metrics: Registry[Any] = Registry("metrics", "metric")  # striate.metrics.registered
 formats: Registry[Any] = Registry("formats", "format")  # striate.submissions.formats
 benchmarks: Registry[Any] = Registry("benchmarks", "benchmark", default="sensorium2022")  # striate.benchmarks
@@ -523,6 +562,8 @@ def import_object(reference: str) -> Any:
     except AttributeError as error:
         public = [each for each in vars(module) if not each.startswith("_")]
         raise InputError(f"{module_name} has no {name!r}: {nearest(name, public)}.") from error
+    if isinstance(value, type):
+        imported_classes[value] = reference
     return value
 
 
@@ -534,8 +575,7 @@ def source_of(module: str) -> Source:
     digest = None
     if file is not None and Path(file).is_file():
         digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    shown = Path(file).name if module.startswith(_PREFIX) and file else module
-    return Source(shown, package, version, digest)
+    return Source(_shown(module), package, version, digest)
 
 
 def chosen_settings(model: BaseModel) -> Iterator[tuple[Registry[Any], Settings]]:
@@ -606,7 +646,12 @@ def _reason(error: BaseException, file: str | None = None) -> str:
         if step.tb_frame.f_code.co_filename == file:
             line = f"line {step.tb_lineno}: "
         step = step.tb_next
-    return f"{line}{type(error).__name__}: {shortened(error, 200)}"
+    if isinstance(error, StriateError):  # says itself what is wrong
+        return f"{line}{shortened(str(error).rstrip('.'), 300)}"
+    if isinstance(error, ModuleNotFoundError):
+        return f"{line}it imports {error.name!r}, which is not installed: install the package that has it"
+    text = str(error).partition("For further information visit")[0].strip()  # pydantic's
+    return f"{line}{type(error).__name__}: {shortened(text.rstrip('.'), 200)}"
 
 
 @cache
@@ -622,6 +667,17 @@ def _package_of(module: str) -> str | None:
     if top == "striate":
         return "striate"
     return next(iter(_packages().get(top, ())), None)
+
+
+def _public_name(kind: type) -> str:
+    """Return the name of a class of striate in the package that exports it, such as ``striate.models.Core``."""
+    return f"{'.'.join(kind.__module__.split('.')[:2])}.{kind.__name__}"
+
+
+def _shown(module: str) -> str:
+    """Return the name of a module for people: that of the file, for a plugin file."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).name if module.startswith(_PREFIX) and file else module
 
 
 def _qualified(value: object) -> str:

@@ -118,7 +118,7 @@ def test_settings_of_a_loss_derive_from_loss_settings() -> None:
     class Bare(Settings):
         pass
 
-    with pytest.raises(InputError, match=r"expected a class derived from striate\.training\.recipe\.LossSettings"):
+    with pytest.raises(InputError, match=r"expected a class derived from striate\.training\.LossSettings"):
         losses.register("bare", settings=Bare)(squared_error)
     assert "bare" not in losses
 

@@ -84,6 +84,8 @@ def validate_settings(
                 hint = nearest(key, valid) if elsewhere is None else f"did you mean {elsewhere!r}?"
             stop = "" if hint.endswith("?") else "."
             raise InputError(f"{where}: the {table} has no key {quoted(key, 42)}: {hint}{stop}") from error
+        if first["type"] == "missing":
+            raise InputError(f"{source}: {'.'.join(names)} is missing: give it a value.") from error
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
         message = " ".join(shortened(word, 80) for word in message.split(" "))  # a word may be the value that was got
         got = (

@@ -18,7 +18,7 @@ from striate import __version__
 from striate._internal.progress_bars import is_terminal
 from striate.cli.plugins import OPTION, load_plugins, plugin_components
 from striate.cli.standard_streams import make_printable, open_closed_streams
-from striate.errors import InputError, StriateError, command_line
+from striate.errors import InputError, StriateError, command_line, is_out_of_memory
 
 _HELP = ["-h", "--help"]
 
@@ -68,7 +68,6 @@ errors = Console(stderr=True, highlight=False, soft_wrap=not is_terminal())
 
 _INTERRUPTED = 130  # exit status of Typer after Ctrl-C
 
-_OUT_OF_MEMORY_TEXTS = ("allocate memory", "out of memory")
 _TOO_LITTLE_MEMORY = (
     "There is too little memory. Training needs less with smaller batches (--set data.batch_size=…), with smaller images "
     "(data.image_size), and with data.cache_gib=0, which keeps no prepared images."
@@ -191,7 +190,7 @@ def _run(received: list[signal.Signals]) -> None:
         if "" in sys.argv[1:]:  # an empty path would mean the current folder
             raise InputError("An argument is empty; perhaps a shell variable is not set.")
         arguments = load_plugins(sys.argv[1:])
-        status = program()(args=arguments, standalone_mode=False)
+        status = _run_command(arguments)
         if status == _INTERRUPTED:
             _end_interrupted(received)
         sys.exit(status)
@@ -215,10 +214,23 @@ def _run(received: list[signal.Signals]) -> None:
         errors.print(f"[bold red]error:[/] {_escape_markup(path + (error.strerror or str(error)))}.")
         sys.exit(1)
     except (MemoryError, RuntimeError) as error:  # PyTorch raises RuntimeError
-        if not isinstance(error, MemoryError) and not any(text in str(error) for text in _OUT_OF_MEMORY_TEXTS):
+        if not is_out_of_memory(error):
             raise
         errors.print(f"[bold red]error:[/] {_TOO_LITTLE_MEMORY}")
         sys.exit(1)
+
+
+def _run_command(arguments: list[str]) -> Any:
+    """Run a command, and return its status. An error of a plugin names the plugin."""
+    try:
+        return program()(args=arguments, standalone_mode=False)
+    except Exception as error:
+        if "striate.registry" in sys.modules:  # imported only now, because commands without plugins start faster
+            from striate.component_errors import component_error
+
+            if (named := component_error(error)) is not None:
+                raise named from error
+        raise
 
 
 def _escape_markup(text: str) -> str:

@@ -126,6 +126,12 @@ class Augmentations:
 
     def __init__(self, settings: Iterable[Settings], input_shape: tuple[int, int, int]) -> None:
         self._each = [(each.type, augmentations.build(each, input_shape)) for each in settings]
+        for name, augment in self._each:
+            if isinstance(augment, type) or not callable(augment):
+                raise InputError(
+                    f"The augmentation {name!r} was built as {describe_type(augment)}, which cannot be called: register a class with a "
+                    "method __call__(images, generator), which is built from its settings and the shape of the images."
+                )
 
     def __bool__(self) -> bool:
         return bool(self._each)

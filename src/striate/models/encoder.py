@@ -18,7 +18,9 @@ from striate.models.cores.base import Core
 from striate.models.inputs import ModelInputs
 from striate.models.kernels import current_backend
 from striate.models.modulators.base import Modulator
+from striate.models.penalties import valid_penalty
 from striate.models.readouts.base import FeatureMaps, Readout, valid_coordinates
+from striate.models.shifters.base import Shifter
 from striate.registry import cores, models, modulators, nonlinearities, readouts, shifters
 
 if TYPE_CHECKING:
@@ -124,6 +126,10 @@ class Encoder(nn.Module):
                 f"Train one for it on this encoder's core ({option('--core', 'core=…')})."
             )
         return cast("Readout", self.readouts[key])
+
+    def shifter(self, session: str) -> Shifter | None:
+        """Return the shifter of a recording; None if the encoder has none."""
+        return cast("Shifter", self.shifters[PREFIX + session]) if self.uses_pupil_center else None
 
     def forward(self, batch: "Batch | Tensor") -> Tensor:
         """Predict the responses to a batch.
@@ -286,10 +292,10 @@ class Encoder(nn.Module):
 
     def regulariser(self, session: str) -> Tensor:
         """Return the sum of the penalties of the core, and of the readout and modulators of a recording, a scalar."""
-        penalty = self.core.regulariser() + self.readout(session).regulariser()
+        penalty = _penalty(self.core, "core") + _penalty(self.readout(session), "readout")
         if self.settings.modulators:
             for modulator in cast("nn.ModuleList", self.modulators[PREFIX + session]):
-                penalty = penalty + cast("Modulator", modulator).regulariser()
+                penalty = penalty + _penalty(cast("Modulator", modulator), "modulator")
         return penalty
 
     def transfer(self, neurons: Mapping[str, ArrayLike], settings: EncoderSettings | None = None) -> "Encoder":
@@ -395,6 +401,10 @@ def _coordinates(neurons: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float
     if not neurons:
         raise InputError("An encoder needs the neurons of at least one recording.")
     return {session: valid_coordinates(values) for session, values in neurons.items()}
+
+
+def _penalty(component: Core | Readout | Modulator, kind: str) -> Tensor:
+    return valid_penalty(component.regulariser(), f"regulariser() of the {kind} {component.settings.type!r}")
 
 
 def _micro_batches(

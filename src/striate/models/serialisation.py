@@ -20,7 +20,8 @@ from striate._internal.atomic_write import atomic_write, utf8_path
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import describe_first_error, parse_json_object
 from striate._internal.torch_defaults import torch_defaults
-from striate.errors import InputError, describe_type, listed, shortened
+from striate.component_errors import component_errors
+from striate.errors import ComponentError, InputError, describe_type, listed, shortened
 from striate.models.config import ImportedModelSettings, ModelPart
 from striate.models.encoder import Encoder
 from striate.models.inputs import ModelInputs
@@ -168,7 +169,7 @@ def load_model(path: Path | str, module: nn.Module | None = None) -> nn.Module:
         raise InputError(
             f"{path}: the description of the model is damaged ({describe_first_error(error)}); copy or train the run anew."
         ) from error
-    except InputError as error:
+    except (InputError, ComponentError) as error:
         raise InputError(f"{path} cannot be loaded: {error}") from error
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -279,6 +280,7 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(f"{path} is not a whole safetensors file ({reason}); copy or train it anew.") from error
 
 
+@component_errors()
 def build_model(settings: Settings, inputs: ModelInputs) -> nn.Module:
     """Make an untrained model from its settings.
 

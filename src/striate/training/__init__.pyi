@@ -1,6 +1,7 @@
 from .bundled_recipes import recipe_names as recipe_names
 from .bundled_recipes import recipe_text as recipe_text
 from .callbacks import Callback as Callback
+from .own_module import FromImages as FromImages
 from .predict import Predictions as Predictions
 from .predict import predict as predict
 from .recipe import LossSettings as LossSettings

@@ -17,6 +17,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from striate.errors import InputError, describe_type
 from striate.registry import optimisers
 from striate.training.recipe import OptimiserSettings
 
@@ -168,6 +169,10 @@ def build_optimiser(
             groups[factor, decay] = group if decay is None else group | {"weight_decay": decay}
         groups[factor, decay]["params"].append(parameter)
     optimiser: torch.optim.Optimizer = optimisers.build(settings, list(groups.values()))
+    if not isinstance(optimiser, torch.optim.Optimizer):
+        raise InputError(
+            f"The optimiser {settings.type!r} was built as {describe_type(optimiser)}; expected a torch.optim.Optimizer: return one."
+        )
     if callable(train := getattr(optimiser, "train", None)):
         train()
     return optimiser

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from striate.errors import InputError, describe_type
@@ -16,7 +15,7 @@ from striate.models.inputs import ModelInputs
 from striate.registry import models, source_of
 
 if TYPE_CHECKING:
-    from striate.data import Batch, SessionLoaders
+    from striate.data import Batch
 
 
 class OwnModelSettings(ModelSettings):
@@ -42,7 +41,7 @@ def check_module(module: object) -> None:
 
     Examples
     --------
-    >>> check_module(torch.nn.Linear)
+    >>> check_module(nn.Linear)
     Traceback (most recent call last):
     ...
     striate.errors.InputError: encoder is the class Linear; expected a torch.nn.Module: give an object of it, such as Linear().
@@ -57,24 +56,28 @@ def check_module(module: object) -> None:
         raise InputError(f"The module {type(module).__name__} has no parameters to train.")
 
 
-def check_rates(module: nn.Module, data: SessionLoaders, device: torch.device) -> None:
-    """Predict one batch of each recording, before anything is written; this also initialises lazy modules.
+class FromImages(nn.Module):
+    """Makes a module that takes images a module that takes batches, for ``striate.train(encoder=...)``.
 
-    Raises
-    ------
-    InputError
-        If the module returns something else than rates ≥ 0, (B, N).
+    Parameters
+    ----------
+    module
+        Module from standardised images, (B, C, height, width), to rates, (B, N).
+
+    Examples
+    --------
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(36 * 64, 50), nn.Softplus())
+    >>> run = striate.train("cnn", recording, "run", encoder=FromImages(net))  # doctest: +SKIP
     """
-    module.to(device).eval()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
-        for loaders in data.values():
-            batch = next(iter(loaders.prediction("validation")))
-            rates = valid_rates(module(batch), batch, len(loaders.unit_ids))
-            if rates.numel() and float(rates.min()) < 0:
-                raise InputError(
-                    f"The module returned negative rates for recording {batch.session} (the least is {float(rates.min()):.3g}); rates are "
-                    "≥ 0: end it with a function such as torch.nn.functional.softplus."
-                )
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the rates of the images of a batch."""
+        rates: Tensor = self.module(batch.images)
+        return rates
 
 
 def valid_rates(rates: Any, batch: Batch, neurons: int) -> Tensor:
@@ -101,7 +104,7 @@ def valid_rates(rates: Any, batch: Batch, neurons: int) -> Tensor:
     if shape == (len(batch), neurons):  # of a module that does not know batch.neurons
         return cast("Tensor", rates[:, batch.neurons])
     raise InputError(
-        f"The module returned rates of shape {shape} for recording {batch.session}; a batch of {len(batch)} trials and {wanted} "
+        f"The model returned rates of shape {shape} for recording {batch.session}; a batch of {len(batch)} trials and {wanted} "
         f"neurons needs {(len(batch), wanted)}."
     )
 

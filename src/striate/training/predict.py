@@ -20,6 +20,7 @@ from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
 from striate.benchmarks import BenchmarkSpec, load_benchmark
 from striate.catalog import as_recording
+from striate.component_errors import component_errors
 from striate.data import Batch, DataSettings, Loaders, loaders
 from striate.data.config import data_settings
 from striate.errors import InputError, describe_type, listed
@@ -68,6 +69,7 @@ class Predictions:
         return f"<Predictions {self.session}: {tiers} trials × {len(self.unit_ids)} neurons, {self.protocol}>"
 
 
+@component_errors()
 def predict(
     model: Run | Encoder | torch.nn.Module | Predictor | str | Path,
     recording: Recording | str | Path,

@@ -15,6 +15,7 @@ from striate._internal.arrays import as_array
 from striate._internal.devices import resolve_device
 from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
+from striate.component_errors import component_errors
 from striate.data.batch import Batch
 from striate.data.raw_images import RawImages, model_images, screen_sized
 from striate.errors import InputError, listed, nearest
@@ -30,6 +31,7 @@ UNITS = ("standardised", "raw")
 _NAMED_STATES = ("median", "mean")
 
 
+@component_errors()
 @torch_defaults()
 def respond(
     run: Run,

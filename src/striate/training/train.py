@@ -15,6 +15,7 @@ from striate._internal.atomic_write import as_path
 from striate._internal.devices import resolve_device
 from striate._internal.torch_defaults import torch_defaults
 from striate.catalog import as_recordings
+from striate.component_errors import component_errors
 from striate.data import SessionLoaders, loaders
 from striate.errors import InputError, StriateError, option, validate_seed
 from striate.models import Encoder, EncoderSettings, ModelInputs, build_model, save
@@ -25,8 +26,9 @@ from striate.training.config_overrides import Overrides, parsed
 from striate.training.initialisation import initialise
 from striate.training.input_statistics import RunInputs
 from striate.training.interrupt_signals import Interruption, TrainingStopped
+from striate.training.model_check import check_model
 from striate.training.neuron_weights import neuron_weights as load_neuron_weights
-from striate.training.own_module import OwnModelSettings, check_module, check_rates
+from striate.training.own_module import OwnModelSettings, check_module
 from striate.training.progress import progress_display
 from striate.training.provenance import (
     check_same_run,
@@ -44,6 +46,7 @@ from striate.training.training_lock import only_training
 from striate.training.transfer import FineTuning, FrozenCore
 
 
+@component_errors()
 def train(
     recipe: str | Path | Mapping[str, Any] | Recipe,
     recordings: Recording | str | Path | Iterable[Recording | str | Path] | Mapping[str, Recording],
@@ -152,13 +155,12 @@ def train(
         model_inputs = ModelInputs(data.input_shape, data.coordinates, data.behavior_size, data.behavior_planes)
         trained = _encoder(validated, data, model_inputs, seed, frozen_core) if encoder is None else encoder
         inputs = RunInputs.from_loaders(data)
-        if not isinstance(trained, Encoder):
-            check_rates(trained, data, target)
-        else:
+        if isinstance(trained, Encoder):
             trained.image_ranges = {s: one.standardisation.image_range for s, one in data.items()}
         checkpoint = folder / files.CHECKPOINT
         if overwrite or not checkpoint.exists():
             provenance["start"] = initialise(trained, data, validated.initialisation, seed)
+        check_model(trained, validated.loss, data, target)
         if overwrite:
             files.remove_run_files(folder)
         provenance = record_attempt(folder, validated, provenance, data, weights, target)

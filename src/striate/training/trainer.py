@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from striate.data import Batch, SessionLoaders
-from striate.errors import StriateError
+from striate.errors import InputError, StriateError, describe_type
 from striate.metrics import single_trial_correlation
 from striate.models.kernels import freed_memory_kept
+from striate.models.penalties import valid_penalty
 from striate.registry import losses, schedules
 from striate.training import checkpoints
 from striate.training.callbacks import Callback
@@ -124,6 +125,10 @@ class Trainer:
         self.steps = -(-len(data.cycle("train")) // recipe.optimiser.accumulate_steps)
         self.loss = float("nan")
         self.learning_rate = self.schedule.learning_rate(0, 0, self.steps)
+        if not isinstance(self.learning_rate, int | float):
+            raise InputError(
+                f"The schedule {recipe.schedule.type!r} returned {describe_type(self.learning_rate)} as learning rate; expected a number."
+            )
         self.validation_correlation = float("nan")
         self.best: Tensors = {}
         self.resumed = checkpoint.exists()
@@ -277,7 +282,9 @@ class Trainer:
 
     def _penalty(self, session: str) -> Tensor | None:
         regulariser = getattr(self.encoder, "regulariser", None)
-        return regulariser(session) if callable(regulariser) else None
+        if not callable(regulariser):
+            return None
+        return valid_penalty(regulariser(session), f"regulariser(session) of {type(self.encoder).__name__}")
 
     def _rates(self, batch: Batch, encoder: nn.Module) -> Tensor:
         """Predict the responses to a batch in the precision of the recipe, and convert them to float32."""

@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, Self
 
-import torch
 from torch import Tensor, nn
 
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
+from striate.models.penalties import no_penalty
 from striate.registry import Settings
 
 
@@ -126,15 +126,3 @@ class Core(nn.Module, ABC):
         """Set the training mode; a frozen core stays in evaluation mode."""
         super().train(mode and not self.frozen)
         return self
-
-
-def no_penalty(module: nn.Module) -> Tensor:
-    """Return a penalty of 0, a scalar, on the device of a module.
-
-    Examples
-    --------
-    >>> no_penalty(nn.Linear(1, 1)).item()
-    0.0
-    """
-    weight = next(module.parameters(), None)
-    return torch.zeros(()) if weight is None else weight.new_zeros(())

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from striate.models.cores.base import no_penalty
 from striate.models.inputs import ModelInputs
+from striate.models.penalties import no_penalty
 from striate.registry import Settings
 
 

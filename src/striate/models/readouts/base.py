@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from striate.errors import InputError
-from striate.models.cores.base import no_penalty
 from striate.models.geometry import MapGeometry
+from striate.models.penalties import no_penalty
 from striate.registry import Settings
 
 
