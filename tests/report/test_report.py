@@ -93,7 +93,7 @@ def test_differences_tell_the_better_from_the_worse(data: ReportData) -> None:
         ("CNN", "LN", "final_test"),
     ]
     for difference in data.differences:
-        assert difference.metrics.single_trial_correlation.excludes_zero
+        assert difference.metrics["single_trial_correlation"].excludes_zero
 
 
 @pytest.mark.slow
@@ -133,9 +133,9 @@ def test_a_few_images_are_all_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     drawn: list[Any] = []
     draw = figures.example_trials
 
-    def watched(images: Any, *others: Any) -> Any:
-        drawn.extend(images)
-        return draw(images, *others)
+    def watched(pictures: Any, *others: Any) -> Any:
+        drawn.extend(pictures[""])
+        return draw(pictures, *others)
 
     monkeypatch.setattr(figures, "example_trials", watched)
     write_report(ReportData("Few", [], recording, truth, [guess]), tmp_path / "report.html")

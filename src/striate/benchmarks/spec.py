@@ -270,6 +270,23 @@ class BenchmarkSpec(Table):
             return called[0].name
         raise InputError(f"There is no tier {quoted(typed)}: {nearest(str(typed), self.tier_order)}.")
 
+    def tier_title(self, typed: str) -> str:
+        """Return the name of a tier for headings.
+
+        Raises
+        ------
+        InputError
+            If there is no such tier.
+
+        Examples
+        --------
+        >>> from striate.benchmarks import load_benchmark
+        >>> load_benchmark("sensorium2022").tier_title("final_test")
+        'final test'
+        """
+        tier = self.tiers[self.tier_order.index(self.tier_name(typed))]
+        return tier.title or tier.name.replace("_", " ")
+
     def tier_names(self, typed: object) -> tuple[str, ...]:
         """Turn the name of a tier, or several, into names of tiers, each once.
 

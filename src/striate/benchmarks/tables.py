@@ -230,6 +230,8 @@ class Tier(Table):
         Its name in recordings: lower-case letters, digits and ``_``.
     role
         ``"train"``: models are fitted to it. ``"validation"``: training stops by it. ``"test"``: models are scored on it.
+    title
+        Name in headings; the name with spaces for ``_`` if empty.
     board
         Of a test tier: the board of a competition that it decides, ``"live"`` or ``"final"``; left out if none.
     aliases
@@ -243,6 +245,7 @@ class Tier(Table):
 
     name: str
     role: Role
+    title: OptionalLine = ""
     board: Board | None = None
     aliases: Names = ()
 

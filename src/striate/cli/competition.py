@@ -257,8 +257,8 @@ def score(
     """Score a submission against the live truth, without recording it."""
     from striate.competition import score_live
     from striate.competition.manifest import require_new
+    from striate.metrics.registered import metric_label
     from striate.metrics.score_summary import missing_score_text
-    from striate.submissions.scorecard import LABELS
 
     if out is not None:
         require_new(out)
@@ -278,7 +278,7 @@ def score(
     value = missing_score_text(ranking.reason) if ranking.mean is None else f"{ranking.mean:.4f}"
     if ranking.interval is not None:
         value += f" [{ranking.interval.low:.4f}, {ranking.interval.high:.4f}]"
-    _say(f"{live.board}: {LABELS[metric]} on the live test {value}")
+    _say(f"{live.board}: {metric_label(metric)} on the live test {value}")
 
 
 @competition.command("close")
@@ -321,16 +321,16 @@ def close(
 
 
 def _board_table(board: "BoardResult", results: "Results") -> Table:
+    from striate.metrics.registered import metric_label
     from striate.metrics.score_summary import ceilings_by_metric
     from striate.report import ceiling_description
-    from striate.submissions.scorecard import LABELS
 
     table = Table(title=f"{board.track}, {board.protocol}", title_justify="left", title_style="bold")
     columns = (
         "rank",
         "band",
         "team",
-        LABELS[board.metric],
+        metric_label(board.metric),
         f"{100 * results.ranking.level:g} % interval",
         "behind the best",
         "live",
@@ -339,7 +339,7 @@ def _board_table(board: "BoardResult", results: "Results") -> Table:
         table.add_column(column, justify="left" if column == "team" else "right")
     for row in board.rows:
         table.add_row(*_board_row(row))
-    limit = ceilings_by_metric(board.ceilings)[board.metric]
+    limit = ceilings_by_metric(board.ceilings).get(board.metric)
     if board.rows and limit is not None:
         table.add_section()
         table.add_row("", "", "ceiling (image alone)", f"{limit:.4f}", "", "", "")

@@ -18,7 +18,7 @@ from striate.errors import InputError, WithheldError, shortened
 if TYPE_CHECKING:
     from striate.recordings import Recording
     from striate.report import PairedDifference, ScoredModel
-    from striate.submissions import MetricScore, Truth
+    from striate.submissions import Truth
 
 console = Console(highlight=False)
 
@@ -155,60 +155,51 @@ def _comparison(
     from striate.report import (
         ceiling_description,
         ceilings_with_intervals,
-        further_scores,
         has_too_few_images,
         metric_labels,
         protocol_title,
         scores_with_intervals,
     )
 
-    labels = metric_labels()
-    further = further_scores(group, tier)
+    labels = metric_labels(group, tier)
     table = Table(
         title=f"Tier {tier}, {protocol_title(protocol)}: mean over neurons \\[95 % interval over images]",
         title_justify="left",
     )
     table.add_column("model")
     for label in labels.values():
-        table.add_column(label, justify="right")
-    for by_model in further.values():
-        table.add_column(escape(next(iter(by_model.values())).label), justify="right")
+        table.add_column(escape(label), justify="right")
     for model in group:
         scores = scores_with_intervals([model], tier)[model.name]
-        reasons = {metric: getattr(model.scorecard.tiers[tier], metric).reason for metric in labels}
-        cells = [_cell(scores.get(metric), reason=reasons[metric]) for metric in labels]
-        table.add_row(model.name, *cells, *(_further_cell(by_model.get(model.name)) for by_model in further.values()))
+        computed = model.scorecard.tiers[tier].by_name
+        cells = (
+            _cell(scores.get(metric), reason=computed[metric].reason) if metric in computed else "" for metric in labels
+        )
+        table.add_row(model.name, *cells)
     ceiling = ceilings_with_intervals(group, tier)
     if ceiling:
-        limits = (_cell(ceiling[metric]) if metric in ceiling else "1" for metric in labels)
-        table.add_row("ceiling (image alone)", *limits)
-        table.caption, table.caption_justify = ceiling_description(protocol, group[0].benchmark), "left"
+        table.add_row("ceiling (image alone)", *(_ceiling_cell(ceiling.get(metric)) for metric in labels))
+        table.caption = ceiling_description(protocol, group[0].benchmark)
+        table.caption_justify = "left"
     table.add_section()
     names = {model.name for model in group}
     for difference in differences:
         if difference.tier == tier and {difference.better, difference.worse} <= names:
-            cells = []
-            for metric in labels:
-                resampled = getattr(difference.metrics, metric)
-                interval = resampled.interval
-                known = resampled.value is not None and interval is not None
-                few = TOO_FEW_IMAGES if has_too_few_images(group, difference, metric) else None
-                ends = (resampled.value, interval.low, interval.high) if known and not few else None
-                cells.append(_cell(ends, "+", few))
+            few = {metric: has_too_few_images(group, difference, metric) for metric in labels}
+            cells = (TOO_FEW_IMAGES if few[metric] else _cell(difference.entry(metric), "+") for metric in labels)
             table.add_row(f"{difference.better} − {difference.worse} (paired)", *cells)
     return table
 
 
-def _further_cell(score: "MetricScore | None") -> str:
-    if score is None or score.mean is None:
-        return "" if score is None else _cell(None, reason=score.reason)
-    return _cell((score.mean, score.interval.low, score.interval.high)) if score.interval else f"{score.mean:.3f}"
+def _ceiling_cell(ceiling: tuple[float, float, float] | None) -> str:
+    return "" if ceiling is None else "1" if ceiling == (1, 1, 1) else _cell(ceiling)
 
 
 def _cell(entry: tuple[float, float, float] | None, sign: str = "", reason: str | None = None) -> str:
     from striate.metrics.score_summary import TOO_FEW_IMAGES, is_too_few_images
+    from striate.report import score_text
 
     if entry is None:
         return TOO_FEW_IMAGES if is_too_few_images(reason) else "not defined"
-    value, low, high = entry
-    return f"{value:{sign}.3f} \\[{low:{sign}.3f}, {high:{sign}.3f}]"
+    value, interval = score_text(entry, sign)
+    return f"{value} \\{interval}"  # Rich would take the brackets for markup

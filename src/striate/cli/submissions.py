@@ -28,7 +28,7 @@ SubmissionPath = Annotated[
 ]
 Tier = Annotated[
     str | None,
-    typer.Option(help="Only this tier: test (the live test) or final_test.", show_default=False),
+    typer.Option(help="Only this tier, by its name in the benchmark, or live or final.", show_default=False),
 ]
 Resamples = Annotated[
     int, typer.Option(help="Number of resamples of the images for the confidence intervals; 0 for no intervals.")

@@ -82,8 +82,8 @@ def submit(
 
 
 def _print(state: Any, *, new: bool) -> None:
+    from striate.metrics.registered import metric_label
     from striate.metrics.score_summary import missing_score_text
-    from striate.submissions.scorecard import LABELS
 
     if not new:
         console.print("Your team has sent this file before: this is the same submission.")
@@ -94,5 +94,5 @@ def _print(state: Any, *, new: bool) -> None:
     for name, value in (state["metrics"] or {}).items():
         mean = missing_score_text(value["reason"]) if value["mean"] is None else f"{value['mean']:.4f}"
         interval = "" if value["low"] is None else f"  [{value['low']:.4f}, {value['high']:.4f}]"
-        console.print(f"{LABELS[name]:<24} {mean}{interval}", markup=False)
+        console.print(f"{metric_label(name):<24} {mean}{interval}", markup=False)
     console.print(state["page"], markup=False, soft_wrap=True)

@@ -150,7 +150,7 @@ def predict(
         Path, typer.Option(help="File to write; with --format sensorium_csv, a folder or a .csv.", show_default=False)
     ],
     tiers: Annotated[
-        list[str] | None, typer.Option("--tier", help="Tier to predict; repeatable. Default: test and final_test.")
+        list[str] | None, typer.Option("--tier", help="Tier to predict; repeatable. Default: all test tiers.")
     ] = None,
     form: Annotated[
         str, typer.Option("--format", help="native (Parquet), sensorium_csv (the CSVs of 2022), or that of a plugin.")

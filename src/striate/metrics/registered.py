@@ -31,6 +31,17 @@ def registered_info(name: str) -> MetricInfo:
     return metric_info(metrics[name].value, name)
 
 
+def metric_label(name: str) -> str:
+    """Return the name of a metric in tables; of one that is not installed, such as that of a portal, the name itself.
+
+    Examples
+    --------
+    >>> metric_label("feve"), metric_label("metric_of_others")
+    ('FEVE', 'metric_of_others')
+    """
+    return registered_info(name).label if name in metrics else name
+
+
 @metrics.register("single_trial_correlation")
 @describe_metric("single-trial correlation")
 def single_trial_correlation(responses: Floats, predictions: Floats, repeats: Repeats) -> Floats:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from striate.benchmarks import BenchmarkSpec, load_benchmark
+from striate.benchmarks import BenchmarkSpec
 from striate.competition import Rules, read_rules
 from striate.competition.boards import Board
 from striate.competition.commitment import FILE as COMMITMENT
@@ -47,8 +47,8 @@ class Competition:
 
     @property
     def benchmark(self) -> BenchmarkSpec:
-        """The benchmark that the competition follows: SENSORIUM 2022."""
-        return load_benchmark()
+        """The benchmark that the competition follows."""
+        return self.rules.benchmark
 
     @property
     def boards(self) -> dict[str, Board]:

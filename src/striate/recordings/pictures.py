@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from striate.benchmarks.tables import Stimulus
 
 RGB = ("red", "green", "blue")
+_HUES = ("red", "orange", "yellow", "lime", "green", "turquoise", "cyan", "azure", "blue", "violet", "magenta", "pink")
 
 
 def picture(image: NDArray[Any], stimulus: Stimulus) -> NDArray[np.uint8]:
@@ -69,13 +70,29 @@ def channel_colours(channels: Sequence[str]) -> NDArray[np.float64]:
     >>> channel_colours(["blue", "green", "red"]).tolist()
     [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
     """
-    count = len(channels)
-    if count == 1:
+    if len(channels) == 1:
         return np.ones((1, 3))
-    first = 5 / 6 if count == 2 else 0.0  # magenta or red
-    colours = np.array([colorsys.hsv_to_rgb((first + place / count) % 1, 1, 1) for place in range(count)]).round(12)
-    if count == 2 and channels[0] == "green":
-        colours = colours[::-1]
-    if count == 3 and set(channels) == set(RGB):
-        colours = colours[[RGB.index(name) for name in channels]]
+    colours = np.array([colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in _hues(channels)]).round(12)
     return np.asarray(colours / colours.sum(axis=0), dtype=np.float64)
+
+
+def colour_names(channels: Sequence[str]) -> list[str]:
+    """Return the name of the colour in which each channel is drawn.
+
+    Examples
+    --------
+    >>> colour_names(["uv", "green"]), colour_names(["grey"])
+    (['magenta', 'green'], ['grey'])
+    """
+    if len(channels) == 1:
+        return ["grey"]
+    return [_HUES[round(hue / 30) % 12] for hue in _hues(channels)]
+
+
+def _hues(channels: Sequence[str]) -> list[float]:
+    """Return the hue of each of several channels in degrees: 0 is red, 120 green, 240 blue."""
+    if len(channels) == 2:
+        return [120.0, 300.0] if channels[0] == "green" else [300.0, 120.0]
+    if set(channels) == set(RGB):
+        return [120.0 * RGB.index(name) for name in channels]
+    return [360 * place / len(channels) for place in range(len(channels))]

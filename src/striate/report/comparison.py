@@ -1,6 +1,6 @@
 """Comparison of models on one truth: scores with confidence intervals, and paired differences."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.benchmarks import BenchmarkSpec, load_benchmark
-from striate.metrics import Bootstrap, paired_bootstrap
-from striate.metrics.bootstrap import DEFAULT_RESAMPLES
-from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
-from striate.metrics.score_summary import METRIC_CEILINGS, is_too_few_images
-from striate.submissions import MetricScore, Scorecard, Submission, Truth, score
+from striate.metrics import Repeats, estimate_difference, paired_bootstrap
+from striate.metrics.bootstrap import DEFAULT_RESAMPLES, BootstrapEstimate
+from striate.metrics.estimates import TOGETHER
+from striate.metrics.score_summary import METRIC_CEILINGS, RATIO_METRICS, is_too_few_images
+from striate.submissions import Score, Scorecard, Submission, Truth, score
 from striate.submissions.alignment import align
-from striate.submissions.scorecard import LABELS, require_one_benchmark
+from striate.submissions.scorecard import require_one_benchmark
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,14 @@ def protocol_title(protocol: str | None) -> str:
 
 
 def sort_by_score(models: Sequence[ScoredModel]) -> list[ScoredModel]:
-    """Sort models by protocol, and within each protocol from the lowest to the highest score.
+    """Sort models by protocol, and within each protocol from the worst to the best score on the first tier.
 
-    The score is the correlation to average on the first tier, or the single-trial correlation if no image is repeated.
+    The score is that of `ranking_metric`.
+
+    Raises
+    ------
+    InputError
+        If the models were scored under different benchmarks.
 
     Examples
     --------
@@ -167,13 +172,51 @@ def sort_by_score(models: Sequence[ScoredModel]) -> list[ScoredModel]:
     >>> [model.name for model in sort_by_score(models)]
     ['constant', 'CNN']
     """
+    return [model for group in group_by_protocol(models).values() for model in _from_worst_to_best(group)]
 
-    def ranking_score(model: ScoredModel) -> float:
-        scores = next(iter(model.scorecard.tiers.values()))
-        means = (scores.correlation_to_average.mean, scores.single_trial_correlation.mean)
-        return next((mean for mean in means if mean is not None), float("-inf"))
 
-    return [each for group in group_by_protocol(models).values() for each in sorted(group, key=ranking_score)]
+def _from_worst_to_best(group: list[ScoredModel]) -> list[ScoredModel]:
+    metric = ranking_metric(group)
+    if metric is None:
+        return group
+    tier = next(iter(group[0].scorecard.tiers))
+
+    def quality(model: ScoredModel) -> float:
+        scores = model.scorecard.tiers[tier]
+        mean = scores.by_name[metric].mean
+        return float("-inf") if mean is None else mean if scores.higher_is_better(metric) else -mean
+
+    return sorted(group, key=quality)
+
+
+def ranking_metric(models: Sequence[ScoredModel]) -> str | None:
+    """Return the metric by which models of one protocol are sorted: the one that ranks the board of their first tier.
+
+    The board is that of the first track of the benchmark that allows the protocol. Where the metric is not defined, it is the
+    first of the others that is; None if none is, or there are no models.
+
+    Examples
+    --------
+    >>> from striate.report import score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0]])
+    >>> submission = Submission("27204-5-13", None, "image", [7], **trials, predictions=[[1.0], [1.0], [3.0]])
+    >>> model = score_model("CNN", submission, truth, bootstrap=0)
+    >>> ranking_metric([model])
+    'correlation_to_average'
+    """
+    if not models:
+        return None
+    benchmark = require_one_benchmark([model.scorecard for model in models])
+    tier = next(iter(models[0].scorecard.tiers))
+    board = next(each.board for each in benchmark.tiers if each.name == tier)
+    track = next((each.name for each in benchmark.tracks if models[0].protocol in each.protocols), None)
+    scores = [model.scorecard.tiers[tier].by_name for model in models]
+    for name in (benchmark.ranking_metric(board=board, track=track), *metric_labels(models, tier)):
+        if any(name in each and each[name].mean is not None for each in scores):
+            return name
+    return None
 
 
 @dataclass(frozen=True)
@@ -187,22 +230,32 @@ class PairedDifference:
     tier
         Name of the tier.
     metrics
-        Bootstrap estimates of the differences.
+        Bootstrap estimate of the difference in each metric, by its name. Of a metric whose lower values are better, a negative
+        difference is an improvement.
 
     Examples
     --------
-    >>> from striate.metrics import paired_bootstrap
+    >>> from striate.metrics import estimate_difference
     >>> responses, good, bad = [[1.0], [2.0], [5.0]], [[1.0], [2.0], [4.0]], [[2.0], [2.0], [2.0]]
-    >>> estimates = paired_bootstrap(responses, good, bad, image_ids=[0, 0, 1], resamples=10)
-    >>> difference = PairedDifference("CNN", "constant", "test", estimates)
-    >>> round(difference.metrics.single_trial_correlation.value, 3)
+    >>> metric = "single_trial_correlation"
+    >>> estimate = estimate_difference(metric, responses, good, bad, image_ids=[0, 0, 1], resamples=10)
+    >>> difference = PairedDifference("CNN", "constant", "test", {metric: estimate})
+    >>> round(difference.metrics[metric].value, 3)
     0.996
     """
 
     better: str
     worse: str
     tier: str
-    metrics: Bootstrap
+    metrics: Mapping[str, BootstrapEstimate]
+
+    def entry(self, metric: str) -> tuple[float, float, float] | None:
+        """Return difference, lower and upper bound; None if the difference is not defined."""
+        estimate = self.metrics.get(metric)
+        interval = estimate.interval if estimate else None
+        if estimate is None or estimate.value is None or interval is None:
+            return None
+        return estimate.value, interval.low, interval.high
 
 
 def paired_differences(
@@ -240,25 +293,33 @@ def paired_differences(
     ...     for name, predictions in (("constant", [[1.0], [1.0], [1.0]]), ("CNN", [[1.0], [1.0], [3.0]]))
     ... ]
     >>> (difference,) = paired_differences(models, truth, resamples=10)
-    >>> difference.better, difference.worse, round(difference.metrics.single_trial_correlation.value, 3)
+    >>> difference.better, difference.worse, round(difference.metrics["single_trial_correlation"].value, 3)
     ('CNN', 'constant', 0.971)
     """
     results = []
     pairs = [pair for group in group_by_protocol(models).values() for pair in pairwise(group)]
     for tier in truth.tiers:
         rows = truth.rows(tier)
-        responses, image_ids = truth.responses[rows], truth.image_id[rows]
+        responses, repeats = truth.responses[rows], Repeats(truth.image_id[rows])
         for worse, better in pairs:
-            paired = paired_bootstrap(
-                responses,
-                better.predictions(truth, tier),
-                worse.predictions(truth, tier),
-                image_ids,
-                resamples=resamples,
-                seed=seed,
-            )
-            results.append(PairedDifference(better.name, worse.name, tier, paired))
+            first, second = better.predictions(truth, tier), worse.predictions(truth, tier)
+            differences: dict[str, BootstrapEstimate] = {}
+            of_worse = metric_labels([worse], tier)
+            in_both = [name for name in metric_labels([better], tier) if name in of_worse]
+            if any(name in TOGETHER for name in in_both):
+                together = paired_bootstrap(responses, first, second, repeats, resamples=resamples, seed=seed)
+                differences = {name: getattr(together, name) for name in TOGETHER}
+            for name in in_both:
+                if name not in TOGETHER and _is_defined(better, tier, name) and _is_defined(worse, tier, name):
+                    differences[name] = estimate_difference(
+                        name, responses, first, second, repeats, resamples=resamples, seed=seed
+                    )
+            results.append(PairedDifference(better.name, worse.name, tier, differences))
     return results
+
+
+def _is_defined(model: ScoredModel, tier: str, metric: str) -> bool:
+    return model.scorecard.tiers[tier].by_name[metric].mean is not None
 
 
 def scores_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[str, dict[str, tuple[float, float, float]]]:
@@ -278,43 +339,60 @@ def scores_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[str,
     rows: dict[str, dict[str, tuple[float, float, float]]] = {}
     for model in models:
         rows[model.name] = {}
-        for metric in metric_labels():
-            result = getattr(model.scorecard.tiers[tier], metric)
-            if result.mean is not None:
-                interval = result.interval
-                low, high = (interval.low, interval.high) if interval else (result.mean, result.mean)
-                rows[model.name][metric] = (result.mean, low, high)
+        scores = model.scorecard.tiers[tier].by_name
+        for metric in metric_labels(models, tier):
+            if metric in scores and (entry := _with_interval(scores[metric])) is not None:
+                rows[model.name][metric] = entry
     return rows
 
 
-def metric_labels() -> dict[str, str]:
-    """Return the metrics of a comparison, with their names in tables.
+def _with_interval(score: Score) -> tuple[float, float, float] | None:
+    if score.mean is None:
+        return None
+    return (score.mean, score.interval.low, score.interval.high) if score.interval else (score.mean,) * 3
+
+
+def metric_labels(models: Sequence[ScoredModel], tier: str) -> dict[str, str]:
+    """Return the metrics of a comparison, with their names in tables: those of the benchmark, then further ones that were computed.
 
     Examples
     --------
-    >>> metric_labels()["feve"]
-    'FEVE'
+    >>> from striate.report import score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0]])
+    >>> submission = Submission("27204-5-13", None, "image", [7], **trials, predictions=[[1.0], [1.0], [3.0]])
+    >>> model = score_model("CNN", submission, truth, bootstrap=0)
+    >>> list(metric_labels([model], "test").values())
+    ['single-trial correlation', 'correlation to average', 'FEVE', 'normalised correlation']
     """
-    return {metric: LABELS[metric] for metric in (*METRICS, *NORMALISED_METRICS)}
-
-
-def further_scores(models: Sequence[ScoredModel], tier: str) -> dict[str, dict[str, MetricScore]]:
-    """Return the scores of the metrics beside those of `metric_labels`, by metric and model.
-
-    Examples
-    --------
-    >>> further_scores([], "test")
-    {}
-    """
-    scores: dict[str, dict[str, MetricScore]] = {}
+    labels: dict[str, str] = {}
     for model in models:
-        for metric, scored in model.scorecard.tiers[tier].other.items():
-            scores.setdefault(metric, {})[model.name] = scored
-    return scores
+        scores = model.scorecard.tiers[tier]
+        for name in (*model.benchmark.metrics.shown, *scores.other):
+            if name in scores.by_name:
+                direction = "" if scores.higher_is_better(name) else " (lower is better)"
+                labels.setdefault(name, scores.label(name) + direction)
+    return labels
+
+
+def tier_phrase(benchmark: BenchmarkSpec, tier: str) -> str:
+    """Return what a tier is called within a sentence: "the" and its title, or its name.
+
+    Examples
+    --------
+    >>> tier_phrase(load_benchmark(), "test"), tier_phrase(load_benchmark(), "validation")
+    ('the live test', 'tier validation')
+    """
+    title = next(each.title for each in benchmark.tiers if each.name == tier)
+    return f"the {title}" if title else f"tier {tier}"
 
 
 def ceilings_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[str, tuple[float, float, float]]:
     """Return (mean, lower bound, upper bound) of the ceiling of each metric, without ceilings that are not defined.
+
+    The ceiling of ratios such as FEVE is 1 by definition. Metrics of plugins have no ceiling. If no correlation has one, the
+    result is empty.
 
     Examples
     --------
@@ -327,18 +405,26 @@ def ceilings_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[st
     >>> round(ceilings_with_intervals([model], "test")["correlation_to_average"][0], 3)
     0.984
     """
-    scores = models[0].scorecard.tiers[tier]
-    ceilings: dict[str, tuple[float, float, float]] = {}
+    scores, shown = models[0].scorecard.tiers[tier], metric_labels(models, tier)
+    if all(getattr(scores, name).mean is None for name in METRIC_CEILINGS.values()):
+        return {}
+    ceilings = dict.fromkeys(RATIO_METRICS, (1.0, 1.0, 1.0))
     for metric, name in METRIC_CEILINGS.items():
-        ceiling = getattr(scores, name)
-        if ceiling.mean is not None:
-            low, high = (ceiling.interval.low, ceiling.interval.high) if ceiling.interval else (ceiling.mean,) * 2
-            ceilings[metric] = (ceiling.mean, low, high)
-    return ceilings
+        if (entry := _with_interval(getattr(scores, name))) is not None:
+            ceilings[metric] = entry
+    return {metric: ceiling for metric, ceiling in ceilings.items() if metric in shown}
 
 
 def ceiling_description(protocol: str | None, benchmark: BenchmarkSpec | None = None) -> str:
-    """Return a sentence that explains the ceilings for models of a protocol of a benchmark, by default of SENSORIUM 2022.
+    """Return a sentence that explains the ceilings for models of a protocol.
+
+    Parameters
+    ----------
+    protocol
+        Name of the protocol; None if it is not stated.
+    benchmark
+        Benchmark that describes the protocol; by default SENSORIUM 2022. A protocol that it does not describe counts as one
+        of models that see more than the image.
 
     Examples
     --------
@@ -346,7 +432,8 @@ def ceiling_description(protocol: str | None, benchmark: BenchmarkSpec | None = 
     'The ceiling is the score expected of a perfect model of the image: √FEV for single trials, CC_max for averages.'
     """
     description = "The ceiling is the score expected of a perfect model of the image: √FEV for single trials, CC_max for averages."
-    if not load_benchmark(benchmark).sees_image_alone(protocol):
+    spec = load_benchmark(benchmark)
+    if protocol not in spec.protocol_names or not spec.sees_image_alone(protocol):
         description += " A model that sees behaviour can exceed it."
     return description
 
@@ -356,13 +443,40 @@ def has_too_few_images(models: Sequence[ScoredModel], difference: "PairedDiffere
 
     Examples
     --------
-    >>> from types import SimpleNamespace
-    >>> score = SimpleNamespace(reason="too few images: 6 leave …")
-    >>> scorecard = SimpleNamespace(tiers={"test": SimpleNamespace(feve=score)})
-    >>> models = [SimpleNamespace(name=name, scorecard=scorecard) for name in ("CNN", "LN")]
-    >>> has_too_few_images(models, SimpleNamespace(better="CNN", worse="LN", tier="test"), "feve")
-    True
+    >>> from striate.report import score_model
+    >>> from striate.submissions import Submission, Truth
+    >>> trials = {"tier": ["test"] * 3, "trial_idx": [1, 2, 3], "image_id": [0, 0, 1]}
+    >>> truth = Truth("27204-5-13", [7], **trials, responses=[[1.0], [2.0], [5.0]])
+    >>> submission = Submission("27204-5-13", None, "image", [7], **trials, predictions=[[1.0], [1.0], [3.0]])
+    >>> model = score_model("CNN", submission, truth, bootstrap=0)
+    >>> has_too_few_images([model], PairedDifference("CNN", "LN", "test", {}), "feve")
+    False
     """
     pair = (difference.better, difference.worse)
-    scores = [getattr(c.scorecard.tiers[difference.tier], metric) for c in models if c.name in pair]
-    return any(is_too_few_images(score.reason) for score in scores)
+    scores = [model.scorecard.tiers[difference.tier].by_name.get(metric) for model in models if model.name in pair]
+    return any(score is not None and is_too_few_images(score.reason) for score in scores)
+
+
+def score_text(entry: tuple[float, float, float] | None, sign: str = "") -> tuple[str, str]:
+    """Return a score and its interval as texts for tables; both are empty without a score.
+
+    Numbers have three decimals; significant digits if they are all below 0.001, or one is 1,000 or more.
+
+    Parameters
+    ----------
+    entry
+        Value, lower and upper bound.
+    sign
+        ``"+"`` for differences, which always have a sign.
+
+    Examples
+    --------
+    >>> score_text((0.5, 0.4, 0.6)), score_text((-12345.0, -12400.0, -12290.0))
+    (('0.500', '[0.400, 0.600]'), ('-12345', '[-12400, -12290]'))
+    """
+    if entry is None:
+        return "", ""
+    largest = max(abs(number) for number in entry)
+    digits = ".3f" if largest == 0 or 0.001 <= largest < 1000 else ".5g" if largest >= 1000 else ".3g"
+    value, low, high = (format(number, sign + digits) for number in entry)
+    return value, f"[{low}, {high}]"

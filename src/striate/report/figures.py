@@ -1,5 +1,6 @@
 """The figures of a report, each from plain arrays."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,17 +13,24 @@ from numpy.typing import NDArray
 from striate.report.plot_style import COLOURS, GREY, INK, hide_axes, use_plot_style
 
 Array = NDArray[Any]
+_PANELS = 4  # metrics beside each other
+_TITLE = 28  # characters of a line of a title
 
 
 def example_trials(
-    images: Array, measured: Array, predicted: Array, repeats: Sequence[int], neurons: Array, name: str
+    pictures: Mapping[str, Sequence[Array]],
+    measured: Array,
+    predicted: Array,
+    repeats: Sequence[int],
+    neurons: Array,
+    name: str,
 ) -> Figure:
     """Draw a few images, and below each the mean responses of some neurons and their predictions.
 
     Parameters
     ----------
-    images : (I, H, W)
-        Images, with grey values 0–255.
+    pictures
+        Rows of I pictures by their titles: uint8, grey (H, W) or in colour (H, W, 3).
     measured, predicted : (I, N)
         Standardised mean responses and mean predictions for each image.
     repeats
@@ -33,24 +41,27 @@ def example_trials(
         Name of the model.
     """
     with use_plot_style():
-        count = len(images)
-        figure = Figure(figsize=(2.35 * count, 3.6))
-        axes = figure.subplots(2, count, sharey="row", height_ratios=(1.1, 1), squeeze=False)
+        count, rows = len(repeats), len(pictures)
+        figure = Figure(figsize=(2.35 * count, 2.2 + 1.4 * rows))
+        axes = figure.subplots(rows + 1, count, sharey="row", height_ratios=(*[1.1] * rows, 1), squeeze=False)
         top = 1.4 * max(np.max(measured[:, neurons]), np.max(predicted[:, neurons]), 1e-6)  # leaves room for the legend
         positions = np.arange(len(neurons))
         for column in range(count):
-            shown = axes[0, column]
-            shown.imshow(images[column], cmap="gray", vmin=0, vmax=255, aspect="equal")
-            shown.set_title(f"shown {repeats[column]} times", color=GREY, fontsize=8)
-            hide_axes(shown)
-            bars = axes[1, column]
+            for row, (title, shown) in enumerate(pictures.items()):
+                panel = axes[row, column]
+                panel.imshow(shown[column], cmap="gray", vmin=0, vmax=255, aspect="equal")
+                hide_axes(panel)
+                if column == 0 and title:
+                    panel.set_ylabel(title)
+            axes[0, column].set_title(f"shown {repeats[column]} times", color=GREY, fontsize=8)
+            bars = axes[rows, column]
             bars.bar(positions, measured[column, neurons], color="#c9ced6", width=0.9, label="measured (mean)")
             bars.plot(positions, predicted[column, neurons], ".", color=COLOURS[1], ms=5, label=f"predicted ({name})")
             bars.set_ylim(0, top)
             bars.set_xticks([])
             bars.set_xlabel(f"{len(neurons)} neurons")
-        axes[1, 0].set_ylabel("response (std)")
-        axes[1, 0].legend(loc="upper left", handlelength=1, borderaxespad=0)
+        axes[rows, 0].set_ylabel("response (std)")
+        axes[rows, 0].legend(loc="upper left", handlelength=1, borderaxespad=0)
         return figure
 
 
@@ -226,11 +237,12 @@ def model_scores(
         Colour of each model, by its name.
     """
     with use_plot_style():
-        figure = Figure(figsize=(10, 0.45 * len(rows) + 1.1))
         names = list(rows)
-        for index, (panel, metric) in enumerate(
-            zip(np.atleast_1d(figure.subplots(1, len(metrics))), metrics, strict=True)
-        ):
+        across = min(len(metrics), _PANELS)
+        down = -(-len(metrics) // across)
+        figure = Figure(figsize=(2.5 * max(across, 3), (0.45 * len(rows) + 1.1) * down))
+        panels = figure.subplots(down, across, squeeze=False).ravel()
+        for index, (panel, metric) in enumerate(zip(panels, metrics, strict=False)):
             for position, name in enumerate(names):
                 if metric not in rows[name]:
                     continue
@@ -238,10 +250,19 @@ def model_scores(
                 colour = colours[name]
                 panel.plot([low, high], [position, position], color=colour, lw=2.5, alpha=0.55, solid_capstyle="round")
                 panel.plot(value, position, "o", color=colour, ms=5.5)
-            panel.set_yticks(range(len(names)), names if index == 0 else [""] * len(names))
+            panel.set_yticks(range(len(names)), names if index % across == 0 else [""] * len(names))
             panel.tick_params(axis="y", length=0, labelcolor=INK, labelsize=9)
             panel.set_ylim(len(names) - 0.5, -0.5)
             panel.spines["left"].set_visible(False)
-            panel.axvline(0, color=GREY, lw=0.5)
-            panel.set_title(metrics[metric])
+            if _is_near_zero([bound for row in rows.values() for bound in row.get(metric, ())]):
+                panel.axvline(0, color=GREY, lw=0.5)
+            panel.set_title("\n".join(textwrap.wrap(metrics[metric], _TITLE, break_long_words=False)))
+        for panel in panels[len(metrics) :]:
+            panel.set_visible(False)
         return figure
+
+
+def _is_near_zero(values: Sequence[float]) -> bool:
+    """Return whether values can still be told apart on an axis that begins at 0."""
+    spread = max(values) - min(values)
+    return spread == 0 or spread > 0.02 * max(abs(value) for value in values)

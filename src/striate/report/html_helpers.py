@@ -24,15 +24,18 @@ img { display: block; max-width: 100%; height: auto; margin: .6rem 0 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .4rem 0 .8rem; font-size: .93rem; }
 th, td { text-align: right; padding: .38rem 1rem .38rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { font-weight: 600; color: var(--quiet); font-size: .82rem; }
+th { font-weight: 600; color: var(--quiet); font-size: .82rem; white-space: normal; vertical-align: bottom; max-width: 9.5rem; }
 th:first-child, td:first-child { text-align: left; }
 td small { color: var(--quiet); }
+td small.note { display: inline-block; max-width: 12rem; white-space: normal; vertical-align: top; line-height: 1.3; }
 tr.best td { font-weight: 600; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.2rem; margin: .3rem 0; font-size: .93rem; }
 dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
 footer { color: var(--quiet); font-size: .85rem; margin-top: 2rem; }
 code { font-size: .88em; background: #eef1f4; padding: .1em .35em; border-radius: 4px; overflow-wrap: anywhere; }
 """
+
+_LONGEST_LINE = 30  # characters in a cell of a table; longer small text is wrapped
 
 
 @dataclass
@@ -82,7 +85,8 @@ def table(header: list[str], rows: list[list[str]], best: int | None = None) -> 
 
     def cell(text: str) -> str:
         first, _, second = text.partition("|")
-        return html.escape(first) + (f" <small>{html.escape(second)}</small>" if second else "")
+        note = " class=note" if len(second) > _LONGEST_LINE else ""
+        return html.escape(first) + (f" <small{note}>{html.escape(second)}</small>" if second else "")
 
     head = "".join(f"<th>{html.escape(name)}</th>" for name in header)
     body = "".join(

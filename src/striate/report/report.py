@@ -12,29 +12,34 @@ from numpy.typing import NDArray
 
 from striate import __version__
 from striate._internal.atomic_write import atomic_write
+from striate.benchmarks.tables import Stimulus
 from striate.catalog import collect_citations
 from striate.metrics import METRICS_VERSION
 from striate.metrics.score_summary import TOO_FEW_IMAGES, missing_score_text
 from striate.recordings import Recording
+from striate.recordings.pictures import RGB, channel_pictures, colour_names, picture
 from striate.report import figures
 from striate.report.comparison import (
     PairedDifference,
     ScoredModel,
     ceiling_description,
     ceilings_with_intervals,
-    further_scores,
     group_by_protocol,
     has_too_few_images,
     metric_labels,
     protocol_title,
+    score_text,
     scores_with_intervals,
+    tier_phrase,
 )
 from striate.report.html_helpers import Page, facts, image, table
 from striate.report.plot_style import palette
-from striate.submissions import MetricScore, Truth
+from striate.submissions import Truth
 
 _EXAMPLE_IMAGES = 4
 _EXAMPLE_NEURONS = 30
+_COLUMNS = 4  # metrics of a table
+_CHANNELS_APART = 4  # most channels that are also drawn one by one
 
 
 @dataclass
@@ -164,6 +169,8 @@ def _training(page: Page, data: ReportData) -> None:
 def _recording(page: Page, data: ReportData) -> None:
     recording = data.recording
     height, width = recording.image_shape
+    names = recording.benchmark.stimulus.channels
+    channels = f", {', '.join(names)}" if len(names) > 1 else ""
     tiers = ", ".join(f"{t} {len(recording.rows(t)):,}" for t in recording.tiers)
     withheld = [f"responses of {tier}" for tier in sorted(recording.withheld_tiers)]
     withheld += ["behaviour"] * recording.behavior_withheld + ["eye position"] * recording.pupil_center_withheld
@@ -175,7 +182,7 @@ def _recording(page: Page, data: ReportData) -> None:
                 "session": recording.session,
                 "neurons": f"{len(recording.neurons):,}",
                 "trials": f"{len(recording.trials):,} ({tiers})",
-                "images": f"{height} × {width} pixels",
+                "images": f"{height} × {width} pixels{channels}",
                 "withheld": ", ".join(withheld) or "nothing",
                 "fingerprint": recording.fingerprint[:16],
             }
@@ -199,87 +206,71 @@ def _scores(page: Page, data: ReportData, tier: str) -> None:
     models = [*data.models, *([data.reference] if data.reference else [])]
     groups = group_by_protocol(models)
     for protocol, group in groups.items():
-        title = f"Scores: {tier_title(tier)}" + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
+        heading = f"Scores: {group[0].benchmark.tier_title(tier)}"
+        title = heading + (f", {protocol_title(protocol)}" if len(groups) > 1 else "")
         _scores_of_protocol(page, data, tier, group, title)
 
 
 def _scores_of_protocol(page: Page, data: ReportData, tier: str, group: list[ScoredModel], title: str) -> None:
-    labels = metric_labels()
+    labels = metric_labels(group, tier)
     rows = scores_with_intervals(group, tier)
-    scored = group[0].scorecard.tiers[tier]
-    body = [
-        [name, *(_with_interval(rows[name].get(metric), group[i].scorecard, tier, metric) for metric in labels)]
-        for i, name in enumerate(rows)
-    ]
     ceiling = ceilings_with_intervals(group, tier)
-    if ceiling:
-        cells = (_cell(ceiling[metric]) if metric in ceiling else "1" for metric in labels)
-        body.append(["ceiling (image alone)", *cells])
-    ranked = [c for c in group if c is not data.reference]
-    parts = [
-        table(["model", *labels.values()], body, best=len(ranked) - 1 if ranked else None),
-        image(figures.model_scores(rows, labels, data.colours), f"scores of {', '.join(rows)} on tier {tier}"),
-    ]
-    if further := further_scores(group, tier):
-        parts.append(_further_metrics(further, [model.name for model in group]))
-    names = {c.name for c in group}
+    names = {model.name for model in group}
     differences = [d for d in data.differences if d.tier == tier and {d.better, d.worse} <= names]
-    if differences:
-        difference_rows = [_difference_row(d, list(labels), group) for d in differences]
-        parts.append(table(["paired difference", *labels.values()], difference_rows))
+    ranked = [model for model in group if model is not data.reference]
+    scores, paired = [], []
+    for columns in _in_columns(labels):
+        header = [labels[metric] for metric in columns]
+        body = [
+            [model.name, *(_score_cell(model, tier, metric, rows[model.name]) for metric in columns)] for model in group
+        ]
+        if any(metric in ceiling for metric in columns):
+            body.append(["ceiling (image alone)", *(_ceiling_cell(ceiling.get(metric)) for metric in columns)])
+        scores.append(table(["model", *header], body, best=len(ranked) - 1 if ranked else None))
+        if differences:
+            difference_rows = [_difference_row(difference, columns, group) for difference in differences]
+            paired.append(table(["paired difference", *header], difference_rows))
+    drawn = {metric: label for metric, label in labels.items() if any(metric in row for row in rows.values())}
+    if drawn:
+        figure = figures.model_scores(rows, drawn, data.colours)
+        scores.append(image(figure, f"scores of {', '.join(rows)} on tier {tier}"))
+    scored = group[0].scorecard.tiers[tier]
     text = (
         f"{scored.trials:,} trials of {scored.images} images. In brackets: 95 % confidence intervals from a bootstrap over "
         "images, each with all its repeats. Paired differences use the same resamples for both models; the difference is "
-        f"significant if its interval excludes 0. {ceiling_description(group[0].protocol, group[0].benchmark) if ceiling else ''}"
+        "significant if its interval excludes 0."
     )
-    page.section(title, text, *parts)
+    if any(not score.higher_is_better for model in group for score in model.scorecard.tiers[tier].other.values()):
+        text += " Where lower is better, a negative difference is an improvement."
+    if ceiling:
+        text += f" {ceiling_description(group[0].protocol, group[0].benchmark)}"
+    page.section(title, text, *scores, *paired)
 
 
-def _further_metrics(scores: Mapping[str, Mapping[str, MetricScore]], models: Sequence[str]) -> str:
-    """Return a table of the metrics that are not in the table of every report."""
-    header = ["further metrics"]
-    body: list[list[str]] = [[name] for name in models]
-    for by_model in scores.values():
-        metric = next(iter(by_model.values()))
-        header.append(metric.label + ("" if metric.higher_is_better else " (lower is better)"))
-        for row in body:
-            row.append(_further_cell(by_model.get(row[0])))
-    return table(header, body)
+def _in_columns(labels: Mapping[str, str]) -> list[list[str]]:
+    """Distribute metrics over tables that are narrow enough for the page."""
+    metrics = list(labels)
+    return [metrics[start : start + _COLUMNS] for start in range(0, len(metrics), _COLUMNS)]
 
 
-def _further_cell(score: MetricScore | None) -> str:
-    if score is None or score.mean is None:
-        return f"–|{missing_score_text(score.reason)}" if score else "–"
-    return _cell((score.mean, score.interval.low, score.interval.high)) if score.interval else f"{score.mean:.3f}"
+def _score_cell(model: ScoredModel, tier: str, metric: str, scores: Mapping[str, tuple[float, float, float]]) -> str:
+    if metric in scores:
+        return "|".join(score_text(scores[metric]))
+    score = model.scorecard.tiers[tier].by_name.get(metric)
+    return "–" if score is None else f"–|{missing_score_text(score.reason)}"
 
 
-def tier_title(tier: str) -> str:
-    """Return the name of a tier in headings."""
-    return {"test": "live test", "final_test": "final test"}.get(tier, tier)
-
-
-def _with_interval(entry: tuple[float, float, float] | None, card: Any, tier: str, metric: str) -> str:
-    if entry is None:
-        return f"–|{getattr(card.tiers[tier], metric).reason or 'not defined'}"
-    return _cell(entry)
-
-
-def _cell(entry: tuple[float, float, float]) -> str:
-    value, low, high = entry
-    return f"{value:.3f}|[{low:.3f}, {high:.3f}]"
+def _ceiling_cell(ceiling: tuple[float, float, float] | None) -> str:
+    return "" if ceiling is None else "1" if ceiling == (1, 1, 1) else "|".join(score_text(ceiling))
 
 
 def _difference_row(difference: PairedDifference, metrics: list[str], group: list[ScoredModel]) -> list[str]:
     cells = [f"{difference.better} − {difference.worse}"]
     for metric in metrics:
-        resampled = getattr(difference.metrics, metric)
-        interval = resampled.interval
         if has_too_few_images(group, difference, metric):
             cells.append(f"–|{TOO_FEW_IMAGES}")
-        elif resampled.value is None or interval is None:
-            cells.append("–")
         else:
-            cells.append(f"{resampled.value:+.3f}|[{interval.low:+.3f}, {interval.high:+.3f}]")
+            cells.append("|".join(score_text(difference.entry(metric), "+")) if difference.entry(metric) else "–")
     return cells
 
 
@@ -305,13 +296,18 @@ def _examples(page: Page, data: ReportData, truth: Truth, tier: str) -> None:
     images = []
     for example in examples:
         row = int(np.flatnonzero((data.recording.trials["image_id"] == ids[example]).to_numpy())[0])
-        images.append(np.asarray(data.recording.images[row, 0]))
+        images.append(np.asarray(data.recording.images[row]))
+    stimulus = data.recording.benchmark.stimulus
+    pictures = {"": [picture(each, stimulus) for each in images]}
+    if 1 < len(stimulus.channels) <= _CHANNELS_APART:
+        for place, name in enumerate(stimulus.channels):
+            pictures[name] = [channel_pictures(each, stimulus)[place] for each in images]
     figure = figures.example_trials(
-        np.stack(images), measured[examples], predicted[examples], counts[examples].tolist(), neurons, model.name
+        pictures, measured[examples], predicted[examples], counts[examples].tolist(), neurons, model.name
     )
     text = (
-        f"Images of the {tier_title(tier)}. Bars: mean responses of the {len(neurons)} best predicted neurons over the "
-        f"repeats. Dots: predictions of the {model.name}."
+        f"Images of {tier_phrase(truth.benchmark, tier)}. Bars: mean responses of the {len(neurons)} best predicted neurons "
+        f"over the repeats. Dots: predictions of the {model.name}.{_about_colours(stimulus)}"
     )
     page.section("Example trials", text, image(figure, "images, mean responses and predictions"))
     scatter = figures.measured_against_predicted(measured, predicted, np.nan_to_num(scores), truth.unit_ids)
@@ -322,15 +318,27 @@ def _examples(page: Page, data: ReportData, truth: Truth, tier: str) -> None:
     page.section("Measured against predicted", text, image(scatter, "mean measured responses over predictions"))
 
 
+def _about_colours(stimulus: Stimulus) -> str:
+    """Explain the colours of images with several channels."""
+    names = stimulus.channels
+    if len(names) == 1 or set(names) == set(RGB):
+        return ""
+    shown = ", ".join(f"{name} {colour}" for name, colour in zip(names, colour_names(names), strict=True))
+    apart = " Below, each channel by itself." if len(names) <= _CHANNELS_APART else ""
+    return f" Images are in false colours ({shown}), in which pixels with equal values in all channels are grey.{apart}"
+
+
 def _neurons(page: Page, data: ReportData, truth: Truth, tier: str) -> None:
     models = [c for c in data.models if c.name in data.histories] or list(data.models)
+    if "single_trial_correlation" not in metric_labels(models, tier):
+        return  # the benchmark has other metrics
     groups = group_by_protocol(models)
     for protocol, group in groups.items():
         scores = {c.name: _per_neuron(c, tier, "single_trial_correlation") for c in group}
         ceiling = _per_neuron(group[0], tier, "single_trial_ceiling")
         if not np.isfinite(ceiling).any():
             return
-        figure = figures.scores_against_ceiling(scores, ceiling, tier_title(tier), data.colours)
+        figure = figures.scores_against_ceiling(scores, ceiling, truth.benchmark.tier_title(tier), data.colours)
         text = (
             "Each dot is a neuron. The ceiling is the highest single-trial correlation expected of a model that sees only the "
             "image (√FEV). It is an estimate, so that some neurons may lie slightly above it."

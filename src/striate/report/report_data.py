@@ -14,12 +14,15 @@ from striate.recordings import Recording
 from striate.report.comparison import (
     ScoredModel,
     group_by_protocol,
+    metric_labels,
     paired_differences,
     protocol_title,
+    ranking_metric,
     score_model,
     sort_by_score,
+    tier_phrase,
 )
-from striate.report.report import ReportData, tier_title
+from striate.report.report import ReportData
 from striate.submissions import Submission, Truth, open_submission, open_truth
 from striate.submissions.scoring import further_metrics
 
@@ -200,10 +203,12 @@ def _summary(ordered: list[ScoredModel], tier: str) -> str:
             f"{count} models of different protocols, which are not compared with each other ({names}). Figures of a single model "
             f"show {ordered[-1].name}."
         )
-    return (
-        f"{count} models, sorted by their correlation to average on the {tier_title(tier)}. Figures of a single model show the best "
-        f"one, {ordered[-1].name}."
-    )
+    best = f"Figures of a single model show the best one, {ordered[-1].name}."
+    metric = ranking_metric(ordered)
+    if metric is None:
+        return f"{count} models, none of which has a score. Figures of a single model show {ordered[-1].name}."
+    label, where = metric_labels(ordered, tier)[metric], tier_phrase(ordered[0].benchmark, tier)
+    return f"{count} models, sorted by their {label} on {where}. {best}"
 
 
 def _origin(source: Run | Submission | Path | str, model: Run | Submission) -> str:

@@ -219,6 +219,10 @@ class TierScores(_Strict):
         """Return the name of a score in tables."""
         return self.other[name].label if name in self.other else LABELS[name]
 
+    def higher_is_better(self, name: str) -> bool:
+        """Return whether better predictions have a higher value of a metric, as all of striate's own have."""
+        return self.other[name].higher_is_better if name in self.other else True
+
     def __repr__(self) -> str:
         return f"<TierScores of {self.trials} trials of {self.images} images: {_mean_scores_text(self)}>"
 

@@ -48,7 +48,7 @@ class Shown:
         """
         tier, spec = recording.trials["tier"], recording.benchmark
         test = tier.isin(spec.test_tiers).to_numpy()
-        hidden = tier.isin([each.name for each in spec.tiers if each.board]).to_numpy() & tests_withheld
+        hidden = tier.isin(spec.board_tiers).to_numpy() & tests_withheld
         known = ~test
         for row in np.flatnonzero(test & ~hidden):
             values = recording.responses[row]
