@@ -104,6 +104,18 @@ class InputError(StriateError, ValueError):
     """
 
 
+class StriateWarning(UserWarning):
+    """A warning of striate. The command line shows it as one sentence.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from striate.errors import StriateWarning
+    >>> warnings.simplefilter("error", StriateWarning)  # to stop where one arises
+    >>> warnings.simplefilter("default", StriateWarning)
+    """
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception, such as PyTorch's RuntimeError, says that there is too little memory.
 

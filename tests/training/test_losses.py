@@ -17,7 +17,7 @@ from tests.training.small import small_recipe
 
 from striate.errors import InputError
 from striate.registry import losses
-from striate.training import load_recipe, train
+from striate.training import Run, load_recipe, train
 from striate.training.losses import batch_weight, poisson, squared_error, total_loss
 from striate.training.recipe import LossSettings
 
@@ -139,8 +139,25 @@ def test_weights_come_from_a_table_or_from_arrays(tmp_path: Path, monkeypatch: p
     assert same(plain, trained(tmp_path / "ones", {}, neuron_weights={SESSION: np.ones(6)}))
     neurons = pd.read_parquet(tmp_path / "array" / "neurons.parquet")
     assert neurons["loss_weight"].tolist() == weights.tolist()
-    kept = load_recipe(tmp_path / "run weights.csv" / "recipe.toml")
+    kept = Run.open(tmp_path / "run weights.csv").recipe
     assert kept.loss.neuron_weights == "weights.csv", "the folder belongs to this machine"
+
+
+def test_the_table_of_weights_lies_beside_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "recipe.toml").write_text('[loss]\nneuron_weights = "weights.csv"\n')
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for recipe in ("recipe.toml", tmp_path / "recipe.toml"):
+        assert load_recipe(recipe).loss.neuron_weights == str(tmp_path / "weights.csv")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    loaded = load_recipe("../recipe.toml")
+    assert Path(loaded.loss.neuron_weights or "").resolve() == tmp_path / "weights.csv"
+    assert load_recipe(loaded).loss == loaded.loss
+    changed = load_recipe("../recipe.toml", ["loss.neuron_weights=other.csv"])
+    assert changed.loss.neuron_weights == "other.csv", (
+        "relative to the current folder, as every path on the command line"
+    )
+    assert load_recipe({"loss": {"neuron_weights": "weights.csv"}}).loss.neuron_weights == "weights.csv"
 
 
 @pytest.mark.slow

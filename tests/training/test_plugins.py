@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import tomli_w
+from tests.fixtures.command import run_in_process
 from tests.fixtures.recordings import small_recording
 from tests.training.small import TABLES
 
 from striate import registry
 from striate.errors import InputError
+from striate.recordings import write
 from striate.registry import REGISTRIES, load_plugin
 from striate.training import Run, load_recipe, predict, train
 
@@ -103,8 +105,26 @@ def test_changed_code_of_a_plugin_is_a_warning(tmp_path: Path) -> None:
     load_plugin(tmp_path / "my_losses.py")
     with pytest.warns(
         UserWarning, match=r"The code of the loss 'cubic' \(my_losses\.py\) has changed since .*run was trained"
-    ):
-        Run.open(tmp_path / "run")
+    ) as caught:
+        predict(tmp_path / "run", RECORDING, "validation")
+    assert {warning.filename for warning in caught} == {__file__}, "the line of the user, not one of striate"
+    write(RECORDING, tmp_path / "mouse.zip")
+    command = (
+        "predict",
+        tmp_path / "run",
+        tmp_path / "mouse.zip",
+        "--out",
+        tmp_path / "p.parquet",
+        "--tier",
+        "validation",
+    )
+    outcome = run_in_process("--plugin", tmp_path / "my_losses.py", *command)
+    assert outcome.status == 0
+    lines = outcome.err.splitlines()
+    assert [line for line in lines if "changed" in line] == [
+        line for line in lines if line.startswith("warning: The code of")
+    ]
+    assert not any("warn(" in line or "UserWarning" in line or ".py:" in line for line in lines), outcome.err
 
 
 def test_code_in_the_folder_of_a_run_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

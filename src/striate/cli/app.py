@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from types import FrameType
@@ -18,7 +19,7 @@ from striate import __version__
 from striate._internal.progress_bars import is_terminal
 from striate.cli.plugins import OPTION, load_plugins, plugin_components
 from striate.cli.standard_streams import make_printable, open_closed_streams
-from striate.errors import InputError, StriateError, command_line, is_out_of_memory
+from striate.errors import InputError, StriateError, StriateWarning, command_line, is_out_of_memory
 
 _HELP = ["-h", "--help"]
 
@@ -174,7 +175,8 @@ def main() -> None:
     """
     open_closed_streams()
     make_printable()
-    with _terminable() as received, command_line():
+    with _terminable() as received, command_line(), warnings.catch_warnings():
+        warnings.showwarning = _show_warning
         _run(received)
 
 
@@ -218,6 +220,14 @@ def _run(received: list[signal.Signals]) -> None:
             raise
         errors.print(f"[bold red]error:[/] {_TOO_LITTLE_MEMORY}")
         sys.exit(1)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
+    """Show a warning of striate as one sentence, and others as Python does."""
+    if issubclass(category, StriateWarning):
+        errors.print(f"[bold yellow]warning:[/] {_escape_markup(str(message))}")
+    else:
+        errors.print(warnings.formatwarning(message, category, filename, lineno).rstrip(), markup=False)
 
 
 def _run_command(arguments: list[str]) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
+from striate._internal.user_warnings import warn
 from striate.errors import InputError, describe_type
 from striate.models.config import ModelSettings
 from striate.models.inputs import ModelInputs
@@ -120,7 +120,6 @@ def warn_of_changed_code(module: nn.Module, recorded: Any, folder: Path) -> None
     before = recorded.get("sha256") if isinstance(recorded, dict) else None
     facts = module_facts(module)
     if before is not None and facts["sha256"] != before:
-        warnings.warn(
-            f"The code of {facts['class']} ({facts['module']}) has changed since {folder} was trained, so it may behave otherwise.",
-            stacklevel=3,
+        warn(
+            f"The code of {facts['class']} ({facts['module']}) has changed since {folder} was trained, so it may behave otherwise."
         )

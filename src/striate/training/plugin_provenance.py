@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, StrictStr
 
+from striate._internal.user_warnings import warn
 from striate.errors import InputError, option, quoted, shortened
 from striate.registry import (
     REGISTRIES,
@@ -99,10 +99,9 @@ def warn_of_changed_plugins(entries: Iterable[PluginEntry], recipe: Recipe, fold
     for registry, settings, source in _outside(recipe):
         before = recorded.get((registry.kind, settings.type))
         if before is not None and source.sha256 != before:
-            warnings.warn(
+            warn(
                 f"The code of the {registry.singular} {settings.type!r} ({source.module}) has changed since {folder} was trained, so it may "
-                "behave otherwise.",
-                stacklevel=3,
+                "behave otherwise."
             )
 
 

@@ -43,7 +43,8 @@ class LossSettings(Settings):
         log-likelihood up to a constant; ``"squared_error"`` is Σ (p − r)² (2022: ``loss_function``).
     neuron_weights
         Path of a table (``.csv`` or ``.parquet``) with the columns ``session``, ``unit_id`` and ``weight``: the loss of each
-        neuron is multiplied by its weight. By default all neurons have weight 1.
+        neuron is multiplied by its weight. A relative path in a recipe is relative to the file of the recipe. By default all neurons
+        have weight 1.
 
     Examples
     --------
@@ -321,7 +322,7 @@ def load_recipe(
         raise InputError(
             f"recipe is {describe_type(recipe)}; expected the name of a recipe, the path of a .toml file, a Recipe, or its tables."
         )
-    changed = _with_plugins(apply(tables, changes, source), folder)
+    changed = _with_plugins(apply(_with_path_of_weights(tables, folder), changes, source), folder)
     for path in changes:
         if path[-1] == "type":
             _forget_former_type(path[:-1], tables, changed, changes)
@@ -364,6 +365,19 @@ def load_recipe_of_run(path: Path) -> Recipe:
 
 def _validated(tables: Mapping[str, Any], source: str, overridden: frozenset[tuple[str, ...]]) -> Recipe:
     return validate_settings(Recipe, tables, source, overridden, renamed_hint=renamed_setting_hint)
+
+
+def _with_path_of_weights(tables: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """Make the path of the weights of neurons in a recipe file absolute; one that overrides set is relative to the current folder."""
+    loss = tables.get("loss")
+    if (
+        folder is None
+        or not isinstance(loss, Mapping)
+        or not isinstance(path := loss.get("neuron_weights"), str)
+        or not path
+    ):
+        return tables
+    return {**tables, "loss": {**loss, "neuron_weights": str(folder.absolute() / expand_path(path))}}
 
 
 def _with_plugins(tables: dict[str, Any], folder: Path | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from striate.errors import StriateWarning
 from striate.models.kernels import current_backend, dispatch, sample_and_project, use_backend
 
 pytest.importorskip("numba", reason="the fused kernel on a CPU needs numba")
@@ -103,7 +104,7 @@ def test_a_missing_compiler_is_said_once(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delattr("striate.models.kernels.readout_numba", raising=False)
     dispatch.cpu_kernels.cache_clear()
     inputs = (torch.randn(2, 3, 4, 5), torch.rand(6, 2), torch.randn(6, 3), torch.zeros(6))
-    with pytest.warns(RuntimeWarning, match="need numba.*results are the same, but slower"):
+    with pytest.warns(StriateWarning, match="need numba.*results are the same, but slower"):
         first = sample_and_project(*inputs)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,6 +1,5 @@
 """Choice of the backend of an operation: fused kernels where they are available, the PyTorch reference elsewhere."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -9,6 +8,8 @@ from types import ModuleType
 from typing import Literal
 
 import torch
+
+from striate._internal.user_warnings import warn
 
 Backend = Literal["auto", "reference"]
 
@@ -132,8 +133,6 @@ def gpu_kernels() -> ModuleType | None:
 
 def _warn(compiler: str, error: Exception) -> None:
     # the callers are cached, so each warning is shown once
-    warnings.warn(
-        f"The fused operations need {compiler}, which does not work here ({error}). Plain PyTorch is used: the results are the same, but slower.",
-        RuntimeWarning,
-        stacklevel=4,
+    warn(
+        f"The fused operations need {compiler}, which does not work here ({error}). Plain PyTorch is used: the results are the same, but slower."
     )

@@ -5,7 +5,6 @@ are four runs of memory. Each thread writes to images (or to sums) of its own, s
 same number of threads gives the same bits. Compiled code is kept on disk: only the first process on a machine waits.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from striate._internal.user_warnings import warn
 from striate.models.kernels.openmp_threads import let_waiting_threads_sleep
 
 # sums may be reordered for vectorisation, but NaN and infinity are respected
@@ -47,11 +47,9 @@ def start_threads() -> None:
         numba.config.THREADING_LAYER_PRIORITY = ["tbb", "omp", "workqueue"]  # type: ignore[attr-defined]
         _launch()
         used = numba.threading_layer()  # type: ignore[attr-defined]
-        warnings.warn(
+        warn(
             f"numba cannot load the threading layer that the environment asks for ({asked}), and uses {used}: install it, or unset "
-            "NUMBA_THREADING_LAYER and NUMBA_THREADING_LAYER_PRIORITY.",
-            RuntimeWarning,
-            stacklevel=2,
+            "NUMBA_THREADING_LAYER and NUMBA_THREADING_LAYER_PRIORITY."
         )
     let_waiting_threads_sleep()
 
