@@ -182,6 +182,8 @@ def test_another_benchmark_is_refused(recording):
     renamed = Truth(truth.session, truth.unit_ids, truth.tier, truth.trial_idx, truth.image_id, truth.responses, other)
     with pytest.raises(InputError, match="benchmark colour-mice, but the truth is for benchmark other-mice"):
         score(submission, renamed)
+    with pytest.raises(InputError, match="benchmark other-mice, but the archive is for benchmark colour-mice"):
+        validate(replace(submission, benchmark=other), recording)
 
 
 def test_tracks_and_protocols_are_those_of_the_benchmark(recording):

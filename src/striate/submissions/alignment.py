@@ -11,7 +11,6 @@ from striate.errors import InputError, listed, option
 from striate.submissions.trial_table import IdArray, TrialIdsBase
 
 if TYPE_CHECKING:
-    from striate.submissions.ground_truth import Truth
     from striate.submissions.submission import Submission
 
 
@@ -69,8 +68,15 @@ def require_same_session(submission: TrialIdsBase, reference: TrialIdsBase, refe
         )
 
 
-def require_same_benchmark(submission: "Submission", truth: "Truth") -> None:
-    """Refuse a submission that states another benchmark than the truth, or a protocol that the truth's benchmark lacks.
+def require_same_benchmark(submission: "Submission", reference: TrialIdsBase, reference_name: str) -> None:
+    """Refuse a submission that states another benchmark than a truth or recording, or a protocol that this benchmark lacks.
+
+    Parameters
+    ----------
+    submission, reference
+        The submission and what it is compared with.
+    reference_name
+        Name of the reference in the error message, such as "truth".
 
     Raises
     ------
@@ -78,11 +84,11 @@ def require_same_benchmark(submission: "Submission", truth: "Truth") -> None:
         If the benchmarks have different names, and that of the submission is not SENSORIUM 2022, which needs no statement; or
         if there is no such protocol.
     """
-    given, expected = submission.benchmark, truth.benchmark
+    given, expected = submission.benchmark, reference.benchmark
     if not is_default(given) and given.name != expected.name:
         raise InputError(
-            f"The submission is for benchmark {given.name}, but the truth is for benchmark {expected.name}: give the truth of "
-            "the same benchmark."
+            f"The submission is for benchmark {given.name}, but the {reference_name} is for benchmark {expected.name}: give the "
+            f"{reference_name} of the same benchmark."
         )
     if submission.protocol is not None:
         expected.protocol(submission.protocol)

@@ -113,7 +113,7 @@ def score(
     further = further_metrics([*truth.benchmark.metrics.names, *asked_for])
     with prefix_errors(source):
         require_same_session(submission, truth, "truth")
-        require_same_benchmark(submission, truth)
+        require_same_benchmark(submission, truth, "truth")
         scored_tiers = require_same_tiers(submission.tiers, truth.tiers) if requested is None else requested
         alignments = {tier: align(submission, truth, tier) for tier in scored_tiers}  # find all errors before scoring
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from striate.errors import InputError
-from striate.submissions.alignment import Alignment, align, require_same_session
+from striate.submissions.alignment import Alignment, align, require_same_benchmark, require_same_session
 from striate.submissions.open import open_submission
 from striate.submissions.submission import Submission
 from striate.submissions.trial_table import TrialIds, TrialIdsBase, prefix_errors
@@ -26,7 +26,7 @@ def validate(
     recording
         The recording that the submission predicts. Its test responses may be withheld.
     tiers
-        The tiers that must be predicted. By default ``test`` and ``final_test``, those that the recording has.
+        The tiers that must be predicted. By default the test tiers of the benchmark, those that the recording has.
 
     Returns
     -------
@@ -55,6 +55,7 @@ def validate(
     opened = submission if isinstance(submission, Submission) else open_submission(submission, tier=only)
     with prefix_errors(submission):
         require_same_session(opened, required, "archive")
+        require_same_benchmark(opened, required, "archive")
         align_all(opened, dict.fromkeys(required.tiers, required))
     return {tier: len(required.rows(tier)) for tier in required.tiers}
 
