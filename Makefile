@@ -16,6 +16,8 @@ SEED := $(shell date +%s)
 endif
 
 export STRIATE_SHARED ?= ../shared
+# Modules are compiled once, and not by each process of the tests.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo test test-slow lint types docs bench bench-all fuzz load chaos clean
 
@@ -56,7 +58,7 @@ $(VENV)/.log-installed: $(INSTALLED)
 
 test-slow: setup $(VENV)/.log-installed ## The slow tests, property tests with a new SEED, and the portal's tests on PostgreSQL and S3.
 	@echo "== slow tests, two at a time; property tests with seed $(SEED) (to repeat: make test-slow SEED=$(SEED))"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slow or hypothesis" -n 2 --hypothesis-profile=explore --hypothesis-seed=$(SEED)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slow or hypothesis" -n 2 --dist worksteal --hypothesis-profile=explore --hypothesis-seed=$(SEED)
 	@echo "== the portal's fast tests again, on PostgreSQL and S3"
 	@STRIATE_TEST_SERVERS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile tests/portal
 

@@ -17,7 +17,7 @@ from tests.fixtures.recordings import small_recording
 
 # `make test` runs the same examples everywhere; `make test-slow` passes --hypothesis-profile=explore and a new seed.
 settings.register_profile("fixed", derandomize=True, deadline=None)
-settings.register_profile("explore", derandomize=False, deadline=None, database=None, print_blob=True)
+settings.register_profile("explore", derandomize=False, max_examples=50, deadline=None, database=None, print_blob=True)
 settings.load_profile("fixed")
 
 

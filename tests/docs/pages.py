@@ -2,10 +2,11 @@
 
 import re
 import shlex
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.fixtures.forked_python import ForkedPython
 
 DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"^```(?P<kind>python|console)(?P<flags>[^\n]*)\n(?P<code>.*?)^```", re.MULTILINE | re.DOTALL)
@@ -15,10 +16,11 @@ _REFUSED = re.compile(r"<!-- exit status (?P<status>\d+) -->\s*$")
 # What a console block needs of a shell: patterns such as *.zip, and an exit status that is checked.
 _SHELL = """
 import glob, subprocess
+from tests.fixtures.forked_python import run_command
 
 def _run(words, expected):
     expanded = [name for word in words for name in (sorted(glob.glob(word)) if "*" in word else [word])]
-    status = subprocess.run(expanded).returncode
+    status = run_command(expanded[1:]) if expanded[0] == "striate" else subprocess.run(expanded).returncode
     assert status == expected, f"{words}: exit status {status}, expected {expected}"
 """
 
@@ -51,7 +53,7 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def run_page(page: Path, folder: Path, environment: dict[str, str]) -> int:
+def run_page(page: Path, folder: Path, environment: dict[str, str], python: ForkedPython) -> int:
     """Run the blocks of a page in order, in one folder; Python blocks share their names.
 
     Returns
@@ -67,14 +69,7 @@ def run_page(page: Path, folder: Path, environment: dict[str, str]) -> int:
             script.append(f"# line {block.line} of {page.name}\n{block.code}")
         else:
             script += [_as_python(command, block.status) for command in _commands(block.code)]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join([_SHELL, *script])],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
+    done = python.run("\n".join([_SHELL, *script]), folder, environment)
     assert done.returncode == 0, f"{page}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return len(script)
 
@@ -86,6 +81,5 @@ def _commands(session: str) -> list[str]:
 
 def _as_python(command: str, status: int) -> str:
     words = shlex.split(command)
-    programs = {"striate": [sys.executable, "-m", "striate"], "python": [sys.executable]}
-    program = programs.get(words[0], words[:1])
+    program = [sys.executable] if words[0] == "python" else words[:1]
     return f"_run({[*program, *words[1:]]!r}, {status})"

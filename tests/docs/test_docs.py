@@ -2,10 +2,12 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.docs.pages import DOCS, blocks, run_page
+from tests.fixtures.forked_python import ForkedPython
 
 import striate
 
@@ -13,16 +15,25 @@ PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts
 WITH_CODE = [page for page in PAGES if any(block.not_run is None for block in blocks(page))]
 
 
+_ENVIRONMENT = {"MPLBACKEND": "agg", "COLUMNS": "120"}
+
+
+@pytest.fixture(scope="module")
+def python() -> Iterator[ForkedPython]:
+    """Processes of Python that need not import PyTorch each."""
+    forked = ForkedPython({"OMP_NUM_THREADS": "1", **os.environ, **_ENVIRONMENT})
+    yield forked
+    forked.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(DOCS)))
-def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "STRIATE_CACHE": str(tmp_path / "cache"), "MPLBACKEND": "agg", "COLUMNS": "120"}
-    environment.setdefault(
-        "OMP_NUM_THREADS", "1"
-    )  # on busy cores, threads that wait for each other cost ten times more
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, python: ForkedPython) -> None:
+    # on busy cores, threads that wait for each other cost ten times more
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, **_ENVIRONMENT, "STRIATE_CACHE": str(tmp_path / "cache")}
     folder = tmp_path / "work"
     folder.mkdir()
-    assert run_page(page, folder, environment) > 0
+    assert run_page(page, folder, environment, python) > 0
 
 
 @pytest.mark.parametrize(
