@@ -101,12 +101,14 @@ def test_a_report_has_no_metric_of_2022_if_the_benchmark_has_none(tmp_path: Path
 
 def test_metrics_of_the_benchmark_stand_before_those_that_were_asked_for() -> None:
     recording = recorded(changed(metrics={"names": ["absolute_error", "feve"]}))
-    (model,) = collect_report_data(recording, guess(recording, 0.5), metrics=["log_likelihood"], bootstrap=0).models
-    assert metric_labels([model], "seen") == {
-        "absolute_error": "absolute error (lower is better)",
-        "feve": "FEVE",
-        "log_likelihood": "log-likelihood",
-    }
+    asked = ["correlation_to_average", "log_likelihood", "feve"]
+    (model,) = collect_report_data(recording, guess(recording, 0.5), metrics=asked, bootstrap=0).models
+    assert list(metric_labels([model], "seen").items()) == [
+        ("absolute_error", "absolute error (lower is better)"),
+        ("feve", "FEVE"),
+        ("correlation_to_average", "correlation to average"),
+        ("log_likelihood", "log-likelihood"),
+    ]
     assert _in_columns(dict.fromkeys("abcdef", "")) == [["a", "b", "c", "d"], ["e", "f"]]
 
 

@@ -142,6 +142,8 @@ def _tall(wide: Table) -> Table:
     for metric in metrics:
         table.add_row(f"[bold]{metric.header}[/]")
         for name, cell in zip(names.cells, metric.cells, strict=True):
+            if not cell:
+                continue  # a ceiling that the metric does not have
             value, _, interval = str(cell).partition(" \\[")
             table.add_row(f"  {name}", value if interval else str(cell), f"\\[{interval}" if interval else "")
         table.add_section()

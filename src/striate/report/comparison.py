@@ -29,6 +29,8 @@ class ScoredModel:
         Predictions of every trial of the truth.
     scorecard
         Scores of these predictions.
+    metrics
+        Metrics that were asked for, beside those of the benchmark.
 
     Examples
     --------
@@ -45,6 +47,7 @@ class ScoredModel:
     name: str
     submission: Submission
     scorecard: Scorecard
+    metrics: tuple[str, ...] = ()
 
     @property
     def protocol(self) -> str | None:
@@ -100,7 +103,8 @@ def score_model(
     >>> score_model("CNN", submission, truth, bootstrap=0).protocol
     'image'
     """
-    return ScoredModel(name, submission, score(submission, truth, metrics=metrics, bootstrap=bootstrap, seed=seed))
+    card = score(submission, truth, metrics=metrics, bootstrap=bootstrap, seed=seed)
+    return ScoredModel(name, submission, card, (metrics,) if isinstance(metrics, str) else tuple(metrics or ()))
 
 
 def group_by_protocol(models: Iterable[ScoredModel]) -> dict[str | None, list[ScoredModel]]:
@@ -353,7 +357,7 @@ def _with_interval(score: Score) -> tuple[float, float, float] | None:
 
 
 def metric_labels(models: Sequence[ScoredModel], tier: str) -> dict[str, str]:
-    """Return the metrics of a comparison, with their names in tables: those of the benchmark, then further ones that were computed.
+    """Return the metrics of a comparison, with their names in tables: those of the benchmark, then those that were asked for.
 
     Examples
     --------
@@ -369,7 +373,7 @@ def metric_labels(models: Sequence[ScoredModel], tier: str) -> dict[str, str]:
     labels: dict[str, str] = {}
     for model in models:
         scores = model.scorecard.tiers[tier]
-        for name in (*model.benchmark.metrics.shown, *scores.other):
+        for name in (*model.benchmark.metrics.shown, *model.metrics, *scores.other):
             if name in scores.by_name:
                 direction = "" if scores.higher_is_better(name) else " (lower is better)"
                 labels.setdefault(name, scores.label(name) + direction)
