@@ -71,6 +71,8 @@ class _Owner:
 
     def described(self, error: Exception) -> str:
         """Return the component, its plugin and the line that raised an exception, if it lies in the plugin's file."""
+        if self.module == "__main__":  # of a script or a notebook, whose traceback shows the line
+            return f"The {self.singular} {self.name!r}"
         source = source_of(self.module)
         file = getattr(sys.modules.get(self.module), "__file__", None)
         lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == file]

@@ -222,7 +222,14 @@ def _run(received: list[signal.Signals]) -> None:
         sys.exit(1)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
     """Show a warning of striate as one sentence, and others as Python does."""
     if issubclass(category, StriateWarning):
         errors.print(f"[bold yellow]warning:[/] {_escape_markup(str(message))}")
