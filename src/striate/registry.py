@@ -509,7 +509,8 @@ def load_plugin(plugin: str | Path) -> ModuleType:
         return module
     try:
         module = importlib.import_module(text)
-        _loaded[text] = None
+        if not text.startswith("striate."):
+            _loaded[text] = None
         return module
     except ModuleNotFoundError as error:
         if error.name is not None and (text == error.name or text.startswith(f"{error.name}.")):

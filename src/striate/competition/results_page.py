@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from striate.competition.in_force import Move
 from striate.competition.results import BoardResult, Results, RowResult
-from striate.metrics.registered import registered_info
+from striate.metrics.registered import metric_label, registered_info
 from striate.metrics.score_summary import TOO_FEW_IMAGES, ceilings_by_metric, is_too_few_images, missing_score_text
 from striate.report import ceiling_description
 from striate.report.html_helpers import Page, facts, image, table
@@ -64,14 +64,10 @@ def board_figure(board: BoardResult, level: float) -> Figure:
         axes.set_ylim(len(rows) - 0.5, -0.6)
         axes.margins(x=0.06)
         axes.set_xlabel(
-            f"{_metric_label(board.metric)} on the final test, with {100 * level:g} % intervals   (bar: live test; square: baseline)"
+            f"{metric_label(board.metric)} on the final test, with {100 * level:g} % intervals   (bar: live test; square: baseline)"
         )
         axes.set_title(f"{board.track}, {board.protocol}: colours are bands")
         return figure
-
-
-def _metric_label(name: str) -> str:
-    return registered_info(name).label
 
 
 def _label(row: RowResult) -> str:
@@ -106,7 +102,7 @@ def page(results: Results) -> str:
         description = f"final scores of {', '.join(row.team for row in board.rows)}"
         told.section(
             f"{board.track}, {board.protocol}",
-            f"Ranked by {_metric_label(board.metric)}, the mean over neurons on the final test. In brackets: "
+            f"Ranked by {metric_label(board.metric)}, the mean over neurons on the final test{_direction(board.metric)}. In brackets: "
             f"{100 * results.ranking.level:g} % intervals from {results.ranking.resamples} resamples of the images with all their "
             "repeats. Rows of one band cannot be told apart from its best row: the interval of their difference, from the same "
             f"resamples, contains 0.{_notes(board)}",
@@ -116,6 +112,10 @@ def page(results: Results) -> str:
         )
     said = f"Commitment {results.commitment[:16]}, chain of receipts {results.chain[:16]}. Scored by {results.scorer}."
     return told.render(said)
+
+
+def _direction(metric: str) -> str:
+    return "" if registered_info(metric).higher_is_better else "; lower values are better"
 
 
 def _notes(board: BoardResult) -> str:
@@ -151,7 +151,7 @@ def _day(moment: datetime) -> str:
 def _winners(board: BoardResult) -> str:
     if not board.winners:
         few = any(is_too_few_images(row.reason) for row in board.rows)
-        return f"nobody has a rank{f': too few images for {_metric_label(board.metric)}' if few else ''}"
+        return f"nobody has a rank{f': too few images for {metric_label(board.metric)}' if few else ''}"
     best = board.rows[0] if board.rows[0].rank == 1 else next(row for row in board.rows if row.rank == 1)
     apart = [row for row in board.rows if row.band == 1 and row.team not in board.winners]
     said = f"{' and '.join(board.winners)} {'has' if len(board.winners) == 1 else 'have'} won with {best.score:.4f}"
@@ -164,7 +164,7 @@ def _ranking(board: BoardResult) -> str:
     rows = [_cells(row) for row in board.rows]
     if limits is not None:
         rows.insert(0, [_CEILING, "", "", _number(limits.get(board.metric)), "", "", ""])
-    header = ["team", "rank", "band", _metric_label(board.metric), "behind the best", "live test", "receipt"]
+    header = ["team", "rank", "band", metric_label(board.metric), "behind the best", "live test", "receipt"]
     return table(header, rows, best=_best(board, limits))
 
 
@@ -178,7 +178,7 @@ def _metrics(board: BoardResult) -> str:
     ]
     if limits is not None:
         rows.insert(0, [_CEILING, *(_number(limits.get(name)) for name in names)])
-    return table(["all metrics", *(_metric_label(name) for name in names)], rows, best=_best(board, limits))
+    return table(["all metrics", *(metric_label(name) for name in names)], rows, best=_best(board, limits))
 
 
 def _best(board: BoardResult, limits: dict[str, float | None] | None) -> int | None:

@@ -60,7 +60,8 @@ class Place:
     @property
     def environment(self) -> Mapping[str, str]:
         """What tells this place to a process, and the plugins that this process has loaded."""
-        plugins = os.pathsep.join(loaded_plugins())
+        told = filter(None, os.environ.get(PLUGINS, "").split(os.pathsep))
+        plugins = os.pathsep.join(dict.fromkeys([*told, *loaded_plugins()]))
         return {_COMPETITION: str(self.competition), _DATA: str(self.data), **({PLUGINS: plugins} if plugins else {})}
 
     @property

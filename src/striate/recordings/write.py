@@ -162,10 +162,18 @@ def _members(recording: Recording, tables: Mapping[str, NDArray[Any]]) -> Iterat
     for name, values in sorted(recording.arrays.items()):
         for trial in range(len(values)):
             yield layout.data_member(name, trial), np.asarray(values[trial])
-    yield from sorted(tables.items())
-    if not is_default(recording.benchmark):
-        yield layout.BENCHMARK_MEMBER, recording.benchmark.to_toml()
-        yield layout.SESSION_MEMBER, tomli_w.dumps({"session": recording.session})
+    meta: dict[str, Content] = {**tables, **descriptions(recording)}
+    yield from sorted(meta.items())
+
+
+def descriptions(recording: Recording) -> dict[str, str]:
+    """Return the members that describe the benchmark and the session, as text; none in SENSORIUM 2022."""
+    if is_default(recording.benchmark):
+        return {}
+    return {
+        layout.BENCHMARK_MEMBER: recording.benchmark.to_toml(),
+        layout.SESSION_MEMBER: tomli_w.dumps({"session": recording.session}),
+    }
 
 
 def _tables(recording: Recording) -> dict[str, NDArray[Any]]:

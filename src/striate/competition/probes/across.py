@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.benchmarks import is_default
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
@@ -40,7 +41,8 @@ def _recording_twice(one: PublicArchive, other: PublicArchive) -> Iterator[Findi
     if shared > _SAME_PLACES * min(len(p) for p in places):
         evidence.append(f"{shared} of {len(places[0])} neurons lie at the very same places")
     for variable, called in (("behavior", "behaviour"), ("pupil_center", "eye position")):
-        same = (set(one.moods[variable].tolist()) & set(other.moods[variable].tolist())) - {""}
+        both = [set(archive.moods[variable].tolist()) for archive in (one, other) if variable in archive.moods]
+        same = set.intersection(*both) - {""} if len(both) == 2 else set()
         if len(same) > 3:
             evidence.append(f"{len(same)} trials have the same {called}")
     if evidence:
@@ -54,14 +56,22 @@ def _animal_again(material: Material, one: PublicArchive, other: PublicArchive) 
     """Another recording of the same animal may have the same neurons, whose responses to test images are public there."""
     if not (one.is_track or other.is_track) or one.session == other.session:
         return
-    animals = [set(a.recording.neurons["animal_id"].astype(str)) | {a.session.split("-")[0]} for a in (one, other)]
-    if not (same := sorted((animals[0] & animals[1]) - {"0"})):
+    if not (same := sorted(_animals(one) & _animals(other))):
         return
     why = material.declared("animal-again")
     message = f"animal {listed(same)} was also recorded for {other.name}, and the same neurons may be in both"
     message += f". By design: {why}" if why else ": public responses may tell withheld ones."
     mend = "" if why else "Take another animal, or declare animal-again."
     yield leak("animal-again", one.name, message, mend, Severity.NOTE if why else None)
+
+
+def _animals(archive: PublicArchive) -> set[str]:
+    """Animals that an archive names: in the table of neurons and, in SENSORIUM 2022, in the name of the session."""
+    neurons = archive.recording.neurons
+    named = set(neurons["animal_id"].astype(str)) if "animal_id" in neurons else set()
+    if is_default(archive.recording.benchmark):
+        named.add(archive.session.split("-")[0])
+    return named - {"0"}
 
 
 def _trials(material: Material) -> Iterator[Finding]:

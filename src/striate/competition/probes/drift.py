@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
-from striate.competition.probes.public_archive import PublicArchive, response_components
+from striate.competition.probes.public_archive import PublicArchive, response_components, state_variables
 from striate.competition.probes.serial import rank_correlation
-from striate.recordings import layout
 from striate.recordings.checks.report import Finding, Severity
 
 Floats = NDArray[np.float64]
@@ -97,9 +96,10 @@ def beyond_declaration(archive: PublicArchive) -> str | None:
     """
     if archive.order is None:
         return None
-    parts = [np.asarray(getattr(archive.recording, v), dtype=np.float64) for v in ("behavior", "pupil_center")]
-    names = [*layout.BEHAVIOR.components, *layout.PUPIL_CENTER.components]
-    table = np.concatenate(parts, axis=1)
+    variables = state_variables(archive.recording)
+    names = [name for variable in variables for name in archive.recording.benchmark.components[variable]]
+    parts = [np.asarray(getattr(archive.recording, variable), dtype=np.float64) for variable in variables]
+    table = np.concatenate([np.empty((len(archive.tier), 0)), *parts], axis=1)
     count, width = table.shape
     if count < 3 * _FOLDS:
         return None
@@ -158,7 +158,7 @@ def drift(archive: PublicArchive) -> Drift | None:
     rows = np.flatnonzero(~archive.tested) if archive.is_track else np.arange(len(archive.tier))
     if len(rows) < 3 * _FOLDS:
         return None
-    parts = [np.asarray(getattr(recording, v)[rows], dtype=np.float64) for v in ("behavior", "pupil_center")]
+    parts = [np.asarray(getattr(recording, v)[rows], dtype=np.float64) for v in state_variables(recording)]
     parts = [part for part in parts if part.any()]
     if (components := response_components(archive, rows, min(_COMPONENTS, len(rows) // 5))) is not None:
         parts.append(components)

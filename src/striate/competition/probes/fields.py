@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.benchmarks import is_default
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
@@ -16,7 +17,12 @@ from striate.recordings import layout
 from striate.recordings.checks.report import Finding
 
 _TRIAL_FIELDS = ("tier", "image_id", "trial_idx", "frame_image_class")
-_NEURON_FIELDS = ("unit_id", "area", "layer", "animal_id", "session", "scan_idx", "x", "y", "z")
+_NEURON_FIELDS = ("unit_id", "area", "layer", "x", "y", "z")
+_OF_SESSION = (
+    "animal_id",
+    "session",
+    "scan_idx",
+)  # fields of the neurons that the names of sessions of SENSORIUM 2022 have
 _TIME = re.compile(r"(^|_)(ts|time|timestamp|date|clock|start|end|onset|flip|sec|msec|epoch)(s|$|_)", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}:\d{2}")
 
@@ -93,10 +99,11 @@ def _classes(archive: PublicArchive) -> Iterator[Finding]:
 
 def _neurons(archive: PublicArchive) -> Iterator[Finding]:
     table = archive.recording.neurons
-    if extra := [str(c) for c in table.columns if c not in _NEURON_FIELDS]:
+    of_session = _OF_SESSION if is_default(archive.recording.benchmark) else ()
+    if extra := [str(c) for c in table.columns if c not in (*_NEURON_FIELDS, *of_session)]:
         message = f"these fields of the neurons are not needed: {listed(extra)}."
         yield leak("extra-field", f"{archive.name}/meta/neurons", message, "Leave them out.")
-    for column, part in zip(("animal_id", "session", "scan_idx"), archive.session.split("-"), strict=False):
+    for column, part in zip(of_session, archive.session.split("-"), strict=False):
         values = set(table[column].astype(str))
         if values != {part} and values != {"0"}:
             field = {column: name for name, column in layout.NEURON_FIELDS.items()}[column]

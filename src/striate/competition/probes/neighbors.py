@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
 from striate.competition.probes.per_trial import columns, unknown_members
-from striate.competition.probes.public_archive import PublicArchive
-from striate.recordings import layout
+from striate.competition.probes.public_archive import PublicArchive, state_variables
 from striate.recordings.archive import open_archive
 from striate.recordings.checks.report import Finding
 
@@ -35,11 +34,11 @@ def look(material: Material) -> Iterator[Finding]:
 def _columns(archive: PublicArchive) -> Iterator[tuple[str, Floats]]:
     """Numbers that are public in all trials and vary."""
     count = len(archive.tier)
-    for variable in ("behavior", "pupil_center"):
+    for variable in state_variables(archive.recording):
         table = np.asarray(getattr(archive.recording, variable), dtype=np.float64)
-        names = layout.VARIABLES[variable].components
+        names = archive.recording.benchmark.components[variable]
         for column in range(table.shape[1]):
-            called = names[column] if column < len(names) else f"{variable} {column}"
+            called = names[column]
             if np.ptp(table[:, column]) > 0:
                 yield called, table[:, column]
     with open_archive(archive.file) as opened:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.competition.probes.public_archive import PublicArchive
+from striate.competition.probes.public_archive import PublicArchive, state_variables
 from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive, open_archive
 from striate.recordings.checks.report import UnreadableError
@@ -64,7 +64,7 @@ def known_member(name: str, trials: int) -> bool:
     for folder, fields in (("meta/trials/", _NEEDED_TRIAL_FIELDS), ("meta/neurons/", _NEEDED_NEURON_FIELDS)):
         if name.startswith(folder):
             return name.removeprefix(folder).removesuffix(".npy") in fields and name.endswith(".npy")
-    return name.lower() in _STATISTICS
+    return name.lower() in _STATISTICS or name in (layout.BENCHMARK_MEMBER, layout.SESSION_MEMBER)
 
 
 def unknown_members(archive: PublicArchive, opened: Archive) -> Iterator[tuple[str, Array | None]]:
@@ -219,11 +219,11 @@ def _of_columns(archive: PublicArchive) -> Iterator[PublicNumber]:
 
 def _low_digits(archive: PublicArchive) -> Iterator[PublicNumber]:
     """Digits of behaviour and eye position that are noise in a measurement."""
-    for variable in ("behavior", "pupil_center"):
+    for variable in state_variables(archive.recording):
         table = np.asarray(getattr(archive.recording, variable))
-        names = layout.VARIABLES[variable].components
+        names = archive.recording.benchmark.components[variable]
         for column in range(table.shape[1]):
-            called = names[column] if column < len(names) else f"{variable} {column}"
+            called = names[column]
             for digits, values in low_digits(table[:, column]):
                 yield PublicNumber(f"data/{variable}", f"{digits} of {called}", values, "digits")
 

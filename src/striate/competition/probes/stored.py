@@ -15,6 +15,7 @@ from striate.recordings import layout, npy_format
 from striate.recordings.archive import Archive, open_archive
 from striate.recordings.checks.report import Finding, UnreadableError
 from striate.recordings.trial_reader import THREADS
+from striate.recordings.write import descriptions
 
 _CHUNK = 256
 
@@ -31,10 +32,14 @@ def _stored(archive: PublicArchive, opened: Archive) -> Iterator[Finding]:
     odd: list[str] = []
     not_zero: dict[str, list[int]] = defaultdict(list)
     members = sorted(opened.members)
+    texts = descriptions(archive.recording)
 
     def look_at(member: str) -> None:
         try:
             content = opened.read(member)
+            if member in texts:
+                odd.extend([member] if content != texts[member].encode() else [])
+                return
             array = npy_format.parse(content, member)
         except UnreadableError:
             odd.append(member)
@@ -73,5 +78,5 @@ def _stored(archive: PublicArchive, opened: Archive) -> Iterator[Finding]:
             message = f"{variable} is stored in {len(kinds)} types or shapes ({', '.join(sorted(kinds))}); {len(rare)} trials stand out: {listed(sorted(rare))}."
             yield leak("varying-type", archive.name, message, "Store each variable in one type.")
     if odd:
-        message = f"{len(odd)} arrays are not stored as striate stores them (padding, byte order, other bytes): {listed(sorted(odd))}."
+        message = f"{len(odd)} members are not stored as striate stores them (padding, byte order, other bytes): {listed(sorted(odd))}."
         yield leak("array-leftovers", archive.name, message, "Write the archive with striate.")

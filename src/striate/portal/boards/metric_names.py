@@ -1,9 +1,11 @@
 """What metrics are called on pages: those of striate in the reader's language, others by the label that their plugin gives."""
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from striate.metrics.registered import registered_info
+from striate.metrics.registered import metric_label, registered_info
 from striate.portal.competition import competition
+from striate.registry import metrics
 
 _TRANSLATED = {
     "single_trial_correlation": _("single-trial correlation"),
@@ -14,8 +16,13 @@ _TRANSLATED = {
 
 
 def metric_name(name: str) -> str:
-    """Return the name of a metric for people."""
-    return str(_TRANSLATED[name]) if name in _TRANSLATED else registered_info(name).label
+    """Return the name of a metric for people, with a note if its lower values are better."""
+    if name in _TRANSLATED:
+        return str(_TRANSLATED[name])
+    label = metric_label(name)
+    if name in metrics and not registered_info(name).higher_is_better:
+        return gettext("%(metric)s (lower is better)") % {"metric": label}
+    return label
 
 
 def shown_metrics() -> tuple[str, ...]:
