@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does,
 
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from striate.recordings import Recording
+from tests.fixtures.forked_python import ForkedPython
 from tests.fixtures.recordings import small_recording
 
 # `make test` runs the same examples everywhere; `make test-slow` passes --hypothesis-profile=explore and a new seed.
@@ -33,6 +35,14 @@ def seeded(request: pytest.FixtureRequest) -> None:
     np.random.seed(seed)  # noqa: NPY002 - for code that uses NumPy's global generator
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
+
+
+@pytest.fixture(scope="session")
+def forked_python() -> Iterator[ForkedPython]:
+    """Processes of Python that need not import PyTorch each."""
+    forked = ForkedPython({"OMP_NUM_THREADS": "1", **os.environ, "MPLBACKEND": "agg", "COLUMNS": "120"})
+    yield forked
+    forked.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,25 +14,15 @@ PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts
 WITH_CODE = [page for page in PAGES if any(block.not_run is None for block in blocks(page))]
 
 
-_ENVIRONMENT = {"MPLBACKEND": "agg", "COLUMNS": "120"}
-
-
-@pytest.fixture(scope="module")
-def python() -> Iterator[ForkedPython]:
-    """Processes of Python that need not import PyTorch each."""
-    forked = ForkedPython({"OMP_NUM_THREADS": "1", **os.environ, **_ENVIRONMENT})
-    yield forked
-    forked.close()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(DOCS)))
-def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, python: ForkedPython) -> None:
+def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, forked_python: ForkedPython) -> None:
     # on busy cores, threads that wait for each other cost ten times more
-    environment = {"OMP_NUM_THREADS": "1", **os.environ, **_ENVIRONMENT, "STRIATE_CACHE": str(tmp_path / "cache")}
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, "MPLBACKEND": "agg", "COLUMNS": "120"}
+    environment["STRIATE_CACHE"] = str(tmp_path / "cache")
     folder = tmp_path / "work"
     folder.mkdir()
-    assert run_page(page, folder, environment, python) > 0
+    assert run_page(page, folder, environment, forked_python) > 0
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import pytest
 import tomli_w
 import torch
 from safetensors.torch import load_file
+from tests.fixtures.forked_python import ForkedProcess, ForkedPython
 from tests.fixtures.recordings import small_recording
 from tests.training.small import TABLES, small_recipe
 
@@ -132,37 +131,32 @@ def test_an_ignored_signal_stays_ignored(tmp_path: Path, monkeypatch: pytest.Mon
         (signal.SIGTERM, EVERYTHING),
     ],
 )
-def test_a_process_that_is_asked_to_end(number: signal.Signals, more: dict[str, Any], tmp_path: Path) -> None:
+def test_a_process_that_is_asked_to_end(
+    number: signal.Signals, more: dict[str, Any], tmp_path: Path, forked_python: ForkedPython
+) -> None:
     tables = {**TABLES, **more, "compute": {"checkpoint_minutes": 1000}}
     tables["schedule"] = {"patience": 12, **tables["schedule"], "max_epochs": 12}
     (tmp_path / "recipe.toml").write_text(tomli_w.dumps(tables))
     striate.write(small_recording("1-1-1", training=200, seed=1), tmp_path / "a.zip")
 
-    def start(name: str) -> subprocess.Popen[str]:
+    def start(name: str, err: int = 2) -> ForkedProcess:
         command = ["train", tmp_path / "recipe.toml", tmp_path / "a.zip", "--out", tmp_path / name]
         environment = {**os.environ, "STRIATE_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(
-            [sys.executable, "-m", "striate", *map(str, command)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: (
-                [signal.signal(each, signal.SIG_DFL) for each in SIGNALS if each != signal.SIGINT]
-                and signal.signal(signal.SIGINT, signal.default_int_handler)
-            ),
-        )
+        return forked_python.start(*command, environment=environment, out=err, err=err)
 
-    process = start("run")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("epoch 2:"):
-            break
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    reader, writer = os.pipe()
+    process = start("run", writer)
+    os.close(writer)
+    with os.fdopen(reader) as lines:
+        for line in lines:
+            if line.startswith("epoch 2:"):
+                break
+        process.send_signal(number)
+        said = lines.read()
+    process.wait(timeout=60)
     assert process.returncode in (128 + number, -number)
-    assert "Traceback" not in err
-    assert "the same command resumes from it" in out + err
+    assert "Traceback" not in said
+    assert "the same command resumes from it" in said
     assert Run.open(tmp_path / "run").provenance["status"] == "training"
     assert {p.name for p in (tmp_path / "run").iterdir() if p.name.startswith(".")} == set()
     for name in ("run", "whole"):
