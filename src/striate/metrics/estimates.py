@@ -89,7 +89,7 @@ def estimate_metrics(
     >>> responses = predictions + rng.normal(size=(30, 2))
     >>> found = estimate_metrics(["single_trial_correlation"], responses, predictions, range(30), resamples=20)
     >>> round(found["single_trial_correlation"].summary.mean, 2)
-    0.74
+    0.62
     """
     repeats = Repeats.from_image_ids(image_ids, len(np.asarray(responses)))
     found: dict[str, MetricEstimate] = {}
