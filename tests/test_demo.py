@@ -19,7 +19,7 @@ def test_the_better_models_are_better(tmp_path: Path) -> None:
     assert {d.tier for d in result.differences} == {"test", "final_test"}
     for difference in result.differences:
         for metric in ("single_trial_correlation", "correlation_to_average"):
-            resampled = getattr(difference.metrics, metric)
+            resampled = difference.metrics[metric]
             assert resampled.interval is not None
             assert resampled.interval.low > 0, (difference.better, difference.worse, difference.tier, metric)
     for tier in result.truth.tiers:
