@@ -6,7 +6,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does,
 
 import random
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from striate.recordings import Recording
-from tests.fixtures.forked_python import ForkedPython
+from tests.fixtures.forked_python import ForkedPython, shared_python
 from tests.fixtures.recordings import small_recording
 
 # `make test` runs the same examples everywhere; `make test-slow` passes --hypothesis-profile=explore and a new seed.
@@ -38,11 +37,9 @@ def seeded(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def forked_python() -> Iterator[ForkedPython]:
+def forked_python() -> ForkedPython:
     """Processes of Python that need not import PyTorch each."""
-    forked = ForkedPython({"OMP_NUM_THREADS": "1", **os.environ, "MPLBACKEND": "agg", "COLUMNS": "120"})
-    yield forked
-    forked.close()
+    return shared_python()
 
 
 @pytest.fixture
