@@ -14,10 +14,9 @@ from tests.fixtures.command import run_in_process
 from tests.fixtures.recordings import small_recording
 from tests.training.small import TABLES
 
-from striate import registry
 from striate.errors import InputError
 from striate.recordings import write
-from striate.registry import REGISTRIES, load_plugin
+from striate.registry import REGISTRIES, code_source, components, load_plugin
 from striate.training import Run, load_recipe, predict, train
 
 LOSS = """
@@ -168,7 +167,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: cubic-lab\nVersion: 1.2\n")
     (info / "top_level.txt").write_text("cubic_lab\n")
     (info / "entry_points.txt").write_text("[striate.losses]\ncubic = cubic_lab.losses\n")
-    clear = (registry._entry_points.cache_clear, registry._packages.cache_clear)
+    clear = (components._entry_points.cache_clear, code_source._packages.cache_clear)
     monkeypatch.syspath_prepend(str(site))
     for each in clear:
         each()
@@ -193,8 +192,8 @@ def test_without_its_package_a_run_says_what_to_install(
     train(TRAINED, RECORDING, tmp_path / "run", progress=False)
     forget()
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(package)])
-    registry._entry_points.cache_clear()
-    registry._packages.cache_clear()
+    components._entry_points.cache_clear()
+    code_source._packages.cache_clear()
     says = r"needs the package cubic-lab, which has the loss 'cubic': install it \(pip install cubic-lab==1\.2\)"
     with pytest.raises(InputError, match=says):
         Run.open(tmp_path / "run")
@@ -203,7 +202,7 @@ def test_without_its_package_a_run_says_what_to_install(
 @pytest.mark.slow
 def test_a_module_of_an_installed_package_needs_no_entry_point(tmp_path: Path, package: Path) -> None:
     (package / "cubic_lab-1.2.dist-info" / "entry_points.txt").write_text("")
-    registry._entry_points.cache_clear()
+    components._entry_points.cache_clear()
     train({**TRAINED, "plugins": ["cubic_lab.losses"]}, RECORDING, tmp_path / "run", progress=False)
     forget()
     assert Run.open(tmp_path / "run").recipe.loss.type == "cubic"

@@ -1,54 +1,26 @@
-"""The registry: everything that is chosen by name, from striate itself and from other packages.
-
-There is one `Registry` for each kind of component: cores, readouts, losses, metrics and so on. A component is a class or a
-function that a decorator registers::
-
-    from striate.registry import cores
-
-    @cores.register("tiny", settings=TinySettings)
-    class TinyCore(Core): ...
-
-The decorator runs when the module is imported. A module is imported
-
-- when one of its components is first used, if its package declares an entry point: in ``pyproject.toml``,
-  ``[project.entry-points."striate.cores"]`` with ``tiny = "my_lab.cores"``. The components of striate are declared in the
-  same way;
-- by ``striate --plugin my_cores.py`` on the command line, or `load_plugin` in Python;
-- by ``plugins = ["my_lab.cores"]`` in a recipe.
-"""
+"""Components of one kind by name, and the settings that choose them."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
-from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SerializationInfo, create_model
 from pydantic_core import core_schema, to_json
 
 from striate._internal.config_validation import SettingsChoice, field_markers
-from striate._internal.paths import expand_path
-from striate.errors import InputError, StriateError, describe_type, listed, nearest, option, quoted, shortened
+from striate.errors import InputError, describe_type, listed, nearest, option, quoted
+from striate.registry.code_source import Source, shown_module, source_of
+from striate.registry.plugins import describe_failure, import_object
 
 T = TypeVar("T")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,59}")
-_PREFIX = "striate_plugin_"  # of the modules that are made of plugin files
-_LARGEST_FILE = 2**22  # bytes of a plugin file
-_loaded: dict[str, None] = {}  # plugins that were loaded, in their order
-_installed_only: ContextVar[bool] = ContextVar("installed_only", default=False)
-imported_classes: dict[type, str] = {}  # classes that were imported by their references
 _owners: dict[type[Settings], tuple[str, str]] = {}  # kind and name of the component that settings belong to
 
 
@@ -73,28 +45,6 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     type: str = ""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the code of a component comes from, as a run records it.
-
-    Attributes
-    ----------
-    module
-        Module that registers the component; for a plugin file, the name of the file.
-    package
-        Installed package (distribution) that the module belongs to; None for a plugin file or a script.
-    version
-        Version of the package.
-    sha256
-        SHA-256 hash of the source file of the module; None if it has no file, as in a notebook.
-    """
-
-    module: str
-    package: str | None
-    version: str | None
-    sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -325,9 +275,9 @@ class Registry(Generic[T]):
         if existing is not None:
             same = existing.module == module and _qualified(existing.value) == _qualified(value)
             if not same:  # the same definition may run again, in a notebook or after a plugin file changed
-                owner = _shown(existing.module)
+                owner = shown_module(existing.module)
                 raise InputError(
-                    f"{_shown(module)} registers the {self.singular} {name!r}"
+                    f"{shown_module(module)} registers the {self.singular} {name!r}"
                     + (" twice" if existing.module == module else f", which {owner} has registered")
                     + ": choose another name for one of them."
                 )
@@ -335,7 +285,7 @@ class Registry(Generic[T]):
             packages = [point.dist.name if point.dist else point.module for point in declared]
             if not any(_same_package(module, point.module) for point in declared):
                 raise InputError(
-                    f"{_shown(module)} registers the {self.singular} {name!r}, which package {listed(packages)} has: choose another name."
+                    f"{shown_module(module)} registers the {self.singular} {name!r}, which package {listed(packages)} has: choose another name."
                 )
 
     def _load(self, name: object) -> Component[T]:
@@ -358,7 +308,7 @@ class Registry(Generic[T]):
             importlib.import_module(point.module)
         except Exception as error:  # code of others may raise anything
             raise InputError(
-                f"The {self.singular} {name!r} of package {package} cannot be loaded ({_reason(error)}): repair or uninstall {package}."
+                f"The {self.singular} {name!r} of package {package} cannot be loaded ({describe_failure(error)}): repair or uninstall {package}."
             ) from error
         if name not in self._components:
             raise InputError(
@@ -414,171 +364,6 @@ def _dump(settings: Settings, info: SerializationInfo) -> dict[str, Any]:
     return settings.model_dump(mode=info.mode, exclude_none=bool(info.exclude_none))
 
 
-# One registry for each kind of component. What a component must provide is described in the class named beside it.
-models: Registry[Any] = Registry("models", "model", default="encoder")
-cores: Registry[Any] = Registry(
-    "cores",
-    "core",
-    default="convolutional",
-    settings_base="striate.models.cores.base:CoreSettings",
-    base="striate.models.cores.base:Core",
-)
-readouts: Registry[Any] = Registry(
-    "readouts", "readout", default="gaussian", base="striate.models.readouts.base:Readout"
-)
-shifters: Registry[Any] = Registry("shifters", "shifter", default="mlp", base="striate.models.shifters.base:Shifter")
-modulators: Registry[Any] = Registry("modulators", "modulator", base="striate.models.modulators.base:Modulator")
-nonlinearities: Registry[Any] = Registry(
-    "nonlinearities", "nonlinearity", default="elu", base="striate.models.nonlinearities:Nonlinearity"
-)
-losses: Registry[Any] = Registry(  # striate.training.losses says what a loss is
-    "losses", "loss", default="poisson", settings_base="striate.training.recipe:LossSettings"
-)
-optimisers: Registry[Any] = Registry(  # striate.training.optimisers
-    "optimisers", "optimiser", default="adam", settings_base="striate.training.recipe:OptimiserSettings"
-)
-schedules: Registry[Any] = Registry(
-    "schedules",
-    "schedule",
-    default="plateau",
-    settings_base="striate.training.recipe:ScheduleSettings",
-    base="striate.training.schedules:Schedule",
-)
-augmentations: Registry[Any] = Registry("augmentations", "augmentation")  # striate.data.augmentations
-callbacks: Registry[Any] = Registry("callbacks", "callback", base="striate.training.callbacks:Callback")
-metrics: Registry[Any] = Registry("metrics", "metric")  # striate.metrics.registered
-formats: Registry[Any] = Registry("formats", "format")  # striate.submissions.formats
-benchmarks: Registry[Any] = Registry("benchmarks", "benchmark", default="sensorium2022")  # striate.benchmarks
-
-REGISTRIES: Mapping[str, Registry[Any]] = {
-    registry.kind: registry
-    for registry in (
-        models,
-        cores,
-        readouts,
-        shifters,
-        modulators,
-        nonlinearities,
-        losses,
-        optimisers,
-        schedules,
-        augmentations,
-        callbacks,
-        metrics,
-        formats,
-        benchmarks,
-    )
-}
-
-
-def load_plugin(plugin: str | Path) -> ModuleType:
-    """Import a module or a Python file that registers components.
-
-    A file that has been loaded is loaded again only if its content has changed.
-
-    Parameters
-    ----------
-    plugin
-        Name of a module, such as ``"my_lab.cores"``, or path of a ``.py`` file. **Its code is executed.**
-
-    Returns
-    -------
-    module
-        The imported module.
-
-    Raises
-    ------
-    InputError
-        If there is no such module or file, or its code raises an exception.
-
-    Examples
-    --------
-    >>> load_plugin("striate.models.readouts.gaussian").__name__
-    'striate.models.readouts.gaussian'
-    """
-    text = str(plugin)
-    is_file = text.endswith(".py") or "/" in text or isinstance(plugin, Path)
-    if _installed_only.get() and (is_file or (text not in sys.modules and _package_of(text) is None)):
-        raise InputError(
-            f"The plugin {quoted(text)} is needed, which belongs to no installed package: install its package, or load it first "
-            f"({option('--plugin', 'striate.load_plugin')})."
-        )
-    if is_file:
-        module = _load_file(expand_path(plugin))
-        _loaded[str(expand_path(plugin).resolve())] = None
-        return module
-    try:
-        module = importlib.import_module(text)
-        if not text.startswith("striate."):
-            _loaded[text] = None
-        return module
-    except ModuleNotFoundError as error:
-        if error.name is not None and (text == error.name or text.startswith(f"{error.name}.")):
-            raise InputError(
-                f"There is no module {quoted(text)}: install the package that has it, or give the path of a .py file."
-            ) from error
-        raise InputError(f"The plugin {text} cannot be loaded ({_reason(error)}).") from error
-    except Exception as error:  # code of others may raise anything
-        raise InputError(f"The plugin {text} cannot be loaded ({_reason(error)}).") from error
-
-
-def loaded_plugins() -> tuple[str, ...]:
-    """Return the plugins that `load_plugin` has loaded, to load them in another process: absolute paths and names of modules."""
-    return tuple(_loaded)
-
-
-@contextmanager
-def installed_plugins_only() -> Iterator[None]:
-    """Refuse to import modules that do not belong to an installed package, within the ``with`` block.
-
-    Files from others, such as runs and weights, name the plugins that they need. Opening them must not execute code that lies
-    beside them. Modules that have been imported already are allowed.
-    """
-    token = _installed_only.set(True)
-    try:
-        yield
-    finally:
-        _installed_only.reset(token)
-
-
-def import_object(reference: str) -> Any:
-    """Import an object by its reference ``module:name``, such as ``"my_lab.models:Net"``.
-
-    Raises
-    ------
-    InputError
-        If the module cannot be imported, or has no such object.
-
-    Examples
-    --------
-    >>> import_object("pathlib:Path").__name__
-    'Path'
-    """
-    module_name, _, name = reference.partition(":")
-    module = load_plugin(module_name)
-    try:
-        value: Any = module
-        for part in name.split("."):
-            value = getattr(value, part)
-    except AttributeError as error:
-        public = [each for each in vars(module) if not each.startswith("_")]
-        raise InputError(f"{module_name} has no {name!r}: {nearest(name, public)}.") from error
-    if isinstance(value, type):
-        imported_classes[value] = reference
-    return value
-
-
-def source_of(module: str) -> Source:
-    """Return the package, version and content hash of a module that has been imported."""
-    package = _package_of(module)
-    version = importlib.metadata.version(package) if package else None
-    file = getattr(sys.modules.get(module), "__file__", None)
-    digest = None
-    if file is not None and Path(file).is_file():
-        digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    return Source(_shown(module), package, version, digest)
-
-
 def chosen_settings(model: BaseModel) -> Iterator[tuple[Registry[Any], Settings]]:
     """Yield the settings of the components that the fields of settings choose, with their registries, nested tables included."""
     for name, field in type(model).model_fields.items():
@@ -602,83 +387,9 @@ def _entry_points(kind: str) -> Mapping[str, list[importlib.metadata.EntryPoint]
     return found
 
 
-def _load_file(path: Path) -> ModuleType:
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{path} has more than {_LARGEST_FILE // 2**20} MiB, which is no plugin: give a .py file.")
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"The plugin {path} cannot be read ({error.strerror}): give the path of a .py file."
-        ) from error
-    resolved = path.resolve()
-    digest = hashlib.sha256(content).hexdigest()
-    stem = re.sub(r"\W", "_", resolved.stem)
-    name = f"{_PREFIX}{stem}_{hashlib.sha256(str(resolved).encode(errors='replace')).hexdigest()[:8]}"
-    loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__striate_sha256__", None) == digest:
-        return loaded
-    spec = importlib.util.spec_from_file_location(name, resolved)
-    if spec is None or spec.loader is None:
-        raise InputError(f"The plugin {path} is no Python file: give the path of a .py file.")
-    module = importlib.util.module_from_spec(spec)
-    module.__dict__["__striate_sha256__"] = digest
-    sys.modules[name] = module
-    try:
-        exec(compile(content, str(resolved), "exec"), module.__dict__)
-    except BaseException as error:
-        del sys.modules[name]
-        for registry in REGISTRIES.values():
-            registry.forget(name)
-        if not isinstance(error, Exception):
-            raise
-        raise InputError(f"The plugin {path} cannot be loaded ({_reason(error, str(resolved))}).") from error
-    return module
-
-
-def _reason(error: BaseException, file: str | None = None) -> str:
-    """Describe an exception of a plugin, with the line of the plugin's file that raised it."""
-    if isinstance(error, SyntaxError):
-        line = f"line {error.lineno}: " if error.lineno else ""
-        return f"{line}{error.msg}"
-    line = ""
-    step = error.__traceback__
-    while step is not None:
-        if step.tb_frame.f_code.co_filename == file:
-            line = f"line {step.tb_lineno}: "
-        step = step.tb_next
-    if isinstance(error, StriateError):  # says itself what is wrong
-        return f"{line}{shortened(str(error).rstrip('.'), 300)}"
-    if isinstance(error, ModuleNotFoundError):
-        return f"{line}it imports {error.name!r}, which is not installed: install the package that has it"
-    text = str(error).partition("For further information visit")[0].strip()  # pydantic's
-    return f"{line}{type(error).__name__}: {shortened(text.rstrip('.'), 200)}"
-
-
-@cache
-def _packages() -> Mapping[str, list[str]]:
-    return importlib.metadata.packages_distributions()
-
-
-def _package_of(module: str) -> str | None:
-    """Return the installed package that a module belongs to; None for files, scripts and notebooks."""
-    top = module.partition(".")[0]
-    if top.startswith(_PREFIX) or top == "__main__":
-        return None
-    if top == "striate":
-        return "striate"
-    return next(iter(_packages().get(top, ())), None)
-
-
 def _public_name(kind: type) -> str:
     """Return the name of a class of striate in the package that exports it, such as ``striate.models.Core``."""
     return f"{'.'.join(kind.__module__.split('.')[:2])}.{kind.__name__}"
-
-
-def _shown(module: str) -> str:
-    """Return the name of a module for people: that of the file, for a plugin file."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return Path(file).name if module.startswith(_PREFIX) and file else module
 
 
 def _qualified(value: object) -> str:
