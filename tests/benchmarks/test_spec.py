@@ -155,3 +155,15 @@ def test_a_pattern_without_placeholders_is_a_name(name: str) -> None:
     spec = BenchmarkSpec(name="plain", sessions={"pattern": name, "example": name})
     assert spec.sessions.matches(name)
     assert not spec.sessions.matches(name + "x")
+
+
+@pytest.mark.parametrize("returned", [{"name": "of-a-plugin"}, None, "of-a-plugin.toml"])
+def test_a_plugin_that_returns_no_description_is_named(returned: object) -> None:
+    registry.benchmarks.register("of-a-plugin")(lambda: returned)
+    try:
+        with pytest.raises(
+            InputError, match=r"The benchmark 'of-a-plugin' of .* is described by .*; expected a BenchmarkSpec"
+        ):
+            load_benchmark("of-a-plugin")
+    finally:
+        registry.benchmarks.forget(__name__)

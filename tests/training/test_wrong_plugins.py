@@ -69,6 +69,12 @@ class Raises(Sound):
         return self.layer(images) @ images  # the line that is named
 
 
+@cores.register("behaving")
+class Behaving(Sound):
+    def forward(self, images, behavior=None):
+        return self.layer(images) * behavior.mean()
+
+
 @cores.register("cropped")
 class Cropped(Sound):
     def forward(self, images, behavior=None):
@@ -225,6 +231,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"core": "penalty-of-session"}, r"The core 'penalty-of-session' of my_parts.py raised TypeError: .*missing 1 required positional"),
     ({"core": "raises"}, rf"The core 'raises' of my_parts.py \(line {LINE}\) raised RuntimeError: .*suite striate.testing.CoreTests"),
     ({"core": "cropped"}, r"'cropped' returned maps of shape \(8, 4, 14, 27\); expected a tensor of shape \(8, 4, 14, 28\), as its"),
+    ({"core": "behaving"}, r"The core 'behaving' cannot do without behaviour \(.*NoneType.*uses_behavior that returns True"),
     ({"core": "without-inputs"}, r"The core 'without-inputs' of my_parts.py raised TypeError: WithoutInputs.__init__\(\) takes 2"),
     ({"core": "abstract"}, r"The core 'abstract' of my_parts.py raised TypeError: Can't instantiate abstract class Abstract"),
     ({"core": "no-attribute"}, r"The core 'no-attribute' of my_parts.py \(line \d+\) raised AttributeError: .*'image_size'"),

@@ -9,7 +9,7 @@ from striate._internal.config_validation import validate_settings
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_toml, read_limited
 from striate.benchmarks.spec import BenchmarkSpec, check_spec
-from striate.errors import InputError, nearest
+from striate.errors import InputError, describe_type, nearest
 from striate.registry import benchmarks
 
 DEFAULT = "sensorium2022"
@@ -130,4 +130,10 @@ def _with_own_name(spec: BenchmarkSpec, source: str) -> BenchmarkSpec:
 
 
 def _registered(name: str) -> BenchmarkSpec:
-    return check_spec(benchmarks[name].value())
+    described = benchmarks[name].value()
+    if not isinstance(described, BenchmarkSpec):
+        raise InputError(
+            f"The benchmark {name!r} of {benchmarks[name].source.module} is described by {describe_type(described)}; expected a BenchmarkSpec: "
+            "return what striate.benchmarks.read_benchmark or parse_benchmark returns."
+        )
+    return described

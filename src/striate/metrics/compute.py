@@ -142,14 +142,14 @@ def _values(name: str, r: Floats, p: Floats, repeats: Repeats) -> Floats:
         returned = function(r, p, repeats)
     except Exception as error:  # code of others may raise anything
         raise InputError(
-            f"The metric {name!r} ({component.module}) raised {type(error).__name__}: {shortened(error, 200)}. Correct it with the "
+            f"The metric {name!r} ({component.source.module}) raised {type(error).__name__}: {shortened(error, 200)}. Correct it with the "
             "suite striate.testing.MetricTests, or score without it."
         ) from error
     array = np.asarray(returned)
     if array.shape != (r.shape[1],) or array.dtype.kind not in "fiu" or np.isinf(array).any():
         infinite = " with infinite values" if array.dtype.kind == "f" and np.isinf(array).any() else ""
         raise InputError(
-            f"The metric {name!r} ({component.module}) returned {array.dtype} of shape {array.shape}{infinite}; expected a finite "
+            f"The metric {name!r} ({component.source.module}) returned {array.dtype} of shape {array.shape}{infinite}; expected a finite "
             f"number or NaN for each of the {r.shape[1]} neurons. Correct it with the suite striate.testing.MetricTests."
         )
     return array.astype(np.float64)

@@ -39,7 +39,9 @@ schedules: Registry[Any] = Registry(
 augmentations: Registry[Any] = Registry("augmentations", "augmentation")  # striate.data.augmentations
 callbacks: Registry[Any] = Registry("callbacks", "callback", base="striate.training.callbacks:Callback")
 metrics: Registry[Any] = Registry("metrics", "metric")  # striate.metrics.registered
-formats: Registry[Any] = Registry("formats", "format")  # striate.submissions.formats
+formats: Registry[Any] = Registry(
+    "formats", "format", base="striate.submissions.formats.base:SubmissionFormat"
+)  # striate.submissions.formats
 benchmarks: Registry[Any] = Registry("benchmarks", "benchmark", default="sensorium2022")  # striate.benchmarks
 
 REGISTRIES: Mapping[str, Registry[Any]] = {

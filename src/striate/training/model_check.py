@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import InputError, describe_type, is_out_of_memory, shortened
-from striate.models import Encoder
+from striate.models import Core, Encoder
 from striate.models.penalties import valid_penalty
 from striate.registry import losses
 from striate.training.own_module import valid_rates
@@ -86,7 +86,7 @@ def _takes_images(model: nn.Module, batch: Batch) -> bool:
 def _check_components(encoder: Encoder, batch: Batch) -> None:
     """Raise `InputError` if a component returns something of another shape than it should."""
     core, readout = encoder.core, encoder.readout(batch.session)
-    maps = core(batch.images, batch.behavior) if core.settings.uses_behavior else core(batch.images)
+    maps = _maps(core, batch)
     declared = (len(batch), core.channels, *core.geometry.shape)
     says = ", as its attributes channels and geometry declare"
     _check_shape(maps, declared, f"The core {core.settings.type!r} returned maps", says)
@@ -96,6 +96,21 @@ def _check_components(encoder: Encoder, batch: Batch) -> None:
         _check_shape(shift, (len(batch), 2), f"The shifter {shifter.settings.type!r} returned shifts")
     drive = readout(maps, shift, None)
     _check_shape(drive, (len(batch), readout.neurons), f"The readout {readout.settings.type!r} returned a drive")
+
+
+def _maps(core: Core, batch: Batch) -> Any:
+    """Return the maps of a core; raise `InputError` if it uses behaviour without saying so."""
+    if core.settings.uses_behavior:
+        return core(batch.images, batch.behavior)
+    try:
+        return core(batch.images)
+    except (TypeError, AttributeError) as error:
+        if not any(text in str(error) for text in ("NoneType", "'behavior'")):
+            raise
+        raise InputError(
+            f"The core {core.settings.type!r} cannot do without behaviour ({shortened(error, 120)}), but its settings do not say so: give "
+            "them a property uses_behavior that returns True."
+        ) from error
 
 
 def _check_shape(values: Any, expected: tuple[int, ...], returned: str, says: str = "") -> None:
