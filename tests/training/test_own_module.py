@@ -186,7 +186,7 @@ def test_without_the_module_one_sentence_says_what_to_do(tmp_path: Path) -> None
         warnings.simplefilter("error")
         run.encoder(Net())
     run.provenance["module"]["sha256"] = "0" * 64  # type: ignore[index]
-    striate.training.run.write_json(run.folder / "provenance.json", run.provenance)
+    striate.training.run_folder.write_json(run.folder / "provenance.json", run.provenance)
     with pytest.warns(UserWarning, match=r"The code of Net .* has changed since"):
         run.encoder(Net())
 

@@ -112,7 +112,7 @@ def train(
         Run.open(core).require_finished()
     import striate
     from striate.training import train as train_encoder
-    from striate.training.run import CHECKPOINT
+    from striate.training.run_folder import CHECKPOINT
 
     recordings = [striate.open(archive) for archive in locate_all(archives)]
     try:

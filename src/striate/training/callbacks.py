@@ -120,7 +120,7 @@ class HistoryFile(Callback):
     def _write(self, trainer: Trainer) -> None:
         import pandas as pd
 
-        from striate.training.run import write_table
+        from striate.training.run_folder import write_table
 
         write_table(self._path, pd.DataFrame(trainer.history))
 

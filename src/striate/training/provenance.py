@@ -20,12 +20,13 @@ from striate.data import Loaders, SessionLoaders
 from striate.data.config import OF_BENCHMARK
 from striate.errors import InputError, option
 from striate.recordings import Recording
-from striate.training import run as files
+from striate.training import run_folder as files
 from striate.training.environment import shareable_command, shareable_platform
 from striate.training.neuron_weights import NeuronWeights, hash_of
 from striate.training.own_module import module_facts
 from striate.training.plugin_provenance import plugins_of
 from striate.training.recipe import Recipe
+from striate.training.recipe_difference import recipe_difference
 from striate.training.run import Run
 from striate.training.transfer import FrozenCore
 
@@ -80,7 +81,7 @@ def check_same_run(folder: Path, recipe: Recipe, provenance: Mapping[str, Any]) 
     if not (folder / files.PROVENANCE).exists():
         return
     existing = Run.open(folder)
-    reason = files.recipe_difference(existing.recipe, recipe) or _difference(existing.provenance, provenance)
+    reason = recipe_difference(existing.recipe, recipe) or _difference(existing.provenance, provenance)
     if reason is not None:
         raise InputError(
             f"{folder} holds an unfinished run of something else: {reason}. Go on with what it began with, choose another "

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -18,13 +14,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, StrictStr
 
 from striate._internal import notebook_html
-from striate._internal.atomic_write import as_path, atomic_write
+from striate._internal.atomic_write import as_path
 from striate._internal.parquet_files import read_table
 from striate._internal.paths import expand_path
-from striate._internal.safe_parsing import MalformedError, parse_json_object, parse_toml, read_limited
-from striate.errors import InputError, UnknownAttributeError, listed, option, printable_text, shortened
+from striate._internal.safe_parsing import MalformedError, parse_json_object, read_limited
+from striate.errors import InputError, UnknownAttributeError, listed, option, shortened
 from striate.training.plugin_provenance import PluginEntry, load_needed_plugins, warn_of_changed_plugins
 from striate.training.recipe import Recipe, load_recipe_of_run
+from striate.training.run_folder import FINISHED, HISTORY, INPUTS, NEURONS, PROVENANCE, RECIPE, WEIGHTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,25 +33,7 @@ if TYPE_CHECKING:
 
 Module = TypeVar("Module", bound="nn.Module")
 
-RECIPE = "recipe.toml"
-WEIGHTS = "weights.safetensors"
-NEURONS = "neurons.parquet"
-HISTORY = "history.parquet"
-PROVENANCE = "provenance.json"
-CHECKPOINT = "checkpoint.safetensors"
-TENSORBOARD = "tensorboard"
-SCORECARD = "scorecard.json"
-INPUTS = "standardisation.json"
-_LOCK = ".lock"
-_RUN_FILES = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD, INPUTS)
-
-# Settings that do not change the trained weights.
-_IGNORED_SETTINGS = {"description", "plugins", "data.cache_gib", "compute.checkpoint_minutes"}
-
 _EPOCHS = 5  # number of epochs that a notebook shows
-
-TRAINING = "training"
-FINISHED = "finished"
 
 
 class _RecordingEntry(BaseModel):
@@ -378,109 +357,3 @@ class Run:
             epochs,
             notebook_html.small_text("the last epochs"),
         )
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file atomically, replacing an earlier file."""
-    with atomic_write(path, overwrite=True) as aside:
-        aside.write_text(printable_text(json.dumps(content, indent=1, ensure_ascii=False)) + "\n", encoding="utf-8")
-
-
-def write_text(path: Path, content: str) -> None:
-    """Write a text file atomically, replacing an earlier file."""
-    with atomic_write(path, overwrite=True) as aside:
-        aside.write_text(printable_text(content), encoding="utf-8")
-
-
-def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a Parquet file atomically, replacing an earlier file."""
-    with atomic_write(path, overwrite=True) as aside, aside.open("wb") as file:  # PyArrow takes UTF-8 paths only
-        table.to_parquet(file, index=False)
-
-
-@contextlib.contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
-    """Create the folder of a run if necessary, and lock it for this process within the ``with`` block.
-
-    If the folder is empty at the end of the block, it is removed.
-
-    Raises
-    ------
-    InputError
-        If another process trains in the folder, the path is not a folder, or the folder holds anything but a run.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"{folder} cannot be a run: a file stands there, or above it. Choose another place."
-        ) from error
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made ({error.strerror}): choose another place.") from error
-    lock = _acquire_lock(folder)
-    try:
-        others = [p.name for p in folder.iterdir() if p.name != _LOCK]
-        if others and not (folder / PROVENANCE).exists() and not (folder / RECIPE).exists():
-            raise InputError(f"{folder} holds something else than a run ({others[0]}): choose a new folder.")
-        yield
-    finally:
-        left = [p for p in folder.iterdir() if p.name != _LOCK]
-        (folder / _LOCK).unlink(missing_ok=True)
-        if not left:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        os.close(lock)
-
-
-def _acquire_lock(folder: Path) -> int:
-    path = folder / _LOCK
-    while True:
-        try:
-            lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
-        except OSError as error:
-            raise InputError(f"{folder} cannot be written ({error.strerror}): choose another place.") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(lock, 32).decode(errors="replace").strip()
-            os.close(lock)
-            raise InputError(
-                f"{folder} is being trained by another process ({holder}): wait, or choose another folder."
-            ) from error
-        except OSError:  # the file system does not support locks
-            return lock
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(lock), path.stat()):
-                os.truncate(lock, 0)
-                os.write(lock, str(os.getpid()).encode())
-                return lock
-        os.close(lock)  # another process has just removed the lock file: create a new one
-
-
-def remove_run_files(folder: Path) -> None:
-    """Remove the files of an earlier run from a folder; other files stay."""
-    for name in reversed(_RUN_FILES):
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def recipe_difference(existing: Recipe, requested: Recipe) -> str | None:
-    """Describe the first setting in which two recipes differ; None if both give the same weights."""
-    old, new = (_flatten(parse_toml(recipe.to_toml())) for recipe in (existing, requested))
-    for key in sorted({*old, *new} - _IGNORED_SETTINGS):
-        if old.get(key) != new.get(key):
-            return f"{key} is {old.get(key, 'not set')} there and {new.get(key, 'not set')} now"
-    return None
-
-
-def _flatten(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tables.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{above}{key}.")
-        else:
-            flat[f"{above}{key}"] = value
-    return flat

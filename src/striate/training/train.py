@@ -20,7 +20,7 @@ from striate.data import SessionLoaders, loaders
 from striate.errors import InputError, StriateError, option, validate_seed
 from striate.models import Encoder, EncoderSettings, ModelInputs, build_model, save
 from striate.recordings import Recording
-from striate.training import run as files
+from striate.training import run_folder as files
 from striate.training.callbacks import Callback, HistoryFile, callbacks_by_name, checked_callbacks
 from striate.training.config_overrides import Overrides, parsed
 from striate.training.initialisation import initialise
