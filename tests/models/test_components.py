@@ -16,8 +16,29 @@ class TestLinearCore(CoreTests):
     other_values = {"hidden_kernel_size": 5}
 
 
+class TestMinimodel(CoreTests):
+    settings = {
+        "type": "minimodel",
+        "channels": 12,
+        "input_channels": 8,
+        "input_kernel_size": 9,
+        "hidden_kernel_size": 3,
+    }
+    other_values = {"hidden_kernel_size": 5, "input_kernel_size": 7}
+
+
+class TestFullResolutionCore(CoreTests):
+    settings = {"type": "full_resolution", "layers": 3, "channels": 16, "input_kernel_size": 5}
+    image_shape = (1, 72, 128)
+    other_values = {"hidden_kernel_size": 5, "input_kernel_size": 7}
+
+
 class TestGaussianReadout(ReadoutTests):
     settings = {"type": "gaussian"}
+
+
+class TestSpatialSeparableReadout(ReadoutTests):
+    settings = {"type": "spatial_separable"}
 
 
 class TestMLPShifter(ShifterTests):

@@ -59,6 +59,7 @@ class Core(nn.Module, ABC):
 
     Examples
     --------
+    >>> import torch
     >>> class Pixels(Core):
     ...     channels = 1
     ...     @property

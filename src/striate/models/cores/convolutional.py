@@ -18,6 +18,7 @@ from striate.models.kernels.batchnorm_elu import normalised_elu
 from striate.models.kernels.depthwise_conv import depthwise
 from striate.models.kernels.elu import elu_
 from striate.models.kernels.separable_core import separable_core
+from striate.models.penalties import laplace_penalty
 from striate.registry import cores
 
 
@@ -71,6 +72,13 @@ class ConvolutionalSettings(CoreSettings):
                 f"hidden_kernel_size = {self.hidden_kernel_size} is even; the map keeps its size only with an odd one"
             )
         return self
+
+    def layers_geometry(self, geometry: MapGeometry) -> MapGeometry:
+        """Return the geometry of the maps of the last layer, if those of the input have the given one."""
+        geometry = geometry.convolved(self.input_kernel_size)
+        for _ in range(self.layers - 1):
+            geometry = geometry.convolved(self.hidden_kernel_size, padding=self.hidden_kernel_size // 2)
+        return geometry
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise `InputError` if the kernels of the first layer are larger than the images."""
@@ -196,11 +204,7 @@ class ConvolutionalCore(Core):
     @property
     def geometry(self) -> MapGeometry:
         """Shape of the feature maps, and where each of their locations looks in the image."""
-        geometry = MapGeometry.identity(*self.inputs.image_shape[1:]).convolved(self.settings.input_kernel_size)
-        kernel = self.settings.hidden_kernel_size
-        for _ in range(self.settings.layers - 1):
-            geometry = geometry.convolved(kernel, padding=kernel // 2)
-        return geometry
+        return self.settings.layers_geometry(MapGeometry.identity(*self.inputs.image_shape[1:]))
 
     def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
@@ -226,14 +230,8 @@ class ConvolutionalCore(Core):
         return separable_core(images, first.folded_weights(), parts, self.settings.nonlinear)
 
     def regulariser(self) -> Tensor:
-        """Return the Laplace penalty of the first layer, ``laplace_weight`` · Σ(L∗w)² / Σw², a scalar.
-
-        L is the discrete Laplacian. Both sums run over all kernels and input channels; kernels are padded with zeros. The
-        penalty makes filters smooth, as receptive fields of visual neurons are. It is 0 for a frozen core.
-        """
+        """Return ``laplace_weight`` times the `laplace_penalty` of the first layer, a scalar; 0 for a frozen core."""
         weight = self.layers[0].get_parameter("convolution.weight")
         if self.frozen:
             return weight.new_zeros(())
-        kernel = weight.new_tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
-        roughness = F.conv2d(weight.flatten(0, 1)[:, None], kernel[None, None], padding=1)
-        return self.settings.laplace_weight * roughness.square().sum() / weight.square().sum()
+        return self.settings.laplace_weight * laplace_penalty(weight)
