@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 
 import striate
 from striate.benchmarks import load_benchmark
-from striate.benchmarks.tables import Stimulus
+from striate.benchmarks.spec_tables import Stimulus
 from striate.data import Batch, DataSettings, Loaders, Standardisation, TrialLoader
 from striate.errors import InputError, WithheldError
 from striate.recordings import Recording

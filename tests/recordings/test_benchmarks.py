@@ -16,7 +16,7 @@ from tests.recordings.test_matlab import write_matlab
 
 import striate
 from striate.benchmarks import BenchmarkSpec, load_benchmark
-from striate.benchmarks.tables import Stimulus
+from striate.benchmarks.spec_tables import Stimulus
 from striate.errors import InputError
 from striate.recordings import Recording, check, write
 from striate.recordings import open as open_recording

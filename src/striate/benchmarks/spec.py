@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from striate._internal.file_names import file_name_problem
 from striate._internal.text_cleaning import Line, OptionalText
-from striate.benchmarks.session_names import valid_session
-from striate.benchmarks.tables import (
+from striate.benchmarks.session_names import Sessions, valid_session
+from striate.benchmarks.spec_tables import (
     STANDARD_PROTOCOLS,
     Behavior,
     Board,
@@ -20,7 +20,6 @@ from striate.benchmarks.tables import (
     PupilCenter,
     Responses,
     Role,
-    Sessions,
     Standardisation,
     Stimulus,
     SubmissionFormats,

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from striate._internal.file_names import file_name_problem
 from striate._internal.text_cleaning import Line, OptionalLine, Text, validate_line
-from striate.benchmarks.tables import STANDARD_PROTOCOLS
+from striate.benchmarks.spec_tables import STANDARD_PROTOCOLS
 from striate.competition.leaks import DECLARABLE
 from striate.competition.moments import Moment
 from striate.errors import nearest

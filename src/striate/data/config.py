@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 from pydantic.functional_validators import BeforeValidator
 
 from striate._internal.renamed_settings import renamed_setting_hint
-from striate.benchmarks.tables import Stimulus
+from striate.benchmarks.spec_tables import Stimulus
 from striate.errors import InputError, describe_type, listed, nearest
 from striate.registry import Part, Settings, augmentations
 

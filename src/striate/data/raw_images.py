@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from striate._internal.arrays import as_array
 from striate._internal.paths import expand_path
 from striate.benchmarks.image_sizes import distorts, same_proportions
-from striate.benchmarks.tables import Stimulus
+from striate.benchmarks.spec_tables import Stimulus
 from striate.errors import InputError
 from striate.recordings.pictures import RGB
 

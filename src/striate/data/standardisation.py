@@ -37,7 +37,7 @@ class HasMeanAndStd(Protocol):
 class Standardisation:
     """Converts raw values of one recording to the standardised values that models and metrics use.
 
-    The benchmark chooses the method for each variable (see `striate.benchmarks.tables.Standardisation`). The statistics are
+    The benchmark chooses the method for each variable (see `striate.benchmarks.spec_tables.Standardisation`). The statistics are
     those that the recording stores (set ``all``), or those of its training trials if it stores none. Each method takes raw
     values of any shape that broadcasts, computes in float64 and returns an array of type `dtype`.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.benchmarks.tables import Stimulus
+from striate.benchmarks.spec_tables import Stimulus
 
 RGB = ("red", "green", "blue")
 _HUES = ("red", "orange", "yellow", "lime", "green", "turquoise", "cyan", "azure", "blue", "violet", "magenta", "pink")

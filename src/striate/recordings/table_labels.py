@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from striate._internal.arrays import as_array
 from striate.benchmarks import BenchmarkSpec
-from striate.benchmarks.tables import plain_name
+from striate.benchmarks.spec_tables import plain_name
 from striate.errors import InputError, listed, nearest
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from striate import __version__
 from striate._internal.atomic_write import atomic_write
-from striate.benchmarks.tables import Stimulus
+from striate.benchmarks.spec_tables import Stimulus
 from striate.catalog import collect_citations
 from striate.metrics import METRICS_VERSION
 from striate.metrics.score_summary import TOO_FEW_IMAGES, missing_score_text

@@ -21,7 +21,7 @@ from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate._internal.text_cleaning import Line
 from striate.benchmarks import BenchmarkSpec, load_benchmark
-from striate.benchmarks.tables import ComponentName
+from striate.benchmarks.spec_tables import ComponentName
 from striate.errors import InputError, describe_type
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS
 from striate.metrics.registered import registered_info
