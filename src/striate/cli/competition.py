@@ -343,7 +343,7 @@ def _board_table(board: "BoardResult", results: "Results") -> Table:
     if board.rows and limit is not None:
         table.add_section()
         table.add_row("", "", "ceiling (image alone)", f"{limit:.4f}", "", "", "")
-        table.caption, table.caption_justify = ceiling_description(board.protocol), "left"
+        table.caption, table.caption_justify = ceiling_description(board.image_alone), "left"
     return table
 
 

@@ -181,7 +181,7 @@ def _comparison(
     ceiling = ceilings_with_intervals(group, tier)
     if ceiling:
         table.add_row("ceiling (image alone)", *(_ceiling_cell(ceiling.get(metric)) for metric in labels))
-        table.caption = ceiling_description(protocol, group[0].benchmark)
+        table.caption = ceiling_description(group[0].sees_image_alone)
         table.caption_justify = "left"
     table.add_section()
     names = {model.name for model in group}

@@ -185,9 +185,9 @@ def board_of_receipts(
         predictions = predictions_of(stored(store, receipt.sha256), final, rules.final_tier)
         parts[receipt.team] = final_parts(predictions, final, rules.final_tier, neurons, said[receipt.team])
     receipts = {receipt.team: receipt for receipt in chosen}
-    return board_result(
-        board, ranked, receipts, scores, parts, board_ceilings(final, rules.final_tier, rules.ranking.seed)
-    )
+    ceilings = board_ceilings(final, rules.final_tier, rules.ranking.seed)
+    image_alone = rules.benchmark.protocol(board.protocol).sees_image_alone
+    return board_result(board, ranked, receipts, scores, parts, ceilings, image_alone)
 
 
 def _ranked(rules: Rules, board: Board, chosen: list[Receipt], truth: Truth, store: Path) -> Ranked:

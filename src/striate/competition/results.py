@@ -108,6 +108,8 @@ class BoardResult(_Strict):
     ----------
     track, protocol, metric
         What it is.
+    image_alone
+        Whether models of the protocol see the image alone, so that the ceilings bound them.
     winners
         Who has won.
     ceilings
@@ -119,6 +121,7 @@ class BoardResult(_Strict):
 
     track: str
     protocol: str
+    image_alone: bool
     metric: str
     winners: list[str]
     ceilings: dict[str, float | None]
@@ -158,7 +161,7 @@ class Results(_Strict):
         One for each track and protocol.
     """
 
-    format: Literal["striate results 4"] = "striate results 4"
+    format: Literal["striate results 5"] = "striate results 5"
     name: str
     title: str
     scorer: str
@@ -218,11 +221,13 @@ def board_result(
     live: Mapping[str, float | None],
     parts: Mapping[str, list[PartResult]],
     ceilings: Mapping[str, float | None],
+    image_alone: bool,
 ) -> BoardResult:
     """Results of one board; `receipts`, `live` and `parts` are by team."""
     return BoardResult(
         track=board.track.name,
         protocol=board.protocol,
+        image_alone=image_alone,
         metric=ranked.metric,
         winners=list(ranked.winners),
         ceilings=dict(ceilings),

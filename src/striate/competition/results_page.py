@@ -120,7 +120,7 @@ def _direction(metric: str) -> str:
 
 def _notes(board: BoardResult) -> str:
     """Say what the ceilings bound, and what too few images mean."""
-    said = [ceiling_description(board.protocol)] if _limits(board) else []
+    said = [ceiling_description(board.image_alone)] if _limits(board) else []
     oracle = board.ceilings["jackknife_oracle"]
     said += [] if oracle is None else [f"The oracle predictor has a single-trial correlation of {oracle:.4f}."]
     said += (

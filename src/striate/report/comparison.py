@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.benchmarks import BenchmarkSpec, load_benchmark
+from striate.benchmarks import BenchmarkSpec
 from striate.metrics import Repeats, estimate_difference, paired_bootstrap
 from striate.metrics.bootstrap import DEFAULT_RESAMPLES, BootstrapEstimate
 from striate.metrics.estimates import TOGETHER
@@ -419,25 +419,21 @@ def ceilings_with_intervals(models: Sequence[ScoredModel], tier: str) -> dict[st
     return {metric: ceiling for metric, ceiling in ceilings.items() if metric in shown}
 
 
-def ceiling_description(protocol: str | None, benchmark: BenchmarkSpec | None = None) -> str:
+def ceiling_description(image_alone: bool | None) -> str:
     """Return a sentence that explains the ceilings for models of a protocol.
 
     Parameters
     ----------
-    protocol
-        Name of the protocol; None if it is not stated.
-    benchmark
-        Benchmark that describes the protocol; by default SENSORIUM 2022. A protocol that it does not describe counts as one
-        of models that see more than the image.
+    image_alone
+        Whether models of the protocol see the image alone; None if no protocol is stated.
 
     Examples
     --------
-    >>> ceiling_description("image")
+    >>> ceiling_description(True)
     'The ceiling is the score expected of a perfect model of the image: √FEV for single trials, CC_max for averages.'
     """
     description = "The ceiling is the score expected of a perfect model of the image: √FEV for single trials, CC_max for averages."
-    spec = load_benchmark(benchmark)
-    if protocol not in spec.protocol_names or not spec.sees_image_alone(protocol):
+    if not image_alone:
         description += " A model that sees behaviour can exceed it."
     return description
 

@@ -243,7 +243,7 @@ def _scores_of_protocol(page: Page, data: ReportData, tier: str, group: list[Sco
     if any(not score.higher_is_better for model in group for score in model.scorecard.tiers[tier].other.values()):
         text += " Where lower is better, a negative difference is an improvement."
     if ceiling:
-        text += f" {ceiling_description(group[0].protocol, group[0].benchmark)}"
+        text += f" {ceiling_description(group[0].sees_image_alone)}"
     page.section(title, text, *scores, *paired)
 
 
