@@ -194,5 +194,5 @@ def test_a_native_file_is_not_called_csv(files):
 
 def test_track_sensorium_is_for_images_alone():
     _, submission, _ = example()
-    with pytest.raises(InputError, match=r"see only the image.*track sensorium\+, or no track"):
+    with pytest.raises(InputError, match=r"Track sensorium is for .* image, .*another track, or no track"):
         replace(submission, track="sensorium", protocol="image + behaviour")
