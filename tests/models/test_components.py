@@ -33,6 +33,38 @@ class TestFullResolutionCore(CoreTests):
     other_values = {"hidden_kernel_size": 5, "input_kernel_size": 7}
 
 
+class TestViT(CoreTests):
+    settings = {
+        "type": "vit",
+        "blocks": 2,
+        "channels": 16,
+        "heads": 2,
+        "head_channels": 8,
+        "mlp_channels": 24,
+        "drop_path": 0.2,
+    }
+    without_effect = frozenset({"checkpoint"})
+
+
+class TestViTWithItsOptions(CoreTests):
+    settings = {
+        "type": "vit",
+        "blocks": 2,
+        "channels": 16,
+        "heads": 2,
+        "head_channels": 8,
+        "mlp_channels": 24,
+        "stride": 6,
+        "shifted_patches": True,
+        "local_attention": True,
+        "register_tokens": 3,
+        "parallel": True,
+        "behavior": True,
+    }
+    other_values = {"patch_size": 6}
+    without_effect = frozenset({"checkpoint"})
+
+
 class TestGaussianReadout(ReadoutTests):
     settings = {"type": "gaussian"}
 

@@ -80,3 +80,70 @@ def test_images_that_are_too_small_for_the_stem_are_refused_when_a_recipe_is_rea
         load_recipe(
             {"data": {"image_size": [36, 64]}, "model": {"core": {"type": "full_resolution", "input_kernel_size": 11}}}
         )
+
+
+def test_v1t_has_the_tokens_and_parameters_of_its_definition() -> None:
+    settings = cores.settings({"type": "vit", "stride": 1, "behavior": True})
+    with torch.device("meta"):
+        core: Core = cores.build(settings, ModelInputs((1, 36, 64), behavior_size=5))
+    assert core.geometry.shape == (29, 57)
+    tokens, width, inner = 29 * 57 + 1, 155, 4 * 155
+    embedding = 8 * 8 * width + width + width + tokens * width
+    behavior = 5 * 77 + 77 + 77 * width + width
+    attention = 2 * width + 3 * inner * width + inner * width + width
+    mlp = 2 * width + 2 * 488 * width + 488 + width
+    assert parameters(core) == embedding + 4 * (behavior + attention + mlp)
+
+
+def test_a_block_of_v1t_is_attention_and_an_mlp_after_normalisation() -> None:
+    """A plain implementation of one block, with explicit attention."""
+    sizes = {"blocks": 1, "channels": 12, "heads": 3, "head_channels": 12, "mlp_channels": 20, "behavior": True}
+    torch.manual_seed(0)
+    settings = cores.settings({"type": "vit", "stride": 4, **sizes})
+    core: Core = cores.build(settings, ModelInputs((1, 36, 64), behavior_size=2))
+    core.eval()
+    behavior = torch.randn(3, 2)
+    get = core.get_parameter
+    patches = F.unfold(IMAGES, 8, stride=4).transpose(1, 2)
+    tokens = patches @ get("embedding.linear.weight").T + get("embedding.linear.bias")
+    tokens = torch.cat([get("embedding.learnt").expand(3, -1, -1), tokens], dim=1) + get("embedding.positions")
+    block = core.get_submodule("blocks.0")
+    state = torch.tanh(behavior @ block.get_parameter("behavior.0.weight").T + block.get_parameter("behavior.0.bias"))
+    state = torch.tanh(state @ block.get_parameter("behavior.2.weight").T + block.get_parameter("behavior.2.bias"))
+    tokens = tokens + state[:, None]
+    normal = F.layer_norm(tokens, (12,))  # its weights are 1 and its biases 0 at the beginning
+    parts = (normal @ block.get_parameter("attention.project_in.weight").T).split(36, dim=2)
+    query, key, value = (part.unflatten(2, (3, 12)).transpose(1, 2) for part in parts)
+    weights = torch.softmax(query @ key.transpose(2, 3) / 12**0.5, dim=-1)
+    found = (weights @ value).transpose(1, 2).flatten(2)
+    out = block.get_submodule("attention.project_out")
+    tokens = tokens + out(found)
+    first, second = block.get_submodule("mlp.0"), block.get_submodule("mlp.3")
+    tokens = tokens + second(F.gelu(first(F.layer_norm(tokens, (12,)))))
+    wanted = tokens[:, 1:].transpose(1, 2).unflatten(2, (8, 15))
+    torch.testing.assert_close(core(IMAGES, behavior), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_tokens_do_not_attend_to_themselves_where_attention_is_local() -> None:
+    from striate.models.cores.vit import Attention, ViTSettings
+
+    torch.manual_seed(0)
+    attention = Attention(ViTSettings(channels=8, heads=1, head_channels=8, local_attention=True)).eval()
+    tokens = torch.randn(1, 5, 8).requires_grad_()
+    with torch.no_grad():
+        attention.project_in.weight[:16] = 0  # all others have equal weight
+    gradient = torch.autograd.grad(attention(tokens)[0, 2].sum(), tokens)[0][0].abs().sum(dim=1)
+    assert gradient[2] < 1e-6 * gradient.sum()
+
+
+def test_checkpoints_do_not_change_gradients() -> None:
+    torch.manual_seed(0)
+    sizes = {"blocks": 2, "channels": 12, "heads": 2, "head_channels": 6, "mlp_channels": 20}
+    found = []
+    for saved in (False, True):
+        core = built("vit", **sizes, checkpoint=saved).train()
+        torch.manual_seed(1)
+        core(IMAGES).square().sum().backward()
+        found.append([parameter.grad for parameter in core.parameters()])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)

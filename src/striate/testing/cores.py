@@ -1,6 +1,7 @@
 """Conformance suite for cores."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,7 +50,8 @@ class CoreTests:
         """Build the core with the same initial weights each time, in evaluation mode."""
         torch.manual_seed(0)
         chosen = cores.settings(self.settings) if settings is None else settings
-        core: Core = cores.build(chosen, self.inputs(shape))
+        size = 3 if isinstance(chosen, CoreSettings) and chosen.uses_behavior else 0
+        core: Core = cores.build(chosen, replace(self.inputs(shape), behavior_size=size))
         return core.eval()
 
     def inputs(self, shape: tuple[int, int, int] | None = None) -> ModelInputs:
@@ -59,7 +61,7 @@ class CoreTests:
 
     def maps(self, core: Core, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute feature maps; behaviour is zero by default, where the core takes it."""
-        if not self._uses_behavior():
+        if not core.settings.uses_behavior:
             return core(images)  # type: ignore[no-any-return]
         state = torch.zeros(len(images), 3, device=images.device) if behavior is None else behavior
         return core(images, state)  # type: ignore[no-any-return]
