@@ -33,6 +33,30 @@ class TestFullResolutionCore(CoreTests):
     other_values = {"hidden_kernel_size": 5, "input_kernel_size": 7}
 
 
+class TestInvertedResidualCore(CoreTests):
+    settings = {
+        "type": "inverted_residual",
+        "channels": [8, 12],
+        "strides": [2, 1],
+        "stem_channels": 8,
+        "expansion": 3,
+        "squeeze_reduction": 4,
+    }
+    other_values = {"channels": [8, 8], "strides": [1, 1], "kernel_size": 5}
+
+
+class TestInvertedResidualCoreWithoutSqueeze(CoreTests):
+    settings = {
+        "type": "inverted_residual",
+        "channels": [8, 12],
+        "strides": [1, 2],
+        "stem_channels": 8,
+        "expansion": 3,
+        "squeeze_reduction": 0,
+    }
+    other_values = {"channels": [8, 8], "strides": [1, 1], "kernel_size": 5}
+
+
 class TestViT(CoreTests):
     settings = {
         "type": "vit",
