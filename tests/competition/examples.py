@@ -140,6 +140,7 @@ def predictions(made: Built, track: str, skill: float, seed: int = 0) -> Submiss
         trial_idx=np.concatenate([t.trial_idx for t in truths]),
         image_id=np.concatenate([t.image_id for t in truths]),
         predictions=np.concatenate(values).astype(np.float32),
+        benchmark=made.rules.benchmark,
     )
 
 

@@ -119,7 +119,7 @@ def build(
         raise InputError("Give the recordings that the rules name, or --simulate (and not both).")
     if set_ and not simulate:
         raise InputError("--set chooses how recordings are simulated: give it with --simulate.")
-    checked, _ = read_rules(rules)
+    checked, _ = read_rules(rules, open_benchmark=True)
     passphrase = strong_enough(_passphrase(passphrase_file, new=True))
     sources: Any = simulated(checked, _settings(set_ or [])) if simulate else recordings
     made = build_competition(rules, sources, out, secrets, passphrase)

@@ -11,7 +11,7 @@ from striate.errors import InputError, listed, nearest
 def parse_benchmark_key(value: object) -> Any:
     """Turn the key ``benchmark`` of a competition, the name of a registered benchmark or a table, into a description.
 
-    Rules may come from strangers, so that no path is opened here; `striate.competition.rules.read_rules` does.
+    Rules may come from strangers, so that no path is opened here; `striate.competition.rules.read_rules` does, if it is told to.
 
     Raises
     ------

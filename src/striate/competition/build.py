@@ -99,7 +99,7 @@ def build(
         Before anything is written: if the rules or a recording cannot be used, a folder exists, or secrets would come to lie
         in the public folder.
     """
-    checked, text = (rules, rules.to_toml()) if isinstance(rules, Rules) else read_rules(rules)
+    checked, text = (rules, rules.to_toml()) if isinstance(rules, Rules) else read_rules(rules, open_benchmark=True)
     public, secret = (expand_path(path) for path in (folder, secrets))
     require_apart(public, secret)
     for target in (public, secret):

@@ -20,6 +20,7 @@ from striate._internal.atomic_write import atomic_write
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate.benchmarks import BenchmarkSpec
+from striate.competition.benchmark_rules import check_metrics
 from striate.competition.manifest import FILE as MANIFEST
 from striate.competition.manifest import Digest, Manifest, sha256_of
 from striate.competition.moments import Moment, require_zone
@@ -105,8 +106,16 @@ class Commitment(_Strict):
 
 
 def scorer(benchmark: BenchmarkSpec) -> str:
-    """Versions of what scores: of striate, of its metrics, and a hash of the code of plugins that have metrics of the benchmark."""
+    """Versions of what scores: of striate, of its metrics, and a hash of the code of plugins that have metrics of the benchmark.
+
+    Raises
+    ------
+    InputError
+        If a metric of the benchmark is not installed.
+    """
     from striate.registry import metrics
+
+    check_metrics(benchmark)
 
     version = f"striate {__version__}, metrics version {METRICS_VERSION}"
     components = [metrics[name] for name in benchmark.metrics.names]

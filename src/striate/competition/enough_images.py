@@ -46,7 +46,7 @@ def require_enough_images(rules: Rules, full: dict[str, Full], tiers: dict[str, 
             if why := why_too_few(responses, repeats, track.metric, rules.ranking):
                 raise InputError(
                     f"Track {track.name!r} is ranked by {registered_info(track.metric).label}, but its {test} test {why}; or rank by "
-                    "another metric, such as correlation_to_average."
+                    "a metric that is no ratio."
                 )
 
 

@@ -198,7 +198,14 @@ def scored(
         How they are resampled.
     """
     found = estimate_metrics(
-        metrics, responses, predictions, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level
+        metrics,
+        responses,
+        predictions,
+        repeats,
+        resamples=rules.resamples,
+        seed=rules.seed,
+        level=rules.level,
+        allow_failures=True,
     )
     return {name: each.summary for name, each in found.items()}
 
@@ -221,7 +228,8 @@ def score_of(
     """
     if registered_info(metric).ratio:
         return scored([metric], predictions, responses, repeats, rules)[metric].mean
-    return estimate_metrics([metric], responses, predictions, repeats, resamples=0)[metric].summary.mean
+    found = estimate_metrics([metric], responses, predictions, repeats, resamples=0, allow_failures=True)
+    return found[metric].summary.mean
 
 
 def ranks(scores: Sequence[float | None]) -> list[int | None]:
@@ -329,7 +337,15 @@ def _gap(
 ) -> Gap | None:
     better, worse = (best, other) if registered_info(metric).higher_is_better else (other, best)
     difference = estimate_difference(
-        metric, responses, better, worse, repeats, resamples=rules.resamples, seed=rules.seed, level=rules.level
+        metric,
+        responses,
+        better,
+        worse,
+        repeats,
+        resamples=rules.resamples,
+        seed=rules.seed,
+        level=rules.level,
+        allow_failures=True,
     )
     interval = difference.interval
     return None if difference.value is None or interval is None else Gap(difference.value, interval)

@@ -32,11 +32,11 @@ from striate.competition.tables import (
     file_slug,
     plain_name,
 )
-from striate.errors import InputError, nearest
+from striate.errors import InputError, nearest, quoted
 
 FILE = "competition.toml"
 
-_NEEDS_REPEATS = ("correlation_to_average", "feve")
+_NEEDS_REPEATS = ("correlation_to_average", "feve", "cc_norm")
 _LARGEST_FILE = 2**20  # bytes
 
 
@@ -53,7 +53,7 @@ class Rules(Table):
         Of the public recordings.
     benchmark
         Benchmark of the recordings: its tiers, protocols and metrics. In the file, the name of a registered benchmark, the path
-        of a TOML file, or the table itself; by default SENSORIUM 2022.
+        of a TOML file (before the build, which writes the table), or the table itself; by default SENSORIUM 2022.
     image_ids
         ``"renumbered"``: images get new numbers in random order, the same image the same number in all recordings.
         ``"kept"``: they keep theirs, which must then tell nothing of the order of the trials.
@@ -111,7 +111,7 @@ class Rules(Table):
                 if track.metric in _NEEDS_REPEATS and getattr(self.tiers, tier).least_repeats < 2:
                     raise ValueError(
                         f"track {track.name!r} is ranked by {track.metric}, which needs repeats, but tiers.{tier} asks for "
-                        "least_repeats = 1: ask for 2 or more, or rank by single_trial_correlation"
+                        "least_repeats = 1: ask for 2 or more, or rank by a metric of single trials"
                     )
         for baseline in self.baselines:
             for name in baseline.tracks:
@@ -259,8 +259,16 @@ def _validated(tables: Mapping[str, Any], source: str) -> Rules:
     return validate_settings(Rules, tables, source, kind="competition")
 
 
-def read_rules(path: Path | str) -> tuple[Rules, str]:
+def read_rules(path: Path | str, *, open_benchmark: bool = False) -> tuple[Rules, str]:
     """Read and check a ``competition.toml``; or that of a competition's folder.
+
+    Parameters
+    ----------
+    path
+        The file, or the folder.
+    open_benchmark
+        Whether ``benchmark`` may be the path of a TOML file, which is then opened, beside the rules unless the path is absolute.
+        Only for rules of one's own: what others have published may not choose which files of this machine are read.
 
     Returns
     -------
@@ -273,7 +281,7 @@ def read_rules(path: Path | str) -> tuple[Rules, str]:
     Raises
     ------
     InputError
-        As `parse_rules`, or if the file cannot be read.
+        As `parse_rules`, if a file cannot be read, or if the rules name the path of one that may not be opened.
     """
     file = expand_path(path)
     file = file / FILE if file.is_dir() else file
@@ -288,6 +296,11 @@ def read_rules(path: Path | str) -> tuple[Rules, str]:
     tables = parse_toml(text, str(file))
     named = tables.get("benchmark")
     if isinstance(named, str) and named.endswith(".toml"):
+        if not open_benchmark:
+            raise InputError(
+                f"{file} names the file {quoted(named)} as its benchmark, and only the build of a competition opens it: what is "
+                "published has the table [benchmark] instead."
+            )
         tables = {
             **tables,
             "benchmark": read_benchmark(file.parent / named).model_dump(mode="json", exclude_none=True),

@@ -58,6 +58,11 @@ def score_live(
     ranking = truth.rules.ranking
     resamples = ranking.resamples if bootstrap is None else bootstrap
     card = score(
-        opened, truth.truths[board.track.name], tiers=truth.rules.live_tier, bootstrap=resamples, seed=ranking.seed
+        opened,
+        truth.truths[board.track.name],
+        tiers=truth.rules.live_tier,
+        bootstrap=resamples,
+        seed=ranking.seed,
+        allow_failures=True,
     )
     return LiveScore(board, card)

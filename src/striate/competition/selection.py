@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 from striate.competition.boards import Board
+from striate.competition.ranking import ascending
 from striate.competition.receipts import Receipt, Receipts
 from striate.competition.rules import Rules
 
@@ -40,18 +41,17 @@ def finalists(
         phase = rules.phase_at(receipt.at)
         if receipt.baseline or (phase is not None and phase.submissions):
             of_team.setdefault(receipt.team, []).append(receipt)
-    chosen = [_one(rules, receipts, own, live_score) for own in of_team.values()]
+    metric = board.track.metric
+    chosen = [_one(rules, receipts, own, live_score, metric) for own in of_team.values()]
     return sorted(chosen, key=lambda receipt: receipt.number)
 
 
-def _one(rules: Rules, receipts: Receipts, own: list[Receipt], live_score: LiveScoreOf) -> Receipt:
+def _one(rules: Rules, receipts: Receipts, own: list[Receipt], live_score: LiveScoreOf, metric: str) -> Receipt:
     if rules.ranking.choice == "best_live" and not own[0].baseline:
-        best, best_score = own[-1], float("-inf")  # the last one where no score is defined
-        for receipt in own:
-            score = live_score(receipt)
-            if score is not None and score > best_score:  # of equal scores the earlier one
-                best, best_score = receipt, score
-        return best
+        scored = [(score, receipt) for receipt in own if (score := live_score(receipt)) is not None]
+        if not scored:
+            return own[-1]
+        return min(scored, key=lambda pair: ascending(pair[0], metric))[1]  # of equal scores the earlier one
     if rules.ranking.choice == "chosen":
         numbers = {receipt.number: receipt for receipt in own}
         choices = [

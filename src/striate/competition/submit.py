@@ -20,6 +20,7 @@ from striate.competition.receipts import Receipt, Receipts, require_whole
 from striate.competition.rules import Rules, read_rules
 from striate.errors import InputError, listed, quoted
 from striate.submissions import Submission, validate
+from striate.submissions.alignment import require_same_benchmark
 from striate.submissions.validate import align_all
 
 MOST_CHOICES = 10  # of a team for one board within 24 hours: each is a public link of the chain
@@ -217,6 +218,7 @@ def require_complete(folder: Path, submission: Submission, board: Board) -> None
 def require_complete_for(submission: Submission, live: LiveTruth, board: Board) -> None:
     """The same against a live truth, where the archive is not at hand."""
     rules, track = live.rules, board.track.name
+    require_same_benchmark(submission, live.truths[track], "competition")
     align_all(submission, {rules.live_tier: live.truths[track], rules.final_tier: live.final_keys[track]})
 
 

@@ -231,13 +231,15 @@ def _results(folder: Path, standing: InForce, chain: Receipts, bundle: Path, rel
     boards = {(board.track, board.protocol) for board in found.boards}
     complete = boards == {(track.name, protocol) for track, protocol in rules.boards}
     yield Check("boards", complete, f"{len(boards)} of {len(rules.boards)}, as the rules name them")
-    versions = (
-        opened["scorer"].content if "scorer" in opened else commitment.scorer,
-        found.scorer,
-        scorer(rules.benchmark),
-    )
-    said = f"{versions[0]}; the results are from {versions[1]}, and this is {versions[2]}"
-    yield Check("scorer", True if versions[0] == versions[1] else None, said)
+    committed = opened["scorer"].content if "scorer" in opened else commitment.scorer
+    try:
+        own = f"this is {scorer(rules.benchmark)}"
+    except InputError as error:
+        yield Check("scorer", None, f"{committed}; the results are from {found.scorer}")
+        yield Check("scores", None, f"they cannot be computed again: {error}")
+        return
+    said = f"{committed}; the results are from {found.scorer}, and {own}"
+    yield Check("scorer", True if committed == found.scorer else None, said)
     yield from _recomputed(folder, standing, chain, bundle, released, found, opened)
 
 

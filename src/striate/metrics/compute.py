@@ -16,6 +16,20 @@ MAX_RESAMPLED_VALUES = 2**30  # trials × neurons, of all resamples together
 MIN_RESAMPLES = 50  # of any recording, as far as so many are asked for
 
 
+class MetricFailedError(InputError):
+    """A metric raised an exception, or returned anything else than a value for each neuron.
+
+    Attributes
+    ----------
+    reason
+        What happened, in a few words that are the same on every machine.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 def compute_metric(
     name: str, responses: ArrayLike, predictions: ArrayLike, image_ids: ArrayLike | Repeats
 ) -> NDArray[np.float64]:
@@ -62,6 +76,7 @@ def bootstrap_metric(
     seed: int = 0,
     level: float = CONFIDENCE_LEVEL,
     advance: Callable[[int], None] = lambda steps: None,
+    allow_failures: bool = False,
 ) -> BootstrapEstimate:
     """Compute the confidence interval of the mean of a registered metric by resampling images with replacement.
 
@@ -78,6 +93,8 @@ def bootstrap_metric(
         As in `striate.metrics.bootstrap`.
     advance
         Called with 1 after each resample, to show progress.
+    allow_failures
+        Whether the metric may fail in a resample, which is then not defined.
 
     Returns
     -------
@@ -103,7 +120,12 @@ def bootstrap_metric(
     repeats = Repeats.from_image_ids(image_ids, len(r))
     samples = np.empty(resamples)
     for index, (rows, drawn) in enumerate(_resampled_trials(repeats, resamples, seed)):
-        mean = mean_of_counting(_values(name, *_frozen(r[rows], p[rows]), Repeats(drawn)))
+        try:
+            mean = mean_of_counting(_values(name, *_frozen(r[rows], p[rows]), Repeats(drawn)))
+        except MetricFailedError:
+            if not allow_failures:
+                raise
+            mean = None
         samples[index] = np.nan if mean is None else mean
         advance(1)
     return BootstrapEstimate(mean_of_counting(_values(name, r, p, repeats)), samples, level)
@@ -141,16 +163,18 @@ def _values(name: str, r: Floats, p: Floats, repeats: Repeats) -> Floats:
     try:
         returned = function(r, p, repeats)
     except Exception as error:  # code of others may raise anything
-        raise InputError(
+        raise MetricFailedError(
             f"The metric {name!r} ({component.source.module}) raised {type(error).__name__}: {shortened(error, 200)}. Correct it with the "
-            "suite striate.testing.MetricTests, or score without it."
+            "suite striate.testing.MetricTests, or score without it.",
+            f"the metric raised {type(error).__name__}",
         ) from error
     array = np.asarray(returned)
     if array.shape != (r.shape[1],) or array.dtype.kind not in "fiu" or np.isinf(array).any():
         infinite = " with infinite values" if array.dtype.kind == "f" and np.isinf(array).any() else ""
-        raise InputError(
+        raise MetricFailedError(
             f"The metric {name!r} ({component.source.module}) returned {array.dtype} of shape {array.shape}{infinite}; expected a finite "
-            f"number or NaN for each of the {r.shape[1]} neurons. Correct it with the suite striate.testing.MetricTests."
+            f"number or NaN for each of the {r.shape[1]} neurons. Correct it with the suite striate.testing.MetricTests.",
+            "the metric is infinite for a neuron" if infinite else "the metric returned no value for each neuron",
         )
     return array.astype(np.float64)
 

@@ -13,7 +13,13 @@ from striate.metrics.bootstrap import (
     bootstrap,
     paired_bootstrap,
 )
-from striate.metrics.compute import affordable_resamples, bootstrap_metric, compute_metric, mean_of_counting
+from striate.metrics.compute import (
+    MetricFailedError,
+    affordable_resamples,
+    bootstrap_metric,
+    compute_metric,
+    mean_of_counting,
+)
 from striate.metrics.evaluate import METRICS, NORMALISED_METRICS, evaluate
 from striate.metrics.registered import registered_info
 from striate.metrics.repeated_images import Repeats
@@ -52,6 +58,7 @@ def estimate_metrics(
     seed: int = 0,
     level: float = CONFIDENCE_LEVEL,
     advance: Callable[[int], None] = lambda steps: None,
+    allow_failures: bool = False,
 ) -> dict[str, MetricEstimate]:
     """Compute registered metrics with the confidence intervals of their means.
 
@@ -70,6 +77,9 @@ def estimate_metrics(
         As in `striate.metrics.bootstrap`.
     advance
         Called with 1 after each resample of a metric of a plugin, to show progress.
+    allow_failures
+        Whether a metric of a plugin may fail: then it is not defined, and the summary says why. A leaderboard must not stop at
+        predictions that one metric cannot bear.
 
     Returns
     -------
@@ -79,7 +89,7 @@ def estimate_metrics(
     Raises
     ------
     InputError
-        If there is no such metric, the shapes of the arrays do not match, or a metric of a plugin fails.
+        If there is no such metric, the shapes of the arrays do not match, or a metric of a plugin fails and may not.
 
     Examples
     --------
@@ -106,7 +116,9 @@ def estimate_metrics(
         found = {name: MetricEstimate(values[name], summaries[name], getattr(drawn, name, None)) for name in TOGETHER}
     for name in dict.fromkeys(names):
         if name not in found:
-            found[name] = _estimate(name, responses, predictions, repeats, resamples, seed, level, advance)
+            found[name] = _estimate(
+                name, responses, predictions, repeats, resamples, seed, level, advance, allow_failures
+            )
     return {name: found[name] for name in names}
 
 
@@ -119,8 +131,15 @@ def _estimate(
     seed: int,
     level: float,
     advance: Callable[[int], None],
+    allow_failures: bool,
 ) -> MetricEstimate:
-    values = compute_metric(name, responses, predictions, repeats)
+    try:
+        values = compute_metric(name, responses, predictions, repeats)
+    except MetricFailedError as error:
+        if not allow_failures:
+            raise
+        none = np.full(np.shape(responses)[1], np.nan)
+        return MetricEstimate(none, ScoreSummary(None, None, error.reason), None)
     mean = mean_of_counting(values)
     if mean is None:
         return MetricEstimate(values, ScoreSummary(None, None, _NO_NEURON), None)
@@ -128,7 +147,15 @@ def _estimate(
     if not count:
         return MetricEstimate(values, ScoreSummary(mean, None, None), None)
     drawn = bootstrap_metric(
-        name, responses, predictions, repeats, resamples=count, seed=seed, level=level, advance=advance
+        name,
+        responses,
+        predictions,
+        repeats,
+        resamples=count,
+        seed=seed,
+        level=level,
+        advance=advance,
+        allow_failures=allow_failures,
     )
     few = too_few_images_reason(drawn, len(repeats.images)) if registered_info(name).ratio else None
     return MetricEstimate(
@@ -146,6 +173,7 @@ def estimate_difference(
     resamples: int = DEFAULT_RESAMPLES,
     seed: int = 0,
     level: float = CONFIDENCE_LEVEL,
+    allow_failures: bool = False,
 ) -> BootstrapEstimate:
     """Compute the confidence interval of the difference between two predictions in the mean of a registered metric.
 
@@ -159,6 +187,8 @@ def estimate_difference(
         Standardised responses of one tier and the two predictions.
     image_ids, resamples, seed, level
         As in `estimate_metrics`.
+    allow_failures
+        Whether a metric of a plugin may fail in a resample, which is then not defined.
 
     Returns
     -------
@@ -187,7 +217,16 @@ def estimate_difference(
         return found
     count = affordable_resamples(resamples, *np.shape(responses))
     a, b = (
-        bootstrap_metric(name, responses, predictions, repeats, resamples=count, seed=seed, level=level)
+        bootstrap_metric(
+            name,
+            responses,
+            predictions,
+            repeats,
+            resamples=count,
+            seed=seed,
+            level=level,
+            allow_failures=allow_failures,
+        )
         for predictions in (first, second)
     )
     value = None if a.value is None or b.value is None else a.value - b.value

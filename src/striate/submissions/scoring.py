@@ -57,6 +57,7 @@ def score(
     metrics: Sequence[str] | str | None = None,
     bootstrap: int = DEFAULT_RESAMPLES,
     seed: int = 0,
+    allow_failures: bool = False,
 ) -> Scorecard:
     """Score a submission against the truth.
 
@@ -78,6 +79,8 @@ def score(
         have fewer, see `striate.metrics.compute.affordable_resamples`.
     seed
         Random seed of the resamples and of the random halves of the split-half reliability.
+    allow_failures
+        Whether a further metric may fail: then its score is not defined, and says why.
 
     Returns
     -------
@@ -88,7 +91,7 @@ def score(
     ------
     InputError
         If a tier, trial or neuron is missing or extra, a trial has another image id, a file is damaged, or a further metric
-        does not exist or fails.
+        does not exist, or fails and may not.
     WithheldError
         If the truth is a recording or an archive that withholds the responses.
 
@@ -125,7 +128,8 @@ def score(
             predictions = alignments[tier].reorder(submission.predictions)
             repeats = Repeats(truth.image_id[rows])
             other = {
-                name: _score_further_metric(name, responses, predictions, repeats, bootstrap, seed) for name in further
+                name: _score_further_metric(name, responses, predictions, repeats, bootstrap, seed, allow_failures)
+                for name in further
             }
             scores[tier] = _score_tier(responses, predictions, repeats, other, bootstrap, seed, pool)
         submission_fingerprint, truth_fingerprint = (future.result() for future in fingerprints)
@@ -295,11 +299,19 @@ def _score_further_metric(
     repeats: Repeats,
     resamples: int,
     seed: int,
+    allow_failures: bool,
 ) -> MetricScore:
     component, info = registry[name], registered_info(name)
     with progress_bar(info.label, affordable_resamples(resamples, *responses.shape)) as advance:
         found = estimate_metrics(
-            [name], responses, predictions, repeats, resamples=resamples, seed=seed, advance=advance
+            [name],
+            responses,
+            predictions,
+            repeats,
+            resamples=resamples,
+            seed=seed,
+            advance=advance,
+            allow_failures=allow_failures,
         )[name]
     return MetricScore(
         **_metric_score(found.summary, found.values).model_dump(),

@@ -21,6 +21,7 @@ from striate.errors import LONGEST, StriateError
 from striate.portal.receiving.confine import confine
 from striate.portal.receiving.keys import read_keys
 from striate.submissions import open_submission
+from striate.submissions.alignment import require_same_benchmark
 from striate.submissions.trial_table import printable_text
 from striate.submissions.validate import align_all
 
@@ -65,6 +66,7 @@ def decode(source: Path, keys_file: Path, out: Path, told: dict[str, str]) -> di
     submission = open_submission(source, **(told if source.is_dir() else {}))
     board = board_of(submission, rules)
     wanted = keys[board.track.name]
+    require_same_benchmark(submission, wanted, "competition")
     matches = align_all(submission, dict.fromkeys(wanted.tiers, wanted))
     predictions = np.empty((len(wanted.tier), len(wanted.unit_ids)), np.float32)
     for tier, found in matches.items():

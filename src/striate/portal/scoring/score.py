@@ -63,7 +63,7 @@ def measured(submission: Submission, live: LiveTruth) -> Measured:
         with store.kept(submission.kept) as file, decoded(file, place().keys, rules, keys) as read:
             return measure(read.predictions, keys[read.track], live, read.track)
     except InputError as error:  # it was accepted once, so that this is not the sender's fault
-        raise PlatformError(f"An accepted submission was refused by the decoder: {error}") from error
+        raise PlatformError(f"An accepted submission could not be scored: {error}") from error
 
 
 def written(submission: Submission, found: Measured) -> Score:
