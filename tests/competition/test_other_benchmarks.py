@@ -19,6 +19,7 @@ from striate.competition import (
     Receipts,
     Results,
     Rules,
+    audit,
     build,
     close,
     read_rules,
@@ -35,7 +36,10 @@ from striate.competition.tables import Ranking
 from striate.errors import InputError
 from striate.metrics import describe_metric, estimate_metrics
 from striate.recordings import Recording
+from striate.recordings import open as open_recording
+from striate.recordings import write as write_recording
 from striate.registry import metrics
+from striate.stimuli import natural_like
 from striate.submissions import Truth
 
 
@@ -123,6 +127,14 @@ def test_a_benchmark_beside_the_rules_that_cannot_be_read_is_one_sentence(named:
     (tmp_path / "competition.toml").write_text(tomli_w.dumps(colour_tables() | {"benchmark": named}))
     with pytest.raises(InputError):
         read_rules(tmp_path, open_benchmark=True)
+
+
+@pytest.mark.parametrize("board", ["live", "final"])
+def test_no_template_is_made_of_a_benchmark_without_one_of_the_boards(board: str) -> None:
+    tables = colours().model_dump(mode="json", exclude_none=True)
+    tables["tiers"] = [tier for tier in tables["tiers"] if tier.get("board") != board]
+    with pytest.raises(InputError, match=f"decides the {board} board"):
+        template("own", starts=STARTS, session="mouse_a", benchmark=tables)
 
 
 def entrants_of_truth() -> tuple[list[Entrant], Truth]:
@@ -219,3 +231,33 @@ def test_zeros_in_the_final_tier_alone_do_not_stop_the_close(played: Game, tmp_p
     assert found.ok
     assert [check.what for check in found.checks if check.ok is None] == ["scorer", "scores"]
     assert any("--plugin" in check.detail for check in found.checks)
+
+
+@pytest.mark.slow
+def test_a_test_image_that_is_shifted_in_one_channel_is_found_among_the_training_images(
+    played: Game, tmp_path: Path
+) -> None:
+    archive = next((played.folder / "archives").iterdir())
+    public = open_recording(archive)
+    rng = np.random.default_rng(0)
+    pictures = {
+        image: np.stack([natural_like((32, 48), rng)[0], rng.integers(0, 256, (32, 48), dtype=np.uint8)])
+        for image in np.unique(public.trials["image_id"])
+    }
+    tier, image_id = (public.trials[name].to_numpy() for name in ("tier", "image_id"))
+    tested, trained = (image_id[tier == name][0] for name in ("unseen", "fit"))
+    pictures[trained][0] = np.roll(pictures[tested][0], (3, -5), (0, 1))
+    altered = Recording(
+        public.session,
+        public.neurons,
+        public.trials,
+        np.stack([pictures[each] for each in image_id]),
+        public.responses,
+        public.behavior,
+        public.pupil_center,
+        benchmark=public.benchmark,
+    )
+    write_recording(altered, tmp_path / archive.name)
+    (found,) = [each for each in audit(tmp_path / archive.name).findings if each.rule == "altered-test-image"]
+    assert "in channel uv" in found.message
+    assert f"image {trained} of tier fit is image {tested} of tier unseen" in found.message

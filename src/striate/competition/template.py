@@ -36,7 +36,8 @@ def template(
     Raises
     ------
     InputError
-        If there is no such template, the session cannot name a recording, or the beginning has no zone or no sensible year.
+        If there is no such template, the session cannot name a recording, the benchmark lacks a tier of one of the boards, or the
+        beginning has no zone or no sensible year.
     """
     if kind not in TEMPLATES:
         raise InputError(f"There is no template {kind!r}: {nearest(kind, TEMPLATES)}.")
@@ -58,7 +59,10 @@ def template(
 
 def _of_benchmark(spec: BenchmarkSpec, session: str | None) -> dict[str, str]:
     """What a benchmark brings into a template, by the word that it replaces."""
-    check_boards(spec)
+    try:
+        check_boards(spec)
+    except ValueError as error:
+        raise InputError(f"{error}.") from None
     own, split = ("501-1-3", "stratified") if is_default(spec) else (spec.sessions.example, "given")
     metric = spec.ranking_metric(board="final", track=spec.track_names[0] if spec.tracks else None)
     return {

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from striate.competition.altered_pictures import Alteration, altered_pictures
 from striate.competition.leaks import leak
 from striate.competition.probes.material import Material
+from striate.competition.probes.public_archive import PublicArchive
 from striate.recordings.checks.report import Finding, Severity
 
 _RULE = "altered-test-image"
@@ -45,14 +46,16 @@ def altered_images(material: Material) -> Altered:
     public = table[~withheld].drop_duplicates("picture")
     told: dict[int, list[str]] = {}
     pictures = set()
-    for own, shown, alteration in _found(material, table[withheld].drop_duplicates("picture"), public):
+    for own, shown, alteration, channel in _found(material, table[withheld].drop_duplicates("picture"), public):
+        if own["picture"] in pictures:  # another channel shows it, too
+            continue
         number = int(shown["archive"])
         archive, track = material.archives[number], material.archives[int(own["archive"])]
         of = "" if track is archive else f" of {track.name}"
         height, width = track.recording.images.shape[-2:]
         told.setdefault(number, []).append(
             f"image {shown['image_id']} of tier {shown['tier']} is image {own['image_id']} of tier {own['tier']}{of}, "
-            f"{alteration.described(height, width)} (correlation {alteration.correlation:.2f} over {alteration.share:.0%} of the image)"
+            f"{alteration.described(height, width)}{channel} (correlation {alteration.correlation:.2f} over {alteration.share:.0%} of the image)"
         )
         pictures.add(own["picture"])
     why = material.declared(_RULE)
@@ -68,8 +71,11 @@ def altered_images(material: Material) -> Altered:
 
 def _found(
     material: Material, wanted: pd.DataFrame, public: pd.DataFrame
-) -> Iterator[tuple[pd.Series, pd.Series, Alteration]]:
-    """Rows of both tables, and what was done to the image; images of each shape at once."""
+) -> Iterator[tuple[pd.Series, pd.Series, Alteration, str]]:
+    """Rows of both tables, what was done to the image, and in which channel; images of each shape at once.
+
+    Where images have several channels, their average is compared and each channel by itself, which others may drown in the average.
+    """
     if wanted.empty or public.empty:
         return
     public = public.sort_values("archive", kind="stable")
@@ -77,12 +83,20 @@ def _found(
     for _, own in wanted.groupby(shapes):
         first = np.concatenate([_images(material, number, rows) for number, rows in own.groupby("archive")])
         own = own.sort_values("archive", kind="stable")
-        others = (_images(material, number, rows) for number, rows in public.groupby("archive"))
         # where the very image is public, altered ones add nothing: other rules say whether it may be
         shown = {number: set(rows["picture"]) for number, rows in public.groupby("archive")}
         same = np.array([[picture in shown[number] for number in public["archive"]] for picture in own["picture"]])
-        for each in altered_pictures(first, others, same):
-            yield own.iloc[each.wanted], public.iloc[each.other], each
+        for channel, called in views(material.archives[int(own["archive"].iloc[0])]):
+            others = (_images(material, number, rows)[:, channel] for number, rows in public.groupby("archive"))
+            for each in altered_pictures(first[:, channel], others, same):
+                yield own.iloc[each.wanted], public.iloc[each.other], each, called
+
+
+def views(archive: PublicArchive) -> list[tuple[slice, str]]:
+    """What of the channels is compared: all, and each one if there are several; with words for messages."""
+    names = archive.recording.benchmark.stimulus.channels
+    alone = [(slice(number, number + 1), f" in channel {name}") for number, name in enumerate(names)]
+    return [(slice(None), ""), *(alone if len(names) > 1 else ())]
 
 
 def _images(material: Material, number: Any, rows: pd.DataFrame) -> NDArray[Any]:

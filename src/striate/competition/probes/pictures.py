@@ -7,7 +7,7 @@ import pandas as pd
 
 from striate.competition.fingerprints import near_pairs, thumbnails
 from striate.competition.leaks import leak
-from striate.competition.probes.altered_images import altered_images
+from striate.competition.probes.altered_images import altered_images, views
 from striate.competition.probes.material import Material
 from striate.competition.probes.public_archive import PublicArchive
 from striate.errors import listed
@@ -87,17 +87,23 @@ def _alike(material: Material, told: set[str]) -> Iterator[Finding]:
     why = material.declared("near-duplicate-images")
     for track in material.tracks:
         tests = _once(track, track.recording.benchmark.board_tiers)
-        small = thumbnails(track.recording.images[tests])
+        channels = [channel for channel, _ in views(track)]
+        small = [thumbnails(track.recording.images[tests][:, channel]) for channel in channels]
         for other in material.archives:
             trained = _once(other, other.recording.benchmark.training_tiers)
-            pairs = near_pairs(small, thumbnails(other.recording.images[trained]))
+            shown = other.recording.images[trained]
+            pairs = [
+                pair
+                for channel, each in zip(channels, small, strict=True)
+                for pair in near_pairs(each, thumbnails(shown[:, channel]))
+            ]
             # the very same image is found above, by its pixels
             pairs = [p for p in pairs if track.picture[tests[p[0]]] not in {other.picture[trained[p[1]]], *told}]
             if not pairs:
                 continue
             one, two, bits, r = max(pairs, key=lambda pair: pair[3])
             message = (
-                f"{len(pairs)} images of its test tiers look like training images of {other.name}, such as image {track.image_id[tests[one]]} like "
+                f"{len({pair[0] for pair in pairs})} images of its test tiers look like training images of {other.name}, such as image {track.image_id[tests[one]]} like "
                 f"image {other.image_id[trained[two]]} ({bits} of 64 bits of their perceptual hashes differ; r = {r:.3f})."
             )
             message += f" By design: {why}" if why else ""
