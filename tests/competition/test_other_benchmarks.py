@@ -137,6 +137,15 @@ def test_no_template_is_made_of_a_benchmark_without_one_of_the_boards(board: str
         template("own", starts=STARTS, session="mouse_a", benchmark=tables)
 
 
+def test_another_description_of_the_same_benchmark_is_refused_with_what_differs(tmp_path: Path) -> None:
+    tables = colours().model_dump(mode="json", exclude_none=True) | {"title": "Others"}
+    given = [full_recording(load_benchmark(tables))]
+    with pytest.raises(
+        InputError, match=r"another description of benchmark 'colour-mice' than the rules have \(they differ in title\)"
+    ):
+        build(colour_rules(), given, tmp_path / "public", tmp_path / "secret", PASSPHRASE, seed=SEED)
+
+
 def entrants_of_truth() -> tuple[list[Entrant], Truth]:
     """Entrants that predict well, badly, and 0 somewhere."""
     full = full_recording(colours("log_rate"))

@@ -127,8 +127,8 @@ def open_all(rules: Rules, sources: Iterable[Source]) -> dict[str, Full]:
                 )
             if full.recording.benchmark != rules.benchmark:
                 raise InputError(
-                    f"Recording {full.session} follows benchmark {full.recording.benchmark.name!r}, and the rules "
-                    f"{rules.benchmark.name!r}: name that of the recordings under benchmark in the rules."
+                    f"Recording {full.session} follows {_other_benchmark(full.recording.benchmark, rules.benchmark)}: put that of "
+                    "the recordings under benchmark in the rules."
                 )
             if full.session in found:
                 raise InputError(f"Recording {full.session} was given twice: give each once.")
@@ -145,6 +145,14 @@ def open_all(rules: Rules, sources: Iterable[Source]) -> dict[str, Full]:
         _require_one_picture_an_id(found[session])
     _refuse_the_same_twice(found)
     return {session: found[session] for session in rules.sessions}
+
+
+def _other_benchmark(given: BenchmarkSpec, expected: BenchmarkSpec) -> str:
+    if given.name != expected.name:
+        return f"benchmark {given.name!r}, and the rules {expected.name!r}"
+    tables, others = given.model_dump(mode="json"), expected.model_dump(mode="json")
+    keys = [key for key, value in tables.items() if value != others[key]]
+    return f"another description of benchmark {given.name!r} than the rules have (they differ in {listed(keys)})"
 
 
 def require_fit(full: Full, track: Track, rules: Rules) -> None:

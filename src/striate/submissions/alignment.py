@@ -87,8 +87,8 @@ def require_same_benchmark(submission: "Submission", reference: TrialIdsBase, re
     given, expected = submission.benchmark, reference.benchmark
     if not is_default(given) and given.name != expected.name:
         raise InputError(
-            f"The submission is for benchmark {given.name}, but the {reference_name} is for benchmark {expected.name}: give the "
-            f"{reference_name} of the same benchmark."
+            f"The submission is for benchmark {given.name}, but the {reference_name} is for benchmark {expected.name}: both "
+            "must be of one benchmark."
         )
     if submission.protocol is not None:
         expected.protocol(submission.protocol)

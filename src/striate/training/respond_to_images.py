@@ -65,6 +65,7 @@ def respond(
     size = run.recipe.data.input_size(inputs.spec.stimulus, inputs.image_shape)
     unit_ids = run.unit_ids(session)
     rates = np.empty((len(given), len(unit_ids)), dtype=np.float32)
+    tier = next(iter(inputs.spec.test_tiers), inputs.spec.validation_tier)
     start = 0
     with freed_memory_kept(), torch.inference_mode(), progress_bar("Responding", len(given)) as advance:
         for raw in _batches(given, inputs.image_shape, size, batch_size or run.recipe.data.batch_size):
@@ -75,7 +76,7 @@ def respond(
                 behavior_channels = state[:, :, None, None].expand(-1, -1, *size)
                 pixels = torch.cat([pixels, behavior_channels], dim=1)
             eye = None if pupil is None else torch.from_numpy(pupil[rows])
-            batch = Batch(session, "test", torch.arange(start, start + len(raw)), pixels, None, state, eye).to(target)
+            batch = Batch(session, tier, torch.arange(start, start + len(raw)), pixels, None, state, eye).to(target)
             rates[rows] = encoder(batch).cpu().float().numpy()
             start += len(raw)
             advance(len(raw))
