@@ -24,6 +24,7 @@ from striate.competition import (
     close,
     read_rules,
     score_live,
+    simulated,
     template,
     verify,
 )
@@ -270,3 +271,14 @@ def test_a_test_image_that_is_shifted_in_one_channel_is_found_among_the_training
     (found,) = [each for each in audit(tmp_path / archive.name).findings if each.rule == "altered-test-image"]
     assert "in channel uv" in found.message
     assert f"image {trained} of tier fit is image {tested} of tier unseen" in found.message
+
+
+@pytest.mark.parametrize("split", ["given", "stratified"])
+def test_recordings_are_simulated_for_a_benchmark_without_tracks(split: str) -> None:
+    tables = colour_tables()
+    tables["tiers"]["split"] = split
+    tables["pretraining"] = {"sessions": ["mouse_b"]}
+    settings = {"neurons": 3, "train": 6, "validation": 3, "test_images": 4, "final_images": 4, "repeats": 2}
+    track, other = simulated(parse_rules(tomli_w.dumps(tables)), settings)
+    assert ("unseen" in track.recording.tiers) == (split == "given")
+    assert "unseen" not in other.recording.tiers, "images of the final board are shown in no other recording"

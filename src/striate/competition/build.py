@@ -173,14 +173,12 @@ def simulated(
     secret = seed or Seed()
     plain = {**common.model_dump(exclude={"session", "track", "withhold"}), "benchmark": rules.benchmark}
     tracks = rules.benchmark.track_names
-    if not tracks and rules.tiers.split == "given":
-        raise InputError(
-            f"Benchmark {rules.benchmark.name!r} has no track, and only recordings of a track have final images: describe one."
-        )
     for session in rules.sessions:
         track = rules.track_of(session)
         finals = track is not None and rules.tiers.split == "given"
-        one = RecordingSettings(**plain, session=session, track=tracks[-1] if finals else None, withhold=False)
+        own = plain if finals else {**plain, "final_images": 0}  # without tracks any recording would have them
+        name = tracks[-1] if finals and tracks else None
+        one = RecordingSettings(**own, session=session, track=name, withhold=False)
         yield simulated_recording(one, neurons, secret)
 
 
