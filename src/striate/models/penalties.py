@@ -21,8 +21,8 @@ def no_penalty(module: nn.Module) -> Tensor:
     return torch.zeros(()) if weight is None else weight.new_zeros(())
 
 
-def laplace_penalty(weight: Tensor) -> Tensor:
-    """Return Σ(L∗w)² / Σw² of the kernels of a convolution, a scalar.
+def laplace_penalty(weight: Tensor, strength: float) -> Tensor:
+    """Return strength · Σ(L∗w)² / Σw² of the kernels w of a convolution, a scalar.
 
     L is the discrete Laplacian. Both sums run over all kernels and input channels; kernels are padded with zeros. The penalty makes
     filters smooth, as receptive fields of visual neurons are.
@@ -31,15 +31,17 @@ def laplace_penalty(weight: Tensor) -> Tensor:
     ----------
     weight : (C, K, h, w)
         Weights of the convolution.
+    strength
+        Weight of the penalty.
 
     Examples
     --------
-    >>> laplace_penalty(torch.ones(1, 1, 3, 3)).item() < laplace_penalty(torch.eye(3)[None, None]).item()
-    True
+    >>> laplace_penalty(torch.ones(1, 1, 3, 3), 1.0) < laplace_penalty(torch.eye(3)[None, None], 1.0)
+    tensor(True)
     """
     kernel = weight.new_tensor([[0.0, -1.0, 0.0], [-1.0, 4.0, -1.0], [0.0, -1.0, 0.0]])
     roughness = F.conv2d(weight.flatten(0, 1)[:, None], kernel[None, None], padding=1)
-    return roughness.square().sum() / weight.square().sum()
+    return strength * roughness.square().sum() / weight.square().sum()
 
 
 def valid_penalty(penalty: Any, name: str) -> Tensor:

@@ -230,8 +230,8 @@ class ConvolutionalCore(Core):
         return separable_core(images, first.folded_weights(), parts, self.settings.nonlinear)
 
     def regulariser(self) -> Tensor:
-        """Return ``laplace_weight`` times the `laplace_penalty` of the first layer, a scalar; 0 for a frozen core."""
+        """Return the `laplace_penalty` of the first layer, a scalar; 0 for a frozen core."""
         weight = self.layers[0].get_parameter("convolution.weight")
         if self.frozen:
             return weight.new_zeros(())
-        return self.settings.laplace_weight * laplace_penalty(weight)
+        return laplace_penalty(weight, self.settings.laplace_weight)

@@ -117,5 +117,5 @@ class FullResolutionCore(Core):
         return maps
 
     def regulariser(self) -> Tensor:
-        """Return ``laplace_weight`` times the `laplace_penalty` of the stem, a scalar; 0 for a frozen core."""
-        return no_penalty(self) if self.frozen else self.settings.laplace_weight * laplace_penalty(self.stem.weight)
+        """Return the `laplace_penalty` of the stem, a scalar; 0 for a frozen core."""
+        return no_penalty(self) if self.frozen else laplace_penalty(self.stem.weight, self.settings.laplace_weight)

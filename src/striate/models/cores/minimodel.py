@@ -120,7 +120,7 @@ class MinimodelCore(Core):
         return normalised_elu(self.second(maps), self.second_norm)
 
     def regulariser(self) -> Tensor:
-        """Return ``laplace_weight`` times the `laplace_penalty` of the first layer, a scalar; 0 for a frozen core."""
+        """Return the `laplace_penalty` of the first layer, a scalar; 0 for a frozen core."""
         if self.frozen:
             return no_penalty(self)
-        return self.settings.laplace_weight * laplace_penalty(self.first.weight)
+        return laplace_penalty(self.first.weight, self.settings.laplace_weight)
