@@ -86,7 +86,8 @@ def _backward_loop(
 _moments = compiled(_moments_loop, parallel=True)
 _forward = compiled(_forward_loop, parallel=True, fastmath=NOT_REASSOCIATED)
 _slopes = compiled(_slopes_loop, parallel=True)
-_backward = compiled(_backward_loop, parallel=True)
+# With reassociation, the code of the process that compiles rounds otherwise than the same code from the cache.
+_backward = compiled(_backward_loop, parallel=True, fastmath=NOT_REASSOCIATED)
 
 
 def forward(maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
