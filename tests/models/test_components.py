@@ -89,8 +89,24 @@ class TestViTWithItsOptions(CoreTests):
     without_effect = frozenset({"checkpoint"})
 
 
+class TestRotationEquivariantCore(CoreTests):
+    settings = {
+        "type": "rotation_equivariant",
+        "layers": 2,
+        "channels": 3,
+        "rotations": 4,
+        "input_kernel_size": 7,
+        "hidden_kernel_size": 3,
+    }
+    other_values = {"hidden_kernel_size": 5}
+
+
 class TestGaussianReadout(ReadoutTests):
     settings = {"type": "gaussian"}
+
+
+class TestGaussianReadoutWithAdaptiveL1(ReadoutTests):
+    settings = {"type": "gaussian", "adaptive_l1_width": 0.3}
 
 
 class TestSpatialSeparableReadout(ReadoutTests):

@@ -28,6 +28,7 @@ CHANGES: dict[str, Any] = {
     "readout.position_hidden_units": 4,
     "readout.init_sigma": 0.3,
     "readout.l1_weight": 0.0,
+    "readout.adaptive_l1_width": 0.3,
     "shifter.layers": 1,
     "shifter.hidden_units": 3,
     "shifter": False,

@@ -166,3 +166,39 @@ def test_checkpoints_do_not_change_gradients() -> None:
         found.append([parameter.grad for parameter in core.parameters()])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("rotations", [4, 8])
+def test_turning_the_image_turns_the_maps_and_moves_them_to_the_next_rotations(rotations: int) -> None:
+    core = built("rotation_equivariant", (1, 40, 40), layers=3, channels=2, rotations=rotations).eval()
+    images = torch.randn(2, 1, 40, 40, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        maps, turned = core(images), core(torch.rot90(images, 1, dims=(2, 3)))
+    by_rotation = torch.rot90(maps, 1, dims=(2, 3)).unflatten(1, (rotations, 2))
+    wanted = by_rotation.roll(rotations // 4, dims=1).flatten(1, 2)
+    torch.testing.assert_close(turned, wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_hermite_functions_come_in_pairs_that_quarter_turns_mix() -> None:
+    from striate.models.cores.rotation_equivariant import hermite_basis
+
+    basis, frequency, partner = hermite_basis(9, 4)
+    assert len(basis) == 45
+    assert basis.flatten(1).norm(dim=1).max() < 1.001, "averaging over pixels only weakens functions"
+    turned = torch.rot90(basis, 1, dims=(1, 2))
+    one = basis[frequency == 1][:2]  # cosine and sine
+    torch.testing.assert_close(turned[frequency == 1][:2], torch.stack([one[1], -one[0]]), rtol=1e-4, atol=1e-5)
+    assert torch.equal(partner[partner], torch.arange(45))
+    assert torch.equal(frequency[partner], frequency)
+
+
+def test_filters_between_the_quarter_turns_are_turned_copies() -> None:
+    """A filter turned by 45° twice is the filter turned by 90°, and each copy has the same energy."""
+    from striate.models.cores.rotation_equivariant import RotatedConvolution, RotationEquivariantSettings
+
+    torch.manual_seed(0)
+    convolution = RotatedConvolution(1, 1, RotationEquivariantSettings(channels=3), 13, 0)
+    filters = convolution.filters().unflatten(0, (8, 3)).detach()[:, :, 0]
+    torch.testing.assert_close(torch.rot90(filters[0], 1, dims=(1, 2)), filters[2], rtol=1e-4, atol=1e-5)
+    energy = filters.square().sum(dim=(2, 3))
+    assert ((energy / energy.mean(dim=0) - 1).abs() < 0.25).all(), "a grid of pixels is coarse"

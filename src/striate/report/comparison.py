@@ -385,6 +385,7 @@ def tier_phrase(benchmark: BenchmarkSpec, tier: str) -> str:
 
     Examples
     --------
+    >>> from striate.benchmarks import load_benchmark
     >>> tier_phrase(load_benchmark(), "test"), tier_phrase(load_benchmark(), "validation")
     ('the live test', 'tier validation')
     """

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from striate.models.kernels import sample_and_project
+from striate.models.readouts.adaptive_l1 import AdaptiveL1, feature_penalty
 from striate.models.readouts.base import FeatureMaps, Readout, valid_coordinates
 from striate.registry import Settings, readouts
 
@@ -31,6 +32,9 @@ class GaussianSettings(Settings):
         uniformly between ``-init_sigma`` and ``init_sigma`` (2022: ``init_sigma``).
     l1_weight
         Weight of the L1 penalty on the neurons' feature weights (2022: ``gamma_readout``).
+    adaptive_l1_width
+        0 penalises all neurons equally. Otherwise each neuron learns the strength of its penalty, and this is the standard
+        deviation of the prior of its logarithm (see `striate.models.readouts.adaptive_l1.AdaptiveL1`).
 
     Examples
     --------
@@ -41,6 +45,7 @@ class GaussianSettings(Settings):
     position_hidden_units: Annotated[int, Field(ge=1, le=4096)] = 30
     init_sigma: Annotated[float, Field(ge=0, le=1)] = 0.1
     l1_weight: Annotated[float, Field(ge=0)] = 0.0076
+    adaptive_l1_width: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 
 def cortical_positions(coordinates: ArrayLike) -> NDArray[np.float32]:
@@ -117,6 +122,7 @@ class GaussianReadout(Readout):
         self.spread = nn.Parameter(torch.empty(neurons, 2, 2).uniform_(-spread, spread))
         self.features = nn.Parameter(torch.full((neurons, channels), 1 / channels))
         self.bias = nn.Parameter(torch.zeros(neurons))
+        self.sparsity = AdaptiveL1(neurons, settings.adaptive_l1_width) if settings.adaptive_l1_width else None
 
     def mean_positions(self) -> Tensor:
         """Return the mean position μ of each neuron in the feature maps, (N, 2): horizontal and vertical, within ±1."""
@@ -186,5 +192,5 @@ class GaussianReadout(Readout):
         return sample_and_project(maps.to(positions.dtype), positions, features, bias)
 
     def regulariser(self) -> Tensor:
-        """Return the L1 penalty, ``l1_weight`` times the L1 norm of all feature weights, a scalar."""
-        return self.settings.l1_weight * self.features.abs().sum()
+        """Return the L1 penalty of all feature weights, a scalar; see `feature_penalty`."""
+        return feature_penalty(self.features, self.settings.l1_weight, self.sparsity)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from striate.models.readouts.adaptive_l1 import AdaptiveL1, feature_penalty
 from striate.models.readouts.base import FeatureMaps, Readout
 from striate.registry import Settings, readouts
 
@@ -24,6 +25,9 @@ class SpatialSeparableSettings(Settings):
         of the map. The profiles are Gaussian, around the position from the initialisation or around the centre.
     l1_weight
         Weight of the L1 penalty on the neurons' feature weights.
+    adaptive_l1_width
+        0 penalises all neurons equally. Otherwise each neuron learns the strength of its penalty, and this is the standard
+        deviation of the prior of its logarithm (see `striate.models.readouts.adaptive_l1.AdaptiveL1`).
     profile_weight
         Weight of the L2 penalty on the profiles, which keeps masks small and local.
 
@@ -35,6 +39,7 @@ class SpatialSeparableSettings(Settings):
 
     init_width: Annotated[float, Field(gt=0, le=10)] = 0.2
     l1_weight: Annotated[float, Field(ge=0)] = 0.0076
+    adaptive_l1_width: Annotated[float, Field(ge=0, le=10)] = 0.0
     profile_weight: Annotated[float, Field(ge=0)] = 0.1
 
 
@@ -77,6 +82,7 @@ class SpatialSeparableReadout(Readout):
         self.horizontal = nn.Parameter(torch.empty(self.neurons, width))
         self.features = nn.Parameter(torch.full((self.neurons, maps.channels), 1 / maps.channels))
         self.bias = nn.Parameter(torch.zeros(self.neurons))
+        self.sparsity = AdaptiveL1(self.neurons, settings.adaptive_l1_width) if settings.adaptive_l1_width else None
         self._set_profiles(torch.zeros(self.neurons, 2))
 
     @torch.no_grad()
@@ -123,9 +129,12 @@ class SpatialSeparableReadout(Readout):
         return torch.einsum("bcn,nc->bn", located, features) + bias
 
     def regulariser(self) -> Tensor:
-        """Return ``l1_weight`` · Σ|w| + ``profile_weight`` · Σ(v² + h²), a scalar."""
+        """Return the `feature_penalty` and ``profile_weight`` · Σ(v² + h²), a scalar."""
         profiles = self.vertical.square().sum() + self.horizontal.square().sum()
-        return self.settings.l1_weight * self.features.abs().sum() + self.settings.profile_weight * profiles
+        return (
+            feature_penalty(self.features, self.settings.l1_weight, self.sparsity)
+            + self.settings.profile_weight * profiles
+        )
 
 
 def _positive(profile: Tensor) -> Tensor:
