@@ -263,6 +263,6 @@ def model_scores(
 
 
 def _is_near_zero(values: Sequence[float]) -> bool:
-    """Return whether values can still be told apart on an axis that begins at 0."""
+    """Return whether an axis from 0 would still show the differences between the values."""
     spread = max(values) - min(values)
     return spread == 0 or spread > 0.02 * max(abs(value) for value in values)

@@ -62,7 +62,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(
-            f"{folder} cannot be a run: a file stands there, or above it. Choose another place."
+            f"{folder} cannot be the folder of a run, because it or a folder above it is a file: choose another path."
         ) from error
     except OSError as error:
         raise InputError(f"{folder} cannot be made ({error.strerror}): choose another place.") from error

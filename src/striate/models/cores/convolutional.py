@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.errors import InputError
 from striate.models.cores.base import Core, CoreSettings
+from striate.models.cores.building_blocks import check_kernel, stacked_geometry
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.kernels.batchnorm_elu import normalised_elu
@@ -75,18 +75,11 @@ class ConvolutionalSettings(CoreSettings):
 
     def layers_geometry(self, geometry: MapGeometry) -> MapGeometry:
         """Return the geometry of the maps of the last layer, if those of the input have the given one."""
-        geometry = geometry.convolved(self.input_kernel_size)
-        for _ in range(self.layers - 1):
-            geometry = geometry.convolved(self.hidden_kernel_size, padding=self.hidden_kernel_size // 2)
-        return geometry
+        return stacked_geometry(geometry, self.input_kernel_size, self.hidden_kernel_size, self.layers)
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise `InputError` if the kernels of the first layer are larger than the images."""
-        if self.input_kernel_size > min(height, width):
-            raise InputError(
-                f"model.core.input_kernel_size = {self.input_kernel_size} is larger than the images of {height}×{width} pixels: use "
-                f"at most {min(height, width)}."
-            )
+        check_kernel("input_kernel_size", self.input_kernel_size, height, width)
 
 
 class DepthwiseConvolution(nn.Conv2d):

@@ -6,8 +6,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from striate.errors import InputError
 from striate.models.cores.base import Core
+from striate.models.cores.building_blocks import check_kernel
 from striate.models.cores.convolutional import ConvolutionalCore, ConvolutionalSettings
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
@@ -52,11 +52,7 @@ class FullResolutionSettings(ConvolutionalSettings):
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise `InputError` if the images are too small for the stem and the first layer."""
-        if self.stem_kernel_size > min(height, width):
-            raise InputError(
-                f"model.core.stem_kernel_size = {self.stem_kernel_size} is larger than the images of {height}×{width} pixels: use "
-                f"at most {min(height, width)}."
-            )
+        check_kernel("stem_kernel_size", self.stem_kernel_size, height, width)
         super().check_image_size(*self.stem_geometry(height, width).shape)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.models.cores.base import Core, CoreSettings
+from striate.models.cores.building_blocks import drop_path, drop_path_probabilities
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.registry import cores
@@ -91,10 +92,10 @@ class SqueezeExcitation(nn.Module):
 class InvertedResidual(nn.Module):
     """Expand maps, convolve each, weigh them, and project them; the input is added by a shortcut without parameters."""
 
-    def __init__(self, settings: InvertedResidualSettings, channels: int, number: int, drop_path: float) -> None:
+    def __init__(self, settings: InvertedResidualSettings, channels: int, number: int, drop_probability: float) -> None:
         super().__init__()
         self.out_channels, self.stride = settings.channels[number], settings.strides[number]
-        self.encoded, self.drop_path = settings.position_encoding, drop_path
+        self.encoded, self.drop_path = settings.position_encoding, drop_probability
         width, kernel, momentum = channels * settings.expansion, settings.kernel_size, settings.batch_norm_momentum
 
         def norm(maps: int) -> nn.BatchNorm2d:
@@ -118,9 +119,8 @@ class InvertedResidual(nn.Module):
             channels, height, width = maps.shape[1:]
             maps = maps + position_encoding(channels, height, width, maps.device)
         change: Tensor = self.layers(maps)
-        if self.training and self.drop_path > 0:
-            kept = torch.rand(len(change), 1, 1, 1, device=change.device) >= self.drop_path
-            change = change * kept / (1 - self.drop_path)
+        if self.training:
+            change = drop_path(change, self.drop_path)
         return change + self._shortcut(maps)
 
     def _shortcut(self, maps: Tensor) -> Tensor:
@@ -190,13 +190,11 @@ class InvertedResidualCore(Core):
             nn.BatchNorm2d(stem, momentum=settings.batch_norm_momentum),
         )
         widths = (stem, *settings.channels)
-        last = max(1, len(settings.channels) - 1)
+        probabilities = drop_path_probabilities(settings.drop_path, len(settings.channels))
         self.blocks = nn.Sequential(
             *(
-                InvertedResidual(
-                    settings, widths[number], number, settings.drop_path * (number / last if last > 1 else 1)
-                )
-                for number in range(len(settings.channels))
+                InvertedResidual(settings, widths[number], number, probability)
+                for number, probability in enumerate(probabilities)
             )
         )
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

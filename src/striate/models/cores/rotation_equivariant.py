@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.errors import InputError
 from striate.models.cores.base import Core, CoreSettings
+from striate.models.cores.building_blocks import check_kernel, stacked_geometry
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.penalties import laplace_penalty, no_penalty
@@ -68,11 +68,7 @@ class RotationEquivariantSettings(CoreSettings):
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise `InputError` if the filters of the first layer are larger than the images."""
-        if self.input_kernel_size > min(height, width):
-            raise InputError(
-                f"model.core.input_kernel_size = {self.input_kernel_size} is larger than the images of {height}×{width} pixels: use "
-                f"at most {min(height, width)}."
-            )
+        check_kernel("input_kernel_size", self.input_kernel_size, height, width)
 
 
 def hermite_basis(size: int, oversampling: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -260,11 +256,8 @@ class RotationEquivariantCore(Core):
     @property
     def geometry(self) -> MapGeometry:
         """Shape of the feature maps, and where each of their locations looks in the image."""
-        geometry = MapGeometry.identity(*self.inputs.image_shape[1:]).convolved(self.settings.input_kernel_size)
-        size = self.settings.hidden_kernel_size
-        for _ in range(self.settings.layers - 1):
-            geometry = geometry.convolved(size, padding=size // 2)
-        return geometry
+        settings, image = self.settings, MapGeometry.identity(*self.inputs.image_shape[1:])
+        return stacked_geometry(image, settings.input_kernel_size, settings.hidden_kernel_size, settings.layers)
 
     def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""

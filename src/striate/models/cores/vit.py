@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from striate.errors import InputError
 from striate.models.cores.base import Core, CoreSettings
+from striate.models.cores.building_blocks import check_kernel, drop_path, drop_path_probabilities
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.penalties import no_penalty
@@ -108,11 +108,7 @@ class ViTSettings(CoreSettings):
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise `InputError` if the patches are larger than the images."""
-        if self.patch_size > min(height, width):
-            raise InputError(
-                f"model.core.patch_size = {self.patch_size} is larger than the images of {height}×{width} pixels: use at most "
-                f"{min(height, width)}."
-            )
+        check_kernel("patch_size", self.patch_size, height, width)
 
 
 class PatchEmbedding(nn.Module):
@@ -181,10 +177,10 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """A transformer block: behaviour is added to the tokens, then come attention and MLP, each with a residual connection."""
 
-    def __init__(self, settings: ViTSettings, behavior_size: int, drop_path: float) -> None:
+    def __init__(self, settings: ViTSettings, behavior_size: int, drop_probability: float) -> None:
         super().__init__()
         width = settings.channels
-        self.parallel, self.drop_path = settings.parallel, drop_path
+        self.parallel, self.drop_path = settings.parallel, drop_probability
         self.behavior = None
         if settings.behavior:
             hidden = max(1, width // 2)
@@ -213,11 +209,7 @@ class Block(nn.Module):
         return tokens + self._kept(self.mlp(self.mlp_norm(tokens)))
 
     def _kept(self, change: Tensor) -> Tensor:
-        """Leave the change of tokens out for some images, in training, and scale the others, so that the mean stays."""
-        if not self.training or self.drop_path == 0:
-            return change
-        kept = torch.rand(len(change), 1, 1, device=change.device) >= self.drop_path
-        return change * kept / (1 - self.drop_path)
+        return drop_path(change, self.drop_path) if self.training else change
 
 
 @cores.register("vit", settings=ViTSettings)
@@ -260,11 +252,8 @@ class ViTCore(Core):
         settings.check_image_size(height, width)
         rows, columns = self._grid.shape
         self.embedding = PatchEmbedding(settings, channels, rows * columns)
-        last = max(1, settings.blocks - 1)
-        self.blocks = nn.ModuleList(
-            Block(settings, inputs.behavior_size, settings.drop_path * (number / last if settings.blocks > 1 else 1))
-            for number in range(settings.blocks)
-        )
+        probabilities = drop_path_probabilities(settings.drop_path, settings.blocks)
+        self.blocks = nn.ModuleList(Block(settings, inputs.behavior_size, each) for each in probabilities)
 
     @property
     def channels(self) -> int:

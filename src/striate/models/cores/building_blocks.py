@@ -1,0 +1,73 @@
+"""What several cores share: stochastic depth, and the geometry and checks of stacked convolutions."""
+
+import torch
+from torch import Tensor
+
+from striate.errors import InputError
+from striate.models.geometry import MapGeometry
+
+
+def drop_path(change: Tensor, probability: float) -> Tensor:
+    """Leave the change of a residual block out for some images, and scale the others, so that the mean stays (stochastic depth) [1]_.
+
+    Parameters
+    ----------
+    change : (B, …)
+        What the block adds to its input.
+    probability
+        Probability that the change of an image is left out.
+
+    References
+    ----------
+    .. [1] Huang et al. (2016), Deep networks with stochastic depth, ECCV.
+
+    Examples
+    --------
+    >>> sorted(set(drop_path(torch.ones(100, 2), 0.5).flatten().tolist()))
+    [0.0, 2.0]
+    """
+    if probability == 0:
+        return change
+    kept = torch.rand(len(change), *(1,) * (change.ndim - 1), device=change.device) >= probability
+    return change * kept / (1 - probability)
+
+
+def drop_path_probabilities(last: float, blocks: int) -> list[float]:
+    """Return the probabilities of leaving out each of several blocks, which increase linearly from 0 to `last`.
+
+    Examples
+    --------
+    >>> drop_path_probabilities(0.2, 3), drop_path_probabilities(0.2, 1)
+    ([0.0, 0.1, 0.2], [0.2])
+    """
+    return [last * number / (blocks - 1) for number in range(blocks)] if blocks > 1 else [last]
+
+
+def stacked_geometry(geometry: MapGeometry, input_kernel: int, hidden_kernel: int, layers: int) -> MapGeometry:
+    """Return the geometry after a convolution without padding, and further ones that keep the size of the map.
+
+    Examples
+    --------
+    >>> stacked_geometry(MapGeometry.identity(36, 64), 9, 7, 4).shape
+    (28, 56)
+    """
+    geometry = geometry.convolved(input_kernel)
+    for _ in range(layers - 1):
+        geometry = geometry.convolved(hidden_kernel, padding=hidden_kernel // 2)
+    return geometry
+
+
+def check_kernel(name: str, size: int, height: int, width: int) -> None:
+    """Raise `InputError` if the kernels of a setting of a core are larger than the images.
+
+    Examples
+    --------
+    >>> check_kernel("patch_size", 40, 36, 64)
+    Traceback (most recent call last):
+    ...
+    striate.errors.InputError: model.core.patch_size = 40 is larger than the images of 36×64 pixels: use at most 36.
+    """
+    if size > min(height, width):
+        raise InputError(
+            f"model.core.{name} = {size} is larger than the images of {height}×{width} pixels: use at most {min(height, width)}."
+        )
