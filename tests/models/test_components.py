@@ -42,7 +42,7 @@ class TestInvertedResidualCore(CoreTests):
         "expansion": 3,
         "squeeze_reduction": 4,
     }
-    other_values = {"channels": [8, 8], "strides": [1, 1], "kernel_size": 5}
+    other_values = {"channels": [8, 8], "strides": [1, 1], "kernel_size": 5, "stem_kernel_size": 3, "stem_stride": 3}
 
 
 class TestInvertedResidualCoreWithoutSqueeze(CoreTests):
@@ -54,7 +54,7 @@ class TestInvertedResidualCoreWithoutSqueeze(CoreTests):
         "expansion": 3,
         "squeeze_reduction": 0,
     }
-    other_values = {"channels": [8, 8], "strides": [1, 1], "kernel_size": 5}
+    other_values = {"channels": [8, 8], "strides": [1, 1], "kernel_size": 5, "stem_kernel_size": 3, "stem_stride": 3}
 
 
 class TestViT(CoreTests):

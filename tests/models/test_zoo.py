@@ -36,7 +36,7 @@ def normalised(maps: Tensor, norm: nn.BatchNorm2d) -> Tensor:
 
 def inverted_residual_count() -> int:
     """Expansion, depthwise convolution, squeeze and excitation with biases, projection, and three normalisations, of each block."""
-    widths, count = (64, 64, 64, 64, 64, 128, 128, 128), 64 + 2 * 64
+    widths, count = (64, 64, 64, 64, 64, 128, 128, 128), 2 * 2 * 64 + 2 * 64
     for before, after in pairwise(widths):
         inner = 6 * before
         squeezed = inner // 32

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.models.cores.base import Core, CoreSettings
-from striate.models.cores.building_blocks import drop_path, drop_path_probabilities
+from striate.models.cores.building_blocks import check_kernel, drop_path, drop_path_probabilities
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.registry import cores
@@ -27,7 +27,11 @@ class InvertedResidualSettings(CoreSettings):
     strides
         Factor by which each block reduces height and width; as many as blocks.
     stem_channels
-        Number of maps of the pointwise convolution before the first block.
+        Number of maps of the convolution before the first block.
+    stem_kernel_size
+        Height and width of its kernels; 1 for a pointwise convolution.
+    stem_stride
+        Factor by which it reduces height and width.
     expansion
         Factor by which a block increases the number of its maps, before it convolves each by itself.
     kernel_size
@@ -50,8 +54,10 @@ class InvertedResidualSettings(CoreSettings):
     training_only: ClassVar[frozenset[str]] = frozenset({"drop_path", "batch_norm_momentum"})
 
     channels: Annotated[tuple[Channels, ...], Field(min_length=1, max_length=64)] = (64, 64, 64, 64, 128, 128, 128)
-    strides: Annotated[tuple[Stride, ...], Field(min_length=1, max_length=64)] = (2, 1, 1, 1, 1, 1, 1)
+    strides: Annotated[tuple[Stride, ...], Field(min_length=1, max_length=64)] = (1, 1, 1, 1, 1, 1, 1)
     stem_channels: Channels = 64
+    stem_kernel_size: Annotated[int, Field(ge=1)] = 2
+    stem_stride: Stride = 2
     expansion: Annotated[int, Field(ge=1, le=64)] = 6
     kernel_size: Annotated[int, Field(ge=1)] = 3
     squeeze_reduction: Annotated[int, Field(ge=0, le=1024)] = 32
@@ -68,6 +74,10 @@ class InvertedResidualSettings(CoreSettings):
         if self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size = {self.kernel_size} is even; the map keeps its size only with an odd one")
         return self
+
+    def check_image_size(self, height: int, width: int) -> None:
+        """Raise `InputError` if the kernels of the stem are larger than the images."""
+        check_kernel("stem_kernel_size", self.stem_kernel_size, height, width)
 
 
 class SqueezeExcitation(nn.Module):
@@ -175,7 +185,7 @@ class InvertedResidualCore(Core):
 
     Examples
     --------
-    >>> core = InvertedResidualCore(InvertedResidualSettings(channels=(8, 16), strides=(2, 1)), ModelInputs((1, 36, 64)))
+    >>> core = InvertedResidualCore(InvertedResidualSettings(channels=(8, 16), strides=(1, 1)), ModelInputs((1, 36, 64)))
     >>> core(torch.zeros(3, 1, 36, 64)).shape
     torch.Size([3, 16, 18, 32])
     """
@@ -185,8 +195,9 @@ class InvertedResidualCore(Core):
     def __init__(self, settings: InvertedResidualSettings, inputs: ModelInputs) -> None:
         super().__init__(settings, inputs)
         stem = settings.stem_channels
+        settings.check_image_size(*inputs.image_shape[1:])
         self.stem = nn.Sequential(
-            nn.Conv2d(inputs.image_shape[0], stem, 1, bias=False),
+            nn.Conv2d(inputs.image_shape[0], stem, settings.stem_kernel_size, stride=settings.stem_stride, bias=False),
             nn.BatchNorm2d(stem, momentum=settings.batch_norm_momentum),
         )
         widths = (stem, *settings.channels)
@@ -207,11 +218,12 @@ class InvertedResidualCore(Core):
     @property
     def geometry(self) -> MapGeometry:
         """Shape of the feature maps, and where each location looks; by squeeze and excitation it sees a little of the whole image."""
-        geometry = MapGeometry.identity(*self.inputs.image_shape[1:])
-        kernel = self.settings.kernel_size
-        for stride in self.settings.strides:
+        settings, image = self.settings, MapGeometry.identity(*self.inputs.image_shape[1:])
+        geometry = image.convolved(settings.stem_kernel_size, stride=settings.stem_stride)
+        kernel = settings.kernel_size
+        for stride in settings.strides:
             geometry = geometry.convolved(kernel, stride=stride, padding=kernel // 2)
-        if self.settings.squeeze_reduction == 0:
+        if settings.squeeze_reduction == 0:
             return geometry
         height, width = self.inputs.image_shape[1:]
         return MapGeometry(geometry.shape, geometry.stride, geometry.offset, (2.0 * height, 2.0 * width))
