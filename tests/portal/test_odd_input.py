@@ -93,7 +93,9 @@ def test_notes_are_cleaned_wherever_they_come_from(world: World, text: str) -> N
     note = Submission.objects.get(pk=sent.pk).note
     assert note == clean_line(note)
     about = {"filename": text or "x", "size": 10, "sha256": "0" * 64}
-    assert world.api(ada)("POST", "uploads", about).status_code in (200, 422, 429)
+    # half a character is no JSON, whatever it stands for
+    allowed = (400,) if any("\ud800" <= letter <= "\udfff" for letter in text) else (200, 422, 429)
+    assert world.api(ada)("POST", "uploads", about).status_code in allowed
 
 
 @pytest.mark.slow
