@@ -15,6 +15,7 @@ from striate.recordings import open as open_recording
 from striate.simulate import PopulationSettings, RecordingSettings, SimulatedTruth, expected_given_image
 from striate.submissions import Submission, Truth, validate
 from striate.training import Run, load_recipe, predict, train
+from striate.training.provenance import with_image_size
 
 _TRACK = "sensorium"
 _RECIPES = {"LN": "ln-small", "CNN": "cnn-small"}
@@ -230,7 +231,9 @@ def _train_or_resume(recipe: str, recordings: list[Recording], folder: Path, see
             return train(recipe, recordings, folder, seed=seed, overwrite=True)
         run = Run.open(folder)
         fingerprints = [entry["fingerprint"] for entry in run.provenance["recordings"]]
-        same = run.recipe == load_recipe(recipe) and run.provenance["seed"] == seed
+        wanted, size = load_recipe(recipe), run.recipe.data.image_size
+        wanted = wanted if isinstance(size, str) else with_image_size(wanted, size)  # runs record the resolved size
+        same = run.recipe == wanted and run.provenance["seed"] == seed
         if run.finished and same and fingerprints == [recording.fingerprint for recording in recordings]:
             return run
         raise

@@ -226,7 +226,10 @@ BROKEN: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "image size of one number": ("[data]\nimage_size = 36", ("data.image_size = 36", "[36, 64]")),
     "image size of three": ("[data]\nimage_size = [1, 36, 64]", ("data.image_size = [1, 36, 64]", "[36, 64]")),
     "even kernel": ("[model.core]\nhidden_kernel_size = 6", ("hidden_kernel_size = 6 is even",)),
-    "kernel too large": ("[model.core]\ninput_kernel_size = 37", ("input_kernel_size = 37", "use at most 36")),
+    "kernel too large": (
+        "[data]\nimage_size = [36, 64]\n[model.core]\ninput_kernel_size = 37",
+        ("input_kernel_size = 37", "use at most 36"),
+    ),
     "shifter without eye": ("[model.shifter]\nlayers = 3", ("model.shifter", "data.pupil_center = true")),
     "eye without shifter": ("[data]\npupil_center = true", ("data.pupil_center", "[model.shifter]")),
     "shifter of text": ("[model]\nshifter = 'on'", ('model.shifter = "on"',)),

@@ -44,9 +44,10 @@ def require_enough_images(rules: Rules, full: dict[str, Full], tiers: dict[str, 
             rows = np.flatnonzero(tiers[track.session] == tier)
             responses, repeats = np.asarray(each.recording.responses[rows]), Repeats(each.picture[rows])
             if why := why_too_few(responses, repeats, track.metric, rules.ranking):
+                others = [name for name in rules.benchmark.metrics.names if not registered_info(name).ratio]
                 raise InputError(
                     f"Track {track.name!r} is ranked by {registered_info(track.metric).label}, but its {test} test {why}; or rank by "
-                    "a metric that is no ratio."
+                    f"{' or '.join(others) or 'a metric that is no ratio'}."
                 )
 
 
