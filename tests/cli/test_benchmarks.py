@@ -13,8 +13,9 @@ from striate.benchmarks import load_benchmark, parse_benchmark
 
 def test_the_benchmarks_that_are_known_by_name_are_listed() -> None:
     assert "SENSORIUM 2022" in run_in_process("benchmarks", "list").out
-    (listed,) = json.loads(run_in_process("benchmarks", "list", "--json").out)
-    assert load_benchmark(listed | {"name": "sensorium2022"}) == load_benchmark()
+    found = json.loads(run_in_process("benchmarks", "list", "--json").out)
+    (listed,) = (each for each in found if each["name"] == "sensorium2022")  # other tests load plugins with benchmarks
+    assert load_benchmark(listed) == load_benchmark()
 
 
 def test_a_plugin_adds_a_benchmark(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "model.readout.position_hidden_units": (5, {}),
     "model.readout.init_sigma": (0.3, {}),
     "model.readout.l1_weight": (1.0, {}),
+    "model.readout.adaptive_l1_width": (0.5, {}),
     "model.shifter.layers": (2, {"model.shifter": True, "data.pupil_center": True}),
     "model.shifter.hidden_units": (3, {"model.shifter": True, "data.pupil_center": True}),
     "model.nonlinearity.type": ("softplus", {}),

@@ -278,7 +278,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     for overwrite in (False, True):
         with pytest.raises(InputError, match="holds something else than a run"):
             train(small_recipe(), small_recording(), tmp_path / "thesis", overwrite=overwrite)
-    with pytest.raises(InputError, match="a file stands there"):
+    with pytest.raises(InputError, match="it or a folder above it is a file"):
         train(small_recipe(), small_recording(), tmp_path / "thesis" / "chapter1.txt")
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["chapter1.txt"]
 
