@@ -71,3 +71,17 @@ def check_kernel(name: str, size: int, height: int, width: int) -> None:
         raise InputError(
             f"model.core.{name} = {size} is larger than the images of {height}×{width} pixels: use at most {min(height, width)}."
         )
+
+
+def check_odd(name: str, size: int) -> None:
+    """Raise `ValueError` if the size of kernels, a setting of a core, is even.
+
+    Examples
+    --------
+    >>> check_odd("kernel_size", 4)
+    Traceback (most recent call last):
+    ...
+    ValueError: kernel_size = 4 is even; the map keeps its size only with an odd one
+    """
+    if size % 2 == 0:
+        raise ValueError(f"{name} = {size} is even; the map keeps its size only with an odd one")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.models.cores.base import Core, CoreSettings
-from striate.models.cores.building_blocks import check_kernel, stacked_geometry
+from striate.models.cores.building_blocks import check_kernel, check_odd, stacked_geometry
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.kernels.batchnorm_elu import normalised_elu
@@ -67,10 +67,7 @@ class ConvolutionalSettings(CoreSettings):
 
     @model_validator(mode="after")
     def _check_hidden_kernel_size(self) -> Self:
-        if self.hidden_kernel_size % 2 == 0:
-            raise ValueError(
-                f"hidden_kernel_size = {self.hidden_kernel_size} is even; the map keeps its size only with an odd one"
-            )
+        check_odd("hidden_kernel_size", self.hidden_kernel_size)
         return self
 
     def layers_geometry(self, geometry: MapGeometry) -> MapGeometry:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.models.cores.base import Core, CoreSettings
-from striate.models.cores.building_blocks import check_kernel, drop_path, drop_path_probabilities
+from striate.models.cores.building_blocks import check_kernel, check_odd, drop_path, drop_path_probabilities
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.registry import cores
@@ -71,8 +71,7 @@ class InvertedResidualSettings(CoreSettings):
             raise ValueError(
                 f"there are {len(self.channels)} numbers of channels and {len(self.strides)} strides: give one of each for each block"
             )
-        if self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size = {self.kernel_size} is even; the map keeps its size only with an odd one")
+        check_odd("kernel_size", self.kernel_size)
         return self
 
     def check_image_size(self, height: int, width: int) -> None:

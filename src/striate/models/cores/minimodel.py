@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from striate.models.cores.base import Core, CoreSettings
+from striate.models.cores.building_blocks import check_odd
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.kernels.batchnorm_elu import normalised_elu
@@ -53,8 +54,7 @@ class MinimodelSettings(CoreSettings):
     @model_validator(mode="after")
     def _odd_kernels(self) -> Self:
         for name in ("input_kernel_size", "hidden_kernel_size"):
-            if getattr(self, name) % 2 == 0:
-                raise ValueError(f"{name} = {getattr(self, name)} is even; the map keeps its size only with an odd one")
+            check_odd(name, getattr(self, name))
         return self
 
 

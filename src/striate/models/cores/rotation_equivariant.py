@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.models.cores.base import Core, CoreSettings
-from striate.models.cores.building_blocks import check_kernel, stacked_geometry
+from striate.models.cores.building_blocks import check_kernel, check_odd, stacked_geometry
 from striate.models.geometry import MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.penalties import laplace_penalty, no_penalty
@@ -60,10 +60,7 @@ class RotationEquivariantSettings(CoreSettings):
 
     @model_validator(mode="after")
     def _odd_hidden_kernels(self) -> Self:
-        if self.hidden_kernel_size % 2 == 0:
-            raise ValueError(
-                f"hidden_kernel_size = {self.hidden_kernel_size} is even; the map keeps its size only with an odd one"
-            )
+        check_odd("hidden_kernel_size", self.hidden_kernel_size)
         return self
 
     def check_image_size(self, height: int, width: int) -> None:

@@ -27,4 +27,4 @@ def metric_name(name: str) -> str:
 
 def shown_metrics() -> tuple[str, ...]:
     """Return the metrics that pages show, in the order of the benchmark."""
-    return competition().rules.benchmark.metrics.shown
+    return competition().benchmark.metrics.shown

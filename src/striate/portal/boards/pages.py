@@ -232,12 +232,12 @@ def _final(slug: str) -> tuple[Board, Results, BoardResult]:
 
 
 def _metrics(board: Board) -> tuple[str, ...]:
-    return board_metrics(competition().rules.benchmark, board.track.metric)
+    return board_metrics(competition().benchmark, board.track.metric)
 
 
 def _sorting_metrics() -> tuple[str, ...]:
     """Metrics that readers can sort boards by."""
-    return competition().rules.benchmark.metrics.names
+    return competition().benchmark.metrics.names
 
 
 def _csv(name: str, header: list[str], rows: Iterable[list[Any]]) -> HttpResponse:

@@ -93,7 +93,7 @@ def same_files() -> list[tuple[str, list[Submission]]]:
 def _version() -> str:
     """What the workers that are there score with; that of this process where there is none."""
     latest = Worker.there().order_by("-started_at").first()
-    return latest.scorer if latest else scorer(competition().rules.benchmark)
+    return latest.scorer if latest else scorer(competition().benchmark)
 
 
 def _states(user: Any) -> list[tuple[str, str, int]]:

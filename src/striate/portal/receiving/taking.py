@@ -40,7 +40,7 @@ def largest_file() -> int:
 
 def takes_csvs() -> bool:
     """Whether the benchmark of the competition allows the CSVs of 2022."""
-    return "sensorium_csv" in competition().rules.benchmark.submission.formats
+    return "sensorium_csv" in competition().benchmark.submission.formats
 
 
 def require_files(files: Mapping[str, Path]) -> int:

@@ -27,7 +27,7 @@ def heartbeat() -> Iterator[None]:
 
     def beat() -> None:
         with _whatever_the_database_does():
-            now = {"scorer": scorer(competition().rules.benchmark), "started_at": begun, "seen_at": timezone.now()}
+            now = {"scorer": scorer(competition().benchmark), "started_at": begun, "seen_at": timezone.now()}
             Worker.objects.update_or_create(name=name, defaults=now)
 
     def leave() -> None:

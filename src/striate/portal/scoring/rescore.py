@@ -29,17 +29,14 @@ def rescore(lease: Lease, live: LiveTruth) -> None:
     submission = lease.job.submission
     assert submission is not None
     if lease.job.scorer != scorer(
-        competition().rules.benchmark
+        competition().benchmark
     ):  # a worker of another version has been started, or has not ended yet
         if timezone.now() - lease.job.created_at > _LONGEST:
             lease.finish()
         else:
             lease.postpone(_BEFORE_OTHERS)
         return
-    if (
-        submission.state != State.SCORED
-        or submission.scores.filter(scorer=scorer(competition().rules.benchmark)).exists()
-    ):
+    if submission.state != State.SCORED or submission.scores.filter(scorer=scorer(competition().benchmark)).exists():
         lease.finish()
         return
     found = measured(submission, live)
@@ -47,5 +44,5 @@ def rescore(lease: Lease, live: LiveTruth) -> None:
         written(submission, found)
         # Two that end at once see each other: one of them is the last, and has the board ranked.
         list(Standing.objects.select_for_update().filter(track=submission.track, protocol=submission.protocol))
-        if not without(submission.track, submission.protocol, scorer(competition().rules.benchmark)).exists():
+        if not without(submission.track, submission.protocol, scorer(competition().benchmark)).exists():
             rank_later(submission.track, submission.protocol)

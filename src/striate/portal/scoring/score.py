@@ -71,7 +71,7 @@ def written(submission: Submission, found: Measured) -> Score:
     draws = found.draws.astype("<f8").tobytes()
     return Score.objects.create(
         submission=submission,
-        scorer=scorer(competition().rules.benchmark),
+        scorer=scorer(competition().benchmark),
         value=found.value,
         metrics=found.metrics,
         draws=draws,
