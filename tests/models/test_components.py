@@ -109,6 +109,16 @@ class TestGaussianReadoutWithAdaptiveL1(ReadoutTests):
     settings = {"type": "gaussian", "adaptive_l1_width": 0.3}
 
 
+class TestMultiDepthReadout(ReadoutTests):
+    settings = {"type": "multi_depth"}
+    other_values = {"depths": [1]}
+
+
+class TestMultiDepthReadoutOfOneDepth(ReadoutTests):
+    settings = {"type": "multi_depth", "depths": [-1]}
+    other_values = {"depths": [0, 1]}
+
+
 class TestSpatialSeparableReadout(ReadoutTests):
     settings = {"type": "spatial_separable"}
 

@@ -8,13 +8,13 @@ from .cores import Core as Core
 from .cores import CoreSettings as CoreSettings
 from .encoder import Encoder as Encoder
 from .encoder import build_encoder as build_encoder
+from .geometry import FeatureMaps as FeatureMaps
 from .geometry import MapGeometry as MapGeometry
 from .inputs import ModelInputs as ModelInputs
 from .modulators import GainModulator as GainModulator
 from .modulators import Modulator as Modulator
 from .modulators import OffsetModulator as OffsetModulator
 from .nonlinearities import Nonlinearity as Nonlinearity
-from .readouts import FeatureMaps as FeatureMaps
 from .readouts import GaussianReadout as GaussianReadout
 from .readouts import GaussianSettings as GaussianSettings
 from .readouts import Readout as Readout

@@ -15,11 +15,12 @@ from striate._internal.torch_defaults import torch_defaults
 from striate.errors import InputError, describe_type, nearest, option
 from striate.models.config import EncoderSettings
 from striate.models.cores.base import Core
+from striate.models.geometry import FeatureMaps
 from striate.models.inputs import ModelInputs
 from striate.models.kernels import current_backend
 from striate.models.modulators.base import Modulator
 from striate.models.penalties import valid_penalty
-from striate.models.readouts.base import FeatureMaps, Readout, valid_coordinates
+from striate.models.readouts.base import Readout, valid_coordinates
 from striate.models.shifters.base import Shifter
 from striate.registry import cores, models, modulators, nonlinearities, readouts, shifters
 
@@ -72,7 +73,7 @@ class Encoder(nn.Module):
         self.shifters = nn.ModuleDict()
         self.modulators = nn.ModuleDict()
         self.nonlinearity = nonlinearities.build(settings.nonlinearity)
-        maps = FeatureMaps(self.core.channels, self.core.geometry)
+        maps = FeatureMaps(self.core.channels, self.core.geometry, self.core.depths)
         for session, coordinates in inputs.coordinates.items():
             readout: Readout = readouts.build(settings.readout, coordinates, maps)
             self.readouts[PREFIX + session] = readout
@@ -223,13 +224,17 @@ class Encoder(nn.Module):
             state = self._state("behavior", behavior, len(images), size, "uses behaviour")
         size = self._micro_batch_size(images)
         rates = [
-            self._modulated(readout(self._maps(part, part_state), part_shift, neurons), session, part_state, neurons)
+            self._modulated(
+                readout(self._maps(part, part_state, readout), part_shift, neurons), session, part_state, neurons
+            )
             for part, part_state, part_shift in _micro_batches(images, state, shift, size)
         ]
         return rates[0] if len(rates) == 1 else torch.cat(rates)
 
-    def _maps(self, images: Tensor, behavior: Tensor | None) -> Tensor:
-        maps: Tensor = self.core(images, behavior) if self.core.settings.uses_behavior else self.core(images)
+    def _maps(self, images: Tensor, behavior: Tensor | None, readout: Readout) -> Tensor | list[Tensor]:
+        """Return the feature maps that a readout takes: those of the last depth, or those of all depths."""
+        given = (images, behavior) if self.core.settings.uses_behavior else (images,)
+        maps: Tensor | list[Tensor] = self.core.depth_maps(*given) if readout.uses_depths else self.core(*given)
         return maps
 
     def _modulated(self, drive: Tensor, session: str, behavior: Tensor | None, neurons: Tensor | None) -> Tensor:

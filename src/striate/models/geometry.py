@@ -1,4 +1,4 @@
-"""Geometry of feature maps: where each location of a map looks in the input image."""
+"""Shape and geometry of feature maps: where each location of a map looks in the input image."""
 
 from dataclasses import dataclass
 
@@ -81,6 +81,16 @@ class MapGeometry:
         steps, offsets, sizes = zip(vertical, horizontal, strict=True)
         return MapGeometry((shape[0], shape[1]), steps, offsets, sizes)
 
+    def of_whole_image(self, height: int, width: int) -> "MapGeometry":
+        """Return the geometry of the same locations if each sees the whole image, as by attention.
+
+        Examples
+        --------
+        >>> MapGeometry.identity(36, 64).of_whole_image(36, 64).size
+        (72.0, 128.0)
+        """
+        return MapGeometry(self.shape, self.stride, self.offset, (2.0 * height, 2.0 * width))
+
     def to_pixels(self, positions: ArrayLike) -> NDArray[np.float64]:
         """Convert positions in the map to positions in the image.
 
@@ -119,6 +129,30 @@ class MapGeometry:
     def _spans(self) -> NDArray[np.float64]:
         """Return the distance from the first to the last location: horizontal, vertical."""
         return np.array([self.stride[1] * (self.shape[1] - 1), self.stride[0] * (self.shape[0] - 1)])
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """What a core gives to readouts.
+
+    Attributes
+    ----------
+    channels
+        Number of feature maps.
+    geometry
+        Shape of the maps, and where each location looks in the image.
+    depths
+        Maps at each depth of the core, from the first to the last, which are these maps; empty if there are only these.
+
+    Examples
+    --------
+    >>> FeatureMaps(8, MapGeometry.identity(36, 64)).depths
+    ()
+    """
+
+    channels: int
+    geometry: MapGeometry
+    depths: "tuple[FeatureMaps, ...]" = ()
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:

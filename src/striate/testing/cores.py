@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from striate.models import Core, CoreSettings, EncoderSettings, ModelInputs, build_encoder, load, save
+from striate.models import Core, CoreSettings, EncoderSettings, MapGeometry, ModelInputs, build_encoder, load, save
 from striate.registry import cores
 from striate.testing.settings_changes import assert_every_setting_has_an_effect
 
@@ -66,6 +67,12 @@ class CoreTests:
         state = torch.zeros(len(images), 3, device=images.device) if behavior is None else behavior
         return core(images, state)  # type: ignore[no-any-return]
 
+    def depth_maps(self, core: Core, images: Tensor) -> list[Tensor]:
+        """Compute the feature maps of all depths; behaviour is zero, where the core takes it."""
+        if not core.settings.uses_behavior:
+            return core.depth_maps(images)
+        return core.depth_maps(images, torch.zeros(len(images), 3, device=images.device))
+
     def images(self, number: int = 3, shape: tuple[int, int, int] | None = None) -> Tensor:
         """Return random standardised images, the same each time."""
         generator = torch.Generator().manual_seed(1)
@@ -89,6 +96,18 @@ class CoreTests:
                 maps = self.maps(core, self.images(number, shape))
                 assert maps.shape == (number, core.channels, *core.geometry.shape)
                 assert torch.isfinite(maps).all()
+
+    def test_depths_have_the_declared_shapes_and_end_with_the_maps(self) -> None:
+        """`depth_maps` returns maps of the shapes that `depths` declares, of which the last are those of `forward`."""
+        core = self.build()
+        depths = core.depths
+        assert (depths[-1].channels, depths[-1].geometry) == (core.channels, core.geometry)
+        with torch.no_grad():
+            found = self.depth_maps(core, self.images())
+            last = self.maps(core, self.images())
+        shapes = [(3, declared.channels, *declared.geometry.shape) for declared in depths]
+        assert [tuple(maps.shape) for maps in found] == shapes
+        self._assert_close(found[-1], last)
 
     def test_gradients_reach_images_and_weights(self) -> None:
         """Gradients of the maps and of the penalty are finite, reach the images, and reach every weight."""
@@ -151,24 +170,29 @@ class CoreTests:
 
     def test_nothing_outside_the_receptive_field_matters(self) -> None:
         """A spot changes the map only where the declared receptive field contains the spot."""
-        core, geometry = self.build(), self.build().geometry
+        core = self.build()
         height, width = self.image_shape[1:]
-        rows, columns = geometry.centres()
         blank = torch.zeros(1, *self.image_shape)
         with torch.no_grad():
-            base = self.maps(core, blank)
+            base = self.depth_maps(core, blank)
             for row, column in ((height // 2, width // 2), (height // 4, 3 * width // 4)):
                 spot = blank.clone()
                 spot[:, :, row, column] = 3.0
-                change = (self.maps(core, spot) - base).abs().amax(dim=(0, 1)).numpy()
-                near = np.abs(rows - row)[:, None] <= (geometry.size[0] - 1) / 2 + 1e-6
-                near = near & (np.abs(columns - column)[None] <= (geometry.size[1] - 1) / 2 + 1e-6)
-                assert change[near].max() > 0, "a spot within the receptive field changes nothing"
-                outside = change[~near].max() if (~near).any() else 0.0
-                assert outside <= self.tolerance * change.max(), (
-                    f"a spot at row {row}, column {column} changes locations whose receptive field, as geometry declares it, does "
-                    "not contain it"
-                )
+                for before, after, depth in zip(base, self.depth_maps(core, spot), core.depths, strict=True):
+                    change = (after - before).abs().amax(dim=(0, 1)).numpy()
+                    self._assert_within(depth.geometry, change, row, column)
+
+    def _assert_within(self, geometry: MapGeometry, change: NDArray[np.float32], row: int, column: int) -> None:
+        """Fail if a spot changes locations whose receptive field does not contain it."""
+        rows, columns = geometry.centres()
+        near = np.abs(rows - row)[:, None] <= (geometry.size[0] - 1) / 2 + 1e-6
+        near = near & (np.abs(columns - column)[None] <= (geometry.size[1] - 1) / 2 + 1e-6)
+        assert change[near].max() > 0, "a spot within the receptive field changes nothing"
+        outside = change[~near].max() if (~near).any() else 0.0
+        assert outside <= self.tolerance * change.max(), (
+            f"a spot at row {row}, column {column} changes locations whose receptive field, as geometry declares it, does not "
+            "contain it"
+        )
 
     def test_locations_look_where_the_geometry_says(self) -> None:
         """The gradient of a location of the map, with respect to the image, peaks where `geometry` centres its receptive field."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import InputError, describe_type, is_out_of_memory, shortened
-from striate.models import Core, Encoder
+from striate.models import Core, Encoder, FeatureMaps, Readout
 from striate.models.penalties import valid_penalty
 from striate.registry import losses
 from striate.training.own_module import valid_rates
@@ -86,10 +86,18 @@ def _takes_images(model: nn.Module, batch: Batch) -> bool:
 def _check_components(encoder: Encoder, batch: Batch) -> None:
     """Raise `InputError` if a component returns something of another shape than it should."""
     core, readout = encoder.core, encoder.readout(batch.session)
-    maps = _maps(core, batch)
-    declared = (len(batch), core.channels, *core.geometry.shape)
-    says = ", as its attributes channels and geometry declare"
-    _check_shape(maps, declared, f"The core {core.settings.type!r} returned maps", says)
+    maps = _maps(core, batch, readout)
+    depths = core.depths if readout.uses_depths else (FeatureMaps(core.channels, core.geometry),)
+    attributes = "attribute depths declares" if readout.uses_depths else "attributes channels and geometry declare"
+    found = maps if readout.uses_depths and isinstance(maps, list | tuple) else [maps]
+    if len(found) != len(depths):
+        raise InputError(
+            f"depth_maps() of the core {core.settings.type!r} returned the maps of {len(found)} depths; its attribute depths declares "
+            f"{len(depths)}."
+        )
+    for each, declared in zip(found, depths, strict=True):
+        shape = (len(batch), declared.channels, *declared.geometry.shape)
+        _check_shape(each, shape, f"The core {core.settings.type!r} returned maps", f", as its {attributes}")
     shift = None
     if (shifter := encoder.shifter(batch.session)) is not None:
         shift = shifter(batch.pupil_center)
@@ -98,12 +106,13 @@ def _check_components(encoder: Encoder, batch: Batch) -> None:
     _check_shape(drive, (len(batch), readout.neurons), f"The readout {readout.settings.type!r} returned a drive")
 
 
-def _maps(core: Core, batch: Batch) -> Any:
-    """Return the maps of a core; raise `InputError` if it uses behaviour without saying so."""
+def _maps(core: Core, batch: Batch, readout: Readout) -> Any:
+    """Return the maps that a readout takes; raise `InputError` if the core uses behaviour without saying so."""
+    compute = core.depth_maps if readout.uses_depths else core
     if core.settings.uses_behavior:
-        return core(batch.images, batch.behavior)
+        return compute(batch.images, batch.behavior)
     try:
-        return core(batch.images)
+        return compute(batch.images)
     except (TypeError, AttributeError) as error:
         if not any(text in str(error) for text in ("NoneType", "'behavior'")):
             raise

@@ -77,8 +77,9 @@ def layer_by_layer(images: Tensor, first: tuple[Tensor, Tensor], hidden: Hidden,
 @given(cores())
 def test_agrees_with_plain_pytorch(core: tuple[Tensor, tuple[Tensor, Tensor], Hidden, bool]) -> None:
     before = core[0].clone()
-    maps = separable_core(*core)
-    assert maps is not None
+    found = separable_core(*core)
+    assert found is not None
+    [maps] = found
     torch.testing.assert_close(maps.double(), layer_by_layer(*core), rtol=1e-5, atol=1e-5)
     assert maps.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(core[0], before), "what is given is left alone"
@@ -90,10 +91,26 @@ def test_an_image_does_not_depend_on_those_beside_it(core: tuple[Tensor, tuple[T
     images, *rest = core
     maps = separable_core(images, *rest)
     assert maps is not None
-    for image, alone in zip(images, maps, strict=True):
+    for image, alone in zip(images, maps[0], strict=True):
         single = separable_core(image[None], *rest)
         assert single is not None
-        assert torch.equal(single[0], alone)
+        assert torch.equal(single[0][0], alone)
+
+
+@settings(deadline=None, max_examples=15)
+@given(cores())
+def test_the_maps_of_every_layer_are_those_of_shorter_cores(
+    core: tuple[Tensor, tuple[Tensor, Tensor], Hidden, bool],
+) -> None:
+    images, first, hidden, nonlinear = core
+    maps = separable_core(*core, every=True)
+    assert maps is not None
+    assert len(maps) == len(hidden) + 1
+    for depth, each in enumerate(maps):
+        shorter = separable_core(images, first, hidden[:depth], nonlinear)
+        assert shorter is not None
+        assert torch.equal(each, shorter[0])
+        assert each.is_contiguous(memory_format=torch.channels_last)
 
 
 def model(**changed: object) -> ConvolutionalCore:

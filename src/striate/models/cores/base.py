@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
-from striate.models.geometry import MapGeometry
+from striate.models.geometry import FeatureMaps, MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.penalties import no_penalty
 from striate.registry import Settings
@@ -107,6 +107,18 @@ class Core(nn.Module, ABC):
         Tensor, (B, C, H, W)
             Feature maps: C is ``channels``, and H and W are those of ``geometry``.
         """
+
+    @property
+    def depths(self) -> tuple[FeatureMaps, ...]:
+        """Number and geometry of the maps at each depth, from the first to the last, which are those of `forward`.
+
+        By default there is one depth. A core that offers more overrides this property and `depth_maps`.
+        """
+        return (FeatureMaps(self.channels, self.geometry),)
+
+    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+        """Compute the feature maps of all `depths`, for readouts that combine several; arguments as those of `forward`."""
+        return [self(images) if behavior is None else self(images, behavior)]
 
     def regulariser(self) -> Tensor:
         """Return the penalty that is added to the loss, a scalar; 0 for a frozen core."""

@@ -43,18 +43,18 @@ def drop_path_probabilities(last: float, blocks: int) -> list[float]:
     return [last * number / (blocks - 1) for number in range(blocks)] if blocks > 1 else [last]
 
 
-def stacked_geometry(geometry: MapGeometry, input_kernel: int, hidden_kernel: int, layers: int) -> MapGeometry:
-    """Return the geometry after a convolution without padding, and further ones that keep the size of the map.
+def stacked_geometries(geometry: MapGeometry, input_kernel: int, hidden_kernel: int, layers: int) -> list[MapGeometry]:
+    """Return the geometry after a convolution without padding, and after each further one, which keeps the size of the map.
 
     Examples
     --------
-    >>> stacked_geometry(MapGeometry.identity(36, 64), 9, 7, 4).shape
-    (28, 56)
+    >>> [geometry.size for geometry in stacked_geometries(MapGeometry.identity(36, 64), 9, 7, 3)]
+    [(9.0, 9.0), (15.0, 15.0), (21.0, 21.0)]
     """
-    geometry = geometry.convolved(input_kernel)
+    found = [geometry.convolved(input_kernel)]
     for _ in range(layers - 1):
-        geometry = geometry.convolved(hidden_kernel, padding=hidden_kernel // 2)
-    return geometry
+        found.append(found[-1].convolved(hidden_kernel, padding=hidden_kernel // 2))
+    return found
 
 
 def check_kernel(name: str, size: int, height: int, width: int) -> None:

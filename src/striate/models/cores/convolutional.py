@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.models.cores.base import Core, CoreSettings
-from striate.models.cores.building_blocks import check_kernel, check_odd, stacked_geometry
-from striate.models.geometry import MapGeometry
+from striate.models.cores.building_blocks import check_kernel, check_odd, stacked_geometries
+from striate.models.geometry import FeatureMaps, MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.kernels.batchnorm_elu import normalised_elu
 from striate.models.kernels.depthwise_conv import depthwise
@@ -70,9 +70,9 @@ class ConvolutionalSettings(CoreSettings):
         check_odd("hidden_kernel_size", self.hidden_kernel_size)
         return self
 
-    def layers_geometry(self, geometry: MapGeometry) -> MapGeometry:
-        """Return the geometry of the maps of the last layer, if those of the input have the given one."""
-        return stacked_geometry(geometry, self.input_kernel_size, self.hidden_kernel_size, self.layers)
+    def layer_geometries(self, geometry: MapGeometry) -> list[MapGeometry]:
+        """Return the geometry of the maps of each layer, if those of the input have the given one."""
+        return stacked_geometries(geometry, self.input_kernel_size, self.hidden_kernel_size, self.layers)
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise `InputError` if the kernels of the first layer are larger than the images."""
@@ -194,20 +194,34 @@ class ConvolutionalCore(Core):
     @property
     def geometry(self) -> MapGeometry:
         """Shape of the feature maps, and where each of their locations looks in the image."""
-        return self.settings.layers_geometry(MapGeometry.identity(*self.inputs.image_shape[1:]))
+        return self.depths[-1].geometry
+
+    @property
+    def depths(self) -> tuple[FeatureMaps, ...]:
+        """The maps of each layer."""
+        geometries = self.settings.layer_geometries(MapGeometry.identity(*self.inputs.image_shape[1:]))
+        return tuple(FeatureMaps(self.channels, each) for each in geometries)
 
     def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
-        fused = self._fused_forward(images)
-        if fused is not None:
-            return fused
+        if (fused := self._fused_maps(images, every=False)) is not None:
+            return fused[0]
         maps = images.contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
             maps = layer(maps)
         return maps
 
-    def _fused_forward(self, images: Tensor) -> Tensor | None:
-        """Compute the maps with a fused kernel; None if there is none, or hooks or gradients need intermediate maps."""
+    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+        """Compute the feature maps of each layer."""
+        if (fused := self._fused_maps(images, every=True)) is not None:
+            return fused
+        found = [images.contiguous(memory_format=torch.channels_last)]
+        for layer in self.layers:
+            found.append(layer(found[-1]))
+        return found[1:]
+
+    def _fused_maps(self, images: Tensor, *, every: bool) -> list[Tensor] | None:
+        """Compute the maps of the last or of every layer with a fused kernel; None if there is none, or hooks or gradients need intermediate maps."""
         has_hooks = any(module._forward_hooks or module._forward_pre_hooks for module in self.layers.modules())
         separable = self.settings.depth_separable or len(self.layers) == 1
         if self.training or torch.is_grad_enabled() or has_hooks or not separable:
@@ -217,7 +231,7 @@ class ConvolutionalCore(Core):
         for layer in hidden:
             before, spatial, _ = layer.convolutions()
             parts.append((before.weight, spatial.weight, *layer.folded_weights()))
-        return separable_core(images, first.folded_weights(), parts, self.settings.nonlinear)
+        return separable_core(images, first.folded_weights(), parts, self.settings.nonlinear, every)
 
     def regulariser(self) -> Tensor:
         """Return the `laplace_penalty` of the first layer, a scalar; 0 for a frozen core."""

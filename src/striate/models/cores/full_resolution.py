@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from striate.models.cores.base import Core
 from striate.models.cores.building_blocks import check_kernel
 from striate.models.cores.convolutional import ConvolutionalCore, ConvolutionalSettings
-from striate.models.geometry import MapGeometry
+from striate.models.geometry import FeatureMaps, MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.kernels.batchnorm_elu import normalised_elu
 from striate.models.penalties import laplace_penalty, no_penalty
@@ -104,13 +104,27 @@ class FullResolutionCore(Core):
     @property
     def geometry(self) -> MapGeometry:
         """Shape of the feature maps, and where each of their locations looks in the image."""
-        return self.settings.layers_geometry(self.settings.stem_geometry(*self.inputs.image_shape[1:]))
+        return self.depths[-1].geometry
+
+    @property
+    def depths(self) -> tuple[FeatureMaps, ...]:
+        """The maps of the stem, and those of each layer after it."""
+        stem = self.settings.stem_geometry(*self.inputs.image_shape[1:])
+        layers = (FeatureMaps(self.channels, each) for each in self.settings.layer_geometries(stem))
+        return FeatureMaps(self.settings.stem_channels, stem), *layers
 
     def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
-        reduced = self.stem(images.contiguous(memory_format=torch.channels_last))
-        maps: Tensor = self.body(normalised_elu(reduced, self.stem_norm))
+        maps: Tensor = self.body(self._reduced(images))
         return maps
+
+    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+        """Compute the maps of the stem, and those of each layer after it."""
+        reduced = self._reduced(images)
+        return [reduced, *self.body.depth_maps(reduced)]
+
+    def _reduced(self, images: Tensor) -> Tensor:
+        return normalised_elu(self.stem(images.contiguous(memory_format=torch.channels_last)), self.stem_norm)
 
     def regulariser(self) -> Tensor:
         """Return the `laplace_penalty` of the stem, a scalar; 0 for a frozen core."""

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from striate.models.cores.base import Core, CoreSettings
 from striate.models.cores.building_blocks import check_kernel, check_odd, drop_path, drop_path_probabilities
-from striate.models.geometry import MapGeometry
+from striate.models.geometry import FeatureMaps, MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.registry import cores
 
@@ -217,17 +217,28 @@ class InvertedResidualCore(Core):
     @property
     def geometry(self) -> MapGeometry:
         """Shape of the feature maps, and where each location looks; by squeeze and excitation it sees a little of the whole image."""
+        return self.depths[-1].geometry
+
+    @property
+    def depths(self) -> tuple[FeatureMaps, ...]:
+        """The maps of each block."""
         settings, image = self.settings, MapGeometry.identity(*self.inputs.image_shape[1:])
         geometry = image.convolved(settings.stem_kernel_size, stride=settings.stem_stride)
-        kernel = settings.kernel_size
-        for stride in settings.strides:
+        kernel, found = settings.kernel_size, []
+        for channels, stride in zip(settings.channels, settings.strides, strict=True):
             geometry = geometry.convolved(kernel, stride=stride, padding=kernel // 2)
-        if settings.squeeze_reduction == 0:
-            return geometry
-        height, width = self.inputs.image_shape[1:]
-        return MapGeometry(geometry.shape, geometry.stride, geometry.offset, (2.0 * height, 2.0 * width))
+            seen = geometry.of_whole_image(*image.shape) if settings.squeeze_reduction else geometry
+            found.append(FeatureMaps(channels, seen))
+        return tuple(found)
 
     def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last block, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
         maps: Tensor = self.blocks(self.stem(images.contiguous(memory_format=torch.channels_last)))
         return maps
+
+    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+        """Compute the feature maps of each block."""
+        found = [self.stem(images.contiguous(memory_format=torch.channels_last))]
+        for block in self.blocks:
+            found.append(block(found[-1]))
+        return found[1:]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from striate.models.cores.base import Core, CoreSettings
 from striate.models.cores.building_blocks import check_odd
-from striate.models.geometry import MapGeometry
+from striate.models.geometry import FeatureMaps, MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.kernels.batchnorm_elu import normalised_elu
 from striate.models.penalties import laplace_penalty, no_penalty
@@ -108,16 +108,26 @@ class MinimodelCore(Core):
     @property
     def geometry(self) -> MapGeometry:
         """Shape of the feature maps, and where each of their locations looks in the image."""
+        return self.depths[-1].geometry
+
+    @property
+    def depths(self) -> tuple[FeatureMaps, ...]:
+        """The pooled maps of the first layer, and those of the second."""
         first, second, pool = self.settings.input_kernel_size, self.settings.hidden_kernel_size, self.settings.pool
         image = MapGeometry.identity(*self.inputs.image_shape[1:])
         pooled = image.convolved(first, padding=first // 2).convolved(pool, stride=pool)
-        return pooled.convolved(second, padding=second // 2)
+        last = pooled.convolved(second, padding=second // 2)
+        return FeatureMaps(self.settings.input_channels, pooled), FeatureMaps(self.channels, last)
 
     def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute the feature maps, (B, channels, height / pool, width / pool), from standardised inputs, (B, C, height, width)."""
+        return self.depth_maps(images)[-1]
+
+    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+        """Compute the pooled maps of the first layer, and those of the second."""
         maps = self.first(images.contiguous(memory_format=torch.channels_last))
-        maps = self.pool(normalised_elu(maps, self.first_norm))
-        return normalised_elu(self.second(maps), self.second_norm)
+        pooled = self.pool(normalised_elu(maps, self.first_norm))
+        return [pooled, normalised_elu(self.second(pooled), self.second_norm)]
 
     def regulariser(self) -> Tensor:
         """Return the `laplace_penalty` of the first layer, a scalar; 0 for a frozen core."""

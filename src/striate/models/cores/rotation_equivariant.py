@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.models.cores.base import Core, CoreSettings
-from striate.models.cores.building_blocks import check_kernel, check_odd, stacked_geometry
-from striate.models.geometry import MapGeometry
+from striate.models.cores.building_blocks import check_kernel, check_odd, stacked_geometries
+from striate.models.geometry import FeatureMaps, MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.penalties import laplace_penalty, no_penalty
 from striate.registry import cores
@@ -253,8 +253,14 @@ class RotationEquivariantCore(Core):
     @property
     def geometry(self) -> MapGeometry:
         """Shape of the feature maps, and where each of their locations looks in the image."""
+        return self.depths[-1].geometry
+
+    @property
+    def depths(self) -> tuple[FeatureMaps, ...]:
+        """The maps of each layer."""
         settings, image = self.settings, MapGeometry.identity(*self.inputs.image_shape[1:])
-        return stacked_geometry(image, settings.input_kernel_size, settings.hidden_kernel_size, settings.layers)
+        kernels = settings.input_kernel_size, settings.hidden_kernel_size
+        return tuple(FeatureMaps(self.channels, each) for each in stacked_geometries(image, *kernels, settings.layers))
 
     def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
@@ -262,6 +268,13 @@ class RotationEquivariantCore(Core):
         for layer in self.layers:
             maps = layer(maps)
         return maps
+
+    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+        """Compute the feature maps of each layer."""
+        found = [images]
+        for layer in self.layers:
+            found.append(layer(found[-1]))
+        return found[1:]
 
     def regulariser(self) -> Tensor:
         """Return the `laplace_penalty` of the filters of the first layer, a scalar; 0 for a frozen core."""

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from striate.models.cores.base import Core, CoreSettings
 from striate.models.cores.building_blocks import check_kernel, drop_path, drop_path_probabilities
-from striate.models.geometry import MapGeometry
+from striate.models.geometry import FeatureMaps, MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.models.penalties import no_penalty
 from striate.registry import cores
@@ -269,20 +269,39 @@ class ViTCore(Core):
     @property
     def geometry(self) -> MapGeometry:
         """Where the patches lie; by attention each location sees the whole image."""
-        grid = self._grid
-        height, width = self.inputs.image_shape[1:]
-        return MapGeometry(grid.shape, grid.stride, grid.offset, (2.0 * height, 2.0 * width))
+        return self._grid.of_whole_image(*self.inputs.image_shape[1:])
+
+    @property
+    def depths(self) -> tuple[FeatureMaps, ...]:
+        """The patch tokens after each block."""
+        return (FeatureMaps(self.channels, self.geometry),) * self.settings.blocks
 
     def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
         """Compute the feature maps, (B, channels, H, W), from standardised inputs, (B, C, height, width), and behaviour, (B, K)."""
         tokens = self.embedding(images)
         for block in self.blocks:
-            if self.settings.checkpoint and self.training and torch.is_grad_enabled():
-                tokens = checkpoint(block, tokens, behavior, use_reentrant=False)
-            else:
-                tokens = block(tokens, behavior)
+            tokens = self._after(block, tokens, behavior)
+        return self._as_maps(tokens)
+
+    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+        """Compute the feature maps of each block."""
+        tokens = [self.embedding(images)]
+        for block in self.blocks:
+            tokens.append(self._after(block, tokens[-1], behavior))
+        return [self._as_maps(each) for each in tokens[1:]]
+
+    def _after(self, block: nn.Module, tokens: Tensor, behavior: Tensor | None) -> Tensor:
+        """Return the tokens after a block."""
+        if self.settings.checkpoint and self.training and torch.is_grad_enabled():
+            after: Tensor = checkpoint(block, tokens, behavior, use_reentrant=False)
+        else:
+            after = block(tokens, behavior)
+        return after
+
+    def _as_maps(self, tokens: Tensor) -> Tensor:
+        """Return the tokens of the patches as maps."""
         patches = tokens[:, len(self.embedding.learnt) :]
-        maps: Tensor = patches.transpose(1, 2).unflatten(2, self._grid.shape)
+        maps: Tensor = patches.transpose(1, 2).unflatten(2, self._grid.shape)  # type: ignore[no-untyped-call]
         return maps
 
     def regulariser(self) -> Tensor:

@@ -15,8 +15,9 @@ def separable_core(
     first: tuple[Tensor, Tensor],
     hidden: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]],
     nonlinear: bool,
-) -> Tensor | None:
-    """Compute the feature maps of a core; None if the fused kernel does not support it.
+    every: bool = False,
+) -> list[Tensor] | None:
+    """Compute the feature maps of the last layer of a core, or of every layer; None if the fused kernel does not support it.
 
     The first layer is a convolution without padding. Each hidden layer is a pointwise, a depthwise and a pointwise
     convolution with padding that keeps the size of the maps. A bias and, in a nonlinear core, an ELU follow each layer.
@@ -31,10 +32,12 @@ def separable_core(
         Weights of the three convolutions of each hidden layer, and the bias of the last one; k is odd.
     nonlinear
         Whether an ELU follows each layer.
+    every
+        Whether the maps of every layer are returned, instead of those of the last one alone.
 
     Returns
     -------
-    Tensor, (B, C, H, W), channels-last, or None
+    list of (B, C, H, W), channels-last, or None
         None unless the device is a CPU with AVX2 or AVX-512, the data type is float32, the number of channels is a
         multiple of 64 (AVX-512) or 16 (AVX2), the backend is ``"auto"``, and numba works.
 
@@ -56,7 +59,7 @@ def separable_core(
     def stacked(part: int, *shape: int) -> Tensor:
         return torch.stack([layer[part].reshape(shape) for layer in hidden]) if hidden else weight.new_empty(0, *shape)
 
-    maps: Tensor = kernels.core(
+    maps: list[Tensor] = kernels.core(
         images,
         *first,
         stacked(0, channels, channels),
@@ -64,5 +67,6 @@ def separable_core(
         stacked(2, channels, channels),
         stacked(3, channels),
         nonlinear,
+        every,
     )
     return maps

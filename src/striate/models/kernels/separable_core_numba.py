@@ -85,25 +85,26 @@ def _core_loop(
 ) -> None:
     """Forward pass of all images.
 
-    Images are (B, planes, h, w), `out` is (B, H, W, C). Weights have their output channels last: `first`
+    Images are (B, planes, h, w), `out` is (1, B, H, W, C) for the maps of the last layer, or (1 + layers, B, H, W, C) for those of
+    every layer. Weights have their output channels last: `first`
     (planes, k, k, C); `before` and `after`, the point-wise ones of each hidden layer, (layers, C, C); `spatial`
     (layers, C / lanes, k, k, lanes). Each thread has `padded` (2, C / lanes, H + k − 1, W + k − 1, lanes), zero on the
     border, for the maps between the point-wise and the depth-wise convolutions, and `rows` (2, W · C).
     """
     planes, pixels = images.shape[1], images.shape[3]
     side, channels = first.shape[1], first.shape[3]
-    height, width = out.shape[1], out.shape[2]
+    every, height, width = out.shape[0] > 1, out.shape[2], out.shape[3]
     layers, groups, kernel = spatial.shape[0], spatial.shape[1], spatial.shape[2]
     wide = width + kernel - 1
     s_group, s_row, inside = (height + kernel - 1) * wide * LANES, wide * LANES, (kernel // 2) * (wide + 1) * LANES
     nothing = np.zeros(channels, np.float32)
     for image in numba.prange(images.shape[0]):
         b, thread = np.int64(image), numba.get_thread_id()  # type: ignore[attr-defined]
-        seen, shown = images[b].ctypes.data, out[b].ctypes.data
+        seen, shown = images[b].ctypes.data, out[0, b].ctypes.data
         maps = padded[thread, 0].ctypes.data, padded[thread, 1].ctypes.data
         summed, row = rows[thread, 0].ctypes.data, rows[thread, 1].ctypes.data
         for y in range(height):
-            result = row if layers else shown + 4 * y * width * channels
+            result = row if layers and not every else shown + 4 * y * width * channels
             sizes, strides = (planes, side, side), (images.shape[2] * pixels, pixels, 1)
             _product(
                 seen + 4 * y * pixels,
@@ -121,7 +122,7 @@ def _core_loop(
             )
             if layers:
                 _product(
-                    row,
+                    result,
                     (1, 1, channels),
                     (0, 0, 1),
                     channels,
@@ -137,6 +138,8 @@ def _core_loop(
         for layer in range(layers):
             source, target = maps[layer % 2], maps[(layer + 1) % 2]
             last = layer == layers - 1
+            if every:
+                shown = out[layer + 1, b].ctypes.data
             for y in range(height):
                 for group in range(groups):
                     _sum(
@@ -147,7 +150,7 @@ def _core_loop(
                         spatial[layer, group].ctypes.data,
                         summed + 4 * group * width * LANES,
                     )
-                result = shown + 4 * y * width * channels if last else row
+                result = shown + 4 * y * width * channels if last or every else row
                 _product(
                     summed,
                     (1, groups, LANES),
@@ -164,7 +167,7 @@ def _core_loop(
                 )
                 if not last:
                     _product(
-                        row,
+                        result,
                         (1, 1, channels),
                         (0, 0, 1),
                         channels,
@@ -191,8 +194,9 @@ def core(
     after: Tensor,
     bias: Tensor,
     nonlinear: bool,
-) -> Tensor:
-    """Maps (B, C, H, W), channels-last, of images (B, planes, h, w).
+    every: bool = False,
+) -> list[Tensor]:
+    """Maps of the last layer, or of every layer, each (B, C, H, W), channels-last, of images (B, planes, h, w).
 
     Weights are PyTorch's: `first` (C, planes, k, k); those of the hidden layers, if any, stacked: `before` and `after`
     (layers, C, C), output channels first, `spatial` (layers, C, k, k). `bias` is that of `after`.
@@ -200,11 +204,11 @@ def core(
     channels, side = first.shape[0], first.shape[2]
     layers, kernel = len(spatial), spatial.shape[-1]
     height, width = images.shape[2] - side + 1, images.shape[3] - side + 1
-    out = images.new_empty((len(images), height, width, channels))
+    out = images.new_empty((1 + layers if every else 1, len(images), height, width, channels))
     spatial = spatial.reshape(layers, channels // LANES, LANES, kernel, kernel).permute(0, 1, 3, 4, 2)
     with threads() as number:
         shape = (number, 2, channels // LANES, height + kernel - 1, width + kernel - 1, LANES)
         padded, rows = images.new_zeros(shape), images.new_empty((number, 2, width * channels))
         weights = first.permute(1, 2, 3, 0), first_bias, before.mT, spatial, after.mT, bias
         _core(array(images), *map(array, weights), nonlinear, padded.numpy(), rows.numpy(), out.numpy())
-    return out.permute(0, 3, 1, 2)
+    return list(out.permute(0, 1, 4, 2, 3))

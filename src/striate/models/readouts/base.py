@@ -1,7 +1,6 @@
 """Base class of readouts."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,25 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from striate.errors import InputError
-from striate.models.geometry import MapGeometry
+from striate.models.geometry import FeatureMaps
 from striate.models.penalties import no_penalty
 from striate.registry import Settings
-
-
-@dataclass(frozen=True)
-class FeatureMaps:
-    """What a core gives to readouts.
-
-    Attributes
-    ----------
-    channels
-        Number of feature maps.
-    geometry
-        Shape of the maps, and where each location looks in the image.
-    """
-
-    channels: int
-    geometry: MapGeometry
 
 
 class Readout(nn.Module, ABC):
@@ -52,12 +35,16 @@ class Readout(nn.Module, ABC):
         Number of neurons, N.
     uses_shift
         Whether `forward` takes the shift of a shifter.
+    uses_depths
+        Whether `forward` takes the maps of each depth of the core, a list, instead of those of the last one alone. ``maps.depths``
+        has their shapes.
     bias : (N,) or None
         Bias of each neuron, if there is one; training can initialise it from the mean responses.
 
     Examples
     --------
     >>> import torch
+    >>> from striate.models import MapGeometry
     >>> class MeanReadout(Readout):
     ...     def __init__(self, settings, coordinates, maps):
     ...         super().__init__(settings, coordinates, maps)
@@ -71,6 +58,7 @@ class Readout(nn.Module, ABC):
     """
 
     uses_shift: bool = False
+    uses_depths: bool = False
     bias: Tensor | None
 
     def __init__(self, settings: Settings, coordinates: NDArray[Any], maps: FeatureMaps) -> None:
@@ -86,7 +74,7 @@ class Readout(nn.Module, ABC):
         Parameters
         ----------
         maps : (B, C, H, W)
-            Feature maps of the core.
+            Feature maps of the core; a list of them, one entry for each depth, if `uses_depths`.
         shift : (B, 2), optional
             Horizontal and vertical shift of all receptive fields, in units of half the map; given only if `uses_shift`.
         neurons : (M,), optional

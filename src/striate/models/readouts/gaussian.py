@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from striate.models.geometry import FeatureMaps
 from striate.models.kernels import sample_and_project
 from striate.models.readouts.adaptive_l1 import AdaptiveL1, feature_penalty
-from striate.models.readouts.base import FeatureMaps, Readout, valid_coordinates
+from striate.models.readouts.base import Readout, valid_coordinates
 from striate.registry import Settings, readouts
 
 _BORDER = 0.95  # largest initial position: the position network ends with a hyperbolic tangent, which never reaches 1

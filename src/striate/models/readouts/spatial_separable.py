@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from striate.models.geometry import FeatureMaps
 from striate.models.readouts.adaptive_l1 import AdaptiveL1, feature_penalty
-from striate.models.readouts.base import FeatureMaps, Readout
+from striate.models.readouts.base import Readout
 from striate.registry import Settings, readouts
 
 _SMALLEST = 1e-8  # of the sum of a profile, whose centre is computed
