@@ -30,6 +30,7 @@ ROOMS = (
     "training",
     "submissions",
     "report",
+    "sweeps",
     "competition",
     "portal",
     "reproduce",
