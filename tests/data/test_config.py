@@ -38,6 +38,7 @@ EFFECTS: dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[Loaders], Any
         lambda x: first(x).images.sum().item(),
     ),
     "pupil_center": ({"pupil_center": True}, {}, lambda x: first(x).pupil_center is None),
+    "context": ({"behavior": True, "context": {}}, {"behavior": True}, lambda x: first(x).context is None),
     "image_size": ({"image_size": (9, 16)}, {}, lambda x: first(x).images.shape),
     "areas": ({"areas": ["LM"]}, {}, lambda x: x.unit_ids.tolist()),
     "layers": ({"layers": ["L4"]}, {}, lambda x: x.unit_ids.tolist()),

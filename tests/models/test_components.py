@@ -139,6 +139,17 @@ class TestOffset(ModulatorTests):
     settings = {"type": "offset"}
 
 
+class TestSlowGain(ModulatorTests):
+    settings = {"type": "slow_gain", "time_constants": [2.0], "drift_trials": 7.0, "latents": 2}
+    other_values = {"time_constants": [2.0, 5.0]}
+
+
+class TestDrift(ModulatorTests):
+    settings = {"type": "slow_gain", "time_constants": [], "drift_trials": 5.0, "past_only": True}
+    other_values = {"time_constants": [2.0, 5.0]}
+    without_effect = frozenset({"past_only", "l2_weight"})
+
+
 class TestELU(NonlinearityTests):
     settings = {"type": "elu"}
 

@@ -79,6 +79,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
 TOGETHER = {"data.pupil_center": {"model.shifter": True}}  # neither is allowed without the other
 ELSEWHERE = {
     "data.cache_gib",  # where the data wait: see tests/data
+    "data.context",  # see tests/data/test_context.py
     "data.augmentations",  # see tests/data/test_augmentations.py
     "plugins",  # see test_plugins
     "optimiser.modulators.learning_rate_factor",  # a part that the default encoder does not have: see test_optimisers

@@ -1,6 +1,8 @@
 from .augmentations import Augmentation as Augmentation
 from .batch import Batch as Batch
 from .config import DataSettings as DataSettings
+from .context import Context as Context
+from .context_settings import ContextSettings as ContextSettings
 from .dataloaders import Loaders as Loaders
 from .dataloaders import SessionLoaders as SessionLoaders
 from .dataloaders import loaders as loaders

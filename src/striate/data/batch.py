@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from striate.data.context import Context
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Batch:
@@ -35,6 +37,8 @@ class Batch:
         Standardised behaviour; None if it is not an input.
     pupil_center : (B, 2) float32, or None
         Standardised eye position; None if it is not an input.
+    context : Context, or None
+        What is known of the trials from their neighbours in the session; None if the settings do not ask for it.
     neurons : (M,) int64, or None
         Indices of the neurons that a model predicts; None for all. Responses are those of all neurons.
 
@@ -56,6 +60,7 @@ class Batch:
     behavior: Tensor | None = None
     pupil_center: Tensor | None = None
     neurons: Tensor | None = None
+    context: Context | None = None
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
@@ -127,4 +132,5 @@ class Batch:
             responses=responses,
             behavior=behavior,
             pupil_center=pupil_center,
+            context=None if self.context is None else self.context.map(function),
         )

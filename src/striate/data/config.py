@@ -12,6 +12,7 @@ from pydantic.functional_validators import BeforeValidator
 
 from striate._internal.renamed_settings import renamed_setting_hint
 from striate.benchmarks.spec_tables import Stimulus
+from striate.data.context_settings import ContextSettings
 from striate.errors import InputError, describe_type, listed, nearest
 from striate.registry import Part, Settings, augmentations
 
@@ -65,6 +66,9 @@ class DataSettings(BaseModel):
         modulators take behaviour use them.
     pupil_center
         Whether to include the standardised eye position in each batch (2022: ``include_eye_position``).
+    context
+        What batches say of the trials before and after each trial: the table ``[data.context]``; see `ContextSettings`. By default
+        nothing.
     image_size
         Height and width, in pixels, that images are rescaled to, by bilinear interpolation with half-pixel centres and
         without anti-aliasing. ``"benchmark"`` is the size that the benchmark of the recordings names (``stimulus.input_size``, in
@@ -107,6 +111,7 @@ class DataSettings(BaseModel):
     behavior: bool = False
     behavior_planes: bool = True
     pupil_center: bool = False
+    context: ContextSettings | None = None
     image_size: _ImageSize = OF_BENCHMARK
     areas: _Names | None = None
     layers: _Names | None = None
@@ -152,6 +157,11 @@ class DataSettings(BaseModel):
                 raise InputError(f"{exact} already says exactly which ones to keep: drop it, or drop {given[0]}.")
         if not self.behavior_planes and not self.behavior:
             raise InputError("behavior_planes = false has an effect only with behavior = true: set that too.")
+        if self.context is not None and not self.behavior:
+            raise InputError(
+                "The context of trials is the behaviour around them, but data.behavior is false: set data.behavior = true, or leave the "
+                "table [data.context] out."
+            )
         for seed, count in (("neuron_seed", "neurons"), ("image_seed", "training_images")):
             if getattr(self, seed) != 0 and getattr(self, count) is None:
                 raise InputError(f"{seed} has an effect only where {count} says how many to draw: give {count} too.")
@@ -197,6 +207,11 @@ def data_settings(settings: DataSettings | Mapping[str, Any] | None, overrides: 
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "extra_forbidden" and key == "context":
+            unknown = str(first["loc"][-1])
+            raise InputError(
+                f"Data settings: the table context has no key {unknown!r}: {nearest(unknown, ContextSettings.model_fields)}."
+            ) from error
         if first["type"] == "extra_forbidden" and len(first["loc"]) > 1:  # a key of an augmentation
             table = {**base, **overrides}[key][first["loc"][1]]
             valid = augmentations[table["type"]].settings.model_fields

@@ -72,6 +72,8 @@ class Loaders(Mapping[str, TrialLoader]):
         Number of behaviour variables in a batch; 0 if behaviour is not an input.
     behavior_planes
         How many channels of the inputs, the last ones, are constant planes of behaviour.
+    context_size
+        Number of variables of the context of a trial; 0 if batches have none.
 
     Examples
     --------
@@ -90,6 +92,7 @@ class Loaders(Mapping[str, TrialLoader]):
         self.input_shape = self._prepared.input_shape
         self.behavior_size = self._prepared.behavior_size
         self.behavior_planes = self._prepared.behavior_planes
+        self.context_size = self._prepared.context_size
         self._augmentations = Augmentations(
             settings.augmentations, (self._prepared.image_channels, *self._prepared.image_size)
         )
@@ -307,6 +310,11 @@ class SessionLoaders(Mapping[str, Loaders]):
     def behavior_planes(self) -> int:
         """How many channels of the inputs, the last ones, are constant planes of behaviour."""
         return next(iter(self.values())).behavior_planes
+
+    @property
+    def context_size(self) -> int:
+        """Number of variables of the context of a trial; 0 if batches have none."""
+        return next(iter(self.values())).context_size
 
     @property
     def coordinates(self) -> dict[str, NDArray[np.float64]]:

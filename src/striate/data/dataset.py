@@ -64,7 +64,8 @@ class TrialDataset(Dataset[Batch]):
         images, behavior, pupil_center = self._prepared.inputs(index)
         responses = self._prepared.responses(index) if self.with_responses else None
         where = torch.from_numpy(index).to(images.device)
-        return Batch(self.session, self.tier, where, images, responses, behavior, pupil_center)
+        context = self._prepared.context(index)
+        return Batch(self.session, self.tier, where, images, responses, behavior, pupil_center, context=context)
 
 
 class TrialLoader(DataLoader[Batch]):

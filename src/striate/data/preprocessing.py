@@ -14,6 +14,7 @@ from torch import Tensor
 from striate._internal.progress_bars import progress_bar
 from striate.benchmarks.image_sizes import distorts, same_proportions
 from striate.data.config import DataSettings
+from striate.data.context import Context, ContextReader
 from striate.data.memory_budget import Budget, MappedArray
 from striate.data.raw_images import model_images
 from striate.data.standardisation import Standardisation
@@ -86,6 +87,9 @@ class PreparedRecording:
             self._behavior = self._on_device(standardisation.behavior(recording.behavior))
         if settings.pupil_center:
             self._pupil_center = self._on_device(standardisation.pupil_center(recording.pupil_center))
+        self._context: ContextReader | None = None
+        if settings.context is not None:
+            self._context = ContextReader(recording, settings.context, self._centred_states(recording))
 
     @property
     def standardisation(self) -> Standardisation:
@@ -106,6 +110,11 @@ class PreparedRecording:
     def behavior_planes(self) -> int:
         """Number of constant channels of behaviour, which follow the channels of the image."""
         return self.behavior_size if self._append_behavior else 0
+
+    @property
+    def context_size(self) -> int:
+        """Number of variables of the context of a trial; 0 if there is none."""
+        return 0 if self._context is None else self._context.size
 
     def cache_images(self, image_ids: pd.Series[Any], rows: Rows, budget: Budget) -> None:
         """Prepare and cache the images of the given trials, if the memory limit allows it.
@@ -165,6 +174,20 @@ class PreparedRecording:
         if behavior is not None and self._append_behavior:
             images = _append_channels(images, behavior[:, :, None, None].expand(-1, -1, *self.image_size))
         return images, behavior, pupil_center
+
+    def context(self, rows: Rows) -> Context | None:
+        """Return the context of the given trials; None if the settings do not ask for it."""
+        return None if self._context is None else self._context.read(rows)
+
+    def _centred_states(self, recording: Recording) -> Tensor:
+        """Return behaviour and eye position of every trial, (T, K), without the mean of the session."""
+        method, statistics = self._standardisation, recording.statistics
+        behavior = method.behavior(recording.behavior) - method.behavior(np.asarray(statistics["behavior"].mean)[None])
+        states = [self._on_device(behavior)]  # the eye position is centred as it is standardised, if it is
+        if self._pupil_center is not None:
+            eye = method.pupil_center(np.asarray(statistics["pupil_center"].mean)[None])
+            states.append(self._pupil_center - self._on_device(eye))
+        return torch.cat(states, dim=1)
 
     def responses(self, rows: Rows) -> Tensor:
         """Return the standardised responses of the selected neurons, shape (B, N)."""

@@ -13,6 +13,7 @@ from .geometry import MapGeometry as MapGeometry
 from .inputs import ModelInputs as ModelInputs
 from .modulators import GainModulator as GainModulator
 from .modulators import Modulator as Modulator
+from .modulators import ModulatorSettings as ModulatorSettings
 from .modulators import OffsetModulator as OffsetModulator
 from .nonlinearities import Nonlinearity as Nonlinearity
 from .readouts import GaussianReadout as GaussianReadout

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 from striate import registry
 from striate.errors import InputError
 from striate.models.cores.base import CoreSettings
+from striate.models.modulators.base import ModulatorSettings
 from striate.registry import Part, Settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class EncoderSettings(ModelSettings):
     nonlinearity
         Function from the drive of a neuron to its rate; by default ``"elu"``.
     modulators
-        Changes of the responses of each recording by behaviour, in this order; by default none.
+        Changes of the responses of each recording by behaviour or by the context of trials, in this order; by default none.
     shifter
         Shifter of each recording. In a recipe, ``false`` means no shifter and ``true`` the default one, ``"mlp"``
         (2022: ``shifter``).
@@ -61,7 +62,7 @@ class EncoderSettings(ModelSettings):
     nonlinearity: Annotated[Settings, Part(registry.nonlinearities)] = Field(
         default_factory=registry.nonlinearities.default_settings
     )
-    modulators: tuple[Annotated[Settings, Part(registry.modulators)], ...] = ()
+    modulators: tuple[Annotated[ModulatorSettings, Part(registry.modulators)], ...] = ()
     shifter: Annotated[
         Annotated[Settings, Part(registry.shifters)] | None,
         BeforeValidator(_table_or_none),
@@ -71,7 +72,12 @@ class EncoderSettings(ModelSettings):
     @property
     def uses_behavior(self) -> bool:
         """Whether the core or a modulator takes behaviour."""
-        return bool(self.modulators) or self.core.uses_behavior
+        return self.core.uses_behavior or any(each.uses_behavior for each in self.modulators)
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether a modulator takes the context of trials."""
+        return any(each.uses_context for each in self.modulators)
 
     def check_data(self, data: "DataSettings") -> None:
         """Check that the inputs that the encoder uses are loaded, and that no input is loaded in vain.
@@ -92,19 +98,34 @@ class EncoderSettings(ModelSettings):
                 "data.pupil_center = false."
             )
         if self.uses_behavior and not data.behavior:
-            user = (
-                f"[[model.modulators]] {self.modulators[0].type!r}"
-                if self.modulators
-                else f"The core {self.core.type!r}"
-            )
+            using = next((each for each in self.modulators if each.uses_behavior), None)
+            user = f"The core {self.core.type!r}" if using is None else f"[[model.modulators]] {using.type!r}"
             raise InputError(f"{user} uses behaviour, but data.behavior is false: set data.behavior = true.")
-        if data.behavior and not data.behavior_planes and not self.uses_behavior:
+        self._check_context(data)
+        if data.behavior and not data.behavior_planes and not self.uses_behavior and data.context is None:
             raise InputError(
                 "data.behavior = true has no effect: nothing in [model] uses it, and data.behavior_planes is false. Add a table "
                 "[[model.modulators]], or set data.behavior_planes = true."
             )
         if not isinstance(data.image_size, str):
             self.core.check_image_size(*data.image_size)
+
+    def _check_context(self, data: "DataSettings") -> None:
+        users = [each for each in self.modulators if each.uses_context]
+        if data.context is None:
+            if users:
+                raise InputError(
+                    f"[[model.modulators]] {users[0].type!r} uses the trials around each trial, but the recipe has no table [data.context]: "
+                    "add it."
+                )
+            return
+        if not users:
+            raise InputError(
+                "The table [data.context] has no effect: no modulator uses the context of trials. Add one, such as "
+                "[[model.modulators]] type = 'slow_gain', or leave the table out."
+            )
+        for each in users:
+            each.check_context(data.context)
 
 
 class ImportedModelSettings(ModelSettings):

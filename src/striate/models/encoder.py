@@ -18,7 +18,7 @@ from striate.models.cores.base import Core
 from striate.models.geometry import FeatureMaps
 from striate.models.inputs import ModelInputs
 from striate.models.kernels import current_backend
-from striate.models.modulators.base import Modulator
+from striate.models.modulators.base import Modulator, ModulatorSettings
 from striate.models.penalties import valid_penalty
 from striate.models.readouts.base import Readout, valid_coordinates
 from striate.models.shifters.base import Shifter
@@ -26,6 +26,7 @@ from striate.registry import cores, models, modulators, nonlinearities, readouts
 
 if TYPE_CHECKING:
     from striate.data import Batch
+    from striate.data.context import Context
 
 PREFIX = "session_"  # prevents clashes of session names with methods of nn.ModuleDict, such as "keys"
 _MAX_STANDARDISED = 50.0  # limit of standardised grey values if the recording's range is unknown
@@ -85,7 +86,7 @@ class Encoder(nn.Module):
                 self.shifters[PREFIX + session] = shifters.build(settings.shifter)
             if settings.modulators:
                 self.modulators[PREFIX + session] = nn.ModuleList(
-                    modulators.build(each, inputs, readout.neurons) for each in settings.modulators
+                    modulators.build(each, inputs.of_session(session), readout.neurons) for each in settings.modulators
                 )
 
     @property
@@ -107,6 +108,11 @@ class Encoder(nn.Module):
     def uses_behavior(self) -> bool:
         """Whether the core or a modulator needs behaviour. Constant planes of behaviour are part of the images."""
         return self.settings.uses_behavior
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether a modulator needs the context of trials."""
+        return self.settings.uses_context
 
     def neurons(self, session: str) -> int:
         """Return the number of neurons of a recording."""
@@ -166,6 +172,7 @@ class Encoder(nn.Module):
             batch.pupil_center if self.uses_pupil_center else None,
             behavior=batch.behavior if self.uses_behavior else None,
             neurons=batch.neurons,
+            context=batch.context if self.uses_context else None,
         )
 
     def rates(
@@ -176,6 +183,7 @@ class Encoder(nn.Module):
         *,
         behavior: Tensor | None = None,
         neurons: Tensor | None = None,
+        context: "Context | None" = None,
     ) -> Tensor:
         """Predict the responses of the neurons of a recording.
 
@@ -191,6 +199,8 @@ class Encoder(nn.Module):
             Standardised behaviour. Required by encoders that use it beside the images, ignored by others.
         neurons : (M,), optional
             Indices of the neurons to predict; all by default.
+        context : Context, optional
+            Context of the trials. Required by encoders with modulators that use it, ignored by others.
 
         Returns
         -------
@@ -201,7 +211,7 @@ class Encoder(nn.Module):
         ------
         InputError
             If the images have another shape or are not standardised, the recording is unknown, or a needed
-            `pupil_center` or `behavior` is missing.
+            `pupil_center`, `behavior` or `context` is missing.
         """
         readout = self.readout(session)
         _require_tensor("images", images)
@@ -222,12 +232,13 @@ class Encoder(nn.Module):
         if self.uses_behavior:
             size = self.inputs.behavior_size
             state = self._state("behavior", behavior, len(images), size, "uses behaviour")
+        around = self._context(context, len(images)) if self.uses_context else None
         size = self._micro_batch_size(images)
         rates = [
             self._modulated(
-                readout(self._maps(part, part_state, readout), part_shift, neurons), session, part_state, neurons
+                readout(self._maps(part, part_state, readout), part_shift, neurons), session, part_state, neurons, near
             )
-            for part, part_state, part_shift in _micro_batches(images, state, shift, size)
+            for part, part_state, part_shift, near in _micro_batches(images, state, shift, around, size)
         ]
         return rates[0] if len(rates) == 1 else torch.cat(rates)
 
@@ -237,19 +248,42 @@ class Encoder(nn.Module):
         maps: Tensor | list[Tensor] = self.core.depth_maps(*given) if readout.uses_depths else self.core(*given)
         return maps
 
-    def _modulated(self, drive: Tensor, session: str, behavior: Tensor | None, neurons: Tensor | None) -> Tensor:
+    def _modulated(
+        self,
+        drive: Tensor,
+        session: str,
+        behavior: Tensor | None,
+        neurons: Tensor | None,
+        context: "Context | None",
+    ) -> Tensor:
         """Apply the modulators and the output nonlinearity to the drive of the neurons, (B, M)."""
         if not self.settings.modulators:
             rates: Tensor = self.nonlinearity(drive)
             return rates
-        assert behavior is not None
+        state = drive.new_empty(len(drive), 0) if behavior is None else behavior
         chain = [cast("Modulator", each) for each in cast("nn.ModuleList", self.modulators[PREFIX + session])]
         for modulator in chain:
-            drive = modulator.modulate_drive(drive, behavior, neurons)
+            around = (context,) if cast("ModulatorSettings", modulator.settings).uses_context else ()
+            drive = modulator.modulate_drive(drive, state, neurons, *around)
         rates = self.nonlinearity(drive)
         for modulator in chain:
-            rates = modulator.modulate_rates(rates, behavior, neurons)
+            around = (context,) if cast("ModulatorSettings", modulator.settings).uses_context else ()
+            rates = modulator.modulate_rates(rates, state, neurons, *around)
         return rates
+
+    def _context(self, context: "Context | None", images: int) -> "Context":
+        """Return the context in the data type of the weights, or raise `InputError`."""
+        expected = (images, 1 if self.inputs.context is None else self.inputs.context.window, self.inputs.context_size)
+        if context is None:
+            raise InputError(
+                "This encoder uses the trials around each trial: it needs their context, which batches of striate.loaders have with the "
+                "table [data.context] of its recipe; Context.average makes that of no session."
+            )
+        if tuple(context.behavior.shape) != expected:
+            raise InputError(
+                f"The behaviour of the context has shape {tuple(context.behavior.shape)}; expected {expected}."
+            )
+        return replace(context, behavior=self._to_dtype(context.behavior))
 
     def _state(self, name: str, values: Tensor | None, images: int, size: int, reason: str) -> Tensor:
         """Return eye position or behaviour in the data type of the weights, or raise `InputError`."""
@@ -303,7 +337,12 @@ class Encoder(nn.Module):
                 penalty = penalty + _penalty(cast("Modulator", modulator), "modulator")
         return penalty
 
-    def transfer(self, neurons: Mapping[str, ArrayLike], settings: EncoderSettings | None = None) -> "Encoder":
+    def transfer(
+        self,
+        neurons: Mapping[str, ArrayLike],
+        settings: EncoderSettings | None = None,
+        inputs: ModelInputs | None = None,
+    ) -> "Encoder":
         """Return an encoder for other recordings with a frozen copy of this encoder's core.
 
         Parameters
@@ -312,6 +351,8 @@ class Encoder(nn.Module):
             Cortical coordinates of the neurons of each recording. Everything but the core is new.
         settings
             Settings of the new components; by default those of this encoder. The settings of the core are ignored.
+        inputs
+            Shapes of the inputs of the new components; by default those of this encoder.
 
         Returns
         -------
@@ -321,7 +362,7 @@ class Encoder(nn.Module):
         core = copy.deepcopy(self.core)
         core.freeze()
         new = (settings or self.settings).model_copy(update={"core": self.settings.core})
-        return Encoder(new, replace(self.inputs, coordinates=_coordinates(neurons)), core)
+        return Encoder(new, replace(inputs or self.inputs, coordinates=_coordinates(neurons)), core)
 
     @torch.no_grad()
     @torch_defaults()
@@ -413,13 +454,14 @@ def _penalty(component: Core | Readout | Modulator, kind: str) -> Tensor:
 
 
 def _micro_batches(
-    images: Tensor, behavior: Tensor | None, shift: Tensor | None, size: int
-) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None]]:
-    """Split images, behaviour and shift into micro-batches."""
+    images: Tensor, behavior: Tensor | None, shift: Tensor | None, context: "Context | None", size: int
+) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None, "Context | None"]]:
+    """Split images, behaviour, shift and context into micro-batches."""
     parts = torch.split(images, size)
     behaviors = repeat(None) if behavior is None else torch.split(behavior, size)
     shifts = repeat(None) if shift is None else torch.split(shift, size)
-    return zip(parts, behaviors, shifts, strict=False)  # repeat has no end
+    contexts = repeat(None) if context is None else context.split(size)
+    return zip(parts, behaviors, shifts, contexts, strict=False)  # repeat has no end
 
 
 def _require_tensor(name: str, given: object) -> None:

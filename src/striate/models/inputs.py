@@ -1,10 +1,13 @@
 """What a model is built from: the shapes of its inputs and the neurons that it predicts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from striate.data.context_settings import ContextSettings
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,12 @@ class ModelInputs:
         Number of behaviour variables in a batch; 0 if batches have none.
     behavior_planes
         How many of the channels, the last ones, are constant planes of behaviour.
+    context
+        Settings of the context of trials; None if batches have none.
+    context_size
+        Number of variables of the context of a trial.
+    trials : session → T
+        Number of trials of each recording; only with a context.
 
     Examples
     --------
@@ -34,6 +43,9 @@ class ModelInputs:
     coordinates: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     behavior_size: int = 0
     behavior_planes: int = 0
+    context: "ContextSettings | None" = None
+    context_size: int = 0
+    trials: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def channels(self) -> int:
@@ -44,3 +56,16 @@ class ModelInputs:
     def neurons(self) -> dict[str, int]:
         """Number of neurons of each recording."""
         return {session: len(coordinates) for session, coordinates in self.coordinates.items()}
+
+    def of_session(self, session: str) -> "ModelInputs":
+        """Return the inputs of one recording alone.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> both = {"a": np.zeros((3, 3)), "b": np.zeros((4, 3))}
+        >>> ModelInputs((1, 36, 64), both, trials={"a": 10, "b": 20}).of_session("b").trials
+        {'b': 20}
+        """
+        trials = {name: count for name, count in self.trials.items() if name == session}
+        return replace(self, coordinates={session: self.coordinates[session]}, trials=trials)

@@ -21,6 +21,7 @@ from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import describe_first_error, parse_json_object
 from striate._internal.torch_defaults import torch_defaults
 from striate.component_errors import component_errors
+from striate.data.context_settings import ContextSettings
 from striate.errors import ComponentError, InputError, describe_type, listed, shortened
 from striate.models.config import ImportedModelSettings, ModelPart
 from striate.models.encoder import Encoder
@@ -37,11 +38,22 @@ class _Inputs(BaseModel):
     neurons: dict[str, _Count]
     behavior_size: Annotated[int, Field(strict=True, ge=0, le=10**4)] = 0
     behavior_planes: Annotated[int, Field(strict=True, ge=0, le=10**4)] = 0
+    context: ContextSettings | None = None
+    context_size: Annotated[int, Field(strict=True, ge=0, le=10**4)] = 0
+    trials: dict[str, _Count] = {}
 
     def model_inputs(self) -> ModelInputs:
         """Return the inputs; the coordinates, which are part of the weights, are 0."""
         coordinates = zero_coordinates(self.neurons)
-        return ModelInputs(self.image_shape, coordinates, self.behavior_size, self.behavior_planes)
+        return ModelInputs(
+            self.image_shape,
+            coordinates,
+            self.behavior_size,
+            self.behavior_planes,
+            self.context,
+            self.context_size,
+            self.trials,
+        )
 
 
 class _Description(BaseModel):
@@ -107,11 +119,23 @@ def save(
                 "neurons": inputs.neurons,
                 "behavior_size": inputs.behavior_size,
                 "behavior_planes": inputs.behavior_planes,
+                **_context_description(inputs),
             },
             "image_ranges": ranges,
         }
         header = {"format": _FORMAT, "model": description}
     write_tensors(path, model.state_dict(), header, overwrite=overwrite)
+
+
+def _context_description(inputs: ModelInputs) -> dict[str, Any]:
+    """Return the part of the header about the context of trials; empty if the model has none."""
+    if inputs.context is None:
+        return {}
+    return {
+        "context": inputs.context.model_dump(mode="json"),
+        "context_size": inputs.context_size,
+        "trials": dict(inputs.trials),
+    }
 
 
 @torch_defaults()

@@ -19,7 +19,12 @@ readouts: Registry[Any] = Registry(
     "readouts", "readout", default="gaussian", base="striate.models.readouts.base:Readout"
 )
 shifters: Registry[Any] = Registry("shifters", "shifter", default="mlp", base="striate.models.shifters.base:Shifter")
-modulators: Registry[Any] = Registry("modulators", "modulator", base="striate.models.modulators.base:Modulator")
+modulators: Registry[Any] = Registry(
+    "modulators",
+    "modulator",
+    settings_base="striate.models.modulators.base:ModulatorSettings",
+    base="striate.models.modulators.base:Modulator",
+)
 nonlinearities: Registry[Any] = Registry(
     "nonlinearities", "nonlinearity", default="elu", base="striate.models.nonlinearities:Nonlinearity"
 )

@@ -1,13 +1,14 @@
 """Conformance suites for modulators and output nonlinearities."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 import torch
 from torch import Tensor
 
-from striate.models import ModelInputs, Modulator, Nonlinearity
+from striate.data import Context, ContextSettings
+from striate.models import ModelInputs, Modulator, ModulatorSettings, Nonlinearity
 from striate.registry import modulators, nonlinearities
 from striate.testing.settings_changes import assert_every_setting_has_an_effect
 
@@ -30,6 +31,8 @@ class ModulatorTests:
         Number of neurons.
     behavior_size
         Number of behaviour variables.
+    context
+        Context of trials, for a modulator that uses it.
     other_values
         Other values of settings for which the suite cannot guess one: name of the setting → value.
     without_effect
@@ -39,6 +42,7 @@ class ModulatorTests:
     settings: ClassVar[Mapping[str, Any]] = {}
     neurons: ClassVar[int] = 7
     behavior_size: ClassVar[int] = 3
+    context: ClassVar[ContextSettings] = ContextSettings(past=4, future=3)
     other_values: ClassVar[Mapping[str, Any]] = {}
     without_effect: ClassVar[frozenset[str]] = frozenset()
 
@@ -46,16 +50,39 @@ class ModulatorTests:
         """Build the modulator with random weights, the same each time."""
         torch.manual_seed(0)
         chosen = modulators.settings(self.settings) if settings is None else settings
-        inputs = ModelInputs((1, 36, 64), behavior_size=self.behavior_size)
-        modulator: Modulator = modulators.build(chosen, inputs, self.neurons)
+        modulator: Modulator = modulators.build(chosen, self.inputs(), self.neurons)
         for parameter in modulator.parameters():  # weights often start at zero
             torch.nn.init.normal_(parameter, std=0.3)
         return modulator.eval()
 
-    def modulated(self, modulator: Modulator, drive: Tensor, behavior: Tensor, neurons: Tensor | None = None) -> Tensor:
+    def inputs(self) -> ModelInputs:
+        """Return the inputs that the modulator is built from: a recording of forty trials."""
+        size = self.behavior_size
+        return ModelInputs(
+            (1, 36, 64), behavior_size=size, context=self.context, context_size=size, trials={"mouse": 40}
+        )
+
+    def modulated(
+        self,
+        modulator: Modulator,
+        drive: Tensor,
+        behavior: Tensor,
+        neurons: Tensor | None = None,
+        context: Context | None = None,
+    ) -> Tensor:
         """Return the rates of a drive."""
-        driven = modulator.modulate_drive(drive, behavior, neurons)
-        return modulator.modulate_rates(driven.exp(), behavior, neurons)
+        uses_context = cast("ModulatorSettings", modulator.settings).uses_context
+        around = (self.random_context() if context is None else context,) if uses_context else ()
+        driven = modulator.modulate_drive(drive, behavior, neurons, *around)
+        return modulator.modulate_rates(driven.exp(), behavior, neurons, *around)
+
+    def random_context(self) -> Context:
+        """Return a random context of four trials, the same each time; the first begins the session, the last ends it."""
+        generator, positions = torch.Generator().manual_seed(3), torch.tensor([0, 5, 17, 39])
+        places = positions[:, None] + torch.arange(-self.context.past, self.context.future + 1)
+        exists = (places >= 0) & (places < 40)
+        behavior = torch.randn(4, self.context.window, self.behavior_size, generator=generator)
+        return Context(behavior * exists[:, :, None], exists, positions)
 
     def behavior(self) -> Tensor:
         """Return random behaviour of four trials, the same each time."""
@@ -74,9 +101,22 @@ class ModulatorTests:
             assert (rates >= 0).all()
 
     def test_rates_depend_on_behavior(self) -> None:
-        """Other behaviour gives other rates."""
+        """Other behaviour gives other rates, if the modulator takes behaviour."""
         modulator = self.build()
+        if not cast("ModulatorSettings", modulator.settings).uses_behavior:
+            pytest.skip("this modulator does not take the behaviour of the trial")
         one, other = (self.modulated(modulator, self.drive(), b) for b in (self.behavior(), 0 * self.behavior()))
+        assert not torch.equal(one, other)
+
+    def test_rates_depend_on_the_context(self) -> None:
+        """Another context gives other rates, if the modulator takes it, and none are NaN without any."""
+        modulator = self.build()
+        if not cast("ModulatorSettings", modulator.settings).uses_context:
+            pytest.skip("this modulator does not take the context of trials")
+        average = Context.average(4, self.context, self.behavior_size)
+        one = self.modulated(modulator, self.drive(), self.behavior())
+        other = self.modulated(modulator, self.drive(), self.behavior(), context=average)
+        assert torch.isfinite(other).all()
         assert not torch.equal(one, other)
 
     def test_a_subset_of_neurons_is_computed_alone(self) -> None:

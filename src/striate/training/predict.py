@@ -172,6 +172,7 @@ def _settings(model: Run | Encoder | Predictor, data: DataSettings | Mapping[str
             behavior=inputs.behavior_size > 0,
             behavior_planes=inputs.behavior_planes > 0 or not inputs.behavior_size,
             pupil_center=model.uses_pupil_center,
+            context=inputs.context,
             image_size=inputs.image_shape[1:],
         )
     return DataSettings()

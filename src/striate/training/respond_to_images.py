@@ -17,6 +17,7 @@ from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
 from striate.component_errors import component_errors
 from striate.data.batch import Batch
+from striate.data.context import Context
 from striate.data.raw_images import RawImages, model_images, screen_sized
 from striate.errors import InputError, listed, nearest
 from striate.models.kernels import freed_memory_kept
@@ -76,7 +77,9 @@ def respond(
                 behavior_channels = state[:, :, None, None].expand(-1, -1, *size)
                 pixels = torch.cat([pixels, behavior_channels], dim=1)
             eye = None if pupil is None else torch.from_numpy(pupil[rows])
-            batch = Batch(session, tier, torch.arange(start, start + len(raw)), pixels, None, state, eye).to(target)
+            context = _average_context(run, state, eye)
+            row_numbers = torch.arange(start, start + len(raw))
+            batch = Batch(session, tier, row_numbers, pixels, None, state, eye, context=context).to(target)
             rates[rows] = encoder(batch).cpu().float().numpy()
             start += len(raw)
             advance(len(raw))
@@ -84,6 +87,15 @@ def respond(
         rates *= standardisation.response_scale.astype(np.float32)
     index = pd.Index(given.names, name="image")
     return pd.DataFrame(rates, index=index, columns=pd.Index(unit_ids, name="unit_id"))
+
+
+def _average_context(run: Run, behavior: torch.Tensor | None, pupil_center: torch.Tensor | None) -> Context | None:
+    """Return the average context of a session, because raw images belong to none; None if the model uses no context."""
+    settings = run.recipe.data.context
+    if settings is None or behavior is None:
+        return None
+    size = behavior.shape[1] + (0 if pupil_center is None else pupil_center.shape[1])
+    return Context.average(len(behavior), settings, size)
 
 
 def _batches(

@@ -152,7 +152,7 @@ def train(
         provenance = collect_provenance(validated, opened, seed, core=frozen_core, module=encoder, weights=weights)
         if not overwrite:
             check_same_run(folder, validated, provenance)
-        model_inputs = ModelInputs(data.input_shape, data.coordinates, data.behavior_size, data.behavior_planes)
+        model_inputs = _model_inputs(validated, data)
         trained = _encoder(validated, data, model_inputs, seed, frozen_core) if encoder is None else encoder
         inputs = RunInputs.from_loaders(data)
         if isinstance(trained, Encoder):
@@ -267,6 +267,21 @@ def _check_recording(recording: Recording, recipe: Recipe) -> None:
         )
 
 
+def _model_inputs(recipe: Recipe, data: SessionLoaders) -> ModelInputs:
+    """Return what a model is built from: the shapes of its inputs, and the recordings."""
+    context = recipe.data.context
+    trials = {} if context is None else {session: len(one.recording.trials) for session, one in data.items()}
+    return ModelInputs(
+        data.input_shape,
+        data.coordinates,
+        data.behavior_size,
+        data.behavior_planes,
+        context=context,
+        context_size=data.context_size,
+        trials=trials,
+    )
+
+
 def _encoder(
     recipe: Recipe, data: SessionLoaders, inputs: ModelInputs, seed: int, core: FrozenCore | None
 ) -> nn.Module:
@@ -276,7 +291,7 @@ def _encoder(
         if core is None:
             return build_model(recipe.model, inputs)
         core.check_compatible(recipe.model, inputs)
-        return core.encoder.transfer(data.coordinates, cast("EncoderSettings", recipe.model))
+        return core.encoder.transfer(data.coordinates, cast("EncoderSettings", recipe.model), inputs)
 
 
 def _finish(folder: Path, trainer: Trainer, inputs: ModelInputs, provenance: Mapping[str, Any]) -> None:

@@ -1,19 +1,20 @@
 """Modulators that multiply or shift each neuron's response by a function of behaviour."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from striate.models.inputs import ModelInputs
-from striate.models.modulators.base import Modulator
-from striate.registry import Settings, modulators
+from striate.models.modulators.base import Modulator, ModulatorSettings, bounded_gain
+from striate.registry import modulators
 
-_LARGEST_EXPONENT = 3.0  # gains stay between exp(-3) and exp(3)
+if TYPE_CHECKING:
+    from striate.data.context import Context
 
 
-class BehaviorSettings(Settings):
+class BehaviorSettings(ModulatorSettings):
     """Settings of a function from behaviour to one value for each neuron.
 
     Attributes
@@ -102,10 +103,11 @@ class GainModulator(_BehaviorModulator):
     [[1.0, 1.0]]
     """
 
-    def modulate_rates(self, rates: Tensor, behavior: Tensor, neurons: Tensor | None = None) -> Tensor:
+    def modulate_rates(
+        self, rates: Tensor, behavior: Tensor, neurons: Tensor | None = None, context: "Context | None" = None
+    ) -> Tensor:
         """Multiply rates, (B, M), by their gains."""
-        exponents = self.values(behavior, neurons)
-        return rates * (_LARGEST_EXPONENT * torch.tanh(exponents / _LARGEST_EXPONENT)).exp()
+        return rates * bounded_gain(self.values(behavior, neurons))
 
 
 @modulators.register("offset", settings=OffsetSettings)
@@ -128,6 +130,8 @@ class OffsetModulator(_BehaviorModulator):
     [[1.0, 1.0]]
     """
 
-    def modulate_drive(self, drive: Tensor, behavior: Tensor, neurons: Tensor | None = None) -> Tensor:
+    def modulate_drive(
+        self, drive: Tensor, behavior: Tensor, neurons: Tensor | None = None, context: "Context | None" = None
+    ) -> Tensor:
         """Add the offsets to the drive, (B, M)."""
         return drive + self.values(behavior, neurons)

@@ -1,0 +1,153 @@
+"""The context of trials: behaviour of the trials before and after each, in the order in which they were shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from striate.data.context_settings import ContextSettings
+from striate.errors import InputError
+
+if TYPE_CHECKING:
+    from striate.recordings import Recording
+
+Rows = NDArray[np.int64]
+
+UNKNOWN = -1  # position of a trial whose place in the session is not known
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Context:
+    """What is known of trials from their neighbours in the session.
+
+    Attributes
+    ----------
+    behavior : (B, W, K) float32
+        Behaviour, followed by the eye position where that is an input, of the trials of a window around each trial: `past` earlier
+        trials (the earliest first), the trial itself, and `future` later ones. Standardised and centred, so that 0 is the mean of
+        the session.
+    exists : (B, W) bool
+        Whether the session has such a trial, and the order of its trials is known. Elsewhere `behavior` is 0.
+    positions : (B,) int64
+        Number of trials that were shown before each trial; −1 if it is not known.
+
+    Examples
+    --------
+    >>> context = Context.average(2, ContextSettings(past=3, future=1), size=5)
+    >>> context
+    <Context of 2 trials: behavior (2, 5, 5)>
+    """
+
+    behavior: Tensor
+    exists: Tensor
+    positions: Tensor
+
+    @classmethod
+    def average(cls, count: int, settings: ContextSettings, size: int) -> Context:
+        """Return the average context of a session for trials that belong to none.
+
+        Parameters
+        ----------
+        count
+            Number of trials, B.
+        settings
+            Settings of the context.
+        size
+            Number of variables, K.
+        """
+        window = settings.window
+        return cls(
+            torch.zeros(count, window, size),
+            torch.zeros(count, window, dtype=torch.bool),
+            torch.full((count,), UNKNOWN),
+        )
+
+    def __len__(self) -> int:
+        return int(self.positions.shape[0])
+
+    def __repr__(self) -> str:
+        return f"<Context of {len(self)} trials: behavior {tuple(self.behavior.shape)}>"
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Context:
+        """Return the context with a function of each tensor, whose first axis are the trials."""
+        return Context(function(self.behavior), function(self.exists), function(self.positions))
+
+    def split(self, size: int) -> Iterator[Context]:
+        """Yield the contexts of consecutive trials, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.map(lambda tensor, start=start: tensor[start : start + size])  # type: ignore[misc]
+
+
+class ContextReader:
+    """Reads the context of trials of one recording.
+
+    Parameters
+    ----------
+    recording
+        The recording.
+    settings
+        Settings of the context.
+    values : (T, K)
+        Centred behaviour (and eye position) of every trial of the recording.
+
+    Attributes
+    ----------
+    size
+        Number of variables, K.
+
+    Raises
+    ------
+    InputError
+        If the order of the trials is withheld, and the settings do not say what to do then.
+    """
+
+    def __init__(self, recording: Recording, settings: ContextSettings, values: Tensor) -> None:
+        self.settings = settings
+        self.size = int(values.shape[1])
+        self._values = values
+        self._positions = trial_positions(recording)
+        if self._positions is None and settings.unknown_order == "refuse":
+            raise InputError(
+                f"The order of the trials of {recording.session} is withheld (their trial_idx are hashes), so that no trial has a context: "
+                'leave the table [data.context] out, or set data.context.unknown_order = "average".'
+            )
+        self._rows = None if self._positions is None else np.argsort(self._positions)
+        self._offsets = np.arange(-settings.past, settings.future + 1)
+
+    def read(self, rows: Rows) -> Context:
+        """Return the context of the given trials."""
+        device = self._values.device
+        if self._positions is None or self._rows is None:
+            return Context.average(rows.size, self.settings, self.size).map(lambda tensor: tensor.to(device))
+        positions = self._positions[rows]
+        places = positions[:, None] + self._offsets
+        exists = torch.from_numpy((places >= 0) & (places < self._rows.size)).to(device)
+        neighbours = torch.from_numpy(self._rows[places.clip(0, self._rows.size - 1)]).to(device)
+        behavior = self._values[neighbours] * exists[:, :, None]
+        return Context(behavior, exists, torch.from_numpy(positions).to(device))
+
+
+def trial_positions(recording: Recording) -> NDArray[np.int64] | None:
+    """Return how many trials were shown before each trial of a recording, shape (T,); None if their order is withheld.
+
+    Trials are ordered by their index, ``trial_idx``. An archive of a competition replaces the indices by hashes, which are texts.
+
+    Examples
+    --------
+    >>> import striate
+    >>> settings = {"neurons": 5, "train": 20, "validation": 5, "test_images": 4, "repeats": 1, "image_shape": (18, 32)}
+    >>> sorted(trial_positions(striate.simulate(**settings, seed=1).recording))[:3]
+    [np.int64(0), np.int64(1), np.int64(2)]
+    """
+    indices: Any = recording.trials["trial_idx"].to_numpy()
+    if indices.dtype.kind not in "iu":
+        return None
+    positions = np.empty(len(indices), dtype=np.int64)
+    positions[np.argsort(indices, kind="stable")] = np.arange(len(indices))
+    return positions
