@@ -70,7 +70,7 @@ def test_a_run_is_whole(tmp_path: Path) -> None:
     files = {p.name for p in (tmp_path / "run").iterdir()}
     assert files == {
         "recipe.toml", "weights.safetensors", "neurons.parquet", "history.parquet", "provenance.json", "tensorboard",
-        "standardisation.json",
+        "standardisation.json", "scores.json", "README.md",
     }  # fmt: skip
     assert run.finished
     assert run.sessions == (recording.session,)

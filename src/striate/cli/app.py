@@ -47,6 +47,7 @@ _GROUPS = (
     "recordings",
     "simulate",
     "training",
+    "sharing",
     "submissions",
     "report",
     "submit",

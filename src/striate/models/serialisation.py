@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from striate._internal.atomic_write import atomic_write, utf8_path
+from striate._internal.hugging_face import local_folder
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import describe_first_error, parse_json_object
 from striate._internal.torch_defaults import torch_defaults
@@ -66,6 +67,7 @@ class _Description(BaseModel):
 
 _FORMAT = "striate-model-2"
 _MODULE_FORMAT = "striate-module-1"  # weights of a module that the file does not describe
+WEIGHTS = "weights.safetensors"  # name of the file in the folder of a run
 _HEADER = "striate"  # key of the header in the metadata of the file
 
 
@@ -145,7 +147,7 @@ def load_model(path: Path | str, module: nn.Module | None = None) -> nn.Module:
     Parameters
     ----------
     path
-        Path of the file.
+        Path of the file or of the folder of a run, or ``"hf:USER/NAME"``.
     module
         Module that the weights are loaded into, if the file does not describe it.
 
@@ -168,6 +170,7 @@ def load_model(path: Path | str, module: nn.Module | None = None) -> nn.Module:
     >>> load_model(path, nn.Linear(2, 3))
     Linear(in_features=2, out_features=3, bias=True)
     """
+    path = _weights_file(path)
     tensors, header = read_tensors(path)
     if header.get("format") == _MODULE_FORMAT and module is None:
         name = shortened(str(header.get("class")))
@@ -209,12 +212,14 @@ def load_model(path: Path | str, module: nn.Module | None = None) -> nn.Module:
 
 
 def load(path: Path | str) -> Encoder:
-    """Load an encoder that was written by `save`, such as ``weights.safetensors`` of a finished run.
+    """Load an encoder: the file that `save` wrote, or the folder of a run that was trained or shared.
+
+    Neither recordings nor plugins' files are needed, and nothing in the folder is executed.
 
     Parameters
     ----------
     path
-        Path of the file.
+        Path of the file or of the folder, or ``"hf:USER/NAME"`` for a model on the Hugging Face Hub.
 
     Returns
     -------
@@ -233,6 +238,16 @@ def load(path: Path | str) -> Encoder:
             f"{path} holds a {type(model).__name__}, which is no encoder: load it with striate.models.load_model."
         )
     return model
+
+
+def _weights_file(given: Path | str) -> Path:
+    """Return the file of the weights: the path itself, or that in the folder of a run, which may be on the hub."""
+    path = local_folder(given, "path")
+    if not path.is_dir():
+        return path
+    if not (path / WEIGHTS).is_file():
+        raise InputError(f"{given} holds no model (it has no {WEIGHTS}): give the folder of a finished run.")
+    return path / WEIGHTS
 
 
 def _check_tensors(own: Mapping[str, Tensor], tensors: Mapping[str, Tensor], path: Path | str) -> None:

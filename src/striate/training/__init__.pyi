@@ -1,6 +1,7 @@
 from .bundled_recipes import recipe_names as recipe_names
 from .bundled_recipes import recipe_text as recipe_text
 from .callbacks import Callback as Callback
+from .model_card import write_card as write_card
 from .own_module import FromImages as FromImages
 from .predict import Predictions as Predictions
 from .predict import predict as predict
@@ -11,5 +12,6 @@ from .recipe import ScheduleSettings as ScheduleSettings
 from .recipe import load_recipe as load_recipe
 from .run import Run as Run
 from .schedules import Schedule as Schedule
+from .sharing import share as share
 from .train import train as train
 from .trainer import Trainer as Trainer

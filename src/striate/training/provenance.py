@@ -18,6 +18,7 @@ import striate
 from striate.catalog import collect_citations
 from striate.data import Loaders, SessionLoaders
 from striate.data.config import OF_BENCHMARK
+from striate.data.subsets import select_training_rows
 from striate.errors import InputError, option
 from striate.recordings import Recording
 from striate.training import run_folder as files
@@ -64,6 +65,7 @@ def collect_provenance(
                 "session": recording.session,
                 "fingerprint": recording.fingerprint,
                 "trials": len(recording.trials),
+                "training_trials": len(select_training_rows(recording, recipe.data)),
                 "neurons": len(recording.neurons),
             }
             for recording in opened

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, StrictStr
 
 from striate._internal import notebook_html
-from striate._internal.atomic_write import as_path
+from striate._internal.hugging_face import local_folder
 from striate._internal.parquet_files import read_table
 from striate._internal.paths import expand_path
 from striate._internal.safe_parsing import MalformedError, parse_json_object, read_limited
 from striate.errors import InputError, UnknownAttributeError, listed, option, shortened
 from striate.training.plugin_provenance import PluginEntry, load_needed_plugins, warn_of_changed_plugins
 from striate.training.recipe import Recipe, load_recipe_of_run
-from striate.training.run_folder import FINISHED, HISTORY, INPUTS, NEURONS, PROVENANCE, RECIPE, WEIGHTS
+from striate.training.run_folder import FINISHED, HISTORY, INPUTS, NEURONS, PROVENANCE, RECIPE, SCORES, WEIGHTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from striate.models import Encoder
     from striate.recordings import Recording
     from striate.training.input_statistics import SessionInputs
+    from striate.training.run_scores import RunScores
 
 Module = TypeVar("Module", bound="nn.Module")
 
@@ -83,7 +84,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path | str | os.PathLike[str]) -> Run:
-        """Open the folder of a run, finished or not.
+        """Open the folder of a run, finished or not, or a run on the Hugging Face Hub (``hf:USER/NAME``).
 
         Raises
         ------
@@ -96,7 +97,7 @@ class Run:
         UserWarning
             If the code of a plugin has changed since the run was trained.
         """
-        place = as_path(folder, "run")
+        place = local_folder(folder, "run")
         for name in (RECIPE, PROVENANCE):
             if not (place / name).is_file():
                 raise InputError(
@@ -142,6 +143,20 @@ class Run:
         if not (self.folder / HISTORY).is_file():
             raise InputError(f"{self.folder} has no history yet: its first epoch is not complete.")
         return read_table(self.folder / HISTORY, f"train the run anew ({option('--overwrite', 'overwrite=True')})")
+
+    @property
+    def scores(self) -> RunScores:
+        """Scores of each recording: of the validation trials, and of the test tiers that were scored since.
+
+        Raises
+        ------
+        InputError
+            If the run is not finished, or the file is damaged.
+        """
+        from striate.training.run_scores import RunScores
+
+        self.require_finished()
+        return RunScores.read(self.folder / SCORES)
 
     @overload
     def encoder(self) -> Encoder: ...

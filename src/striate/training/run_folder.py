@@ -13,20 +13,21 @@ import pandas as pd
 
 from striate._internal.atomic_write import atomic_write
 from striate.errors import InputError, printable_text
+from striate.models.serialisation import WEIGHTS as WEIGHTS
 
 RECIPE = "recipe.toml"
-WEIGHTS = "weights.safetensors"
 NEURONS = "neurons.parquet"
 HISTORY = "history.parquet"
 PROVENANCE = "provenance.json"
 CHECKPOINT = "checkpoint.safetensors"
 TENSORBOARD = "tensorboard"
-SCORECARD = "scorecard.json"
+SCORES = "scores.json"
+CARD = "README.md"
 INPUTS = "standardisation.json"
 TRAINING = "training"  # status in the provenance
 FINISHED = "finished"
 _LOCK = ".lock"
-_RUN_FILES = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORECARD, INPUTS)
+_RUN_FILES = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, CHECKPOINT, TENSORBOARD, SCORES, INPUTS, CARD)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

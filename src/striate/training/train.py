@@ -26,6 +26,7 @@ from striate.training.config_overrides import Overrides, parsed
 from striate.training.initialisation import initialise
 from striate.training.input_statistics import RunInputs
 from striate.training.interrupt_signals import Interruption, TrainingStopped
+from striate.training.model_card import write_card
 from striate.training.model_check import check_model
 from striate.training.neuron_weights import neuron_weights as load_neuron_weights
 from striate.training.own_module import OwnModelSettings, check_module
@@ -295,7 +296,7 @@ def _encoder(
 
 
 def _finish(folder: Path, trainer: Trainer, inputs: ModelInputs, provenance: Mapping[str, Any]) -> None:
-    """Write the weights, mark the run as finished, and delete the checkpoint, in this order."""
+    """Write weights and scores, mark the run as finished, write its model card, and delete the checkpoint, in this order."""
     own = isinstance(trainer.recipe.model, OwnModelSettings)  # such a module is described by its owner's code
     settings, described = (None, None) if own else (trainer.recipe.model, inputs)
     save(trainer.encoder, folder / files.WEIGHTS, settings=settings, inputs=described, overwrite=True)
@@ -309,5 +310,7 @@ def _finish(folder: Path, trainer: Trainer, inputs: ModelInputs, provenance: Map
     for callback in trainer.callbacks:
         if isinstance(callback, FineTuning):
             results["core"] = {**provenance["core"], "unfrozen_after_epoch": callback.unfrozen_after}
+    trainer.validation_scores().write(folder / files.SCORES)
     files.write_json(folder / files.PROVENANCE, {**provenance, **results})
+    write_card(Run.open(folder))
     (folder / files.CHECKPOINT).unlink(missing_ok=True)

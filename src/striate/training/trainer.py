@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -33,6 +34,7 @@ from striate.training.neuron_weights import NeuronWeights
 from striate.training.optimisers import build_optimiser, evaluation_weights, restart, set_learning_rate
 from striate.training.own_module import valid_rates
 from striate.training.recipe import Recipe
+from striate.training.run_scores import RunScores, summarise_tier
 from striate.training.schedules import Schedule
 
 Row = dict[str, Any]
@@ -296,13 +298,30 @@ class Trainer:
         """Return the mean single-trial correlation of all neurons of all recordings; undefined correlations count as 0."""
         correlations = []
         with self._evaluated_encoder() as encoder, torch.inference_mode():
-            for session, loaders in self.data.items():
-                predicted = []
-                for batch in loaders.prediction("validation"):
-                    predicted.append(self._rates(batch, encoder).cpu().numpy())
-                    self._stop_if_requested()
-                correlations.append(single_trial_correlation(self._measured[session], np.concatenate(predicted)))
+            for session in self.data:
+                predicted = self._validation_rates(encoder, session)
+                correlations.append(single_trial_correlation(self._measured[session], predicted))
         return float(np.nan_to_num(np.concatenate(correlations)).mean())
+
+    def validation_scores(self) -> RunScores:
+        """Score the encoder of a finished training on the validation trials of each recording, with confidence intervals."""
+        sessions = {}
+        with torch.inference_mode():
+            for session, loaders in self.data.items():
+                spec, trials = loaders.recording.benchmark, loaders.recording.trials
+                predicted = self._validation_rates(self.encoder, session)
+                images = trials["image_id"].to_numpy()[loaders.recording.rows(spec.validation_tier)]
+                summary = summarise_tier(spec.metrics.names, self._measured[session], predicted, images)
+                sessions[session] = {spec.validation_tier: summary}
+        return RunScores(sessions=sessions)
+
+    def _validation_rates(self, encoder: nn.Module, session: str) -> NDArray[np.float32]:
+        """Predict the responses to the validation trials of a recording, (T, N)."""
+        predicted = []
+        for batch in self.data[session].prediction("validation"):
+            predicted.append(self._rates(batch, encoder).cpu().numpy())
+            self._stop_if_requested()
+        return np.concatenate(predicted)
 
     @contextmanager
     def _evaluated_encoder(self) -> Iterator[nn.Module]:
