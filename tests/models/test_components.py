@@ -119,6 +119,22 @@ class TestMultiDepthReadoutOfOneDepth(ReadoutTests):
     other_values = {"depths": [0, 1]}
 
 
+class TestFactorisedReadout(ReadoutTests):
+    settings = {"type": "factorised"}
+
+
+class TestFactorisedReadoutWithTemperature(ReadoutTests):
+    settings = {"type": "factorised", "temperature": 0.3, "adaptive_l1_width": 0.3}
+
+
+class TestAttentionReadout(ReadoutTests):
+    settings = {"type": "attention"}
+
+
+class TestAttentionReadoutWithoutPositions(ReadoutTests):
+    settings = {"type": "attention", "position_encoding": False, "adaptive_l1_width": 0.3}
+
+
 class TestSpatialSeparableReadout(ReadoutTests):
     settings = {"type": "spatial_separable"}
 

@@ -41,7 +41,7 @@ def test_the_components_pass_the_suites(installed: dict[str, str]) -> None:
 def test_a_recipe_of_plugins_trains_and_says_what_it_needs(installed: dict[str, str], tmp_path: Path) -> None:
     archive, out = tmp_path / "mouse.zip", tmp_path / "run"
     write(small_recording(), archive)
-    settings = ["model.core.type=pooled", "model.readout.type=factorised", "loss.type=huber", "schedule.max_epochs=1"]
+    settings = ["model.core.type=pooled", "model.readout.type=free_mask", "loss.type=huber", "schedule.max_epochs=1"]
     settings += ["model.core.channels=4", "model.core.kernel_size=5", "initialisation.positions=random"]
     options = [part for setting in settings for part in ("--set", setting)]
     (tmp_path / "own.toml").write_text('[model]\ntype = "encoder"\n[model.core]\ntype = "pooled"\n')

@@ -7,8 +7,8 @@ class TestPooledCore(CoreTests):
     settings = {"type": "pooled"}
 
 
-class TestFactorisedReadout(ReadoutTests):
-    settings = {"type": "factorised"}
+class TestFreeMaskReadout(ReadoutTests):
+    settings = {"type": "free_mask"}
 
 
 class TestContrast(AugmentationTests):

@@ -1,4 +1,4 @@
-"""A factorised readout: each neuron has a spatial mask and feature weights (Klindt et al. 2017)."""
+"""A readout of a free spatial mask and feature weights of each neuron (Klindt et al. 2017)."""
 
 import torch
 from torch import nn
@@ -7,8 +7,8 @@ from striate.models import Readout
 from striate.registry import Settings, readouts
 
 
-class FactorisedSettings(Settings):
-    """Settings of the readout ``factorised``.
+class FreeMaskSettings(Settings):
+    """Settings of the readout ``free_mask``.
 
     Attributes
     ----------
@@ -19,8 +19,8 @@ class FactorisedSettings(Settings):
     l1_weight: float = 0.01
 
 
-@readouts.register("factorised", settings=FactorisedSettings)
-class FactorisedReadout(Readout):
+@readouts.register("free_mask", settings=FreeMaskSettings)
+class FreeMaskReadout(Readout):
     """Weighted sum over space (one mask for each neuron) and over feature maps."""
 
     def __init__(self, settings, coordinates, maps):

@@ -1,4 +1,4 @@
-"""What several cores share: stochastic depth, and the geometry and checks of stacked convolutions."""
+"""What several cores share: stochastic depth, position encoding, and the geometry and checks of stacked convolutions."""
 
 import torch
 from torch import Tensor
@@ -41,6 +41,32 @@ def drop_path_probabilities(last: float, blocks: int) -> list[float]:
     ([0.0, 0.1, 0.2], [0.2])
     """
     return [last * number / (blocks - 1) for number in range(blocks)] if blocks > 1 else [last]
+
+
+def position_encoding(channels: int, height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Return sines and cosines of the vertical and horizontal position, of geometrically spaced periods, (channels, height, width).
+
+    The first half of the channels encodes the row, the second half the column [1]_. Periods reach from 2π to 20,000π locations.
+
+    References
+    ----------
+    .. [1] Vaswani et al. (2017), Attention is all you need, NeurIPS.
+
+    Examples
+    --------
+    >>> position_encoding(8, 4, 6)[:2, 0, 0].tolist()
+    [0.0, 1.0]
+    """
+    rows = _encoded(height, channels - channels // 2, device)[:, :, None].expand(-1, -1, width)
+    columns = _encoded(width, channels // 2, device)[:, None, :].expand(-1, height, -1)
+    return torch.cat([rows, columns])
+
+
+def _encoded(length: int, channels: int, device: torch.device | None) -> Tensor:
+    places = torch.arange(length, dtype=torch.float32, device=device)
+    number = torch.arange(channels, device=device)
+    phases = places / 10_000 ** ((number // 2 * 2) / max(1, channels))[:, None]
+    return torch.where(number[:, None] % 2 == 0, phases.sin(), phases.cos())
 
 
 def stacked_geometries(geometry: MapGeometry, input_kernel: int, hidden_kernel: int, layers: int) -> list[MapGeometry]:

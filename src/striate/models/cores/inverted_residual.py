@@ -8,7 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.models.cores.base import Core, CoreSettings
-from striate.models.cores.building_blocks import check_kernel, check_odd, drop_path, drop_path_probabilities
+from striate.models.cores.building_blocks import (
+    check_kernel,
+    check_odd,
+    drop_path,
+    drop_path_probabilities,
+    position_encoding,
+)
 from striate.models.geometry import FeatureMaps, MapGeometry
 from striate.models.inputs import ModelInputs
 from striate.registry import cores
@@ -137,32 +143,6 @@ class InvertedResidual(nn.Module):
         maps = maps[..., :: self.stride, :: self.stride]
         times = -(-self.out_channels // maps.shape[1])
         return maps.repeat(1, times, 1, 1)[:, : self.out_channels]
-
-
-def position_encoding(channels: int, height: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Return sines and cosines of the vertical and horizontal position, of geometrically spaced periods, (channels, height, width).
-
-    The first half of the channels encodes the row, the second half the column [1]_. Periods reach from 2π to 20,000π locations.
-
-    References
-    ----------
-    .. [1] Vaswani et al. (2017), Attention is all you need, NeurIPS.
-
-    Examples
-    --------
-    >>> position_encoding(8, 4, 6)[:2, 0, 0].tolist()
-    [0.0, 1.0]
-    """
-    rows = _encoded(height, channels - channels // 2, device)[:, :, None].expand(-1, -1, width)
-    columns = _encoded(width, channels // 2, device)[:, None, :].expand(-1, height, -1)
-    return torch.cat([rows, columns])
-
-
-def _encoded(length: int, channels: int, device: torch.device | None) -> Tensor:
-    places = torch.arange(length, dtype=torch.float32, device=device)
-    number = torch.arange(channels, device=device)
-    phases = places / 10_000 ** ((number // 2 * 2) / max(1, channels))[:, None]
-    return torch.where(number[:, None] % 2 == 0, phases.sin(), phases.cos())
 
 
 @cores.register("inverted_residual", settings=InvertedResidualSettings)

@@ -1,7 +1,7 @@
 """The Gaussian readout at several depths of the core: each neuron sees the features of all of them at its position."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from striate.models.kernels import sample_and_project
 from striate.models.readouts.gaussian import GaussianReadout, GaussianSettings
 from striate.registry import readouts
 
-Depths = Annotated[tuple[Annotated[int, Field(ge=-64, lt=64)], ...], Field(min_length=1, max_length=64)]
+Depth = Annotated[int, Field(ge=-64, lt=64)]
 
 
 class MultiDepthSettings(GaussianSettings):
@@ -25,7 +25,7 @@ class MultiDepthSettings(GaussianSettings):
     ----------
     depths
         Depths of the core that are read, such as ``[0, -1]`` for the first and the last: 0 is the first, and negative numbers count
-        from the last, −1. ``"all"`` reads all of them. The depths of a convolutional core are its layers.
+        from the last, −1. ``[]`` reads all of them. The depths of a convolutional core are its layers.
 
     Examples
     --------
@@ -33,7 +33,7 @@ class MultiDepthSettings(GaussianSettings):
     0.0076
     """
 
-    depths: Literal["all"] | Depths = "all"
+    depths: Annotated[tuple[Depth, ...], Field(max_length=64)] = ()
 
 
 @readouts.register("multi_depth", settings=MultiDepthSettings)
@@ -104,9 +104,9 @@ class MultiDepthReadout(GaussianReadout):
         return drive
 
 
-def _chosen(depths: str | Sequence[int], offered: int) -> tuple[int, ...]:
+def _chosen(depths: Sequence[int], offered: int) -> tuple[int, ...]:
     """Return the chosen depths of a core, counted from the first."""
-    if isinstance(depths, str):
+    if not depths:
         return tuple(range(offered))
     if wrong := [depth for depth in depths if not -offered <= depth < offered]:
         has = "one depth, 0" if offered == 1 else f"{offered} depths, 0 to {offered - 1}"
