@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from striate.metrics.registered import metric_label
-from striate.training.run_scores import RunScores
+from striate.training.session_scores import SessionScores
 
 # Identifiers of the hub for licences of data that catalogues name. Others are `other`, with their name.
 _LICENCES = frozenset(
@@ -57,7 +57,7 @@ def card_metadata(
     benchmarks: Sequence[str],
     datasets: Sequence[str],
     licence: str | None,
-    scores: RunScores,
+    scores: SessionScores,
 ) -> dict[str, Any]:
     """Return the fields of a model card.
 

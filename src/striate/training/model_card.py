@@ -14,7 +14,7 @@ from striate.training.input_statistics import RunInputs
 from striate.training.own_module import OwnModelSettings
 from striate.training.run import Run
 from striate.training.run_folder import CARD, INPUTS, SCORES, WEIGHTS, write_text
-from striate.training.run_scores import RunScores, score_run
+from striate.training.session_scores import SessionScores, score_test_tiers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,7 +72,7 @@ def write_card(
     scores = run.scores
     given = list(recordings)
     if given:
-        new = score_run(run, given, device=device)
+        new = score_test_tiers(run, given, device=device)
         if missing := [each.session for each in given if each.session not in new.sessions]:
             raise InputError(
                 f"Recording {listed(missing)} has no test responses to score against: give a recording that has them, or none."
@@ -83,7 +83,7 @@ def write_card(
     return run.folder / CARD
 
 
-def model_card(run: Run, scores: RunScores | None = None, *, licence: str | None = None) -> str:
+def model_card(run: Run, scores: SessionScores | None = None, *, licence: str | None = None) -> str:
     """Return the model card of a finished run as Markdown.
 
     Parameters
@@ -150,7 +150,7 @@ def _use(run: Run, inputs: dict[str, SessionInputs]) -> str:
     )
 
 
-def _scores(scores: RunScores, specs: dict[str, BenchmarkSpec]) -> str:
+def _scores(scores: SessionScores, specs: dict[str, BenchmarkSpec]) -> str:
     metrics = list(
         dict.fromkeys(
             name
@@ -272,6 +272,9 @@ def _behaviour(encoder: Encoder) -> str:
 
 
 def _training(run: Run, model: nn.Module | None) -> str:
+    from striate.models import Encoder
+    from striate.models.cost import multiply_adds, parameters
+
     facts = run.provenance
     history = run.history
     rows = [
@@ -279,8 +282,10 @@ def _training(run: Run, model: nn.Module | None) -> str:
         ("seed", str(facts["seed"])),
         ("seconds", f"{history['seconds'].sum():,.0f} on {facts['attempts'][-1]['device']}"),
     ]
+    if isinstance(model, Encoder):
+        rows.insert(0, ("multiply-adds of an image", f"{multiply_adds(model):,}"))
     if model is not None:
-        rows.insert(0, ("parameters", f"{sum(each.numel() for each in model.parameters()):,}"))
+        rows.insert(0, ("parameters", f"{parameters(model):,}"))
     if core := facts.get("core"):
         kind = "fine-tuned" if "finetune" in core else "frozen"
         rows.append(("core", f"{kind}, from {core['run'] or 'an encoder'} (SHA-256 `{core['sha256'][:16]}…`)"))
@@ -309,7 +314,7 @@ def _provenance(run: Run) -> str:
     return f"## Provenance\n\n{_table(('', ''), rows)}"
 
 
-def _limits(run: Run, scores: RunScores, inputs: dict[str, SessionInputs]) -> str:
+def _limits(run: Run, scores: SessionScores, inputs: dict[str, SessionInputs]) -> str:
     spec = next(iter(inputs.values())).spec
     limits = [
         "It predicts these neurons only. Another recording needs a new readout, which can be trained on this core "

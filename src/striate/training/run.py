@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from striate.models import Encoder
     from striate.recordings import Recording
     from striate.training.input_statistics import SessionInputs
-    from striate.training.run_scores import RunScores
+    from striate.training.session_scores import SessionScores
 
 Module = TypeVar("Module", bound="nn.Module")
 
@@ -145,7 +145,7 @@ class Run:
         return read_table(self.folder / HISTORY, f"train the run anew ({option('--overwrite', 'overwrite=True')})")
 
     @property
-    def scores(self) -> RunScores:
+    def scores(self) -> SessionScores:
         """Scores of each recording: of the validation trials, and of the test tiers that were scored since.
 
         Raises
@@ -153,10 +153,10 @@ class Run:
         InputError
             If the run is not finished, or the file is damaged.
         """
-        from striate.training.run_scores import RunScores
+        from striate.training.session_scores import SessionScores
 
         self.require_finished()
-        return RunScores.read(self.folder / SCORES)
+        return SessionScores.read(self.folder / SCORES)
 
     @overload
     def encoder(self) -> Encoder: ...

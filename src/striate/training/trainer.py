@@ -34,8 +34,8 @@ from striate.training.neuron_weights import NeuronWeights
 from striate.training.optimisers import build_optimiser, evaluation_weights, restart, set_learning_rate
 from striate.training.own_module import valid_rates
 from striate.training.recipe import Recipe
-from striate.training.run_scores import RunScores, summarise_tier
 from striate.training.schedules import Schedule
+from striate.training.session_scores import SessionScores, summarise_tier
 
 Row = dict[str, Any]
 Round = dict[str, Batch]  # one batch of each recording
@@ -303,7 +303,7 @@ class Trainer:
                 correlations.append(single_trial_correlation(self._measured[session], predicted))
         return float(np.nan_to_num(np.concatenate(correlations)).mean())
 
-    def validation_scores(self) -> RunScores:
+    def validation_scores(self) -> SessionScores:
         """Score the encoder of a finished training on the validation trials of each recording, with confidence intervals."""
         sessions = {}
         with torch.inference_mode():
@@ -313,7 +313,7 @@ class Trainer:
                 images = trials["image_id"].to_numpy()[loaders.recording.rows(spec.validation_tier)]
                 summary = summarise_tier(spec.metrics.names, self._measured[session], predicted, images)
                 sessions[session] = {spec.validation_tier: summary}
-        return RunScores(sessions=sessions)
+        return SessionScores(sessions=sessions)
 
     def _validation_rates(self, encoder: nn.Module, session: str) -> NDArray[np.float32]:
         """Predict the responses to the validation trials of a recording, (T, N)."""

@@ -74,7 +74,7 @@ class TierSummary(_Strict):
     metrics: dict[_Name, MetricSummary]
 
 
-class RunScores(_Strict):
+class SessionScores(_Strict):
     """Scores of a run.
 
     Attributes
@@ -84,7 +84,7 @@ class RunScores(_Strict):
 
     Examples
     --------
-    >>> scores = RunScores(sessions={"27204-5-13": {"validation": TierSummary(trials=9, images=9, metrics={})}})
+    >>> scores = SessionScores(sessions={"27204-5-13": {"validation": TierSummary(trials=9, images=9, metrics={})}})
     >>> scores.tiers
     ('validation',)
     """
@@ -96,12 +96,12 @@ class RunScores(_Strict):
         """Names of all tiers that have scores."""
         return tuple(dict.fromkeys(tier for tiers in self.sessions.values() for tier in tiers))
 
-    def updated(self, other: RunScores) -> RunScores:
+    def updated(self, other: SessionScores) -> SessionScores:
         """Return these scores and others, which replace those of the same tier of the same recording."""
         sessions = {name: dict(tiers) for name, tiers in self.sessions.items()}
         for session, tiers in other.sessions.items():
             sessions.setdefault(session, {}).update(tiers)
-        return RunScores(sessions=sessions)
+        return SessionScores(sessions=sessions)
 
     def write(self, path: Path) -> None:
         """Write a JSON file atomically, replacing an earlier file."""
@@ -109,7 +109,7 @@ class RunScores(_Strict):
             aside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def read(cls, path: Path) -> RunScores:
+    def read(cls, path: Path) -> SessionScores:
         """Read a file that `write` has written.
 
         Raises
@@ -169,9 +169,9 @@ def summarise_tier(
     return TierSummary(trials=repeats.trials, images=images, metrics=metrics)
 
 
-def score_run(
+def score_test_tiers(
     run: Run, recordings: Iterable[Recording], tiers: Iterable[str] | None = None, *, device: str = "auto"
-) -> RunScores:
+) -> SessionScores:
     """Score a run on the test tiers of the recordings that it was trained on, as far as their responses are given.
 
     Parameters
@@ -187,7 +187,7 @@ def score_run(
 
     Returns
     -------
-    RunScores
+    SessionScores
         The scores; recordings that withhold all responses of these tiers have none.
 
     Raises
@@ -222,4 +222,4 @@ def score_run(
                 predictions.image_id[rows],
             )
         sessions[recording.session] = scores
-    return RunScores(sessions=sessions)
+    return SessionScores(sessions=sessions)
