@@ -84,6 +84,7 @@ class TestViTWithItsOptions(CoreTests):
         "register_tokens": 3,
         "parallel": True,
         "behavior": True,
+        "pupil_center": True,
     }
     other_values = {"patch_size": 6}
     without_effect = frozenset({"checkpoint"})

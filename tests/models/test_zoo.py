@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.models import Core, ModelInputs
+from striate.errors import InputError
+from striate.models import Core, EncoderSettings, ModelInputs, build_encoder
 from striate.registry import cores
+from striate.training import load_recipe
 
 IMAGES = torch.randn(3, 1, 36, 64, generator=torch.Generator().manual_seed(0))
 
@@ -92,9 +94,6 @@ def test_the_full_resolution_core_is_a_strided_stem_and_the_convolutional_core()
 
 
 def test_images_that_are_too_small_for_the_stem_are_refused_when_a_recipe_is_read() -> None:
-    from striate.errors import InputError
-    from striate.training import load_recipe
-
     with pytest.raises(InputError, match=r"larger than the images of 9×16 pixels"):
         load_recipe(
             {"data": {"image_size": [36, 64]}, "model": {"core": {"type": "full_resolution", "input_kernel_size": 11}}}
@@ -102,9 +101,9 @@ def test_images_that_are_too_small_for_the_stem_are_refused_when_a_recipe_is_rea
 
 
 def test_v1t_has_the_tokens_and_parameters_of_its_definition() -> None:
-    settings = cores.settings({"type": "vit", "stride": 1, "behavior": True})
+    settings = cores.settings({"type": "vit", "stride": 1, "behavior": True, "pupil_center": True})
     with torch.device("meta"):
-        core: Core = cores.build(settings, ModelInputs((1, 36, 64), behavior_size=5))
+        core: Core = cores.build(settings, ModelInputs((1, 36, 64), behavior_size=3))
     assert core.geometry.shape == (29, 57)
     tokens, width, inner = 29 * 57 + 1, 155, 4 * 155
     embedding = 8 * 8 * width + width + width + tokens * width
@@ -116,19 +115,21 @@ def test_v1t_has_the_tokens_and_parameters_of_its_definition() -> None:
 
 def test_a_block_of_v1t_is_attention_and_an_mlp_after_normalisation() -> None:
     """A plain implementation of one block, with explicit attention."""
-    sizes = {"blocks": 1, "channels": 12, "heads": 3, "head_channels": 12, "mlp_channels": 20, "behavior": True}
+    sizes = {"blocks": 1, "channels": 12, "heads": 3, "head_channels": 12, "mlp_channels": 20}
+    sizes |= {"behavior": True, "pupil_center": True}
     torch.manual_seed(0)
     settings = cores.settings({"type": "vit", "stride": 4, **sizes})
-    core: Core = cores.build(settings, ModelInputs((1, 36, 64), behavior_size=2))
+    core: Core = cores.build(settings, ModelInputs((1, 36, 64), behavior_size=3))
     core.eval()
-    behavior = torch.randn(3, 2)
+    behavior, eye = torch.randn(3, 3), torch.randn(3, 2)
     get = core.get_parameter
     patches = F.unfold(IMAGES, 8, stride=4).transpose(1, 2)
     tokens = patches @ get("embedding.linear.weight").T + get("embedding.linear.bias")
     tokens = torch.cat([get("embedding.learnt").expand(3, -1, -1), tokens], dim=1) + get("embedding.positions")
     block = core.get_submodule("blocks.0")
-    state = torch.tanh(behavior @ block.get_parameter("behavior.0.weight").T + block.get_parameter("behavior.0.bias"))
-    state = torch.tanh(state @ block.get_parameter("behavior.2.weight").T + block.get_parameter("behavior.2.bias"))
+    state = torch.cat([behavior, eye], dim=1)
+    state = torch.tanh(state @ block.get_parameter("state.0.weight").T + block.get_parameter("state.0.bias"))
+    state = torch.tanh(state @ block.get_parameter("state.2.weight").T + block.get_parameter("state.2.bias"))
     tokens = tokens + state[:, None]
     normal = F.layer_norm(tokens, (12,))  # its weights are 1 and its biases 0 at the beginning
     parts = (normal @ block.get_parameter("attention.project_in.weight").T).split(36, dim=2)
@@ -140,7 +141,7 @@ def test_a_block_of_v1t_is_attention_and_an_mlp_after_normalisation() -> None:
     first, second = block.get_submodule("mlp.0"), block.get_submodule("mlp.3")
     tokens = tokens + second(F.gelu(first(F.layer_norm(tokens, (12,)))))
     wanted = tokens[:, 1:].transpose(1, 2).unflatten(2, (8, 15))
-    torch.testing.assert_close(core(IMAGES, behavior), wanted, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(core(IMAGES, behavior, eye), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_tokens_do_not_attend_to_themselves_where_attention_is_local() -> None:
@@ -202,3 +203,26 @@ def test_filters_between_the_quarter_turns_are_turned_copies() -> None:
     torch.testing.assert_close(torch.rot90(filters[0], 1, dims=(1, 2)), filters[2], rtol=1e-4, atol=1e-5)
     energy = filters.square().sum(dim=(2, 3))
     assert ((energy / energy.mean(dim=0) - 1).abs() < 0.25).all(), "a grid of pixels is coarse"
+
+
+def test_an_encoder_gives_the_eye_position_to_its_core_with_and_without_a_shifter() -> None:
+    core = {"type": "vit", "blocks": 1, "channels": 8, "heads": 1, "head_channels": 8, "mlp_channels": 8}
+    core |= {"pupil_center": True}
+    for shifter in (False, True):
+        torch.manual_seed(0)
+        settings = EncoderSettings.model_validate({"core": core, "shifter": shifter})
+        encoder = build_encoder(settings, {"mouse": [[0, 0], [1, 0], [0, 1]]}, (1, 36, 64)).eval()
+        assert encoder.uses_pupil_center
+        assert (encoder.shifter("mouse") is not None) == shifter
+        with torch.no_grad():
+            centred, turned = (encoder.rates(IMAGES, "mouse", torch.full((3, 2), eye)) for eye in (0.0, 1.0))
+        assert not torch.equal(centred, turned)
+        with pytest.raises(InputError, match="uses the eye position: it needs pupil_center"):
+            encoder.rates(IMAGES, "mouse")
+
+
+def test_a_recipe_whose_core_uses_the_eye_position_must_load_it() -> None:
+    model = {"core": {"type": "vit", "pupil_center": True}}
+    with pytest.raises(InputError, match="core 'vit' uses the eye position, but data.pupil_center is false"):
+        load_recipe({"model": model})
+    assert load_recipe({"model": model, "data": {"pupil_center": True}}).protocol == "image + behaviour"

@@ -75,6 +75,11 @@ class EncoderSettings(ModelSettings):
         return self.core.uses_behavior or any(each.uses_behavior for each in self.modulators)
 
     @property
+    def uses_pupil_center(self) -> bool:
+        """Whether the core or a shifter takes the eye position."""
+        return self.core.uses_pupil_center or self.shifter is not None
+
+    @property
     def uses_context(self) -> bool:
         """Whether a modulator takes the context of trials."""
         return any(each.uses_context for each in self.modulators)
@@ -92,7 +97,11 @@ class EncoderSettings(ModelSettings):
                 "model.shifter moves receptive fields with the eye, but data.pupil_center is false: set "
                 "data.pupil_center = true, or model.shifter = false."
             )
-        if self.shifter is None and data.pupil_center:
+        if self.core.uses_pupil_center and not data.pupil_center:
+            raise InputError(
+                f"The core {self.core.type!r} uses the eye position, but data.pupil_center is false: set data.pupil_center = true."
+            )
+        if data.pupil_center and not self.uses_pupil_center:
             raise InputError(
                 "data.pupil_center = true has no effect without a shifter: add the table [model.shifter], or set "
                 "data.pupil_center = false."

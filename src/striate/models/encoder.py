@@ -101,8 +101,8 @@ class Encoder(nn.Module):
 
     @property
     def uses_pupil_center(self) -> bool:
-        """Whether the encoder has shifters, which need the eye position."""
-        return self.settings.shifter is not None
+        """Whether the encoder needs the eye position, for its core or its shifters."""
+        return self.settings.uses_pupil_center
 
     @property
     def uses_behavior(self) -> bool:
@@ -136,7 +136,7 @@ class Encoder(nn.Module):
 
     def shifter(self, session: str) -> Shifter | None:
         """Return the shifter of a recording; None if the encoder has none."""
-        return cast("Shifter", self.shifters[PREFIX + session]) if self.uses_pupil_center else None
+        return cast("Shifter", self.shifters[PREFIX + session]) if self.settings.shifter is not None else None
 
     def forward(self, batch: "Batch | Tensor") -> Tensor:
         """Predict the responses to a batch.
@@ -194,7 +194,7 @@ class Encoder(nn.Module):
         session
             Session of the recording.
         pupil_center : (B, 2), optional
-            Standardised eye position. Required by encoders with shifters, ignored by others.
+            Standardised eye position. Required by encoders that use it, ignored by others.
         behavior : (B, K), optional
             Standardised behaviour. Required by encoders that use it beside the images, ignored by others.
         neurons : (M,), optional
@@ -224,9 +224,10 @@ class Encoder(nn.Module):
         if not self.training:
             self._check_standardised(images, session)
         images = self._to_dtype(images)
-        shift = None
+        eye = shift = None
         if self.uses_pupil_center:
-            eye = self._state("pupil_center", pupil_center, len(images), 2, "shifts its receptive fields with the eye")
+            eye = self._state("pupil_center", pupil_center, len(images), 2, "uses the eye position")
+        if self.settings.shifter is not None:
             shift = self.shifters[PREFIX + session](eye)
         state = None
         if self.uses_behavior:
@@ -236,16 +237,24 @@ class Encoder(nn.Module):
         size = self._micro_batch_size(images)
         rates = [
             self._modulated(
-                readout(self._maps(part, part_state, readout), part_shift, neurons), session, part_state, neurons, near
+                readout(self._maps(part, part_state, part_eye, readout), part_shift, neurons),
+                session,
+                part_state,
+                neurons,
+                near,
             )
-            for part, part_state, part_shift, near in _micro_batches(images, state, shift, around, size)
+            for part, part_state, part_eye, part_shift, near in _micro_batches(
+                images, state, eye, shift, around, size=size
+            )
         ]
         return rates[0] if len(rates) == 1 else torch.cat(rates)
 
-    def _maps(self, images: Tensor, behavior: Tensor | None, readout: Readout) -> Tensor | list[Tensor]:
+    def _maps(
+        self, images: Tensor, behavior: Tensor | None, eye: Tensor | None, readout: Readout
+    ) -> Tensor | list[Tensor]:
         """Return the feature maps that a readout takes: those of the last depth, or those of all depths."""
-        given = (images, behavior) if self.core.settings.uses_behavior else (images,)
-        maps: Tensor | list[Tensor] = self.core.depth_maps(*given) if readout.uses_depths else self.core(*given)
+        compute = self.core.depth_maps if readout.uses_depths else self.core
+        maps: Tensor | list[Tensor] = compute(images, **self.core.used_inputs(behavior, eye))
         return maps
 
     def _modulated(
@@ -454,14 +463,19 @@ def _penalty(component: Core | Readout | Modulator, kind: str) -> Tensor:
 
 
 def _micro_batches(
-    images: Tensor, behavior: Tensor | None, shift: Tensor | None, context: "Context | None", size: int
-) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None, "Context | None"]]:
-    """Split images, behaviour, shift and context into micro-batches."""
+    images: Tensor,
+    behavior: Tensor | None,
+    eye: Tensor | None,
+    shift: Tensor | None,
+    context: "Context | None",
+    *,
+    size: int,
+) -> Iterator[tuple[Tensor, Tensor | None, Tensor | None, Tensor | None, "Context | None"]]:
+    """Split images, behaviour, eye position, shift and context into micro-batches."""
     parts = torch.split(images, size)
-    behaviors = repeat(None) if behavior is None else torch.split(behavior, size)
-    shifts = repeat(None) if shift is None else torch.split(shift, size)
+    states = [repeat(None) if each is None else torch.split(each, size) for each in (behavior, eye, shift)]
     contexts = repeat(None) if context is None else context.split(size)
-    return zip(parts, behaviors, shifts, contexts, strict=False)  # repeat has no end
+    return zip(parts, *states, contexts, strict=False)  # repeat has no end
 
 
 def _require_tensor(name: str, given: object) -> None:

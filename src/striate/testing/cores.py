@@ -60,18 +60,23 @@ class CoreTests:
         behavior_size = 3 if self._uses_behavior() else 0
         return ModelInputs(shape or self.image_shape, {"mouse": np.zeros((4, 3))}, behavior_size)
 
-    def maps(self, core: Core, images: Tensor, behavior: Tensor | None = None) -> Tensor:
-        """Compute feature maps; behaviour is zero by default, where the core takes it."""
-        if not core.settings.uses_behavior:
-            return core(images)  # type: ignore[no-any-return]
-        state = torch.zeros(len(images), 3, device=images.device) if behavior is None else behavior
-        return core(images, state)  # type: ignore[no-any-return]
+    def maps(
+        self, core: Core, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None
+    ) -> Tensor:
+        """Compute feature maps; behaviour and eye position are zero by default, where the core takes them."""
+        return core(images, **core.used_inputs(*self._state(images, behavior, pupil_center)))  # type: ignore[no-any-return]
 
     def depth_maps(self, core: Core, images: Tensor) -> list[Tensor]:
-        """Compute the feature maps of all depths; behaviour is zero, where the core takes it."""
-        if not core.settings.uses_behavior:
-            return core.depth_maps(images)
-        return core.depth_maps(images, torch.zeros(len(images), 3, device=images.device))
+        """Compute the feature maps of all depths; behaviour and eye position are zero, where the core takes them."""
+        return core.depth_maps(images, **core.used_inputs(*self._state(images, None, None)))
+
+    def _state(self, images: Tensor, behavior: Tensor | None, eye: Tensor | None) -> tuple[Tensor, Tensor]:
+        given, sizes = (behavior, eye), (3, 2)
+        one, other = (
+            torch.zeros(len(images), size, device=images.device) if each is None else each
+            for each, size in zip(given, sizes, strict=True)
+        )
+        return one, other
 
     def images(self, number: int = 3, shape: tuple[int, int, int] | None = None) -> Tensor:
         """Return random standardised images, the same each time."""
@@ -155,10 +160,10 @@ class CoreTests:
         encoder = build_encoder(settings, neurons, self.image_shape, behavior_size=size).eval()
         save(encoder, tmp_path / "encoder.safetensors")
         loaded = load(tmp_path / "encoder.safetensors")
-        behavior = torch.zeros(3, size) if size else None
+        behavior, eye = torch.zeros(3, size) if size else None, torch.zeros(3, 2)
         with torch.no_grad():
-            once = encoder.rates(self.images(), "mouse", behavior=behavior)
-            again = loaded.rates(self.images(), "mouse", behavior=behavior)
+            once = encoder.rates(self.images(), "mouse", eye, behavior=behavior)
+            again = loaded.rates(self.images(), "mouse", eye, behavior=behavior)
         assert loaded.settings == encoder.settings
         assert torch.equal(once, again)
 
@@ -267,6 +272,20 @@ class CoreTests:
             torch.manual_seed(0)
             active = self.maps(core, self.images(), torch.ones(3, 3))
         assert not torch.equal(quiet, active)
+
+    def test_the_eye_position_changes_the_maps_of_a_core_that_uses_it(self) -> None:
+        """A core whose settings have `uses_pupil_center` depends on the eye position."""
+        core = self.build().train()
+        if not core.settings.uses_pupil_center:
+            pytest.skip("this core does not use the eye position")
+        for parameter in core.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        with torch.no_grad():
+            torch.manual_seed(0)
+            centred = self.maps(core, self.images(), pupil_center=torch.zeros(3, 2))
+            torch.manual_seed(0)
+            turned = self.maps(core, self.images(), pupil_center=torch.ones(3, 2))
+        assert not torch.equal(centred, turned)
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
     def test_cpu_and_gpu_agree(self) -> None:

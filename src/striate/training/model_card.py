@@ -266,8 +266,10 @@ def _behaviour(encoder: Encoder) -> str:
         uses.append(f"{planes} constant channels")
     if encoder.uses_behavior:
         uses.append("the core or modulators")
-    if encoder.uses_pupil_center:
-        uses.append(f"eye position, by the shifter `{encoder.settings.shifter.type}`")  # type: ignore[union-attr]
+    if encoder.settings.core.uses_pupil_center:
+        uses.append("eye position, by the core")
+    if encoder.settings.shifter is not None:
+        uses.append(f"eye position, by the shifter `{encoder.settings.shifter.type}`")
     return ", ".join(uses) or "not used"
 
 

@@ -109,10 +109,11 @@ def _check_components(encoder: Encoder, batch: Batch) -> None:
 def _maps(core: Core, batch: Batch, readout: Readout) -> Any:
     """Return the maps that a readout takes; raise `InputError` if the core uses behaviour without saying so."""
     compute = core.depth_maps if readout.uses_depths else core
-    if core.settings.uses_behavior:
-        return compute(batch.images, batch.behavior)
+    used = core.used_inputs(batch.behavior, batch.pupil_center)
+    if "behavior" in used:
+        return compute(batch.images, **used)
     try:
-        return compute(batch.images)
+        return compute(batch.images, **used)
     except (TypeError, AttributeError) as error:
         if not any(text in str(error) for text in ("NoneType", "'behavior'")):
             raise

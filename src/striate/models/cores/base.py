@@ -34,6 +34,11 @@ class CoreSettings(Settings):
         """Whether the core takes behaviour, in addition to the images."""
         return False
 
+    @property
+    def uses_pupil_center(self) -> bool:
+        """Whether the core takes the eye position, in addition to the images."""
+        return False
+
     def check_image_size(self, height: int, width: int) -> None:
         """Raise `InputError` if the core cannot take images of this size; called when a recipe is validated."""
 
@@ -92,15 +97,17 @@ class Core(nn.Module, ABC):
         """Shape of the feature maps, and where each of their locations looks in the image."""
 
     @abstractmethod
-    def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
-        """Compute feature maps.
+    def forward(self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None) -> Tensor:
+        """Compute feature maps; a core that uses neither behaviour nor eye position may leave these arguments out.
 
         Parameters
         ----------
         images : (B, C, height, width)
             Standardised images and constant planes of behaviour.
         behavior : (B, K), optional
-            Standardised behaviour; given only if the settings have `uses_behavior`.
+            Standardised behaviour; given, by its name, only if the settings have `uses_behavior`.
+        pupil_center : (B, 2), optional
+            Standardised eye position; given, by its name, only if the settings have `uses_pupil_center`.
 
         Returns
         -------
@@ -116,9 +123,16 @@ class Core(nn.Module, ABC):
         """
         return (FeatureMaps(self.channels, self.geometry),)
 
-    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+    def depth_maps(
+        self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None
+    ) -> list[Tensor]:
         """Compute the feature maps of all `depths`, for readouts that combine several; arguments as those of `forward`."""
-        return [self(images) if behavior is None else self(images, behavior)]
+        return [self(images, **self.used_inputs(behavior, pupil_center))]
+
+    def used_inputs(self, behavior: Tensor | None, pupil_center: Tensor | None) -> dict[str, Tensor | None]:
+        """Return those of behaviour and eye position that the core uses, as keyword arguments of `forward` and `depth_maps`."""
+        used: dict[str, Tensor | None] = {"behavior": behavior} if self.settings.uses_behavior else {}
+        return used | ({"pupil_center": pupil_center} if self.settings.uses_pupil_center else {})
 
     def regulariser(self) -> Tensor:
         """Return the penalty that is added to the loss, a scalar; 0 for a frozen core."""

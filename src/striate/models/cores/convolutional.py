@@ -202,7 +202,7 @@ class ConvolutionalCore(Core):
         geometries = self.settings.layer_geometries(MapGeometry.identity(*self.inputs.image_shape[1:]))
         return tuple(FeatureMaps(self.channels, each) for each in geometries)
 
-    def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
         if (fused := self._fused_maps(images, every=False)) is not None:
             return fused[0]
@@ -211,7 +211,9 @@ class ConvolutionalCore(Core):
             maps = layer(maps)
         return maps
 
-    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+    def depth_maps(
+        self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None
+    ) -> list[Tensor]:
         """Compute the feature maps of each layer."""
         if (fused := self._fused_maps(images, every=True)) is not None:
             return fused

@@ -113,12 +113,14 @@ class FullResolutionCore(Core):
         layers = (FeatureMaps(self.channels, each) for each in self.settings.layer_geometries(stem))
         return FeatureMaps(self.settings.stem_channels, stem), *layers
 
-    def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
         maps: Tensor = self.body(self._reduced(images))
         return maps
 
-    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+    def depth_maps(
+        self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None
+    ) -> list[Tensor]:
         """Compute the maps of the stem, and those of each layer after it."""
         reduced = self._reduced(images)
         return [reduced, *self.body.depth_maps(reduced)]

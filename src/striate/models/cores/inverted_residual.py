@@ -211,12 +211,14 @@ class InvertedResidualCore(Core):
             found.append(FeatureMaps(channels, seen))
         return tuple(found)
 
-    def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last block, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
         maps: Tensor = self.blocks(self.stem(images.contiguous(memory_format=torch.channels_last)))
         return maps
 
-    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+    def depth_maps(
+        self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None
+    ) -> list[Tensor]:
         """Compute the feature maps of each block."""
         found = [self.stem(images.contiguous(memory_format=torch.channels_last))]
         for block in self.blocks:

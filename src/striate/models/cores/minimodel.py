@@ -119,11 +119,13 @@ class MinimodelCore(Core):
         last = pooled.convolved(second, padding=second // 2)
         return FeatureMaps(self.settings.input_channels, pooled), FeatureMaps(self.channels, last)
 
-    def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None) -> Tensor:
         """Compute the feature maps, (B, channels, height / pool, width / pool), from standardised inputs, (B, C, height, width)."""
         return self.depth_maps(images)[-1]
 
-    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+    def depth_maps(
+        self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None
+    ) -> list[Tensor]:
         """Compute the pooled maps of the first layer, and those of the second."""
         maps = self.first(images.contiguous(memory_format=torch.channels_last))
         pooled = self.pool(normalised_elu(maps, self.first_norm))

@@ -262,14 +262,16 @@ class RotationEquivariantCore(Core):
         kernels = settings.input_kernel_size, settings.hidden_kernel_size
         return tuple(FeatureMaps(self.channels, each) for each in stacked_geometries(image, *kernels, settings.layers))
 
-    def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
+    def forward(self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None) -> Tensor:
         """Compute the feature maps of the last layer, (B, channels, H, W), from standardised inputs, (B, C, height, width)."""
         maps = images
         for layer in self.layers:
             maps = layer(maps)
         return maps
 
-    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+    def depth_maps(
+        self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None
+    ) -> list[Tensor]:
         """Compute the feature maps of each layer."""
         found = [images]
         for layer in self.layers:

@@ -52,6 +52,8 @@ class ViTSettings(CoreSettings):
         Number of further learnt tokens that are no patches, as in ViV1T.
     behavior
         Whether behaviour enters each block: a small MLP of it is added to all tokens. Recipes then need ``data.behavior``.
+    pupil_center
+        Whether the eye position enters each block, by the same MLP, as in V1T. Recipes then need ``data.pupil_center``.
     patch_dropout
         Dropout of the embedded patches.
     dropout
@@ -87,6 +89,7 @@ class ViTSettings(CoreSettings):
     class_token: bool = True
     register_tokens: Annotated[int, Field(ge=0, le=1024)] = 0
     behavior: bool = False
+    pupil_center: bool = False
     patch_dropout: Fraction = 0.0229
     dropout: Fraction = 0.2544
     drop_path: Fraction = 0.0
@@ -105,6 +108,11 @@ class ViTSettings(CoreSettings):
     def uses_behavior(self) -> bool:
         """Whether behaviour enters the blocks."""
         return self.behavior
+
+    @property
+    def uses_pupil_center(self) -> bool:
+        """Whether the eye position enters the blocks."""
+        return self.pupil_center
 
     def check_image_size(self, height: int, width: int) -> None:
         """Raise `InputError` if the patches are larger than the images."""
@@ -175,18 +183,16 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """A transformer block: behaviour is added to the tokens, then come attention and MLP, each with a residual connection."""
+    """A transformer block: an MLP of the animal's state is added to the tokens, then come attention and MLP, each with a residual connection."""
 
-    def __init__(self, settings: ViTSettings, behavior_size: int, drop_probability: float) -> None:
+    def __init__(self, settings: ViTSettings, state_size: int, drop_probability: float) -> None:
         super().__init__()
         width = settings.channels
         self.parallel, self.drop_path = settings.parallel, drop_probability
-        self.behavior = None
-        if settings.behavior:
+        self.state = None
+        if state_size:
             hidden = max(1, width // 2)
-            self.behavior = nn.Sequential(
-                nn.Linear(behavior_size, hidden), nn.Tanh(), nn.Linear(hidden, width), nn.Tanh()
-            )
+            self.state = nn.Sequential(nn.Linear(state_size, hidden), nn.Tanh(), nn.Linear(hidden, width), nn.Tanh())
         self.attention_norm = nn.LayerNorm(width)
         self.attention = Attention(settings)
         self.mlp_norm = nn.Identity() if settings.parallel else nn.LayerNorm(width)
@@ -198,10 +204,10 @@ class Block(nn.Module):
             nn.Dropout(settings.dropout),
         )
 
-    def forward(self, tokens: Tensor, behavior: Tensor | None) -> Tensor:
-        """Transform tokens, (B, L, D), with behaviour, (B, K)."""
-        if self.behavior is not None:
-            tokens = tokens + self.behavior(behavior)[:, None]
+    def forward(self, tokens: Tensor, state: Tensor | None) -> Tensor:
+        """Transform tokens, (B, L, D), with behaviour and eye position, (B, K)."""
+        if self.state is not None:
+            tokens = tokens + self.state(state)[:, None]
         normalised = self.attention_norm(tokens)
         if self.parallel:
             return tokens + self._kept(self.attention(normalised) + self.mlp(normalised))
@@ -216,8 +222,8 @@ class Block(nn.Module):
 class ViTCore(Core):
     """Vision transformer whose patch tokens are the locations of the feature maps.
 
-    V1T [1]_ is ``ViTSettings(stride=1, behavior=True)``: 1,653 patches, four blocks with four heads that are each as wide as the
-    tokens, layer normalisation before each part, and an MLP of behaviour in each block. Register tokens and parallel attention are
+    V1T [1]_ is ``ViTSettings(stride=1, behavior=True, pupil_center=True)``: 1,653 patches, four blocks with four heads that are each as wide as the
+    tokens, layer normalisation before each part, and an MLP of behaviour and eye position in each block. Register tokens and parallel attention are
     those of ViV1T [2]_.
 
     Parameters
@@ -253,7 +259,8 @@ class ViTCore(Core):
         rows, columns = self._grid.shape
         self.embedding = PatchEmbedding(settings, channels, rows * columns)
         probabilities = drop_path_probabilities(settings.drop_path, settings.blocks)
-        self.blocks = nn.ModuleList(Block(settings, inputs.behavior_size, each) for each in probabilities)
+        state_size = inputs.behavior_size * settings.behavior + 2 * settings.pupil_center
+        self.blocks = nn.ModuleList(Block(settings, state_size, each) for each in probabilities)
 
     @property
     def channels(self) -> int:
@@ -276,26 +283,33 @@ class ViTCore(Core):
         """The patch tokens after each block."""
         return (FeatureMaps(self.channels, self.geometry),) * self.settings.blocks
 
-    def forward(self, images: Tensor, behavior: Tensor | None = None) -> Tensor:
-        """Compute the feature maps, (B, channels, H, W), from standardised inputs, (B, C, height, width), and behaviour, (B, K)."""
-        tokens = self.embedding(images)
+    def forward(self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None) -> Tensor:
+        """Compute the feature maps, (B, channels, H, W), from standardised inputs, (B, C, height, width), and the animal's state."""
+        tokens, state = self.embedding(images), self._state(behavior, pupil_center)
         for block in self.blocks:
-            tokens = self._after(block, tokens, behavior)
+            tokens = self._after(block, tokens, state)
         return self._as_maps(tokens)
 
-    def depth_maps(self, images: Tensor, behavior: Tensor | None = None) -> list[Tensor]:
+    def depth_maps(
+        self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None
+    ) -> list[Tensor]:
         """Compute the feature maps of each block."""
-        tokens = [self.embedding(images)]
+        tokens, state = [self.embedding(images)], self._state(behavior, pupil_center)
         for block in self.blocks:
-            tokens.append(self._after(block, tokens[-1], behavior))
+            tokens.append(self._after(block, tokens[-1], state))
         return [self._as_maps(each) for each in tokens[1:]]
 
-    def _after(self, block: nn.Module, tokens: Tensor, behavior: Tensor | None) -> Tensor:
+    def _state(self, behavior: Tensor | None, pupil_center: Tensor | None) -> Tensor | None:
+        """Return behaviour and eye position side by side, as far as the core uses them."""
+        used = [each for each in self.used_inputs(behavior, pupil_center).values() if each is not None]
+        return torch.cat(used, dim=1) if used else None
+
+    def _after(self, block: nn.Module, tokens: Tensor, state: Tensor | None) -> Tensor:
         """Return the tokens after a block."""
         if self.settings.checkpoint and self.training and torch.is_grad_enabled():
-            after: Tensor = checkpoint(block, tokens, behavior, use_reentrant=False)
+            after: Tensor = checkpoint(block, tokens, state, use_reentrant=False)
         else:
-            after = block(tokens, behavior)
+            after = block(tokens, state)
         return after
 
     def _as_maps(self, tokens: Tensor) -> Tensor:
