@@ -223,6 +223,6 @@ def test_an_encoder_gives_the_eye_position_to_its_core_with_and_without_a_shifte
 
 def test_a_recipe_whose_core_uses_the_eye_position_must_load_it() -> None:
     model = {"core": {"type": "vit", "pupil_center": True}}
-    with pytest.raises(InputError, match="core 'vit' uses the eye position, but data.pupil_center is false"):
+    with pytest.raises(InputError, match=r"core 'vit' uses the eye position, but data\.pupil_center is false"):
         load_recipe({"model": model})
     assert load_recipe({"model": model, "data": {"pupil_center": True}}).protocol == "image + behaviour"
