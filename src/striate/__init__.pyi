@@ -30,5 +30,7 @@ from .submissions import Scorecard as Scorecard
 from .submissions import Submission as Submission
 from .submissions import Truth as Truth
 from .submissions import score as score
+from .training import Ensemble as Ensemble
+from .training import open_run as open_run
 from .training import predict as predict
 from .training import train as train

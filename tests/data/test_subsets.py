@@ -114,6 +114,32 @@ def test_every_trial_of_a_kept_image_is_kept() -> None:
     assert len(striate.loaders(recording, training_images=5).train.dataset) == 10
 
 
+def images_of(loaders: striate.data.Loaders, tier: str) -> set[int]:
+    return set(RECORDING.trials["image_id"].to_numpy()[loaders[tier].dataset.rows].tolist())
+
+
+def test_folds_share_out_the_images_of_training_and_validation() -> None:
+    held_out: list[int] = []
+    of_tiers = striate.loaders(RECORDING)
+    every = images_of(of_tiers, "train") | images_of(of_tiers, "validation")
+    for fold in range(4):
+        loaders = striate.loaders(RECORDING, folds=4, fold=fold)
+        train, validation = images_of(loaders, "train"), images_of(loaders, "validation")
+        assert train | validation == every
+        assert not train & validation
+        assert abs(len(validation) - len(every) / 4) < 1
+        assert loaders["test"].dataset.rows.tolist() == RECORDING.rows("test").tolist()
+        assert len(loaders.prediction("validation").dataset) == len(loaders.responses("validation"))
+        held_out += validation
+    assert sorted(held_out) == sorted(every)
+
+
+def test_the_responses_of_a_fold_are_those_of_its_trials() -> None:
+    loaders = striate.loaders(RECORDING, folds=4, fold=1, batch_size=1000)
+    measured = next(iter(loaders.validation)).measured_responses().numpy()
+    np.testing.assert_array_equal(loaders.responses("validation"), measured)
+
+
 def test_only_training_images_can_be_kept_for_training() -> None:
     validation_image = int(RECORDING.trials["image_id"].to_numpy()[RECORDING.rows("validation")[0]])
     with pytest.raises(InputError, match=f"{validation_image} are not among the training images of 7-1-1"):

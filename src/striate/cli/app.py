@@ -47,6 +47,7 @@ _GROUPS = (
     "recordings",
     "simulate",
     "training",
+    "ensemble",
     "sharing",
     "submissions",
     "report",

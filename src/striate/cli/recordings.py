@@ -21,8 +21,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 
 
 @app.command("info", rich_help_panel=DATA)
-def info(archive: ArchivePath, as_json: AsJson = False) -> None:
-    """Show the neurons, trials, repeats and statistics of a recording, and what it withholds."""
+def info(
+    archive: Annotated[
+        Path,
+        typer.Argument(help="Zip, folder or name of a recording; or folder of a run or ensemble.", show_default=False),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Show the neurons, trials, repeats and statistics of a recording, and what it withholds; or how a run or ensemble was trained."""
+    from striate.training import is_run_folder
+
+    if is_run_folder(archive):
+        from striate.cli.ensemble import print_model
+        from striate.training import open_run
+
+        print_model(open_run(archive), as_json=as_json)
+        return
     import striate
 
     recording = striate.open(archive)

@@ -28,7 +28,7 @@ def report(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Runs (folders written by striate train) and submissions. NAME=PATH sets the name of a model in the report.",
+            help="Runs, ensembles (folders that striate train or ensemble wrote) and submissions. NAME=PATH sets the name of a model in the report.",
             show_default=False,
         ),
     ],
@@ -58,9 +58,9 @@ def report(
     import striate
     from striate.report import collect_report_data, write_report
     from striate.submissions import open_truth
-    from striate.training import Run
+    from striate.training import is_run_folder
 
-    if Run.is_run_folder(archive):
+    if is_run_folder(archive):
         raise InputError(
             f"The last argument, {shortened(archive, 100)}, is a run, but must be a recording: give the recording after the "
             "models, as in striate report RUN RUN RECORDING."

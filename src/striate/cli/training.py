@@ -81,6 +81,17 @@ def train(
             "--set", metavar="KEY=VALUE", help="Change a setting of the recipe, such as data.batch_size=64; repeatable."
         ),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Split the images of training and validation trials anew into this many parts, one of which is for validation: "
+            "short for --set data.folds=…"
+        ),
+    ] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(help="With --folds: the part that is for validation, from 0. Short for --set data.fold=…"),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -106,7 +117,8 @@ def train(
     from striate.catalog import locate_all
     from striate.training import Run, load_recipe
 
-    plan = load_recipe(recipe, settings)  # before anything is unpacked
+    split = [f"data.{key}={value}" for key, value in (("folds", folds), ("fold", fold)) if value is not None]
+    plan = load_recipe(recipe, [*(settings or ()), *split])  # before anything is unpacked
     Run.check_overwrite(out, overwrite)
     if core is not None:
         Run.open(core).require_finished()
@@ -136,7 +148,7 @@ def train(
     facts = run.provenance
     console.print(
         f"{out}: validation correlation {facts['best_validation_correlation']:.4f} in epoch {facts['best_epoch']} of "
-        f"{facts['epochs']} ({run.protocol})",
+        f"{facts['epochs']} ({run.protocol}{'' if run.trained_on_validation is None else '; of its own fold'})",
         soft_wrap=True,
         markup=False,
     )
@@ -144,7 +156,7 @@ def train(
 
 @app.command("predict", rich_help_panel=MODELS)
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run or ensemble.", show_default=False)],
     archive: Annotated[Path, typer.Argument(help="Zip, folder or name of the recording.", show_default=False)],
     out: Annotated[
         Path, typer.Option(help="File to write; with --format sensorium_csv, a folder or a .csv.", show_default=False)
@@ -164,15 +176,15 @@ def predict(
     device: Device = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Predict the responses of a recording with a trained run, and write them as a submission."""
+    """Predict the responses of a recording with a trained run or an ensemble, and write them as a submission."""
     import striate
     from striate._internal.atomic_write import refuse_existing
     from striate.registry import formats
     from striate.submissions import Submission, SubmissionFormat
-    from striate.training import Run
+    from striate.training import open_run
     from striate.training import predict as predict_responses
 
-    opened = Run.open(run)
+    opened = open_run(run)
     opened.require_finished()
     submission_format: SubmissionFormat = formats[form].value()
     if form == "native":

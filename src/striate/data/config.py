@@ -92,6 +92,14 @@ class DataSettings(BaseModel):
         of a larger number's images. Validation and test tiers stay complete (2022: ``image_n``).
     image_seed
         Seed of the random choice of training images (2022: ``image_base_seed``).
+    folds
+        Split the images of training and validation trials anew, into this many parts of equal size, of which one is used for
+        validation and the others for training. By default the tiers of the recording are used. Test trials are never part of it.
+        Such a model has seen validation trials of the recording, so its scores on these do not count.
+    fold
+        Part that is used for validation, from 0 to `folds` − 1. Models of different parts make good ensembles.
+    fold_seed
+        Seed of the random choice of the parts.
     augmentations
         Random changes of the images of training batches, one after the other; a table ``[[data.augmentations]]`` for each.
     batch_size
@@ -121,6 +129,9 @@ class DataSettings(BaseModel):
     image_ids: _Ids | None = None
     training_images: PositiveInt | None = None
     image_seed: NonNegativeInt = 0
+    folds: Annotated[int, Field(ge=2, le=1000)] | None = None
+    fold: NonNegativeInt = 0
+    fold_seed: NonNegativeInt = 0
     augmentations: _Augmentations = ()
     batch_size: PositiveInt = 128
     cache_gib: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
@@ -129,6 +140,17 @@ class DataSettings(BaseModel):
     def extra_inputs(self) -> tuple[str, ...]:
         """Inputs beside the image, ``"behavior"`` and ``"pupil_center"``, which decide the protocol of a model."""
         return tuple(name for name in ("behavior", "pupil_center") if getattr(self, name))
+
+    def for_prediction(self) -> Self:
+        """Return the settings by which trials are predicted: all images of each tier, as the recording has them, unchanged.
+
+        Examples
+        --------
+        >>> DataSettings(folds=5, fold=2, training_images=100).for_prediction() == DataSettings()
+        True
+        """
+        of_training = ("image_ids", "training_images", "image_seed", "folds", "fold", "fold_seed", "augmentations")
+        return self.model_copy(update={key: type(self).model_fields[key].default for key in of_training})
 
     def input_size(self, stimulus: Stimulus, recorded: tuple[int, int]) -> tuple[int, int]:
         """Return the height and width that the images of a recording are rescaled to.
@@ -165,6 +187,15 @@ class DataSettings(BaseModel):
         for seed, count in (("neuron_seed", "neurons"), ("image_seed", "training_images")):
             if getattr(self, seed) != 0 and getattr(self, count) is None:
                 raise InputError(f"{seed} has an effect only where {count} says how many to draw: give {count} too.")
+        for key in ("fold", "fold_seed"):
+            if getattr(self, key) != 0 and self.folds is None:
+                raise InputError(
+                    f"{key} has an effect only where folds says into how many parts to split: give folds too."
+                )
+        if self.folds is not None and self.fold >= self.folds:
+            raise InputError(
+                f"fold is {self.fold}, but {self.folds} folds are counted from 0 to {self.folds - 1}: choose one of these."
+            )
         for key in ("areas", "layers", "unit_ids", "image_ids"):
             doubled = [value for value, count in Counter(getattr(self, key) or ()).items() if count > 1]
             if doubled:

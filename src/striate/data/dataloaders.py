@@ -24,7 +24,7 @@ from striate.data.multi_session import Cycle
 from striate.data.preprocessing import PreparedRecording
 from striate.data.sampler import BatchSampler
 from striate.data.standardisation import Standardisation
-from striate.data.subsets import select_training_rows
+from striate.data.subsets import select_training_rows, tier_rows
 from striate.errors import InputError, UnknownAttributeError, shortened, validate_count, validate_seed
 from striate.recordings import Recording
 
@@ -99,7 +99,7 @@ class Loaders(Mapping[str, TrialLoader]):
         spec = recording.benchmark
         self._training_tier = spec.training_tier
         self._rows = {
-            tier: select_training_rows(recording, settings) if tier == self._training_tier else recording.rows(tier)
+            tier: select_training_rows(recording, settings) if tier == self._training_tier else self._tier_rows(tier)
             for tier in (recording.tiers if options.tiers is None else spec.tier_names(options.tiers))
         }
         self._loaders: dict[str, TrialLoader] = {}
@@ -182,7 +182,7 @@ class Loaders(Mapping[str, TrialLoader]):
         The loader is independent of the training images that the settings select, and of the tiers that were loaded.
         """
         name = self.recording.benchmark.tier_name(tier)
-        return self._loader(name, self.recording.rows(name), shuffle=False, with_responses=False)
+        return self._loader(name, self._tier_rows(name), shuffle=False, with_responses=False)
 
     def responses(self, tier: str) -> NDArray[np.float32]:
         """Return the standardised responses of the selected neurons to all trials of a tier, in file order.
@@ -197,7 +197,13 @@ class Loaders(Mapping[str, TrialLoader]):
         WithheldError
             If the responses of the tier are withheld.
         """
-        return self._prepared.standardise(self.recording.measured_responses(tier))
+        name = self.recording.benchmark.tier_name(tier)
+        if self.settings.folds is None or name in self.recording.withheld_tiers:
+            return self._prepared.standardise(self.recording.measured_responses(name))
+        return self._prepared.standardised_responses(self._tier_rows(name))
+
+    def _tier_rows(self, tier: str) -> NDArray[np.int64]:
+        return tier_rows(self.recording, self.settings, tier)
 
     def set_epoch(self, epoch: int) -> None:
         """Select the epoch, counted from 0, of the next pass over each tier."""

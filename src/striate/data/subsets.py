@@ -60,6 +60,58 @@ def select_neurons(recording: Recording, settings: DataSettings) -> NDArray[np.i
     return columns
 
 
+def tier_rows(recording: Recording, settings: DataSettings, tier: str) -> NDArray[np.int64]:
+    """Return the trials of a tier; those of training and validation as the settings split them.
+
+    A new split (`DataSettings.folds`) is one of distinct images: all repeats of an image are in the same part. Recordings that
+    show the same image ids are split alike.
+
+    Parameters
+    ----------
+    recording
+        The recording.
+    settings
+        Settings; the keys `folds`, `fold` and `fold_seed` are used.
+    tier
+        Name of the tier.
+
+    Returns
+    -------
+    (B,) int64
+        Row numbers of the trials, in ascending order.
+
+    Raises
+    ------
+    InputError
+        If the recording has too few images for the parts, or withholds the responses of validation trials.
+
+    Examples
+    --------
+    >>> settings = DataSettings(folds=5, fold=2)  # doctest: +SKIP
+    >>> tier_rows(recording, settings, "validation").size  # doctest: +SKIP
+    1000
+    """
+    spec = recording.benchmark
+    if settings.folds is None or tier not in (spec.training_tier, spec.validation_tier):
+        return recording.rows(tier)
+    for each in (spec.training_tier, spec.validation_tier):
+        if each in recording.withheld_tiers:
+            raise InputError(
+                f"{recording.session} withholds the responses of tier {each!r}, so its trials cannot be split anew: leave data.folds out."
+            )
+    rows = np.sort(np.concatenate([recording.rows(each) for each in (spec.training_tier, spec.validation_tier)]))
+    shown = recording.trials["image_id"].to_numpy()[rows]
+    images = np.unique(shown)
+    if images.size < 2 * settings.folds:  # a correlation needs two images
+        raise InputError(
+            f"{recording.session} has {images.size} images for training and validation, which is too few for {settings.folds} "
+            f"folds of at least two: give data.folds of at most {max(2, images.size // 2)}."
+        )
+    order = np.random.default_rng(seed_sequence(settings.fold_seed, "folds")).permutation(images.size)
+    held_out = np.isin(shown, images[order[settings.fold :: settings.folds]])
+    return rows[held_out if tier == spec.validation_tier else ~held_out]
+
+
 def select_training_rows(recording: Recording, settings: DataSettings) -> NDArray[np.int64]:
     """Select training trials of a recording by their images.
 
@@ -68,7 +120,7 @@ def select_training_rows(recording: Recording, settings: DataSettings) -> NDArra
     recording
         The recording.
     settings
-        Settings; the keys `image_ids`, `training_images` and `image_seed` are used.
+        Settings; the keys `image_ids`, `training_images` and `image_seed` are used, and those of `tier_rows`.
 
     Returns
     -------
@@ -80,7 +132,7 @@ def select_training_rows(recording: Recording, settings: DataSettings) -> NDArra
     InputError
         If an image is not a training image, or there are fewer training images than requested.
     """
-    rows = recording.rows(recording.benchmark.training_tier)
+    rows = tier_rows(recording, settings, recording.benchmark.training_tier)
     shown = recording.trials["image_id"].to_numpy()[rows]
     kept = np.unique(shown)
     if settings.image_ids is not None:

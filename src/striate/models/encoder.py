@@ -213,6 +213,54 @@ class Encoder(nn.Module):
             If the images have another shape or are not standardised, the recording is unknown, or a needed
             `pupil_center`, `behavior` or `context` is missing.
         """
+        drive = self._drive(images, session, pupil_center, behavior, neurons, context)
+        return self._activated(drive, session, behavior, neurons, context)
+
+    def drive(self, batch: "Batch") -> Tensor:
+        """Predict the drive of neurons: what the output nonlinearity turns into rates.
+
+        Parameters
+        ----------
+        batch
+            A batch from `striate.loaders`.
+
+        Returns
+        -------
+        Tensor, (B, N)
+            Drives, changed by the modulators of drives, if there are any. They may be negative.
+
+        Examples
+        --------
+        >>> from striate.data import Batch
+        >>> encoder = build_encoder(EncoderSettings(), {"mouse": [[0, 0], [10, 0]]}, (1, 36, 64)).eval()
+        >>> batch = Batch("mouse", "test", torch.arange(3), torch.zeros(3, 1, 36, 64))
+        >>> bool((encoder.activate(encoder.drive(batch), batch) == encoder(batch)).all())
+        True
+        """
+        return self._drive(
+            batch.images,
+            batch.session,
+            batch.pupil_center if self.uses_pupil_center else None,
+            batch.behavior if self.uses_behavior else None,
+            batch.neurons,
+            batch.context if self.uses_context else None,
+        )
+
+    def activate(self, drive: Tensor, batch: "Batch") -> Tensor:
+        """Return the rates that follow from drives, (B, N): apply the output nonlinearity and the modulators of rates."""
+        behavior = batch.behavior if self.uses_behavior else None
+        context = batch.context if self.uses_context else None
+        return self._activated(drive, batch.session, behavior, batch.neurons, context)
+
+    def _drive(
+        self,
+        images: Tensor,
+        session: str,
+        pupil_center: Tensor | None,
+        behavior: Tensor | None,
+        neurons: Tensor | None,
+        context: "Context | None",
+    ) -> Tensor:
         readout = self.readout(session)
         _require_tensor("images", images)
         if images.ndim != 4 or tuple(images.shape[1:]) != self.input_shape:
@@ -229,25 +277,15 @@ class Encoder(nn.Module):
             eye = self._state("pupil_center", pupil_center, len(images), 2, "uses the eye position")
         if self.settings.shifter is not None:
             shift = self.shifters[PREFIX + session](eye)
-        state = None
-        if self.uses_behavior:
-            size = self.inputs.behavior_size
-            state = self._state("behavior", behavior, len(images), size, "uses behaviour")
-        around = self._context(context, len(images)) if self.uses_context else None
+        state, around = self._behavior(behavior, len(images)), self._context(context, len(images))
         size = self._micro_batch_size(images)
-        rates = [
-            self._modulated(
-                readout(self._maps(part, part_state, part_eye, readout), part_shift, neurons),
-                session,
-                part_state,
-                neurons,
-                near,
+        parts = [
+            self._modulated_drive(
+                readout(self._maps(part, seen, looked, readout), moved, neurons), session, seen, neurons, near
             )
-            for part, part_state, part_eye, part_shift, near in _micro_batches(
-                images, state, eye, shift, around, size=size
-            )
+            for part, seen, looked, moved, near in _micro_batches(images, state, eye, shift, around, size=size)
         ]
-        return rates[0] if len(rates) == 1 else torch.cat(rates)
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _maps(
         self, images: Tensor, behavior: Tensor | None, eye: Tensor | None, readout: Readout
@@ -257,7 +295,7 @@ class Encoder(nn.Module):
         maps: Tensor | list[Tensor] = compute(images, **self.core.used_inputs(behavior, eye))
         return maps
 
-    def _modulated(
+    def _modulated_drive(
         self,
         drive: Tensor,
         session: str,
@@ -265,23 +303,47 @@ class Encoder(nn.Module):
         neurons: Tensor | None,
         context: "Context | None",
     ) -> Tensor:
-        """Apply the modulators and the output nonlinearity to the drive of the neurons, (B, M)."""
-        if not self.settings.modulators:
-            rates: Tensor = self.nonlinearity(drive)
-            return rates
+        """Apply the modulators of drives, (B, M)."""
         state = drive.new_empty(len(drive), 0) if behavior is None else behavior
-        chain = [cast("Modulator", each) for each in cast("nn.ModuleList", self.modulators[PREFIX + session])]
-        for modulator in chain:
-            around = (context,) if cast("ModulatorSettings", modulator.settings).uses_context else ()
-            drive = modulator.modulate_drive(drive, state, neurons, *around)
-        rates = self.nonlinearity(drive)
-        for modulator in chain:
-            around = (context,) if cast("ModulatorSettings", modulator.settings).uses_context else ()
-            rates = modulator.modulate_rates(rates, state, neurons, *around)
+        for modulator, uses_context in self._chain(session):
+            drive = modulator.modulate_drive(drive, state, neurons, *((context,) if uses_context else ()))
+        return drive
+
+    def _activated(
+        self,
+        drive: Tensor,
+        session: str,
+        behavior: Tensor | None,
+        neurons: Tensor | None,
+        context: "Context | None",
+    ) -> Tensor:
+        """Apply the output nonlinearity and the modulators of rates to drives, (B, M)."""
+        rates: Tensor = self.nonlinearity(drive)
+        if not self.settings.modulators or not len(drive):
+            return rates
+        behavior, context = self._behavior(behavior, len(drive)), self._context(context, len(drive))
+        state = drive.new_empty(len(drive), 0) if behavior is None else behavior
+        for modulator, uses_context in self._chain(session):
+            rates = modulator.modulate_rates(rates, state, neurons, *((context,) if uses_context else ()))
         return rates
 
-    def _context(self, context: "Context | None", images: int) -> "Context":
-        """Return the context in the data type of the weights, or raise `InputError`."""
+    def _chain(self, session: str) -> list[tuple[Modulator, bool]]:
+        """Return the modulators of a recording, in order, and whether each uses the context of trials."""
+        if not self.settings.modulators:
+            return []
+        chain = [cast("Modulator", each) for each in cast("nn.ModuleList", self.modulators[PREFIX + session])]
+        return [(each, cast("ModulatorSettings", each.settings).uses_context) for each in chain]
+
+    def _behavior(self, values: Tensor | None, images: int) -> Tensor | None:
+        """Return the behaviour in the data type of the weights; None if it is not used beside the images."""
+        if not self.uses_behavior:
+            return None
+        return self._state("behavior", values, images, self.inputs.behavior_size, "uses behaviour")
+
+    def _context(self, context: "Context | None", images: int) -> "Context | None":
+        """Return the context in the data type of the weights; None if it is not used."""
+        if not self.uses_context:
+            return None
         expected = (images, 1 if self.inputs.context is None else self.inputs.context.window, self.inputs.context_size)
         if context is None:
             raise InputError(

@@ -1,6 +1,6 @@
 """The report: one self-contained HTML page about how well models predict a recording."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +61,9 @@ class ReportData:
     reference
         Oracle model; None unless the recording is simulated.
     histories
-        Training history of each model, by its name.
+        Training history of each run, by its name.
+    ensembles
+        Names of the models that are ensembles of runs, which have no history of their own.
     positions : (N, 2)
         Receptive-field centres learned by the last model, in pixels of the recording's images.
     unit_ids : (N,)
@@ -89,6 +91,7 @@ class ReportData:
     differences: Sequence[PairedDifference] = ()
     reference: ScoredModel | None = None
     histories: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    ensembles: Collection[str] = ()
     positions: NDArray[np.float64] | None = None
     unit_ids: NDArray[np.int64] | None = None
     true_positions: NDArray[np.float64] | None = None
@@ -329,7 +332,7 @@ def _about_colours(stimulus: Stimulus) -> str:
 
 
 def _neurons(page: Page, data: ReportData, truth: Truth, tier: str) -> None:
-    models = [c for c in data.models if c.name in data.histories] or list(data.models)
+    models = [c for c in data.models if c.name in {*data.histories, *data.ensembles}] or list(data.models)
     if "single_trial_correlation" not in metric_labels(models, tier):
         return  # the benchmark has other metrics
     groups = group_by_protocol(models)

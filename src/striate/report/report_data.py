@@ -26,11 +26,11 @@ from striate.report.report import ReportData
 from striate.submissions import Submission, Truth, open_submission, open_truth
 from striate.submissions.scoring import further_metrics
 
-Model: TypeAlias = "Run | Submission | Path | str"
+Model: TypeAlias = "TrainedModel | Submission | Path | str"
 Models: TypeAlias = "Mapping[str, Model] | Iterable[Model] | Model"
 
 if TYPE_CHECKING:  # importing this package, as the portal does, must not load PyTorch
-    from striate.training import Run
+    from striate.training import TrainedModel
 
 
 # Suffixes of submission files. Any other text after a dot is part of the name: "lr0.002-s0" has no suffix.
@@ -108,6 +108,8 @@ def collect_report_data(
     >>> len(data.models), len(data.differences)
     (2, 1)
     """
+    from striate.training import Run
+
     recording = as_recording(recording)
     models = _name_models(models)
     if not models:
@@ -128,6 +130,7 @@ def collect_report_data(
             for name, model in opened.items()
         ]
     )
+    histories = {name: run.history for name, run in runs.items() if isinstance(run, Run)}
     data = ReportData(
         title=title or f"{recording.session}, predicted",
         summary=[_summary(ordered, measured.tiers[0])],
@@ -135,10 +138,12 @@ def collect_report_data(
         truth=measured,
         models=ordered,
         differences=paired_differences(ordered, measured, resamples=bootstrap, seed=seed) if bootstrap else (),
-        histories={model.name: runs[model.name].history for model in ordered if model.name in runs},
+        histories={model.name: histories[model.name] for model in ordered if model.name in histories},
+        ensembles=[name for name in runs if name not in histories],
         provenance={model.name: _origin(models[model.name], opened[model.name]) for model in ordered},
     )
-    if (best := runs.get(ordered[-1].name)) is not None and best.recipe.model.type != "own":
+    best = runs.get(ordered[-1].name)
+    if isinstance(best, Run) and best.recipe.model.type != "own":
         session = recording.session
         from striate.models import Encoder  # loads PyTorch, as the run has done already
 
@@ -166,17 +171,17 @@ def _name_models(models: Models) -> Mapping[str, Model]:
     return by_name
 
 
-def _open(model: Run | Submission | Path | str) -> Run | Submission:
-    from striate.training import Run
+def _open(model: TrainedModel | Submission | Path | str) -> TrainedModel | Submission:
+    from striate.training import TrainedModel, is_run_folder, open_run
 
-    if isinstance(model, Run | Submission):
+    if isinstance(model, TrainedModel | Submission):
         return model
     if not isinstance(model, Path | str):
         raise InputError(f"Expected a run or a submission, or its path; got {describe_type(model)}.")
-    return Run.open(model) if Run.is_run_folder(model) else open_submission(model)
+    return open_run(model) if is_run_folder(model) else open_submission(model)
 
 
-def _submission(model: Run | Submission, recording: Recording, device: str) -> Submission:
+def _submission(model: TrainedModel | Submission, recording: Recording, device: str) -> Submission:
     if isinstance(model, Submission):
         if model.session not in (None, recording.session):
             raise InputError(
@@ -211,12 +216,11 @@ def _summary(ordered: list[ScoredModel], tier: str) -> str:
     return f"{count} models, sorted by their {label} on {where}. {best}"
 
 
-def _origin(source: Run | Submission | Path | str, model: Run | Submission) -> str:
+def _origin(source: TrainedModel | Submission | Path | str, model: TrainedModel | Submission) -> str:
     if isinstance(model, Submission):
         file_name = f" {Path(source).name}" if isinstance(source, Path | str) else ""
         return f"submission{file_name}; protocol {model.protocol or 'not stated'}"
     from striate.training.environment import folder_name
 
-    facts = model.provenance
-    seed = f", seed {facts['seed']}" if "seed" in facts else ""
-    return f"run {folder_name(model.folder)} ({model.recipe.description or 'its own recipe'}{seed}); protocol {model.protocol}"
+    kind = "run" if hasattr(model, "history") else "ensemble"
+    return f"{kind} {folder_name(model.folder)} ({model.label}); protocol {model.protocol}"

@@ -1,7 +1,11 @@
 from .bundled_recipes import recipe_names as recipe_names
 from .bundled_recipes import recipe_text as recipe_text
 from .callbacks import Callback as Callback
+from .ensemble import Ensemble as Ensemble
+from .ensemble_module import EnsembleModule as EnsembleModule
+from .folder_kinds import is_run_folder as is_run_folder
 from .model_card import write_card as write_card
+from .open_run import open_run as open_run
 from .own_module import FromImages as FromImages
 from .predict import Predictions as Predictions
 from .predict import predict as predict
@@ -14,4 +18,6 @@ from .run import Run as Run
 from .schedules import Schedule as Schedule
 from .sharing import share as share
 from .train import train as train
+from .train_ensemble import train_ensemble as train_ensemble
+from .trained_model import TrainedModel as TrainedModel
 from .trainer import Trainer as Trainer

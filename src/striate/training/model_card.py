@@ -113,7 +113,7 @@ def model_card(run: Run, scores: SessionScores | None = None, *, licence: str | 
     sections = [
         _summary(run, name),
         _use(run, inputs),
-        _scores(scores, specs),
+        _scores(run, scores, specs),
         _data(run, data, specs, licence),
         _neurons(run),
         _geometry(model, inputs),
@@ -150,7 +150,7 @@ def _use(run: Run, inputs: dict[str, SessionInputs]) -> str:
     )
 
 
-def _scores(scores: SessionScores, specs: dict[str, BenchmarkSpec]) -> str:
+def _scores(run: Run, scores: SessionScores, specs: dict[str, BenchmarkSpec]) -> str:
     metrics = list(
         dict.fromkeys(
             name
@@ -178,6 +178,8 @@ def _scores(scores: SessionScores, specs: dict[str, BenchmarkSpec]) -> str:
         "Each score is the mean over the neurons, with its 95 % interval from resamples of the images. The validation trials chose the "
         "epoch whose weights were kept, so scores on them are slightly too high."
     )
+    if run.trained_on_validation is not None:
+        note += f" They are those of this run alone, because {run.trained_on_validation}."
     if not tested:
         note += " The model was not scored on test trials."
     return f"## Scores\n\n{table}\n\n{note}"

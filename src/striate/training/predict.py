@@ -18,16 +18,20 @@ from striate._internal.arrays import as_array
 from striate._internal.devices import resolve_device
 from striate._internal.progress_bars import progress_bar
 from striate._internal.torch_defaults import torch_defaults
+from striate._internal.user_warnings import warn
 from striate.benchmarks import BenchmarkSpec, load_benchmark
-from striate.catalog import as_recording
+from striate.catalog import as_recording, as_recordings
 from striate.component_errors import component_errors
 from striate.data import Batch, DataSettings, Loaders, loaders
 from striate.data.config import data_settings
 from striate.errors import InputError, describe_type, listed
+from striate.metrics import single_trial_correlation
 from striate.models import Encoder
 from striate.models.kernels import freed_memory_kept
 from striate.recordings.table_labels import reorder_by_labels
+from striate.training.open_run import open_run
 from striate.training.run import Run
+from striate.training.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -71,7 +75,7 @@ class Predictions:
 
 @component_errors()
 def predict(
-    model: Run | Encoder | torch.nn.Module | Predictor | str | Path,
+    model: TrainedModel | Encoder | torch.nn.Module | Predictor | str | Path,
     recording: Recording | str | Path,
     tiers: Iterable[str] | str | None = None,
     *,
@@ -86,7 +90,7 @@ def predict(
     Parameters
     ----------
     model
-        A finished run, the folder of a run, an encoder, or any function that takes a `Batch` and returns rates, (B, N). Any
+        A finished run or ensemble, its folder, an encoder, or any function that takes a `Batch` and returns rates, (B, N). Any
         other PyTorch module is set to evaluation mode, and called with the batch or, if this fails, with its images.
     recording
         An open recording, its path, or its name. Runs and encoders must have a readout for it.
@@ -112,25 +116,31 @@ def predict(
         the behaviour that the model needs, or the function returns something else than rates.
     """
     if isinstance(model, str | os.PathLike):
-        model = Run.open(model)
+        model = open_run(model)
     if encoder is not None and not isinstance(model, Run):
         raise InputError(
             f"encoder was given with {describe_type(model)}: it is the module of a run that was trained with one."
         )
     recording = as_recording(recording)
     requested_tiers = _tiers(recording, tiers)
+    if (
+        isinstance(model, TrainedModel)
+        and recording.benchmark.validation_tier in requested_tiers
+        and model.trained_on_validation
+    ):
+        warn(f"Scores of {model.folder} on validation trials do not count, because {model.trained_on_validation}.")
     settings = _settings(model, data)
-    target = resolve_device(device) if isinstance(model, Run | Encoder) else torch.device("cpu")
+    target = resolve_device(device) if isinstance(model, TrainedModel | Encoder) else torch.device("cpu")
     # each batch is used once, so caching would only take memory
     data_loaders = loaders(
-        recording, settings.model_copy(update={"cache_gib": 0.0}), tiers=requested_tiers, device=target
+        recording, settings.for_prediction().model_copy(update={"cache_gib": 0.0}), tiers=requested_tiers, device=target
     )
     function = _predictor(model, data_loaders, target, encoder)
     rows = np.concatenate([recording.rows(tier) for tier in requested_tiers])
     values = np.empty((rows.size, data_loaders.unit_ids.size), dtype=np.float32)
     start = 0
     # functions of the user keep the user's settings of PyTorch
-    defaults = torch_defaults() if isinstance(model, Run | Encoder) else nullcontext()
+    defaults = torch_defaults() if isinstance(model, TrainedModel | Encoder) else nullcontext()
     with defaults, freed_memory_kept(), progress_bar(f"Predicting {recording.session}", rows.size) as advance:
         for batch in _batches(data_loaders, requested_tiers):
             values[start : start + len(batch)] = _rates(function, batch, data_loaders.unit_ids)
@@ -149,6 +159,19 @@ def predict(
     )
 
 
+def validation_correlation(
+    model: TrainedModel, recordings: Iterable[Recording | str | Path] | Recording | str | Path, device: str
+) -> float:
+    """Return the mean single-trial correlation on validation trials; see `TrainedModel.validation_correlation`."""
+    correlations = []
+    for recording in as_recordings(recordings):
+        tier = recording.benchmark.validation_tier
+        predicted = predict(model, recording, tier, device=device)
+        data = loaders(recording, model.data.for_prediction(), tiers=(tier,), cache_gib=0.0)
+        correlations.append(single_trial_correlation(data.responses(tier), predicted.values))
+    return float(np.nan_to_num(np.concatenate(correlations)).mean())
+
+
 def _tiers(recording: Recording, tiers: Iterable[str] | str | None) -> tuple[str, ...]:
     if tiers is None:
         requested_tiers = tuple(tier for tier in recording.benchmark.test_tiers if tier in recording.tiers)
@@ -161,11 +184,11 @@ def _tiers(recording: Recording, tiers: Iterable[str] | str | None) -> tuple[str
     return requested_tiers
 
 
-def _settings(model: Run | Encoder | Predictor, data: DataSettings | Mapping[str, Any] | None) -> DataSettings:
+def _settings(model: TrainedModel | Encoder | Predictor, data: DataSettings | Mapping[str, Any] | None) -> DataSettings:
     if data is not None:
         return data_settings(data, {})
-    if isinstance(model, Run):
-        return model.recipe.data
+    if isinstance(model, TrainedModel):
+        return model.data
     if isinstance(model, Encoder):
         inputs = model.inputs
         return DataSettings(
@@ -179,9 +202,13 @@ def _settings(model: Run | Encoder | Predictor, data: DataSettings | Mapping[str
 
 
 def _predictor(
-    model: Run | Encoder | Predictor, data_loaders: Loaders, device: torch.device, module: torch.nn.Module | None
+    model: TrainedModel | Encoder | Predictor,
+    data_loaders: Loaders,
+    device: torch.device,
+    module: torch.nn.Module | None,
 ) -> Predictor:
-    if isinstance(model, Run):
+    if isinstance(model, TrainedModel):
+        model.require_finished()
         trained, present = model.unit_ids(data_loaders.session), data_loaders.unit_ids
         if not np.array_equal(trained, present):
             odd = sorted(set(trained.tolist()) ^ set(present.tolist()))
@@ -190,7 +217,7 @@ def _predictor(
                 f"The neurons of {data_loaders.session} are not those that {model.folder} was trained on ({what}): predict the "
                 "recording that it was trained on."
             )
-        model = model.encoder() if module is None else model.encoder(module)
+        model = model.module(module)
         if not isinstance(model, Encoder):
             return model.to(device).eval()
     if isinstance(model, Encoder):

@@ -1,4 +1,4 @@
-"""Predict the responses of a run to raw images: the implementation of `Run.respond`."""
+"""Predict the responses of a run to raw images: the implementation of `TrainedModel.respond`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from striate.recordings.table_labels import stack_components
 if TYPE_CHECKING:
     from striate.recordings import Recording
     from striate.training.input_statistics import ComponentStatistics, SessionInputs
-    from striate.training.run import Run
+    from striate.training.trained_model import TrainedModel
 
 UNITS = ("standardised", "raw")
 _NAMED_STATES = ("median", "mean")
@@ -35,7 +35,7 @@ _NAMED_STATES = ("median", "mean")
 @component_errors()
 @torch_defaults()
 def respond(
-    run: Run,
+    run: TrainedModel,
     images: Any,
     *,
     behavior: Any = None,
@@ -46,7 +46,7 @@ def respond(
     module: torch.nn.Module | None = None,
     device: str = "auto",
 ) -> pd.DataFrame:
-    """Predict responses to raw images; see `Run.respond`."""
+    """Predict responses to raw images; see `TrainedModel.respond`."""
     if units not in UNITS:
         raise InputError(f"There are no units {units!r}: {nearest(str(units), UNITS)}.")
     if batch_size is not None and (type(batch_size) is not int or batch_size < 1):
@@ -62,18 +62,18 @@ def respond(
     if pupil is not None:
         pupil = standardisation.pupil_center(pupil)
     target = resolve_device(device)
-    encoder = (run.encoder() if module is None else run.encoder(module)).to(target)
-    size = run.recipe.data.input_size(inputs.spec.stimulus, inputs.image_shape)
+    encoder = run.module(module).to(target)
+    size = run.data.input_size(inputs.spec.stimulus, inputs.image_shape)
     unit_ids = run.unit_ids(session)
     rates = np.empty((len(given), len(unit_ids)), dtype=np.float32)
     tier = next(iter(inputs.spec.test_tiers), inputs.spec.validation_tier)
     start = 0
     with freed_memory_kept(), torch.inference_mode(), progress_bar("Responding", len(given)) as advance:
-        for raw in _batches(given, inputs.image_shape, size, batch_size or run.recipe.data.batch_size):
+        for raw in _batches(given, inputs.image_shape, size, batch_size or run.data.batch_size):
             rows = slice(start, start + len(raw))
             pixels = model_images(raw, size, standardisation)
             state = None if behavior_values is None else torch.from_numpy(behavior_values[rows])
-            if state is not None and run.recipe.data.behavior_planes:
+            if state is not None and run.data.behavior_planes:
                 behavior_channels = state[:, :, None, None].expand(-1, -1, *size)
                 pixels = torch.cat([pixels, behavior_channels], dim=1)
             eye = None if pupil is None else torch.from_numpy(pupil[rows])
@@ -89,9 +89,11 @@ def respond(
     return pd.DataFrame(rates, index=index, columns=pd.Index(unit_ids, name="unit_id"))
 
 
-def _average_context(run: Run, behavior: torch.Tensor | None, pupil_center: torch.Tensor | None) -> Context | None:
+def _average_context(
+    run: TrainedModel, behavior: torch.Tensor | None, pupil_center: torch.Tensor | None
+) -> Context | None:
     """Return the average context of a session, because raw images belong to none; None if the model uses no context."""
-    settings = run.recipe.data.context
+    settings = run.data.context
     if settings is None or behavior is None:
         return None
     size = behavior.shape[1] + (0 if pupil_center is None else pupil_center.shape[1])
@@ -112,7 +114,7 @@ def _batches(
                 start = end
 
 
-def _session(run: Run, recording: Any) -> str:
+def _session(run: TrainedModel, recording: Any) -> str:
     session: Any = getattr(recording, "session", recording)
     if session is None:
         if len(run.sessions) > 1:

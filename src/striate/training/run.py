@@ -21,14 +21,25 @@ from striate._internal.safe_parsing import MalformedError, parse_json_object, re
 from striate.errors import InputError, UnknownAttributeError, listed, option, shortened
 from striate.training.plugin_provenance import PluginEntry, load_needed_plugins, warn_of_changed_plugins
 from striate.training.recipe import Recipe, load_recipe_of_run
-from striate.training.run_folder import FINISHED, HISTORY, INPUTS, NEURONS, PROVENANCE, RECIPE, SCORES, WEIGHTS
+from striate.training.run_folder import (
+    ENSEMBLE,
+    FINISHED,
+    HISTORY,
+    INPUTS,
+    MEMBERS,
+    NEURONS,
+    PROVENANCE,
+    RECIPE,
+    SCORES,
+    WEIGHTS,
+)
+from striate.training.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from striate.data import Standardisation
+    from striate.data import DataSettings, Standardisation
     from striate.models import Encoder
-    from striate.recordings import Recording
     from striate.training.input_statistics import SessionInputs
     from striate.training.session_scores import SessionScores
 
@@ -52,7 +63,7 @@ class _Provenance(BaseModel):
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(TrainedModel):
     """The results of a training: recipe, weights, history and provenance.
 
     Attributes
@@ -98,6 +109,11 @@ class Run:
             If the code of a plugin has changed since the run was trained.
         """
         place = local_folder(folder, "run")
+        if (place / ENSEMBLE).is_file():
+            raise InputError(
+                f"{place} is an ensemble of runs, and one run is needed: give one of the folders below {place / MEMBERS}, or open it by "
+                "striate.open_run."
+            )
         for name in (RECIPE, PROVENANCE):
             if not (place / name).is_file():
                 raise InputError(
@@ -130,6 +146,28 @@ class Run:
     def sessions(self) -> tuple[str, ...]:
         """Sessions of the recordings that the run was trained on."""
         return tuple(entry["session"] for entry in self.provenance["recordings"])
+
+    @property
+    def data(self) -> DataSettings:
+        """Settings of the data of the recipe."""
+        return self.recipe.data
+
+    @property
+    def label(self) -> str:
+        """Description and seed of the recipe."""
+        seed = f", seed {self.provenance['seed']}" if "seed" in self.provenance else ""
+        folds = "" if self.data.folds is None else f", fold {self.data.fold} of {self.data.folds}"
+        return f"{self.recipe.description or 'its own recipe'}{seed}{folds}"
+
+    @property
+    def trained_on_validation(self) -> str | None:
+        """Say why scores on the recordings' own validation trials do not count; None if they do.
+
+        They do not if the recipe splits training and validation trials anew (``data.folds``).
+        """
+        if self.data.folds is None:
+            return None
+        return f"training and validation trials were split anew (fold {self.data.fold} of {self.data.folds})"
 
     @property
     def history(self) -> pd.DataFrame:
@@ -200,6 +238,10 @@ class Run:
             )
         return load_model(self.folder / WEIGHTS, module)
 
+    def module(self, given: nn.Module | None = None) -> nn.Module:
+        """Load the trained module from batches to rates; see `encoder`."""
+        return self.encoder() if given is None else self.encoder(given)
+
     def require_finished(self) -> None:
         """Raise `InputError` if training has not finished."""
         if not self.finished:
@@ -249,79 +291,6 @@ class Run:
         """
         scale = self._neuron_column(session, "response_scale", np.float64)
         return self.inputs(session).standardisation(session, scale)
-
-    def respond(
-        self,
-        images: Any,
-        *,
-        behavior: Any = None,
-        pupil_center: Any = None,
-        recording: str | Recording | None = None,
-        units: str = "standardised",
-        batch_size: int | None = None,
-        encoder: nn.Module | None = None,
-        device: str = "auto",
-    ) -> pd.DataFrame:
-        """Predict the responses to raw images, without the recording.
-
-        Images are rescaled and standardised as in training. Images that have neither the size of the recorded images nor that
-        of the model's input are first resized, with anti-aliasing, to the size of the recorded images.
-
-        Parameters
-        ----------
-        images
-            Pixel values in the range of the recording's benchmark, in SENSORIUM 2022 grey values from 0 (black) to 255
-            (white), as uint8 or other numbers: one image (H, W), several (T, H, W) or (T, 1, H, W), a tensor, a Pillow image,
-            the path of an image file, ``.npy`` file or folder of these, or a list of any of them. If the images of the
-            benchmark have several channels, arrays are (C, H, W) or (T, C, H, W).
-        behavior : (K,) or (T, K)
-            Behaviour variables of the benchmark in the recording's raw units, where the model uses them: an array, or a
-            mapping or DataFrame with the names of the benchmark, in SENSORIUM 2022 ``pupil dilation``,
-            ``derivative of pupil dilation`` and ``running speed``; or ``"median"`` or ``"mean"`` for that of the training
-            trials.
-        pupil_center : (2,) or (T, 2)
-            Horizontal and vertical eye position likewise (columns ``horizontal`` and ``vertical``).
-        recording
-            Session of the recording, or the recording. Optional if the run has only one recording.
-        units
-            ``"standardised"``, as in predictions and submissions, or ``"raw"``: those of the recording's responses.
-        batch_size
-            Number of images in a batch; by default that of the recipe.
-        encoder
-            Module of your own, for a run that was trained with one; the weights of the run are loaded into it.
-        device
-            Device of the computation; see `striate.train`.
-
-        Returns
-        -------
-        DataFrame, T × N
-            Rates ≥ 0: a row for each image (its path, or its position) and a column for each unit id.
-
-        Raises
-        ------
-        InputError
-            If the images are no raw images (standardised, or between 0 and 1), or have other proportions than the
-            recording's; if a state that the model needs is missing; or if the run is not finished.
-
-        Examples
-        --------
-        >>> run = Run.open("runs/cnn")  # doctest: +SKIP
-        >>> rates = run.respond(["grating.png", "dog.jpg"])  # doctest: +SKIP
-        >>> rates.loc["dog.jpg"].nlargest(3)  # doctest: +SKIP
-        """
-        from striate.training.respond_to_images import respond
-
-        return respond(
-            self,
-            images,
-            behavior=behavior,
-            pupil_center=pupil_center,
-            recording=recording,
-            units=units,
-            batch_size=batch_size,
-            module=encoder,
-            device=device,
-        )
 
     def _check_session(self, session: str) -> None:
         if session not in self.sessions:

@@ -14,8 +14,9 @@ import pandas as pd
 from striate._internal.atomic_write import atomic_write
 from striate.errors import InputError, printable_text
 from striate.models.serialisation import WEIGHTS as WEIGHTS
+from striate.training.folder_kinds import ENSEMBLE as ENSEMBLE
+from striate.training.folder_kinds import RECIPE as RECIPE
 
-RECIPE = "recipe.toml"
 NEURONS = "neurons.parquet"
 HISTORY = "history.parquet"
 PROVENANCE = "provenance.json"
@@ -24,6 +25,7 @@ TENSORBOARD = "tensorboard"
 SCORES = "scores.json"
 CARD = "README.md"
 INPUTS = "standardisation.json"
+MEMBERS = "members"
 TRAINING = "training"  # status in the provenance
 FINISHED = "finished"
 _LOCK = ".lock"

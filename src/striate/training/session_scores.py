@@ -211,7 +211,7 @@ def score_test_tiers(
         if not given:
             continue
         predictions = predict(run, recording, given, device=device)
-        measured = loaders(recording, run.recipe.data.model_copy(update={"cache_gib": 0.0}), tiers=given)
+        measured = loaders(recording, run.data.for_prediction().model_copy(update={"cache_gib": 0.0}), tiers=given)
         scores = {}
         for tier in given:
             rows = predictions.tier == tier

@@ -17,6 +17,7 @@ from striate._internal.torch_defaults import torch_defaults
 from striate.catalog import as_recordings
 from striate.component_errors import component_errors
 from striate.data import SessionLoaders, loaders
+from striate.data.subsets import tier_rows
 from striate.errors import InputError, StriateError, option, validate_seed
 from striate.models import Encoder, EncoderSettings, ModelInputs, build_model, save
 from striate.recordings import Recording
@@ -258,7 +259,8 @@ def _check_recording(recording: Recording, recipe: Recipe) -> None:
             f"Recording {recording.session} has no trials of tier {lacking[0]!r}, which training needs; it has "
             f"{', '.join(recording.tiers)}: give some of its images that tier, and write it again."
         )
-    shown = recording.trials["image_id"].iloc[recording.rows("validation")]
+    rows = tier_rows(recording, recipe.data, recording.benchmark.validation_tier)
+    shown = recording.trials["image_id"].iloc[rows]
     if len(shown) < 2 or (
         shown.nunique() < 2 and not recipe.data.extra_inputs
     ):  # correlations would be 0, whatever is learnt

@@ -310,7 +310,7 @@ class Trainer:
             for session, loaders in self.data.items():
                 spec, trials = loaders.recording.benchmark, loaders.recording.trials
                 predicted = self._validation_rates(self.encoder, session)
-                images = trials["image_id"].to_numpy()[loaders.recording.rows(spec.validation_tier)]
+                images = trials["image_id"].to_numpy()[loaders.prediction(spec.validation_tier).dataset.rows]
                 summary = summarise_tier(spec.metrics.names, self._measured[session], predicted, images)
                 sessions[session] = {spec.validation_tier: summary}
         return SessionScores(sessions=sessions)
