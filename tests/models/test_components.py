@@ -16,6 +16,11 @@ class TestLinearCore(CoreTests):
     other_values = {"hidden_kernel_size": 5}
 
 
+class TestConvolutionalCoreWithoutScale(CoreTests):
+    settings = {"type": "convolutional", "layers": 2, "channels": 64, "last_layer_scale": False}
+    other_values = {"hidden_kernel_size": 5}
+
+
 class TestMinimodel(CoreTests):
     settings = {
         "type": "minimodel",

@@ -144,11 +144,11 @@ def test_the_attention_readout_is_a_pointwise_convolution_and_a_softmax_over_spa
     torch.testing.assert_close(readout(maps), masked(maps, masks, readout))
 
 
-@pytest.mark.parametrize("name", ["factorised", "attention"])
+@pytest.mark.parametrize("name", ["factorised", "attention", "spatial_separable"])
 def test_a_shift_by_whole_locations_moves_the_maps(name: str) -> None:
     """A shift of two columns to the right and one row down: each mask sees what lies there, and zero beyond the border."""
     torch.manual_seed(0)
-    settings = {"type": name} | ({"position_encoding": True} if name == "attention" else {"init_width": 1.0})
+    settings = {"type": name} | ({"position_encoding": True} if name == "attention" else {})
     readout = readouts.build(readouts.settings(settings), NEURONS, FeatureMaps(4, MapGeometry.identity(5, 9)))
     maps = torch.randn(3, 4, 5, 9)
     moved = torch.nn.functional.pad(maps, (0, 2, 0, 1))[..., 1:, 2:]

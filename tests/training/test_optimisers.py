@@ -72,6 +72,33 @@ def test_parts_have_their_own_rate_and_decay() -> None:
         assert found[id(module[name].bias)] == (rate, 0.0), "biases do not decay"
 
 
+def test_parameters_are_grouped_by_name_within_parts() -> None:
+    module = nn.ModuleDict({"core": nn.Linear(2, 2), "readouts": nn.ModuleDict({"mouse": nn.Linear(2, 2)})})
+    settings = AdamWSettings(
+        weight_decay=0.1,
+        readout={"learning_rate_factor": 0.5},
+        groups=[
+            {"parameters": ["*.bias", "core.weight"], "weight_decay": 0.3},
+            {"parameters": ["readouts.*.bias"], "learning_rate_factor": 2.0, "weight_decay": 0.0},
+        ],
+    )
+    found = {
+        id(parameter): (group["lr"], group["weight_decay"])
+        for group in build_optimiser(settings, module, 1.0).param_groups
+        for parameter in group["params"]
+    }
+    readout = module["readouts"]["mouse"]
+    assert found[id(module["core"].weight)] == found[id(module["core"].bias)] == (1.0, 0.3)
+    assert found[id(readout.weight)] == (0.5, 0.1)
+    assert found[id(readout.bias)] == (2.0, 0.0), "the last group counts"
+    with pytest.raises(
+        InputError, match=r"no parameter of the model matches 'readout\.x'; its parameters are core\.weight"
+    ):
+        build_optimiser(AdamWSettings(groups=[{"parameters": ["readout.x"]}]), module, 1.0)
+    with pytest.raises(InputError, match="'adam' has no weight decay"):
+        load_recipe({"optimiser": {"groups": [{"parameters": ["*"], "weight_decay": 1.0}]}})
+
+
 def test_frozen_parameters_are_left_out_unless_they_are_trained_later() -> None:
     module = nn.ModuleDict({"core": nn.Linear(2, 2), "readouts": nn.Linear(2, 1)})
     module["core"].requires_grad_(False)

@@ -241,6 +241,7 @@ class CoreTests:
 
     def _behaviour(self, settings: Any) -> Iterator[Tensor]:
         core = self.build(settings).train()
+        yield from [parameter.detach().clone() for parameter in core.parameters()]
         for _ in range(2):
             torch.manual_seed(2)
             yield self.maps(core, self.images()).detach()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 import schedulefree
@@ -17,9 +18,9 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from striate.errors import InputError, describe_type
+from striate.errors import InputError, describe_type, listed, quoted
 from striate.registry import optimisers
-from striate.training.recipe import OptimiserSettings
+from striate.training.recipe import NamedParametersSettings, OptimiserSettings
 
 _PARTS = ("core", "readout", "shifter", "modulators")
 _Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -141,6 +142,11 @@ def build_optimiser(
     Optimizer
         The optimiser, in training mode if it has modes.
 
+    Raises
+    ------
+    InputError
+        If a pattern of ``[[optimiser.groups]]`` names no parameter.
+
     Examples
     --------
     >>> settings = AdamWSettings(core={"learning_rate_factor": 0.1, "weight_decay": 0.5})
@@ -153,17 +159,23 @@ def build_optimiser(
     1.0 0.0 [(1,)]
     """
     groups: dict[tuple[float, float | None], dict[str, Any]] = {}
+    _refuse_patterns_without_parameters(settings, module)
     for name, parameter in module.named_parameters():
         part = next((each for each in _PARTS if name.startswith((f"{each}.", f"{each}s."))), None)
         extra = (factors or {}).get(part) if part else None
         if not parameter.requires_grad and extra is None:
             continue
-        own = getattr(settings, part) if part else None
-        factor = (own.learning_rate_factor if own else 1.0) * (1.0 if extra is None else extra)
+        own, named = (getattr(settings, part) if part else None), _named_settings(settings, name)
+        factor = own.learning_rate_factor if own else 1.0
+        if named is not None and "learning_rate_factor" in named.model_fields_set:
+            factor = named.learning_rate_factor
+        factor *= 1.0 if extra is None else extra
         decay: float | None = getattr(settings, "weight_decay", None)
         if decay is not None:
             own_decay = own.weight_decay if own else None
             decay = 0.0 if parameter.ndim < 2 else decay if own_decay is None else own_decay
+            if named is not None and named.weight_decay is not None:
+                decay = named.weight_decay
         if (factor, decay) not in groups:
             group: dict[str, Any] = {"params": [], "lr": learning_rate * factor, "learning_rate_factor": factor}
             groups[factor, decay] = group if decay is None else group | {"weight_decay": decay}
@@ -176,6 +188,21 @@ def build_optimiser(
     if callable(train := getattr(optimiser, "train", None)):
         train()
     return optimiser
+
+
+def _named_settings(settings: OptimiserSettings, name: str) -> NamedParametersSettings | None:
+    """Return the last group whose patterns match the name of a parameter."""
+    matching = [group for group in settings.groups if any(fnmatchcase(name, each) for each in group.parameters)]
+    return matching[-1] if matching else None
+
+
+def _refuse_patterns_without_parameters(settings: OptimiserSettings, module: nn.Module) -> None:
+    names = [name for name, _ in module.named_parameters()]
+    for pattern in (each for group in settings.groups for each in group.parameters):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise InputError(
+                f"optimiser.groups: no parameter of the model matches {quoted(pattern)}; its parameters are {listed(names, 6)}."
+            )
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -98,6 +98,24 @@ class ParameterGroupSettings(_Settings):
     weight_decay: Annotated[float, Field(ge=0)] | None = None
 
 
+class NamedParametersSettings(ParameterGroupSettings):
+    """How the optimiser treats parameters that are chosen by their names, beside or within a part of an encoder.
+
+    Attributes
+    ----------
+    parameters
+        Patterns of names of parameters, such as ``"readouts.*.features"``; ``*`` stands for any text. In an encoder, names begin with
+        ``core.``, or with ``readouts.session_`` and the name of a session, and so on.
+
+    Examples
+    --------
+    >>> NamedParametersSettings(parameters=["*.bias"], weight_decay=0.0).weight_decay
+    0.0
+    """
+
+    parameters: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
 class OptimiserSettings(Settings):
     """The optimiser, which updates the weights with the gradients of the loss.
 
@@ -116,6 +134,9 @@ class OptimiserSettings(Settings):
     core, readout, shifter, modulators
         Settings of the parts of the encoder: tables such as ``[optimiser.core]``. In a module of one's own, these are the
         parameters whose names begin with ``core.``, ``readout.`` or ``readouts.``, and so on.
+    groups
+        Settings of parameters by name: tables ``[[optimiser.groups]]``. What one sets replaces what the part sets; if several name a parameter,
+        the last one counts.
 
     Examples
     --------
@@ -130,11 +151,14 @@ class OptimiserSettings(Settings):
     readout: ParameterGroupSettings = ParameterGroupSettings()
     shifter: ParameterGroupSettings = ParameterGroupSettings()
     modulators: ParameterGroupSettings = ParameterGroupSettings()
+    groups: tuple[NamedParametersSettings, ...] = ()
 
     @model_validator(mode="after")
     def _refuse_weight_decay_without_effect(self) -> Self:
-        for name in ("core", "readout", "shifter", "modulators"):
-            if getattr(self, name).weight_decay is not None and "weight_decay" not in type(self).model_fields:
+        tables = {name: getattr(self, name) for name in ("core", "readout", "shifter", "modulators")}
+        tables |= {f"groups[{number}]": group for number, group in enumerate(self.groups)}
+        for name, table in tables.items():
+            if table.weight_decay is not None and "weight_decay" not in type(self).model_fields:
                 raise ValueError(
                     f"the optimiser {self.type!r} has no weight decay, so {name}.weight_decay has no effect; use 'adamw'"
                 )

@@ -43,6 +43,10 @@ class ConvolutionalSettings(CoreSettings):
     depth_separable
         Whether each layer after the first is factorised into a pointwise, a depthwise and a pointwise convolution
         (2022: ``depth_separable``).
+    last_layer_scale
+        Whether the batch normalisation of the last layer has a scale and a bias. Without them all maps vary equally, so that feature
+        weights of readouts can be compared, and their penalty cannot be evaded (neuralpredictors: ``batch_norm_scale``,
+        ``final_batchnorm_scale``).
     batch_norm_momentum
         Weight of the current batch in the running mean and variance of batch normalisation (2022: ``momentum``).
     laplace_weight
@@ -62,6 +66,7 @@ class ConvolutionalSettings(CoreSettings):
     hidden_kernel_size: Annotated[int, Field(ge=1)] = 7
     nonlinear: bool = True
     depth_separable: bool = True
+    last_layer_scale: bool = True
     batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = 0.9
     laplace_weight: Annotated[float, Field(ge=0)] = 6.3831
 
@@ -104,10 +109,10 @@ class SeparableConvolution(nn.Sequential):
 class Layer(nn.Module):
     """A convolution, batch normalisation and, in a nonlinear core, an ELU."""
 
-    def __init__(self, convolution: nn.Module, settings: ConvolutionalSettings) -> None:
+    def __init__(self, convolution: nn.Module, settings: ConvolutionalSettings, *, scale: bool = True) -> None:
         super().__init__()
         self.convolution = convolution
-        self.norm = nn.BatchNorm2d(settings.channels, eps=1e-5, momentum=settings.batch_norm_momentum)
+        self.norm = nn.BatchNorm2d(settings.channels, eps=1e-5, momentum=settings.batch_norm_momentum, affine=scale)
         self.nonlinear = settings.nonlinear
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -135,7 +140,10 @@ class Layer(nn.Module):
         norm = self.norm
         assert norm.running_mean is not None
         assert norm.running_var is not None
-        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        scale = (norm.running_var + norm.eps).rsqrt()
+        if not norm.affine:
+            return self.convolutions()[-1].weight * scale[:, None, None, None], -norm.running_mean * scale
+        scale = norm.weight * scale
         bias = norm.bias - norm.running_mean * scale
         return self.convolutions()[-1].weight * scale[:, None, None, None], bias
 
@@ -171,9 +179,9 @@ class ConvolutionalCore(Core):
         settings.check_image_size(height, width)
         channels = settings.channels
         first = nn.Conv2d(input_channels, channels, settings.input_kernel_size, bias=False)
-        self.layers = nn.ModuleList([Layer(first, settings)])
-        for _ in range(settings.layers - 1):
-            self.layers.append(Layer(self._hidden_convolution(), settings))
+        convolutions = [first, *(self._hidden_convolution() for _ in range(settings.layers - 1))]
+        self.layers = nn.ModuleList(Layer(each, settings) for each in convolutions[:-1])
+        self.layers.append(Layer(convolutions[-1], settings, scale=settings.last_layer_scale))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_normal_(module.weight)

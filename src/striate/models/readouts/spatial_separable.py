@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from striate.models.geometry import FeatureMaps
 from striate.models.readouts.adaptive_l1 import AdaptiveL1, feature_penalty
 from striate.models.readouts.base import Readout
+from striate.models.readouts.masks import shifted_maps
 from striate.registry import Settings, readouts
 
 _SMALLEST = 1e-8  # of the sum of a profile, whose centre is computed
@@ -75,6 +76,7 @@ class SpatialSeparableReadout(Readout):
 
     settings: SpatialSeparableSettings
     bias: nn.Parameter
+    uses_shift = True
 
     def __init__(self, settings: SpatialSeparableSettings, coordinates: NDArray[Any], maps: FeatureMaps) -> None:
         super().__init__(settings, coordinates, maps)
@@ -114,8 +116,8 @@ class SpatialSeparableReadout(Readout):
         ----------
         maps : (B, C, H, W)
             Feature maps of the core.
-        shift
-            Not used.
+        shift : (B, 2), optional
+            Shift of all masks for each image, from the shifter: the maps are resampled.
         neurons : (M,), optional
             Indices of the neurons; all by default.
         """
@@ -125,7 +127,10 @@ class SpatialSeparableReadout(Readout):
         chosen: Any = slice(None) if neurons is None else neurons
         vertical, horizontal = _positive(self.vertical[chosen]), _positive(self.horizontal[chosen])
         features, bias = self.features[chosen], self.bias[chosen]
-        columns = torch.einsum("bchw,nw->bchn", maps.to(features.dtype), horizontal)
+        maps = maps.to(features.dtype)
+        if shift is not None:
+            maps = shifted_maps(maps, shift)
+        columns = torch.einsum("bchw,nw->bchn", maps, horizontal)
         located = torch.einsum("bchn,nh->bcn", columns, vertical)
         return torch.einsum("bcn,nc->bn", located, features) + bias
 
