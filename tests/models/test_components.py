@@ -2,6 +2,7 @@
 
 import pytest
 
+from striate.data import ContextSettings
 from striate.registry import cores, modulators, nonlinearities, readouts, shifters
 from striate.testing import CoreTests, ModulatorTests, NonlinearityTests, ReadoutTests, ShifterTests
 
@@ -170,6 +171,12 @@ class TestDrift(ModulatorTests):
     settings = {"type": "slow_gain", "time_constants": [], "drift_trials": 5.0, "past_only": True}
     other_values = {"time_constants": [2.0, 5.0]}
     without_effect = frozenset({"past_only", "l2_weight"})
+
+
+class TestHistory(ModulatorTests):
+    settings = {"type": "history", "state_components": 3, "state_trials": 2, "gain_sigma": 2.0}
+    context = ContextSettings(past_responses=(1, 2, 5))
+    other_values = {"state_trials": 5}
 
 
 class TestELU(NonlinearityTests):

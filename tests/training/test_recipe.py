@@ -22,14 +22,13 @@ def keys(settings: BaseModel, above: str = "") -> set[str]:
 
 
 def test_the_recipes_that_come_with_striate() -> None:
-    assert recipe_names() == tuple(
-        sorted(
-            f"{kind}{size}{inputs}"
-            for kind in ("ln", "cnn")
-            for size in ("", "-2022", "-small")
-            for inputs in ("", "-behavior")
-        )
-    )
+    baselines = {
+        f"{kind}{size}{inputs}"
+        for kind in ("ln", "cnn")
+        for size in ("", "-2022", "-small")
+        for inputs in ("", "-behavior")
+    }
+    assert recipe_names() == tuple(sorted({*baselines, "cnn-behavior-history"}))
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -50,8 +49,9 @@ def test_each_is_whole_and_says_what_it_is(name: str) -> None:
     needed -= {key for key in needed if key.startswith("optimiser.") and key.count(".") == 2}
     assert needed <= written, "a reader finds every setting of training in the file"
     assert recipe.description.endswith(".")
-    assert recipe.protocol == ("image + behaviour" if name.endswith("-behavior") else "image")
-    assert (recipe.model.shifter is not None) == name.endswith("-behavior")
+    inputs = ["image", *(["behaviour"] * ("-behavior" in name)), *(["past responses"] * name.endswith("-history"))]
+    assert recipe.protocol == " + ".join(inputs)
+    assert (recipe.model.shifter is not None) == ("-behavior" in name)
     assert recipe.model.core.nonlinear == name.startswith("cnn")
 
 

@@ -29,6 +29,7 @@ from striate.benchmarks.spec_tables import (
     _as_tuple,
     _component_name,
     is_track_name,
+    smallest_protocol,
 )
 from striate.errors import InputError, describe_type, nearest, quoted, shortened
 
@@ -417,12 +418,12 @@ class BenchmarkSpec(Table):
         >>> load_benchmark("sensorium2022").protocol_for({"behavior"}).name
         'image + behaviour'
         """
-        allowed = [protocol for protocol in self.protocols if set(inputs) <= set(protocol.inputs)]
-        if not allowed:
+        protocol = smallest_protocol(self.protocols, inputs)
+        if protocol is None:
             raise InputError(
                 f"No protocol of benchmark {self.name} allows a model to know {', '.join(sorted(inputs))}."
             )
-        return min(allowed, key=lambda protocol: len(protocol.inputs))
+        return protocol
 
     def ranking_metric(self, *, board: Board | None = None, track: str | None = None) -> str:
         """Return the name of the metric that ranks a board of a track.

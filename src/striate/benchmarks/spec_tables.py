@@ -1,6 +1,7 @@
 """The tables of a benchmark's TOML file: stimulus, tiers, tracks, standardisation and so on, each validated by itself."""
 
 import re
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -290,6 +291,18 @@ class Protocol(Table):
         False
         """
         return not self.inputs
+
+
+def smallest_protocol(protocols: Iterable[Protocol], inputs: Collection[str]) -> Protocol | None:
+    """Return the protocol with the fewest inputs that allows all of the given inputs; None if there is none.
+
+    Examples
+    --------
+    >>> smallest_protocol(STANDARD_PROTOCOLS, {"pupil_center"}).name
+    'image + behaviour'
+    """
+    allowed = [protocol for protocol in protocols if set(inputs) <= set(protocol.inputs)]
+    return min(allowed, key=lambda protocol: len(protocol.inputs), default=None)
 
 
 STANDARD_PROTOCOLS = (

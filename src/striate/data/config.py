@@ -51,6 +51,12 @@ _Ids = Annotated[
     Field(min_length=1),
 ]
 
+
+def _table_or_none(given: object) -> object:
+    """Convert ``false`` to None and ``true`` to the default settings, because TOML has no null."""
+    return None if given is False else {} if given is True else given
+
+
 _Augmentations = tuple[Annotated[Settings, Part(augmentations)], ...]
 
 
@@ -67,8 +73,8 @@ class DataSettings(BaseModel):
     pupil_center
         Whether to include the standardised eye position in each batch (2022: ``include_eye_position``).
     context
-        What batches say of the trials before and after each trial: the table ``[data.context]``; see `ContextSettings`. By default
-        nothing.
+        What batches say of the trials before and after each trial: the table ``[data.context]``; see `ContextSettings`. ``false``,
+        the default, means nothing.
     image_size
         Height and width, in pixels, that images are rescaled to, by bilinear interpolation with half-pixel centres and
         without anti-aliasing. ``"benchmark"`` is the size that the benchmark of the recordings names (``stimulus.input_size``, in
@@ -119,7 +125,7 @@ class DataSettings(BaseModel):
     behavior: bool = False
     behavior_planes: bool = True
     pupil_center: bool = False
-    context: ContextSettings | None = None
+    context: Annotated[ContextSettings | None, BeforeValidator(_table_or_none)] = None
     image_size: _ImageSize = OF_BENCHMARK
     areas: _Names | None = None
     layers: _Names | None = None
@@ -138,8 +144,16 @@ class DataSettings(BaseModel):
 
     @property
     def extra_inputs(self) -> tuple[str, ...]:
-        """Inputs beside the image, ``"behavior"`` and ``"pupil_center"``, which decide the protocol of a model."""
-        return tuple(name for name in ("behavior", "pupil_center") if getattr(self, name))
+        """Inputs beside the image, which decide the protocol of a model; see `striate.BenchmarkSpec.protocol_for`.
+
+        Examples
+        --------
+        >>> DataSettings(behavior=True, context={"past_responses": [1, 10]}).extra_inputs
+        ('behavior', 'past_responses')
+        """
+        given = tuple(name for name in ("behavior", "pupil_center") if getattr(self, name))
+        history = self.context is not None and self.context.past_responses
+        return (*given, "past_responses") if history else given
 
     def for_prediction(self) -> Self:
         """Return the settings by which trials are predicted: all images of each tier, as the recording has them, unchanged.

@@ -74,6 +74,8 @@ class Loaders(Mapping[str, TrialLoader]):
         How many channels of the inputs, the last ones, are constant planes of behaviour.
     context_size
         Number of variables of the context of a trial; 0 if batches have none.
+    measured_trials
+        Number of training and validation trials whose responses are known to later trials.
 
     Examples
     --------
@@ -93,6 +95,7 @@ class Loaders(Mapping[str, TrialLoader]):
         self.behavior_size = self._prepared.behavior_size
         self.behavior_planes = self._prepared.behavior_planes
         self.context_size = self._prepared.context_size
+        self.measured_trials = self._prepared.measured_trials
         self._augmentations = Augmentations(
             settings.augmentations, (self._prepared.image_channels, *self._prepared.image_size)
         )

@@ -18,7 +18,7 @@ from striate.data.context import Context, ContextReader
 from striate.data.memory_budget import Budget, MappedArray
 from striate.data.raw_images import model_images
 from striate.data.standardisation import Standardisation
-from striate.data.subsets import select_neurons
+from striate.data.subsets import select_neurons, select_training_rows
 from striate.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,8 +88,20 @@ class PreparedRecording:
         if settings.pupil_center:
             self._pupil_center = self._on_device(standardisation.pupil_center(recording.pupil_center))
         self._context: ContextReader | None = None
+        self.measured_trials = 0
         if settings.context is not None:
-            self._context = ContextReader(recording, settings.context, self._centred_states(recording))
+            measured = _measured_rows(recording, settings)
+            self.measured_trials = measured.size
+            mean = np.asarray(recording.statistics["responses"].mean)[None]
+            self._mean_response = self.standardise(mean).astype(np.float64)
+            self._context = ContextReader(
+                recording,
+                settings.context,
+                self._centred_states(recording),
+                neurons=self.columns.size,
+                measured=measured,
+                responses=self._centred_responses,
+            )
 
     @property
     def standardisation(self) -> Standardisation:
@@ -189,6 +201,10 @@ class PreparedRecording:
             states.append(self._pupil_center - self._on_device(eye))
         return torch.cat(states, dim=1)
 
+    def _centred_responses(self, rows: Rows) -> NDArray[np.float64]:
+        """Return the standardised responses of the given trials, (B, N), without the mean of the session."""
+        return self.standardised_responses(rows) - self._mean_response
+
     def responses(self, rows: Rows) -> Tensor:
         """Return the standardised responses of the selected neurons, shape (B, N)."""
         kept = None if self._responses is None else self._responses.take(rows)
@@ -238,6 +254,14 @@ def _append_channels(images: Tensor, planes: Tensor) -> Tensor:
         np.concatenate([images.numpy(), planes.numpy()], axis=1, out=joined.numpy())
         return joined
     return torch.cat([images, planes], dim=1)
+
+
+def _measured_rows(recording: Recording, settings: DataSettings) -> Rows:
+    """Return the rows of the selected training trials and of the validation trials; never those of a test tier."""
+    validation = recording.benchmark.validation_tier
+    rows = [select_training_rows(recording, settings)] if recording.benchmark.training_tier in recording.tiers else []
+    rows += [recording.rows(validation)] if validation in recording.tiers else []
+    return np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
 
 
 def _check_withheld_inputs(recording: Recording, settings: DataSettings) -> None:

@@ -71,7 +71,7 @@ def _count(encoder: Encoder, session: str, images: int) -> int:
     }
     if encoder.uses_context:
         assert inputs.context is not None
-        context = Context.average(images, inputs.context, inputs.context_size)
+        context = Context.average(images, inputs.context, inputs.context_size, encoder.neurons(session))
         batch["context"] = context.map(lambda values: values.to("meta"))
     aten = torch.ops.aten
     counter = FlopCounterMode(

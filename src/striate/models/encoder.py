@@ -138,6 +138,11 @@ class Encoder(nn.Module):
         """Return the shifter of a recording; None if the encoder has none."""
         return cast("Shifter", self.shifters[PREFIX + session]) if self.settings.shifter is not None else None
 
+    def modulators_of(self, session: str) -> tuple[Modulator, ...]:
+        """Return the modulators of a recording."""
+        chain = cast("nn.ModuleList", self.modulators[PREFIX + session]) if self.settings.modulators else ()
+        return tuple(cast("Modulator", each) for each in chain)
+
     def forward(self, batch: "Batch | Tensor") -> Tensor:
         """Predict the responses to a batch.
 
@@ -329,10 +334,7 @@ class Encoder(nn.Module):
 
     def _chain(self, session: str) -> list[tuple[Modulator, bool]]:
         """Return the modulators of a recording, in order, and whether each uses the context of trials."""
-        if not self.settings.modulators:
-            return []
-        chain = [cast("Modulator", each) for each in cast("nn.ModuleList", self.modulators[PREFIX + session])]
-        return [(each, cast("ModulatorSettings", each.settings).uses_context) for each in chain]
+        return [(each, cast("ModulatorSettings", each.settings).uses_context) for each in self.modulators_of(session)]
 
     def _behavior(self, values: Tensor | None, images: int) -> Tensor | None:
         """Return the behaviour in the data type of the weights; None if it is not used beside the images."""
@@ -354,7 +356,15 @@ class Encoder(nn.Module):
             raise InputError(
                 f"The behaviour of the context has shape {tuple(context.behavior.shape)}; expected {expected}."
             )
-        return replace(context, behavior=self._to_dtype(context.behavior))
+        past = context.past_responses
+        if self.inputs.context is not None and self.inputs.context.past_responses and past is None:
+            raise InputError(
+                "This encoder uses the responses to earlier trials, which the context does not have: use loaders with "
+                "data.context.past_responses as in its recipe."
+            )
+        if past is None:
+            return replace(context, behavior=self._to_dtype(context.behavior))
+        return replace(context, behavior=self._to_dtype(context.behavior), past_responses=self._to_dtype(past))
 
     def _state(self, name: str, values: Tensor | None, images: int, size: int, reason: str) -> Tensor:
         """Return eye position or behaviour in the data type of the weights, or raise `InputError`."""
@@ -403,9 +413,8 @@ class Encoder(nn.Module):
     def regulariser(self, session: str) -> Tensor:
         """Return the sum of the penalties of the core, and of the readout and modulators of a recording, a scalar."""
         penalty = _penalty(self.core, "core") + _penalty(self.readout(session), "readout")
-        if self.settings.modulators:
-            for modulator in cast("nn.ModuleList", self.modulators[PREFIX + session]):
-                penalty = penalty + _penalty(cast("Modulator", modulator), "modulator")
+        for modulator in self.modulators_of(session):
+            penalty = penalty + _penalty(modulator, "modulator")
         return penalty
 
     def transfer(

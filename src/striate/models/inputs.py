@@ -30,6 +30,8 @@ class ModelInputs:
         Number of variables of the context of a trial.
     trials : session → T
         Number of trials of each recording; only with a context.
+    measured_trials : session → M
+        Number of its training and validation trials; only with a context.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class ModelInputs:
     context: "ContextSettings | None" = None
     context_size: int = 0
     trials: Mapping[str, int] = field(default_factory=dict)
+    measured_trials: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def channels(self) -> int:
@@ -67,5 +70,9 @@ class ModelInputs:
         >>> ModelInputs((1, 36, 64), both, trials={"a": 10, "b": 20}).of_session("b").trials
         {'b': 20}
         """
-        trials = {name: count for name, count in self.trials.items() if name == session}
-        return replace(self, coordinates={session: self.coordinates[session]}, trials=trials)
+        trials, measured = (
+            {name: count for name, count in counts.items() if name == session}
+            for counts in (self.trials, self.measured_trials)
+        )
+        coordinates = {session: self.coordinates[session]}
+        return replace(self, coordinates=coordinates, trials=trials, measured_trials=measured)

@@ -42,6 +42,7 @@ class _Inputs(BaseModel):
     context: ContextSettings | None = None
     context_size: Annotated[int, Field(strict=True, ge=0, le=10**4)] = 0
     trials: dict[str, _Count] = {}
+    measured_trials: dict[str, _Count] = {}
 
     def model_inputs(self) -> ModelInputs:
         """Return the inputs; the coordinates, which are part of the weights, are 0."""
@@ -54,6 +55,7 @@ class _Inputs(BaseModel):
             self.context,
             self.context_size,
             self.trials,
+            self.measured_trials,
         )
 
 
@@ -137,6 +139,7 @@ def _context_description(inputs: ModelInputs) -> dict[str, Any]:
         "context": inputs.context.model_dump(mode="json"),
         "context_size": inputs.context_size,
         "trials": dict(inputs.trials),
+        "measured_trials": dict(inputs.measured_trials),
     }
 
 

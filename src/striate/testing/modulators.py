@@ -51,15 +51,21 @@ class ModulatorTests:
         torch.manual_seed(0)
         chosen = modulators.settings(self.settings) if settings is None else settings
         modulator: Modulator = modulators.build(chosen, self.inputs(), self.neurons)
-        for parameter in modulator.parameters():  # weights often start at zero
-            torch.nn.init.normal_(parameter, std=0.3)
+        for values in modulator.state_dict().values():  # weights, and what is estimated, often start at zero
+            if values.is_floating_point():
+                torch.nn.init.normal_(values, std=0.3)
         return modulator.eval()
 
     def inputs(self) -> ModelInputs:
         """Return the inputs that the modulator is built from: a recording of forty trials."""
         size = self.behavior_size
         return ModelInputs(
-            (1, 36, 64), behavior_size=size, context=self.context, context_size=size, trials={"mouse": 40}
+            (1, 36, 64),
+            behavior_size=size,
+            context=self.context,
+            context_size=size,
+            trials={"mouse": 40},
+            measured_trials={"mouse": 30},
         )
 
     def modulated(
@@ -82,7 +88,11 @@ class ModulatorTests:
         places = positions[:, None] + torch.arange(-self.context.past, self.context.future + 1)
         exists = (places >= 0) & (places < 40)
         behavior = torch.randn(4, self.context.window, self.behavior_size, generator=generator)
-        return Context(behavior * exists[:, :, None], exists, positions)
+        windows = len(self.context.past_responses)
+        past = torch.randn(4, windows, self.neurons, generator=generator) if windows else None
+        return Context(
+            behavior * exists[:, :, None], exists, positions, past, positions * 30 // 40 if windows else None
+        )
 
     def behavior(self) -> Tensor:
         """Return random behaviour of four trials, the same each time."""
@@ -113,7 +123,7 @@ class ModulatorTests:
         modulator = self.build()
         if not cast("ModulatorSettings", modulator.settings).uses_context:
             pytest.skip("this modulator does not take the context of trials")
-        average = Context.average(4, self.context, self.behavior_size)
+        average = Context.average(4, self.context, self.behavior_size, self.neurons)
         one = self.modulated(modulator, self.drive(), self.behavior())
         other = self.modulated(modulator, self.drive(), self.behavior(), context=average)
         assert torch.isfinite(other).all()

@@ -1,5 +1,6 @@
-"""Initialise an encoder from its recordings: readout positions by retinotopy, biases by mean responses."""
+"""Initialise an encoder from its recordings: readout positions by retinotopy, biases by mean responses, modulators as they like."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from striate._internal.progress_bars import progress_bar
-from striate.data import Loaders, SessionLoaders
+from striate.data import Batch, Loaders, SessionLoaders
 from striate.errors import InputError
 from striate.models import Encoder, MapGeometry, Nonlinearity, Readout
 from striate.models.readouts import cortical_positions
@@ -44,6 +45,8 @@ def initialise(encoder: nn.Module, data: SessionLoaders, settings: Initialisatio
         If the settings ask for something that the model does not have.
     """
     facts: dict[str, Any] = {}
+    if isinstance(encoder, Encoder):
+        _initialise_modulators(encoder, data)
     if settings == InitialisationSettings(positions="random", biases="zero"):
         return facts
     if not isinstance(encoder, Encoder):
@@ -61,6 +64,19 @@ def initialise(encoder: nn.Module, data: SessionLoaders, settings: Initialisatio
                 _set_biases(readout, encoder.nonlinearity, loaders.responses("train").mean(axis=0))
             advance(1)
     return facts
+
+
+def _initialise_modulators(encoder: Encoder, data: SessionLoaders) -> None:
+    """Let the modulators of each recording estimate what they take from its training trials."""
+    for session, loaders in data.items():
+        for modulator in encoder.modulators_of(session):
+            modulator.initialise(_training_batches(loaders))
+
+
+def _training_batches(loaders: Loaders) -> Iterator[Batch]:
+    dataset, size = loaders.train.dataset, loaders.settings.batch_size
+    chosen = _evenly_spaced(len(dataset), _TRIALS)
+    return (dataset[chosen[start : start + size]] for start in range(0, chosen.size, size))
 
 
 def _set_positions(readout: Readout, loaders: Loaders, geometry: MapGeometry, seed: int) -> dict[str, Any]:

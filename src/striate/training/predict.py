@@ -54,7 +54,7 @@ class Predictions:
     values : (T, N) float32
         Predicted responses, ≥ 0, in standardised units.
     protocol
-        Inputs of the model: ``"image"`` or ``"image + behaviour"``.
+        Protocol of the benchmark that the inputs of the model need, such as ``"image + behaviour"``.
     benchmark
         Benchmark of the recording.
     """
@@ -85,7 +85,8 @@ def predict(
 ) -> Predictions:
     """Predict the responses of the neurons of a recording.
 
-    Measured responses are not used, and may be withheld.
+    Measured responses to the trials that are predicted are not used, and may be withheld. A model of past responses is given those to earlier
+    training and validation trials.
 
     Parameters
     ----------

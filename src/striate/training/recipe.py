@@ -18,7 +18,7 @@ from striate._internal.config_validation import table_model, validate_settings
 from striate._internal.paths import expand_path
 from striate._internal.renamed_settings import renamed_setting_hint
 from striate._internal.safe_parsing import parse_toml, read_limited
-from striate.benchmarks import load_benchmark
+from striate.benchmarks.spec_tables import STANDARD_PROTOCOLS, smallest_protocol
 from striate.data.config import DataSettings
 from striate.errors import InputError, describe_type
 from striate.models.config import ModelPart, ModelSettings
@@ -281,8 +281,14 @@ class Recipe(_Settings):
 
     @property
     def protocol(self) -> str:
-        """Protocol of SENSORIUM 2022 that the inputs of the model need: ``"image"`` or ``"image + behaviour"``."""
-        return load_benchmark().protocol_for(self.data.extra_inputs).name
+        """Standard protocol that the inputs of the model need, such as ``"image + behaviour"``.
+
+        A benchmark may have protocols of its own: a run has that of the benchmark of its recordings
+        (`striate.BenchmarkSpec.protocol_for`).
+        """
+        protocol = smallest_protocol(STANDARD_PROTOCOLS, self.data.extra_inputs)
+        assert protocol is not None  # the last standard protocol allows every input
+        return protocol.name
 
     def __repr__(self) -> str:
         return f"<Recipe {self.description or 'without description'} ({self.protocol})>"

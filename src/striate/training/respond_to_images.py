@@ -77,7 +77,7 @@ def respond(
                 behavior_channels = state[:, :, None, None].expand(-1, -1, *size)
                 pixels = torch.cat([pixels, behavior_channels], dim=1)
             eye = None if pupil is None else torch.from_numpy(pupil[rows])
-            context = _average_context(run, state, eye)
+            context = _average_context(run, state, eye, len(unit_ids))
             row_numbers = torch.arange(start, start + len(raw))
             batch = Batch(session, tier, row_numbers, pixels, None, state, eye, context=context).to(target)
             rates[rows] = encoder(batch).cpu().float().numpy()
@@ -90,14 +90,14 @@ def respond(
 
 
 def _average_context(
-    run: TrainedModel, behavior: torch.Tensor | None, pupil_center: torch.Tensor | None
+    run: TrainedModel, behavior: torch.Tensor | None, pupil_center: torch.Tensor | None, neurons: int
 ) -> Context | None:
     """Return the average context of a session, because raw images belong to none; None if the model uses no context."""
     settings = run.data.context
     if settings is None or behavior is None:
         return None
     size = behavior.shape[1] + (0 if pupil_center is None else pupil_center.shape[1])
-    return Context.average(len(behavior), settings, size)
+    return Context.average(len(behavior), settings, size, neurons)
 
 
 def _batches(

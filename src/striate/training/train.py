@@ -274,6 +274,7 @@ def _model_inputs(recipe: Recipe, data: SessionLoaders) -> ModelInputs:
     """Return what a model is built from: the shapes of its inputs, and the recordings."""
     context = recipe.data.context
     trials = {} if context is None else {session: len(one.recording.trials) for session, one in data.items()}
+    measured = {} if context is None else {session: one.measured_trials for session, one in data.items()}
     return ModelInputs(
         data.input_shape,
         data.coordinates,
@@ -282,6 +283,7 @@ def _model_inputs(recipe: Recipe, data: SessionLoaders) -> ModelInputs:
         context=context,
         context_size=data.context_size,
         trials=trials,
+        measured_trials=measured,
     )
 
 

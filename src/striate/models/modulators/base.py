@@ -10,6 +10,9 @@ from striate.models.penalties import no_penalty
 from striate.registry import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from striate.data import Batch
     from striate.data.context import Context
     from striate.data.context_settings import ContextSettings
 
@@ -119,6 +122,15 @@ class Modulator(nn.Module):
         Tensor, (B, M)
         """
         return rates
+
+    def initialise(self, batches: "Iterable[Batch]") -> None:
+        """Estimate what the modulator takes from the training trials, before any training; by default nothing.
+
+        Parameters
+        ----------
+        batches
+            Batches of training trials, in the order of the recording, with responses.
+        """
 
     def regulariser(self) -> Tensor:
         """Return the penalty that is added to the loss, a scalar."""
