@@ -17,7 +17,7 @@ from striate.errors import InputError
 from striate.recordings import Recording
 from striate.submissions import Submission
 from striate.submissions.scorecard import average_scorecards
-from striate.training import Recipe, Run, load_recipe, predict, train
+from striate.training import Ensemble, Recipe, Run, load_recipe, predict, train
 
 PROTOCOL = "image + behaviour + past responses"
 HISTORY = {
@@ -141,9 +141,20 @@ def test_the_means_are_those_of_the_latest_known_trials(windows: list[int]) -> N
                 np.testing.assert_allclose(batch.context.past_responses[trial, place], expected, atol=1e-5)
 
 
-def test_training_images_that_are_left_out_are_not_known_either() -> None:
-    keys = {"behavior": True, "context": {"past_responses": [1]}, "training_images": 5}
-    assert striate.loaders(RECORDING, keys).measured_trials == 5 + 24
+def test_a_choice_of_training_images_does_not_change_what_is_known(run: Run, tmp_path: Path) -> None:
+    for choice in ({"data__training_images": 20}, {"data__folds": 4, "data__fold": 1}):
+        recipe = small_recipe(schedule__max_epochs=1, **HISTORY | choice)
+        assert striate.loaders(RECORDING, recipe.data).measured_trials == 64 + 24
+        assert recipe.data.for_prediction().context == recipe.data.context
+
+
+def test_an_ensemble_gives_each_member_its_own_past(run: Run, tmp_path: Path) -> None:
+    other = HISTORY | {"data__context": {"past": 2, "past_responses": [5, 1]}}
+    runs = [run, train(small_recipe(schedule__max_epochs=1, **other), RECORDING, tmp_path / "other")]
+    ensemble = Ensemble.from_runs(runs, tmp_path / "both")
+    assert ensemble.protocol == PROTOCOL
+    each = [predict(one, RECORDING, "test").values for one in runs]
+    np.testing.assert_allclose(predict(ensemble, RECORDING, "test").values, (each[0] + each[1]) / 2, rtol=1e-5)
 
 
 def test_the_protocol_is_carried_and_never_mixed(run: Run, tmp_path: Path) -> None:

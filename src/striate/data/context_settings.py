@@ -29,8 +29,8 @@ class ContextSettings(BaseModel):
     future
         Number of later trials whose behaviour and eye position are given.
     past_responses
-        Numbers of trials: for each, the mean response of every neuron to so many of the latest earlier trials is given. Only training and
-        validation trials count; test trials are skipped. An empty list gives no responses.
+        Numbers of trials: for each, the mean response of every neuron to so many of the latest earlier trials is given. All training
+        and validation trials of the recording count; test trials are skipped. An empty list gives no responses.
     unknown_order
         What to do with a recording whose trial order is withheld (its trial indices are hashes): ``"refuse"`` it, or give every trial
         the ``"average"`` context of the session.

@@ -18,7 +18,7 @@ from striate.data.context import Context, ContextReader
 from striate.data.memory_budget import Budget, MappedArray
 from striate.data.raw_images import model_images
 from striate.data.standardisation import Standardisation
-from striate.data.subsets import select_neurons, select_training_rows
+from striate.data.subsets import select_neurons
 from striate.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class PreparedRecording:
         self._context: ContextReader | None = None
         self.measured_trials = 0
         if settings.context is not None:
-            measured = _measured_rows(recording, settings)
+            measured = _measured_rows(recording)
             self.measured_trials = measured.size
             mean = np.asarray(recording.statistics["responses"].mean)[None]
             self._mean_response = self.standardise(mean).astype(np.float64)
@@ -256,12 +256,9 @@ def _append_channels(images: Tensor, planes: Tensor) -> Tensor:
     return torch.cat([images, planes], dim=1)
 
 
-def _measured_rows(recording: Recording, settings: DataSettings) -> Rows:
-    """Return the rows of the selected training trials and of the validation trials; never those of a test tier."""
-    validation = recording.benchmark.validation_tier
-    rows = [select_training_rows(recording, settings)] if recording.benchmark.training_tier in recording.tiers else []
-    rows += [recording.rows(validation)] if validation in recording.tiers else []
-    return np.concatenate(rows) if rows else np.empty(0, dtype=np.int64)
+def _measured_rows(recording: Recording) -> Rows:
+    """Return the rows of all training and validation trials, whose responses later trials may know; never those of a test tier."""
+    return np.flatnonzero(recording.trials["tier"].isin(recording.benchmark.training_tiers).to_numpy())
 
 
 def _check_withheld_inputs(recording: Recording, settings: DataSettings) -> None:

@@ -114,21 +114,29 @@ def _common_context(members: Sequence[ContextSettings]) -> ContextSettings | Non
     return ContextSettings(
         past=max(each.past for each in members),
         future=max(each.future for each in members),
+        past_responses=tuple(sorted({trials for each in members for trials in each.past_responses})),
         unknown_order="refuse" if strict else "average",
     )
 
 
 def _member_context(batch: Batch, common: DataSettings, wanted: DataSettings) -> Context | None:
-    """Return the part of the context that a member uses: its window, and eye position only if the member sees it."""
+    """Return the part of the context that a member uses: its window, eye position only if the member sees it, its past responses."""
     if wanted.context is None or common.context is None or batch.context is None or batch.behavior is None:
         return None
     first = common.context.past - wanted.context.past
     window = slice(first, first + wanted.context.window)
     variables = slice(None) if wanted.pupil_center else slice(batch.behavior.shape[1])
-    return replace(
-        batch.context,
+    past, before = batch.context.past_responses, batch.context.measured_before
+    if wanted.context.past_responses and past is not None:
+        past = past[:, [common.context.past_responses.index(trials) for trials in wanted.context.past_responses]]
+    else:
+        past = before = None
+    return Context(
         behavior=batch.context.behavior[:, window, variables],
         exists=batch.context.exists[:, window],
+        positions=batch.context.positions,
+        past_responses=past,
+        measured_before=before,
     )
 
 
