@@ -14,6 +14,7 @@ from . import report as report
 from . import simulate as simulate
 from . import stimuli as stimuli
 from . import submissions as submissions
+from . import sweeps as sweeps
 from . import testing as testing
 from . import training as training
 from .benchmarks import BenchmarkSpec as BenchmarkSpec
@@ -30,6 +31,7 @@ from .submissions import Scorecard as Scorecard
 from .submissions import Submission as Submission
 from .submissions import Truth as Truth
 from .submissions import score as score
+from .sweeps import sweep as sweep
 from .training import Ensemble as Ensemble
 from .training import open_run as open_run
 from .training import predict as predict

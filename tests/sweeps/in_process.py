@@ -25,9 +25,7 @@ class InProcess(Executor):
         carry_out(order, report)
 
     def wait(self, seconds: float) -> list[Event]:
-        events = list(self._events)
-        self._events.clear()
-        return events
+        return [self._events.popleft()] if self._events else []
 
     def stop(self, job: str) -> None:
         """It has ended already; so it counts as stopped."""

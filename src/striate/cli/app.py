@@ -49,6 +49,7 @@ _GROUPS = (
     "training",
     "ensemble",
     "sharing",
+    "sweep",
     "submissions",
     "report",
     "submit",

@@ -1,5 +1,15 @@
+from .comparison import Comparison as Comparison
+from .comparison import compare as compare
+from .executors import Executor as Executor
+from .executors import LocalExecutor as LocalExecutor
 from .jobs import Job as Job
 from .jobs import JobResult as JobResult
 from .jobs import run_jobs as run_jobs
+from .plan import Plan as Plan
+from .plan import Trial as Trial
+from .plan import make_plan as make_plan
 from .scores import RunScores as RunScores
 from .scores import score_run as score_run
+from .space import Space as Space
+from .space import parse_space as parse_space
+from .sweep import sweep as sweep

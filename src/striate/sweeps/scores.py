@@ -139,13 +139,17 @@ def score_run(
     Raises
     ------
     InputError
-        If the run is not finished, has no readout for a recording, or there is no such metric.
+        If the run is not finished, was trained on validation trials, has no readout for a recording, or there is no such metric.
     """
     from striate.metrics import estimate_metrics
     from striate.submissions import Truth
     from striate.training import predict
 
     run.require_finished()
+    if (reason := run.trained_on_validation) is not None:
+        raise InputError(
+            f"The validation score of {run.folder} would not count, because {reason}: leave data.folds out."
+        )
     rows = []
     opened = list(recordings)
     for recording in opened:
