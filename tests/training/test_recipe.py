@@ -4,13 +4,17 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tomli_w
+import torch
 from pydantic import BaseModel
 
 from striate._internal.renamed_settings import RENAMED_SETTINGS
 from striate.errors import InputError
+from striate.models import ModelInputs, build_model
 from striate.training import Recipe, load_recipe, recipe_names, recipe_text
+from striate.training.optimisers import build_optimiser
 
 
 def keys(settings: BaseModel, above: str = "") -> set[str]:
@@ -21,14 +25,21 @@ def keys(settings: BaseModel, above: str = "") -> set[str]:
     return found
 
 
+ZOO = (
+    "cnn-wide",
+    "full-resolution",
+    "inverted-residual",
+    "minimodel",
+    "rotation-equivariant",
+    "vit",
+    "vivit",
+)  # each with a recipe for images alone and one with behaviour
+
+
 def test_the_recipes_that_come_with_striate() -> None:
-    baselines = {
-        f"{kind}{size}{inputs}"
-        for kind in ("ln", "cnn")
-        for size in ("", "-2022", "-small")
-        for inputs in ("", "-behavior")
-    }
-    assert recipe_names() == tuple(sorted({*baselines, "cnn-behavior-history"}))
+    baselines = {f"{kind}{size}" for kind in ("ln", "cnn") for size in ("", "-2022", "-small")}
+    twins = {*baselines, *ZOO}
+    assert {*twins, *(f"{name}-behavior" for name in twins), "v1t", "cnn-behavior-history"} == set(recipe_names())
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -49,10 +60,65 @@ def test_each_is_whole_and_says_what_it_is(name: str) -> None:
     needed -= {key for key in needed if key.startswith("optimiser.") and key.count(".") == 2}
     assert needed <= written, "a reader finds every setting of training in the file"
     assert recipe.description.endswith(".")
-    inputs = ["image", *(["behaviour"] * ("-behavior" in name)), *(["past responses"] * name.endswith("-history"))]
+    behaves = "-behavior" in name or name == "v1t"
+    inputs = ["image", *(["behaviour"] * behaves), *(["past responses"] * name.endswith("-history"))]
     assert recipe.protocol == " + ".join(inputs)
-    assert (recipe.model.shifter is not None) == ("-behavior" in name)
-    assert recipe.model.core.nonlinear == name.startswith("cnn")
+    assert (recipe.model.shifter is not None) == behaves
+    if recipe.model.core.type == "convolutional":
+        assert recipe.model.core.nonlinear == name.startswith("cnn")
+
+
+@pytest.mark.parametrize("name", [*(f"{name}-behavior" for name in ZOO), "minimodel", "vit", "v1t"])
+def test_each_makes_a_model_and_an_optimiser_of_it(name: str) -> None:
+    recipe = load_recipe(name)
+    data, size = recipe.data, (36, 64) if recipe.data.image_size == "benchmark" else recipe.data.image_size
+    planes = 3 if data.behavior and data.behavior_planes else 0
+    inputs = ModelInputs((1 + planes, *size), {"mouse": np.zeros((5, 3))}, 3 if data.behavior else 0, planes)
+    model = build_model(recipe.model, inputs)
+    assert build_optimiser(recipe.optimiser, model, recipe.schedule.learning_rate).param_groups
+    images, eye, behavior = (torch.zeros(1, *shape) for shape in (inputs.image_shape, (2,), (3,)))
+    with torch.no_grad():
+        rates = model.eval().rates(images, "mouse", eye, behavior=behavior)
+    assert rates.shape == (1, 5)
+    assert (rates > 0).all()
+
+
+def test_v1t_is_v1t() -> None:
+    recipe = load_recipe("v1t")
+    core, schedule = recipe.model.core, recipe.schedule
+    assert (core.patch_size, core.stride, core.channels, core.blocks, core.heads, core.head_channels) == (
+        8,
+        1,
+        155,
+        4,
+        4,
+        155,
+    )
+    assert (core.mlp_channels, core.patch_dropout, core.dropout, core.drop_path) == (488, 0.0229, 0.2544, 0.0)
+    assert (core.behavior, core.pupil_center, core.l1_weight, recipe.model.readout.l1_weight) == (
+        True,
+        True,
+        0.5379,
+        0.0076,
+    )
+    assert (recipe.optimiser.type, recipe.optimiser.betas, recipe.optimiser.weight_decay) == (
+        "adamw",
+        (0.9, 0.9999),
+        0.0,
+    )
+    assert (schedule.learning_rate, schedule.lr_decay_factor, schedule.max_epochs) == (0.001647, 0.3, 400)
+    assert (recipe.data.batch_size, recipe.data.behavior_planes, recipe.data.image_size) == (16, False, (36, 64))
+
+
+def test_the_minimodel_decays_its_profiles_most() -> None:
+    recipe = load_recipe("minimodel")
+    model = build_model(recipe.model, ModelInputs((1, 36, 64), {"mouse": np.zeros((5, 3))}))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = build_optimiser(recipe.optimiser, model, 1.0).param_groups
+    decays = {names[id(each)]: group["weight_decay"] for group in groups for each in group["params"]}
+    readout = {name.split(".")[-1]: decay for name, decay in decays.items() if name.startswith("readouts")}
+    assert readout == {"vertical": 1.0, "horizontal": 1.0, "features": 0.1, "bias": 0.0}
+    assert {decay for name, decay in decays.items() if name.startswith("core")} == {0.1}
 
 
 def _tables(tables: dict[str, Any], above: str = "") -> dict[str, dict[str, Any]]:
