@@ -17,7 +17,7 @@ from striate.data.config import DataSettings
 from striate.data.context import Context, ContextReader
 from striate.data.memory_budget import Budget, MappedArray
 from striate.data.raw_images import model_images
-from striate.data.standardisation import Standardisation
+from striate.data.standardisation import Standardisation, finite_statistics
 from striate.data.subsets import select_neurons
 from striate.errors import InputError
 
@@ -92,8 +92,7 @@ class PreparedRecording:
         if settings.context is not None:
             measured = _measured_rows(recording)
             self.measured_trials = measured.size
-            mean = np.asarray(recording.statistics["responses"].mean)[None]
-            self._mean_response = self.standardise(mean).astype(np.float64)
+            self._mean_response = self.standardise(_mean_of(recording, "responses")).astype(np.float64)
             self._context = ContextReader(
                 recording,
                 settings.context,
@@ -193,11 +192,11 @@ class PreparedRecording:
 
     def _centred_states(self, recording: Recording) -> Tensor:
         """Return behaviour and eye position of every trial, (T, K), without the mean of the session."""
-        method, statistics = self._standardisation, recording.statistics
-        behavior = method.behavior(recording.behavior) - method.behavior(np.asarray(statistics["behavior"].mean)[None])
+        method = self._standardisation
+        behavior = method.behavior(recording.behavior) - method.behavior(_mean_of(recording, "behavior"))
         states = [self._on_device(behavior)]  # the eye position is centred as it is standardised, if it is
         if self._pupil_center is not None:
-            eye = method.pupil_center(np.asarray(statistics["pupil_center"].mean)[None])
+            eye = method.pupil_center(_mean_of(recording, "pupil_center"))
             states.append(self._pupil_center - self._on_device(eye))
         return torch.cat(states, dim=1)
 
@@ -254,6 +253,11 @@ def _append_channels(images: Tensor, planes: Tensor) -> Tensor:
         np.concatenate([images.numpy(), planes.numpy()], axis=1, out=joined.numpy())
         return joined
     return torch.cat([images, planes], dim=1)
+
+
+def _mean_of(recording: Recording, variable: str) -> NDArray[np.float64]:
+    """Return the mean of a variable, in raw units, as one row."""
+    return finite_statistics(f"{recording.session}: {variable}", recording.statistics[variable].mean)[None]
 
 
 def _measured_rows(recording: Recording) -> Rows:

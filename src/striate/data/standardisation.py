@@ -101,7 +101,7 @@ class Standardisation:
         recording = as_recording(recording)
         session, statistics = recording.session, recording.statistics
         for name in ("mean", "std"):
-            _finite(f"{session}: images", getattr(statistics["images"], name))
+            finite_statistics(f"{session}: images", getattr(statistics["images"], name))
         scale = _response_scale(session, statistics["responses"].std, recording.benchmark)
         return cls.from_statistics(session, recording.benchmark, statistics, scale)
 
@@ -185,8 +185,8 @@ class Standardisation:
             If the stored statistics of behaviour are not finite.
         """
         name = f"{self.session}: behavior"
-        mean = None if self.behavior_mean is None else _finite(name, self.behavior_mean)
-        return _scaled(raw, mean, _finite(name, self.behavior_std), dtype)
+        mean = None if self.behavior_mean is None else finite_statistics(name, self.behavior_mean)
+        return _scaled(raw, mean, finite_statistics(name, self.behavior_std), dtype)
 
     def pupil_center(self, raw: Array, dtype: DTypeLike = np.float32) -> Array:
         """Standardise eye position: ``(p − mean) / std``; 0 where std is 0; shape (..., 2).
@@ -197,7 +197,9 @@ class Standardisation:
             If the stored statistics of the eye position are not finite.
         """
         name = f"{self.session}: pupil_center"
-        return _scaled(raw, _finite(name, self.pupil_center_mean), _finite(name, self.pupil_center_std), dtype)
+        return _scaled(
+            raw, finite_statistics(name, self.pupil_center_mean), finite_statistics(name, self.pupil_center_std), dtype
+        )
 
 
 def _centre_and_scale(statistics: HasMeanAndStd, method: str) -> tuple[Floats, Floats]:
@@ -210,7 +212,7 @@ def _centre_and_scale(statistics: HasMeanAndStd, method: str) -> tuple[Floats, F
 
 def _response_scale(session: str, stored: Array, benchmark: BenchmarkSpec) -> Floats:
     """Return the standard deviations, with a fraction of their mean as the lower bound."""
-    std = _finite(f"{session}: responses", stored).reshape(-1)
+    std = finite_statistics(f"{session}: responses", stored).reshape(-1)
     if benchmark.standardisation.responses == "none":
         return np.ones_like(std)
     smallest = benchmark.standardisation.response_floor * std.mean() if std.size else 0.0
@@ -231,7 +233,14 @@ def _scaled(raw: Array, mean: Floats | None, std: Floats, dtype: DTypeLike) -> A
     return np.divide(values, spread, out=out, dtype=np.float64, casting="same_kind")
 
 
-def _finite(name: str, stored: Array | float) -> Floats:
+def finite_statistics(name: str, stored: Array | float) -> Floats:
+    """Return stored statistics in float64, or raise `InputError` if they are not finite.
+
+    Examples
+    --------
+    >>> finite_statistics("1-1-1: behavior", [1, 2]).tolist()
+    [1.0, 2.0]
+    """
     values = np.asarray(stored, dtype=np.float64)
     if not np.isfinite(values).all():
         raise InputError(
