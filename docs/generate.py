@@ -46,7 +46,30 @@ def pages() -> dict[str, Callable[[], str]]:
         "reference/competition-toml.md": competition_toml,
         "reference/leaks.md": leaks,
         "reference/portal-settings.md": portal_settings,
+        "zoo.md": zoo,
     }
+
+
+def zoo() -> str:
+    """What `striate zoo` has measured: the results in ``docs/zoo``, with the figures that ``figures/zoo.py`` draws of them."""
+    from striate.zoo import ZooResults, zoo_markdown
+
+    parts = [
+        "# The zoo",
+        "<!-- Written by docs/generate.py: replace the results in docs/zoo, run docs/figures/zoo.py, then `make docs`. -->",
+        "",
+        "Recipes that come with striate, measured by `striate zoo` ([Compare models](how-to/compare-models.md)). Choices were made on validation",
+        "trials only. Models of different protocols, or of different recordings, must not be compared. What the recipes are is on the page",
+        "[Recipes](reference/recipes.md); what their parts compute, on the page [Models](explanation/models.md).",
+        "",
+    ]
+    for path in sorted((DOCS / "zoo").glob("*.json")):
+        figures = {
+            figure.stem.removeprefix(f"zoo-{path.stem}-"): f"figures/{figure.name}"
+            for figure in sorted((DOCS / "figures").glob(f"zoo-{path.stem}-*.png"))
+        }
+        parts.append(zoo_markdown([ZooResults.read(path)], level=2, figures=figures))
+    return "\n".join(parts)
 
 
 def cli() -> str:

@@ -31,6 +31,7 @@ ROOMS = (
     "submissions",
     "report",
     "sweeps",
+    "zoo",
     "competition",
     "portal",
     "reproduce",

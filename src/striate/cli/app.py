@@ -50,6 +50,7 @@ _GROUPS = (
     "ensemble",
     "sharing",
     "sweep",
+    "zoo",
     "submissions",
     "report",
     "submit",

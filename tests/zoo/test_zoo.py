@@ -1,0 +1,173 @@
+"""The table of the zoo: what is trained, how it is scored, and what is written."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.fixtures.recordings import colour_recording, small_recording
+from tests.sweeps.in_process import InProcess
+from tests.zoo.conftest import ONE_EPOCH
+
+import striate
+from striate.errors import InputError, StriateError
+from striate.metrics.bootstrap import BootstrapEstimate
+from striate.models.cost import multiply_adds
+from striate.recordings import Recording
+from striate.submissions import Truth, score
+from striate.sweeps import RunScores
+from striate.training import Run, recipe_names
+from striate.zoo import ZooResults, fitting_recipes, run_zoo, zoo_markdown
+from striate.zoo.references import references
+from striate.zoo.results import over_seeds
+
+
+def test_all_recipes_that_fit_are_found(mouse: Recording) -> None:
+    recipes, left_out = fitting_recipes([mouse])
+    assert set(recipes) | set(left_out) == set(recipe_names())
+    assert {"cnn", "cnn-behavior"} <= set(recipes)
+    blind = small_recording("9-1-1", without_behavior=True)
+    recipes, left_out = fitting_recipes([mouse, blind])
+    assert "cnn" in recipes
+    assert left_out["cnn-behavior"] == "It needs behaviour, which 9-1-1 does not have."
+
+
+def test_recipes_that_are_named_must_fit(place: Path) -> None:
+    blind = small_recording("9-1-1", without_behavior=True)
+    with pytest.raises(InputError, match="'cnn-behavior' does not fit"):
+        fitting_recipes([blind], ["cnn-behavior"])
+    with pytest.raises(InputError, match="There is no recipe 'cnnn'"):
+        fitting_recipes([blind], ["cnnn"])
+    with pytest.raises(InputError, match="Two recipes have the name 'cnn'"):
+        fitting_recipes([blind], ["cnn", "cnn"])
+    with pytest.raises(InputError, match="does not fit"):
+        fitting_recipes([colour_recording()], ["cnn"], {"model.core.input_kernel_size": 99})
+
+
+def test_protocols_are_apart_and_models_sorted_by_validation(results: ZooResults) -> None:
+    assert {name: [model.recipe for model in models] for name, models in results.protocols.items()} == {
+        "image": ["tiny"],
+        "image + behaviour": ["tiny-behavior"],
+    }
+    first = results.models[0]
+    worse = first.model_copy(
+        update={
+            "recipe": "worse",
+            "scores": {
+                "validation": {
+                    results.ranking_metric: first.scores["validation"]["feve"].model_copy(update={"mean": -1.0})
+                },
+                "test": {results.ranking_metric: first.scores["validation"]["feve"].model_copy(update={"mean": 1.0})},
+            },
+        }
+    )
+    models = results.model_copy(update={"models": (worse, *results.models)}).protocols["image"]
+    assert [model.recipe for model in models] == ["tiny", "worse"]
+
+
+def test_scores_are_those_of_the_runs(results: ZooResults, place: Path, mouse: Recording) -> None:
+    model = results.protocols["image"][0]
+    means = []
+    for seed in range(2):
+        predictions = striate.predict(place / "out" / "runs" / f"tiny-seed{seed}", mouse, "test")
+        submission = striate.Submission.from_predictions(predictions)
+        card = score(submission, Truth.from_recording(mouse, "test"), bootstrap=0)
+        means.append(card.tiers["test"].correlation_to_average.mean)
+    found = model.scores["test"]["correlation_to_average"]
+    assert found.mean == pytest.approx(np.mean(means), abs=1e-6)
+    assert found.deviation == pytest.approx(np.std(means, ddof=1), abs=1e-6)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.mean <= found.high
+    encoder = Run.open(place / "out" / "runs" / "tiny-seed0").encoder()
+    assert model.multiply_adds == multiply_adds(encoder)
+    assert model.parameters == sum(each.numel() for each in encoder.parameters())
+    assert model.seconds > 0
+    assert model.memory_mib > 0
+
+
+def test_ceilings_are_fractions_of_models_of_the_image(results: ZooResults) -> None:
+    model = results.protocols["image"][0]
+    ceiling = results.references["test"]["correlation_to_average"].ceiling
+    assert ceiling is not None
+    mean = model.scores["test"]["correlation_to_average"].mean
+    assert mean is not None
+    assert results.fraction(model, "test", "correlation_to_average") == (pytest.approx(mean / ceiling), "ceiling")
+    assert results.fraction(model, "validation", "single_trial_correlation") is None  # no image is repeated
+
+
+def test_the_oracle_of_a_simulation_is_that_of_the_protocol(results: ZooResults) -> None:
+    size = {"train": 30, "validation": 5, "test_images": 6, "repeats": 4, "image_shape": (18, 32)}
+    simulation = striate.simulate(neurons=4, seed=1, **size)
+    found = references([simulation.recording], ["test"], [simulation.truth])
+    image, state = (
+        getattr(found["test"]["single_trial_correlation"], name) for name in ("oracle_image", "oracle_state")
+    )
+    assert 0 < image < state <= 1
+    known = results.model_copy(update={"references": {"test": found["test"]}})
+    for protocol, oracle in (("image", image), ("image + behaviour", state)):
+        model = known.protocols[protocol][0]
+        mean = model.scores["test"]["single_trial_correlation"].mean
+        assert mean is not None
+        assert known.fraction(model, "test", "single_trial_correlation") == (pytest.approx(mean / oracle), "oracle")
+    with pytest.raises(InputError, match="no such recording"):
+        references([small_recording()], ["test"], [simulation.truth])
+
+
+def test_what_is_written_is_read_again(results: ZooResults, place: Path) -> None:
+    assert ZooResults.read(place / "out") == results
+    table = pd.read_parquet(place / "out" / "table.parquet")
+    assert set(table["recipe"]) == {"tiny", "tiny-behavior"}
+    assert table["fingerprints"].iloc[0].tolist() == [results.recordings[0].fingerprint]
+    page = (place / "out" / "zoo.html").read_text()
+    assert "Protocol image + behaviour" in page
+    assert page.count("data:image/png") == 2
+    text = (place / "out" / "zoo.md").read_text()
+    assert text == zoo_markdown([results])
+    assert "## Protocol: image\n" in text
+    assert "`tiny`" in text
+    with pytest.raises(InputError, match="cannot be read"):
+        ZooResults.read(place)
+
+
+def test_finished_runs_are_not_trained_again(
+    results: ZooResults, place: Path, mouse: Recording, other: Recording
+) -> None:
+    executor = InProcess()
+    recipes = [str(place / "tiny.toml")]
+    again = run_zoo(
+        [mouse], place / "out", recipes=recipes, seeds=2, test=True, overrides=ONE_EPOCH, executor=executor,
+        progress=False,
+    )  # fmt: skip
+    assert not executor.started
+    assert again.models[0] == results.models[0]
+    results.write(place / "out")
+    with pytest.raises(InputError, match="holds results of 7-1-1"):
+        run_zoo([other], place / "out", recipes=recipes, executor=executor, progress=False)
+
+
+def test_a_recipe_that_fails_is_left_out(place: Path, tmp_path: Path, mouse: Recording) -> None:
+    (tmp_path / "huge.toml").write_text(
+        (place / "tiny.toml").read_text().replace("batch_size = 16", "training_images = 4000")
+    )
+    recipes = [str(place / "tiny.toml"), str(tmp_path / "huge.toml")]
+    options = {"seeds": 1, "overrides": ONE_EPOCH, "executor": InProcess(), "progress": False}
+    found = run_zoo([mouse], tmp_path / "out", recipes=recipes, **options)
+    assert [model.recipe for model in found.models] == ["tiny"]
+    assert "1 of 1 trainings failed" in found.left_out["huge"]
+    assert "4000 are asked for" in found.left_out["huge"]
+    assert "Left out: `huge`" in zoo_markdown([found])
+    with pytest.raises(StriateError, match="No training has finished"):
+        run_zoo([mouse], tmp_path / "none", recipes=recipes[1:], **options)
+
+
+def test_intervals_hold_images_and_seeds() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.normal(0, 0.01, 1000)
+    alone = over_seeds([BootstrapEstimate(0.3, 0.3 + images, 0.95)])
+    assert alone.samples.std() == pytest.approx(images.std())
+    apart = over_seeds([BootstrapEstimate(value, value + images, 0.95) for value in (0.2, 0.4)])
+    assert apart.value == pytest.approx(0.3)
+    assert apart.samples.std() > 0.05  # the mean of two draws of 0.2 and 0.4 has a deviation of 0.07
+    assert over_seeds([BootstrapEstimate(None, np.empty(0), 0.95)]).value is None
+    assert isinstance(RunScores(pd.DataFrame(), {}), RunScores)
