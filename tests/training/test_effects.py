@@ -84,6 +84,7 @@ ELSEWHERE = {
     "data.cache_gib",  # where the data wait: see tests/data
     "data.context",  # see tests/data/test_context.py
     "data.augmentations",  # see tests/data/test_augmentations.py
+    "distillation",  # see test_distillation
     "plugins",  # see test_plugins
     "optimiser.modulators.learning_rate_factor",  # a part that the default encoder does not have: see test_optimisers
     "optimiser.modulators.weight_decay",

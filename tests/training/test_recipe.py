@@ -56,7 +56,7 @@ def test_each_is_whole_and_says_what_it_is(name: str) -> None:
         "data.image_size",
         "data.batch_size",
     }
-    needed = keys(recipe) - optional - {"loss.neuron_weights", "plugins", "optimiser.groups"}
+    needed = keys(recipe) - optional - {"loss.neuron_weights", "plugins", "optimiser.groups", "distillation"}
     needed -= {key for key in needed if key.startswith("optimiser.") and key.count(".") == 2}
     assert needed <= written, "a reader finds every setting of training in the file"
     assert recipe.description.endswith(".")

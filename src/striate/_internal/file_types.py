@@ -91,6 +91,7 @@ _TYPES = (
     FileType("zarr", "a Zarr folder", "read its arrays with zarr, and give them to striate.convert"),
     FileType("images", "a folder of images", "stack them into one array (trials, height, width), and use numpy.save"),
     FileType("run", "a run that striate train wrote", "give it to `striate predict` or `striate report`"),
+    FileType("ensemble", "an ensemble of runs", "give it to `striate predict` or `striate report`"),
     FileType("competition", "the folder of a competition", "give one of the archives in it"),
     FileType("store", "a packed store, which striate made from an archive", "give the archive"),
     FileType("empty-folder", "an empty folder", "give the file, or the folder that holds it"),
@@ -251,7 +252,12 @@ def _detect_folder(folder: Path) -> str:
         return "suite2p"
     if names & {".zgroup", ".zarray", "zarr.json"}:
         return "zarr"
-    for mark, name in (("recipe.toml", "run"), ("competition.toml", "competition"), ("recording.json", "store")):
+    for mark, name in (
+        ("recipe.toml", "run"),
+        ("ensemble.json", "ensemble"),
+        ("competition.toml", "competition"),
+        ("recording.json", "store"),
+    ):
         if mark in names:
             return name
     if sum(Path(name).suffix.lower() in _IMAGES for name in names) > len(names) / 2:

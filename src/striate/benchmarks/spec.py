@@ -53,6 +53,9 @@ class BenchmarkSpec(Table):
         Licence of the data.
     citation
         What to cite when the benchmark is used.
+    train_on_test_images
+        Whether models may be trained on the images of test tiers, with predictions of another model as targets
+        (self-training). Measured responses to them are never used.
     stimulus
         Channels, size and range of the images.
     responses
@@ -88,6 +91,7 @@ class BenchmarkSpec(Table):
     description: OptionalText = ""
     licence: OptionalText = ""
     citation: OptionalText = ""
+    train_on_test_images: bool = False
     stimulus: Stimulus = Stimulus()
     responses: Responses = Responses()
     behavior: Behavior = Behavior()

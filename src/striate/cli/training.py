@@ -81,6 +81,12 @@ def train(
             "--set", metavar="KEY=VALUE", help="Change a setting of the recipe, such as data.batch_size=64; repeatable."
         ),
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a run or ensemble that the model is distilled from; the table [distillation] of the recipe says how."
+        ),
+    ] = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -115,13 +121,15 @@ def train(
     The exit status is then 128 plus the number of the signal: 130 after Ctrl-C, 143 after SIGTERM.
     """
     from striate.catalog import locate_all
-    from striate.training import Run, load_recipe
+    from striate.training import Run, load_recipe, open_run
 
     split = [f"data.{key}={value}" for key, value in (("folds", folds), ("fold", fold)) if value is not None]
     plan = load_recipe(recipe, [*(settings or ()), *split])  # before anything is unpacked
     Run.check_overwrite(out, overwrite)
     if core is not None:
         Run.open(core).require_finished()
+    if teacher is not None:
+        open_run(teacher).require_finished()
     import striate
     from striate.training import train as train_encoder
     from striate.training.run_folder import CHECKPOINT
@@ -134,6 +142,7 @@ def train(
             out,
             core=core,
             finetune=finetune,
+            teacher=teacher,
             seed=seed,
             log=log or (),
             device=device,

@@ -17,6 +17,7 @@ from striate.data.sampler import BatchSampler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from striate.data.augmentations import Augmentations
     from striate.data.preprocessing import PreparedRecording
@@ -48,10 +49,16 @@ class TrialDataset(Dataset[Batch]):
         self._prepared = prepared
         self.rows = rows
         self.image_channels = prepared.image_channels
+        self._targets: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """Return the number of trials."""
         return self.rows.size
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the batches."""
+        return self._prepared.device
 
     @property
     def uncached_bytes(self) -> int:
@@ -60,12 +67,40 @@ class TrialDataset(Dataset[Batch]):
 
     @torch_defaults()
     def __getitem__(self, positions: int | Sequence[int] | NDArray[np.int64]) -> Batch:
-        index = np.atleast_1d(self.rows[np.asarray(positions, dtype=np.int64)])
-        images, behavior, pupil_center = self._prepared.inputs(index)
-        responses = self._prepared.responses(index) if self.with_responses else None
-        where = torch.from_numpy(index).to(images.device)
-        context = self._prepared.context(index)
-        return Batch(self.session, self.tier, where, images, responses, behavior, pupil_center, context=context)
+        chosen = np.atleast_1d(np.asarray(positions, dtype=np.int64))
+        batch = self.inputs(self.rows[chosen])
+        return replace(batch, responses=self._responses(chosen)) if self.with_responses else batch
+
+    @torch_defaults()
+    def inputs(self, rows: NDArray[np.int64]) -> Batch:
+        """Return the inputs of trials of any tier, by their row numbers, without responses."""
+        images, behavior, pupil_center = self._prepared.inputs(rows)
+        where, context = torch.from_numpy(rows).to(images.device), self._prepared.context(rows)
+        return Batch(self.session, self.tier, where, images, None, behavior, pupil_center, context=context)
+
+    @torch_defaults()
+    def with_images(self, images: Tensor, rows: NDArray[np.int64]) -> Batch:
+        """Return other images as if they had been shown in trials of the recording, without responses.
+
+        Parameters
+        ----------
+        images : (B, C, h, w)
+            Standardised images.
+        rows : (B,)
+            Row numbers of the trials whose behaviour, eye position and context are used.
+        """
+        images, behavior, pupil_center = self._prepared.other_inputs(images, rows)
+        where, context = torch.from_numpy(rows).to(images.device), self._prepared.context(rows)
+        return Batch(self.session, self.tier, where, images, None, behavior, pupil_center, context=context)
+
+    def set_targets(self, targets: NDArray[np.float32]) -> None:
+        """Give batches these responses, (T, N), instead of the measured ones: what models are fitted to."""
+        self._targets = targets
+
+    def _responses(self, positions: NDArray[np.int64]) -> Tensor:
+        if self._targets is None:
+            return self._prepared.responses(self.rows[positions])
+        return torch.from_numpy(self._targets[positions]).to(self._prepared.device)
 
 
 class TrialLoader(DataLoader[Batch]):

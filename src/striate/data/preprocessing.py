@@ -71,7 +71,7 @@ class PreparedRecording:
         self.session = recording.session
         self.columns = select_neurons(recording, settings)
         self.image_size = _image_size(recording, settings)
-        self._device = device
+        self.device = device
         self._append_behavior = settings.behavior_planes
         self._standardisation = standardisation = Standardisation.from_recording(recording)
         self._selected_standardisation = standardisation.for_neurons(self.columns)
@@ -144,7 +144,7 @@ class PreparedRecording:
         shape = (distinct.size, self.image_channels, *self.image_size)
         if not budget.take(4 * int(np.prod(shape))):
             return
-        values = torch.empty(shape, device=self._device)
+        values = torch.empty(shape, device=self.device)
         with progress_bar(f"Preparing the images of {self.session}", distinct.size) as advance:
             self._prepare_images(distinct, values, advance)
         self._images = _CachedValues(values, _slots(len(image_ids), rows, places))
@@ -153,7 +153,7 @@ class PreparedRecording:
         """Standardise and cache the responses of the given trials, if the memory limit allows it."""
         if not budget.take(4 * rows.size * self.columns.size):
             return
-        values = torch.empty((rows.size, self.columns.size), device=self._device)
+        values = torch.empty((rows.size, self.columns.size), device=self.device)
         for block in _blocks(np.arange(rows.size), self._raw_responses.array):
             values[block[0] : block[-1] + 1] = torch.from_numpy(self.standardised_responses(rows[block]))
         places = np.arange(rows.size)
@@ -177,8 +177,12 @@ class PreparedRecording:
         """
         images = None if self._images is None else self._images.take(rows)
         if images is None:
-            images = torch.empty((rows.size, self.image_channels, *self.image_size), device=self._device)
+            images = torch.empty((rows.size, self.image_channels, *self.image_size), device=self.device)
             self._prepare_images(rows, images)
+        return self.other_inputs(images, rows)
+
+    def other_inputs(self, images: Tensor, rows: Rows) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Return inputs as `inputs`, with standardised images (B, C, h, w) instead of those of the given trials."""
         behavior, pupil_center = (
             None if values is None else _gather(values, rows) for values in (self._behavior, self._pupil_center)
         )
@@ -228,7 +232,7 @@ class PreparedRecording:
         return model_images(self._raw_images.array[rows], self.image_size, self._standardisation)
 
     def _on_device(self, values: Tensor | NDArray[Any]) -> Tensor:
-        return torch.as_tensor(values).to(self._device)
+        return torch.as_tensor(values).to(self.device)
 
 
 # On a CPU the next two functions use NumPy: small copies gain nothing from PyTorch's threads, and synchronising the threads

@@ -92,11 +92,15 @@ class RawImages:
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         """Yield each image, (C, H, W), with values in the range of the stimulus."""
-        for name, item in zip(self.names, self._items, strict=True):
-            pixels = _opened(item, self._stimulus) if isinstance(item, Path) else item
-            if not isinstance(pixels, np.ndarray):
-                pixels = _pixels(pixels, _called(name), self._stimulus)
-            yield pixels
+        return (self[position] for position in range(len(self)))
+
+    def __getitem__(self, position: int) -> NDArray[Any]:
+        """Return one image, (C, H, W), with values in the range of the stimulus."""
+        item = self._items[position]
+        pixels = _opened(item, self._stimulus) if isinstance(item, Path) else item
+        if not isinstance(pixels, np.ndarray):
+            pixels = _pixels(pixels, _called(self.names[position]), self._stimulus)
+        return pixels
 
     def _add(self, images: Any) -> None:
         if isinstance(images, str | os.PathLike):

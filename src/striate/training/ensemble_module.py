@@ -71,6 +71,18 @@ def common_data(members: Sequence[DataSettings]) -> DataSettings:
     )
 
 
+def same_inputs(one: DataSettings, other: DataSettings) -> bool:
+    """Return whether the inputs of two models are the same.
+
+    Examples
+    --------
+    >>> same_inputs(DataSettings(batch_size=16, folds=5), DataSettings()), same_inputs(DataSettings(), DataSettings(behavior=True))
+    (True, False)
+    """
+    left, right = (each.for_prediction().model_dump(exclude=_NOT_INPUTS) for each in (one, other))
+    return left == right
+
+
 def member_batch(batch: Batch, common: DataSettings, wanted: DataSettings) -> Batch:
     """Convert a batch of the common settings to one of a member's settings.
 

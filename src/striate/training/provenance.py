@@ -22,7 +22,8 @@ from striate.data.subsets import select_training_rows
 from striate.errors import InputError, option
 from striate.recordings import Recording
 from striate.training import run_folder as files
-from striate.training.environment import shareable_command, shareable_platform
+from striate.training.distillation import Distillation
+from striate.training.environment import folder_name, shareable_command, shareable_platform
 from striate.training.neuron_weights import NeuronWeights, hash_of
 from striate.training.own_module import module_facts
 from striate.training.plugin_provenance import plugins_of
@@ -37,7 +38,12 @@ def without_folders(recipe: Recipe) -> Recipe:
     plugins = tuple(Path(plugin).name if plugin.endswith(".py") else plugin for plugin in recipe.plugins)
     path = recipe.loss.neuron_weights
     loss = recipe.loss.model_copy(update={"neuron_weights": None if path is None else Path(path).name})
-    return recipe.model_copy(update={"plugins": plugins, "loss": loss})
+    distillation = recipe.distillation
+    if distillation is not None:
+        names = {key: getattr(distillation, key) for key in ("teacher", "images")}
+        names = {key: None if path is None else folder_name(Path(path)) for key, path in names.items()}
+        distillation = distillation.model_copy(update=names)
+    return recipe.model_copy(update={"plugins": plugins, "loss": loss, "distillation": distillation})
 
 
 def with_image_size(recipe: Recipe, size: tuple[int, int]) -> Recipe:
@@ -55,6 +61,7 @@ def collect_provenance(
     core: FrozenCore | None,
     module: torch.nn.Module | None,
     weights: NeuronWeights | None,
+    distillation: Distillation | None = None,
 ) -> dict[str, Any]:
     """Collect what determines the result of a training in addition to the recipe."""
     return {
@@ -74,6 +81,7 @@ def collect_provenance(
         "core": core.provenance if core else None,
         "module": module_facts(module) if module is not None else None,
         "neuron_weights": hash_of(weights),
+        "distillation": distillation.facts if distillation else None,
         "plugins": plugins_of(recipe),
     }
 
@@ -109,6 +117,10 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
         return f"its module is {classes[0] or 'built from the recipe'} there and {classes[1] or 'built from the recipe'} now"
     if old.get("neuron_weights") != new["neuron_weights"]:
         return "the weights of its neurons in the loss differ"
+    taught = [each.get("distillation") or {} for each in (old, new)]
+    for key, what in (("teacher", "teacher"), ("images", "images without responses")):
+        if taught[0].get(key) != taught[1].get(key):
+            return f"it has another {what} or other contents of it" if key == "teacher" else f"the {what} differ"
     return None
 
 

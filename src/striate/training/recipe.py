@@ -231,6 +231,52 @@ class ComputeSettings(_Settings):
     neurons_per_step: Annotated[int, Field(ge=0)] = 0
 
 
+class DistillationSettings(_Settings):
+    """Training a model, the student, on what another one predicts, its teacher: a run or an ensemble.
+
+    Attributes
+    ----------
+    teacher
+        Folder of the run or ensemble that is the teacher. It must predict all neurons that the student learns.
+    weight
+        Share w of the teacher in the targets of training trials: (1 − w) · measured response + w · prediction of the teacher. For the
+        built-in losses, that is the same as the mean of two losses.
+    images
+        Images without measured responses, for which the predictions of the teacher are the targets. The name of a stimulus of
+        `striate.stimuli` (``"natural_like"``, ``"dead_leaves"``, ``"pink_noise"`` or ``"white_noise"``), the path of an image file, a
+        ``.npy`` file or a folder of these, or the path or name of a recording, whose training images are taken. By default none. Behaviour
+        and eye position of each are those of a random training trial.
+    per_epoch
+        Number of these images in an epoch, for each recording.
+    pool
+        Largest number of different images. Of more, this many are drawn at random; of a stimulus, this many are generated.
+    images_weight
+        Weight of each of these images in the loss, relative to a training trial.
+    withheld_images
+        Self-training: also take the images of the recordings' test tiers, whose responses are withheld from the student. It is refused
+        unless the benchmark allows it (``train_on_test_images``).
+
+    Examples
+    --------
+    >>> DistillationSettings(images="natural_like").per_epoch
+    1000
+    """
+
+    teacher: Annotated[str, Field(min_length=1)] | None = None
+    weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    images: Annotated[str, Field(min_length=1)] | None = None
+    per_epoch: Annotated[int, Field(ge=1)] = 1000
+    pool: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    images_weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    withheld_images: bool = False
+
+    @model_validator(mode="after")
+    def _refuse_what_has_no_effect(self) -> Self:
+        if self.weight == 0 and self.images is None and not self.withheld_images:
+            raise ValueError("weight is 0 and there are no images, so that the teacher has no effect; give one of them")
+        return self
+
+
 class Recipe(_Settings):
     """All settings that decide how an encoder is trained.
 
@@ -255,6 +301,8 @@ class Recipe(_Settings):
         Learning rate, number of epochs and early stopping.
     compute
         Numerical precision, checkpoints, and limits of memory.
+    distillation
+        What is learnt from another model, the teacher; by default nothing.
 
     Examples
     --------
@@ -272,6 +320,7 @@ class Recipe(_Settings):
     optimiser: Annotated[OptimiserSettings, Part(optimisers)] = Field(default_factory=optimisers.default_settings)
     schedule: Annotated[ScheduleSettings, Part(schedules)] = Field(default_factory=schedules.default_settings)
     compute: ComputeSettings = ComputeSettings()
+    distillation: DistillationSettings | None = None
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
@@ -352,7 +401,7 @@ def load_recipe(
         raise InputError(
             f"recipe is {describe_type(recipe)}; expected the name of a recipe, the path of a .toml file, a Recipe, or its tables."
         )
-    changed = _with_plugins(apply(_with_path_of_weights(tables, folder), changes, source), folder)
+    changed = _with_plugins(apply(_with_absolute_paths(tables, folder), changes, source), folder)
     for path in changes:
         if path[-1] == "type":
             _forget_former_type(path[:-1], tables, changed, changes)
@@ -397,17 +446,25 @@ def _validated(tables: Mapping[str, Any], source: str, overridden: frozenset[tup
     return validate_settings(Recipe, tables, source, overridden, renamed_hint=renamed_setting_hint)
 
 
-def _with_path_of_weights(tables: dict[str, Any], folder: Path | None) -> dict[str, Any]:
-    """Make the path of the weights of neurons in a recipe file absolute; one that overrides set is relative to the current folder."""
-    loss = tables.get("loss")
-    if (
-        folder is None
-        or not isinstance(loss, Mapping)
-        or not isinstance(path := loss.get("neuron_weights"), str)
-        or not path
-    ):
+_PATHS = (("loss", "neuron_weights"), ("distillation", "teacher"), ("distillation", "images"))
+
+
+def _with_absolute_paths(tables: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """Make paths in a recipe file absolute; those that overrides set are relative to the current folder.
+
+    Images may also be the name of a stimulus or of a recording, which stays as it is.
+    """
+    if folder is None:
         return tables
-    return {**tables, "loss": {**loss, "neuron_weights": str(folder.absolute() / expand_path(path))}}
+    changed = dict(tables)
+    for name, key in _PATHS:
+        table = changed.get(name)
+        if not isinstance(table, Mapping) or not isinstance(path := table.get(key), str) or not path:
+            continue
+        absolute = folder.absolute() / expand_path(path)
+        if key != "images" or absolute.exists():
+            changed[name] = {**table, key: str(absolute)}
+    return changed
 
 
 def _with_plugins(tables: dict[str, Any], folder: Path | None) -> dict[str, Any]:

@@ -163,10 +163,12 @@ class Run(TrainedModel):
     def trained_on_validation(self) -> str | None:
         """Say why scores on the recordings' own validation trials do not count; None if they do.
 
-        They do not if the recipe splits training and validation trials anew (``data.folds``).
+        They do not if the recipe splits training and validation trials anew (``data.folds``), or if that is so of the teacher of a
+        distilled model.
         """
         if self.data.folds is None:
-            return None
+            reason = (self.provenance.get("distillation") or {}).get("trained_on_validation")
+            return f"its teacher has seen them: {shortened(reason, 200)}" if reason else None
         return f"training and validation trials were split anew (fold {self.data.fold} of {self.data.folds})"
 
     @property

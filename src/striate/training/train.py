@@ -24,6 +24,7 @@ from striate.recordings import Recording
 from striate.training import run_folder as files
 from striate.training.callbacks import Callback, HistoryFile, callbacks_by_name, checked_callbacks
 from striate.training.config_overrides import Overrides, parsed
+from striate.training.distillation import Distillation
 from striate.training.initialisation import initialise
 from striate.training.input_statistics import RunInputs
 from striate.training.interrupt_signals import Interruption, TrainingStopped
@@ -43,6 +44,7 @@ from striate.training.provenance import (
 from striate.training.recipe import Recipe, load_recipe
 from striate.training.run import Run
 from striate.training.tensorboard import TensorBoard
+from striate.training.trained_model import TrainedModel
 from striate.training.trainer import Trainer, initial_seed
 from striate.training.training_lock import only_training
 from striate.training.transfer import FineTuning, FrozenCore
@@ -57,6 +59,7 @@ def train(
     encoder: nn.Module | None = None,
     core: str | Path | Run | Encoder | None = None,
     finetune: float | None = None,
+    teacher: str | Path | TrainedModel | None = None,
     neuron_weights: Mapping[str, Any] | None = None,
     seed: int = 0,
     overrides: Overrides | None = None,
@@ -90,6 +93,9 @@ def train(
     finetune
         Train the core, too, once the readouts have settled, that is after the first plateau. The learning rate of the core is
         that of the schedule times this factor, such as 0.1.
+    teacher
+        Run or ensemble, or its folder, that the model is distilled from: its predictions are part of the targets. The table
+        ``[distillation]`` of the recipe says how.
     neuron_weights
         Weight of each neuron in the loss: a mapping from each session to an array in the order of the recording's neurons, or to a
         Series by unit id. By default those of the table that ``loss.neuron_weights`` of the recipe names, or 1.
@@ -139,6 +145,9 @@ def train(
         check_module(encoder)
         if core is not None:
             raise InputError("core and encoder were both given: an encoder has its own core, so leave core out.")
+    if teacher is not None:
+        folder_of_teacher = teacher.folder if isinstance(teacher, TrainedModel) else as_path(teacher, "teacher")
+        validated = load_recipe(validated, {"distillation.teacher": str(folder_of_teacher)})
     tuning = _fine_tuning(finetune, frozen_core, validated)
     folder = as_path(out, "out")
     Run.check_overwrite(folder, overwrite)
@@ -150,8 +159,11 @@ def train(
         Run.check_overwrite(folder, overwrite)
         data = loaders(opened, validated.data, tiers=("train", "validation"), seed=seed, device=target)
         weights = load_neuron_weights(neuron_weights or validated.loss.neuron_weights, data)
+        distillation = Distillation.from_settings(validated.distillation, teacher, data, seed=seed, device=target)
         validated = with_image_size(without_folders(validated), data.input_shape[1:])
-        provenance = collect_provenance(validated, opened, seed, core=frozen_core, module=encoder, weights=weights)
+        provenance = collect_provenance(
+            validated, opened, seed, core=frozen_core, module=encoder, weights=weights, distillation=distillation
+        )
         if not overwrite:
             check_same_run(folder, validated, provenance)
         model_inputs = _model_inputs(validated, data)
@@ -163,6 +175,8 @@ def train(
         if overwrite or not checkpoint.exists():
             provenance["start"] = initialise(trained, data, validated.initialisation, seed)
         check_model(trained, validated.loss, data, target)
+        if distillation is not None:
+            distillation.set_targets()  # after the initialisation, which follows the measured responses
         if overwrite:
             files.remove_run_files(folder)
         provenance = record_attempt(folder, validated, provenance, data, weights, target)
@@ -177,6 +191,7 @@ def train(
                 fabric=fabric_for(validated, target),
                 checkpoint=checkpoint,
                 neuron_weights=weights,
+                distillation=distillation,
                 learning_rate_factors={"core": tuning.factor} if tuning else None,
                 callbacks=[
                     *([tuning] if tuning else []),

@@ -27,6 +27,7 @@ from striate.registry import losses, schedules
 from striate.training import checkpoints
 from striate.training.callbacks import Callback
 from striate.training.checkpoints import Tensors, TrainingState
+from striate.training.distillation import Distillation, WeightedBatch
 from striate.training.early_stopping import EarlyStopping
 from striate.training.interrupt_signals import TrainingStopped
 from striate.training.losses import batch_weight, total_loss
@@ -65,6 +66,8 @@ class Trainer:
         Path of the checkpoint. If the file exists, training resumes from it.
     neuron_weights
         Weight of each neuron in the loss, by session; by default 1.
+    distillation
+        Teacher of the model; by default none. Its targets of training trials have been set.
     learning_rate_factors
         Further factors of the learning rate by part, such as ``{"core": 0.1}``, for parts that may be frozen at first.
     callbacks
@@ -108,6 +111,7 @@ class Trainer:
         fabric: Fabric,
         checkpoint: Path,
         neuron_weights: NeuronWeights | None = None,
+        distillation: Distillation | None = None,
         learning_rate_factors: Mapping[str, float] | None = None,
         callbacks: Iterable[Callback] = (),
         should_stop: Callable[[], bool] = lambda: False,
@@ -140,6 +144,8 @@ class Trainer:
         _, self._wrapped_optimiser = fabric.setup(encoder, self.optimiser)
         self._average = _ema_model(encoder, recipe.schedule.ema_decay)
         self._loss = losses.function(recipe.loss)
+        self._distillation = distillation
+        self._rounds = len(data.cycle("train"))
         self._neuron_weights = {
             session: torch.tensor(weights, device=fabric.device) for session, weights in (neuron_weights or {}).items()
         }
@@ -255,6 +261,12 @@ class Trainer:
                     loss = loss + (penalty if len(rounds) == 1 else penalty / len(rounds))
                 self._fabric.backward(loss)
                 total += loss.detach()
+                if (unlabelled := self._unlabelled_batch(session, number)) is not None:
+                    # each image counts as a trial of the batch, times a factor
+                    weight = batch_weight(self._trials[session], trials[session]) * unlabelled.weight
+                    loss = self._batch_loss(unlabelled.batch, (*key, "unlabelled")) * weight
+                    self._fabric.backward(loss)
+                    total += loss.detach()
         if self.recipe.optimiser.clip_norm:
             nn.utils.clip_grad_norm_(self.encoder.parameters(), self.recipe.optimiser.clip_norm)
         self._wrapped_optimiser.step()
@@ -268,7 +280,13 @@ class Trainer:
             )
         return value
 
-    def _batch_loss(self, batch: Batch, key: tuple[int, ...]) -> Tensor:
+    def _unlabelled_batch(self, session: str, number: int) -> WeightedBatch | None:
+        """Return the images of a round of the epoch that have no measured responses, with the targets of the teacher."""
+        if self._distillation is None:
+            return None
+        return self._distillation.batch(session, self.epoch, number, self._rounds)
+
+    def _batch_loss(self, batch: Batch, key: tuple[int | str, ...]) -> Tensor:
         """Return the loss of a batch, without weight and penalties; `key` decides all random numbers."""
         responses, weights = batch.measured_responses(), self._neuron_weights.get(batch.session)
         neurons, scale = responses.shape[1], 1.0
