@@ -125,7 +125,7 @@ def test_other_recordings_are_refused(finished: tuple[Path, pd.DataFrame]) -> No
 def test_wrong_calls(mouse: Recording, tmp_path: Path, finished: tuple[Path, pd.DataFrame]) -> None:
     for change, mentions in (
         ({"executor": "slurm"}, "executor is 'slurm'; expected 'local' or 'ray'"),
-        ({"jobs": 0}, "jobs must be at least 1"),
+        ({"jobs": 0}, "number of jobs must be at least 1"),
         ({"metric": "fevee"}, "did you mean 'feve'"),
     ):
         with pytest.raises(InputError, match=re.escape(mentions)):

@@ -12,4 +12,5 @@ from .scores import RunScores as RunScores
 from .scores import score_run as score_run
 from .space import Space as Space
 from .space import parse_space as parse_space
+from .space import read_space as read_space
 from .sweep import sweep as sweep

@@ -223,7 +223,7 @@ class JobQueue:
     _active: dict[str, Job] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        validate_count("parallel", self.parallel)
+        validate_count("number of parallel jobs", self.parallel)
         self.metrics = tuple(metric_registry[name].name for name in self.metrics)
 
     def run(

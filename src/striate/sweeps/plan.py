@@ -266,7 +266,7 @@ def make_plan(
     if kind != "grid":
         if trials is None:
             raise InputError(f"A search needs a number of trials: give {option('--trials', 'trials')}, for example 20.")
-        validate_count("trials", trials)
+        validate_count("number of trials", trials)
     base = load_recipe(recipe, overrides)
     space, options, source = read_space(given[kind], kind)
     plan = Plan(
@@ -311,4 +311,4 @@ def _seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
         return found
     if isinstance(seeds, str | bytes):
         raise InputError(f"seeds is {describe_type(seeds)}; expected their number, or a list of them.")
-    return tuple(range(validate_count("seeds", seeds)))
+    return tuple(range(validate_count("number of seeds", seeds)))

@@ -152,7 +152,7 @@ def run_sweep(
     """Do what `sweep` does, and return the comparison that its table and page are made of."""
     if metric is not None:
         metric = metric_registry[metric].name
-    validate_count(option("--jobs", "jobs"), jobs)
+    validate_count("number of jobs", jobs)
     plan = make_plan(recipe, (), **what)  # what is wrong in it is said before recordings are opened
     opened = as_recordings(recordings)
     if not opened:
