@@ -19,7 +19,7 @@ import striate
 from striate.errors import InputError
 from striate.metrics import single_trial_correlation
 from striate.recordings import Recording
-from striate.training import Run, predict, share, train, write_card
+from striate.training import Ensemble, Run, predict, share, train, write_card
 from striate.training.run_folder import write_json
 
 yaml = pytest.importorskip("yaml")
@@ -224,6 +224,27 @@ def test_without_a_network_it_is_one_sentence(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub-cache"))
     with pytest.raises(InputError, match="cannot be reached"):
         striate.models.load("hf:ada/v1")
+
+
+def test_an_ensemble_is_shared_with_its_members(
+    run: Run, mice: list[Recording], hub: StandInHub, tmp_path: Path
+) -> None:
+    other = shutil.copytree(run.folder, tmp_path / "other")
+    write_json(other / "provenance.json", {**run.provenance, "seed": 5})
+    ensemble = Ensemble.from_runs([run, other], tmp_path / "both", validate=mice)
+    assert set(ensemble.scores.sessions) == {"7-1-1", "8-1-1"}
+    assert ensemble.scores.tiers == ("validation",)
+    assert "## Members" in (ensemble.folder / "README.md").read_text()
+    (ensemble.members[0].folder / "truth.parquet").write_bytes(b"responses that are withheld")
+    share(ensemble, "hf:ada/both")
+    assert "members/2-other/weights.safetensors" in hub.models["ada/both"]
+    assert not [name for name in hub.models["ada/both"] if name.endswith("truth.parquet")]
+    again = striate.open_run("hf:ada/both")
+    assert np.array_equal(predict(again, mice[0]).values, predict(ensemble, mice[0]).values)
+    with pytest.raises(InputError, match="is an ensemble"):
+        striate.models.load("hf:ada/both")
+    write_card(ensemble, mice[:1])
+    assert set(ensemble.scores.sessions["7-1-1"]) == {"validation", "test"}
 
 
 @pytest.mark.slow

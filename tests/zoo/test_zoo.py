@@ -11,15 +11,12 @@ from tests.zoo.conftest import ONE_EPOCH
 
 import striate
 from striate.errors import InputError, StriateError
-from striate.metrics.bootstrap import BootstrapEstimate
 from striate.models.cost import multiply_adds
 from striate.recordings import Recording
 from striate.submissions import Truth, score
-from striate.sweeps import RunScores
 from striate.training import Run, recipe_names
 from striate.zoo import ZooResults, fitting_recipes, run_zoo, zoo_markdown
 from striate.zoo.references import references
-from striate.zoo.results import over_seeds
 
 
 def test_all_recipes_that_fit_are_found(mouse: Recording) -> None:
@@ -159,15 +156,3 @@ def test_a_recipe_that_fails_is_left_out(place: Path, tmp_path: Path, mouse: Rec
     assert "Left out: `huge`" in zoo_markdown([found])
     with pytest.raises(StriateError, match="No training has finished"):
         run_zoo([mouse], tmp_path / "none", recipes=recipes[1:], **options)
-
-
-def test_intervals_hold_images_and_seeds() -> None:
-    rng = np.random.default_rng(0)
-    images = rng.normal(0, 0.01, 1000)
-    alone = over_seeds([BootstrapEstimate(0.3, 0.3 + images, 0.95)])
-    assert alone.samples.std() == pytest.approx(images.std())
-    apart = over_seeds([BootstrapEstimate(value, value + images, 0.95) for value in (0.2, 0.4)])
-    assert apart.value == pytest.approx(0.3)
-    assert apart.samples.std() > 0.05  # the mean of two draws of 0.2 and 0.4 has a deviation of 0.07
-    assert over_seeds([BootstrapEstimate(None, np.empty(0), 0.95)]).value is None
-    assert isinstance(RunScores(pd.DataFrame(), {}), RunScores)

@@ -13,7 +13,7 @@ console = Console(highlight=False)
 
 @app.command("card", rich_help_panel=MODELS)
 def card(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run or ensemble.", show_default=False)],
     archives: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -34,9 +34,9 @@ def card(
     """
     import striate
     from striate.catalog import locate_all
-    from striate.training import Run, write_card
+    from striate.training import open_run, write_card
 
-    opened = Run.open(run)
+    opened = open_run(run)
     opened.require_finished()
     recordings = [striate.open(archive) for archive in locate_all(archives or [])]
     written = write_card(opened, recordings, licence=licence)
@@ -49,7 +49,7 @@ def card(
 
 @app.command("share", rich_help_panel=MODELS)
 def share(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run or ensemble.", show_default=False)],
     destination: Annotated[
         str, typer.Argument(help="Folder to write, or hf:USER/NAME to upload it to the Hugging Face Hub.")
     ],
@@ -67,11 +67,11 @@ def share(
 
     Uploading needs the package huggingface_hub (pip install 'striate[hub]'), and a token (hf auth login).
     """
-    from striate.training import Run
+    from striate.training import open_run
     from striate.training import share as share_run
 
-    opened = Run.open(run)
-    for data in opened.provenance.get("data", []):
+    opened = open_run(run)
+    for data in opened.datasets:
         console.print(f"{data['title']}: {data['licence']['name']}. {data['licence']['terms']}", markup=False)
     where = share_run(opened, destination, private=private, overwrite=overwrite)
     console.print(f"shared {where}", markup=False, soft_wrap=True)

@@ -248,6 +248,8 @@ def _weights_file(given: Path | str) -> Path:
     path = local_folder(given, "path")
     if not path.is_dir():
         return path
+    if (path / "ensemble.json").is_file():
+        raise InputError(f"{given} is an ensemble of several models: open it by striate.open_run(…).encoder().")
     if not (path / WEIGHTS).is_file():
         raise InputError(f"{given} holds no model (it has no {WEIGHTS}): give the folder of a finished run.")
     return path / WEIGHTS

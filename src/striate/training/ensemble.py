@@ -194,7 +194,9 @@ class Ensemble(TrainedModel):
             for run, each in zip(opened, names, strict=True):
                 _copy(run, aside / files.MEMBERS / each)
             files.write_json(aside / files.ENSEMBLE, facts)
-        return cls.open(place)
+        made = cls.open(place)
+        made.write_card(recordings)
+        return made
 
     @property
     def finished(self) -> bool:
@@ -223,6 +225,21 @@ class Ensemble(TrainedModel):
         return tuple(self.provenance["sessions"])
 
     @property
+    def recordings(self) -> list[dict[str, Any]]:
+        """What is recorded of each recording that all members were trained on."""
+        known = {entry["session"]: entry for entry in self.members[0].recordings}
+        return [known[session] for session in self.sessions]
+
+    @property
+    def datasets(self) -> list[dict[str, Any]]:
+        """Datasets of the catalogue that the members' recordings belong to, with licence and citation."""
+        found: dict[str, dict[str, Any]] = {}
+        for each in (dataset for run in self.members for dataset in run.datasets):
+            before = found.setdefault(each["dataset"], {**each, "sessions": []})
+            before["sessions"] = list(dict.fromkeys([*before["sessions"], *each["sessions"]]))
+        return list(found.values())
+
+    @property
     def data(self) -> DataSettings:
         """Settings of batches from which the inputs of all members can be made."""
         self.require_finished()
@@ -245,6 +262,14 @@ class Ensemble(TrainedModel):
             return None
         which = "all its members" if len(seen) == len(self.members) else f"its members {listed(seen, 3)}"
         return f"{which} were trained with a new split of training and validation trials, and have seen most validation trials"
+
+    def write_card(self, recordings: Iterable[Recording] = (), *, device: str = "auto") -> None:
+        """Write the model card, with the scores of the validation trials of recordings, unless members have seen them."""
+        from striate.training.model_card import write_card
+
+        scored = [] if self.trained_on_validation is not None else list(recordings)
+        tiers = [scored[0].benchmark.validation_tier] if scored else None
+        write_card(self, scored, tiers=tiers, device=device)
 
     def encoder(self) -> EnsembleModule:
         """Load the members as one module, in evaluation mode, which takes batches of the settings `data`.

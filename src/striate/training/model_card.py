@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from striate.errors import InputError, listed
 from striate.metrics.registered import metric_label
 from striate.training.card_metadata import card_metadata, to_yaml
-from striate.training.input_statistics import RunInputs
+from striate.training.ensemble import Ensemble
 from striate.training.own_module import OwnModelSettings
 from striate.training.run import Run
-from striate.training.run_folder import CARD, INPUTS, SCORES, WEIGHTS, write_text
-from striate.training.session_scores import SessionScores, score_test_tiers
+from striate.training.run_folder import CARD, SCORES, WEIGHTS, write_text
+from striate.training.session_scores import SessionScores, score_tiers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,23 +29,25 @@ _UNITS_SHOWN = 5  # unit ids of each recording
 
 
 def write_card(
-    run: Run | Path | str,
+    model: Run | Ensemble | Path | str,
     recordings: Iterable[Recording] = (),
     *,
+    tiers: Iterable[str] | None = None,
     licence: str | None = None,
     device: str = "auto",
 ) -> Path:
-    """Write the model card of a finished run, ``README.md`` in its folder, in place of an earlier one.
+    """Write the model card of a finished run or ensemble, ``README.md`` in its folder, in place of an earlier one.
 
     `striate.train` writes one with the scores of the validation trials.
 
     Parameters
     ----------
-    run
-        A finished run, or its folder.
+    model
+        A finished run or ensemble, or its folder.
     recordings
-        Recordings that it was trained on. The run is scored on those of their test tiers whose responses are given; its folder
-        keeps the scores.
+        Recordings that it was trained on, to score it on. The folder keeps the scores.
+    tiers
+        Tiers to score; by default all test tiers whose responses the recordings have.
     licence
         Licence of the model; by default that of the dataset in the catalogue that the recordings belong to.
     device
@@ -59,7 +61,7 @@ def write_card(
     Raises
     ------
     InputError
-        If the run is not finished, a recording is not one that it was trained on, or all responses of its test tiers are
+        If the model is not finished, a recording is not one that it was trained on, or all responses of these tiers are
         withheld.
 
     Examples
@@ -67,90 +69,118 @@ def write_card(
     >>> write_card("runs/cnn", licence="CC BY 4.0")  # doctest: +SKIP
     PosixPath('runs/cnn/README.md')
     """
-    run = run if isinstance(run, Run) else Run.open(run)
-    run.require_finished()
-    scores = run.scores
-    given = list(recordings)
+    from striate.training.open_run import open_run
+
+    opened = open_run(model) if isinstance(model, str | Path) else model
+    opened.require_finished()
+    scores, given = opened.scores, list(recordings)
     if given:
-        new = score_test_tiers(run, given, device=device)
+        new = score_tiers(opened, given, tiers, device=device)
         if missing := [each.session for each in given if each.session not in new.sessions]:
             raise InputError(
                 f"Recording {listed(missing)} has no test responses to score against: give a recording that has them, or none."
             )
         scores = scores.updated(new)
-        scores.write(run.folder / SCORES)
-    write_text(run.folder / CARD, model_card(run, scores, licence=licence))
-    return run.folder / CARD
+        scores.write(opened.folder / SCORES)
+    write_text(opened.folder / CARD, model_card(opened, scores, licence=licence))
+    return opened.folder / CARD
 
 
-def model_card(run: Run, scores: SessionScores | None = None, *, licence: str | None = None) -> str:
-    """Return the model card of a finished run as Markdown.
+def model_card(model: Run | Ensemble, scores: SessionScores | None = None, *, licence: str | None = None) -> str:
+    """Return the model card of a finished run or ensemble as Markdown.
 
     Parameters
     ----------
-    run
-        A finished run.
+    model
+        A finished run or ensemble.
     scores
         Its scores; by default those that its folder keeps.
     licence
         Licence of the model; by default that of the dataset in the catalogue.
     """
-    scores = run.scores if scores is None else scores
-    inputs = RunInputs.read(run.folder / INPUTS).recordings
-    data: Sequence[dict[str, Any]] = run.provenance.get("data", [])
-    known = {each["licence"]["name"] for each in data}
-    name = run.folder.resolve().name
+    scores = model.scores if scores is None else scores
+    inputs = {session: model.inputs(session) for session in model.sessions}
+    known = {each["licence"]["name"] for each in model.datasets}
+    name = model.folder.resolve().name
     specs = {each.spec.name: each.spec for each in inputs.values()}
     fields = card_metadata(
         name,
-        run.protocol,
+        model.protocol,
         list(specs),
-        [each["dataset"] for each in data],
+        [each["dataset"] for each in model.datasets],
         licence or (known.pop() if len(known) == 1 else None),
         scores,
     )
-    model = None if isinstance(run.recipe.model, OwnModelSettings) else run.encoder()
     sections = [
-        _summary(run, name),
-        _use(run, inputs),
-        _scores(run, scores, specs),
-        _data(run, data, specs, licence),
-        _neurons(run),
-        _geometry(model, inputs),
-        _training(run, model),
-        _provenance(run),
-        _limits(run, scores, inputs),
+        _summary(model, name),
+        _use(model, inputs),
+        _scores(model, scores, specs),
+        _data(model, specs, licence),
+        _neurons(model),
+        *(_of_run(model, inputs) if isinstance(model, Run) else _of_ensemble(model)),
+        _limits(model, scores, inputs),
     ]
     return f"---\n{to_yaml(fields)}\n---\n\n" + "\n\n".join(filter(None, sections)) + "\n"
 
 
-def _summary(run: Run, name: str) -> str:
-    sessions = run.sessions
-    counts = [len(run.unit_ids(session)) for session in sessions]
-    what = run.recipe.description or "A model of one's own recipe."
+def _of_run(run: Run, inputs: dict[str, SessionInputs]) -> list[str]:
+    encoder = None if isinstance(run.recipe.model, OwnModelSettings) else run.encoder()
+    return [_geometry(encoder, inputs), _training(run, encoder), _provenance(run)]
+
+
+def _of_ensemble(ensemble: Ensemble) -> list[str]:
+    rows = [
+        (
+            entry["folder"],
+            run.label,
+            run.protocol,
+            f"{run.provenance['best_validation_correlation']:.4f}",
+            f"`{str(entry['weights_sha256'])[:16]}…`",
+        )
+        for run, entry in zip(ensemble.members, ensemble.provenance["members"], strict=True)
+    ]
+    header = ("member", "recipe and seed", "protocol", "validation correlation", "SHA-256 of the weights")
+    members = (
+        f"## Members\n\nThe prediction is the mean of {ensemble.combine} of {len(rows)} runs, which lie in `members/` with their "
+        f"recipes, provenance and weights:\n\n{_table(header, rows)}"
+    )
+    facts = [("created", ensemble.provenance["created"]), ("striate", ensemble.provenance["striate"])]
+    if ensemble.provenance.get("command"):
+        facts.append(("command", f"`{' '.join(ensemble.provenance['command'])}`"))
+    return [members, f"## Provenance\n\n{_table(('', ''), facts)}"]
+
+
+def _summary(model: Run | Ensemble, name: str) -> str:
+    sessions = model.sessions
+    counts = [len(model.unit_ids(session)) for session in sessions]
+    what = model.recipe.description if isinstance(model, Run) else f"{model.label[0].upper()}{model.label[1:]}."
+    what = what or "A model of one's own recipe."
     return (
-        f"# {name}\n\n{what}\n\nThis model predicts the responses of {sum(counts):,} neurons in {_count(len(sessions), 'recording')} "
-        f"({listed(sessions, 8)}) of visual cortex. **Protocol: {run.protocol}** — what the model may know when it predicts. Models "
-        "of different protocols must not be compared. It was trained with [striate](https://pypi.org/project/striate/)."
+        f"# {name}\n\n{what}\n\nThis model predicts the responses of {sum(counts):,} neurons in "
+        f"{_count(len(sessions), 'recording')} ({listed(sessions, 8)}) of visual cortex. **Protocol: {model.protocol}** — what the model "
+        "may know when it predicts. Models of different protocols must not be compared. It was trained with "
+        "[striate](https://pypi.org/project/striate/)."
     )
 
 
-def _use(run: Run, inputs: dict[str, SessionInputs]) -> str:
-    session = run.sessions[0]
+def _use(model: Run | Ensemble, inputs: dict[str, SessionInputs]) -> str:
+    session = model.sessions[0]
     state = "".join(
         f', {name}="median"' for name in ("behavior", "pupil_center") if getattr(inputs[session], name) is not None
     )
-    several = f', recording="{session}"' if len(run.sessions) > 1 else ""
+    several = f', recording="{session}"' if len(model.sessions) > 1 else ""
+    load = f'encoder = models.load("{PLACEHOLDER}")  # a PyTorch module\n' if isinstance(model, Run) else ""
+    imported = "import striate\nfrom striate import models" if load else "import striate"
     return (
-        "## Use\n\n```python\nfrom striate import models, training\n\n"
-        f'run = training.Run.open("{PLACEHOLDER}")  # or the path of this folder\n'
-        f'rates = run.respond("image.png"{state}{several})  # a column for each unit id\n\n'
-        f'encoder = models.load("{PLACEHOLDER}")  # a PyTorch module\n```\n\n'
+        f"## Use\n\n```python\n{imported}\n\n"
+        f'run = striate.open_run("{PLACEHOLDER}")  # or the path of this folder\n'
+        f'rates = run.respond("image.png"{state}{several})  # a column for each unit id\n'
+        f"{load}```\n\n"
         "Nothing in this folder is executed: weights are safetensors, all else is TOML, JSON and Parquet. The recordings are not needed."
     )
 
 
-def _scores(run: Run, scores: SessionScores, specs: dict[str, BenchmarkSpec]) -> str:
+def _scores(model: Run | Ensemble, scores: SessionScores, specs: dict[str, BenchmarkSpec]) -> str:
     metrics = list(
         dict.fromkeys(
             name
@@ -174,18 +204,20 @@ def _scores(run: Run, scores: SessionScores, specs: dict[str, BenchmarkSpec]) ->
     table = _table(("recording", "tier", "trials", "images", *map(metric_label, metrics)), rows)
     validation = {spec.validation_tier for spec in specs.values()}
     tested = [tier for tier in scores.tiers if tier not in validation]
+    if not rows:
+        return "## Scores\n\nThis model was not scored; `striate card` adds scores."
     note = (
         "Each score is the mean over the neurons, with its 95 % interval from resamples of the images. The validation trials chose the "
         "epoch whose weights were kept, so scores on them are slightly too high."
     )
-    if run.trained_on_validation is not None:
-        note += f" They are those of this run alone, because {run.trained_on_validation}."
+    if model.trained_on_validation is not None:
+        note += f" They are those of this model alone, because {model.trained_on_validation}."
     if not tested:
         note += " The model was not scored on test trials."
     return f"## Scores\n\n{table}\n\n{note}"
 
 
-def _data(run: Run, data: Sequence[dict[str, Any]], specs: dict[str, BenchmarkSpec], licence: str | None) -> str:
+def _data(model: Run | Ensemble, specs: dict[str, BenchmarkSpec], licence: str | None) -> str:
     rows = [
         (
             each["session"],
@@ -194,18 +226,18 @@ def _data(run: Run, data: Sequence[dict[str, Any]], specs: dict[str, BenchmarkSp
             f"{each['training_trials']:,}",
             f"`{each['fingerprint'][:16]}…`",
         )
-        for each in run.provenance["recordings"]
+        for each in model.recordings
     ]
     parts = ["## Data", _table(("recording", "neurons", "trials", "trained on", "fingerprint"), rows)]
-    for each in data:
+    for each in model.datasets:
         terms = each["licence"]
         parts.append(
             f"**{each['title']}** ({', '.join(each['sessions'])}): {_link(terms['name'], terms['address'])}. {terms['terms']}"
         )
         if cited := each["citation"]:
             parts.append(f"Cite: {_link(cited['text'], cited['address'])}")
-    covered = {session for each in data for session in each["sessions"]}
-    if unknown := [session for session in run.sessions if session not in covered]:
+    covered = {session for each in model.datasets for session in each["sessions"]}
+    if unknown := [session for session in model.sessions if session not in covered]:
         parts.append(
             f"Recording {listed(unknown, 8)} belongs to no dataset of the catalogue, so its licence is not known here: whoever shares this "
             f"model must state it. It has the form of the benchmark {_benchmarks(specs)}."
@@ -219,14 +251,15 @@ def _benchmarks(specs: dict[str, BenchmarkSpec]) -> str:
     return ", ".join(f"{spec.title or spec.name} (`{spec.name}`)" for spec in specs.values())
 
 
-def _neurons(run: Run) -> str:
+def _neurons(model: Run | Ensemble) -> str:
     rows = []
-    for session in run.sessions:
-        ids = run.unit_ids(session).tolist()
+    for session in model.sessions:
+        ids = model.unit_ids(session).tolist()
         shown = ", ".join(map(str, ids[:_UNITS_SHOWN])) + (", …" if len(ids) > _UNITS_SHOWN else "")
         rows.append((session, f"{len(ids):,}", shown))
+    file = "`neurons.parquet`" if isinstance(model, Run) else "`neurons.parquet` of the first member"
     return (
-        "## Neurons\n\nColumns of predictions are neurons in the order of the rows of `neurons.parquet` (recording, unit id, cortical "
+        f"## Neurons\n\nColumns of predictions are neurons in the order of the rows of {file} (recording, unit id, cortical "
         f"position in µm, scale of the responses):\n\n{_table(('recording', 'neurons', 'unit ids'), rows)}\n\nPredictions are in standardised units; times "
         "`response_scale` they are in the units of the recording."
     )
@@ -318,7 +351,7 @@ def _provenance(run: Run) -> str:
     return f"## Provenance\n\n{_table(('', ''), rows)}"
 
 
-def _limits(run: Run, scores: SessionScores, inputs: dict[str, SessionInputs]) -> str:
+def _limits(model: Run | Ensemble, scores: SessionScores, inputs: dict[str, SessionInputs]) -> str:
     spec = next(iter(inputs.values())).spec
     limits = [
         "It predicts these neurons only. Another recording needs a new readout, which can be trained on this core "
@@ -327,7 +360,7 @@ def _limits(run: Run, scores: SessionScores, inputs: dict[str, SessionInputs]) -
         "images, is not measured by the scores above.",
         "It predicts the mean response to an image, not the variability of single trials, nor how responses change over time.",
     ]
-    if spec.sees_image_alone(run.protocol):
+    if spec.sees_image_alone(model.protocol):
         limits.append("It knows nothing of the state of the animal, which responses depend on.")
     else:
         limits.append(

@@ -30,7 +30,6 @@ from striate.training.run_folder import (
     NEURONS,
     PROVENANCE,
     RECIPE,
-    SCORES,
     WEIGHTS,
 )
 from striate.training.trained_model import TrainedModel
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from striate.data import DataSettings, Standardisation
     from striate.models import Encoder
     from striate.training.input_statistics import SessionInputs
-    from striate.training.session_scores import SessionScores
 
 Module = TypeVar("Module", bound="nn.Module")
 
@@ -148,6 +146,16 @@ class Run(TrainedModel):
         return tuple(entry["session"] for entry in self.provenance["recordings"])
 
     @property
+    def recordings(self) -> list[dict[str, Any]]:
+        """What is recorded of each recording that the run was trained on."""
+        return list(self.provenance["recordings"])
+
+    @property
+    def datasets(self) -> list[dict[str, Any]]:
+        """Datasets of the catalogue that the recordings belong to, with licence and citation."""
+        return list(self.provenance.get("data", []))
+
+    @property
     def data(self) -> DataSettings:
         """Settings of the data of the recipe."""
         return self.recipe.data
@@ -183,20 +191,6 @@ class Run(TrainedModel):
         if not (self.folder / HISTORY).is_file():
             raise InputError(f"{self.folder} has no history yet: its first epoch is not complete.")
         return read_table(self.folder / HISTORY, f"train the run anew ({option('--overwrite', 'overwrite=True')})")
-
-    @property
-    def scores(self) -> SessionScores:
-        """Scores of each recording: of the validation trials, and of the test tiers that were scored since.
-
-        Raises
-        ------
-        InputError
-            If the run is not finished, or the file is damaged.
-        """
-        from striate.training.session_scores import SessionScores
-
-        self.require_finished()
-        return SessionScores.read(self.folder / SCORES)
 
     @overload
     def encoder(self) -> Encoder: ...

@@ -17,6 +17,7 @@ from striate.metrics.bootstrap import DEFAULT_RESAMPLES
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
+    from striate.training.ensemble import Ensemble
     from striate.training.run import Run
 
 _LARGEST_FILE = 2**24  # bytes
@@ -169,15 +170,15 @@ def summarise_tier(
     return TierSummary(trials=repeats.trials, images=images, metrics=metrics)
 
 
-def score_test_tiers(
-    run: Run, recordings: Iterable[Recording], tiers: Iterable[str] | None = None, *, device: str = "auto"
+def score_tiers(
+    model: Run | Ensemble, recordings: Iterable[Recording], tiers: Iterable[str] | None = None, *, device: str = "auto"
 ) -> SessionScores:
-    """Score a run on the test tiers of the recordings that it was trained on, as far as their responses are given.
+    """Score a model on tiers of the recordings that it was trained on, as far as their responses are given.
 
     Parameters
     ----------
-    run
-        A finished run.
+    model
+        A finished run or ensemble.
     recordings
         Recordings that it was trained on.
     tiers
@@ -193,25 +194,25 @@ def score_test_tiers(
     Raises
     ------
     InputError
-        If a recording is not one that the run was trained on.
+        If a recording is not one that the model was trained on.
     """
     from striate.data import loaders
     from striate.training.predict import predict
 
-    known = {entry["session"]: entry["fingerprint"] for entry in run.provenance["recordings"]}
+    known = {entry["session"]: entry["fingerprint"] for entry in model.recordings}
     sessions: dict[str, dict[str, TierSummary]] = {}
     for recording in recordings:
         if known.get(recording.session, recording.fingerprint) != recording.fingerprint:
             raise InputError(
-                f"Recording {recording.session} has other content than when {run.folder} was trained: give that which it was "
+                f"Recording {recording.session} has other content than when {model.folder} was trained: give that which it was "
                 "trained on."
             )
         wanted = recording.benchmark.test_tiers if tiers is None else recording.benchmark.tier_names(tiers)
         given = [tier for tier in wanted if tier in recording.tiers and tier not in recording.withheld_tiers]
         if not given:
             continue
-        predictions = predict(run, recording, given, device=device)
-        measured = loaders(recording, run.data.for_prediction().model_copy(update={"cache_gib": 0.0}), tiers=given)
+        predictions = predict(model, recording, given, device=device)
+        measured = loaders(recording, model.data.for_prediction().model_copy(update={"cache_gib": 0.0}), tiers=given)
         scores = {}
         for tier in given:
             rows = predictions.tier == tier

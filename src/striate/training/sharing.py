@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,12 +14,26 @@ from safetensors import safe_open
 from striate._internal.atomic_write import atomic_write_folder, utf8_path
 from striate._internal.hugging_face import is_reference, parse_reference, upload
 from striate.errors import InputError, quoted
+from striate.training.ensemble import Ensemble
 from striate.training.model_card import PLACEHOLDER, write_card
+from striate.training.open_run import open_run
 from striate.training.run import Run
-from striate.training.run_folder import CARD, HISTORY, INPUTS, NEURONS, PROVENANCE, RECIPE, SCORES, WEIGHTS
+from striate.training.run_folder import (
+    CARD,
+    ENSEMBLE,
+    HISTORY,
+    INPUTS,
+    MEMBERS,
+    NEURONS,
+    PROVENANCE,
+    RECIPE,
+    SCORES,
+    WEIGHTS,
+)
 
 # All files that are shared. Others in the folder of a run, such as predictions or responses, stay where they are.
 SHARED = (RECIPE, WEIGHTS, NEURONS, HISTORY, PROVENANCE, INPUTS, SCORES, CARD)
+_OPTIONAL = (HISTORY, SCORES, CARD)  # of the members of an ensemble
 _COLUMNS = {
     NEURONS: {"recording", "unit_id", "x", "y", "z", "response_scale", "loss_weight"},
 }
@@ -29,7 +43,9 @@ _PATH = re.compile(
 )
 
 
-def share(run: Run | Path | str, destination: Path | str, *, private: bool = False, overwrite: bool = False) -> str:
+def share(
+    run: Run | Ensemble | Path | str, destination: Path | str, *, private: bool = False, overwrite: bool = False
+) -> str:
     """Write a folder that others can load, or upload it to the Hugging Face Hub.
 
     The folder holds what a prediction needs and the model card: weights, recipe, order of the neurons, standardisation, history,
@@ -39,7 +55,7 @@ def share(run: Run | Path | str, destination: Path | str, *, private: bool = Fal
     Parameters
     ----------
     run
-        A finished run, or its folder.
+        A finished run or ensemble, or its folder. Of an ensemble, all members are shared.
     destination
         Folder to write, or ``"hf:USER/NAME"`` to upload it.
     private
@@ -64,27 +80,41 @@ def share(run: Run | Path | str, destination: Path | str, *, private: bool = Fal
     >>> share("runs/cnn", "hf:ada/v1-cnn")  # doctest: +SKIP
     'https://huggingface.co/ada/v1-cnn'
     """
-    run = run if isinstance(run, Run) else Run.open(run)
-    run.require_finished()
-    if not (run.folder / CARD).is_file():
-        write_card(run)
+    model = open_run(run) if isinstance(run, str | Path) else run
+    model.require_finished()
+    if not (model.folder / CARD).is_file():
+        write_card(model)
     if not is_reference(destination):
         with atomic_write_folder(destination, overwrite=overwrite) as folder:
-            _fill(run.folder, folder)
+            _fill(model, folder)
         return str(destination)
     reference = parse_reference(destination)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        _fill(run.folder, folder)
+        _fill(model, folder)
         card = (folder / CARD).read_text(encoding="utf-8")
         (folder / CARD).write_text(card.replace(PLACEHOLDER, f"hf:{reference.repository}"), encoding="utf-8")
         return upload(folder, destination, private=private, overwrite=overwrite)
 
 
-def _fill(source: Path, folder: Path) -> None:
-    """Copy the files of a run that are shared, and check that each can be."""
-    for name in SHARED:
+def _fill(model: Run | Ensemble, folder: Path) -> None:
+    """Copy the files of a model that are shared, and check that each can be."""
+    if isinstance(model, Run):
+        _copy(model.folder, folder, SHARED)
+        return
+    _copy(model.folder, folder, (ENSEMBLE, CARD), optional=(SCORES,))
+    for run in model.members:
+        place = folder / MEMBERS / run.folder.name
+        place.mkdir(parents=True)
+        needed = tuple(name for name in SHARED if name not in _OPTIONAL)
+        _copy(run.folder, place, needed, optional=_OPTIONAL[:-1])  # the card is that of the ensemble
+
+
+def _copy(source: Path, folder: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> None:
+    for name in (*needed, *optional):
         if not (source / name).is_file():
+            if name in optional:
+                continue
             raise InputError(f"{source} is not whole (it has no {name}): copy or train the run anew.")
         for text in _texts(source / name):
             if found := _PATH.search(text):

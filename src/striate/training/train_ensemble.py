@@ -101,7 +101,9 @@ def train_ensemble(
     if ensemble.trained_on_validation is None:
         facts["validation_correlation"] = ensemble.validation_correlation(opened, device=device)
     files.write_json(folder / files.ENSEMBLE, facts)
-    return Ensemble.open(folder)
+    made = Ensemble.open(folder)
+    made.write_card(opened, device=device)
+    return made
 
 
 def _seeds(given: object) -> list[int]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from striate.data import DataSettings, Standardisation
     from striate.recordings import Recording
     from striate.training.input_statistics import SessionInputs
+    from striate.training.session_scores import SessionScores
 
 
 class TrainedModel(ABC):
@@ -49,6 +50,16 @@ class TrainedModel(ABC):
     @abstractmethod
     def sessions(self) -> tuple[str, ...]:
         """Sessions of the recordings that the model predicts."""
+
+    @property
+    @abstractmethod
+    def recordings(self) -> list[dict[str, Any]]:
+        """What is recorded of each recording that the model predicts: session, fingerprint, numbers of trials and neurons."""
+
+    @property
+    @abstractmethod
+    def datasets(self) -> list[dict[str, Any]]:
+        """Datasets of the catalogue that the recordings belong to, with licence and citation; see `striate.catalog.collect_citations`."""
 
     @property
     @abstractmethod
@@ -84,6 +95,22 @@ class TrainedModel(ABC):
     @abstractmethod
     def standardisation(self, session: str) -> Standardisation:
         """Return the standardisation of a recording at the time of training, for the predicted neurons."""
+
+    @property
+    def scores(self) -> SessionScores:
+        """Scores of each recording: those of the validation trials, and of the test tiers that ``striate card`` scored.
+
+        Raises
+        ------
+        InputError
+            If the model is not finished, or the file is damaged.
+        """
+        from striate.training.run_folder import SCORES
+        from striate.training.session_scores import SessionScores
+
+        self.require_finished()
+        path = self.folder / SCORES
+        return SessionScores.read(path) if path.exists() else SessionScores()
 
     def respond(
         self,

@@ -12,11 +12,12 @@ from striate._internal.atomic_write import as_path
 from striate.errors import InputError, StriateError, listed, option, validate_count
 from striate.metrics.bootstrap import CONFIDENCE_LEVEL, BootstrapEstimate
 from striate.sweeps import Job, JobResult, RunScores, run_jobs
+from striate.sweeps.comparison import mean_over_seeds
 from striate.training import Run
 from striate.training.transfer import FineTuning
 from striate.zoo.fitting import fitting_recipes
 from striate.zoo.measure import empty_results, previous_results, write_all
-from striate.zoo.results import CurvePoint, LowDataCurve, Start, ZooResults, ZooScore, over_seeds, summarise
+from striate.zoo.results import CurvePoint, LowDataCurve, Start, ZooResults, ZooScore, summarise
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -199,22 +200,13 @@ def _point(
 ) -> CurvePoint:
     estimates = [each.estimate(tier, metric) for each in scores]
     gain = None if start == "scratch" else _gain(estimates, [each.estimate(tier, metric) for each in scratch])
-    return CurvePoint(start=start, images=size or available, score=summarise(estimates), gain=gain)
+    return CurvePoint(start=start, images=size or available, score=summarise(estimates, start), gain=gain)
 
 
 def _gain(ours: Sequence[BootstrapEstimate], theirs: Sequence[BootstrapEstimate]) -> ZooScore | None:
     """Return the relative gain over training from scratch, paired by image and seed."""
-    mean, base = over_seeds(ours), over_seeds(theirs)  # equal draws of seeds and images
+    mean, base = (mean_over_seeds(each, "curve") for each in (ours, theirs))  # equal draws of seeds and images
     if mean.value is None or not base.value:
         return None
-    ratio = BootstrapEstimate(
-        mean.value / base.value - 1,
-        np.divide(mean.samples, base.samples, out=np.full_like(mean.samples, np.nan), where=base.samples > 0) - 1,
-        CONFIDENCE_LEVEL,
-    )
-    interval = ratio.interval
-    return ZooScore(
-        mean=ratio.value,
-        low=None if interval is None else interval.low,
-        high=None if interval is None else interval.high,
-    )
+    ratios = np.divide(mean.samples, base.samples, out=np.full_like(mean.samples, np.nan), where=base.samples > 0)
+    return ZooScore.of(BootstrapEstimate(mean.value / base.value - 1, ratios - 1, CONFIDENCE_LEVEL))

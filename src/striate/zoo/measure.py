@@ -142,7 +142,10 @@ def _measured(
         seconds=float(np.mean([each["seconds"] for each in facts])),
         memory_mib=float(np.mean([each["memory_mib"] for each in facts])),
         scores={
-            tier: {metric: summarise([each.estimate(tier, metric) for each in scores]) for metric in scores[0].metrics}
+            tier: {
+                metric: summarise([each.estimate(tier, metric) for each in scores], name)
+                for metric in scores[0].metrics
+            }
             for tier in scores[0].tiers
         },
     )

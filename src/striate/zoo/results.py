@@ -13,7 +13,8 @@ from striate._internal.atomic_write import atomic_write
 from striate._internal.safe_parsing import parse_model, read_limited
 from striate._internal.text_cleaning import Line
 from striate.errors import InputError
-from striate.metrics.bootstrap import CONFIDENCE_LEVEL, BootstrapEstimate
+from striate.metrics.bootstrap import BootstrapEstimate
+from striate.sweeps.comparison import mean_over_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,14 @@ class ZooScore(_Strict):
     low: float | None = None
     high: float | None = None
     deviation: float | None = None
+
+    @classmethod
+    def of(cls, estimate: BootstrapEstimate, deviation: float | None = None) -> ZooScore:
+        """Return an estimate with its interval."""
+        interval = estimate.interval
+        if estimate.value is None or interval is None:
+            return cls(mean=estimate.value)
+        return cls(mean=estimate.value, low=interval.low, high=interval.high, deviation=deviation)
 
     def text(self) -> str:
         """Return the mean and its interval for tables; a dash if there is no mean."""
@@ -330,41 +339,22 @@ class ZooResults(_Strict):
             ) from error
 
 
-def over_seeds(estimates: Sequence[BootstrapEstimate]) -> BootstrapEstimate:
-    """Return the mean over seeds, with resamples of the images and of the seeds.
+def summarise(estimates: Sequence[BootstrapEstimate], name: str) -> ZooScore:
+    """Return the score of a model from the estimates of its seeds; see `striate.sweeps.comparison.mean_over_seeds`.
 
     Parameters
     ----------
     estimates
-        Estimates of the runs of one recipe, with the same resamples of the images. In each resample, as many seeds are drawn with
-        replacement, so that the interval is that of a training with new seeds and new images.
+        Estimates of the runs, with the same resamples of the images.
+    name
+        Name of the model: seeds of different models are drawn independently.
 
     Examples
     --------
-    >>> estimates = [BootstrapEstimate(value, np.full(9, value), 0.95) for value in (0.2, 0.4)]
-    >>> round(over_seeds(estimates).value, 6)
-    0.3
+    >>> score = summarise([BootstrapEstimate(value, np.full(9, value), 0.95) for value in (0.2, 0.4)], "cnn")
+    >>> round(score.mean, 6), round(score.deviation, 3)
+    (0.3, 0.141)
     """
-    if any(each.value is None for each in estimates):
-        return BootstrapEstimate(None, np.empty(0), CONFIDENCE_LEVEL)
-    values = [float(each.value) for each in estimates if each.value is not None]
-    samples = np.stack([each.samples for each in estimates])
-    drawn = np.random.default_rng(0).integers(0, len(samples), (len(samples), samples.shape[1]))
-    if len(samples) > 1:
-        samples = np.take_along_axis(samples, drawn, axis=0)
-    return BootstrapEstimate(float(np.mean(values)), samples.mean(axis=0), CONFIDENCE_LEVEL)
-
-
-def summarise(estimates: Sequence[BootstrapEstimate]) -> ZooScore:
-    """Return the score of a recipe from the estimates of its seeds; see `over_seeds`."""
-    found = over_seeds(estimates)
-    if found.value is None:
-        return ZooScore(mean=None)
     values = [each.value for each in estimates if each.value is not None]
-    interval = found.interval
-    return ZooScore(
-        mean=found.value,
-        low=None if interval is None else interval.low,
-        high=None if interval is None else interval.high,
-        deviation=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-    )
+    deviation = float(np.std(values, ddof=1)) if len(values) == len(estimates) > 1 else None
+    return ZooScore.of(mean_over_seeds(estimates, name), deviation)
