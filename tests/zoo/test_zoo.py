@@ -29,6 +29,16 @@ def test_all_recipes_that_fit_are_found(mouse: Recording) -> None:
     assert left_out["cnn-behavior"] == "It needs behaviour, which 9-1-1 does not have."
 
 
+def test_recipes_of_past_responses_need_the_order_of_trials() -> None:
+    r = small_recording("9-1-1", shape=(36, 64))
+    hashed = r.trials.assign(trial_idx=[f"{index:032x}" for index in r.trials["trial_idx"]])
+    blind = Recording(r.session, r.neurons, hashed, r.images, r.responses, r.behavior, r.pupil_center)
+    assert "cnn-behavior-history" in fitting_recipes([r])[0]
+    recipes, left_out = fitting_recipes([blind])
+    assert "cnn-behavior" in recipes
+    assert left_out["cnn-behavior-history"].startswith("The order of the trials of 9-1-1 is withheld")
+
+
 def test_recipes_that_are_named_must_fit(place: Path) -> None:
     blind = small_recording("9-1-1", without_behavior=True)
     with pytest.raises(InputError, match="'cnn-behavior' does not fit"):

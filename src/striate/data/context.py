@@ -142,12 +142,8 @@ class ContextReader:
         self.settings = settings
         self.size = int(values.shape[1])
         self._values = values
+        check_trial_order(recording, settings)
         self._positions = trial_positions(recording)
-        if self._positions is None and settings.unknown_order == "refuse":
-            raise InputError(
-                f"The order of the trials of {recording.session} is withheld (their trial_idx are hashes), so that no trial has a context: "
-                'leave the table [data.context] out, or set data.context.unknown_order = "average".'
-            )
         self._rows = None if self._positions is None else np.argsort(self._positions)
         self._offsets = np.arange(-settings.past, settings.future + 1)
         self._neurons = neurons
@@ -205,6 +201,15 @@ class _History:
             count = np.maximum(before - start, 1)[:, None]
             means[:, place] = (self._sums[before] - self._sums[start]) / count
         return torch.from_numpy(means), torch.from_numpy(before)
+
+
+def check_trial_order(recording: Recording, settings: ContextSettings) -> None:
+    """Raise `InputError` if the order of the trials of a recording is withheld, and the settings do not say what to do then."""
+    if settings.unknown_order == "refuse" and trial_positions(recording) is None:
+        raise InputError(
+            f"The order of the trials of {recording.session} is withheld (their trial_idx are hashes), so that no trial has a context: "
+            'leave the table [data.context] out, or set data.context.unknown_order = "average".'
+        )
 
 
 def trial_positions(recording: Recording) -> NDArray[np.int64] | None:

@@ -1,4 +1,4 @@
-"""Which recipes fit recordings: their behaviour, their benchmark, and the size of their images."""
+"""Which recipes fit recordings: their behaviour, their benchmark, the order of their trials, and the size of their images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from striate.data.context import check_trial_order
 from striate.errors import InputError, StriateError
 from striate.models import EncoderSettings
 from striate.training import Recipe, load_recipe, recipe_names
@@ -82,6 +83,8 @@ def _misfit(recipe: Recipe, recordings: Sequence[Recording]) -> str | None:
                 return f"It needs {title}, which {recording.session} does not have."
         try:
             spec.protocol_for(recipe.data.extra_inputs)
+            if recipe.data.context is not None:
+                check_trial_order(recording, recipe.data.context)
             if isinstance(recipe.model, EncoderSettings):
                 recipe.model.core.check_image_size(*recipe.data.input_size(spec.stimulus, recording.image_shape))
         except InputError as error:
