@@ -38,6 +38,18 @@ class Compared:
         Protocol of its runs.
     rank
         Rank among the trials of its protocol, from 1; None if it has no score.
+
+    Examples
+    --------
+    >>> from striate.sweeps.plan import Trial
+    >>> from striate.training import load_recipe
+    >>> table = pd.DataFrame(
+    ...     {"session": "1-1-1", "tier": "validation", "metric": "feve", "value": [0.5], "samples": [[0.4, 0.6]]}
+    ... )
+    >>> trial = Trial("1", {"data.batch_size": 64}, load_recipe("cnn"))
+    >>> compared = Compared(trial, {0: RunScores(table, {"protocol": "image"})}, protocol="image", rank=1)
+    >>> compared.estimate("validation", "feve").value
+    0.5
     """
 
     trial: Trial
@@ -137,6 +149,18 @@ class Comparison:
         Number of seeds that were planned.
     baseline
         Name of the trial that the others of its protocol are compared with; None compares with the best of each protocol.
+
+    Examples
+    --------
+    >>> from striate.sweeps.plan import Trial
+    >>> from striate.training import load_recipe
+    >>> table = pd.DataFrame(
+    ...     {"session": "1-1-1", "tier": "validation", "metric": "feve", "value": [0.5], "samples": [[0.4, 0.6]]}
+    ... )
+    >>> trial = Trial("1", {"data.batch_size": 64}, load_recipe("cnn"))
+    >>> compared = Compared(trial, {0: RunScores(table, {"protocol": "image"})}, protocol="image", rank=1)
+    >>> Comparison([compared], "feve", "validation", seeds=1).table()["validation.feve"].tolist()
+    [0.5]
     """
 
     trials: Sequence[Compared]
@@ -263,6 +287,11 @@ def compare(
     ------
     InputError
         If there is no such baseline, or it has no score.
+
+    Examples
+    --------
+    >>> compare([], metric="feve", validation="validation", seeds=1).protocols
+    ()
     """
     found = []
     for trial, results, note in trials:
@@ -296,6 +325,13 @@ def varying_keys(trials: Sequence[Compared]) -> dict[str, str]:
     """Return the settings that tell trials apart, by their dotted keys, each with the shortest name that is unambiguous.
 
     A setting that all trials of an alternative share is left out where the alternatives have a ``type``, which says as much.
+
+    Examples
+    --------
+    >>> from striate.training import load_recipe
+    >>> trials = [Trial(str(size), {"data.batch_size": size}, load_recipe("cnn")) for size in (16, 64)]
+    >>> varying_keys([Compared(trial, {}) for trial in trials])
+    {'data.batch_size': 'batch_size'}
     """
     values: dict[str, list[str]] = {}
     for each in trials:

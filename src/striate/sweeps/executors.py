@@ -79,7 +79,13 @@ class Event:
 
 
 class Executor(ABC):
-    """Starts processes and reports their events. Leaving its ``with`` block stops those that still run, with a checkpoint."""
+    """Starts processes and reports their events. Leaving its ``with`` block stops those that still run, with a checkpoint.
+
+    Examples
+    --------
+    >>> issubclass(LocalExecutor, Executor)
+    True
+    """
 
     @abstractmethod
     def start(self, job: str, order: Mapping[str, Any], log: Path) -> None:
@@ -217,7 +223,13 @@ class LocalExecutor(Executor):
 
 
 def worker_command() -> list[str]:
-    """Return the command that starts the process of a job."""
+    """Return the command that starts the process of a job.
+
+    Examples
+    --------
+    >>> worker_command()[-2:]
+    ['-m', 'striate.sweeps.worker']
+    """
     return [
         sys.executable,
         "-P",
@@ -227,7 +239,13 @@ def worker_command() -> list[str]:
 
 
 def worker_environment(parallel: int) -> dict[str, str]:
-    """Return the environment of a process: the cores that this one may use are divided among `parallel` processes."""
+    """Return the environment of a process: the cores that this one may use are divided among `parallel` processes.
+
+    Examples
+    --------
+    >>> worker_environment(10_000)["OMP_NUM_THREADS"]
+    '1'
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     threads = max(1, cores // parallel)
@@ -248,7 +266,13 @@ def send_order(process: subprocess.Popen[bytes], order: Mapping[str, Any]) -> No
 
 
 def end_event(job: str, status: int, reported: Event | None, asked_to_stop: bool) -> Event:
-    """Return the event of the end of a process from its exit status and the last event that it reported."""
+    """Return the event of the end of a process from its exit status and the last event that it reported.
+
+    Examples
+    --------
+    >>> end_event("cnn-seed0", -15, None, asked_to_stop=True).kind
+    'stopped'
+    """
     if reported is not None and (reported.kind == "failed" or status == 0):
         return reported
     if asked_to_stop:

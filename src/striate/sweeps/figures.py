@@ -45,6 +45,14 @@ def trial_label(trial: Compared, keys: Mapping[str, str]) -> str:
         The trial.
     keys
         Names of settings by their dotted keys.
+
+    Examples
+    --------
+    >>> from striate.sweeps.plan import Trial
+    >>> from striate.training import load_recipe
+    >>> compared = Compared(Trial("2", {"data.batch_size": 64}, load_recipe("cnn")), {})
+    >>> trial_label(compared, {"data.batch_size": "batch_size"})
+    '2: batch_size 64'
     """
     settings = trial.trial.settings
     text = ", ".join(f"{name} {setting_text(settings[key])}" for key, name in keys.items() if key in settings)

@@ -212,6 +212,11 @@ class JobQueue:
     ----------
     folder, parallel, test, metrics, device, executor
         As in `run_jobs`.
+
+    Examples
+    --------
+    >>> JobQueue(Path("sweep"), parallel=2).run(lambda: None)
+    {}
     """
 
     folder: Path

@@ -47,6 +47,11 @@ def import_optuna() -> Any:
     ------
     InputError
         If it is not installed.
+
+    Examples
+    --------
+    >>> import_optuna().__name__
+    'optuna'
     """
     try:
         import optuna
@@ -59,7 +64,14 @@ def import_optuna() -> Any:
 
 
 def build_sampler(options: SearchOptions, source: str) -> optuna.samplers.BaseSampler:
-    """Build the sampler that options choose; see `SearchOptions`."""
+    """Build the sampler that options choose; see `SearchOptions`.
+
+    Examples
+    --------
+    >>> from striate.sweeps.search_options import SearchOptions
+    >>> type(build_sampler(SearchOptions(sampler="random"), "space.toml")).__name__
+    'RandomSampler'
+    """
     sampler: optuna.samplers.BaseSampler = _build(
         import_optuna().samplers, _SAMPLERS, options.sampler, "sampler", source, {"seed": options.seed}
     )
@@ -67,7 +79,14 @@ def build_sampler(options: SearchOptions, source: str) -> optuna.samplers.BaseSa
 
 
 def build_pruner(options: SearchOptions, source: str) -> optuna.pruners.BasePruner:
-    """Build the pruner that options choose; see `SearchOptions`."""
+    """Build the pruner that options choose; see `SearchOptions`.
+
+    Examples
+    --------
+    >>> from striate.sweeps.search_options import SearchOptions
+    >>> type(build_pruner(SearchOptions(pruner="median"), "space.toml")).__name__
+    'MedianPruner'
+    """
     pruner: optuna.pruners.BasePruner = _build(import_optuna().pruners, _PRUNERS, options.pruner, "pruner", source, {})
     return pruner
 

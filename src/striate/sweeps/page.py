@@ -65,12 +65,25 @@ def metric_label(metric: str) -> str:
 
 
 def difference_heading(comparison: Comparison) -> str:
-    """Return the heading of the column of differences."""
+    """Return the heading of the column of differences.
+
+    Examples
+    --------
+    >>> difference_heading(Comparison([], "feve", "validation", seeds=1, baseline="2"))
+    'difference to trial 2'
+    """
     return "difference to the best" if comparison.baseline is None else f"difference to trial {comparison.baseline}"
 
 
 def estimate_cell(estimate: BootstrapEstimate | None, sign: str = "") -> str:
-    """Return an estimate as a cell of `striate.report.html_helpers.table`: the value, and its interval in a small font."""
+    """Return an estimate as a cell of `striate.report.html_helpers.table`: the value, and its interval in a small font.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> estimate_cell(BootstrapEstimate(0.5, np.array([0.4, 0.5, 0.6]), level=0.95))
+    '0.500|[0.405, 0.595]'
+    """
     if estimate is None or estimate.value is None:
         return "–"
     interval = estimate.interval

@@ -27,6 +27,11 @@ class JobProgress:
         What each running job is doing, by its name.
     done
         Number of jobs that have ended.
+
+    Examples
+    --------
+    >>> JobProgress(3).states
+    {}
     """
 
     def __init__(self, total: int) -> None:

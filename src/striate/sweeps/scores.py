@@ -140,6 +140,11 @@ def score_run(
     ------
     InputError
         If the run is not finished, was trained on validation trials, has no readout for a recording, or there is no such metric.
+
+    Examples
+    --------
+    >>> scores = score_run(Run.open("runs/cnn"), [recording])  # doctest: +SKIP
+    >>> scores.estimate("validation", "single_trial_correlation").interval  # doctest: +SKIP
     """
     from striate.metrics import estimate_metrics
     from striate.submissions import Truth
@@ -187,7 +192,12 @@ def score_run(
 
 
 def run_facts(run: Run) -> dict[str, Any]:
-    """Return what a table says of a finished run beside its scores; see `RunScores.facts`."""
+    """Return what a table says of a finished run beside its scores; see `RunScores.facts`.
+
+    Examples
+    --------
+    >>> run_facts(Run.open("runs/cnn"))["parameters"]  # doctest: +SKIP
+    """
     import resource
     import sys
 
@@ -213,6 +223,13 @@ def metric_names(recording: Recording, further: Sequence[str] = ()) -> tuple[str
     ------
     InputError
         If there is no such metric.
+
+    Examples
+    --------
+    >>> import striate
+    >>> settings = {"neurons": 3, "train": 10, "validation": 4, "test_images": 2, "repeats": 2, "image_shape": (16, 24)}
+    >>> metric_names(striate.simulate(**settings).recording, ["feve"])
+    ('single_trial_correlation', 'correlation_to_average', 'feve', 'cc_norm')
     """
     names = (*recording.benchmark.metrics.shown, *further)
     return tuple(dict.fromkeys(registry[name].name for name in names))
@@ -225,6 +242,13 @@ def scored_tiers(recording: Recording, *, test: bool) -> tuple[str, ...]:
     ------
     WithheldError
         If test tiers are asked for, and the recording has none whose responses are known.
+
+    Examples
+    --------
+    >>> import striate
+    >>> settings = {"neurons": 3, "train": 10, "validation": 4, "test_images": 2, "repeats": 2, "image_shape": (16, 24)}
+    >>> scored_tiers(striate.simulate(**settings).recording, test=True)
+    ('validation', 'test')
     """
     validation = recording.benchmark.validation_tier
     if not test:

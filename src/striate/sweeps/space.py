@@ -26,7 +26,19 @@ _SIGNIFICANT_DIGITS = 4  # of random numbers: as precise as anyone needs, and re
 
 
 class Chooser(ABC):
-    """Chooses values while a space is walked through; each method gets the dotted key of what is chosen."""
+    """Chooses values while a space is walked through; each method gets the dotted key of what is chosen.
+
+    Examples
+    --------
+    >>> class First(Chooser):
+    ...     def number(self, key, domain):
+    ...         return domain.low
+    ...
+    ...     def index(self, key, count):
+    ...         return 0
+    >>> parse_space({"data.batch_size": {"low": 8, "high": 64}}, "random").choose(First())
+    {'data.batch_size': 8}
+    """
 
     @abstractmethod
     def number(self, key: str, domain: Range) -> float | int:
@@ -50,8 +62,8 @@ class Range:
 
     Examples
     --------
-    >>> Range(1, 8, log=True).at(0.5)
-    3
+    >>> Range(1, 8).at(0.5), Range(1, 8, log=True).at(0.5)
+    (4, 2)
     >>> Range(1e-4, 1e-2, log=True).at(0.5)
     0.001
     """
@@ -88,6 +100,11 @@ class Choice:
     ----------
     options
         Values, and a `Space` for each table.
+
+    Examples
+    --------
+    >>> Choice((16, 64)).options
+    (16, 64)
     """
 
     options: tuple[Any, ...]

@@ -191,6 +191,7 @@ def default_metric(recording: Recording) -> str:
 
     Examples
     --------
+    >>> import striate
     >>> settings = {"neurons": 3, "train": 10, "validation": 4, "test_images": 2, "repeats": 2, "image_shape": (16, 24)}
     >>> default_metric(striate.simulate(**settings).recording)
     'single_trial_correlation'
@@ -253,7 +254,13 @@ def write_results(comparison: Comparison, plan: Plan, folder: Path) -> None:
 
 
 def best_recipes(comparison: Comparison, folder: Path) -> dict[str, Path]:
-    """Return the path of the recipe of the best trial by protocol: ``best.toml`` if there is only one protocol."""
+    """Return the path of the recipe of the best trial by protocol: ``best.toml`` if there is only one protocol.
+
+    Examples
+    --------
+    >>> best_recipes(Comparison([], "feve", "validation", seeds=1), Path("sweep"))
+    {}
+    """
     protocols = comparison.protocols
     if len(protocols) == 1:
         return {protocols[0]: folder / "best.toml"}
@@ -298,6 +305,16 @@ def locked(folder: Path) -> Iterator[None]:
     ------
     InputError
         If another process runs a sweep there, or the folder cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "sweep"
+    >>> with locked(folder):
+    ...     folder.is_dir()
+    True
+    >>> folder.exists()  # nothing was begun
+    False
     """
     from filelock import FileLock, Timeout
 
