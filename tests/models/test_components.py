@@ -96,6 +96,49 @@ class TestViTWithItsOptions(CoreTests):
     without_effect = frozenset({"checkpoint"})
 
 
+class TestPretrainedCore(CoreTests):
+    settings = {"type": "pretrained", "backbone": "tests.models.backbones:SmallResNet", "layer": "layer1"}
+    other_values = {
+        "backbone": "tests.models.backbones:OtherResNet",
+        "layer": "stem",
+        "arguments": {"width": 6},
+        "upsampling": 2.0,
+        "patch_size": 4,
+    }
+    without_effect = frozenset({"weights", "patch_size"})
+
+
+class TestPretrainedCoreThatIsTrained(CoreTests):
+    settings = {
+        "type": "pretrained",
+        "backbone": "tests.models.backbones:SmallResNet",
+        "layer": "layer2.norm",
+        "frozen": False,
+        "upsampling": 1.5,
+        "normalise": False,
+    }
+    other_values = {"backbone": "tests.models.backbones:OtherResNet", "layer": "stem", "arguments": {"width": 6}}
+    without_effect = frozenset({"weights", "patch_size"})
+
+
+class TestPretrainedTransformer(CoreTests):
+    settings = {
+        "type": "pretrained",
+        "backbone": "tests.models.backbones:SmallTransformer",
+        "layer": "blocks.0",
+        "patch_size": 4,
+        "frozen": False,
+    }
+    image_shape = (1, 32, 64)
+    other_values = {
+        "backbone": "tests.models.backbones:OtherTransformer",
+        "layer": "blocks.1",
+        "arguments": {"width": 16},
+        "upsampling": 2.0,
+    }
+    without_effect = frozenset({"weights", "patch_size", "frozen"})  # its layers do the same in training
+
+
 class TestRotationEquivariantCore(CoreTests):
     settings = {
         "type": "rotation_equivariant",

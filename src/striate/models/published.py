@@ -72,7 +72,7 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
     --------
     >>> encoder = load("sensorium_sota_model.pth")  # doctest: +SKIP
     """
-    state = _tensors(path)
+    state = read_state_dict(path)
     neurons = _neurons(state, path)
     settings = _settings(state, nonlinear, next(iter(neurons)), path)
     planes = state[_FIRST].shape[1]
@@ -94,7 +94,18 @@ def load(path: Path | str, *, nonlinear: bool = True, image_shape: tuple[int, in
     return encoder.eval()
 
 
-def _tensors(path: Path | str) -> dict[str, Tensor]:
+def read_state_dict(path: Path | str) -> dict[str, Tensor]:
+    """Read the tensors of a file that ``torch.save`` wrote. Code in the file is never executed.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or holds anything but named tensors.
+
+    Examples
+    --------
+    >>> read_state_dict("resnet18.pth")  # doctest: +SKIP
+    """
     path = expand_path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")

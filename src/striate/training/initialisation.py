@@ -46,6 +46,8 @@ def initialise(encoder: nn.Module, data: SessionLoaders, settings: Initialisatio
     """
     facts: dict[str, Any] = {}
     if isinstance(encoder, Encoder):
+        if not encoder.core.frozen and (found := encoder.core.initialise()):  # that of another run is frozen
+            facts["core"] = found
         _initialise_modulators(encoder, data)
     if settings == InitialisationSettings(positions="random", biases="zero"):
         return facts

@@ -464,6 +464,11 @@ def _with_absolute_paths(tables: dict[str, Any], folder: Path | None) -> dict[st
         absolute = folder.absolute() / expand_path(path)
         if key != "images" or absolute.exists():
             changed[name] = {**table, key: str(absolute)}
+    model = tables.get("model")
+    core = model.get("core") if isinstance(model, Mapping) else None
+    if isinstance(core, Mapping) and core.get("type") == "pretrained" and isinstance(path := core.get("weights"), str):
+        core = {**core, "weights": str(folder.absolute() / expand_path(path)) if path else path}
+        changed["model"] = {**(model or {}), "core": core}
     return changed
 
 

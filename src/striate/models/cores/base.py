@@ -1,7 +1,7 @@
 """Base class of cores."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
@@ -133,6 +133,13 @@ class Core(nn.Module, ABC):
         """Return those of behaviour and eye position that the core uses, as keyword arguments of `forward` and `depth_maps`."""
         used: dict[str, Tensor | None] = {"behavior": behavior} if self.settings.uses_behavior else {}
         return used | ({"pupil_center": pupil_center} if self.settings.uses_pupil_center else {})
+
+    def initialise(self) -> dict[str, Any]:
+        """Load or compute initial weights before a training, and return what its provenance records; by default nothing.
+
+        It is called neither for a core of another run nor when a model is loaded.
+        """
+        return {}
 
     def regulariser(self) -> Tensor:
         """Return the penalty that is added to the loss, a scalar; 0 for a frozen core."""
