@@ -89,11 +89,9 @@ class SlowGainSettings(ModulatorSettings):
 
 @modulators.register("slow_gain", settings=SlowGainSettings)
 class SlowGainModulator(Modulator):
-    r"""Multiplies each neuron's rate by a gain that changes slowly over the session, as arousal and brain state do.
+    """Multiplies each neuron's rate by a gain that changes slowly over the session, as arousal and brain state do.
 
-    .. math:: g_n(t) = \exp\Big(\sum_l c_{nl} \big(w_l \cdot x(t) + d_l(t)\big)\Big)
-
-    where x(t) are the behaviour of trial t and its exponentially weighted means over the trials before and after it, d is a spline over
+    The gain of neuron n in trial t is ``exp(Σ_l c[n, l] · (w[l] · x(t) + d[l](t)))``, where x(t) are the behaviour of trial t and its exponentially weighted means over the trials before and after it, d is a spline over
     the session, and c are the neurons' couplings to the L shared gains. Exponents are bounded by ±3. The gain is 1 before training, and for
     the average context of a session.
 
