@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from striate.cli.app import MODELS, app
-from striate.cli.training import Device, Overwrite
+from striate.cli.training import Device, Overwrite, say_how_to_go_on
 from striate.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def _train(
 ) -> "Ensemble":
     from striate.catalog import locate_all
     from striate.training import load_recipe, train_ensemble
+    from striate.training.run_folder import CHECKPOINT, MEMBERS
 
     recipe, *archives = arguments
     plan = load_recipe(recipe, settings)  # before anything is unpacked
@@ -111,16 +112,20 @@ def _train(
     import striate
 
     recordings = [striate.open(archive) for archive in locate_all([Path(archive) for archive in archives])]
-    return train_ensemble(
-        plan,
-        recordings,
-        out,
-        seeds=5 if seeds is None else seeds,
-        folds=folds,
-        combine=combine,
-        device=device,
-        overwrite=overwrite,
-    )
+    try:
+        return train_ensemble(
+            plan,
+            recordings,
+            out,
+            seeds=5 if seeds is None else seeds,
+            folds=folds,
+            combine=combine,
+            device=device,
+            overwrite=overwrite,
+        )
+    except KeyboardInterrupt as interrupt:
+        say_how_to_go_on(interrupt, has_checkpoint=any((out / MEMBERS).glob(f"*/{CHECKPOINT}")))
+        raise
 
 
 def print_model(model: "Run | Ensemble", *, as_json: bool) -> None:

@@ -149,10 +149,7 @@ def train(
             overwrite=overwrite,
         )
     except KeyboardInterrupt as interrupt:
-        if notes := getattr(interrupt, "__notes__", ()):  # a checkpoint was written for the signal
-            console.print(notes[0], markup=False, soft_wrap=True)
-        elif (out / CHECKPOINT).exists():
-            console.print("Stopped. Run the same command again to resume from the last checkpoint.")
+        say_how_to_go_on(interrupt, has_checkpoint=(out / CHECKPOINT).exists())
         raise
     facts = run.provenance
     console.print(
@@ -161,6 +158,14 @@ def train(
         soft_wrap=True,
         markup=False,
     )
+
+
+def say_how_to_go_on(interrupt: KeyboardInterrupt, *, has_checkpoint: bool) -> None:
+    """Tell somebody who interrupted a training how it resumes."""
+    if notes := getattr(interrupt, "__notes__", ()):  # a checkpoint was written for the signal
+        console.print(notes[0], markup=False, soft_wrap=True)
+    elif has_checkpoint:
+        console.print("Stopped. Run the same command again to resume from the last checkpoint.")
 
 
 @app.command("predict", rich_help_panel=MODELS)
