@@ -115,6 +115,7 @@ def test_what_is_no_space_is_refused(kind: Any, tables: dict[str, Any], mentions
         ({"random": {"model.core.channels": {"low": 0, "high": 4}}, "trials": 1}, "random: model.core.channels = 0"),
         ({"random": {"schedule.learning_rate": {"low": 1, "high": 11}}, "trials": 1}, "schedule.learning_rate = 11"),
         ({"grid": {"model.core": [{"type": "minimodel", "layers": [2]}]}}, "has no key 'layers'"),
+        ({"grid": {"data.neurons": [5, 9]}}, "grid varies data.neurons: trials would predict different neurons"),
         ({"grid": {"data.folds": [2]}}, "data.folds splits training and validation trials anew"),
         ({}, "got nothing to vary"),
         ({"grid": {"data.batch_size": [8]}, "random": {}}, "got 2 ways to vary"),

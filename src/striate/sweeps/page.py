@@ -117,8 +117,11 @@ def _add_protocol(page: Page, comparison: Comparison, protocol: str) -> None:
         ]
         rows.append(row)
     text = (
-        "Means over seeds. In small font: 95 % intervals from a bootstrap over images"
-        + (" and seeds" if comparison.seeds > 1 else "; with one seed, they say nothing about other seeds")
+        (
+            "Means over seeds. In small font: 95 % intervals from a bootstrap over images and seeds"
+            if comparison.seeds > 1
+            else "In small font: 95 % intervals from a bootstrap over images; with one seed, they say nothing about other seeds"
+        )
         + ". Differences are computed on the same images; where the interval contains 0, the two trials cannot be told apart."
     )
     if tests:
@@ -129,15 +132,16 @@ def _add_protocol(page: Page, comparison: Comparison, protocol: str) -> None:
     figure = trial_scores(group, tier, metric, f"{label} ({tier})", comparison.baseline)
     page.section(
         f"Scores, {protocol_title(protocol)}",
-        "A dot is the mean over seeds, a line its 95 % interval"
-        + (", and a tick below it one seed." if comparison.seeds > 1 else "."),
+        "A dot is the mean over seeds, a line its 95 % interval, and a tick below it one seed."
+        if comparison.seeds > 1
+        else "A dot is the score of a trial, a line its 95 % interval.",
         image(figure, f"Scores of the trials of {protocol_title(protocol)}, from the best to the worst"),
     )
     if keys:
         panels = scores_against_settings(group, keys, tier, metric, f"{label} ({tier})")
         page.section(
             f"Score against each setting, {protocol_title(protocol)}",
-            "A dot is the mean of a trial over seeds, with its 95 % interval; the grey lines join means of trials with the same value.",
+            "A dot is a trial, with its 95 % interval. Grey lines are means of trials with the same value, where there are several.",
             image(panels, f"Score against {', '.join(keys.values())}"),
         )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _PLAN = "sweep.json"
 _RECIPE = "recipe.toml"
+_NEURONS = ("areas", "layers", "unit_ids", "neurons", "neuron_seed")  # settings that decide which neurons are predicted
 _FLAGS = {"grid": "--grid", "random": "--random", "optuna": "--optuna"}
 
 
@@ -130,7 +131,7 @@ class Plan:
         Raises
         ------
         InputError
-            If one is not valid in the recipe; if validation trials would differ; or, for Optuna, if trials would have different
+            If one is not valid in the recipe; if validation trials or neurons would differ; or, for Optuna, if trials would have different
             protocols, which have no common best.
         """
         found = [self.trial(1, settings) for settings in self.space.extremes()]
@@ -139,6 +140,12 @@ class Plan:
                 "data.folds splits training and validation trials anew, so that validation scores of trials are not compared: leave it out "
                 "of a sweep."
             )
+        for key in _NEURONS:
+            if len({getattr(trial.recipe.data, key) for trial in found}) > 1:
+                raise InputError(
+                    f"{self.source} varies data.{key}: trials would predict different neurons, whose scores are not compared. Give it one "
+                    f"value for all ({option('--set', 'overrides')})."
+                )
         protocols = sorted({self._protocol(trial.recipe) for trial in found})
         if self.kind == "optuna" and len(protocols) > 1:
             raise InputError(
