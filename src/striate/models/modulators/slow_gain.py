@@ -91,9 +91,10 @@ class SlowGainSettings(ModulatorSettings):
 class SlowGainModulator(Modulator):
     """Multiplies each neuron's rate by a gain that changes slowly over the session, as arousal and brain state do.
 
-    The gain of neuron n in trial t is ``exp(Σ_l c[n, l] · (w[l] · x(t) + d[l](t)))``, where x(t) are the behaviour of trial t and its exponentially weighted means over the trials before and after it, d is a spline over
-    the session, and c are the neurons' couplings to the L shared gains. Exponents are bounded by ±3. The gain is 1 before training, and for
-    the average context of a session.
+    The gain of neuron n in trial t is ``exp(Σ_l c[n, l] · (w[l] · x(t) + d[l](t)))``, where x(t) are the behaviour
+    of trial t and its exponentially weighted means over the trials before and after it, d is a spline over the session, and c are the
+    neurons' couplings to the L shared gains. Exponents are bounded by ±3. The gain is 1 before training, and for the average context of a
+    session.
 
     Parameters
     ----------
