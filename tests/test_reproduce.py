@@ -1,15 +1,20 @@
 """A published result is computed again, or what is missing for it is named."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import striate
+from striate.errors import InputError
 from striate.recordings import layout, write
-from striate.reproduce import CNN_ALL_MICE, PublishedResult, reproduce
-from tests.fixtures.command import run_in_process
+from striate.reproduce import CNN_ALL_MICE, V1T, PublishedResult, PublishedTraining, reproduce, reproduce_training
+from striate.training import Run
+from tests.fixtures.command import assert_one_sentence, run_in_process
 from tests.fixtures.recordings import small_recording
+from tests.training.small import small_recipe
 
 NEURONS = 12
 
@@ -80,3 +85,46 @@ def test_broken_weights_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["nowhere", "."])
 def test_a_folder_without_the_recording(tmp_path: Path, place: str) -> None:
     assert reproduce(tmp_path / place).missing[0].startswith("recording 21067-10-18")
+
+
+def test_what_v1t_lacks_is_named(tmp_path: Path) -> None:
+    outcome = run_in_process("reproduce", "v1t", "--recordings", tmp_path)
+    assert outcome.status == 3
+    for session in V1T.sessions:
+        assert f"striate fetch sensorium2022 {session}" in outcome.out
+    if not torch.cuda.is_available():
+        assert "a GPU: V1T reads each image as 1,654 tokens" in outcome.out
+    assert_one_sentence(
+        run_in_process("reproduce", "v2t"), "no published result 'v2t' to reproduce: did you mean 'v1t'"
+    )
+    assert_one_sentence(run_in_process("reproduce", "v1t", "--weights", tmp_path), "takes no weights")
+
+
+def test_a_training_is_scored_over_its_recordings_and_not_repeated(tmp_path: Path) -> None:
+    sessions = ("7-1-1", "8-1-1")
+    for seed, session in enumerate(sessions):
+        recording = small_recording(session, seed=seed, training=24, test_images=3, repeats=2)
+        write(recording, tmp_path / f"{layout.archive_stem(session)}.zip")
+    result = PublishedTraining("a test", small_recipe(), sessions, "test", {"single_trial_correlation": 5.0}, "nowhere")
+    outcome = reproduce_training(tmp_path, tmp_path / "run", result, progress=False)
+    assert not outcome.missing
+    assert not outcome.succeeded
+    run = Run.open(tmp_path / "run")
+    each = [score_of(run, tmp_path / f"{layout.archive_stem(session)}.zip") for session in sessions]
+    assert outcome.scores["single_trial_correlation"] == pytest.approx(np.mean(each))
+    before = run.provenance
+    near = replace(result, scores={"single_trial_correlation": outcome.scores["single_trial_correlation"] + 0.004})
+    assert reproduce_training(tmp_path, tmp_path / "run", near, progress=False).succeeded
+    assert Run.open(tmp_path / "run").provenance == before, "a finished run is scored again, and not trained"
+    with pytest.raises(InputError, match="another recipe or of other recordings"):
+        reproduce_training(tmp_path, tmp_path / "run", replace(result, sessions=sessions[:1]), progress=False)
+
+
+def score_of(run: Run, archive: Path) -> float:
+    recording = striate.open(archive)
+    predictions = striate.predict(run, recording, ["test"])
+    found = striate.score(
+        striate.Submission.from_array(recording, predictions.values, protocol=predictions.protocol, tiers=["test"]),
+        recording,
+    )
+    return float(found.tiers["test"].single_trial_correlation.mean)
