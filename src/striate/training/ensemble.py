@@ -174,7 +174,7 @@ class Ensemble(TrainedModel):
         >>> Ensemble.from_runs(["runs/s0", "runs/s1"], "runs/both", combine="mean")
         Traceback (most recent call last):
         ...
-        striate.errors.InputError: There is no combination 'mean': choose rates or pre-activations.
+        striate.errors.InputError: There is no combination 'mean': valid: rates, pre-activations.
         """
         from striate.training.ensemble_members import check_members, ensemble_protocol
 
