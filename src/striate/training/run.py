@@ -165,7 +165,7 @@ class Run(TrainedModel):
         """Description and seed of the recipe."""
         seed = f", seed {self.provenance['seed']}" if "seed" in self.provenance else ""
         folds = "" if self.data.folds is None else f", fold {self.data.fold} of {self.data.folds}"
-        return f"{self.recipe.description or 'its own recipe'}{seed}{folds}"
+        return f"{self.recipe.description.rstrip('.') or 'its own recipe'}{seed}{folds}"
 
     @property
     def trained_on_validation(self) -> str | None:
