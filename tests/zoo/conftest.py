@@ -40,7 +40,7 @@ def other(place: Path) -> Recording:
 def results(place: Path, mouse: Recording) -> ZooResults:
     recipes = [str(place / "tiny.toml"), str(place / "tiny-behavior.toml")]
     return run_zoo(
-        [mouse], place / "out", recipes=recipes, seeds=2, test=True, overrides=ONE_EPOCH, executor=InProcess(),
+        [mouse], place / "out", recipes=recipes, seeds=2, test=True, ensembles=True, overrides=ONE_EPOCH, executor=InProcess(),
         progress=False,
     )  # fmt: skip
 

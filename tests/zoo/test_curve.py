@@ -92,7 +92,15 @@ def test_a_core_of_the_same_recording_is_refused(
 
 
 @pytest.mark.slow
-def test_the_command(place: Path, mouse: Recording, other: Recording, curve: ZooResults, tmp_path: Path) -> None:
+def test_the_command(
+    place: Path,
+    mouse: Recording,
+    other: Recording,
+    curve: ZooResults,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("striate.sweeps.jobs.LocalExecutor", lambda parallel: InProcess())
     archive, out = mouse.source, tmp_path / "out"
     options = ["--out", out, "--seeds", "1", "--set", "schedule.max_epochs=2", "--set", "schedule.patience=1"]
     done = run_in_process("zoo", archive, "--recipes", place / "tiny.toml", *options)
@@ -101,7 +109,7 @@ def test_the_command(place: Path, mouse: Recording, other: Recording, curve: Zoo
     core = place / "curve" / "runs" / "tiny-core-seed0"
     done = run_in_process("zoo", archive, "--curve", place / "tiny.toml", "--images", "10", "--core", core, *options)
     assert done.status == 0, done.err
-    assert "fine-tuned core" in done.out
+    assert "Low-data curve: tiny" in done.out
     both = ZooResults.read(out)
     assert [model.recipe for model in both.models] == ["tiny"]
     assert len(both.curves) == 1

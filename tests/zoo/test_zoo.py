@@ -52,9 +52,9 @@ def test_recipes_that_are_named_must_fit(place: Path) -> None:
 
 
 def test_protocols_are_apart_and_models_sorted_by_validation(results: ZooResults) -> None:
-    assert {name: [model.recipe for model in models] for name, models in results.protocols.items()} == {
-        "image": ["tiny"],
-        "image + behaviour": ["tiny-behavior"],
+    assert {name: sorted(model.recipe for model in models) for name, models in results.protocols.items()} == {
+        "image": ["tiny", "tiny × 2"],
+        "image + behaviour": ["tiny-behavior", "tiny-behavior × 2"],
     }
     first = results.models[0]
     worse = first.model_copy(
@@ -69,11 +69,11 @@ def test_protocols_are_apart_and_models_sorted_by_validation(results: ZooResults
         }
     )
     models = results.model_copy(update={"models": (worse, *results.models)}).protocols["image"]
-    assert [model.recipe for model in models] == ["tiny", "worse"]
+    assert [model.recipe for model in models][-1] == "worse"
 
 
 def test_scores_are_those_of_the_runs(results: ZooResults, place: Path, mouse: Recording) -> None:
-    model = results.protocols["image"][0]
+    model = results.models[0]
     means = []
     for seed in range(2):
         predictions = striate.predict(place / "out" / "runs" / f"tiny-seed{seed}", mouse, "test")
@@ -91,6 +91,16 @@ def test_scores_are_those_of_the_runs(results: ZooResults, place: Path, mouse: R
     assert model.parameters == sum(each.numel() for each in encoder.parameters())
     assert model.seconds > 0
     assert model.memory_mib > 0
+
+
+def test_seeds_are_scored_as_an_ensemble(results: ZooResults, place: Path, mouse: Recording) -> None:
+    single, ensemble = results.models[:2]
+    assert (ensemble.members, ensemble.parameters) == (2, 2 * single.parameters)
+    predictions = striate.predict(place / "out" / "ensembles" / "tiny", mouse, "test")
+    card = score(striate.Submission.from_predictions(predictions), Truth.from_recording(mouse, "test"), bootstrap=0)
+    mean = card.tiers["test"].correlation_to_average.mean
+    assert ensemble.scores["test"]["correlation_to_average"].mean == pytest.approx(mean, abs=1e-6)
+    assert "ensemble of the seeds" in zoo_markdown([results])
 
 
 def test_ceilings_are_fractions_of_models_of_the_image(results: ZooResults) -> None:
@@ -124,7 +134,7 @@ def test_the_oracle_of_a_simulation_is_that_of_the_protocol(results: ZooResults)
 def test_what_is_written_is_read_again(results: ZooResults, place: Path) -> None:
     assert ZooResults.read(place / "out") == results
     table = pd.read_parquet(place / "out" / "table.parquet")
-    assert set(table["recipe"]) == {"tiny", "tiny-behavior"}
+    assert set(table["recipe"]) == {"tiny", "tiny × 2", "tiny-behavior", "tiny-behavior × 2"}
     assert table["fingerprints"].iloc[0].tolist() == [results.recordings[0].fingerprint]
     page = (place / "out" / "zoo.html").read_text()
     assert "Protocol image + behaviour" in page

@@ -39,6 +39,9 @@ def zoo(
     test: Annotated[
         bool, typer.Option("--test", help="Score the test tiers, too, where their responses are known.")
     ] = False,
+    ensembles: Annotated[
+        bool, typer.Option("--ensembles", help="Score the seeds of each recipe as an ensemble, too.")
+    ] = False,
     truth: Annotated[
         list[Path] | None,
         typer.Option(
@@ -107,9 +110,9 @@ def zoo(
     sizes = _numbers(images)
     if curve is None and (core is not None or core_from):
         raise InputError("--core and --core-from belong to a low-data curve: add --curve RECIPE, or leave them out.")
-    if curve is not None and (recipes is not None or truth):
+    if curve is not None and (recipes is not None or truth or ensembles):
         raise InputError(
-            "--recipes and --truth belong to the table, not to a low-data curve: leave them out, or --curve."
+            "--recipes, --truth and --ensembles belong to the table, not to a low-data curve: leave them out, or --curve."
         )
     recordings = [striate.open(archive) for archive in locate_all(archives)]
     if curve is not None:
@@ -139,6 +142,7 @@ def zoo(
             seeds=seeds,
             parallel=jobs,
             test=test,
+            ensembles=ensembles,
             truths=[SimulatedTruth.read(path) for path in truth or ()],
             overrides=settings,
             title=title,

@@ -20,7 +20,7 @@ from striate.registry import metrics as registry
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
-    from striate.training import Run
+    from striate.training import Run, TrainedModel
 
 SCORES = "scores.parquet"
 FACTS = "facts.json"
@@ -146,14 +146,28 @@ def score_run(
     >>> scores = score_run(Run.open("runs/cnn"), [recording])  # doctest: +SKIP
     >>> scores.estimate("validation", "single_trial_correlation").interval  # doctest: +SKIP
     """
+    table = score_table(run, recordings, test=test, metrics=metrics, resamples=resamples, device=device)
+    return RunScores(table, run_facts(run))
+
+
+def score_table(
+    model: TrainedModel,
+    recordings: Iterable[Recording],
+    *,
+    test: bool = False,
+    metrics: Sequence[str] = (),
+    resamples: int = DEFAULT_RESAMPLES,
+    device: str = "auto",
+) -> pd.DataFrame:
+    """Return the table of `RunScores` of a finished run or ensemble; arguments as those of `score_run`."""
     from striate.metrics import estimate_metrics
     from striate.submissions import Truth
     from striate.training import predict
 
-    run.require_finished()
-    if (reason := run.trained_on_validation) is not None:
+    model.require_finished()
+    if (reason := model.trained_on_validation) is not None:
         raise InputError(
-            f"The validation score of {run.folder} would not count, because {reason}: leave data.folds out."
+            f"The validation score of {model.folder} would not count, because {reason}: leave data.folds out."
         )
     rows = []
     opened = list(recordings)
@@ -161,7 +175,7 @@ def score_run(
         names = metric_names(recording, metrics)
         for tier in scored_tiers(recording, test=test):
             truth = Truth.from_recording(recording, tier)
-            predictions = predict(run, recording, tier, device=device)
+            predictions = predict(model, recording, tier, device=device)
             kept = pd.Index(truth.unit_ids).get_indexer(pd.Index(predictions.unit_ids))  # recipes may select neurons
             estimates = estimate_metrics(
                 names,
@@ -188,7 +202,7 @@ def score_run(
                         "samples": found.bootstrap.samples if defined and found.bootstrap else np.empty(0),
                     }
                 )
-    return RunScores(pd.DataFrame(rows, columns=list(_COLUMNS)), run_facts(run))
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 def run_facts(run: Run) -> dict[str, Any]:

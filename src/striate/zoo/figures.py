@@ -54,7 +54,7 @@ def score_against_cost(models: Sequence[MeasuredModel], tier: str, metric: str) 
 def low_data_curve(curve: LowDataCurve) -> Figure:
     """Draw the scores of one recipe against the number of training images, with their intervals."""
     with use_plot_style():
-        figure = Figure(figsize=(5.4, 3.2))
+        figure = Figure(figsize=(6.4, 3.2))
         panel = figure.subplots()
         starts = curve_starts(curve)
         sizes = list(dict.fromkeys(point.images for point in curve.points))
@@ -73,7 +73,7 @@ def low_data_curve(curve: LowDataCurve) -> Figure:
         panel.set_xlabel("training images of each recording")
         panel.set_ylabel(f"{metric_label(curve.metric)}, {curve.tier}")
         panel.grid(axis="y", color=GREY, alpha=0.2, lw=0.6)
-        panel.legend(loc="lower right")
+        panel.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
         panel.set_title(f"{curve.recipe}, protocol {curve.protocol}")
         return figure
 
@@ -89,5 +89,7 @@ def _log_axis(panel: Axes, values: Sequence[float]) -> None:
     ticks = [step * 10.0**power for power in powers for step in (1, 2, 5) if low <= step * 10.0**power <= high]
     if len(ticks) > _TICKS:
         ticks = [tick for tick in ticks if np.isclose(np.log10(tick) % 1, 0)]
+    if len(ticks) < 2:  # all values are close together
+        ticks = sorted({float(f"{min(values):.2g}"), float(f"{max(values):.2g}")})
     panel.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
     panel.set_xlim(low, high)

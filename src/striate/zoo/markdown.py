@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from striate.zoo.results import LowDataCurve, ZooResults
 from striate.zoo.tables import (
-    ABOUT_INTERVALS,
     Table,
     about_curve,
-    about_fractions,
+    about_scores,
     cost_table,
     curve_table,
     recording_table,
@@ -71,7 +70,7 @@ def _parts(results: ZooResults, level: int, figures: Mapping[str, str]) -> list[
     ]
     for protocol, models in results.protocols.items():
         parts += [f"{below} Protocol: {protocol}", _table(score_table(results, models), code=0)]
-        parts.append(" ".join(filter(None, (ABOUT_INTERVALS, about_fractions(results, models)))))
+        parts.append(about_scores(results, models))
         parts.append(_table(cost_table(models), code=0))
         parts.append(_figure(figures, _slug(protocol), "Scores against multiply-adds and training time"))
     for curve in results.curves:

@@ -13,12 +13,15 @@ from striate._internal.atomic_write import as_path
 from striate.errors import InputError, StriateError, listed, validate_count
 from striate.models import Encoder
 from striate.models.cost import multiply_adds
-from striate.sweeps import Job, JobResult, run_jobs
+from striate.sweeps import Job, JobResult, RunScores, run_jobs
 from striate.sweeps.executors import worker_environment
-from striate.sweeps.scores import scored_tiers
+from striate.sweeps.scores import score_table, scored_tiers
+from striate.training import Ensemble
 from striate.zoo.fitting import fitting_recipes
 from striate.zoo.references import references
-from striate.zoo.results import RESULTS, MeasuredModel, MeasuredRecording, ZooResults, summarise
+from striate.zoo.results import RESULTS, MeasuredModel, MeasuredRecording, ZooResults, ZooScore, summarise
+
+ENSEMBLES = "ensembles"  # folder in that of the results
 
 if TYPE_CHECKING:
     from striate.recordings import Recording
@@ -36,6 +39,7 @@ def run_zoo(
     seeds: int = 3,
     parallel: int = 1,
     test: bool = False,
+    ensembles: bool = False,
     truths: Sequence[SimulatedTruth] = (),
     overrides: Overrides | None = None,
     title: str | None = None,
@@ -62,6 +66,8 @@ def run_zoo(
         Number of trainings at a time.
     test
         Whether to score the test tiers, too, where their responses are known.
+    ensembles
+        Whether to score the seeds of each recipe as an ensemble, too (the mean of their rates).
     truths
         Ground truths of simulated recordings, for scores as fractions of the oracle.
     overrides
@@ -106,6 +112,8 @@ def run_zoo(
         finished = [each for each in ended if each.status == "finished"]
         if finished:
             models.append(_measured(name, recipe, finished, opened))
+        if ensembles and len(finished) > 1:
+            models.append(_ensemble(models[-1], finished, opened, place / ENSEMBLES / name, test=test, device=device))
         if len(finished) < len(ended):
             failed = next(each for each in ended if each.status != "finished")
             left_out[name] = f"{len(ended) - len(finished)} of {len(ended)} trainings failed: {failed.reason}"
@@ -148,6 +156,34 @@ def _measured(
             }
             for tier in scores[0].tiers
         },
+    )
+
+
+def _ensemble(
+    single: MeasuredModel,
+    finished: Sequence[JobResult],
+    recordings: Sequence[Recording],
+    folder: Path,
+    *,
+    test: bool,
+    device: str,
+) -> MeasuredModel:
+    """Score the runs of a recipe as one ensemble, whose interval is from resamples of the images alone."""
+    ensemble = Ensemble.from_runs([each.run() for each in finished], folder, overwrite=True)
+    scores = RunScores(score_table(ensemble, recordings, test=test, device=device), {})
+    count = len(finished)
+    return single.model_copy(
+        update={
+            "recipe": f"{single.recipe} × {count}",
+            "members": count,
+            "parameters": single.parameters * count,
+            "multiply_adds": None if single.multiply_adds is None else single.multiply_adds * count,
+            "seconds": single.seconds * count,
+            "scores": {
+                tier: {metric: ZooScore.of(scores.estimate(tier, metric)) for metric in scores.metrics}
+                for tier in scores.tiers
+            },
+        }
     )
 
 

@@ -11,10 +11,9 @@ from striate.report.html_helpers import Page, facts, image, table
 from striate.zoo.figures import low_data_curve, score_against_cost
 from striate.zoo.results import ZooResults
 from striate.zoo.tables import (
-    ABOUT_INTERVALS,
     Table,
     about_curve,
-    about_fractions,
+    about_scores,
     cost_table,
     curve_table,
     recording_table,
@@ -46,7 +45,7 @@ def _render(results: ZooResults) -> str:
     for protocol, models in results.protocols.items():
         page.section(
             protocol_title(protocol).capitalize(),
-            " ".join(filter(None, (ABOUT_INTERVALS, about_fractions(results, models)))),
+            about_scores(results, models),
             _html(score_table(results, models), best=0),
             _html(cost_table(models)),
             image(

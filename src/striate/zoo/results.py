@@ -101,6 +101,9 @@ class MeasuredModel(_Strict):
         Time of a training, and peak memory of its process in MiB; means over seeds.
     scores
         Tier → metric → score.
+    members
+        Number of runs that predict together; 1 for single models. Parameters, multiply-adds and seconds are those of all
+        members.
     """
 
     recipe: _Name
@@ -113,6 +116,7 @@ class MeasuredModel(_Strict):
     seconds: float
     memory_mib: float
     scores: dict[_Name, dict[_Name, ZooScore]]
+    members: Annotated[int, Field(ge=1)] = 1
 
 
 class CurvePoint(_Strict):
@@ -277,6 +281,7 @@ class ZooResults(_Strict):
                             "metric": metric,
                             **score.model_dump(),
                             "seeds": len(model.seeds),
+                            "members": model.members,
                             **references.model_dump(),
                             "fraction": None if fraction is None else fraction[0],
                             "fraction_of": None if fraction is None else fraction[1],

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from striate.metrics.registered import metric_label
 from striate.zoo.results import STARTS, LowDataCurve, MeasuredModel, Start, ZooResults
 
-ABOUT_INTERVALS = (
+_ABOUT_SCORES = (
     "Each score is the mean over recordings, neurons and seeds, with its 95 % interval from resamples of the images and of the seeds. "
     "Models are sorted by the validation trials, on which all choices are made."
 )
+_ABOUT_ENSEMBLES = "A row with × is the ensemble of the seeds of a recipe, with the cost of all of them."
 _FRACTIONS = {
     "oracle": "Percentages are of the oracle: the score of the true expected responses of the simulation, given the inputs of the protocol.",
     "ceiling": "Percentages are of the noise ceiling, the highest score expected of a model that sees the image alone.",
@@ -90,8 +91,13 @@ def short_table(results: ZooResults, models: Sequence[MeasuredModel]) -> Table:
     return Table(header, tuple(rows))
 
 
-def about_fractions(results: ZooResults, models: Sequence[MeasuredModel]) -> str:
-    """Return what the percentages in the table of a protocol are of; empty if it has none."""
+def about_scores(results: ZooResults, models: Sequence[MeasuredModel]) -> str:
+    """Return a paragraph about the table of a protocol: intervals, order, ensembles and percentages."""
+    ensembles = _ABOUT_ENSEMBLES if any(model.members > 1 for model in models) else ""
+    return " ".join(filter(None, (_ABOUT_SCORES, ensembles, _about_fractions(results, models))))
+
+
+def _about_fractions(results: ZooResults, models: Sequence[MeasuredModel]) -> str:
     found = {
         fraction[1]
         for model in models
