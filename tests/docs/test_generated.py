@@ -58,4 +58,5 @@ def test_every_figure_is_shown_small_and_made_by_a_script() -> None:
     for figure in figures:
         assert figure.stat().st_size < 200_000, figure
         assert f"figures/{figure.name}" in pages, figure
-        assert figure.stem in scripts, figure
+        if not figure.stem.startswith("zoo-"):  # named after results by figures/zoo.py
+            assert figure.stem in scripts, figure

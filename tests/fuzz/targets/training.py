@@ -69,6 +69,29 @@ def _run_inputs_seed() -> list[bytes]:
     return [bytes_of(RunInputs(recordings={"7-1-1": one}).write, "inputs.json")]
 
 
+def _session_scores(path: Path) -> None:
+    from striate.training.session_scores import SessionScores
+
+    SessionScores.read(path)
+
+
+def _session_scores_seed() -> list[bytes]:
+    from striate.training.session_scores import MetricSummary, SessionScores, TierSummary
+
+    tier = TierSummary(trials=9, images=3, metrics={"feve": MetricSummary(mean=0.3, low=0.2, high=0.4)})
+    return [bytes_of(SessionScores(sessions={"7-1-1": {"test": tier}}).write, "scores.json")]
+
+
+def _zoo_results(path: Path) -> None:
+    from striate.zoo import ZooResults, zoo_markdown
+
+    zoo_markdown([ZooResults.read(path)])
+
+
+def _zoo_results_seed() -> list[bytes]:
+    return [(Path(__file__).parents[3] / "docs" / "zoo" / "simulated.json").read_bytes()]
+
+
 def _recipe_of_a_run(path: Path) -> None:
     from striate.training import Run
 
@@ -103,6 +126,8 @@ TARGETS: dict[str, Target] = {
         lambda: [b'{"status": "finished", "recordings": [{"session": "7-1-1", "fingerprint": "ab"}], "seed": 1}'],
     ),
     "run-inputs": Target(_run_inputs, "inputs.json", _run_inputs_seed),
+    "session-scores": Target(_session_scores, "scores.json", _session_scores_seed),
+    "zoo-results": Target(_zoo_results, "results.json", _zoo_results_seed),
     "history": Target(_history, "history.parquet", _histories),
     "recipe-of-a-run": Target(_recipe_of_a_run, "recipe.toml", _recipes),
 }
