@@ -21,6 +21,7 @@ from striate.data.config import OF_BENCHMARK
 from striate.data.subsets import select_training_rows
 from striate.errors import InputError, option
 from striate.recordings import Recording
+from striate.registry import Settings
 from striate.training import run_folder as files
 from striate.training.distillation import Distillation
 from striate.training.environment import folder_name, shareable_command, shareable_platform
@@ -43,7 +44,17 @@ def without_folders(recipe: Recipe) -> Recipe:
         names = {key: getattr(distillation, key) for key in ("teacher", "images")}
         names = {key: None if path is None else folder_name(Path(path)) for key, path in names.items()}
         distillation = distillation.model_copy(update=names)
-    return recipe.model_copy(update={"plugins": plugins, "loss": loss, "distillation": distillation})
+    model = model_without_folders(recipe.model)
+    return recipe.model_copy(update={"plugins": plugins, "loss": loss, "distillation": distillation, "model": model})
+
+
+def model_without_folders(settings: Settings) -> Settings:
+    """Return the settings of a model with the name of the file that its core starts from instead of its path."""
+    core = getattr(settings, "core", None)
+    weights = getattr(core, "weights", None)
+    if not isinstance(core, Settings) or not isinstance(weights, str) or not weights:
+        return settings
+    return settings.model_copy(update={"core": core.model_copy(update={"weights": Path(weights).name})})
 
 
 def with_image_size(recipe: Recipe, size: tuple[int, int]) -> Recipe:

@@ -36,6 +36,7 @@ from striate.training.progress import progress_display
 from striate.training.provenance import (
     check_same_run,
     collect_provenance,
+    model_without_folders,
     now,
     record_attempt,
     with_image_size,
@@ -160,20 +161,23 @@ def train(
         data = loaders(opened, validated.data, tiers=("train", "validation"), seed=seed, device=target)
         weights = load_neuron_weights(neuron_weights or validated.loss.neuron_weights, data)
         distillation = Distillation.from_settings(validated.distillation, teacher, data, seed=seed, device=target)
-        validated = with_image_size(without_folders(validated), data.input_shape[1:])
+        built = with_image_size(validated, data.input_shape[1:])
+        validated = without_folders(built)
         provenance = collect_provenance(
             validated, opened, seed, core=frozen_core, module=encoder, weights=weights, distillation=distillation
         )
         if not overwrite:
             check_same_run(folder, validated, provenance)
         model_inputs = _model_inputs(validated, data)
-        trained = _encoder(validated, data, model_inputs, seed, frozen_core) if encoder is None else encoder
+        trained = _encoder(built, data, model_inputs, seed, frozen_core) if encoder is None else encoder
         inputs = RunInputs.from_loaders(data)
         if isinstance(trained, Encoder):
             trained.image_ranges = {s: one.standardisation.image_range for s, one in data.items()}
         checkpoint = folder / files.CHECKPOINT
         if overwrite or not checkpoint.exists():
             provenance["start"] = initialise(trained, data, validated.initialisation, seed)
+        if isinstance(trained, Encoder):  # which has read the file
+            trained.settings = cast("EncoderSettings", model_without_folders(trained.settings))
         check_model(trained, validated.loss, data, target)
         if distillation is not None:
             distillation.set_targets()  # after the initialisation, which follows the measured responses

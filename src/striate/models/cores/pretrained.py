@@ -153,7 +153,7 @@ class PretrainedCore(Core):
             return {}
         load_weights(self.backbone, self.settings.weights)
         digest = hashlib.sha256(expand_path(self.settings.weights).read_bytes()).hexdigest()
-        return {"weights": self.settings.weights, "sha256": digest}
+        return {"weights": expand_path(self.settings.weights).name, "sha256": digest}
 
     def forward(self, images: Tensor, behavior: Tensor | None = None, pupil_center: Tensor | None = None) -> Tensor:
         """Compute the feature maps, (B, channels, H, W), from standardised images, (B, C, height, width)."""
