@@ -1,4 +1,4 @@
-"""A training with augmentations: they have an effect, and a run that was killed goes on with the same images."""
+"""A training with augmentations: they have an effect, and a run that was killed goes on with the same batches."""
 
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from tests.training.small import TABLES
 from striate.training import Callback, Run, load_recipe, train
 from striate.training.trainer import Trainer
 
+CHOSEN = ["cutmix", "translate", "gaussian_noise"]
 AUGMENTED = {
     **TABLES,
-    "data": {**TABLES["data"], "augmentations": [{"type": "translate", "pixels": 2}, {"type": "gaussian_noise"}]},
+    "data": {**TABLES["data"], "augmentations": [{"type": each} for each in CHOSEN]},
 }
 
 
@@ -39,6 +40,6 @@ def test_augmentations_change_a_run_and_survive_a_kill(tmp_path: Path) -> None:
     resumed = train(recipe, recording, tmp_path / "killed", progress=False, seed=1)
     assert losses(resumed) == losses(whole)
     assert len(losses(whole)) == 3
-    assert [each.type for each in resumed.recipe.data.augmentations] == ["translate", "gaussian_noise"]
+    assert [each.type for each in resumed.recipe.data.augmentations] == CHOSEN
     plain = train(load_recipe(TABLES), recording, tmp_path / "plain", progress=False, seed=1)
     assert losses(plain)[0] != losses(whole)[0]

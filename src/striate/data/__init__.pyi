@@ -1,4 +1,5 @@
 from .augmentations import Augmentation as Augmentation
+from .augmentations import BatchAugmentation as BatchAugmentation
 from .batch import Batch as Batch
 from .config import DataSettings as DataSettings
 from .context import Context as Context

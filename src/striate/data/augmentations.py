@@ -1,20 +1,23 @@
-"""Augmentations: random changes of the images of training batches.
+"""Augmentations: random changes of training batches.
 
 An augmentation is a class that is built from its settings and the shape of the images, ``(settings, (channels, height,
 width))``. It is called with standardised images, (B, C, height, width), and a random generator of PyTorch on the CPU, and returns
-images of the same shape. The generator is seeded by the seed of the training, the session, the epoch and the number of the
-batch, so that a run that was interrupted goes on with the same images. Register your own by
-``@striate.registry.augmentations.register("name", settings=...)``.
+images of the same shape. One that changes more than the images derives from `BatchAugmentation`, and gets the whole batch. The
+generator is seeded by the seed of the training, the session, the epoch and the number of the batch, so that a run that was
+interrupted goes on with the same batches. Register your own by ``@striate.registry.augmentations.register("name", settings=...)``.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 
+from striate.data.batch import Batch
 from striate.errors import InputError, describe_type
 from striate.registry import Settings, augmentations
 
@@ -29,6 +32,38 @@ class Augmentation(Protocol):
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return changed images, (B, C, height, width)."""
+
+
+class BatchAugmentation(ABC):
+    """Base class of augmentations that change more than the images: responses, behaviour and eye position, too.
+
+    Examples
+    --------
+    >>> class Shuffle(BatchAugmentation):
+    ...     def apply_batch(self, batch, generator):
+    ...         return batch.take(torch.randperm(len(batch), generator=generator))
+    >>> batch = Batch("mouse", "train", torch.arange(4), torch.zeros(4, 1, 36, 64), torch.ones(4, 10))
+    >>> Shuffle().apply_batch(batch, torch.Generator().manual_seed(0))
+    <Batch mouse train: images (4, 1, 36, 64), responses (4, 10)>
+    """
+
+    @abstractmethod
+    def apply_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Return a changed batch.
+
+        Parameters
+        ----------
+        batch
+            Standardised trials. The images are without planes of behaviour, which follow from the behaviour that is returned. Its
+            tensors must not be changed in place.
+        generator
+            Random generator on the CPU, the only source of random numbers.
+
+        Returns
+        -------
+        Batch
+            As many trials, with tensors of the same shapes and types.
+        """
 
 
 class TranslateSettings(Settings):
@@ -115,19 +150,20 @@ class Augmentations:
     settings
         Settings of each augmentation.
     input_shape
-        Channels, height and width of the images.
+        Channels, height and width of the images, without planes of behaviour.
 
     Examples
     --------
     >>> augment = Augmentations([GaussianNoiseSettings(std=0.1)], (1, 36, 64))
-    >>> augment(torch.zeros(8, 1, 36, 64), seed=1).shape
-    torch.Size([8, 1, 36, 64])
+    >>> augment(Batch("mouse", "train", torch.arange(8), torch.zeros(8, 1, 36, 64)), seed=1)
+    <Batch mouse train: images (8, 1, 36, 64)>
     """
 
     def __init__(self, settings: Iterable[Settings], input_shape: tuple[int, int, int]) -> None:
+        self._channels = input_shape[0]
         self._each = [(each.type, augmentations.build(each, input_shape)) for each in settings]
         for name, augment in self._each:
-            if isinstance(augment, type) or not callable(augment):
+            if isinstance(augment, type) or not (callable(augment) or isinstance(augment, BatchAugmentation)):
                 raise InputError(
                     f"The augmentation {name!r} was built as {describe_type(augment)}, which cannot be called: register a class with a "
                     "method __call__(images, generator), which is built from its settings and the shape of the images."
@@ -136,21 +172,51 @@ class Augmentations:
     def __bool__(self) -> bool:
         return bool(self._each)
 
-    def __call__(self, images: Tensor, seed: int) -> Tensor:
-        """Return augmented images, (B, C, height, width).
+    def __call__(self, batch: Batch, seed: int) -> Batch:
+        """Return the augmented batch.
 
         Raises
         ------
         InputError
-            If an augmentation returns something else than images of the same shape and type.
+            If an augmentation returns something else than images, or a batch, of the same shapes and types.
         """
         generator = torch.Generator().manual_seed(seed)
+        planes = batch.images[:, self._channels :]
+        changed = replace(batch, images=batch.images[:, : self._channels])
         for name, augment in self._each:
-            changed = augment(images, generator)
-            if not isinstance(changed, torch.Tensor) or changed.shape != images.shape or changed.dtype != images.dtype:
-                raise InputError(
-                    f"The augmentation {name!r} returned {describe_type(changed)}; images of shape {tuple(images.shape)} and type "
-                    f"{images.dtype} are expected."
-                )
-            images = changed
-        return images
+            if isinstance(augment, BatchAugmentation):
+                changed = _valid_batch(augment.apply_batch(changed, generator), changed, name)
+            else:
+                images = _valid_images(augment(changed.images, generator), changed.images, name)
+                changed = replace(changed, images=images)
+        if not planes.shape[1]:
+            return changed
+        if changed.behavior is not None and changed.behavior is not batch.behavior:
+            planes = changed.behavior[:, :, None, None].expand_as(planes)
+        return replace(changed, images=torch.cat([changed.images, planes], dim=1))
+
+
+def _valid_images(given: object, images: Tensor, name: str) -> Tensor:
+    if not isinstance(given, torch.Tensor) or given.shape != images.shape or given.dtype != images.dtype:
+        raise InputError(
+            f"The augmentation {name!r} returned {describe_type(given)}; images of shape {tuple(images.shape)} and type "
+            f"{images.dtype} are expected."
+        )
+    return given
+
+
+def _valid_batch(given: object, batch: Batch, name: str) -> Batch:
+    if not isinstance(given, Batch):
+        raise InputError(f"The augmentation {name!r} returned {describe_type(given)}; a batch is expected.")
+    for field in ("rows", "images", "responses", "behavior", "pupil_center"):
+        before, after = getattr(batch, field), getattr(given, field)
+        if _form(before) != _form(after):
+            raise InputError(
+                f"The augmentation {name!r} returned a batch with {describe_type(after)} as {field}; {describe_type(before)} is expected."
+            )
+    return given
+
+
+def _form(value: object) -> object:
+    """Return shape and type of a tensor, or the class of anything else."""
+    return (value.shape, value.dtype) if isinstance(value, torch.Tensor) else type(value)

@@ -39,6 +39,8 @@ class Batch:
         Standardised eye position; None if it is not an input.
     context : Context, or None
         What is known of the trials from their neighbours in the session; None if the settings do not ask for it.
+    image_shift : (B, 2) float32, or None
+        How far each image was moved to the right and downwards, in its pixels, if the readout is to be shifted along; None if it is not.
     neurons : (M,) int64, or None
         Indices of the neurons that a model predicts; None for all. Responses are those of all neurons.
 
@@ -61,6 +63,7 @@ class Batch:
     pupil_center: Tensor | None = None
     neurons: Tensor | None = None
     context: Context | None = None
+    image_shift: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
@@ -121,9 +124,9 @@ class Batch:
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Batch:
         """Return the batch with a function of each tensor whose first axis are the trials."""
-        responses, behavior, pupil_center = (
+        responses, behavior, pupil_center, image_shift = (
             None if tensor is None else function(tensor)
-            for tensor in (self.responses, self.behavior, self.pupil_center)
+            for tensor in (self.responses, self.behavior, self.pupil_center, self.image_shift)
         )
         return replace(
             self,
@@ -133,4 +136,5 @@ class Batch:
             behavior=behavior,
             pupil_center=pupil_center,
             context=None if self.context is None else self.context.map(function),
+            image_shift=image_shift,
         )

@@ -107,7 +107,7 @@ class DataSettings(BaseModel):
     fold_seed
         Seed of the random choice of the parts.
     augmentations
-        Random changes of the images of training batches, one after the other; a table ``[[data.augmentations]]`` for each.
+        Random changes of training batches, one after the other; a table ``[[data.augmentations]]`` for each.
     batch_size
         Number of trials in a batch; the last batch of a tier may be smaller (2022: ``batch_size``).
     cache_gib

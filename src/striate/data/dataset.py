@@ -154,15 +154,13 @@ class TrialLoader(DataLoader[Batch]):
         return self._augmented() if self._augmentations else self._batches()
 
     def _augmented(self) -> Iterator[Batch]:
-        """Augment the images of each batch in this process, so that they do not depend on the number of workers."""
+        """Augment each batch in this process, so that it does not depend on the number of workers."""
         assert self._augmentations is not None
-        channels, pass_seed = self.dataset.image_channels, self.sampler.pass_seed()
+        pass_seed = self.sampler.pass_seed()
         for number, batch in enumerate(self._batches()):
             seed = np.random.SeedSequence([*pass_seed, number]).generate_state(1, np.uint64)
-            images = self._augmentations(batch.images[:, :channels], int(seed[0] >> 1))
-            if batch.images.shape[1] > channels:
-                images = torch.cat([images, batch.images[:, channels:]], dim=1)
-            yield replace(batch, images=images.pin_memory() if self.pin_memory else images)
+            augmented = self._augmentations(batch, int(seed[0] >> 1))
+            yield augmented.pin_memory() if self.pin_memory else augmented
 
     def _batches(self) -> Iterator[Batch]:
         size = self.dataset.uncached_bytes

@@ -1,13 +1,15 @@
 """Conformance suite for augmentations."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor
 
-from striate.data.augmentations import Augmentation
+from striate.data import Batch
+from striate.data.augmentations import Augmentation, BatchAugmentation
 from striate.registry import augmentations
 from striate.testing.settings_changes import assert_every_setting_has_an_effect
 
@@ -39,19 +41,40 @@ class AugmentationTests:
     other_values: ClassVar[Mapping[str, Any]] = {}
     without_effect: ClassVar[frozenset[str]] = frozenset()
 
-    def build(self, settings: Any = None, shape: tuple[int, int, int] | None = None) -> Augmentation:
+    def build(
+        self, settings: Any = None, shape: tuple[int, int, int] | None = None
+    ) -> Augmentation | BatchAugmentation:
         """Build the augmentation."""
         chosen = augmentations.settings(self.settings) if settings is None else settings
-        augmentation: Augmentation = augmentations.build(chosen, shape or self.image_shape)
+        augmentation: Augmentation | BatchAugmentation = augmentations.build(chosen, shape or self.image_shape)
         return augmentation
 
     def images(self, number: int = 6, shape: tuple[int, int, int] | None = None) -> Tensor:
         """Return random standardised images, the same each time."""
         return torch.randn(number, *(shape or self.image_shape), generator=torch.Generator().manual_seed(1))
 
-    def augmented(self, images: Tensor, seed: int = 0, augmentation: Augmentation | None = None) -> Tensor:
-        """Augment images with a generator of a given seed."""
-        return (augmentation or self.build())(images, torch.Generator().manual_seed(seed))
+    def batch(self, images: Tensor) -> Batch:
+        """Return a batch with these images, and responses, behaviour and eye position at random, the same each time."""
+        generator, number = torch.Generator().manual_seed(2), len(images)
+        behavior, pupil_center = (torch.randn(number, size, generator=generator) for size in (3, 2))
+        responses = torch.rand(number, 5, generator=generator)
+        batch = Batch("mouse", "train", torch.arange(number), images, responses, behavior, pupil_center)
+        return batch.to(images.device)
+
+    def augmented(
+        self, images: Tensor, seed: int = 0, augmentation: Augmentation | BatchAugmentation | None = None
+    ) -> Tensor:
+        """Augment images, or a batch with them, with a generator of a given seed, and return the images."""
+        return self.augmented_batch(self.batch(images), seed, augmentation).images
+
+    def augmented_batch(
+        self, batch: Batch, seed: int = 0, augmentation: Augmentation | BatchAugmentation | None = None
+    ) -> Batch:
+        """Augment a batch with a generator of a given seed."""
+        augmentation, generator = augmentation or self.build(), torch.Generator().manual_seed(seed)
+        if isinstance(augmentation, BatchAugmentation):
+            return augmentation.apply_batch(batch, generator)
+        return replace(batch, images=augmentation(batch.images, generator))
 
     def test_images_keep_their_shape_and_type(self) -> None:
         """Augmented images have the shape and the type of the images and are finite, for images of several shapes."""
@@ -82,23 +105,36 @@ class AugmentationTests:
         assert torch.equal(self.augmented(images, augmentation=augmentation), once)
         assert torch.equal(self.augmented(images), once)
 
+    def test_batches_keep_their_form(self) -> None:
+        """An augmentation of whole batches returns as many trials, with finite tensors of the same shapes and types."""
+        for number in (1, 6):
+            batch = self.batch(self.images(number))
+            changed = self.augmented_batch(batch)
+            assert (changed.session, changed.tier) == (batch.session, batch.tier)
+            for before, after in zip(_tensors(batch), _tensors(changed), strict=False):  # it may add a shift
+                assert after.shape == before.shape
+                assert after.dtype == before.dtype
+                assert torch.isfinite(after).all()
+
     def test_inputs_are_not_changed(self) -> None:
-        """The given images, which the loader may use again, and the state of the global generator stay as they were."""
-        images = self.images()
-        before, state = images.clone(), torch.random.get_rng_state()
-        self.augmented(images)
-        assert torch.equal(images, before), "the images were changed in place"
+        """The given batch, which the loader may use again, and the state of the global generator stay as they were."""
+        batch = self.batch(self.images())
+        before, state = [tensor.clone() for tensor in _tensors(batch)], torch.random.get_rng_state()
+        self.augmented_batch(batch)
+        assert torch.equal(batch.images, before[0]), "the images were changed in place"
+        assert all(map(torch.equal, _tensors(batch), before)), "the batch was changed in place"
         assert torch.equal(torch.random.get_rng_state(), state), "the global random generator was used"
 
     def test_every_setting_has_an_effect(self) -> None:
-        """Changing a setting changes the images."""
+        """Changing a setting changes the images, or something else of the batch."""
         assert_every_setting_has_an_effect(
             augmentations, self.settings, self.other_values, self.without_effect, self._behaviour
         )
 
     def _behaviour(self, settings: Any) -> Iterator[Tensor]:
         augmentation = self.build(settings)
-        yield from (self.augmented(self.images(), seed, augmentation) for seed in range(8))
+        for seed in range(8):
+            yield from _tensors(self.augmented_batch(self.batch(self.images()), seed, augmentation))
 
     @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
     def test_cpu_and_gpu_agree(self) -> None:
@@ -107,3 +143,9 @@ class AugmentationTests:
         on_gpu = self.augmented(images.cuda())
         assert on_gpu.is_cuda
         torch.testing.assert_close(on_gpu.cpu(), self.augmented(images), atol=1e-3, rtol=1e-2)
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    """Return the tensors of a batch."""
+    given = (batch.images, batch.responses, batch.behavior, batch.pupil_center, batch.rows, batch.image_shift)
+    return [tensor for tensor in given if tensor is not None]
