@@ -13,7 +13,10 @@ from striate.training.trainer import Trainer
 CHOSEN = ["cutmix", "translate", "gaussian_noise"]
 AUGMENTED = {
     **TABLES,
-    "data": {**TABLES["data"], "augmentations": [{"type": each} for each in CHOSEN]},
+    "data": {
+        **TABLES["data"],
+        "augmentations": [{"type": each} | ({"shift_readout": True} if each == "translate" else {}) for each in CHOSEN],
+    },
 }
 
 

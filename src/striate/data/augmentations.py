@@ -73,9 +73,13 @@ class TranslateSettings(Settings):
     ----------
     pixels
         Largest shift in each direction, in pixels of the rescaled image.
+    shift_readout
+        Whether the receptive fields of readouts are shifted along with the image, in addition to the shift of a shifter. Then each neuron
+        keeps seeing what it saw, at another place of the feature maps. Without it, shifts teach neurons to ignore small movements.
     """
 
     pixels: PositiveInt = 2
+    shift_readout: bool = False
 
 
 class GaussianNoiseSettings(Settings):
@@ -91,7 +95,7 @@ class GaussianNoiseSettings(Settings):
 
 
 @augmentations.register("translate", settings=TranslateSettings)
-class Translate:
+class Translate(BatchAugmentation):
     """Shift each image by a random number of pixels. The border repeats the outermost pixels.
 
     Examples
@@ -103,6 +107,7 @@ class Translate:
 
     def __init__(self, settings: TranslateSettings, input_shape: tuple[int, int, int]) -> None:
         self.pixels = settings.pixels
+        self.shift_readout = settings.shift_readout
         size = min(input_shape[1:])
         if settings.pixels >= size:
             raise InputError(
@@ -112,8 +117,23 @@ class Translate:
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return shifted images, (B, C, height, width)."""
+        return self._shifted(images, self._draw(images, generator))
+
+    def apply_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """Return a batch with shifted images, and with their shifts if the readout is to be shifted along."""
+        shifts = self._draw(batch.images, generator)
+        changed = replace(batch, images=self._shifted(batch.images, shifts))
+        if not self.shift_readout:
+            return changed
+        moved = (self.pixels - shifts.flip(1)).to(batch.images.dtype)  # to the right and downwards
+        return replace(changed, image_shift=moved if batch.image_shift is None else batch.image_shift + moved)
+
+    def _draw(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw the first row and the first column of each padded image that are kept, (B, 2)."""
+        return torch.randint(0, 2 * self.pixels + 1, (len(images), 2), generator=generator).to(images.device)
+
+    def _shifted(self, images: Tensor, shifts: Tensor) -> Tensor:
         count, channels, height, width = images.shape
-        shifts = torch.randint(0, 2 * self.pixels + 1, (count, 2), generator=generator).to(images.device)
         padded = F.pad(images, (self.pixels,) * 4, mode="replicate")
         rows = shifts[:, :1] + torch.arange(height, device=images.device)
         columns = shifts[:, 1:] + torch.arange(width, device=images.device)

@@ -111,6 +111,13 @@ class EncoderSettings(ModelSettings):
             user = f"The core {self.core.type!r}" if using is None else f"[[model.modulators]] {using.type!r}"
             raise InputError(f"{user} uses behaviour, but data.behavior is false: set data.behavior = true.")
         self._check_context(data)
+        if any(getattr(each, "shift_readout", False) for each in data.augmentations):
+            readout = registry.readouts[self.readout.type].value
+            if not getattr(readout, "uses_shift", False):
+                raise InputError(
+                    f"data.augmentations has shift_readout = true, but the readout {self.readout.type!r} cannot be shifted: set "
+                    "shift_readout = false, or use another readout."
+                )
         if data.behavior and not data.behavior_planes and not self.uses_behavior and data.context is None:
             raise InputError(
                 "data.behavior = true has no effect: nothing in [model] uses it, and data.behavior_planes is false. Add a table "

@@ -178,6 +178,7 @@ class Encoder(nn.Module):
             behavior=batch.behavior if self.uses_behavior else None,
             neurons=batch.neurons,
             context=batch.context if self.uses_context else None,
+            image_shift=batch.image_shift,
         )
 
     def rates(
@@ -189,6 +190,7 @@ class Encoder(nn.Module):
         behavior: Tensor | None = None,
         neurons: Tensor | None = None,
         context: "Context | None" = None,
+        image_shift: Tensor | None = None,
     ) -> Tensor:
         """Predict the responses of the neurons of a recording.
 
@@ -206,6 +208,8 @@ class Encoder(nn.Module):
             Indices of the neurons to predict; all by default.
         context : Context, optional
             Context of the trials. Required by encoders with modulators that use it, ignored by others.
+        image_shift : (B, 2), optional
+            How far each image was moved to the right and downwards, in its pixels: receptive fields are moved along.
 
         Returns
         -------
@@ -215,10 +219,10 @@ class Encoder(nn.Module):
         Raises
         ------
         InputError
-            If the images have another shape or are not standardised, the recording is unknown, or a needed
-            `pupil_center`, `behavior` or `context` is missing.
+            If the images have another shape or are not standardised, the recording is unknown, a needed
+            `pupil_center`, `behavior` or `context` is missing, or the readout cannot be shifted along with images.
         """
-        drive = self._drive(images, session, pupil_center, behavior, neurons, context)
+        drive = self._drive(images, session, pupil_center, behavior, neurons, context, image_shift)
         return self._activated(drive, session, behavior, neurons, context)
 
     def drive(self, batch: "Batch") -> Tensor:
@@ -249,6 +253,7 @@ class Encoder(nn.Module):
             batch.behavior if self.uses_behavior else None,
             batch.neurons,
             batch.context if self.uses_context else None,
+            batch.image_shift,
         )
 
     def activate(self, drive: Tensor, batch: "Batch") -> Tensor:
@@ -265,6 +270,7 @@ class Encoder(nn.Module):
         behavior: Tensor | None,
         neurons: Tensor | None,
         context: "Context | None",
+        image_shift: Tensor | None,
     ) -> Tensor:
         readout = self.readout(session)
         _require_tensor("images", images)
@@ -277,11 +283,10 @@ class Encoder(nn.Module):
         if not self.training:
             self._check_standardised(images, session)
         images = self._to_dtype(images)
-        eye = shift = None
+        eye = None
         if self.uses_pupil_center:
             eye = self._state("pupil_center", pupil_center, len(images), 2, "uses the eye position")
-        if self.settings.shifter is not None:
-            shift = self.shifters[PREFIX + session](eye)
+        shift = self._shift(session, eye, image_shift, len(images))
         state, around = self._behavior(behavior, len(images)), self._context(context, len(images))
         size = self._micro_batch_size(images)
         parts = [
@@ -291,6 +296,20 @@ class Encoder(nn.Module):
             for part, seen, looked, moved, near in _micro_batches(images, state, eye, shift, around, size=size)
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _shift(self, session: str, eye: Tensor | None, image_shift: Tensor | None, images: int) -> Tensor | None:
+        """Return the shift of receptive fields that follows from the eye position and from shifts of the images, (B, 2)."""
+        shift: Tensor | None = None if self.settings.shifter is None else self.shifters[PREFIX + session](eye)
+        if image_shift is None:
+            return shift
+        if not self.readout(session).uses_shift:
+            raise InputError(
+                f"The readout {self.settings.readout.type!r} cannot be shifted along with images: set shift_readout = false in "
+                "data.augmentations."
+            )
+        moved = self._state("image_shift", image_shift, images, 2, "shifts its readout")
+        moved = moved * torch.tensor(self.core.geometry.units_per_pixel(), dtype=moved.dtype, device=moved.device)
+        return moved if shift is None else shift + moved
 
     def _maps(
         self, images: Tensor, behavior: Tensor | None, eye: Tensor | None, readout: Readout

@@ -116,6 +116,19 @@ class MapGeometry:
         located = np.asarray(pixels, dtype=np.float64) - self._offsets()
         return np.where(spans > 0, 2 * located / np.where(spans > 0, spans, 1) - 1, 0.0)
 
+    def units_per_pixel(self) -> Pair:
+        """Return by how much positions in the map change, horizontally and vertically, for a pixel of the image.
+
+        Along an axis with a single location, by nothing.
+
+        Examples
+        --------
+        >>> MapGeometry.identity(11, 21).units_per_pixel()
+        (0.1, 0.2)
+        """
+        horizontal, vertical = (2 / span if span > 0 else 0.0 for span in self._spans().tolist())
+        return horizontal, vertical
+
     def centres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the rows and the columns, in pixels, at which the receptive fields are centred: shapes (H,) and (W,)."""
         rows, columns = (
