@@ -10,7 +10,7 @@ from tests.fixtures.recordings import colour_recording, small_recording
 from torch import Tensor
 
 import striate
-from striate.data.augmentations import Translate, TranslateSettings
+from striate.data.augmentations import Jitter, JitterSettings, Translate, TranslateSettings
 from striate.errors import InputError
 from striate.registry import Settings, augmentations
 from striate.testing import AugmentationTests
@@ -25,6 +25,10 @@ class TestGaussianNoise(AugmentationTests):
 
 class TestTranslate(AugmentationTests):
     settings = {"type": "translate"}
+
+
+class TestJitter(AugmentationTests):
+    settings = {"type": "jitter"}
 
 
 def images(loader: Any) -> Tensor:
@@ -98,6 +102,21 @@ def test_translate_shifts_whole_images(pixels: int, height: int, width: int, see
         assert len(moves) == 1
 
 
+@given(contrast=st.sampled_from([0.0, 0.3, 0.9]), luminance=st.sampled_from([0.1, 2.0]), seed=st.integers(0, 100))
+def test_jitter_changes_contrast_and_mean_within_limits(contrast: float, luminance: float, seed: int) -> None:
+    before = torch.randn(20, 2, 6, 7, generator=torch.Generator().manual_seed(seed))
+    jitter = Jitter(JitterSettings(contrast=contrast, luminance=luminance), (2, 6, 7))
+    after = jitter(before, torch.Generator().manual_seed(seed))
+    factors = after.std(dim=(2, 3)) / before.std(dim=(2, 3))
+    steps = after.mean(dim=(2, 3)) - before.mean(dim=(2, 3))
+    torch.testing.assert_close(factors[:, 0], factors[:, 1])
+    torch.testing.assert_close(steps[:, 0], steps[:, 1], atol=1e-5, rtol=1e-5)
+    assert (factors - 1).abs().max() <= contrast + 1e-5
+    assert 0.5 * luminance < steps.abs().max() <= luminance + 1e-5
+    if contrast:
+        assert (factors - 1).abs().max() > 0.5 * contrast
+
+
 def test_one_of_a_plugin_is_checked() -> None:
     class HalveSettings(Settings):
         """Settings of the halving."""
@@ -125,6 +144,8 @@ def test_one_of_a_plugin_is_checked() -> None:
         ([{"type": "translate", "pixel": 3}], "augmentations 'translate' has no key 'pixel': did you mean 'pixels'"),
         ([{"type": "translate", "pixels": 18}], "choose fewer than 18"),
         ([{"type": "gaussian_noise", "std": -1}], "greater than 0"),
+        ([{"type": "jitter", "contrast": 1}], "less than 1"),
+        ([{"type": "jitter", "contrast": 0, "luminance": 0}], "both 0, so that jitter has no effect; increase one"),
     ],
 )
 def test_a_mistake_is_one_sentence(settings: list[Any], message: str) -> None:

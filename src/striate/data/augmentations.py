@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from striate.data.batch import Batch
 from striate.errors import InputError, describe_type
@@ -94,6 +94,27 @@ class GaussianNoiseSettings(Settings):
     std: float = Field(default=0.1, gt=0)
 
 
+class JitterSettings(Settings):
+    """Settings of random changes of contrast and luminance.
+
+    Attributes
+    ----------
+    contrast
+        Largest change of the contrast: that of an image is multiplied by a random factor from 1 − contrast to 1 + contrast.
+    luminance
+        Largest change of the mean grey value, up or down, in units of the standardised images.
+    """
+
+    contrast: float = Field(default=0.1, ge=0, lt=1)
+    luminance: float = Field(default=0.1, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _refuse_no_effect(self) -> Self:
+        if self.contrast == self.luminance == 0:
+            raise ValueError("contrast and luminance are both 0, so that jitter has no effect; increase one of them")
+        return self
+
+
 @augmentations.register("translate", settings=TranslateSettings)
 class Translate(BatchAugmentation):
     """Shift each image by a random number of pixels. The border repeats the outermost pixels.
@@ -160,6 +181,32 @@ class GaussianNoise:
         """Return noisy images, (B, C, height, width)."""
         noise = torch.randn(images.shape, generator=generator, dtype=images.dtype)
         return images + self.std * noise.to(images.device)
+
+
+@augmentations.register("jitter", settings=JitterSettings)
+class Jitter:
+    """Change contrast and luminance of each image at random, as if the screen had been set to others.
+
+    Each grey value x becomes m + c · (x − m) + l, where m is the mean of the image, and c and l are drawn from uniform distributions, one
+    of each for an image. Channels have means of their own.
+
+    Examples
+    --------
+    >>> jitter = Jitter(JitterSettings(contrast=0, luminance=0.5), (1, 36, 64))
+    >>> changed = jitter(torch.zeros(8, 1, 36, 64), torch.Generator().manual_seed(0))
+    >>> bool((changed.abs() <= 0.5).all()), changed.std(dim=(1, 2, 3)).max().item()
+    (True, 0.0)
+    """
+
+    def __init__(self, settings: JitterSettings, input_shape: tuple[int, int, int]) -> None:
+        self.settings = settings
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return changed images, (B, C, height, width)."""
+        draws = 2 * torch.rand(2, len(images), 1, 1, 1, generator=generator).to(images) - 1
+        contrast, luminance = 1 + self.settings.contrast * draws[0], self.settings.luminance * draws[1]
+        means = images.mean(dim=(2, 3), keepdim=True)
+        return means + contrast * (images - means) + luminance
 
 
 class Augmentations:
