@@ -28,9 +28,17 @@ class GaussianSettings(Settings):
     position_hidden_units
         Number of hidden units of the network that predicts the position of a neuron's receptive field in the feature
         maps from the neuron's position in cortex (2022: ``hidden_features`` in ``grid_mean_predictor``).
+    position_offsets
+        Whether each neuron has an offset of its own from the predicted position: receptive fields of neighbouring neurons are scattered
+        (2022: a readout without ``grid_mean_predictor`` has free positions).
+    offset_l2_weight
+        Weight of the L2 penalty on these offsets.
     init_sigma
         The entries of each neuron's Σ, the square root of the covariance of its sampling distribution, are initialised
         uniformly between ``-init_sigma`` and ``init_sigma`` (2022: ``init_sigma``).
+    initial_features
+        Initial value of all feature weights, as a multiple of 1 / channels. With 0, the features have no effect at first, so that
+        early steps do not move positions that were initialised from the recordings.
     l1_weight
         Weight of the L1 penalty on the neurons' feature weights (2022: ``gamma_readout``).
     adaptive_l1_width
@@ -44,7 +52,10 @@ class GaussianSettings(Settings):
     """
 
     position_hidden_units: Annotated[int, Field(ge=1, le=4096)] = 30
+    position_offsets: bool = False
+    offset_l2_weight: Annotated[float, Field(ge=0)] = 1.0
     init_sigma: Annotated[float, Field(ge=0, le=1)] = 0.1
+    initial_features: Annotated[float, Field(ge=0, le=100)] = 1.0
     l1_weight: Annotated[float, Field(ge=0)] = 0.0076
     adaptive_l1_width: Annotated[float, Field(ge=0, le=10)] = 0.0
 
@@ -120,17 +131,19 @@ class GaussianReadout(Readout):
         self.position_network = nn.Sequential(
             nn.Linear(2, settings.position_hidden_units), nn.ELU(), nn.Linear(settings.position_hidden_units, 2)
         )
+        self.offsets = nn.Parameter(torch.zeros(neurons, 2)) if settings.position_offsets else None
         self.spread = nn.Parameter(torch.empty(neurons, 2, 2).uniform_(-spread, spread))
-        self.features = nn.Parameter(torch.full((neurons, channels), 1 / channels))
+        self.features = nn.Parameter(torch.full((neurons, channels), settings.initial_features / channels))
         self.bias = nn.Parameter(torch.zeros(neurons))
         self.sparsity = AdaptiveL1(neurons, settings.adaptive_l1_width) if settings.adaptive_l1_width else None
 
     def mean_positions(self) -> Tensor:
         """Return the mean position μ of each neuron in the feature maps, (N, 2): horizontal and vertical, within ±1."""
-        return torch.tanh(self.position_network(self.cortical_positions))
+        predicted: Tensor = self.position_network(self.cortical_positions)
+        return torch.tanh(predicted if self.offsets is None else predicted + self.offsets)
 
     def set_positions(self, positions: NDArray[np.float64]) -> None:
-        """Fit the position network to the given positions in the feature maps, (N, 2)."""
+        """Fit the position network to the given positions in the feature maps, (N, 2); offsets stay as they are."""
         network, cortical = self.position_network, self.cortical_positions
         target = (
             torch.as_tensor(positions, dtype=torch.float32, device=cortical.device).clamp(-_BORDER, _BORDER).atanh()
@@ -193,5 +206,6 @@ class GaussianReadout(Readout):
         return sample_and_project(maps.to(positions.dtype), positions, features, bias)
 
     def regulariser(self) -> Tensor:
-        """Return the L1 penalty of all feature weights, a scalar; see `feature_penalty`."""
-        return feature_penalty(self.features, self.settings.l1_weight, self.sparsity)
+        """Return the L1 penalty of all feature weights (see `feature_penalty`) and the L2 penalty of the offsets, a scalar."""
+        penalty = feature_penalty(self.features, self.settings.l1_weight, self.sparsity)
+        return penalty if self.offsets is None else penalty + self.settings.offset_l2_weight * self.offsets.square().sum()

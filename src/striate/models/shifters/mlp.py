@@ -23,6 +23,9 @@ class MLPShifterSettings(Settings):
         Number of linear layers; a hyperbolic tangent follows each (2022: ``shift_layers``).
     hidden_units
         Number of units of each hidden layer (2022: ``hidden_channels_shifter``).
+    zero_start
+        Whether all shifts are 0 before training, so that they do not move positions that were initialised from the recordings.
+        Otherwise, the shifts are random at first, as in 2022.
 
     Examples
     --------
@@ -32,6 +35,7 @@ class MLPShifterSettings(Settings):
 
     layers: Annotated[int, Field(ge=1, le=16)] = 3
     hidden_units: Annotated[int, Field(ge=1, le=1024)] = 5
+    zero_start: bool = False
 
 
 @shifters.register("mlp", settings=MLPShifterSettings)
@@ -55,6 +59,9 @@ class MLPShifter(Shifter):
         super().__init__(settings)
         widths = [2] + [settings.hidden_units] * (settings.layers - 1) + [2]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        if settings.zero_start:
+            nn.init.zeros_(self.layers[-1].weight)
+            nn.init.zeros_(self.layers[-1].bias)
 
     def forward(self, pupil_center: Tensor) -> Tensor:
         """Compute the shift of each image, (B, 2), from the standardised pupil centre, (B, 2)."""
