@@ -33,6 +33,11 @@ class TestMinimodel(CoreTests):
     other_values = {"hidden_kernel_size": 5, "input_kernel_size": 7}
 
 
+class TestGaborEnergyCore(CoreTests):
+    settings = {"type": "gabor_energy", "periods": [4.0, 7.0], "orientations": 2, "channels": 8}
+    other_values = {"periods": [4.0, 6.0], "orientations": 3, "hidden_kernel_size": 5, "semi_saturation": 3.0}
+
+
 class TestFullResolutionCore(CoreTests):
     settings = {"type": "full_resolution", "layers": 3, "channels": 16, "input_kernel_size": 5}
     image_shape = (1, 72, 128)
@@ -159,6 +164,12 @@ class TestGaussianReadoutWithAdaptiveL1(ReadoutTests):
     settings = {"type": "gaussian", "adaptive_l1_width": 0.3}
 
 
+class TestGaussianReadoutWithOffsets(ReadoutTests):
+    settings = {"type": "gaussian", "position_offsets": True, "initial_features": 2.0}
+    other_values = {"initial_features": 0.5}
+    without_effect = frozenset({"offset_l2_weight"})  # offsets are 0 at first, and so is their penalty
+
+
 class TestMultiDepthReadout(ReadoutTests):
     settings = {"type": "multi_depth"}
     other_values = {"depths": [1]}
@@ -191,6 +202,10 @@ class TestSpatialSeparableReadout(ReadoutTests):
 
 class TestMLPShifter(ShifterTests):
     settings = {"type": "mlp"}
+
+
+class TestShifterThatStartsAtZero(ShifterTests):
+    settings = {"type": "mlp", "zero_start": True}
 
 
 class TestGain(ModulatorTests):

@@ -67,6 +67,22 @@ def test_initial_values() -> None:
     assert model.regulariser().item() == pytest.approx(0.0076 * 2000, rel=1e-4)
 
 
+def test_a_neuron_may_leave_the_position_that_cortex_predicts() -> None:
+    model = readout(position_offsets=True, offset_l2_weight=2.0, l1_weight=0.0)
+    predicted = model.mean_positions().detach().clone()
+    torch.testing.assert_close(predicted, readout().mean_positions().detach())
+    with torch.no_grad():
+        model.offsets[3, 0] = 0.5
+    moved = (model.mean_positions().detach() - predicted).abs() > 1e-6
+    assert moved.nonzero().tolist() == [[3, 0]]
+    assert model.regulariser().item() == pytest.approx(2 * 0.5**2)
+
+
+def test_features_may_start_without_effect() -> None:
+    model = readout(initial_features=0.0)
+    assert torch.all(model(torch.randn(4, 3, 5, 7)) == 0)
+
+
 def recorded_positions(model: GaussianReadout, monkeypatch: pytest.MonkeyPatch, **arguments: object) -> torch.Tensor:
     seen: list[torch.Tensor] = []
 
@@ -121,3 +137,12 @@ def test_shifter(layers: int, hidden: int) -> None:
     shift = shifter(100 * torch.randn(7, 2))
     assert shift.shape == (7, 2)
     assert shift.abs().max() <= 1
+
+
+def test_a_shifter_that_starts_at_zero_learns() -> None:
+    shifter = MLPShifter(MLPShifterSettings(zero_start=True))
+    shift = shifter(torch.randn(7, 2))
+    assert torch.all(shift == 0)
+    shift.sum().backward()
+    assert shifter.layers[-1].bias.grad is not None
+    assert torch.all(shifter.layers[-1].bias.grad != 0)

@@ -50,6 +50,7 @@ def inverted_residual_count() -> int:
 # Weights of the convolutions, and two of each map of batch normalisation.
 COUNTS = {
     "minimodel": ({}, 25 * 25 * 16 + 2 * 16 + 9 * 9 * 16 + 16 * 320 + 2 * 320),
+    "gabor_energy": ({}, 206 * 64 + 64 * 64 + 2 * (7 * 7 * 64 + 64 * 64 + 2 * 64)),
     "convolutional": ({}, 9 * 9 * 64 + 2 * 64 + 3 * (2 * 64 * 64 + 7 * 7 * 64 + 2 * 64)),
     "inverted_residual": ({}, inverted_residual_count()),
     "full_resolution": (
@@ -60,6 +61,7 @@ COUNTS = {
 FIELDS = {
     "inverted_residual": None,
     "minimodel": 25 + 1 + 2 * 8,
+    "gabor_energy": 2 * (13 + 12) + 1 + 1 + 2 * 2 * 6,
     "convolutional": 9 + 3 * 6,
     "full_resolution": 4 + 4 * (8 + 3 * 6),
 }
@@ -82,6 +84,47 @@ def test_the_minimodel_core_is_two_layers_with_pooling_between() -> None:
     maps = F.conv2d(F.conv2d(maps, weights["second.0.weight"], padding=4, groups=16), weights["second.1.weight"])
     wanted = normalised(maps, core.get_submodule("second_norm"))
     torch.testing.assert_close(core(IMAGES), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_gabor_core_begins_with_energies_and_half_wave_rectified_responses() -> None:
+    settings = {"periods": [6.0], "orientations": 3, "layers": 0, "semi_saturation": 2.0, "normalisation_scale": 3.0}
+    core = built("gabor_energy", **settings).eval()
+    norm = core.get_submodule("bank_norm")
+    reach, angles = 6, [0, torch.pi / 3, 2 * torch.pi / 3]
+    rows, columns = torch.meshgrid(*2 * [torch.arange(-reach, reach + 1.0)], indexing="ij")
+    envelope = torch.exp(-(rows**2 + columns**2) / (2 * (0.45 * 6) ** 2))
+    responses = []
+    for angle in angles:
+        phase = 2 * torch.pi / 6 * (columns * torch.cos(torch.tensor(angle)) + rows * torch.sin(torch.tensor(angle)))
+        even = envelope * phase.cos()
+        even -= envelope * even.sum() / envelope.sum()
+        pair = [each / each.norm() for each in (even, envelope * phase.sin())]
+        padded = F.pad(IMAGES, (reach,) * 4, mode="replicate")
+        responses.append([F.conv2d(padded, each[None, None])[:, 0] for each in pair])
+    energy = torch.stack([(even**2 + odd**2 + 1e-6).sqrt() for even, odd in responses], dim=1)
+    line = torch.exp(-(torch.arange(-9, 10.0) ** 2) / (2 * 3**2))
+    kernel = torch.outer(line, line) / line.sum() ** 2
+    pooled = F.conv2d(F.pad(energy.mean(1, keepdim=True), (9,) * 4, mode="replicate"), kernel[None, None])
+    cells = [
+        each.clamp(min=0)
+        for sign in (0, 1)
+        for part in (1, -1)
+        for each in [part * torch.stack([r[sign] for r in responses], 1)]
+    ]
+    wanted = torch.cat([energy, *cells], dim=1) / (2.0 + pooled)
+    mean, scale = norm.running_mean[:15], (norm.running_var[:15] + norm.eps).sqrt()
+    found = core(IMAGES)[:, :15]
+    torch.testing.assert_close(found, (wanted - mean[:, None, None]) / scale[:, None, None], rtol=1e-4, atol=1e-4)
+
+
+def test_a_complex_cell_of_the_gabor_core_does_not_see_the_phase_of_a_grating() -> None:
+    core = built("gabor_energy", periods=[6.0], orientations=2, layers=0, normalisation_scale=0.0).eval()
+    places = torch.arange(64.0)
+    phases = torch.linspace(0, 2 * torch.pi, 9)[:-1, None]
+    gratings = torch.cos(2 * torch.pi / 6 * places + phases)[:, None, None].expand(-1, 1, 36, -1)
+    centre = core(gratings.contiguous())[:, :, 18, 32]
+    energy, simple = centre[:, 0], centre[:, 2]
+    assert energy.std() < 0.05 * simple.std()
 
 
 def test_the_full_resolution_core_is_a_strided_stem_and_the_convolutional_core() -> None:

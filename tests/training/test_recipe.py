@@ -26,6 +26,7 @@ def keys(settings: BaseModel, above: str = "") -> set[str]:
 
 
 ZOO = (
+    "best",
     "cnn-wide",
     "full-resolution",
     "inverted-residual",

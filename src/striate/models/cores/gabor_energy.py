@@ -116,15 +116,15 @@ class GaborEnergyCore(Core):
         width = self._bank_channels + inputs.behavior_planes
         for _ in range(settings.layers):
             kernel, channels = settings.hidden_kernel_size, settings.channels
-            layer = nn.Sequential(
+            convolutions = (
                 nn.Conv2d(width, channels, 1, bias=False),
                 nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False),
                 nn.Conv2d(channels, channels, 1, bias=False),
-                nn.BatchNorm2d(channels, momentum=settings.batch_norm_momentum),
-                nn.ELU(),
             )
-            for module in layer[:3]:
-                nn.init.xavier_normal_(module.weight)
+            for convolution in convolutions:
+                nn.init.xavier_normal_(convolution.weight)
+            norm = nn.BatchNorm2d(channels, momentum=settings.batch_norm_momentum)
+            layer = nn.Sequential(*convolutions, norm, nn.ELU())
             self.layers.append(layer)
             width = channels
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -149,8 +149,11 @@ class GaborEnergyCore(Core):
         """The bank, and the last learnt layer, if there are any."""
         settings = self.settings
         image = MapGeometry.identity(*self.inputs.image_shape[1:])
-        size = 2 * max(_half_width(period) for period in settings.periods) + 1
-        bank = image.convolved(size, padding=size // 2)
+        pooled = _blur_reach(settings.normalisation_scale)
+        reach = max(
+            *(_half_width(period) + pooled for period in settings.periods), _blur_reach(2 * max(_LUMINANCE_SCALES))
+        )
+        bank = image.convolved(2 * reach + 1, padding=reach)
         depths = (FeatureMaps(self._bank_channels, bank),)
         if not settings.layers:
             return depths
@@ -246,9 +249,13 @@ def gabor_pairs(period: float, orientations: int) -> Tensor:
     return filters / filters.square().sum((1, 2, 3), keepdim=True).sqrt()
 
 
+def _blur_reach(scale: float) -> int:
+    return math.ceil(3 * scale)
+
+
 def _blurred(images: Tensor, scale: float) -> Tensor:
     """Blur images, (B, 1, height, width), by a Gaussian of standard deviation `scale` pixels; the border repeats."""
-    reach = math.ceil(3 * scale)
+    reach = _blur_reach(scale)
     places = torch.arange(-reach, reach + 1, dtype=images.dtype, device=images.device)
     kernel = torch.exp(-places.square() / (2 * scale**2))
     kernel = kernel / kernel.sum()

@@ -208,4 +208,6 @@ class GaussianReadout(Readout):
     def regulariser(self) -> Tensor:
         """Return the L1 penalty of all feature weights (see `feature_penalty`) and the L2 penalty of the offsets, a scalar."""
         penalty = feature_penalty(self.features, self.settings.l1_weight, self.sparsity)
-        return penalty if self.offsets is None else penalty + self.settings.offset_l2_weight * self.offsets.square().sum()
+        return (
+            penalty if self.offsets is None else penalty + self.settings.offset_l2_weight * self.offsets.square().sum()
+        )

@@ -60,8 +60,8 @@ class MLPShifter(Shifter):
         widths = [2] + [settings.hidden_units] * (settings.layers - 1) + [2]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         if settings.zero_start:
-            nn.init.zeros_(self.layers[-1].weight)
-            nn.init.zeros_(self.layers[-1].bias)
+            for parameter in self.layers[-1].parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, pupil_center: Tensor) -> Tensor:
         """Compute the shift of each image, (B, 2), from the standardised pupil centre, (B, 2)."""
