@@ -165,9 +165,9 @@ class TestGaussianReadoutWithAdaptiveL1(ReadoutTests):
 
 
 class TestGaussianReadoutWithOffsets(ReadoutTests):
-    settings = {"type": "gaussian", "position_offsets": True, "initial_features": 2.0}
+    settings = {"type": "gaussian", "offset_width": 0.5, "initial_features": 2.0}
     other_values = {"initial_features": 0.5}
-    without_effect = frozenset({"offset_l2_weight"})  # offsets are 0 at first, and so is their penalty
+    without_effect = frozenset({"offset_width"})  # offsets are 0 at first, and so is their penalty
 
 
 class TestMultiDepthReadout(ReadoutTests):

@@ -68,14 +68,14 @@ def test_initial_values() -> None:
 
 
 def test_a_neuron_may_leave_the_position_that_cortex_predicts() -> None:
-    model = readout(position_offsets=True, offset_l2_weight=2.0, l1_weight=0.0)
+    model = readout(offset_width=0.5, l1_weight=0.0)
     predicted = model.mean_positions().detach().clone()
     torch.testing.assert_close(predicted, readout().mean_positions().detach())
     with torch.no_grad():
         model.offsets[3, 0] = 0.5
     moved = (model.mean_positions().detach() - predicted).abs() > 1e-6
     assert moved.nonzero().tolist() == [[3, 0]]
-    assert model.regulariser().item() == pytest.approx(2 * 0.5**2)
+    assert model.regulariser().item() == pytest.approx(0.5)
 
 
 def test_features_may_start_without_effect() -> None:

@@ -28,11 +28,10 @@ class GaussianSettings(Settings):
     position_hidden_units
         Number of hidden units of the network that predicts the position of a neuron's receptive field in the feature
         maps from the neuron's position in cortex (2022: ``hidden_features`` in ``grid_mean_predictor``).
-    position_offsets
-        Whether each neuron has an offset of its own from the predicted position: receptive fields of neighbouring neurons are scattered
-        (2022: a readout without ``grid_mean_predictor`` has free positions).
-    offset_l2_weight
-        Weight of the L2 penalty on these offsets.
+    offset_width
+        0 leaves each neuron at the predicted position. Otherwise each has an offset of its own from it, because receptive fields of
+        neighbouring neurons are scattered, and this is the standard deviation of the Gaussian prior of the offsets, before the
+        hyperbolic tangent that limits positions (2022: a readout without ``grid_mean_predictor`` has free positions).
     init_sigma
         The entries of each neuron's Σ, the square root of the covariance of its sampling distribution, are initialised
         uniformly between ``-init_sigma`` and ``init_sigma`` (2022: ``init_sigma``).
@@ -52,8 +51,7 @@ class GaussianSettings(Settings):
     """
 
     position_hidden_units: Annotated[int, Field(ge=1, le=4096)] = 30
-    position_offsets: bool = False
-    offset_l2_weight: Annotated[float, Field(ge=0)] = 1.0
+    offset_width: Annotated[float, Field(ge=0, le=10)] = 0.0
     init_sigma: Annotated[float, Field(ge=0, le=1)] = 0.1
     initial_features: Annotated[float, Field(ge=0, le=100)] = 1.0
     l1_weight: Annotated[float, Field(ge=0)] = 0.0076
@@ -131,7 +129,7 @@ class GaussianReadout(Readout):
         self.position_network = nn.Sequential(
             nn.Linear(2, settings.position_hidden_units), nn.ELU(), nn.Linear(settings.position_hidden_units, 2)
         )
-        self.offsets = nn.Parameter(torch.zeros(neurons, 2)) if settings.position_offsets else None
+        self.offsets = nn.Parameter(torch.zeros(neurons, 2)) if settings.offset_width else None
         self.spread = nn.Parameter(torch.empty(neurons, 2, 2).uniform_(-spread, spread))
         self.features = nn.Parameter(torch.full((neurons, channels), settings.initial_features / channels))
         self.bias = nn.Parameter(torch.zeros(neurons))
@@ -206,8 +204,8 @@ class GaussianReadout(Readout):
         return sample_and_project(maps.to(positions.dtype), positions, features, bias)
 
     def regulariser(self) -> Tensor:
-        """Return the L1 penalty of all feature weights (see `feature_penalty`) and the L2 penalty of the offsets, a scalar."""
+        """Return the L1 penalty of all feature weights (see `feature_penalty`) and the penalty of the offsets, a scalar."""
         penalty = feature_penalty(self.features, self.settings.l1_weight, self.sparsity)
-        return (
-            penalty if self.offsets is None else penalty + self.settings.offset_l2_weight * self.offsets.square().sum()
-        )
+        if self.offsets is not None:
+            penalty = penalty + self.offsets.square().sum() / (2 * self.settings.offset_width**2)
+        return penalty
