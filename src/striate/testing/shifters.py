@@ -106,12 +106,14 @@ class ShifterTests:
                 assert torch.equal(encoder.rates(images, session, eye), loaded.rates(images, session, eye))
 
     def test_every_setting_has_an_effect(self) -> None:
-        """Changing a setting changes the weights or the shift."""
+        """Changing a setting changes the weights, the initial ones included, or the shift."""
         assert_every_setting_has_an_effect(
             shifters, self.settings, self.other_values, self.without_effect, self._behaviour
         )
 
     def _behaviour(self, settings: Any) -> Iterator[Tensor]:
+        torch.manual_seed(0)
+        yield from (parameter.detach() for parameter in shifters.build(settings).parameters())
         shifter = self.build(settings)
         yield from (parameter.detach() for parameter in shifter.parameters())
         yield shifter(self.pupil_center()).detach()
