@@ -27,10 +27,13 @@ CHANGES: dict[str, Any] = {
     "core.laplace_weight": 0.0,
     "readout.position_hidden_units": 4,
     "readout.init_sigma": 0.3,
+    "readout.offset_width": 0.5,
+    "readout.initial_features": 0.5,
     "readout.l1_weight": 0.0,
     "readout.adaptive_l1_width": 0.3,
     "shifter.layers": 1,
     "shifter.hidden_units": 3,
+    "shifter.zero_start": True,
     "shifter": False,
 }
 
