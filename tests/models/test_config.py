@@ -25,6 +25,7 @@ CHANGES: dict[str, Any] = {
     "core.depth_separable": False,
     "core.batch_norm_momentum": 0.1,
     "core.laplace_weight": 0.0,
+    "core.last_layer_scale": False,
     "readout.position_hidden_units": 4,
     "readout.init_sigma": 0.3,
     "readout.offset_width": 0.5,
