@@ -75,6 +75,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "schedule.min_delta": (0.9, {"schedule.patience": 1}),
     "schedule.max_epochs": (1, {}),
     "schedule.ema_decay": (0.9, {}),
+    "schedule.swa_start": (1, {"schedule.max_epochs": 4}),
     "compute.precision": ("bfloat16", {}),
     "compute.checkpoint_minutes": (1e-9, {}),
     "compute.neurons_per_step": (3, {}),

@@ -79,13 +79,13 @@ def killed_after(steps: int, monkeypatch: pytest.MonkeyPatch, call: Callable[[],
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("average", [0.0, 0.8])
+@pytest.mark.parametrize("average", [{}, {"schedule__ema_decay": 0.8}, {"schedule__swa_start": 1}])
 def test_killed_before_and_after_it_ends_the_same(
-    core: Run, average: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    core: Run, average: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small_recipe(
         schedule__patience=1, schedule__min_delta=0.9, schedule__max_plateaus=3, schedule__max_epochs=20,
-        schedule__ema_decay=average, compute__checkpoint_minutes=1e-9, data__batch_size=32,
+        compute__checkpoint_minutes=1e-9, data__batch_size=32, **average,
     )  # fmt: skip
     start = lambda name: train(recipe, OTHER, tmp_path / name, core=core, finetune=0.5, progress=False)  # noqa: E731
     whole = start("whole")

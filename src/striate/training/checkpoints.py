@@ -35,6 +35,8 @@ class TrainingState:
         Number of completed steps in the current epoch.
     loss
         Sum of the losses of these steps.
+    averaged_epochs
+        Number of epochs that were completed when stochastic weight averaging last took weights in.
     seconds
         Time spent on the current epoch, in seconds.
     finished
@@ -48,6 +50,7 @@ class TrainingState:
     epoch: int = 0
     step: int = 0
     loss: float = 0.0
+    averaged_epochs: int = 0
     seconds: float = 0.0
     finished: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)

@@ -190,6 +190,10 @@ class ScheduleSettings(Settings):
         Decay of the exponential moving average of the weights, which is updated after each step, validated after each
         epoch, and kept as the result. It evens out the noise of single steps. 0 validates and keeps the weights
         themselves.
+    swa_start
+        First epoch of stochastic weight averaging: from this one on, the mean of the weights at the ends of all epochs is validated, too,
+        and is kept if it is better than the weights themselves. It suits a learning rate that stays high at the end. 0 averages no
+        epochs.
 
     Examples
     --------
@@ -203,6 +207,17 @@ class ScheduleSettings(Settings):
     min_delta: Annotated[float, Field(ge=0, lt=1)] = 1e-6
     max_epochs: Annotated[int, Field(ge=1)] = 200
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    swa_start: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _refuse_useless_averages(self) -> Self:
+        if self.ema_decay and self.swa_start:
+            raise ValueError("ema_decay and swa_start both average the weights; set one of them to 0")
+        if self.swa_start and self.swa_start >= self.max_epochs:
+            raise ValueError(
+                f"swa_start = {self.swa_start} leaves fewer than two of max_epochs = {self.max_epochs} epochs to average; lower it"
+            )
+        return self
 
 
 class ComputeSettings(_Settings):

@@ -16,7 +16,6 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from striate.data import Batch, SessionLoaders
 from striate.errors import InputError, StriateError, describe_type
@@ -37,6 +36,7 @@ from striate.training.own_module import valid_rates
 from striate.training.recipe import Recipe
 from striate.training.schedules import Schedule
 from striate.training.session_scores import SessionScores, summarise_tier
+from striate.training.weight_averages import averaged_model, update_batch_statistics
 
 Row = dict[str, Any]
 Round = dict[str, Batch]  # one batch of each recording
@@ -142,7 +142,8 @@ class Trainer:
         self._fabric = fabric
         self._should_stop = should_stop
         _, self._wrapped_optimiser = fabric.setup(encoder, self.optimiser)
-        self._average = _ema_model(encoder, recipe.schedule.ema_decay)
+        self._average = averaged_model(encoder, recipe.schedule)
+        self._average_is_better = recipe.schedule.ema_decay > 0  # a moving average always counts as better
         self._loss = losses.function(recipe.loss)
         self._distillation = distillation
         self._rounds = len(data.cycle("train"))
@@ -210,6 +211,8 @@ class Trainer:
         self._state.finished = False
         self.early_stopping.restart()
         self.schedule.restart(self.epoch)
+        if self._average is not None and self.recipe.schedule.swa_start:
+            self._average.n_averaged.zero_()  # the mean of the epochs to come
 
     def _start(self) -> None:
         """Resume from the checkpoint, or validate the untrained model, which is the first best model."""
@@ -270,7 +273,7 @@ class Trainer:
         if self.recipe.optimiser.clip_norm:
             nn.utils.clip_grad_norm_(self.encoder.parameters(), self.recipe.optimiser.clip_norm)
         self._wrapped_optimiser.step()
-        if self._average is not None:
+        if self._average is not None and self.recipe.schedule.ema_decay:
             self._average.update_parameters(self.encoder)
         value = float(total)
         if not np.isfinite(value):
@@ -313,7 +316,22 @@ class Trainer:
         return valid_rates(rates, batch, self._measured[batch.session].shape[1]).float()
 
     def validate(self) -> float:
-        """Return the mean single-trial correlation of all neurons of all recordings; undefined correlations count as 0."""
+        """Return the mean single-trial correlation of all neurons of all recordings; undefined correlations count as 0.
+
+        With stochastic weight averaging, the weights and their mean are validated, and the better ones count.
+        """
+        swa = self._average is not None and bool(self.recipe.schedule.swa_start)
+        if swa:
+            self._average_is_better = False
+        correlation = self._validation_correlation()
+        if not swa or not self._several_epochs_averaged:
+            return correlation
+        self._average_is_better = True
+        of_average = self._validation_correlation()
+        self._average_is_better = of_average > correlation
+        return max(correlation, of_average)
+
+    def _validation_correlation(self) -> float:
         correlations = []
         with self._evaluated_encoder() as encoder, torch.inference_mode():
             for session in self.data:
@@ -341,10 +359,30 @@ class Trainer:
             self._stop_if_requested()
         return np.concatenate(predicted)
 
+    @property
+    def _several_epochs_averaged(self) -> bool:
+        return self._average is not None and int(self._average.n_averaged) > 1
+
+    def _average_epoch(self) -> None:
+        """Take the weights at the end of an epoch into their mean, unless this was done before an interruption."""
+        start, completed = self.recipe.schedule.swa_start, self.epoch + 1
+        if self._average is None or not start or completed < start or self._state.averaged_epochs == completed:
+            return
+        with evaluation_weights(self.optimiser):
+            self._average.update_parameters(self.encoder)
+        if self._several_epochs_averaged:
+            module = self._average.module
+            with _isolated_random_state(self._fabric.device):
+                torch.manual_seed(_seed(self.seed, self.epoch, "statistics of the averaged weights"))
+                rounds = self.data.cycle("train", epoch=self.epoch)
+                batches = (batch for each in rounds for batch in each.values())
+                update_batch_statistics(module, batches, lambda batch: self._rates(batch, module))
+        self._state.averaged_epochs = completed
+
     @contextmanager
     def _evaluated_encoder(self) -> Iterator[nn.Module]:
-        """Encoder that is validated and kept if it is the best, in evaluation mode: the trained one, or its moving average."""
-        if self._average is not None:
+        """Encoder that is validated and kept if it is the best, in evaluation mode: the trained one, or an average of it."""
+        if self._average is not None and self._average_is_better:
             yield self._average.module.eval()
         else:
             with evaluation_weights(self.optimiser):
@@ -352,6 +390,7 @@ class Trainer:
 
     def _complete_epoch(self) -> None:
         started, state = time.monotonic(), self._state
+        self._average_epoch()
         self.validation_correlation = self.validate()
         self.loss = state.loss / state.step
         self.learning_rate = self.schedule.learning_rate(self.epoch, self.steps - 1, self.steps)
@@ -376,7 +415,7 @@ class Trainer:
     def restore_best(self) -> None:
         """Go on from the best weights."""
         self.encoder.load_state_dict(self.best)
-        if self._average is not None:
+        if self._average is not None and self.recipe.schedule.ema_decay:
             self._average.module.load_state_dict(self.best)
         restart(self.optimiser)
         self.history[-1]["restored"] = True
@@ -428,11 +467,3 @@ def _named(callbacks: Iterable[Callback]) -> Iterator[tuple[str, Callback]]:
 def _isolated_random_state(device: torch.device) -> Any:
     """Restore the state of the global random number generators at the end of the ``with`` block."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-
-
-def _ema_model(encoder: nn.Module, decay: float) -> AveragedModel | None:
-    """Make the exponential moving average of an encoder; None if `decay` is 0."""
-    if decay == 0:
-        return None
-    rule = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(encoder, multi_avg_fn=rule, use_buffers=True)
