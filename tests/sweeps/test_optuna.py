@@ -13,6 +13,7 @@ import striate
 from striate.errors import InputError
 from striate.recordings import Recording
 from striate.sweeps.plan import make_plan
+from striate.sweeps.space import parse_space
 
 pytest.importorskip("optuna")
 
@@ -63,12 +64,28 @@ def test_trials_that_do_worse_are_stopped(mouse: Recording, tmp_path: Path) -> N
     assert "stopped early" in (tmp_path / "search" / "index.html").read_text()
 
 
+def test_alternatives_may_give_one_key_different_ranges() -> None:
+    import optuna
+
+    from striate.sweeps.optuna_search import _Suggesting
+
+    wide = {"type": "minimodel", "channels": {"choices": [32, 64]}}
+    narrow = {"type": "convolutional", "channels": {"low": 8, "high": 16}}
+    space = parse_space({"model.core": {"choices": [narrow, wide]}}, "optuna")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    chosen = [space.choose(_Suggesting(study.ask())) for _ in range(12)]
+    assert {each["model.core.type"] for each in chosen} == {"convolutional", "minimodel"}
+    for each in chosen:
+        assert each["model.core.channels"] in ((32, 64) if each["model.core.type"] == "minimodel" else range(8, 17))
+
+
 @pytest.mark.parametrize(
     ("space", "mentions"),
     [
         ({"sweep": {"sampler": "tpee"}}, "sweep.sampler has no type 'tpee': did you mean 'tpe'?"),
         ({"sweep": {"pruner": {"type": "median", "startup": 1}}}, "Optuna cannot make the pruner 'median'"),
         ({"sweep": {"sampling": "tpe"}}, "has no key 'sampling'"),
+        ({"data.batch_size": [8, 16]}, "Values to choose from are written as {choices = [16, 64]}."),
         (
             {"data.behavior": {"choices": [True, False]}},
             "'image' and 'image + behaviour', whose scores are not compared",

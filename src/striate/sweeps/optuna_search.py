@@ -113,15 +113,23 @@ class _Suggesting(Chooser):
 
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial = trial
+        self._alternatives: dict[str, int] = {}  # what was chosen so far
 
     def number(self, key: str, domain: Range) -> float | int:
+        name = self._name(key)
         if domain.integer:
-            return self._trial.suggest_int(key, int(domain.low), int(domain.high), log=domain.log)
-        return self._trial.suggest_float(key, domain.low, domain.high, log=domain.log)
+            return self._trial.suggest_int(name, int(domain.low), int(domain.high), log=domain.log)
+        return self._trial.suggest_float(name, domain.low, domain.high, log=domain.log)
 
     def index(self, key: str, count: int) -> int:
-        chosen: int = self._trial.suggest_categorical(key, list(range(count)))
+        chosen: int = self._trial.suggest_categorical(self._name(key), list(range(count)))
+        self._alternatives[key] = chosen
         return chosen
+
+    def _name(self, key: str) -> str:
+        """Return the name of a setting in the study, where alternatives may give one key different ranges."""
+        within = (f" ({above}: {index})" for above, index in self._alternatives.items() if key.startswith(f"{above}."))
+        return key + "".join(within)
 
 
 class OptunaSearch:

@@ -116,6 +116,8 @@ class Plan:
             text = str(error)
             for prefix in ("--set: ", "overrides: "):
                 text = text.removeprefix(prefix)
+            if self.kind != "grid" and any(isinstance(value, list) for value in settings.values()):
+                text += " Values to choose from are written as {choices = [16, 64]}."
             raise InputError(f"{self.source}: {text}") from error
 
     def fixed_trials(self) -> list[Trial]:
