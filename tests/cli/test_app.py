@@ -107,6 +107,11 @@ def test_help_fits_80_columns_and_names_no_type_for_flags(monkeypatch: pytest.Mo
         assert max(map(len, shown.out.splitlines())) <= 80, path
 
 
+def test_help_shows_names_in_brackets() -> None:
+    assert "[sweep]" in run_in_process("sweep", "-h").out
+    assert "striate[hub]" in run_in_process("share", "-h").out
+
+
 def test_every_command_stands_in_a_panel_of_its_task() -> None:
     panels: dict[str, list[str]] = {}
     for name, command in program().commands.items():

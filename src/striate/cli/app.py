@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import typer
 import typer.main
 from rich.console import Console
+from rich.markup import escape
 
 from striate import __version__
 from striate._internal.progress_bars import is_terminal
@@ -97,6 +98,19 @@ def program() -> Any:
         paragraphs = (each.help or "").replace("``", "`").split("\n\n")
         each.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs) or None
         each.epilog = plugins
+        remaining += getattr(each, "commands", {}).values()
+    return command
+
+
+def _with_literal_brackets(command: Any) -> Any:
+    """Escape help texts, in which Rich would take ``[sweep]``, the name of a table, for a tag, and leave it out; return the command."""
+    remaining: list[Any] = [command]
+    while remaining:
+        each = remaining.pop()
+        each.help = each.help and escape(each.help)
+        for parameter in each.params:
+            if getattr(parameter, "help", None):
+                parameter.help = escape(parameter.help)
         remaining += getattr(each, "commands", {}).values()
     return command
 
@@ -244,7 +258,7 @@ def _show_warning(
 def _run_command(arguments: list[str]) -> Any:
     """Run a command, and return its status. An error of a plugin names the plugin."""
     try:
-        return program()(args=arguments, standalone_mode=False)
+        return _with_literal_brackets(program())(args=arguments, standalone_mode=False)
     except Exception as error:
         if "striate.registry" in sys.modules:  # imported only now, because commands without plugins start faster
             from striate.component_errors import component_error

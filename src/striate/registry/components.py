@@ -295,7 +295,7 @@ class Registry(Generic[T]):
             unknown = str(name)
             raise InputError(
                 f"There is no {self.singular} {quoted(unknown)}: {nearest(unknown, self.names())}. If it belongs to a plugin, load that "
-                f"first ({option('--plugin', 'striate.load_plugin')})"
+                f"first ({option('--plugin', 'striate.load_plugin')})."
             )
         if len(declared) > 1:
             packages = listed(sorted(point.dist.name if point.dist else point.module for point in declared), 6)

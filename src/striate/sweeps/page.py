@@ -48,7 +48,13 @@ def render_page(comparison: Comparison, plan: Plan) -> str:
     page.section(
         "Data and recipe",
         "What all trials have in common. The folders of the runs have the complete recipes and their provenance.",
-        facts({"recipe": plan.recipe.description or "its own", "seeds": ", ".join(map(str, plan.seeds)), **recordings}),
+        facts(
+            {
+                "recipe": plan.recipe.description or "without a description",
+                "seeds used": ", ".join(map(str, plan.seeds)),
+                **recordings,
+            }
+        ),
     )
     return page.render(f"Written by striate {__version__}.")
 
