@@ -115,6 +115,7 @@ def test_the_command(
     assert len(both.curves) == 1
     assert_one_sentence(run_in_process("zoo", archive, "--recipes", "cnnn", *options), "There is no recipe 'cnnn'")
     assert_one_sentence(run_in_process("zoo", archive, "--core", core, *options), "--curve")
+    assert_one_sentence(run_in_process("zoo", archive, "--images", "10", *options), "--curve")
     assert_one_sentence(run_in_process("zoo", archive, "--curve", "cnn", "--images", "a", *options), "--images is")
     assert_one_sentence(run_in_process("zoo", archive, "--curve", "cnn", "--recipes", "ln", *options), "leave them out")
     assert_one_sentence(run_in_process("zoo", other.source, *options), "holds results of 7-1-1")

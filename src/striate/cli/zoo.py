@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 console = Console(highlight=False)
 
 _CURVE = "Low-data curve"
+_IMAGES = "100,300,1000"
+_FINETUNE = 0.1
 
 
 @app.command("zoo", rich_help_panel=MODELS)
@@ -70,7 +72,7 @@ def zoo(
         typer.Option(
             help="Numbers of training images, with commas; all images are always added.", rich_help_panel=_CURVE
         ),
-    ] = "100,300,1000",
+    ] = _IMAGES,
     core: Annotated[
         Path | None,
         typer.Option(
@@ -90,7 +92,7 @@ def zoo(
         typer.Option(
             help="Learning rate of a fine-tuned core, as a fraction of that of the schedule.", rich_help_panel=_CURVE
         ),
-    ] = 0.1,
+    ] = _FINETUNE,
 ) -> None:
     """Train and score every recipe that fits the recordings, and write one table. To resume, run the same command again.
 
@@ -108,8 +110,10 @@ def zoo(
     from striate.zoo.tables import curve_table, short_table
 
     sizes = _numbers(images)
-    if curve is None and (core is not None or core_from):
-        raise InputError("--core and --core-from belong to a low-data curve: add --curve RECIPE, or leave them out.")
+    if curve is None and (core is not None or core_from or images != _IMAGES or finetune != _FINETUNE):
+        raise InputError(
+            "--images, --core, --core-from and --finetune belong to a low-data curve: add --curve RECIPE, or leave them out."
+        )
     if curve is not None and (recipes is not None or truth or ensembles):
         raise InputError(
             "--recipes, --truth and --ensembles belong to the table, not to a low-data curve: leave them out, or --curve."
@@ -168,9 +172,9 @@ def _numbers(text: str) -> list[int]:
 
 
 def _print(title: str, content: "TextTable") -> None:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", show_edge=False)
     for index, name in enumerate(content.header):
-        table.add_column(name, justify="left" if index == 0 else "right")
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     for row in content.rows:
         table.add_row(*(f"{cell.text}\n{cell.note}" if cell.note else cell.text for cell in row))
     console.print(table)

@@ -82,7 +82,12 @@ def short_table(results: ZooResults, models: Sequence[MeasuredModel]) -> Table:
         for metric in results.metrics(tier)
         if metric == results.ranking_metric or (_is_correlation(metric) and tier != results.validation_tier)
     ]
-    header = ("recipe", *(f"{metric_label(metric)}, {tier}" for tier, metric in columns), "M multiply-adds", "seconds")
+    header = (
+        "recipe",
+        *(f"{metric_label(metric)}\n{tier}" for tier, metric in columns),
+        "M multiply-\nadds",
+        "seconds",
+    )
     rows = []
     for model in models:
         scores = [_score(results, model, tier, metric).text for tier, metric in columns]
