@@ -172,7 +172,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _print(title: str, content: "TextTable") -> None:
-    table = Table(title=title, title_justify="left", show_edge=False)
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     for index, name in enumerate(content.header):
         table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
     for row in content.rows:

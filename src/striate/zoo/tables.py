@@ -85,7 +85,7 @@ def short_table(results: ZooResults, models: Sequence[MeasuredModel]) -> Table:
     header = (
         "recipe",
         *(f"{metric_label(metric)}\n{tier}" for tier, metric in columns),
-        "M multiply-\nadds",
+        "million\nmultiply-\nadds",
         "seconds",
     )
     rows = []
