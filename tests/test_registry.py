@@ -209,7 +209,7 @@ def test_every_built_in_component_is_found_by_its_entry_point() -> None:
     for kind in ("models", "cores", "readouts", "shifters", "modulators", "nonlinearities", "losses"):
         assert found[kind], f"no {kind}; is striate installed?"
         for name in found[kind]:
-            assert REGISTRIES[kind][name].settings().type == name
+            assert REGISTRIES[kind][name].settings.model_fields["type"].default == name
         default = REGISTRIES[kind].default
         assert default is None or default in found[kind]
 

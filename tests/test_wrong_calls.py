@@ -297,7 +297,7 @@ def test_an_encoder_of_one_recording_takes_images(at_hand: SimpleNamespace, tmp_
 
 def test_the_rooms_are_attributes() -> None:
     rooms = [name for name, module in PUBLIC.items() if module == f"striate.{name}"]
-    assert len(rooms) == 16
+    assert len(rooms) == 17
     for name in rooms:
         assert getattr(striate, name).__name__ == f"striate.{name}"
         assert name in dir(striate)

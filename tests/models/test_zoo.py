@@ -21,8 +21,9 @@ def built(name: str, shape: tuple[int, int, int] = (1, 36, 64), **settings: obje
     core: Core = cores.build(cores.settings({"type": name, **settings}), ModelInputs(shape))
     for module in core.modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias)
+            if module.affine:
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias)
             nn.init.normal_(module.running_mean)
             nn.init.uniform_(module.running_var, 0.5, 1.5)
     return core

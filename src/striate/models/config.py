@@ -54,7 +54,7 @@ class EncoderSettings(ModelSettings):
     >>> settings.core.type, settings.core.channels, settings.modulators[0].type
     ('convolutional', 16, 'gain')
     >>> settings.shifter
-    MLPShifterSettings(type='mlp', layers=3, hidden_units=5)
+    MLPShifterSettings(type='mlp', layers=3, hidden_units=5, zero_start=False)
     """
 
     core: Annotated[CoreSettings, Part(registry.cores)] = Field(default_factory=registry.cores.default_settings)
