@@ -6,6 +6,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does,
 
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from striate.recordings import Recording
+from striate.registry import plugins
 from tests.fixtures.forked_python import ForkedPython, shared_python
 from tests.fixtures.recordings import small_recording
 
@@ -34,6 +36,15 @@ def seeded(request: pytest.FixtureRequest) -> None:
     np.random.seed(seed)  # noqa: NPY002 - for code that uses NumPy's global generator
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(seed)
+
+
+@pytest.fixture(autouse=True)
+def plugins_of_the_test() -> Iterator[None]:
+    """Forget which plugins a test loaded, because striate loads those in the processes that it starts."""
+    before = dict(plugins._loaded)
+    yield
+    plugins._loaded.clear()
+    plugins._loaded.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -132,7 +132,7 @@ CALLS: list[tuple[str, Call]] = [
     (r"did you mean 'behavior'", lambda h: h.batch.behaviour),
     (r"did you mean 'images'", lambda h: h.batch.image),
     # predictions
-    (r"no is no run", lambda h: striate.predict("no", h.recording)),
+    (r"There is no run or ensemble at no", lambda h: striate.predict("no", h.recording)),
     (r"recording, or its path or name; got ndarray", lambda h: striate.predict(h.run, h.recording.images)),
     (r"Give one at a time", lambda h: striate.predict(h.run, [h.recording])),  # type: ignore[arg-type]
     (r"no.zip", lambda h: striate.predict(h.run, "no.zip")),

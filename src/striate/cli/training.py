@@ -33,8 +33,9 @@ def recipes(
         print(recipe_text(name), end="")
         return
     table = Table(title="Recipes", title_justify="left")
-    for column in ("name", "protocol", "description"):
-        table.add_column(column)
+    table.add_column("name", no_wrap=True)  # names are to be copied
+    table.add_column("protocol")
+    table.add_column("description")
     for each in recipe_names():
         recipe = load_recipe(each)
         table.add_row(each, recipe.protocol, recipe.description)

@@ -62,8 +62,6 @@ class ReportData:
         Oracle model; None unless the recording is simulated.
     histories
         Training history of each run, by its name.
-    ensembles
-        Names of the models that are ensembles of runs, which have no history of their own.
     positions : (N, 2)
         Receptive-field centres learned by the last model, in pixels of the recording's images.
     unit_ids : (N,)
@@ -72,6 +70,8 @@ class ReportData:
         True receptive-field centres in pixels; None unless the recording is simulated.
     provenance
         Names and values of the section "Provenance".
+    ensembles
+        Names of the models that are ensembles of runs, which have no history of their own.
 
     Examples
     --------
@@ -91,11 +91,11 @@ class ReportData:
     differences: Sequence[PairedDifference] = ()
     reference: ScoredModel | None = None
     histories: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    ensembles: Collection[str] = ()
     positions: NDArray[np.float64] | None = None
     unit_ids: NDArray[np.int64] | None = None
     true_positions: NDArray[np.float64] | None = None
     provenance: dict[str, str] = field(default_factory=dict)
+    ensembles: Collection[str] = ()
 
     @property
     def colours(self) -> dict[str, str]:
