@@ -128,7 +128,7 @@ def _add_protocol(page: Page, comparison: Comparison, protocol: str) -> None:
             if comparison.seeds > 1
             else "In small font: 95 % intervals from a bootstrap over images; with one seed, they say nothing about other seeds"
         )
-        + ". Differences are computed on the same images; where the interval contains 0, the two trials cannot be told apart."
+        + ". Differences are computed on the same images. If an interval contains 0, the data do not show which trial is better."
     )
     if tests:
         text += " Test scores chose nothing. The best of many trials looks better on the validation trials than it is; the test trials tell."

@@ -192,10 +192,12 @@ class GaborEnergyCore(Core):
         if scale := self.settings.normalisation_scale:
             pooled = _blurred(energy.mean(dim=1, keepdim=True), scale)
             cells = cells / (self.settings.semi_saturation + pooled)
+        scales = {*_LUMINANCE_SCALES, *(2 * scale for scale in _LUMINANCE_SCALES)}
+        blurred = {scale: _blurred(each, scale) for scale in scales}
         luminance = []
         for scale in _LUMINANCE_SCALES:
-            change = _blurred(each, scale) - _blurred(each, 2 * scale)
-            luminance += [_blurred(each, scale), F.relu(change), F.relu(-change)]
+            change = blurred[scale] - blurred[2 * scale]
+            luminance += [blurred[scale], F.relu(change), F.relu(-change)]
         maps = torch.cat([cells, *luminance], dim=1)
         return maps.reshape(count, -1, height, width).contiguous(memory_format=torch.channels_last)
 

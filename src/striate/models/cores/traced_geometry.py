@@ -1,4 +1,4 @@
-"""Geometry of the maps of any network, from the operations that PyTorch carries out on its way to them."""
+"""Geometry of the feature maps of any network, derived from the operations that PyTorch runs to compute them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
